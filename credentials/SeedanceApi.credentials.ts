@@ -1,0 +1,111 @@
+/** The credential "Seedance API": key, base URL, and a test that costs nothing. */
+import type {
+	IAuthenticateGeneric,
+	Icon,
+	ICredentialTestRequest,
+	ICredentialType,
+	INodeProperties,
+} from 'n8n-workflow';
+
+const WRONG_KEY =
+	'The API key was refused. Enter the key from your seedanceapi.org dashboard; keys of other vendors do not work.';
+const NOT_THE_API =
+	'The base URL does not lead to the Seedance API: it answered, but not as the API does. The usual one is https://seedanceapi.org/v1';
+const SERVER_TROUBLE =
+	'The Seedance API has trouble right now, so the key could not be checked. Try again in a few minutes, and check the base URL.';
+const REDIRECTED =
+	'The base URL redirects to another address. Enter the final address as the base URL; the key was not sent there.';
+const NO_ACCESS =
+	'Access was refused before the key could be checked. Check the base URL, and whether a firewall or proxy blocks this n8n.';
+
+const REDIRECTS = [301, 302, 303, 307, 308];
+const SERVER_ERRORS = [500, 501, 502, 503, 504, 520, 521, 522, 523, 524];
+
+/** Where an envelope can hold its code; the contract shows `code`, clients have seen the others. */
+const CODE_PATHS = ['code', 'error', 'error.code', 'data.code'];
+
+function rejectCode(value: string | number, message: string) {
+	return CODE_PATHS.map((key) => ({
+		type: 'responseSuccessBody' as const,
+		properties: { key, value, message },
+	}));
+}
+
+export class SeedanceApi implements ICredentialType {
+	name = 'seedanceApi';
+
+	displayName = 'Seedance API';
+
+	icon: Icon = { light: 'file:../icons/seedance.svg', dark: 'file:../icons/seedance.dark.svg' };
+
+	documentationUrl = 'https://github.com/n8n-nodes-seedance/n8n-nodes-seedance#credential';
+
+	properties: INodeProperties[] = [
+		{
+			displayName: 'API Key',
+			name: 'apiKey',
+			type: 'string',
+			typeOptions: { password: true },
+			required: true,
+			default: '',
+			description:
+				'From the API Keys page of your dashboard at seedanceapi.org. Keys of other vendors that offer Seedance do not work here.',
+		},
+		{
+			displayName: 'Base URL',
+			name: 'baseUrl',
+			type: 'string',
+			default: 'https://seedanceapi.org/v1',
+			placeholder: 'e.g. https://seedanceapi.org/v1',
+			description: 'Change it only for a proxy or a test server that speaks the same API',
+		},
+	];
+
+	authenticate: IAuthenticateGeneric = {
+		type: 'generic',
+		properties: {
+			headers: { Authorization: '=Bearer {{ String($credentials.apiKey).trim() }}' },
+		},
+	};
+
+	/**
+	 * Reads a task that cannot exist, which costs nothing: a right key is told "no such task". An answer
+	 * without any `code`, such as a web page, is not the API; n8n can only compare for equality, and a
+	 * missing value equals `undefined` (measured).
+	 */
+	test: ICredentialTestRequest = {
+		request: {
+			baseURL: '={{ String($credentials.baseUrl).trim().replace(/\\/+$/, "") }}',
+			url: '/status',
+			qs: { task_id: 'n8n-credential-test' },
+			disableFollowRedirect: true,
+			ignoreHttpStatusErrors: {
+				ignore: true,
+				except: [401, 403, 429, ...REDIRECTS, ...SERVER_ERRORS],
+			},
+		},
+		rules: [
+			{ type: 'responseCode', properties: { value: 401, message: WRONG_KEY } },
+			{ type: 'responseCode', properties: { value: 403, message: NO_ACCESS } },
+			{ type: 'responseCode', properties: { value: 429, message: SERVER_TROUBLE } },
+			...REDIRECTS.map((value) => ({
+				type: 'responseCode' as const,
+				properties: { value, message: REDIRECTED },
+			})),
+			...SERVER_ERRORS.map((value) => ({
+				type: 'responseCode' as const,
+				properties: { value, message: SERVER_TROUBLE },
+			})),
+			...rejectCode('INVALID_API_KEY', WRONG_KEY),
+			...rejectCode(401, WRONG_KEY),
+			...rejectCode('401', WRONG_KEY),
+			...rejectCode(403, NO_ACCESS),
+			...rejectCode('INTERNAL_ERROR', SERVER_TROUBLE),
+			...SERVER_ERRORS.flatMap((value) => rejectCode(value, SERVER_TROUBLE)),
+			{
+				type: 'responseSuccessBody',
+				properties: { key: 'code', value: undefined, message: NOT_THE_API },
+			},
+		],
+	};
+}

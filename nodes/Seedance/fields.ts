@@ -1,0 +1,281 @@
+/** The fields that several operations share. Dropdowns are built from the lists the checks use. */
+import type { INodeProperties } from 'n8n-workflow';
+
+import {
+	ASPECT_RATIOS,
+	DEFAULTS,
+	DURATIONS,
+	RESOLUTIONS,
+	type AspectRatio,
+	type Resolution,
+} from '../shared/videoRequest';
+import { POLL_INTERVAL_SECONDS, TIMEOUT_MINUTES } from '../shared/waiting';
+
+export type Operation = 'generateAndWait' | 'generate' | 'estimateCost' | 'status' | 'wait';
+
+const showFor = (...operations: Operation[]) => ({
+	show: { resource: ['video'], operation: operations },
+});
+
+const GENERATE: Operation[] = ['generateAndWait', 'generate'];
+const DOWNLOADING: Operation[] = ['generateAndWait', 'wait', 'status'];
+
+// Names of their own: n8n's lint reads a default only where it is a plain name or value.
+const {
+	aspectRatio: DEFAULT_ASPECT_RATIO,
+	resolution: DEFAULT_RESOLUTION,
+	duration: DEFAULT_DURATION,
+} = DEFAULTS;
+
+const ASPECT_RATIO_LABELS: Readonly<Record<AspectRatio, string>> = {
+	'9:16': '9:16 (Vertical: TikTok, Reels, Shorts)',
+	'16:9': '16:9 (Landscape: YouTube)',
+	'1:1': '1:1 (Square)',
+	'3:4': '3:4 (Portrait)',
+	'4:3': '4:3',
+	'21:9': '21:9 (Wide)',
+	'9:21': '9:21 (Tall)',
+};
+
+const RESOLUTION_LABELS: Readonly<Record<Resolution, string>> = {
+	'720p': '720p',
+	'480p': '480p (Draft, Cheaper)',
+};
+
+const requestFields: INodeProperties[] = [
+	{
+		displayName: 'Prompt',
+		name: 'prompt',
+		type: 'string',
+		typeOptions: { rows: 4 },
+		required: true,
+		default: '',
+		placeholder: 'e.g. A lighthouse at dusk, waves rolling in, slow camera move',
+		description: 'What the video shows, in words. At most 2000 characters.',
+		displayOptions: showFor(...GENERATE),
+	},
+	{
+		displayName: 'Image',
+		name: 'imageSource',
+		type: 'options',
+		options: [
+			{ name: 'None', value: 'none', description: 'The video is made from the prompt alone' },
+			{
+				name: 'From URL',
+				value: 'url',
+				description: 'The API fetches the image from a public link',
+			},
+			{
+				name: 'From Input File',
+				value: 'binary',
+				description: 'The API fetches a file of the input item from this n8n, which must be public',
+			},
+		],
+		default: 'none',
+		description: 'The image that the video starts from',
+		displayOptions: showFor(...GENERATE),
+	},
+	{
+		displayName: 'Image URL',
+		name: 'imageUrl',
+		type: 'string',
+		required: true,
+		default: '',
+		placeholder: 'e.g. https://example.com/my-image.jpg',
+		description: 'A public link to one image',
+		displayOptions: {
+			show: { resource: ['video'], operation: GENERATE, imageSource: ['url'] },
+		},
+	},
+	{
+		displayName: 'Input Data Field Name',
+		name: 'imageBinaryField',
+		type: 'string',
+		required: true,
+		default: 'data',
+		hint: 'The name of the input field that holds the image file',
+		description: 'The name of the binary field of the input item that holds the image',
+		displayOptions: {
+			show: { resource: ['video'], operation: GENERATE, imageSource: ['binary'] },
+		},
+	},
+	{
+		displayName: 'Aspect Ratio',
+		name: 'aspectRatio',
+		type: 'options',
+		options: ASPECT_RATIOS.map((value) => ({ name: ASPECT_RATIO_LABELS[value], value })),
+		default: DEFAULT_ASPECT_RATIO,
+		description: 'The shape of the video, width to height',
+		displayOptions: showFor(...GENERATE),
+	},
+];
+
+const priceFields: INodeProperties[] = [
+	{
+		displayName: 'Resolution',
+		name: 'resolution',
+		type: 'options',
+		options: RESOLUTIONS.map((value) => ({ name: RESOLUTION_LABELS[value], value })),
+		default: DEFAULT_RESOLUTION,
+		description: 'How sharp the video is. 480p costs about half and suits drafts.',
+		displayOptions: showFor(...GENERATE, 'estimateCost'),
+	},
+	{
+		displayName: 'Duration',
+		name: 'duration',
+		type: 'options',
+		options: DURATIONS.map((value) => ({ name: `${value} Seconds`, value })),
+		default: DEFAULT_DURATION,
+		description: 'How long the video is',
+		displayOptions: showFor(...GENERATE, 'estimateCost'),
+	},
+	{
+		displayName: 'Generate Audio',
+		name: 'generateAudio',
+		type: 'boolean',
+		default: false,
+		description: 'Whether to generate an audio track, for about twice the credits',
+		displayOptions: showFor(...GENERATE, 'estimateCost'),
+	},
+	{
+		displayName: 'Fixed Lens',
+		name: 'fixedLens',
+		type: 'boolean',
+		default: false,
+		description: 'Whether to hold the camera still, which reduces motion blur',
+		displayOptions: showFor(...GENERATE),
+	},
+];
+
+const taskFields: INodeProperties[] = [
+	{
+		displayName: 'Task ID',
+		name: 'taskId',
+		type: 'string',
+		required: true,
+		default: '={{ $json.task_id }}',
+		placeholder: 'e.g. seed15abc123def456pro',
+		description: 'The ID that generating the video gave',
+		displayOptions: showFor('status', 'wait'),
+	},
+];
+
+const downloadVideo: INodeProperties = {
+	displayName: 'Download Video',
+	name: 'downloadVideo',
+	type: 'boolean',
+	default: true,
+	description:
+		'Whether to add the video as a file to the item, for the next nodes to post or store',
+};
+
+const outputFields: INodeProperties[] = [
+	{ ...downloadVideo, displayOptions: showFor('generateAndWait', 'wait') },
+	{ ...downloadVideo, default: false, displayOptions: showFor('status') },
+	{
+		displayName: 'Output Data Field Name',
+		name: 'outputBinaryField',
+		type: 'string',
+		required: true,
+		default: 'data',
+		hint: 'The name of the output field to put the video file in',
+		description: 'The name of the binary field that holds the video',
+		displayOptions: {
+			show: { resource: ['video'], operation: DOWNLOADING, downloadVideo: [true] },
+		},
+	},
+	{
+		displayName: 'Simplify',
+		name: 'simplify',
+		type: 'boolean',
+		default: true,
+		description: 'Whether to return a simplified version of the response instead of the raw data',
+		displayOptions: showFor(...GENERATE, 'status', 'wait'),
+	},
+];
+
+const batching: INodeProperties = {
+	displayName: 'Batching',
+	name: 'batching',
+	placeholder: 'Add Batching',
+	type: 'fixedCollection',
+	typeOptions: { multipleValues: false },
+	default: { batch: {} },
+	description: 'Start the videos in groups, with a pause between them',
+	options: [
+		{
+			displayName: 'Batching',
+			name: 'batch',
+			values: [
+				{
+					displayName: 'Items per Batch',
+					name: 'batchSize',
+					type: 'number',
+					typeOptions: { minValue: -1 },
+					default: 50,
+					description: 'How many videos to start before pausing. Use -1 for no batches.',
+				},
+				{
+					displayName: 'Batch Interval (Ms)',
+					name: 'batchInterval',
+					type: 'number',
+					typeOptions: { minValue: 0 },
+					default: 1000,
+					description: 'Milliseconds between two groups',
+				},
+			],
+		},
+	],
+};
+
+const maxCredits: INodeProperties = {
+	displayName: 'Maximum Credits per Run',
+	name: 'maxCredits',
+	type: 'number',
+	typeOptions: { minValue: 0 },
+	default: 100,
+	description: 'Start nothing when all items together would cost more. Read from the first item.',
+};
+
+const pollInterval: INodeProperties = {
+	displayName: 'Check Every (Seconds)',
+	name: 'pollInterval',
+	type: 'number',
+	typeOptions: { minValue: 1 },
+	default: POLL_INTERVAL_SECONDS,
+	description: 'Seconds between two looks at a task. Grows gently, never falls below this.',
+};
+
+const timeout: INodeProperties = {
+	displayName: 'Timeout (Minutes)',
+	name: 'timeout',
+	type: 'number',
+	typeOptions: { minValue: 0 },
+	default: TIMEOUT_MINUTES,
+	description: 'How long to wait for the videos. They go on being made afterwards.',
+};
+
+const optionsOf = (operation: Operation, options: INodeProperties[]): INodeProperties => ({
+	displayName: 'Options',
+	name: 'options',
+	type: 'collection',
+	placeholder: 'Add option',
+	default: {},
+	options,
+	displayOptions: showFor(operation),
+});
+
+const optionFields: INodeProperties[] = [
+	optionsOf('generateAndWait', [batching, pollInterval, maxCredits, timeout]),
+	optionsOf('generate', [batching, maxCredits]),
+	optionsOf('wait', [pollInterval, timeout]),
+];
+
+/** Every field below the operation, in the order people think. */
+export const videoFields: INodeProperties[] = [
+	...taskFields,
+	...requestFields,
+	...priceFields,
+	...outputFields,
+	...optionFields,
+];

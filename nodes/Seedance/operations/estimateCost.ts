@@ -1,0 +1,35 @@
+/** Get Cost Estimate: the credits of a video by the price table. No request, no credential. */
+import type { IExecuteFunctions } from 'n8n-workflow';
+
+import { invalidInput } from '../../shared/errors';
+import { creditsOf } from '../../shared/pricing';
+import { checkSettings } from '../../shared/videoRequest';
+import { rawFields } from '../parameters';
+import { NOTHING_KNOWN, type Result } from '../results';
+
+function estimate(context: IExecuteFunctions, itemIndex: number): Result {
+	try {
+		const names = ['resolution', 'duration', 'generateAudio'];
+		const checked = checkSettings(rawFields(context, itemIndex, names));
+		if (!checked.ok) return { known: NOTHING_KNOWN, problem: invalidInput(checked.problems) };
+		const { resolution, duration, generateAudio } = checked.value;
+		return {
+			known: NOTHING_KNOWN,
+			answer: {
+				estimated_credits: creditsOf(checked.value),
+				resolution,
+				duration,
+				generate_audio: generateAudio,
+			},
+		};
+	} catch (error) {
+		const reason = error instanceof Error ? error.message : String(error);
+		const problem = invalidInput([`A field could not be read: ${reason}.`]);
+		return { known: NOTHING_KNOWN, problem };
+	}
+}
+
+/** Gives one estimate per item, in order. */
+export async function estimateCost(context: IExecuteFunctions): Promise<Result[]> {
+	return context.getInputData().map((_, itemIndex) => estimate(context, itemIndex));
+}

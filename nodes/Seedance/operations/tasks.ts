@@ -1,0 +1,55 @@
+/** The tasks that Get Status and Wait for Video look at: the Task ID of each item, checked. */
+import type { IExecuteFunctions } from 'n8n-workflow';
+
+import { invalidInput } from '../../shared/errors';
+import { textOf } from '../../shared/json';
+import { shorten } from '../../shared/videoRequest';
+import type { Followed } from '../follow';
+import { NOTHING_KNOWN, type Result } from '../results';
+import { accountOf } from '../submit';
+
+/** Task ids are short tokens; anything else is a mapping gone wrong, or an attempt to change the URL. */
+const TASK_ID = /^[\w.:-]{1,200}$/;
+
+async function taskOf(
+	context: IExecuteFunctions,
+	itemIndex: number,
+): Promise<Followed | { result: Result }> {
+	let value: unknown;
+	try {
+		value = context.getNodeParameter('taskId', itemIndex, '');
+	} catch (error) {
+		const reason = error instanceof Error ? error.message : String(error);
+		const problem = invalidInput([`Task ID could not be read: ${reason}.`]);
+		return { result: { known: NOTHING_KNOWN, problem } };
+	}
+	const taskId = textOf(value);
+	if (taskId === undefined) {
+		const problem = invalidInput([
+			'Task ID is empty. Map the task_id that generating the video gave.',
+		]);
+		return { result: { known: NOTHING_KNOWN, problem } };
+	}
+	if (!TASK_ID.test(taskId)) {
+		const problem = invalidInput([`Task ID "${shorten(taskId, 60)}" is not a task ID.`]);
+		return { result: { known: NOTHING_KNOWN, problem } };
+	}
+	const known = { ...NOTHING_KNOWN, taskId };
+	const found = await accountOf(context, itemIndex);
+	if ('problem' in found) return { result: { known, problem: { ...found.problem, taskId } } };
+	return { itemIndex, taskId, account: found.account, known, isNew: false };
+}
+
+/** The tasks of all items, and the items without a usable one. */
+export async function tasksOf(
+	context: IExecuteFunctions,
+): Promise<{ followed: Followed[]; failed: Map<number, Result> }> {
+	const followed: Followed[] = [];
+	const failed = new Map<number, Result>();
+	for (let itemIndex = 0; itemIndex < context.getInputData().length; itemIndex++) {
+		const task = await taskOf(context, itemIndex);
+		if ('result' in task) failed.set(itemIndex, task.result);
+		else followed.push(task);
+	}
+	return { followed, failed };
+}

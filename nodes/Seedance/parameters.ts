@@ -1,0 +1,103 @@
+/** The node's parameters, read once per item into typed values; nothing after this file casts them. */
+import type { IExecuteFunctions } from 'n8n-workflow';
+
+import { numberOf, isObject, textOf } from '../shared/json';
+import type { RawFields } from '../shared/videoRequest';
+import { POLL_INTERVAL_SECONDS, TIMEOUT_MINUTES } from '../shared/waiting';
+
+/** What On Error says: stop, go on in the one output, or use the error output. */
+export type OnError = 'stop' | 'continue' | 'errorOutput';
+
+export function onErrorOf(context: IExecuteFunctions): OnError {
+	if (context.getNode().onError === 'continueErrorOutput') return 'errorOutput';
+	return context.continueOnFail() ? 'continue' : 'stop';
+}
+
+/** Whether an AI agent runs the node: the default agent does not say so, but its node type does. */
+export function isTool(context: IExecuteFunctions): boolean {
+	return context.isToolExecution?.() || context.getNode().type.endsWith('Tool');
+}
+
+/** The run of this node within the execution, counted from 0: a loop makes a new one each time. */
+export function runIndexOf(context: IExecuteFunctions): number {
+	return numberOf(context.evaluateExpression('{{ $runIndex }}', 0)) ?? 0;
+}
+
+/** Named parameters of one item, as they are. Throws what an expression throws. */
+export function rawFields(
+	context: IExecuteFunctions,
+	itemIndex: number,
+	names: readonly string[],
+): RawFields {
+	const entries = names.map((name): [string, unknown] => [
+		name,
+		context.getNodeParameter(name, itemIndex, undefined),
+	]);
+	return Object.fromEntries(entries);
+}
+
+export function textParameter(
+	context: IExecuteFunctions,
+	itemIndex: number,
+	name: string,
+	fallback = '',
+): string {
+	return textOf(context.getNodeParameter(name, itemIndex, fallback)) ?? fallback;
+}
+
+export function switchParameter(
+	context: IExecuteFunctions,
+	itemIndex: number,
+	name: string,
+	fallback: boolean,
+): boolean {
+	const value: unknown = context.getNodeParameter(name, itemIndex, fallback);
+	return typeof value === 'boolean' ? value : /^(true|yes|1)$/i.test(textOf(value) ?? '');
+}
+
+export interface Options {
+	/** Credits; undefined for no limit. */
+	maxCredits?: number;
+	/** Videos per group; Infinity for no groups. */
+	batchSize: number;
+	/** Milliseconds between groups. */
+	batchInterval: number;
+	/** Minutes. */
+	timeout: number;
+	/** Seconds. */
+	pollInterval: number;
+}
+
+/** The Options of the node, from its first item; unusable numbers are named, not guessed. */
+export function readOptions(context: IExecuteFunctions): { options: Options; problems: string[] } {
+	const given: unknown = context.getNodeParameter('options', 0, {});
+	const fields = isObject(given) ? given : {};
+	const batching = isObject(fields.batching) ? fields.batching : {};
+	const batch = isObject(batching.batch) ? batching.batch : undefined;
+	const problems: string[] = [];
+	const read = (label: string, value: unknown, fallback: number, least: number): number => {
+		if (value === undefined) return fallback;
+		const number = numberOf(value);
+		if (number === null || number < least) {
+			problems.push(`${label} must be a number of at least ${least}, not "${String(value)}".`);
+			return fallback;
+		}
+		return number;
+	};
+	const batchSize = batch
+		? read('Items per Batch', batch.batchSize, 50, -1)
+		: Number.POSITIVE_INFINITY;
+	return {
+		problems,
+		options: {
+			maxCredits:
+				fields.maxCredits === undefined
+					? undefined
+					: read('Maximum Credits per Run', fields.maxCredits, 0, 0),
+			batchSize: batchSize > 0 ? Math.floor(batchSize) : Number.POSITIVE_INFINITY,
+			batchInterval: batch ? read('Batch Interval', batch.batchInterval, 1000, 0) : 0,
+			timeout: read('Timeout (Minutes)', fields.timeout, TIMEOUT_MINUTES, 0),
+			pollInterval: read('Check Every (Seconds)', fields.pollInterval, POLL_INTERVAL_SECONDS, 1),
+		},
+	};
+}

@@ -1,0 +1,148 @@
+/**
+ * Video URL → n8n's binary store, streamed: memory stays flat whatever the size. The API key never goes
+ * to the video's host. A link that has expired is told apart from passing trouble.
+ */
+import type { IBinaryData, IExecuteFunctions } from 'n8n-workflow';
+
+import type { Clock } from './clock';
+import { isObject, numberOf, textOf } from './json';
+
+/** Downloads under way at once. */
+export const PARALLEL_DOWNLOADS = 3;
+/** Milliseconds without a byte after which a download has stalled. */
+export const STALL_MS = 60_000;
+/** Milliseconds between two looks whether bytes still arrive. */
+const STALL_CHECK_MS = 2_000;
+export const DOWNLOAD_MAX_TRIES = 3;
+
+export type Downloaded =
+	| { ok: true; binary: IBinaryData }
+	| { ok: false; why: string; expired: boolean };
+
+/** HTTP statuses by which video hosts say that a link is over. */
+const EXPIRED_STATUSES = [403, 404, 410];
+
+/** The part of a Node.js stream that is used here; n8n's types hide it behind `any`. */
+interface ByteStream {
+	on(event: 'data', listener: (chunk: Uint8Array) => void): unknown;
+	pause(): unknown;
+	destroy(error?: Error): unknown;
+}
+
+function isByteStream(
+	value: unknown,
+): value is ByteStream & Parameters<IExecuteFunctions['helpers']['prepareBinaryData']>[0] {
+	return (
+		isObject(value) &&
+		typeof value.on === 'function' &&
+		typeof value.pause === 'function' &&
+		typeof value.destroy === 'function'
+	);
+}
+
+function mimeTypeOf(header: unknown): string {
+	const type = (textOf(header) ?? '').split(';')[0].trim().toLowerCase();
+	return !type || type.endsWith('/octet-stream') ? 'video/mp4' : type;
+}
+
+class DownloadError extends Error {
+	constructor(
+		message: string,
+		readonly final = false,
+		readonly expired = false,
+	) {
+		super(message);
+	}
+}
+
+async function downloadOnce(
+	context: IExecuteFunctions,
+	url: string,
+	fileName: string,
+	clock: Clock,
+): Promise<IBinaryData> {
+	const response: unknown = await context.helpers.httpRequest({
+		url,
+		encoding: 'stream',
+		returnFullResponse: true,
+		ignoreHttpStatusErrors: true,
+		timeout: STALL_MS,
+		abortSignal: context.getExecutionCancelSignal?.(),
+	});
+	const answer = isObject(response) ? response : {};
+	const stream = answer.body;
+	if (!isByteStream(stream)) throw new DownloadError('the server sent no file');
+	const status = numberOf(answer.statusCode) ?? 0;
+	const headers = isObject(answer.headers) ? answer.headers : {};
+	const mimeType = mimeTypeOf(headers['content-type']);
+	if (status < 200 || status > 299) {
+		stream.destroy();
+		const expired = EXPIRED_STATUSES.includes(status);
+		throw new DownloadError(`HTTP ${status}`, expired, expired);
+	}
+	if (/^(text\/|application\/(json|xml|xhtml))/.test(mimeType)) {
+		stream.destroy();
+		throw new DownloadError(`the server sent ${mimeType} instead of a video`);
+	}
+	// Paused first, so that counting bytes does not start the flow before n8n reads the stream.
+	let lastByte = clock.now();
+	let bytes = 0;
+	let isDone = false;
+	stream.pause();
+	stream.on('data', (chunk) => {
+		lastByte = clock.now();
+		bytes += chunk.length;
+	});
+	const stalled = (async (): Promise<never> => {
+		while (!isDone && clock.now() - lastByte < STALL_MS) {
+			if (!(await clock.sleep(STALL_CHECK_MS))) break;
+		}
+		if (!isDone) stream.destroy(new Error('no more bytes'));
+		throw new DownloadError(`the server stopped sending for ${STALL_MS / 1000} seconds`);
+	})();
+	stalled.catch(() => {});
+	try {
+		const stored = context.helpers.prepareBinaryData(stream, fileName, mimeType);
+		stored.catch(() => {});
+		const binary = await Promise.race([stored, stalled]);
+		const expected = numberOf(headers['content-length']);
+		const isPlain = headers['content-encoding'] === undefined;
+		if (bytes === 0 || (isPlain && expected !== null && bytes !== expected)) {
+			throw new DownloadError(`only ${bytes} of ${expected ?? 'the'} bytes arrived`);
+		}
+		return binary;
+	} finally {
+		isDone = true;
+	}
+}
+
+/** What a person can use of a failed connection: its code, or its message without the address. */
+function reasonOf(error: unknown): string {
+	if (error instanceof DownloadError) return error.message;
+	const code = isObject(error) ? textOf(error.code) : undefined;
+	return `the connection failed${code ? ` (${code})` : ''}`;
+}
+
+/**
+ * Stores the video behind `url` as `<task id>.mp4`, with the type the server tells. Tries
+ * {@link DOWNLOAD_MAX_TRIES} times; an expired link once. Never throws.
+ */
+export async function downloadVideo(
+	context: IExecuteFunctions,
+	url: string,
+	taskId: string,
+	clock: Clock,
+): Promise<Downloaded> {
+	const fileName = `${taskId.replace(/[^\w.-]/g, '_')}.mp4`;
+	for (let tries = 1; ; tries++) {
+		try {
+			return { ok: true, binary: await downloadOnce(context, url, fileName, clock) };
+		} catch (error) {
+			const isFinal = error instanceof DownloadError && error.final;
+			const expired = error instanceof DownloadError && error.expired;
+			if (isFinal || tries >= DOWNLOAD_MAX_TRIES || !(await clock.sleep(1000 * tries))) {
+				return { ok: false, why: reasonOf(error), expired };
+			}
+		}
+	}
+}

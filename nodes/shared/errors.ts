@@ -1,0 +1,383 @@
+/**
+ * Cause → what happened, what to do, was it charged. Every sentence about a failed call, task, wait or
+ * download that a user reads is written here, once.
+ */
+import {
+	NodeApiError,
+	NodeOperationError,
+	type IDataObject,
+	type INode,
+	type JsonObject,
+} from 'n8n-workflow';
+
+import { shorten } from './videoRequest';
+
+export type ErrorCode =
+	| 'task_failed'
+	| 'timeout'
+	| 'contact_lost'
+	| 'no_video'
+	| 'download_failed'
+	| 'not_created'
+	| 'maybe_created'
+	| 'out_of_credits'
+	| 'invalid_input'
+	| 'invalid_api_key'
+	| 'task_not_found';
+
+/** Whether credits were spent: what is known, never what is hoped. */
+export type Charged = 'yes' | 'no' | 'unknown';
+
+/** What went wrong with one item, for a person (`message`, `description`) and for a workflow (the rest). */
+export interface Problem {
+	code: ErrorCode;
+	charged: Charged;
+	/** What happened, one sentence. */
+	message: string;
+	/** What to do next, and what it cost. */
+	description: string;
+	taskId?: string;
+	httpStatus?: number;
+}
+
+const COST: Readonly<Record<Charged, string>> = {
+	yes: 'The credits for this video were spent.',
+	no: 'No credits were spent.',
+	unknown: 'Whether credits were spent is not known.',
+};
+
+/** What the API's own count says: null is no answer, not zero. */
+function chargedBy(consumedCredits: number | null): Charged {
+	if (consumedCredits === null) return 'unknown';
+	return consumedCredits > 0 ? 'yes' : 'no';
+}
+
+/** Puts the facts into sentences: the cost last, and the task id in the description as well. */
+function problem(
+	code: ErrorCode,
+	charged: Charged,
+	message: string,
+	advice: string,
+	more: { taskId?: string; httpStatus?: number } = {},
+): Problem {
+	const id = more.taskId && !advice.includes(more.taskId) ? ` Task ID: ${more.taskId}.` : '';
+	return { code, charged, message, description: `${advice}${id} ${COST[charged]}`, ...more };
+}
+
+/** How an API call ended when it gave no usable data. Made by the API file, put into words here. */
+export interface CallFailure {
+	/** By the document's string code, numeric code or HTTP status; see `causeOf` in the API file. */
+	cause:
+		| 'invalid_request'
+		| 'invalid_api_key'
+		| 'out_of_credits'
+		| 'task_not_found'
+		| 'forbidden'
+		| 'rate_limited'
+		| 'redirected'
+		| 'refused'
+		| 'server_error'
+		| 'unreadable'
+		| 'unreachable'
+		| 'no_answer';
+	/** The API's own words, made readable; empty when it sent none. */
+	text: string;
+	httpStatus?: number;
+	/** Where a redirect points: the origin only. */
+	location?: string;
+	/** Milliseconds the API asks to wait. */
+	retryAfterMs?: number;
+	/** A task id found in an answer that is no success. */
+	taskId?: string;
+}
+
+const said = (failure: CallFailure) => (failure.text ? ` The API said: "${failure.text}".` : '');
+const http = (failure: CallFailure) => (failure.httpStatus ? ` (HTTP ${failure.httpStatus})` : '');
+
+/** What a failure means whatever the call was: [code, what happened, what to do]. */
+function explain(failure: CallFailure): [ErrorCode, string, string] | undefined {
+	switch (failure.cause) {
+		case 'invalid_api_key':
+			return [
+				'invalid_api_key',
+				'The API key was refused.',
+				`Open the credential and enter the API key from your seedanceapi.org dashboard; keys of other vendors do not work.${said(failure)}`,
+			];
+		case 'out_of_credits':
+			return [
+				'out_of_credits',
+				'Your Seedance account does not have enough credits.',
+				`Add credits at seedanceapi.org, then run it again.${said(failure)}`,
+			];
+		case 'forbidden':
+			return [
+				'not_created',
+				`The API, or a proxy in front of it, refused access${http(failure)}.`,
+				`Check the base URL in the credential, and whether a firewall or proxy blocks this n8n.${said(failure)}`,
+			];
+		case 'redirected':
+			return [
+				'not_created',
+				`The base URL in the credential points elsewhere: the server redirects to ${failure.location ?? 'another address'}.`,
+				'Set the base URL in the credential to the final address. The API key was not sent there.',
+			];
+		default:
+			return undefined;
+	}
+}
+
+/** A `POST /generate` that certainly created nothing. */
+export function notCreated(failure: CallFailure): Problem {
+	const more = { httpStatus: failure.httpStatus };
+	const known = explain(failure);
+	if (known) return problem(known[0], 'no', known[1], known[2], more);
+	switch (failure.cause) {
+		case 'invalid_request':
+			return problem(
+				'invalid_input',
+				'no',
+				`The API refused the request: ${failure.text || 'it gave no reason'}`,
+				'Change the value that it names, then run it again.',
+				more,
+			);
+		case 'rate_limited':
+			return problem(
+				'not_created',
+				'no',
+				`The API is receiving too many requests from you${http(failure)}.`,
+				`Set Options > Batching to send fewer videos at a time, or run it again later.${said(failure)}`,
+				more,
+			);
+		case 'unreachable':
+			return problem(
+				'not_created',
+				'no',
+				'The Seedance API could not be reached.',
+				`Check the base URL in the credential and this n8n's internet connection${failure.text ? ` (${failure.text})` : ''}. The video was not started; it is safe to run it again.`,
+				more,
+			);
+		default:
+			return problem(
+				'not_created',
+				'no',
+				`The API refused to start the video${http(failure)}.`,
+				`Check the base URL in the credential: it should be the one from the Seedance API documentation.${said(failure)}`,
+				more,
+			);
+	}
+}
+
+const WHY_UNCLEAR: Readonly<Partial<Record<CallFailure['cause'], string>>> = {
+	no_answer: 'the connection broke, or no answer came in time, after the request was sent',
+	unreadable: 'the answer could not be read',
+	server_error: 'the API answered with a server error',
+};
+
+/** A `POST /generate` whose outcome is not known: it is never sent again by itself. */
+export function maybeCreated(failure: CallFailure): Problem {
+	const why = WHY_UNCLEAR[failure.cause] ?? 'the answer was unclear';
+	return problem(
+		'maybe_created',
+		'unknown',
+		`The video may have been started, and charged: ${why}${http(failure)}.`,
+		`It was not sent a second time. Before you run it again, look in your seedanceapi.org dashboard whether the task is there; with its task ID, Get Status or Wait for Video fetches the video without paying again.${said(failure)}`,
+		{ httpStatus: failure.httpStatus, taskId: failure.taskId },
+	);
+}
+
+/** An earlier try of this same item in this execution sent the request and never learned the outcome. */
+export function stillUnclear(): Problem {
+	return problem(
+		'maybe_created',
+		'unknown',
+		'An earlier try of this item was sent and its outcome is not known: the video may have been started, and charged.',
+		'It is not sent again. Look in your seedanceapi.org dashboard: with the task ID from there, Wait for Video fetches the video without paying again. To start it anew on purpose, run the workflow afresh.',
+	);
+}
+
+/** An item that was not sent because an earlier one ended the batch. */
+export function notSent(because: string): Problem {
+	return problem(
+		'not_created',
+		'no',
+		`The video was not started: ${because}`,
+		'Fix the cause, then run this item again.',
+	);
+}
+
+/** Values that were refused before any request. `sentences` come from the checks. */
+export function invalidInput(sentences: readonly string[]): Problem {
+	return problem(
+		'invalid_input',
+		'no',
+		sentences.join(' '),
+		'Correct the value, then run it again.',
+	);
+}
+
+/** A credential that cannot be used; `reason` is a sentence, or empty. */
+export function credentialProblem(reason: string): Problem {
+	return problem(
+		'invalid_api_key',
+		'no',
+		reason || 'The Seedance credential could not be read.',
+		'Open the credential "Seedance API" of this node and correct it.',
+	);
+}
+
+/** A run that would cost more than the user's limit. */
+export function tooManyCredits(credits: number, videos: number, limit: number): Problem {
+	return problem(
+		'invalid_input',
+		'no',
+		`The ${videos === 1 ? 'video' : `${videos} videos`} would cost ${credits} credits, more than Maximum Credits per Run (${limit}).`,
+		'Nothing was started. Raise Options > Maximum Credits per Run, send fewer items, or choose cheaper settings.',
+	);
+}
+
+/** A task that the API says has failed. */
+export function taskFailed(
+	taskId: string,
+	reason: string | null,
+	consumedCredits: number | null,
+): Problem {
+	return problem(
+		'task_failed',
+		chargedBy(consumedCredits),
+		`The video could not be generated (task ${taskId})${reason ? `: ${shorten(reason, 300)}` : '. The API gave no reason.'}`,
+		'Change the prompt or the image if the reason names them, then generate it again.',
+		{ taskId },
+	);
+}
+
+/** A task that succeeded, by its status, but holds no video. */
+export function noVideo(taskId: string, consumedCredits: number | null): Problem {
+	return problem(
+		'no_video',
+		chargedBy(consumedCredits),
+		`The API says that task ${taskId} succeeded, but it holds no video.`,
+		'Look at it again later with Get Status; if it stays empty, ask the support of seedanceapi.org with the task ID.',
+		{ taskId },
+	);
+}
+
+/** A task that was still running when the time was up. `statusWord` is what the API said last. */
+export function timedOut(taskId: string, minutes: number, statusWord: string | null): Problem {
+	return problem(
+		'timeout',
+		'unknown',
+		`The video was not ready after ${formatMinutes(minutes)} (task ${taskId}).`,
+		`It is still being made${statusWord ? ` (status ${shorten(statusWord, 40)})` : ''} and is not lost: use Wait for Video or Get Status with task ID ${taskId}, which does not pay again, or raise Options > Timeout.`,
+		{ taskId },
+	);
+}
+
+function formatMinutes(minutes: number): string {
+	if (minutes < 1) return `${Math.max(1, Math.round(minutes * 60))} seconds`;
+	const rounded = Math.round(minutes * 10) / 10;
+	return `${rounded} ${rounded === 1 ? 'minute' : 'minutes'}`;
+}
+
+/** A wait that ended because the execution was stopped. */
+export function stopped(taskId: string): Problem {
+	return problem(
+		'timeout',
+		'unknown',
+		`The wait for task ${taskId} was stopped.`,
+		`The video goes on being made: use Wait for Video with task ID ${taskId}, which does not pay again.`,
+		{ taskId },
+	);
+}
+
+/** A task that could not be read any more. */
+export function contactLost(taskId: string, failure: CallFailure): Problem {
+	const why =
+		failure.cause === 'unreachable' || failure.cause === 'no_answer'
+			? 'the Seedance API could not be reached'
+			: `the API gave no usable answer${http(failure)}`;
+	return problem(
+		'contact_lost',
+		'unknown',
+		`Contact lost with task ${taskId}: ${why}, several times in a row.`,
+		`The video is not lost: use Wait for Video or Get Status with task ID ${taskId} later, which does not pay again.${said(failure)}`,
+		{ taskId, httpStatus: failure.httpStatus },
+	);
+}
+
+/** A read that ended at once: a wrong key, a task unknown to the account, a redirect. */
+export function readRefused(taskId: string, failure: CallFailure): Problem {
+	const more = { taskId, httpStatus: failure.httpStatus };
+	if (failure.cause === 'task_not_found') {
+		return problem(
+			'task_not_found',
+			'unknown',
+			`There is no task ${taskId} in this Seedance account.`,
+			`Check the task ID, and that the credential holds the API key of the account that started it.${said(failure)}`,
+			more,
+		);
+	}
+	const [code, what, advice] = explain(failure) ?? [
+		'contact_lost',
+		`The API refused to tell the state of the task${http(failure)}.`,
+		`Check the task ID and the base URL in the credential.${said(failure)}`,
+	];
+	return problem(
+		code === 'not_created' ? 'contact_lost' : code,
+		'unknown',
+		`${what} Task ${taskId} could not be read.`,
+		advice,
+		more,
+	);
+}
+
+/** A video that is ready and paid for, but could not be stored. */
+export function downloadFailed(
+	taskId: string,
+	url: string,
+	why: string,
+	expired: boolean,
+): Problem {
+	return problem(
+		'download_failed',
+		'yes',
+		expired
+			? `The link of the video has expired (task ${taskId}, ${why}).`
+			: `The video is ready, but could not be downloaded (task ${taskId}): ${why}.`,
+		expired
+			? `Read the task again with Get Status, in case the API gives a new link. The link was ${url}`
+			: `Nothing is lost: the video is at ${url} – running it again with Retry in Executions, or Wait for Video with task ID ${taskId}, downloads it without paying again.`,
+		{ taskId },
+	);
+}
+
+/** Marks a message with its item where there are several, counted from 0 as everywhere in n8n. */
+export function withItem(message: string, itemIndex: number, itemCount: number): string {
+	return itemCount > 1 ? `${message} [item ${itemIndex}]` : message;
+}
+
+/**
+ * The error a node throws for a problem. Its context holds `error_code`, `charged` and the task ids, for
+ * error workflows. Texts are set after construction, because n8n rewrites a message that holds
+ * the name of a system error anywhere (measured).
+ */
+export function nodeError(
+	node: INode,
+	found: Problem,
+	context: IDataObject = {},
+): NodeApiError | NodeOperationError {
+	const { message, description, httpStatus } = found;
+	const response: JsonObject = { message, description };
+	const error = httpStatus
+		? new NodeApiError(node, response, { message, description, httpCode: String(httpStatus) })
+		: new NodeOperationError(node, message, { description });
+	error.message = message;
+	error.description = description;
+	error.messages = [];
+	Object.assign(error.context, {
+		error_code: found.code,
+		charged: found.charged,
+		...(found.taskId && { task_id: found.taskId }),
+		...context,
+	});
+	return error;
+}

@@ -1,0 +1,53 @@
+/** Reading JSON from outside: type guards instead of casts, and text that is safe to show. */
+import type { IDataObject } from 'n8n-workflow';
+
+export function isObject(value: unknown): value is Record<string, unknown> {
+	return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+/** A non-empty text or a number as text; undefined for everything else. */
+export function textOf(value: unknown): string | undefined {
+	if (typeof value === 'number' && Number.isFinite(value)) return String(value);
+	return typeof value === 'string' && value.trim() ? value.trim() : undefined;
+}
+
+/** A number, or a text that holds one; null for everything else. */
+export function numberOf(value: unknown): number | null {
+	const text = textOf(value);
+	const number = text === undefined ? NaN : Number(text);
+	return Number.isFinite(number) ? number : null;
+}
+
+/** Query values that grant access: a signature of ours, and n8n's tokens of file and resume links. */
+const ACCESS_VALUES = /(seedance_sig|binary-data\/signed\?token|[?&]signature)=[^&\s"'<>]+/gi;
+
+/** A text with every access value of ours and of n8n blanked. */
+function withoutAccess(text: string): string {
+	return text.replace(ACCESS_VALUES, '$1=***');
+}
+
+/**
+ * A copy of the API's JSON that may be shown: callback URLs are cut (they hold a signature or a resume
+ * token), and links to files of this n8n lose their token. The link of the video itself stays whole.
+ */
+export function withoutSecrets(value: Record<string, unknown>): IDataObject {
+	const copy: IDataObject = JSON.parse(
+		JSON.stringify(value, (key, inner: unknown) => {
+			if (/^callback_?url$/i.test(key)) return undefined;
+			const isOurs = typeof inner === 'string' && /seedance_sig|binary-data\/signed/i.test(inner);
+			return isOurs ? withoutAccess(inner) : inner;
+		}),
+	);
+	return copy;
+}
+
+/** Text of the API for a person: no HTML, no key, no tokens, one line, at most 300 characters. */
+export function readableText(text: string, apiKey: string): string {
+	if (/<\s*(!doctype|html|head|body)\b/i.test(text)) return '';
+	const plain = withoutAccess(text.replace(/<[^>]*>/g, ' '));
+	const withoutKey = apiKey.length >= 6 ? plain.split(apiKey).join('***') : plain;
+	// n8n takes any error text with this spelling for a run that a person stopped.
+	const neutral = withoutKey.replace(/canceled/g, 'cancelled').replace(/Canceled/g, 'Cancelled');
+	const line = neutral.replace(/\s+/g, ' ').trim();
+	return line.length > 300 ? `${line.slice(0, 299)}…` : line;
+}

@@ -1,0 +1,28 @@
+// How jest runs the suites: one project per kind of test, each of them TypeScript through ts-jest.
+const path = require('node:path');
+
+const common = {
+	rootDir: path.join(__dirname, '..'),
+	testEnvironment: 'node',
+	transform: {
+		'^.+\\.[cm]?ts$': ['ts-jest', { tsconfig: path.join(__dirname, 'tsconfig.json'), isolatedModules: true, diagnostics: false }],
+	},
+	moduleFileExtensions: ['ts', 'cts', 'mts', 'js', 'cjs', 'mjs', 'json', 'node'],
+	// `.cts` files import each other as `.cjs`, the name they have once compiled.
+	moduleNameMapper: { '^(\\.{1,2}/.*)\\.cjs$': ['$1.cts', '$1.cjs'] },
+};
+
+const project = (displayName, extra = {}) => ({
+	...common,
+	displayName,
+	testMatch: [`<rootDir>/test/${displayName}/**/*.test.{ts,cts}`],
+	...extra,
+});
+
+module.exports = {
+	rootDir: common.rootDir,
+	projects: [project('unit'), project('integration'), project('package'), project('e2e')],
+	collectCoverageFrom: ['nodes/**/*.ts', 'credentials/**/*.ts'],
+	coverageDirectory: '<rootDir>/coverage',
+	coverageReporters: ['text', 'text-summary', 'json-summary'],
+};

@@ -1,0 +1,265 @@
+// The sandbox's tasks and their time: a task ends after so many virtual seconds, a speed factor turns those into real ones.
+import { randomBytes } from 'node:crypto';
+
+import { SECONDS_TO_MAKE, type VideoOrder } from './contract.cjs';
+import type { Account } from './ledger.cjs';
+
+/** How a task ends. */
+export interface Outcome {
+	status: 'SUCCESS' | 'FAILED';
+	/** The word shown instead of `status`, for example `COMPLETED` or `cancelled`. */
+	word?: string;
+	/** What stands in `response` of a success: the URL, `[]`, null, or no such key. Default: the URL. */
+	response?: 'url' | 'empty' | 'null' | 'missing';
+	/** For a failure. */
+	errorMessage?: string;
+	/** The video host answers with this status instead of the video (403, 404, 410). */
+	videoStatus?: number;
+}
+
+/** What a test or a prompt wants of a task before it starts. */
+export interface TaskPlan {
+	/** Virtual seconds until it ends; Infinity for never. */
+	seconds?: number;
+	/** The word shown while it runs. Default `IN_PROGRESS`. */
+	runningWord?: string;
+	outcome?: Outcome;
+}
+
+export interface SandboxTask {
+	readonly id: string;
+	readonly account: Account;
+	readonly order: VideoOrder;
+	readonly credits: number;
+	/** Milliseconds since 1970. */
+	readonly createdAt: number;
+	readonly runningWord: string;
+	/** Virtual milliseconds; Infinity for never. */
+	readonly endsAt: number;
+	outcome: Outcome;
+	/** True once it has ended, seen or not. */
+	ended: boolean;
+	/** Real time, in milliseconds since 1970, at which it ended; null while it runs. */
+	endedAt: number | null;
+	/** Real time from which GET /status shows the end. Later than `endedAt` when the callback is early. */
+	visibleAt: number;
+}
+
+const LONGEST_TIMER_MS = 2 ** 31 - 1;
+
+/** Words in a prompt that steer a task, for people who try things without code. */
+export const PROMPT_WORDS: ReadonlyArray<{ word: string; meaning: string; plan: TaskPlan }> = [
+	{
+		word: '[fail]',
+		meaning: 'the task fails, the credits are given back',
+		plan: { outcome: { status: 'FAILED', errorMessage: 'The content was not accepted' } },
+	},
+	{
+		word: '[slow]',
+		meaning: 'the video takes ten times as long',
+		plan: {},
+	},
+	{
+		word: '[never]',
+		meaning: 'the video never gets ready',
+		plan: { seconds: Infinity },
+	},
+	{
+		word: '[no video]',
+		meaning: 'the task succeeds without a video',
+		plan: { outcome: { status: 'SUCCESS', response: 'empty' } },
+	},
+	{
+		word: '[expired]',
+		meaning: 'the video link has expired (410)',
+		plan: { outcome: { status: 'SUCCESS', videoStatus: 410 } },
+	},
+	{
+		word: '[queued]',
+		meaning: 'the running task calls itself QUEUED',
+		plan: { runningWord: 'QUEUED' },
+	},
+];
+
+const SLOW_FACTOR = 10;
+
+/** Virtual time: `speed` virtual milliseconds pass in each real one. The speed may change at any moment. */
+export class VirtualClock {
+	private real = Date.now();
+	private virtual = 0;
+
+	constructor(private factor: number) {}
+
+	get speed(): number {
+		return this.factor;
+	}
+
+	set speed(factor: number) {
+		this.virtual = this.now();
+		this.real = Date.now();
+		this.factor = factor;
+	}
+
+	/** Virtual milliseconds since the sandbox started. */
+	now(): number {
+		return this.virtual + (Date.now() - this.real) * this.factor;
+	}
+}
+
+export interface TaskStoreOptions {
+	clock: VirtualClock;
+	/** Virtual seconds for every task instead of the usual times. */
+	taskSeconds?: number | ((order: VideoOrder) => number);
+	/** Called once per task when it ends, before anyone can see the end. Answers how many milliseconds to hide it. */
+	onEnd: (task: SandboxTask) => number;
+}
+
+export class TaskStore {
+	private readonly byId = new Map<string, SandboxTask>();
+	private readonly timers = new Map<string, NodeJS.Timeout>();
+	taskSeconds: TaskStoreOptions['taskSeconds'];
+
+	constructor(private readonly options: TaskStoreOptions) {
+		this.taskSeconds = options.taskSeconds;
+	}
+
+	/** Starts a task. A plan given here wins over words in the prompt. */
+	create(account: Account, order: VideoOrder, credits: number, plan: TaskPlan = {}): SandboxTask {
+		const wish = { ...planOfPrompt(order.prompt), ...plan };
+		const usual =
+			typeof this.taskSeconds === 'function'
+				? this.taskSeconds(order)
+				: (this.taskSeconds ?? SECONDS_TO_MAKE[order.duration]);
+		const slow = order.prompt.includes('[slow]') ? SLOW_FACTOR : 1;
+		const seconds = wish.seconds ?? usual * slow;
+		const task: SandboxTask = {
+			id: newTaskId(),
+			account,
+			order,
+			credits,
+			createdAt: Date.now(),
+			runningWord: wish.runningWord ?? 'IN_PROGRESS',
+			endsAt: this.options.clock.now() + seconds * 1000,
+			outcome: wish.outcome ?? { status: 'SUCCESS' },
+			ended: false,
+			endedAt: null,
+			visibleAt: Infinity,
+		};
+		this.byId.set(task.id, task);
+		this.arm(task);
+		return task;
+	}
+
+	/** The task with this id, settled to the present moment. */
+	get(id: string): SandboxTask | undefined {
+		const task = this.byId.get(id);
+		if (task && !task.ended && this.options.clock.now() >= task.endsAt) this.end(task);
+		return task;
+	}
+
+	/** All tasks in the order of their creation. */
+	all(): readonly SandboxTask[] {
+		return [...this.byId.values()];
+	}
+
+	/** Ends a task now. Throws when there is none with this id, or when it has ended before. */
+	finish(id: string, outcome?: Outcome): SandboxTask {
+		const task = this.get(id);
+		if (!task) throw new Error(`The sandbox has no task ${id}`);
+		if (task.ended) throw new Error(`Task ${id} has ended before`);
+		if (outcome) task.outcome = outcome;
+		this.end(task);
+		return task;
+	}
+
+	/** Reckons all running tasks anew after the clock's speed has changed. */
+	rearm(): void {
+		for (const task of this.byId.values()) if (!task.ended) this.arm(task);
+	}
+
+	clear(): void {
+		for (const timer of this.timers.values()) clearTimeout(timer);
+		this.timers.clear();
+		this.byId.clear();
+	}
+
+	private arm(task: SandboxTask): void {
+		clearTimeout(this.timers.get(task.id));
+		this.timers.delete(task.id);
+		if (task.endsAt === Infinity || this.options.clock.speed <= 0) return;
+		const wait = (task.endsAt - this.options.clock.now()) / this.options.clock.speed;
+		const timer = setTimeout(
+			() => {
+				if (this.options.clock.now() >= task.endsAt) this.end(task);
+				else this.arm(task);
+			},
+			Math.min(Math.max(0, Math.ceil(wait)), LONGEST_TIMER_MS),
+		);
+		timer.unref();
+		this.timers.set(task.id, timer);
+	}
+
+	private end(task: SandboxTask): void {
+		if (task.ended) return;
+		clearTimeout(this.timers.get(task.id));
+		this.timers.delete(task.id);
+		task.ended = true;
+		task.endedAt = Date.now();
+		task.visibleAt = task.endedAt;
+		task.visibleAt = task.endedAt + this.options.onEnd(task);
+	}
+}
+
+/** True when GET /status shows the end. */
+export function showsEnd(task: SandboxTask): boolean {
+	return task.ended && Date.now() >= task.visibleAt;
+}
+
+/**
+ * The body of GET /status for a task, as the contract prints it. `asEnded` shows the end even where it is still hidden,
+ * which is what an early callback does.
+ */
+export function statusEnvelope(
+	task: SandboxTask,
+	videoUrl: string,
+	asEnded = showsEnd(task),
+): { code: number; message: string; data: Record<string, unknown> } {
+	const { outcome } = task;
+	const succeeded = outcome.status === 'SUCCESS';
+	const data: Record<string, unknown> = {
+		task_id: task.id,
+		status: asEnded ? (outcome.word ?? outcome.status) : task.runningWord,
+	};
+	if (asEnded) data.consumed_credits = succeeded ? task.credits : 0;
+	data.created_at = new Date(task.createdAt).toISOString().replace(/\.\d+Z$/, 'Z');
+	data.request = echoOf(task.order);
+	const response = asEnded && succeeded ? (outcome.response ?? 'url') : 'empty';
+	if (response === 'url') data.response = [videoUrl];
+	if (response === 'empty') data.response = [];
+	if (response === 'null') data.response = null;
+	data.error_message =
+		asEnded && !succeeded ? (outcome.errorMessage ?? 'The video could not be generated') : null;
+	return { code: 200, message: 'success', data };
+}
+
+/** The API's echo of a request: the four fields it always shows, and what was given beyond them. */
+function echoOf(order: VideoOrder): Record<string, unknown> {
+	const { prompt, aspect_ratio, resolution, duration } = order;
+	const echo: Record<string, unknown> = { prompt, aspect_ratio, resolution, duration };
+	if (order.generate_audio) echo.generate_audio = true;
+	if (order.fixed_lens) echo.fixed_lens = true;
+	if (order.image_urls.length > 0) echo.image_urls = order.image_urls;
+	if (order.callback_url !== null) echo.callback_url = order.callback_url;
+	return echo;
+}
+
+function planOfPrompt(prompt: string): TaskPlan {
+	return PROMPT_WORDS.filter(({ word }) => prompt.includes(word)).reduce<TaskPlan>(
+		(plan, found) => ({ ...plan, ...found.plan }),
+		{},
+	);
+}
+
+function newTaskId(): string {
+	return `seed15${randomBytes(6).toString('hex')}pro`;
+}

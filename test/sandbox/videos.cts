@@ -1,0 +1,156 @@
+// The simulated video host: gives out finished videos, and takes note of anyone who brings the API key along.
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { createReadStream } from 'node:fs';
+import { stat } from 'node:fs/promises';
+import type { ServerResponse } from 'node:http';
+
+import { pause } from './callbacks.cjs';
+import { clipFor } from './clips.cjs';
+import { type Answer, htmlAnswer } from './contract.cjs';
+import { refusalOf, type Fault } from './faults.cjs';
+import type { VideoRead } from './ledger.cjs';
+import { finishWith, safeHeaders, type SandboxState } from './state.cjs';
+
+const CHUNK_BYTES = 256 * 1024;
+
+/** Adds `GET /videos/<task_id>.mp4`. Faults strike only where `withFaults` says so: not where a redirect leads. */
+export function addVideos(app: FastifyInstance, state: SandboxState, withFaults: boolean): void {
+	app.get<{ Params: { file: string } }>('/videos/:file', async (request, reply) => {
+		const taskId = request.params.file.replace(/\.mp4$/, '');
+		const task = state.tasks.get(taskId);
+		if (request.headers.authorization !== undefined) state.ledger.recordLeak('video', request.url);
+		const read = state.ledger.recordVideoRead({
+			at: Date.now(),
+			taskId,
+			headers: safeHeaders(state, request),
+			fault: null,
+			answered: null,
+			bytes: 0,
+			complete: false,
+		});
+		const fault = withFaults
+			? state.faults.take('video', { prompt: task?.order.prompt ?? null, taskId })
+			: null;
+		read.fault = fault?.kind ?? null;
+		if (fault?.kind === 'delay') await pause(fault.ms);
+		const refusal = refusalOfVideo(state, request, fault);
+		if (refusal) {
+			read.answered = await finishWith(refusal, reply);
+		} else if (!task?.ended || task.outcome.status !== 'SUCCESS') {
+			read.answered = await finishWith(htmlAnswer(404, 'Not Found'), reply);
+		} else if (task.outcome.videoStatus !== undefined) {
+			read.answered = await finishWith(htmlAnswer(task.outcome.videoStatus, 'Gone'), reply);
+		} else {
+			const body = await bodyFor(state, fault, () => clipFor(task.order));
+			await stream(reply, body, fault, read);
+		}
+		state.log(`GET  /videos        ${taskId}: ${read.answered ?? read.fault}, ${read.bytes} bytes`);
+		state.ledger.changed();
+		return reply;
+	});
+}
+
+function refusalOfVideo(state: SandboxState, request: FastifyRequest, fault: Fault | null) {
+	switch (fault?.kind) {
+		case 'refuse-with':
+		case 'rate-limit':
+		case 'server-error':
+		case 'redirect':
+			return refusalOf(fault, `${state.elsewhere()}${request.url}`);
+		case 'html':
+			return htmlAnswer(fault.status);
+		case 'empty-body': {
+			const empty: Answer = { status: 200, headers: { 'content-type': 'video/mp4' }, body: '' };
+			return empty;
+		}
+		case 'reset':
+			return { reset: true as const };
+		case 'hang':
+			return { hang: true as const, ms: fault.ms };
+		default:
+			return null;
+	}
+}
+
+interface VideoBody {
+	bytes: number;
+	chunks: () => AsyncIterable<Buffer>;
+}
+
+async function bodyFor(
+	state: SandboxState,
+	fault: Fault | null,
+	clip: () => Promise<string>,
+): Promise<VideoBody> {
+	const synthetic = fault?.kind === 'video-bytes' ? fault.bytes : state.videoBytes;
+	if (synthetic !== null) return { bytes: synthetic, chunks: () => syntheticChunks(synthetic) };
+	const file = await clip();
+	const { size } = await stat(file);
+	return {
+		bytes: size,
+		chunks: () => createReadStream(file, { highWaterMark: CHUNK_BYTES }),
+	};
+}
+
+/** As many bytes as asked for from one small buffer, so that the sandbox's own memory stays flat. */
+async function* syntheticChunks(bytes: number): AsyncIterable<Buffer> {
+	const filler = Buffer.alloc(CHUNK_BYTES, 0x53);
+	const start = Buffer.from(filler);
+	// An MP4 begins with a box called ftyp, which is how its type is recognised.
+	Buffer.from('\x00\x00\x00\x18ftypisom\x00\x00\x02\x00isomiso2', 'latin1').copy(start);
+	for (let sent = 0; sent < bytes; sent += CHUNK_BYTES) {
+		const chunk = sent === 0 ? start : filler;
+		yield chunk.subarray(0, Math.min(CHUNK_BYTES, bytes - sent));
+	}
+}
+
+async function stream(
+	reply: FastifyReply,
+	body: VideoBody,
+	fault: Fault | null,
+	read: VideoRead,
+): Promise<void> {
+	reply.hijack();
+	const { raw } = reply;
+	raw.writeHead(200, {
+		'content-type': fault?.kind === 'content-type' ? fault.value : 'video/mp4',
+		...(fault?.kind === 'no-content-length' ? {} : { 'content-length': body.bytes }),
+	});
+	read.answered = 200;
+	const troubled = fault?.kind === 'stall' || fault?.kind === 'cut' ? fault : null;
+	const troubleAt = troubled ? (troubled.afterBytes ?? Math.floor(body.bytes / 2)) : Infinity;
+	let trouble = troubled;
+	for await (const chunk of body.chunks()) {
+		let rest = chunk;
+		if (trouble && read.bytes + rest.length >= troubleAt) {
+			const before = rest.subarray(0, troubleAt - read.bytes);
+			rest = rest.subarray(before.length);
+			if (!(await write(raw, before, read))) return;
+			if (trouble.kind === 'cut') {
+				raw.destroy();
+				return;
+			}
+			await pause(trouble.ms);
+			trouble = null;
+		}
+		if (!(await write(raw, rest, read))) return;
+	}
+	raw.end();
+	read.complete = true;
+}
+
+/** Hands bytes to the connection and waits until it has taken them; false when the caller has gone. */
+async function write(raw: ServerResponse, chunk: Buffer, read: VideoRead): Promise<boolean> {
+	if (raw.destroyed) return false;
+	if (chunk.length === 0) return true;
+	const taken = await new Promise<boolean>((resolve) => {
+		const gone = () => resolve(false);
+		raw.once('close', gone);
+		raw.write(chunk, (error) => {
+			raw.off('close', gone);
+			resolve(!error);
+		});
+	});
+	if (taken) read.bytes += chunk.length;
+	return taken;
+}
