@@ -31,6 +31,31 @@ function rejectCode(value: string | number, message: string) {
 	}));
 }
 
+/** n8n runs a mixed list, one rule after the other; its type knows lists of one kind only. */
+const TEST_RULES = [
+	{ type: 'responseCode', properties: { value: 401, message: WRONG_KEY } },
+	{ type: 'responseCode', properties: { value: 403, message: NO_ACCESS } },
+	{ type: 'responseCode', properties: { value: 429, message: SERVER_TROUBLE } },
+	...REDIRECTS.map((value) => ({
+		type: 'responseCode' as const,
+		properties: { value, message: REDIRECTED },
+	})),
+	...SERVER_ERRORS.map((value) => ({
+		type: 'responseCode' as const,
+		properties: { value, message: SERVER_TROUBLE },
+	})),
+	...rejectCode('INVALID_API_KEY', WRONG_KEY),
+	...rejectCode(401, WRONG_KEY),
+	...rejectCode('401', WRONG_KEY),
+	...rejectCode(403, NO_ACCESS),
+	...rejectCode('INTERNAL_ERROR', SERVER_TROUBLE),
+	...SERVER_ERRORS.flatMap((value) => rejectCode(value, SERVER_TROUBLE)),
+	{
+		type: 'responseSuccessBody',
+		properties: { key: 'code', value: undefined, message: NOT_THE_API },
+	},
+] as ICredentialTestRequest['rules'];
+
 export class SeedanceApi implements ICredentialType {
 	name = 'seedanceApi';
 
@@ -84,28 +109,6 @@ export class SeedanceApi implements ICredentialType {
 				except: [401, 403, 429, ...REDIRECTS, ...SERVER_ERRORS],
 			},
 		},
-		rules: [
-			{ type: 'responseCode', properties: { value: 401, message: WRONG_KEY } },
-			{ type: 'responseCode', properties: { value: 403, message: NO_ACCESS } },
-			{ type: 'responseCode', properties: { value: 429, message: SERVER_TROUBLE } },
-			...REDIRECTS.map((value) => ({
-				type: 'responseCode' as const,
-				properties: { value, message: REDIRECTED },
-			})),
-			...SERVER_ERRORS.map((value) => ({
-				type: 'responseCode' as const,
-				properties: { value, message: SERVER_TROUBLE },
-			})),
-			...rejectCode('INVALID_API_KEY', WRONG_KEY),
-			...rejectCode(401, WRONG_KEY),
-			...rejectCode('401', WRONG_KEY),
-			...rejectCode(403, NO_ACCESS),
-			...rejectCode('INTERNAL_ERROR', SERVER_TROUBLE),
-			...SERVER_ERRORS.flatMap((value) => rejectCode(value, SERVER_TROUBLE)),
-			{
-				type: 'responseSuccessBody',
-				properties: { key: 'code', value: undefined, message: NOT_THE_API },
-			},
-		],
+		rules: TEST_RULES,
 	};
 }
