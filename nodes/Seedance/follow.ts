@@ -15,7 +15,7 @@ import {
 } from '../shared/errors';
 import type { KnownTask, Task } from '../shared/task';
 import { timeoutMs, watchTasks, type Ending } from '../shared/waiting';
-import { isTool, switchParameter, textParameter, type Options } from './parameters';
+import { isTool, type Options, type Output } from './parameters';
 import type { Result } from './results';
 
 /** A task to look at: the item it belongs to, its id, and the account that may read it. */
@@ -26,6 +26,7 @@ export interface Followed {
 	known: KnownTask;
 	/** Started by this very run. */
 	isNew: boolean;
+	output: Output;
 }
 
 /** A result of a task that has ended: failed and "no video" are problems. */
@@ -72,7 +73,10 @@ export async function watchAll(
 		{ timeoutMs: limit, intervalMs: options.pollInterval * 1000 },
 		clock,
 	);
-	return endings.map((ending, index) => resultOfEnding(tasks[index], ending, limit / 60_000));
+	return endings.map((ending, index) => ({
+		...resultOfEnding(tasks[index], ending, limit / 60_000),
+		output: tasks[index].output,
+	}));
 }
 
 /** Reads each task once (passing trouble is asked again). A failed task is an answer, not a problem. */
@@ -83,11 +87,11 @@ export async function readAll(
 ): Promise<Result[]> {
 	const inTurn = limiter(PARALLEL_READS);
 	return await Promise.all(
-		tasks.map(async ({ known, taskId, account }): Promise<Result> => {
+		tasks.map(async ({ known, taskId, account, output }): Promise<Result> => {
 			const read: Read = await inTurn(
 				async () => await getTaskPatiently(context, account, taskId, clock),
 			);
-			if (read.outcome === 'task') return { known, task: read.task };
+			if (read.outcome === 'task') return { known, task: read.task, output };
 			const lost = read.outcome === 'transient';
 			const { failure } = read;
 			return { known, problem: lost ? contactLost(taskId, failure) : readRefused(taskId, failure) };
@@ -99,24 +103,19 @@ export async function readAll(
 export async function downloadAll(
 	context: IExecuteFunctions,
 	results: readonly Result[],
-	downloadsByDefault: boolean,
 	clock: Clock,
 ): Promise<void> {
 	if (isTool(context)) return;
 	const inTurn = limiter(PARALLEL_DOWNLOADS);
 	await Promise.all(
-		results.map(async (result, itemIndex) => {
-			const { task, problem } = result;
-			const wanted = switchParameter(context, itemIndex, 'downloadVideo', downloadsByDefault);
-			if (!wanted || problem || task?.state !== 'succeeded' || !task.videoUrl) return;
+		results.map(async (result) => {
+			const { task, problem, output } = result;
+			const field = output?.fileField;
+			if (!field || problem || task?.state !== 'succeeded' || !task.videoUrl) return;
 			const url = task.videoUrl;
 			const got = await inTurn(async () => await downloadVideo(context, url, task.taskId, clock));
-			if (got.ok) {
-				const field = textParameter(context, itemIndex, 'outputBinaryField', 'data');
-				result.file = { field, binary: got.binary };
-			} else {
-				result.problem = downloadFailed(task.taskId, url, got.why, got.expired);
-			}
+			if (got.ok) result.file = { field, binary: got.binary };
+			else result.problem = downloadFailed(task.taskId, url, got.why, got.expired);
 		}),
 	);
 }

@@ -45,7 +45,7 @@ export function textParameter(
 	return textOf(context.getNodeParameter(name, itemIndex, fallback)) ?? fallback;
 }
 
-export function switchParameter(
+function switchParameter(
 	context: IExecuteFunctions,
 	itemIndex: number,
 	name: string,
@@ -53,6 +53,34 @@ export function switchParameter(
 ): boolean {
 	const value: unknown = context.getNodeParameter(name, itemIndex, fallback);
 	return typeof value === 'boolean' ? value : /^(true|yes|1)$/i.test(textOf(value) ?? '');
+}
+
+/** How one item is to be given out. */
+export interface Output {
+	simplify: boolean;
+	/** The binary field for the video; undefined for no download. */
+	fileField?: string;
+}
+
+/**
+ * Reads how an item is to be given out. Called before anything is paid for, because an expression that
+ * cannot be read throws, and must not take a paid result with it.
+ */
+export function readOutput(
+	context: IExecuteFunctions,
+	itemIndex: number,
+	downloadsByDefault: boolean,
+): Output {
+	const simplify = switchParameter(context, itemIndex, 'simplify', true);
+	const downloads = switchParameter(context, itemIndex, 'downloadVideo', downloadsByDefault);
+	if (!downloads) return { simplify };
+	return { simplify, fileField: textParameter(context, itemIndex, 'outputBinaryField', 'data') };
+}
+
+/** What an expression that cannot be read says, as one sentence about its field. */
+export function unreadable(field: string, error: unknown): string {
+	const reason = error instanceof Error ? error.message : String(error);
+	return `${field} could not be read: ${reason.replace(/\.$/, '')}.`;
 }
 
 export interface Options {
@@ -70,11 +98,16 @@ export interface Options {
 
 /** The Options of the node, from its first item; unusable numbers are named, not guessed. */
 export function readOptions(context: IExecuteFunctions): { options: Options; problems: string[] } {
-	const given: unknown = context.getNodeParameter('options', 0, {});
+	const problems: string[] = [];
+	let given: unknown;
+	try {
+		given = context.getNodeParameter('options', 0, {});
+	} catch (error) {
+		problems.push(unreadable('Options', error));
+	}
 	const fields = isObject(given) ? given : {};
 	const batching = isObject(fields.batching) ? fields.batching : {};
 	const batch = isObject(batching.batch) ? batching.batch : undefined;
-	const problems: string[] = [];
 	const read = (label: string, value: unknown, fallback: number, least: number): number => {
 		if (value === undefined) return fallback;
 		const number = numberOf(value);

@@ -7,7 +7,7 @@ import type { IBinaryData, IDataObject, IExecuteFunctions, INodeExecutionData } 
 import { nodeError, withItem, type Problem } from '../shared/errors';
 import { taskItem, unreadTaskItem, type KnownTask, type Task, type TaskItem } from '../shared/task';
 import { shorten } from '../shared/videoRequest';
-import { isTool, onErrorOf, switchParameter } from './parameters';
+import { isTool, onErrorOf, type Output } from './parameters';
 
 /** What became of one input item. */
 export interface Result {
@@ -15,6 +15,8 @@ export interface Result {
 	/** The last reading, if there was one. */
 	task?: Task;
 	problem?: Problem;
+	/** How the item is to be given out; absent where nothing came to be. */
+	output?: Output;
 	/** A whole answer of its own, where the item is no task. */
 	answer?: IDataObject;
 	/** Not started only because another item ended the run. */
@@ -115,7 +117,7 @@ export function deliver(
 	}
 	const items = results.map((result, index): INodeExecutionData => {
 		const pairedItem = { item: index };
-		const simplify = tool || switchParameter(context, index, 'simplify', true);
+		const simplify = tool || (result.output?.simplify ?? true);
 		const json = jsonOf(result, simplify);
 		if (result.problem && answersModel(result)) {
 			return { json: { ...json, next_step: NEXT_STEPS[result.problem.code] }, pairedItem };

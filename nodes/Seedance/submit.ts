@@ -38,9 +38,12 @@ import {
 	isTool,
 	onErrorOf,
 	rawFields,
+	readOutput,
 	runIndexOf,
 	textParameter,
+	unreadable,
 	type Options,
+	type Output,
 } from './parameters';
 import { NOTHING_KNOWN, type Result } from './results';
 
@@ -60,6 +63,7 @@ interface Prepared {
 	account: Account;
 	memoryKey: string;
 	known: KnownTask;
+	output: Output;
 }
 
 export interface Submitted {
@@ -91,6 +95,7 @@ async function prepare(
 		const raw = rawFields(context, itemIndex, REQUEST_FIELDS);
 		const prompt = typeof raw.prompt === 'string' ? raw.prompt : null;
 		known = { ...NOTHING_KNOWN, prompt };
+		const output = readOutput(context, itemIndex, true);
 		const found = await accountOf(context, itemIndex);
 		if ('problem' in found) return { known, problem: found.problem };
 		const { account } = found;
@@ -118,10 +123,9 @@ async function prepare(
 		// As an AI tool each try has a new run index, so there the request alone is the key.
 		const memoryKey = isTool(context) ? key : `${runIndexOf(context)}:${itemIndex}:${key}`;
 		known = { taskId: null, prompt: request.prompt, estimatedCredits: creditsOf(request) };
-		return { itemIndex, request, account, memoryKey, known };
+		return { itemIndex, request, account, memoryKey, known, output };
 	} catch (error) {
-		const reason = error instanceof Error ? error.message : String(error);
-		return { known, problem: invalidInput([`A field could not be read: ${reason}.`]) };
+		return { known, problem: invalidInput([unreadable('A field', error)]) };
 	}
 }
 
@@ -196,6 +200,7 @@ export async function submitAll(
 			account: item.account,
 			known: { ...item.known, taskId },
 			isNew,
+			output: item.output,
 		});
 	const fail = (item: { itemIndex: number; known: KnownTask }, problem: Problem, wasSent = true) =>
 		failed.set(item.itemIndex, {

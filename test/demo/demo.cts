@@ -216,7 +216,11 @@ async function runSteps(
 				},
 			},
 		],
-		{ registerSignalListeners: false, fallbackRenderer: 'simple' },
+		{
+			registerSignalListeners: false,
+			fallbackRenderer: 'simple',
+			rendererOptions: { showErrorMessage: false },
+		},
 	);
 	await steps.run();
 }

@@ -4,7 +4,7 @@ import type { IExecuteFunctions } from 'n8n-workflow';
 import { invalidInput } from '../../shared/errors';
 import { creditsOf } from '../../shared/pricing';
 import { checkSettings } from '../../shared/videoRequest';
-import { rawFields } from '../parameters';
+import { rawFields, unreadable } from '../parameters';
 import { NOTHING_KNOWN, type Result } from '../results';
 
 function estimate(context: IExecuteFunctions, itemIndex: number): Result {
@@ -23,8 +23,7 @@ function estimate(context: IExecuteFunctions, itemIndex: number): Result {
 			},
 		};
 	} catch (error) {
-		const reason = error instanceof Error ? error.message : String(error);
-		const problem = invalidInput([`A field could not be read: ${reason}.`]);
+		const problem = invalidInput([unreadable('A field', error)]);
 		return { known: NOTHING_KNOWN, problem };
 	}
 }

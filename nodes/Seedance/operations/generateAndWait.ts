@@ -23,6 +23,6 @@ export async function generateAndWait(context: IExecuteFunctions, clock: Clock):
 	const ended = await watchAll(context, followed, options, clock);
 	ended.forEach((result, index) => results.set(followed[index].itemIndex, result));
 	const ordered = inOrder(count, results);
-	await downloadAll(context, ordered, true, clock);
+	await downloadAll(context, ordered, clock);
 	return ordered;
 }

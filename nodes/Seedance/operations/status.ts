@@ -8,11 +8,11 @@ import { tasksOf } from './tasks';
 
 /** Gives one result per item, in order. */
 export async function status(context: IExecuteFunctions, clock: Clock): Promise<Result[]> {
-	const { followed, failed } = await tasksOf(context);
+	const { followed, failed } = await tasksOf(context, false);
 	const results = new Map(failed);
 	const read = await readAll(context, followed, clock);
 	read.forEach((result, index) => results.set(followed[index].itemIndex, result));
 	const ordered = inOrder(context.getInputData().length, results);
-	await downloadAll(context, ordered, false, clock);
+	await downloadAll(context, ordered, clock);
 	return ordered;
 }

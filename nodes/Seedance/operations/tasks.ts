@@ -5,6 +5,7 @@ import { invalidInput } from '../../shared/errors';
 import { textOf } from '../../shared/json';
 import { shorten } from '../../shared/videoRequest';
 import type { Followed } from '../follow';
+import { readOutput, unreadable, type Output } from '../parameters';
 import { NOTHING_KNOWN, type Result } from '../results';
 import { accountOf } from '../submit';
 
@@ -14,13 +15,15 @@ const TASK_ID = /^[\w.:-]{1,200}$/;
 async function taskOf(
 	context: IExecuteFunctions,
 	itemIndex: number,
+	downloadsByDefault: boolean,
 ): Promise<Followed | { result: Result }> {
 	let value: unknown;
+	let output: Output;
 	try {
 		value = context.getNodeParameter('taskId', itemIndex, '');
+		output = readOutput(context, itemIndex, downloadsByDefault);
 	} catch (error) {
-		const reason = error instanceof Error ? error.message : String(error);
-		const problem = invalidInput([`Task ID could not be read: ${reason}.`]);
+		const problem = invalidInput([unreadable('A field', error)]);
 		return { result: { known: NOTHING_KNOWN, problem } };
 	}
 	const taskId = textOf(value);
@@ -37,17 +40,18 @@ async function taskOf(
 	const known = { ...NOTHING_KNOWN, taskId };
 	const found = await accountOf(context, itemIndex);
 	if ('problem' in found) return { result: { known, problem: { ...found.problem, taskId } } };
-	return { itemIndex, taskId, account: found.account, known, isNew: false };
+	return { itemIndex, taskId, account: found.account, known, isNew: false, output };
 }
 
 /** The tasks of all items, and the items without a usable one. */
 export async function tasksOf(
 	context: IExecuteFunctions,
+	downloadsByDefault: boolean,
 ): Promise<{ followed: Followed[]; failed: Map<number, Result> }> {
 	const followed: Followed[] = [];
 	const failed = new Map<number, Result>();
 	for (let itemIndex = 0; itemIndex < context.getInputData().length; itemIndex++) {
-		const task = await taskOf(context, itemIndex);
+		const task = await taskOf(context, itemIndex, downloadsByDefault);
 		if ('result' in task) failed.set(itemIndex, task.result);
 		else followed.push(task);
 	}

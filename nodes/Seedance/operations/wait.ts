@@ -13,11 +13,11 @@ export async function wait(context: IExecuteFunctions, clock: Clock): Promise<Re
 	const count = context.getInputData().length;
 	const { options, problems } = readOptions(context);
 	if (problems.length) return sameForAll(count, invalidInput(problems));
-	const { followed, failed } = await tasksOf(context);
+	const { followed, failed } = await tasksOf(context, true);
 	const results = new Map(failed);
 	const ended = await watchAll(context, followed, options, clock);
 	ended.forEach((result, index) => results.set(followed[index].itemIndex, result));
 	const ordered = inOrder(count, results);
-	await downloadAll(context, ordered, true, clock);
+	await downloadAll(context, ordered, clock);
 	return ordered;
 }

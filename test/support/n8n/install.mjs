@@ -41,6 +41,9 @@ export const DEFAULT_VERSION = '2.41.1';
 /** n8n takes 3 GB; npm keeps what it fetched in its own cache beside that. */
 const NEEDED_BYTES = 5 * 1024 ** 3;
 
+/** With less than this the installation can only fail. */
+const FULL_BELOW_BYTES = 20 * 1024 ** 2;
+
 /** A lock that nobody has touched for this long (milliseconds) belongs to a process that is gone. */
 const LOCK_STALE_AFTER = 60_000;
 
@@ -55,6 +58,8 @@ const PACKAGED_NODE = {
 
 /** Something that the person at the terminal can act on: shown as one sentence, without a stack. */
 export class InstallError extends Error {}
+
+class NetworkError extends InstallError {}
 
 /**
  * The folder that holds every installed n8n and the demo's own n8n: `SEEDANCE_N8N_CACHE`, or a folder in the
@@ -130,7 +135,7 @@ async function install({ version, recipe, folder, requiredBytes }) {
 	writeFileSync(logFile, '');
 	const stopCleaning = cleanWhenInterrupted(partial, `${folder}.lock`);
 	try {
-		await checkRegistry(version, partial, logFile);
+		await checkRegistry(partial, logFile);
 		copyFileSync(join(recipe, 'package.json'), join(partial, 'package.json'));
 		copyFileSync(join(recipe, 'package-lock.json'), join(partial, 'package-lock.json'));
 		await fetchPackages(partial, logFile);
@@ -152,7 +157,14 @@ async function fetchPackages(folder, logFile) {
 	const expected = expectedPackages(folder);
 	const started = Date.now();
 	const progress = new Progress();
+	let isFull = false;
 	const count = () => {
+		// npm goes on for minutes on a full disk, one failing package after the other.
+		if (freeBytes(folder) < FULL_BELOW_BYTES) {
+			isFull = true;
+			endChildren();
+			return;
+		}
 		const seconds = Math.round((Date.now() - started) / 1000);
 		const here = expected.filter((path) => existsSync(join(folder, path, 'package.json'))).length;
 		progress.show(
@@ -165,10 +177,21 @@ async function fetchPackages(folder, logFile) {
 	try {
 		// Install scripts stay off: one of n8n's dependencies wants to download a compiler's worth of files.
 		await npm(
-			['ci', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error'],
+			[
+				'ci',
+				'--ignore-scripts',
+				'--no-audit',
+				'--no-fund',
+				'--loglevel=error',
+				'--fetch-retries=3',
+				'--fetch-retry-mintimeout=1000',
+				'--fetch-retry-maxtimeout=10000',
+			],
 			folder,
 			logFile,
 		);
+	} catch (error) {
+		throw isFull ? diskFull() : error;
 	} finally {
 		clearInterval(timer);
 		progress.end();
@@ -251,14 +274,18 @@ function nodeFor(folder, recipe) {
 }
 
 function checkDisk(requiredBytes) {
-	const { bavail, bsize } = statfsSync(cacheRoot());
-	const free = bavail * bsize;
+	const free = freeBytes(cacheRoot());
 	if (free >= requiredBytes) return;
 	const gb = (bytes) => (bytes / 1024 ** 3).toFixed(1);
 	throw new InstallError(
 		`Not enough disk space for n8n: ${gb(free)} GB are free in ${cacheRoot()}, ${gb(requiredBytes)} GB are needed. ` +
 			'Free some space, or set SEEDANCE_N8N_CACHE to a folder on another disk.',
 	);
+}
+
+function freeBytes(path) {
+	const { bavail, bsize } = statfsSync(path);
+	return bavail * bsize;
 }
 
 function makeFolder(path) {
@@ -271,16 +298,16 @@ function makeFolder(path) {
 	}
 }
 
-/** One question to the registry first, so that a machine without network hears of it in seconds and not in minutes. */
-async function checkRegistry(version, folder, logFile) {
-	await npm(
-		['view', `n8n@${version}`, 'version', '--prefer-online', '--fetch-retries=1'].concat(
-			'--fetch-retry-mintimeout=1000',
-			'--fetch-timeout=30000',
-		),
-		folder,
-		logFile,
-	);
+/**
+ * One question to the registry first, so that a machine without network hears of it in seconds: `npm ci` would try for
+ * many minutes. A ping, because npm may answer other questions from its cache; a registry that knows no ping counts as
+ * reached.
+ */
+async function checkRegistry(folder, logFile) {
+	const patience = ['--fetch-retries=1', '--fetch-retry-mintimeout=1000', '--fetch-timeout=30000'];
+	await npm(['ping', ...patience], folder, logFile).catch((error) => {
+		if (error instanceof NetworkError) throw error;
+	});
 }
 
 /** Runs npm and turns its failures into a sentence. */
@@ -316,12 +343,10 @@ function explained(error, logFile) {
 			log,
 		) ?? [];
 	if (/\bENOSPC\b/.test(log)) {
-		return new InstallError(
-			'The disk became full while n8n was being installed. What was there of it has been removed: free about 5 GB, or set SEEDANCE_N8N_CACHE to a folder on another disk, then run this again.',
-		);
+		return diskFull();
 	}
 	if (network) {
-		return new InstallError(
+		return new NetworkError(
 			`n8n could not be downloaded: the npm registry does not answer (${network}). Check the network connection or npm's proxy settings, then run this again.`,
 		);
 	}
@@ -332,6 +357,12 @@ function explained(error, logFile) {
 	}
 	return new InstallError(
 		`n8n could not be installed: ${error.message} The details are in ${logFile}.`,
+	);
+}
+
+function diskFull() {
+	return new InstallError(
+		'The disk became full while n8n was being installed. What was there of it has been removed: free about 5 GB, or set SEEDANCE_N8N_CACHE to a folder on another disk, then run this again.',
 	);
 }
 
@@ -375,10 +406,12 @@ function endChildren() {
 	}
 }
 
+/** From Ctrl-C on nothing else is told: npm's end is what we wanted. */
+let interrupted = false;
+
 /** Ctrl-C during the installation: end npm, remove what is there of it, give the lock back. */
 function cleanWhenInterrupted(partial, lockPath) {
 	const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'];
-	let interrupted = false;
 	const clean = async () => {
 		if (interrupted) process.exit(130);
 		interrupted = true;
@@ -513,7 +546,9 @@ if (process.argv[1] && resolve(process.argv[1]) === fileURLToPath(import.meta.ur
 		const done = await ensureN8n({ version });
 		process.stdout.write(`${JSON.stringify(done)}\n`);
 	} catch (error) {
-		say(error instanceof InstallError ? error.message : String(error?.stack ?? error));
-		process.exitCode = 1;
+		if (!interrupted) {
+			say(error instanceof InstallError ? error.message : String(error?.stack ?? error));
+		}
+		process.exitCode = interrupted ? 130 : 1;
 	}
 }
