@@ -1,5 +1,5 @@
 /** From task ids to results: read or watch all tasks together, then download what is ready. */
-import type { IExecuteFunctions } from 'n8n-workflow';
+import type { IDataObject, IExecuteFunctions } from 'n8n-workflow';
 
 import { getTask, getTaskPatiently, PARALLEL_READS, type Account, type Read } from '../shared/api';
 import { limiter, type Clock } from '../shared/clock';
@@ -26,6 +26,8 @@ export interface Followed {
 	known: KnownTask;
 	/** Started by this very run. */
 	isNew: boolean;
+	/** The API's answer to the POST, where this run sent it. */
+	raw?: IDataObject;
 	output: Output;
 }
 

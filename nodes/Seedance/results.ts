@@ -15,6 +15,8 @@ export interface Result {
 	/** The last reading, if there was one. */
 	task?: Task;
 	problem?: Problem;
+	/** The API's answer to the POST, for a task that was not read since. */
+	raw?: IDataObject;
 	/** How the item is to be given out; absent where nothing came to be. */
 	output?: Output;
 	/** A whole answer of its own, where the item is no task. */
@@ -26,12 +28,13 @@ export interface Result {
 
 export const NOTHING_KNOWN: KnownTask = { taskId: null, prompt: null, estimatedCredits: null };
 
+const LOOK_LATER =
+	'Already started and charged. Do not generate again. Use Get Status with this task_id in 1 to 2 minutes.';
+
 /** What a model should do after an outcome that must not make it generate again. */
 const NEXT_STEPS: Readonly<Partial<Record<Problem['code'], string>>> = {
-	timeout:
-		'Already started and charged. Do not generate again. Use Get Status with this task_id in 1 to 2 minutes.',
-	contact_lost:
-		'Already started and charged. Do not generate again. Use Get Status with this task_id in 1 to 2 minutes.',
+	timeout: LOOK_LATER,
+	contact_lost: LOOK_LATER,
 	maybe_created:
 		'It may have been started and charged. Do not generate again. Ask the user to look in the Seedance dashboard first.',
 };
@@ -52,7 +55,8 @@ function itemOf(result: Result): TaskItem {
 
 function jsonOf(result: Result, simplify: boolean): IDataObject {
 	if (result.answer) return result.answer;
-	return !simplify && result.task && !result.problem ? result.task.raw : itemOf(result);
+	const raw = simplify || result.problem ? undefined : (result.task?.raw ?? result.raw);
+	return raw ?? itemOf(result);
 }
 
 /** The one error of a node that stops: what is ready, what is not, and every task id. */
@@ -121,6 +125,9 @@ export function deliver(
 		const json = jsonOf(result, simplify);
 		if (result.problem && answersModel(result)) {
 			return { json: { ...json, next_step: NEXT_STEPS[result.problem.code] }, pairedItem };
+		}
+		if (tool && !result.problem && json.status === 'IN_PROGRESS') {
+			return { json: { ...json, next_step: LOOK_LATER }, pairedItem };
 		}
 		if (result.problem && onError === 'errorOutput' && !tool) {
 			// n8n routes exactly this shape to the error output, and merges the input row into it (measured).

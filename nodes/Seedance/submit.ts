@@ -2,7 +2,7 @@
  * From input items to created tasks: check everything, recall what was already paid for, sum the
  * credits, then send each POST exactly once, one after the other.
  */
-import type { IExecuteFunctions } from 'n8n-workflow';
+import type { IDataObject, IExecuteFunctions } from 'n8n-workflow';
 
 import {
 	createTask,
@@ -151,20 +151,26 @@ async function recall(
 	return { taskId: remembered.taskId };
 }
 
+/** A task that exists; `raw` is the API's answer where this run sent the POST. */
+interface Sent {
+	taskId: string;
+	raw?: IDataObject;
+}
+
 /** Sends one POST and remembers it, before and after. */
 async function send(
 	context: IExecuteFunctions,
 	memory: Memory,
 	item: Prepared,
 	clock: Clock,
-): Promise<{ taskId: string } | { problem: Problem }> {
+): Promise<Sent | { problem: Problem }> {
 	const where = `credential "${context.getNode().credentials?.[CREDENTIAL_TYPE]?.name ?? ''}", execution ${context.getExecutionId()}, item ${item.itemIndex}`;
 	memory.sending(item.memoryKey);
 	const created = await createTask(context, item.account, requestBody(item.request), clock);
 	if (created.outcome === 'created') {
 		memory.created(item.memoryKey, created.taskId);
 		context.logger.info(`Seedance task ${created.taskId} created (${where})`);
-		return { taskId: created.taskId };
+		return { taskId: created.taskId, raw: created.raw };
 	}
 	if (created.outcome === 'refused') {
 		memory.forget(item.memoryKey);
@@ -193,7 +199,7 @@ export async function submitAll(
 	const followed: Followed[] = [];
 	const toSend: Prepared[] = [];
 
-	const follow = (item: Prepared, taskId: string, isNew: boolean) =>
+	const follow = (item: Prepared, { taskId, raw }: Sent, isNew: boolean) =>
 		followed.push({
 			itemIndex: item.itemIndex,
 			taskId,
@@ -201,6 +207,7 @@ export async function submitAll(
 			known: { ...item.known, taskId },
 			isNew,
 			output: item.output,
+			raw,
 		});
 	const fail = (item: { itemIndex: number; known: KnownTask }, problem: Problem, wasSent = true) =>
 		failed.set(item.itemIndex, {
@@ -224,7 +231,7 @@ export async function submitAll(
 		const found = await recall(context, memory, item, clock);
 		if (!found) toSend.push(item);
 		else if ('problem' in found) fail(item, found.problem);
-		else follow(item, found.taskId, false);
+		else follow(item, found, false);
 	}
 
 	const total = toSend.reduce((sum, { request }) => sum + creditsOf(request), 0);
@@ -248,7 +255,7 @@ export async function submitAll(
 		const outcome = await send(context, memory, item, clock);
 		sent++;
 		if ('taskId' in outcome) {
-			follow(item, outcome.taskId, true);
+			follow(item, outcome, true);
 			continue;
 		}
 		fail(item, outcome.problem);

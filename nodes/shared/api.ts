@@ -10,6 +10,7 @@
  */
 import type {
 	ICredentialDataDecryptedObject,
+	IDataObject,
 	IExecuteFunctions,
 	IHttpRequestOptions,
 	IWebhookFunctions,
@@ -17,7 +18,7 @@ import type {
 
 import { type Clock } from './clock';
 import type { CallFailure } from './errors';
-import { isObject, numberOf, readableText, textOf } from './json';
+import { isObject, numberOf, readableText, textOf, withoutSecrets } from './json';
 import { isPublicUrl } from './publicUrl';
 import { readTask, type Task } from './task';
 import type { GenerateBody } from './videoRequest';
@@ -210,7 +211,7 @@ function causeOf(answer: Answer): CallFailure['cause'] {
 	const { body, status } = answer;
 	const envelope = isObject(body) ? body : {};
 	const error = isObject(envelope.error) ? envelope.error : {};
-	const data = isObject(envelope.data) ? envelope.data : {};
+	const data = dataOf(body);
 	const codes: unknown[] = [envelope.code, envelope.error, error.code, data.code];
 	for (const code of codes) {
 		const cause = typeof code === 'string' ? STRING_CODES[code.trim().toUpperCase()] : undefined;
@@ -227,7 +228,7 @@ function causeOf(answer: Answer): CallFailure['cause'] {
 function textOfAnswer(body: unknown, apiKey: string): string {
 	const envelope = isObject(body) ? body : {};
 	const error = isObject(envelope.error) ? envelope.error : {};
-	const data = isObject(envelope.data) ? envelope.data : {};
+	const data = dataOf(body);
 	const texts = [envelope.message, envelope.msg, error.message, envelope.error, data.error_message];
 	const found = typeof body === 'string' ? body : texts.find((text) => typeof text === 'string');
 	return readableText(typeof found === 'string' ? found : '', apiKey);
@@ -261,10 +262,13 @@ function failureOf(answer: Answer, account: Account, nowMs: number): CallFailure
 	};
 }
 
+/** The `data` of an envelope; empty where there is none. */
+function dataOf(body: unknown): Record<string, unknown> {
+	return isObject(body) && isObject(body.data) ? body.data : {};
+}
+
 function taskIdOf(body: unknown): string | undefined {
-	const envelope = isObject(body) ? body : {};
-	const data = isObject(envelope.data) ? envelope.data : {};
-	return textOf(data.task_id) ?? textOf(envelope.task_id);
+	return textOf(dataOf(body).task_id) ?? (isObject(body) ? textOf(body.task_id) : undefined);
 }
 
 /** 2xx and `code` 200, or no `code` at all: a task id is never thrown away for a missing field. */
@@ -275,7 +279,7 @@ function isSuccess(answer: Answer): boolean {
 
 /** How a `POST /generate` ended. `unclear`: it may have been accepted and charged. */
 export type Created =
-	| { outcome: 'created'; taskId: string }
+	| { outcome: 'created'; taskId: string; raw: IDataObject }
 	| { outcome: 'refused'; failure: CallFailure }
 	| { outcome: 'unclear'; failure: CallFailure };
 
@@ -300,7 +304,9 @@ export async function createTask(
 			false,
 		);
 		const taskId = called.ok ? taskIdOf(called.value.body) : undefined;
-		if (called.ok && taskId && isSuccess(called.value)) return { outcome: 'created', taskId };
+		if (called.ok && taskId && isSuccess(called.value)) {
+			return { outcome: 'created', taskId, raw: withoutSecrets(dataOf(called.value.body)) };
+		}
 		const failure = called.ok ? failureOf(called.value, account, clock.now()) : called.failure;
 		if (failure.taskId || UNCLEAR.includes(failure.cause)) return { outcome: 'unclear', failure };
 		const mayRepeat = failure.cause === 'rate_limited' || isRefusedConnection(failure);

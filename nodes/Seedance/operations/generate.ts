@@ -14,6 +14,8 @@ export async function generate(context: IExecuteFunctions, clock: Clock): Promis
 	if (problems.length) return sameForAll(count, invalidInput(problems));
 	const { followed, failed } = await submitAll(context, options, clock);
 	const results = new Map(failed);
-	for (const { itemIndex, known } of followed) results.set(itemIndex, { known });
+	for (const { itemIndex, known, output, raw } of followed) {
+		results.set(itemIndex, { known, output, raw });
+	}
 	return inOrder(count, results);
 }

@@ -29,7 +29,7 @@ import {
 } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { homedir } from 'node:os';
-import { delimiter, dirname, join, resolve } from 'node:path';
+import { basename, delimiter, dirname, join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 
@@ -117,12 +117,14 @@ function installation(version, folder, recipe, reused) {
 
 /** The whole installation, under a name of its own until it is finished. Only called by the holder of the lock. */
 async function install({ version, recipe, folder, requiredBytes }) {
-	const partial = `${folder}.partial`;
+	// A name of its own: an npm that outlived a killed installer may still be writing to the old one.
+	const partial = `${folder}.partial-${process.pid}`;
 	const logFile = `${folder}.log`;
-	if (existsSync(partial)) {
-		say('Removing what an interrupted installation left behind …');
-		await remove(partial);
-	}
+	const leftovers = readdirSync(cacheRoot()).filter((name) =>
+		name.startsWith(`${basename(folder)}.partial`),
+	);
+	if (leftovers.length > 0) say('Removing what an interrupted installation left behind …');
+	for (const name of leftovers) await remove(join(cacheRoot(), name));
 	// A folder without its marker was made by hand or half deleted: it cannot be trusted.
 	await remove(folder);
 	checkDisk(requiredBytes);
