@@ -220,7 +220,11 @@ function run(command, args, { quiet = false, signalsTo = 'group' } = {}) {
 		};
 		const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'];
 		for (const signal of signals) process.on(signal, forward);
-		const forget = () => signals.forEach((signal) => process.off(signal, forward));
+		const watch = setInterval(() => npmIsGone() && forward('SIGTERM'), 500);
+		const forget = () => {
+			clearInterval(watch);
+			for (const signal of signals) process.off(signal, forward);
+		};
 
 		child.on('error', (error) => {
 			forget();
@@ -234,6 +238,13 @@ function run(command, args, { quiet = false, signalsTo = 'group' } = {}) {
 			done({ code, output });
 		});
 	});
+}
+
+const parent = process.ppid;
+
+/** npm passes SIGTERM on to the shell between us, which ends without telling us: we are somebody else's child then. */
+function npmIsGone() {
+	return process.env.npm_lifecycle_event !== undefined && process.ppid !== parent;
 }
 
 /** One step with its name and how long it took. */

@@ -524,7 +524,17 @@ Press Ctrl-C to end.`);
 	say('\nEnding n8n …');
 }
 
-async function tidyUp({ n8n, sandbox, credentialId }: Demo, isReal: boolean, folder: string) {
+async function tidyUp(
+	{ n8n, sandbox, credentialId, result }: Demo,
+	isReal: boolean,
+	folder: string,
+): Promise<void> {
+	if (isReal && !result) {
+		// A video that is paid for must be findable, whatever ended the demo.
+		for (const [line] of n8n?.log().matchAll(/^.*Seedance task \S+ created.*$/gm) ?? []) {
+			say(`\nAlready started and paid for: ${line.trim()}`);
+		}
+	}
 	if (isReal && n8n?.pid !== undefined && credentialId !== undefined) {
 		// A real key does not stay behind, not even encrypted.
 		await n8n.api.deleteCredential(credentialId).catch(() => undefined);

@@ -379,11 +379,24 @@ export class N8nClient {
 
 	/** Every node that this n8n offers, with its whole description. */
 	async nodeTypes(): Promise<INodeTypeDescription[]> {
-		const response: AxiosResponse<unknown> = await this.http.get('/types/nodes.json', {
+		return asArray(await this.fileOf('types/nodes.json')).filter(isNodeType);
+	}
+
+	/** Every type of credential that this n8n offers, as it describes them to the editor. */
+	async credentialTypes(): Promise<IDataObject[]> {
+		return asArray(await this.fileOf('types/credentials.json')).filter(isDataObject);
+	}
+
+	/** What n8n gives to its editor outside of `/rest`: descriptions, icons. Parsed where it is JSON. */
+	async fileOf(path: string): Promise<unknown> {
+		const response: AxiosResponse<unknown> = await this.http.get(`/${path}`, {
 			baseURL: this.baseUrl,
 			headers: { cookie: this.cookie },
 		});
-		return asArray(response.data).filter(isNodeType);
+		if (response.status !== 200) {
+			throw new N8nApiError(`${path} cannot be read`, response.status, response.data);
+		}
+		return response.data;
 	}
 
 	/**
@@ -544,6 +557,10 @@ function isSavedWorkflow(value: unknown): value is SavedWorkflow {
 
 function isNodeType(value: unknown): value is INodeTypeDescription {
 	return isRecord(value) && typeof value.name === 'string' && Array.isArray(value.properties);
+}
+
+function isDataObject(value: unknown): value is IDataObject {
+	return isRecord(value);
 }
 
 function isRunData(value: unknown): value is Record<string, NodeRun[]> {

@@ -256,7 +256,7 @@ async function giveSqliteItsBinary(folder, recipe, logFile) {
 	const missing = ['python3', 'make', 'g++'].filter((tool) => !onPath(tool));
 	throw new InstallError(
 		missing.length > 0
-			? `n8n's SQLite driver has to be compiled on this machine, and ${missing.join(', ')} is missing: install it, then run this again.`
+			? `n8n's SQLite driver has to be compiled on this machine, and something for that is missing: ${missing.join(', ')}. Install it, then run this again.`
 			: `n8n's SQLite driver could not be built. The details are in ${logFile}.`,
 	);
 }

@@ -1,0 +1,40 @@
+/**
+ * The packed package in a real n8n server, against the sandbox: what a user of the editor does, done over n8n's own REST
+ * interface. One n8n serves all suites, because its start takes longer than all of their workflows.
+ */
+import { credentialSuite } from './credential.suite.cjs';
+import { errorsSuite } from './errors.suite.cjs';
+import { examplesSuite } from './examples.suite.cjs';
+import { installedSuite } from './installed.suite.cjs';
+import { onErrorSuite } from './onError.suite.cjs';
+import { operationsSuite } from './operations.suite.cjs';
+import { retrySuite } from './retry.suite.cjs';
+import { secretsSuite } from './secrets.suite.cjs';
+import { stopSuite } from './stop.suite.cjs';
+import { startWorld, stopWorld, tidyWorld, world } from './world.cjs';
+
+/** Milliseconds: the first start of n8n makes its database. */
+const START_TIMEOUT = 240_000;
+
+jest.setTimeout(60_000);
+
+beforeAll(startWorld, START_TIMEOUT);
+afterAll(stopWorld, 60_000);
+beforeEach(tidyWorld);
+afterEach(() => {
+	const { ledger } = world().sandbox;
+	expect({ breaches: ledger.breaches(), leaks: ledger.keyLeaks }).toEqual({
+		breaches: [],
+		leaks: [],
+	});
+});
+
+describe('the installed package', installedSuite);
+describe('the credential test', credentialSuite);
+describe('operation', operationsSuite);
+describe('an error of the API', errorsSuite);
+describe('On Error', onErrorSuite);
+describe('Stop', stopSuite);
+describe('Retry', retrySuite);
+describe('example', examplesSuite);
+describe('the API key', secretsSuite);

@@ -1,0 +1,596 @@
+// Runs workflows through n8n-core's own engine in this process: the node from its source, credentials, binary
+// store, log and memory as n8n has them. Only the node's clock may run faster, and nothing else is pretended.
+import {
+	BinaryDataService,
+	ExecutionLifecycleHooks,
+	ExternalSecretsProxy,
+	WorkflowExecute,
+} from 'n8n-core';
+import {
+	createRunExecutionData,
+	deepCopy,
+	ICredentialsHelper,
+	LoggerProxy,
+	NodeConnectionTypes,
+	NodeHelpers,
+	replaceCircularReferences,
+	Workflow,
+	type IBinaryData,
+	type ICredentialDataDecryptedObject,
+	type ICredentials,
+	type ICredentialsExpressionResolveValues,
+	type IDataObject,
+	type IExecuteData,
+	type IExecuteFunctions,
+	type IHttpRequestOptions,
+	type INode,
+	type INodeCredentialsDetails,
+	type INodeExecutionData,
+	type INodeParameters,
+	type INodeProperties,
+	type INodeType,
+	type INodeTypeDescription,
+	type INodeTypes,
+	type IRequestOptionsSimplified,
+	type IRun,
+	type IRunExecutionData,
+	type IWorkflowExecuteAdditionalData,
+	type IWorkflowSettings,
+	type WorkflowExecuteMode,
+} from 'n8n-workflow';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { createRequire } from 'node:module';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+import { SeedanceApi } from '../../credentials/SeedanceApi.credentials';
+import { Seedance } from '../../nodes/Seedance/Seedance.node';
+import * as clock from '../../nodes/shared/clock';
+
+/** Type names of the node, as n8n gives them to an installed package. */
+export const SEEDANCE = 'n8n-nodes-seedance.seedance';
+/** The same node as n8n hands it to an AI agent. */
+export const SEEDANCE_TOOL = 'n8n-nodes-seedance.seedanceTool';
+/** Name of the node under test in every workflow made by `start`. */
+export const NODE = 'Seedance';
+
+/** One line that the node or n8n wrote to the log. */
+export interface LogLine {
+	level: 'debug' | 'info' | 'warn' | 'error';
+	text: string;
+	/** What was logged beside the text, as JSON. */
+	more: string;
+}
+
+/** A credential as stored: values may be expressions (`={{ $json.key }}`). */
+export interface StoredCredential {
+	apiKey: string;
+	baseUrl: string;
+}
+
+/** A run of `Start → Seedance → After`, with `Failed` at the error output. */
+export interface Order {
+	/** The node's parameters; what is not given has the node's default. */
+	parameters: INodeParameters;
+	/** Input of the Seedance node; default one empty item. */
+	items?: INodeExecutionData[];
+	/** Settings of the node: onError, retryOnFail, maxTries, waitBetweenTries (milliseconds) … */
+	node?: Partial<INode>;
+	/** Name of the credential; null for none. Default `Main account`. */
+	credential?: string | null;
+	/** Settings of the workflow, such as executionTimeout (seconds). */
+	settings?: IWorkflowSettings;
+	mode?: WorkflowExecuteMode;
+	/** Nodes passed through between Seedance and `After`: `breaks` fails once, the first time it runs. */
+	after?: 'breaks';
+	/** How often the Seedance node runs, in a loop with itself. Default 1. */
+	rounds?: number;
+}
+
+/** How a run ended. */
+export interface Run {
+	status: IRun['status'];
+	/** What the Seedance node gave, per output: 0 for success, 1 for the error output. */
+	outputs: INodeExecutionData[][];
+	/** The first output. */
+	items: INodeExecutionData[];
+	/** The JSON of the first output. */
+	json: IDataObject[];
+	/** What ended the run, as a person reads it. */
+	error?: RunError;
+	/** What a node received that ran: its output, for the pass-through nodes. */
+	reached: (name: string) => INodeExecutionData[] | undefined;
+	/** What the Seedance node remembers in this execution. */
+	contextData: IDataObject;
+	/** The whole execution as n8n stores it. */
+	data: IRunExecutionData;
+	/** Everything the run wrote to the log. */
+	logs: readonly LogLine[];
+	/** Everything a person or a later node may see, as one text: to look for secrets. */
+	everything: string;
+}
+
+export interface RunError {
+	message: string;
+	description: string;
+	context: IDataObject;
+	node: string | undefined;
+}
+
+export interface Running {
+	/** Stop in the editor. */
+	stop: () => void;
+	finished: Promise<Run>;
+}
+
+export interface Engine {
+	/** Credentials by name. */
+	readonly credentials: Map<string, StoredCredential>;
+	/** Everything logged so far, oldest first. */
+	readonly logs: LogLine[];
+	/** The address under which n8n believes its REST API to be reachable. */
+	restApiUrl: string;
+	/** Keeps files in memory, as n8n 1 did by default. */
+	binariesInMemory: boolean;
+	/** How many times faster than real time the node's clock runs. */
+	clockSpeed: number;
+	run: (order: Order) => Promise<Run>;
+	start: (order: Order) => Running;
+	/** "Retry" in the list of executions: goes on from the node that failed, with what it remembers. */
+	retry: (run: Run, changes?: Partial<Order>) => Promise<Run>;
+	/** Puts a file into n8n's store, as a node before this one would have. */
+	storeFile: (bytes: Buffer, fileName: string, mimeType: string) => Promise<IBinaryData>;
+	readFile: (file: IBinaryData) => Promise<Buffer>;
+	/** Removes the folder of this n8n. */
+	close: () => Promise<void>;
+}
+
+const WORKFLOW_ID = 'workflow1';
+const INSTANCE_URL = 'http://localhost:5678/';
+
+type Service<T> = abstract new (...dependencies: never[]) => T;
+interface ServiceContainer {
+	get: <T>(type: Service<T>) => T;
+	set: <T>(type: Service<T>, instance: T) => void;
+}
+
+// n8n-core finds its services in a container of a package of its own, which may be there in several copies.
+const requireAsCore = createRequire(require.resolve('n8n-core'));
+const { Container }: { Container: ServiceContainer } = requireAsCore('@n8n/di');
+const { Logger }: { Logger: Service<object> } = requireAsCore('@n8n/backend-common');
+
+function description(name: string, outputs = 1): INodeTypeDescription {
+	return {
+		displayName: name,
+		name,
+		group: ['transform'],
+		version: 1,
+		description: name,
+		defaults: { name },
+		inputs: [NodeConnectionTypes.Main],
+		outputs: Array.from({ length: outputs }, () => NodeConnectionTypes.Main),
+		properties: [],
+	};
+}
+
+/** Gives its input on. */
+class PassThrough implements INodeType {
+	description = description('passThrough');
+
+	async execute(this: IExecuteFunctions): Promise<INodeExecutionData[][]> {
+		return [this.getInputData()];
+	}
+}
+
+/** Fails when it runs for the first time in an execution, also across a retry. */
+class BreaksOnce implements INodeType {
+	description = description('breaksOnce');
+
+	async execute(this: IExecuteFunctions): Promise<INodeExecutionData[][]> {
+		const memory = this.getContext('node');
+		if (!memory.broke) {
+			memory.broke = true;
+			throw new Error('A later node broke');
+		}
+		return [this.getInputData()];
+	}
+}
+
+/** Sends its input round again until it has run `rounds` times, then on. */
+class Rounds implements INodeType {
+	description: INodeTypeDescription = {
+		...description('rounds', 2),
+		properties: [
+			{ displayName: 'Rounds', name: 'rounds', type: 'number', default: 1, noDataExpression: true },
+		],
+	};
+
+	async execute(this: IExecuteFunctions): Promise<INodeExecutionData[][]> {
+		const round = Number(this.evaluateExpression('{{ $runIndex }}', 0)) + 1;
+		const isLast = round >= Number(this.getNodeParameter('rounds', 0));
+		return isLast ? [[], this.getInputData()] : [this.getInputData(), []];
+	}
+}
+
+const NODE_TYPES: Readonly<Record<string, INodeType>> = {
+	[SEEDANCE]: new Seedance(),
+	[SEEDANCE_TOOL]: new Seedance(),
+	'test.passThrough': new PassThrough(),
+	'test.breaksOnce': new BreaksOnce(),
+	'test.rounds': new Rounds(),
+};
+
+function nodeTypeOf(name: string): INodeType {
+	const found = NODE_TYPES[name];
+	if (!found) throw new Error(`The test engine has no node type ${name}`);
+	return found;
+}
+
+const nodeTypes: INodeTypes = {
+	getByName: nodeTypeOf,
+	getByNameAndVersion: (name) => NodeHelpers.getVersionedNodeType(nodeTypeOf(name)),
+	getKnownTypes: () => ({}),
+};
+
+/** The part of n8n's credentials helper that a node's execution uses, over credentials kept in a map. */
+class Credentials extends ICredentialsHelper {
+	private readonly type = new SeedanceApi();
+
+	constructor(private readonly stored: ReadonlyMap<string, StoredCredential>) {
+		super();
+	}
+
+	getParentTypes(): string[] {
+		return [];
+	}
+
+	isCredentialUsableByNode(): boolean {
+		return true;
+	}
+
+	/** Applies the `authenticate` of the credential class, its expressions resolved as n8n does. */
+	async authenticate(
+		credentials: ICredentialDataDecryptedObject,
+		_typeName: string,
+		requestOptions: IHttpRequestOptions | IRequestOptionsSimplified,
+		workflow?: Workflow,
+		node?: INode,
+	): Promise<IHttpRequestOptions> {
+		if (!workflow || !node) throw new Error('n8n hands the workflow and the node to authenticate');
+		const headers: IDataObject = { ...requestOptions.headers };
+		for (const [name, value] of Object.entries(this.type.authenticate.properties.headers ?? {})) {
+			headers[name] = String(
+				workflow.expression.getSimpleParameterValue(
+					node,
+					String(value),
+					'internal',
+					{ $credentials: credentials },
+					undefined,
+					'',
+				),
+			);
+		}
+		const url = 'url' in requestOptions ? String(requestOptions.url) : '';
+		return { ...requestOptions, url, headers };
+	}
+
+	async preAuthentication(): Promise<undefined> {
+		return undefined;
+	}
+
+	async runPreAuthentication(): Promise<undefined> {
+		return undefined;
+	}
+
+	async getCredentials(): Promise<ICredentials> {
+		throw new Error('Credentials are given out decrypted only');
+	}
+
+	async getDecrypted(
+		_additionalData: IWorkflowExecuteAdditionalData,
+		nodeCredentials: INodeCredentialsDetails,
+		_type: string,
+		mode: WorkflowExecuteMode,
+		executeData?: IExecuteData,
+		_raw?: boolean,
+		resolve?: ICredentialsExpressionResolveValues,
+	): Promise<ICredentialDataDecryptedObject> {
+		const found = this.stored.get(nodeCredentials.name);
+		if (!found) throw new Error(`Credential "${nodeCredentials.name}" could not be found`);
+		const values: Record<string, string> = {};
+		for (const [name, value] of Object.entries(found)) {
+			values[name] = resolve
+				? String(
+						resolve.workflow.expression.getParameterValue(
+							value,
+							resolve.runExecutionData,
+							resolve.runIndex,
+							resolve.itemIndex,
+							resolve.node.name,
+							resolve.connectionInputData,
+							mode,
+							{},
+							executeData,
+							false,
+							{},
+						),
+					)
+				: value;
+		}
+		return values;
+	}
+
+	async updateCredentials(): Promise<void> {}
+
+	async updateCredentialsOauthTokenData(): Promise<void> {}
+
+	getCredentialsProperties(): INodeProperties[] {
+		return this.type.properties;
+	}
+}
+
+/** Collects what is logged, in the place of n8n's logger. */
+function logInto(lines: LogLine[]) {
+	const at = (level: LogLine['level']) => (text: string, more?: object) => {
+		lines.push({ level, text, more: more ? asJson(more) : '' });
+	};
+	const logger = {
+		debug: at('debug'),
+		info: at('info'),
+		warn: at('warn'),
+		error: at('error'),
+		scoped: () => logger,
+	};
+	return logger;
+}
+
+function asJson(value: object): string {
+	return JSON.stringify(replaceCircularReferences(deepCopy(value)));
+}
+
+/** A copy that went through JSON, as everything does that n8n stores. */
+function asStored(data: IRunExecutionData): IRunExecutionData {
+	const copy: IRunExecutionData = JSON.parse(JSON.stringify(replaceCircularReferences(data)));
+	return copy;
+}
+
+function nodesOf(order: Order): INode[] {
+	const node = (name: string, type: string, more: Partial<INode> = {}): INode => ({
+		id: name,
+		name,
+		type,
+		typeVersion: 1,
+		position: [0, 0],
+		parameters: {},
+		...more,
+	});
+	const credential = order.credential === undefined ? 'Main account' : order.credential;
+	return [
+		node('Start', 'test.passThrough'),
+		node(NODE, SEEDANCE, {
+			parameters: { resource: 'video', ...order.parameters },
+			...(credential !== null && {
+				credentials: { seedanceApi: { id: credential, name: credential } },
+			}),
+			...order.node,
+		}),
+		node('Rounds', 'test.rounds', { parameters: { rounds: order.rounds ?? 1 } }),
+		node('Between', order.after === 'breaks' ? 'test.breaksOnce' : 'test.passThrough'),
+		node('After', 'test.passThrough'),
+		node('Failed', 'test.passThrough'),
+	];
+}
+
+const to = (node: string) => [{ node, type: NodeConnectionTypes.Main, index: 0 }];
+
+function workflowOf(order: Order): Workflow {
+	const hasErrorOutput = order.node?.onError === 'continueErrorOutput';
+	return new Workflow({
+		id: WORKFLOW_ID,
+		name: 'A workflow under test',
+		nodes: nodesOf(order),
+		connections: {
+			Start: { main: [to(NODE)] },
+			[NODE]: { main: hasErrorOutput ? [to('Rounds'), to('Failed')] : [to('Rounds')] },
+			Rounds: { main: [to(NODE), to('Between')] },
+			Between: { main: [to('After')] },
+		},
+		active: false,
+		nodeTypes,
+		settings: { executionOrder: 'v1', ...order.settings },
+	});
+}
+
+function textField(value: unknown, field: string): string {
+	const found: unknown =
+		typeof value === 'object' && value !== null ? Reflect.get(value, field) : undefined;
+	return typeof found === 'string' ? found : '';
+}
+
+function errorOf(run: IRun): RunError | undefined {
+	const { error } = run.data.resultData;
+	if (!error) return undefined;
+	return {
+		message: error.message,
+		description: textField(error, 'description'),
+		context: 'context' in error && error.context ? error.context : {},
+		node: run.data.resultData.lastNodeExecuted,
+	};
+}
+
+function runOf(run: IRun, logs: readonly LogLine[]): Run {
+	const { data } = run;
+	const last = (name: string) => data.resultData.runData[name]?.at(-1)?.data?.main;
+	const outputs = (last(NODE) ?? []).map((items) => items ?? []);
+	const items = outputs[0] ?? [];
+	return {
+		status: run.status,
+		outputs,
+		items,
+		json: items.map(({ json }) => json),
+		error: errorOf(run),
+		reached: (name) => last(name)?.flatMap((output) => output ?? []),
+		contextData: data.executionData?.contextData[`node:${NODE}`] ?? {},
+		data,
+		logs,
+		everything: asJson({ data, logs }),
+	};
+}
+
+/**
+ * Starts what n8n-core needs in this process: a folder, a binary store, a log. `clockSpeed` is how many times faster
+ * than real time the node's clock runs (default 100); needs jest. One per test file; close it when done.
+ */
+export async function startEngine(options: { clockSpeed?: number } = {}): Promise<Engine> {
+	const folder = await mkdtemp(join(tmpdir(), 'seedance-engine-'));
+	process.env.N8N_USER_FOLDER = folder;
+	process.env.N8N_ENCRYPTION_KEY = 'a key for tests only';
+	process.env.N8N_DEFAULT_BINARY_DATA_MODE = 'filesystem';
+	const logs: LogLine[] = [];
+	const logger = logInto(logs);
+	Container.set(Logger, logger);
+	LoggerProxy.init(logger);
+	const binaries = Container.get(BinaryDataService);
+	await binaries.init();
+
+	const credentials = new Map<string, StoredCredential>();
+	const helper = new Credentials(credentials);
+	let executions = 0;
+	let clockSpeed = options.clockSpeed ?? 100;
+	let restApiUrl = `${INSTANCE_URL}rest`;
+	let binariesInMemory = false;
+
+	const { realClock } = clock;
+	jest.spyOn(clock, 'realClock').mockImplementation((signal) => {
+		const real = realClock(signal);
+		const start = real.now();
+		return {
+			...real,
+			now: () => start + (real.now() - start) * clockSpeed,
+			sleep: async (ms) => await real.sleep(ms / clockSpeed),
+		};
+	});
+
+	const launch = (order: Order, mode: WorkflowExecuteMode, given?: IRunExecutionData): Running => {
+		executions += 1;
+		const executionId = String(executions);
+		const workflow = workflowOf(order);
+		const start = workflow.getNode('Start');
+		if (!start) throw new Error('The workflow has no start');
+		const data =
+			given ??
+			createRunExecutionData({
+				executionData: {
+					nodeExecutionStack: [
+						{ node: start, data: { main: [order.items ?? [{ json: {} }]] }, source: null },
+					],
+				},
+			});
+		const unused = async () => {
+			throw new Error('Not part of this n8n');
+		};
+		const additionalData: IWorkflowExecuteAdditionalData = {
+			credentialsHelper: helper,
+			executeWorkflow: unused,
+			getRunExecutionData: async () => undefined,
+			getRuntimeCredential: async () => undefined,
+			startRunnerTask: unused,
+			executionId,
+			currentNodeExecutionIndex: 0,
+			restApiUrl,
+			instanceBaseUrl: INSTANCE_URL,
+			formBaseUrl: `${INSTANCE_URL}form`,
+			formWaitingBaseUrl: `${INSTANCE_URL}form-waiting`,
+			formTestBaseUrl: `${INSTANCE_URL}form-test`,
+			webhookBaseUrl: `${INSTANCE_URL}webhook`,
+			webhookWaitingBaseUrl: `${INSTANCE_URL}webhook-waiting`,
+			webhookTestBaseUrl: `${INSTANCE_URL}webhook-test`,
+			mcpBaseUrl: `${INSTANCE_URL}mcp`,
+			mcpTestBaseUrl: `${INSTANCE_URL}mcp-test`,
+			variables: {},
+			logAiEvent: () => undefined,
+			externalSecretsProxy: new ExternalSecretsProxy(),
+			hooks: new ExecutionLifecycleHooks(mode, executionId, {
+				id: WORKFLOW_ID,
+				name: 'A workflow under test',
+				active: false,
+				activeVersionId: null,
+				isArchived: false,
+				createdAt: new Date(0),
+				updatedAt: new Date(0),
+				nodes: Object.values(workflow.nodes),
+				connections: workflow.connectionsBySourceNode,
+			}),
+		};
+		const before = logs.length;
+		const running = new WorkflowExecute(additionalData, mode, data).processRunExecutionData(workflow);
+		return {
+			stop: () => running.cancel(),
+			finished: running.then((run) => runOf(run, logs.slice(before))),
+		};
+	};
+
+	const orders = new WeakMap<Run, Order>();
+	const start = (order: Order): Running => {
+		const running = launch(order, order.mode ?? 'manual');
+		return {
+			stop: running.stop,
+			finished: running.finished.then((run) => {
+				orders.set(run, order);
+				return run;
+			}),
+		};
+	};
+
+	return {
+		credentials,
+		logs,
+		get restApiUrl() {
+			return restApiUrl;
+		},
+		set restApiUrl(url) {
+			restApiUrl = url;
+		},
+		get binariesInMemory() {
+			return binariesInMemory;
+		},
+		set binariesInMemory(inMemory) {
+			binariesInMemory = inMemory;
+			Reflect.set(binaries, 'mode', inMemory ? 'default' : 'filesystem-v2');
+		},
+		get clockSpeed() {
+			return clockSpeed;
+		},
+		set clockSpeed(speed) {
+			clockSpeed = speed;
+		},
+		start,
+		run: async (order) => await start(order).finished,
+		retry: async (run, changes = {}) => {
+			const order = orders.get(run);
+			if (!order) throw new Error('Only a run of this engine can be retried');
+			// What n8n does with the stored execution: the error and the failed run of its node go away.
+			const data = asStored(run.data);
+			const { lastNodeExecuted, runData } = data.resultData;
+			delete data.resultData.error;
+			if (lastNodeExecuted && runData[lastNodeExecuted]?.at(-1)?.error) {
+				runData[lastNodeExecuted].pop();
+			}
+			const again = { ...order, ...changes };
+			const retried = await launch(again, 'retry', data).finished;
+			orders.set(retried, again);
+			return retried;
+		},
+		storeFile: async (bytes, fileName, mimeType) =>
+			await binaries.store(
+				{ type: 'execution', workflowId: WORKFLOW_ID, executionId: 'earlier' },
+				bytes,
+				{ data: '', fileName, mimeType },
+			),
+		readFile: async (file) => await binaries.getAsBuffer(file),
+		close: async () => {
+			jest.restoreAllMocks();
+			await rm(folder, { recursive: true, force: true });
+		},
+	};
+}

@@ -1,0 +1,93 @@
+/** The real clock, and the limit of things done at once. */
+import * as fc from 'fast-check';
+
+import { limiter, realClock } from '../../nodes/shared/clock';
+import { settle, VirtualClock } from './virtualClock';
+
+describe('the real clock', () => {
+	beforeEach(() => {
+		jest.useFakeTimers();
+	});
+	afterEach(() => {
+		jest.useRealTimers();
+	});
+
+	it('tells the time in milliseconds, and a random share from 0 up to 1', () => {
+		jest.setSystemTime(1_234_567);
+		const clock = realClock();
+		expect(clock.now()).toBe(1_234_567);
+		const share = clock.random();
+		expect(share).toBeGreaterThanOrEqual(0);
+		expect(share).toBeLessThan(1);
+	});
+
+	it.each([['without a cancel signal', undefined] as const, ['with one', new AbortController()] as const])(
+		'sleeps its time, %s',
+		async (_name, controller) => {
+			const woke = jest.fn();
+			void realClock(controller?.signal).sleep(5_000).then(woke);
+			await jest.advanceTimersByTimeAsync(4_999);
+			expect(woke).not.toHaveBeenCalled();
+			await jest.advanceTimersByTimeAsync(1);
+			expect(woke).toHaveBeenCalledWith(true);
+		},
+	);
+
+	it('ends a sleep the moment the execution is stopped', async () => {
+		const controller = new AbortController();
+		const woke = jest.fn();
+		void realClock(controller.signal).sleep(60_000).then(woke);
+		await jest.advanceTimersByTimeAsync(1_000);
+		controller.abort();
+		await settle();
+		expect(woke).toHaveBeenCalledWith(false);
+	});
+
+	it('does not sleep at all in an execution that was stopped before', async () => {
+		const controller = new AbortController();
+		controller.abort();
+		await expect(realClock(controller.signal).sleep(60_000)).resolves.toBe(false);
+	});
+});
+
+describe('the limit of things done at once', () => {
+	it('is never exceeded, is used in full, and keeps the order', async () => {
+		const scenario = fc.record({
+			limit: fc.integer({ min: 1, max: 6 }),
+			times: fc.array(fc.integer({ min: 0, max: 50 }), { minLength: 1, maxLength: 20 }),
+		});
+		await fc.assert(
+			fc.asyncProperty(scenario, async ({ limit, times }) => {
+				const clock = new VirtualClock();
+				const inTurn = limiter(limit);
+				const started: number[] = [];
+				let running = 0;
+				let most = 0;
+				const work = times.map(
+					async (ms, index) =>
+						await inTurn(async () => {
+							started.push(index);
+							most = Math.max(most, ++running);
+							await clock.elapse(ms);
+							running--;
+							return index;
+						}),
+				);
+				const { result } = await clock.run(Promise.all(work));
+				expect(result).toEqual(times.map((_, index) => index));
+				expect(started).toEqual(times.map((_, index) => index));
+				expect(most).toBe(Math.min(limit, times.length));
+			}),
+			{ numRuns: 40 },
+		);
+	});
+
+	it('gives a place back when the work in it fails', async () => {
+		const inTurn = limiter(1);
+		const failed = inTurn(async () => await Promise.reject(new Error('no')));
+		const next = inTurn(async () => await Promise.resolve('done'));
+		await expect(failed).rejects.toThrow('no');
+		await expect(next).resolves.toBe('done');
+		await expect(inTurn(async () => await Promise.resolve('later'))).resolves.toBe('later');
+	});
+});

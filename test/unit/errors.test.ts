@@ -1,0 +1,515 @@
+/** Every sentence about a failure: what happened, what to do, and whether credits were spent. */
+import { NodeApiError, NodeOperationError, type INode } from 'n8n-workflow';
+
+import * as errors from '../../nodes/shared/errors';
+import type { CallFailure, Problem } from '../../nodes/shared/errors';
+
+const ID = 'seed15abc123def456pro';
+const NODE: INode = {
+	id: '1',
+	name: 'Seedance',
+	type: 'n8n-nodes-seedance.seedance',
+	typeVersion: 1,
+	position: [0, 0],
+	parameters: {},
+};
+
+const SPENT = 'The credits for this video were spent.';
+const FREE = 'No credits were spent.';
+const UNKNOWN = 'Whether credits were spent is not known.';
+
+function failure(cause: CallFailure['cause'], more: Partial<CallFailure> = {}): CallFailure {
+	return { cause, text: '', ...more };
+}
+
+const CAUSES: Array<CallFailure['cause']> = [
+	'invalid_request',
+	'invalid_api_key',
+	'out_of_credits',
+	'task_not_found',
+	'forbidden',
+	'rate_limited',
+	'redirected',
+	'refused',
+	'server_error',
+	'unreadable',
+	'unreachable',
+	'no_answer',
+];
+
+/** Each factory in each of its forms: name, problem, code, charged, what its message holds, what its advice holds. */
+const CASES: Array<[string, Problem, errors.ErrorCode, errors.Charged, string, string]> = [
+	[
+		'a refused value',
+		errors.notCreated(failure('invalid_request', { text: 'Prompt is empty', httpStatus: 400 })),
+		'invalid_input',
+		'no',
+		'Prompt is empty',
+		'Change the value',
+	],
+	[
+		'a refused value without a reason',
+		errors.notCreated(failure('invalid_request', { httpStatus: 400 })),
+		'invalid_input',
+		'no',
+		'no reason',
+		'run it again',
+	],
+	[
+		'a wrong key',
+		errors.notCreated(failure('invalid_api_key', { text: 'bad key', httpStatus: 401 })),
+		'invalid_api_key',
+		'no',
+		'API key was refused',
+		'seedanceapi.org dashboard',
+	],
+	[
+		'an empty account',
+		errors.notCreated(failure('out_of_credits', { httpStatus: 402 })),
+		'out_of_credits',
+		'no',
+		'not have enough credits',
+		'Add credits at seedanceapi.org',
+	],
+	[
+		'a firewall',
+		errors.notCreated(failure('forbidden', { httpStatus: 403 })),
+		'not_created',
+		'no',
+		'refused access (HTTP 403)',
+		'Check the base URL',
+	],
+	[
+		'a redirect',
+		errors.notCreated(
+			failure('redirected', { httpStatus: 308, location: 'https://www.example.com' }),
+		),
+		'not_created',
+		'no',
+		'redirects to https://www.example.com',
+		'final address',
+	],
+	[
+		'a redirect to nowhere',
+		errors.notCreated(failure('redirected', { httpStatus: 301 })),
+		'not_created',
+		'no',
+		'another address',
+		'final address',
+	],
+	[
+		'too many requests',
+		errors.notCreated(failure('rate_limited', { httpStatus: 429, text: 'slow down' })),
+		'not_created',
+		'no',
+		'too many requests',
+		'Options > Batching',
+	],
+	[
+		'no connection',
+		errors.notCreated(failure('unreachable', { text: 'ECONNREFUSED' })),
+		'not_created',
+		'no',
+		'could not be reached',
+		'safe to run it again',
+	],
+	[
+		'no connection for no known reason',
+		errors.notCreated(failure('unreachable')),
+		'not_created',
+		'no',
+		'could not be reached',
+		'internet connection',
+	],
+	[
+		'any other refusal',
+		errors.notCreated(failure('refused', { httpStatus: 405, text: 'Method not allowed' })),
+		'not_created',
+		'no',
+		'HTTP 405',
+		'Method not allowed',
+	],
+	[
+		'a broken connection after the POST',
+		errors.maybeCreated(failure('no_answer', { text: 'ECONNRESET' })),
+		'maybe_created',
+		'unknown',
+		'may have been started, and charged',
+		'not sent a second time',
+	],
+	[
+		'a server error after the POST',
+		errors.maybeCreated(failure('server_error', { httpStatus: 500, text: 'boom' })),
+		'maybe_created',
+		'unknown',
+		'server error (HTTP 500)',
+		'Before you run it again, look',
+	],
+	[
+		'an unreadable answer to the POST',
+		errors.maybeCreated(failure('unreadable', { httpStatus: 200 })),
+		'maybe_created',
+		'unknown',
+		'could not be read',
+		'without paying again',
+	],
+	[
+		'an answer to the POST that is an error with a task id',
+		errors.maybeCreated(failure('refused', { taskId: ID })),
+		'maybe_created',
+		'unknown',
+		'unclear',
+		ID,
+	],
+	[
+		'an unclear POST of an earlier try',
+		errors.stillUnclear(),
+		'maybe_created',
+		'unknown',
+		'earlier try',
+		'dashboard',
+	],
+	[
+		'an item that was not sent',
+		errors.notSent('item 0 was refused.'),
+		'not_created',
+		'no',
+		'item 0 was refused.',
+		'run this item again',
+	],
+	[
+		'wrong input',
+		errors.invalidInput(['Prompt is empty.', 'Duration "5" is not possible.']),
+		'invalid_input',
+		'no',
+		'Prompt is empty. Duration "5" is not possible.',
+		'Correct the value',
+	],
+	[
+		'an unusable credential',
+		errors.credentialProblem('The credential holds no API key.'),
+		'invalid_api_key',
+		'no',
+		'holds no API key',
+		'Seedance API',
+	],
+	[
+		'an unreadable credential',
+		errors.credentialProblem(''),
+		'invalid_api_key',
+		'no',
+		'could not be read',
+		'Seedance API',
+	],
+	[
+		'a run over the limit',
+		errors.tooManyCredits(84, 3, 50),
+		'invalid_input',
+		'no',
+		'3 videos would cost 84 credits, more than Maximum Credits per Run (50)',
+		'Nothing was started',
+	],
+	[
+		'a single video over the limit',
+		errors.tooManyCredits(84, 1, 50),
+		'invalid_input',
+		'no',
+		'The video would cost 84 credits',
+		'Raise Options',
+	],
+	[
+		'a failed task that cost nothing',
+		errors.taskFailed(ID, 'NSFW content', 0),
+		'task_failed',
+		'no',
+		'NSFW content',
+		'generate it again',
+	],
+	[
+		'a failed task that was charged',
+		errors.taskFailed(ID, 'render error', 28),
+		'task_failed',
+		'yes',
+		'render error',
+		'generate it again',
+	],
+	[
+		'a failed task without reason or price',
+		errors.taskFailed(ID, null, null),
+		'task_failed',
+		'unknown',
+		'no reason',
+		'generate it again',
+	],
+	[
+		'a success without a video',
+		errors.noVideo(ID, 28),
+		'no_video',
+		'yes',
+		'holds no video',
+		'Get Status',
+	],
+	[
+		'a timeout',
+		errors.timedOut(ID, 15, 'RENDERING'),
+		'timeout',
+		'unknown',
+		'after 15 minutes',
+		'RENDERING',
+	],
+	[
+		'a timeout of a task that was never read',
+		errors.timedOut(ID, 1, null),
+		'timeout',
+		'unknown',
+		'after 1 minute ',
+		'Wait for Video',
+	],
+	['a short timeout', errors.timedOut(ID, 0.5, null), 'timeout', 'unknown', '30 seconds', 'lost'],
+	['Stop', errors.stopped(ID), 'timeout', 'unknown', 'was stopped', 'does not pay again'],
+	[
+		'lost contact by network',
+		errors.contactLost(ID, failure('unreachable', { text: 'ECONNREFUSED' })),
+		'contact_lost',
+		'unknown',
+		'could not be reached',
+		'does not pay again',
+	],
+	[
+		'lost contact by silence',
+		errors.contactLost(ID, failure('no_answer')),
+		'contact_lost',
+		'unknown',
+		'could not be reached',
+		'Wait for Video',
+	],
+	[
+		'lost contact by server errors',
+		errors.contactLost(ID, failure('server_error', { httpStatus: 502 })),
+		'contact_lost',
+		'unknown',
+		'no usable answer (HTTP 502)',
+		'Get Status',
+	],
+	[
+		'a task of another account',
+		errors.readRefused(ID, failure('task_not_found', { httpStatus: 404 })),
+		'task_not_found',
+		'unknown',
+		'no task',
+		'API key of the account',
+	],
+	[
+		'a key that no longer reads',
+		errors.readRefused(ID, failure('invalid_api_key', { httpStatus: 401 })),
+		'invalid_api_key',
+		'unknown',
+		'API key was refused',
+		'credential',
+	],
+	[
+		'an empty account that no longer reads',
+		errors.readRefused(ID, failure('out_of_credits', { httpStatus: 402 })),
+		'out_of_credits',
+		'unknown',
+		'enough credits',
+		'Add credits',
+	],
+	[
+		'a firewall before a read',
+		errors.readRefused(ID, failure('forbidden', { httpStatus: 403 })),
+		'contact_lost',
+		'unknown',
+		'refused access',
+		'base URL',
+	],
+	[
+		'a read that is refused',
+		errors.readRefused(ID, failure('refused', { httpStatus: 405 })),
+		'contact_lost',
+		'unknown',
+		'HTTP 405',
+		'Check the task ID',
+	],
+	[
+		'a failed download',
+		errors.downloadFailed(ID, 'https://cdn.example.com/v.mp4', 'HTTP 500', false),
+		'download_failed',
+		'yes',
+		'could not be downloaded',
+		'https://cdn.example.com/v.mp4',
+	],
+	[
+		'an expired link',
+		errors.downloadFailed(ID, 'https://cdn.example.com/v.mp4', 'HTTP 403', true),
+		'download_failed',
+		'yes',
+		'expired',
+		'https://cdn.example.com/v.mp4',
+	],
+];
+
+describe('the sentences', () => {
+	it.each(CASES)(
+		'of %s say what happened, what to do, and the cost',
+		(_name, problem, code, charged, what, advice) => {
+			expect(problem.code).toBe(code);
+			expect(problem.charged).toBe(charged);
+			expect(problem.message).toContain(what);
+			expect(problem.description).toContain(advice);
+			const cost = { yes: SPENT, no: FREE, unknown: UNKNOWN }[charged];
+			expect(problem.description.endsWith(cost)).toBe(true);
+		},
+	);
+
+	it.each(CASES)('of %s are sentences that n8n does not turn into something else', (_name, problem) => {
+		const text = `${problem.message} ${problem.description}`;
+		expect(text).not.toMatch(/canceled/i);
+		expect(text).not.toMatch(/retry automatically|undefined|null|NaN|\[object/);
+		expect(problem.message.length).toBeGreaterThan(15);
+	});
+
+	it.each(CASES.filter(([, { taskId }]) => taskId !== undefined))(
+		'of %s hold the task ID in the description, which n8n never rewrites',
+		(_name, problem) => {
+			expect(problem.description).toContain(ID);
+		},
+	);
+
+	const aboutTask = ['task_failed', 'timeout', 'contact_lost', 'no_video', 'download_failed'];
+	it.each(CASES.filter(([, { code }]) => aboutTask.includes(code) || code === 'task_not_found'))(
+		'of %s name the task in message and description',
+		(_name, problem) => {
+			expect(problem.taskId).toBe(ID);
+			expect(problem.message).toContain(ID);
+			expect(problem.description).toContain(ID);
+		},
+	);
+
+	it('cover every error code that users can meet', () => {
+		expect([...new Set(CASES.map(([, , code]) => code))].sort()).toEqual(
+			[
+				'task_failed',
+				'timeout',
+				'contact_lost',
+				'no_video',
+				'download_failed',
+				'not_created',
+				'maybe_created',
+				'out_of_credits',
+				'invalid_input',
+				'invalid_api_key',
+				'task_not_found',
+			].sort(),
+		);
+	});
+
+	it('keep apart a failure, a timeout, lost contact and a success without a video', () => {
+		const four = [
+			errors.taskFailed(ID, null, null),
+			errors.timedOut(ID, 15, null),
+			errors.contactLost(ID, failure('no_answer')),
+			errors.noVideo(ID, 28),
+		];
+		expect(new Set(four.map(({ code }) => code)).size).toBe(4);
+		expect(new Set(four.map(({ message }) => message)).size).toBe(4);
+	});
+
+	it.each(CAUSES)('exist for the cause "%s", for a POST and for a read', (cause) => {
+		for (const found of [
+			errors.notCreated(failure(cause)),
+			errors.maybeCreated(failure(cause)),
+			errors.readRefused(ID, failure(cause)),
+			errors.contactLost(ID, failure(cause)),
+		]) {
+			expect(found.message).not.toMatch(/undefined|HTTP \)/);
+			expect(found.description).not.toMatch(/undefined|HTTP \)/);
+		}
+	});
+
+	it('of a POST that was refused never say that it was charged', () => {
+		for (const cause of CAUSES) expect(errors.notCreated(failure(cause)).charged).toBe('no');
+	});
+
+	it('of a POST with an unclear outcome never say that it was free', () => {
+		for (const cause of CAUSES) expect(errors.maybeCreated(failure(cause)).charged).toBe('unknown');
+	});
+
+	it('repeat the API’s own words, and only where it sent some', () => {
+		const text = 'Balance is 3 credits';
+		expect(errors.notCreated(failure('out_of_credits', { text })).description).toContain(text);
+		expect(errors.notCreated(failure('out_of_credits')).description).not.toContain('API said');
+	});
+
+	it('keep an endless reason short', () => {
+		expect(errors.taskFailed(ID, 'x'.repeat(5000), null).message.length).toBeLessThan(400);
+		expect(errors.timedOut(ID, 15, 'x'.repeat(5000)).description.length).toBeLessThan(400);
+	});
+
+	it('round the minutes of a timeout', () => {
+		expect(errors.timedOut(ID, 14.8333, null).message).toContain('14.8 minutes');
+		expect(errors.timedOut(ID, 0, null).message).toContain('1 seconds');
+	});
+});
+
+describe('the item number', () => {
+	it('is named where there are several items, and not where there is one', () => {
+		expect(errors.withItem('Prompt is empty.', 3, 30)).toBe('Prompt is empty. [item 3]');
+		expect(errors.withItem('Prompt is empty.', 0, 1)).toBe('Prompt is empty.');
+	});
+});
+
+describe('the error that a node throws', () => {
+	it('holds message, description, error code, charge and task for error workflows', () => {
+		const error = errors.nodeError(NODE, errors.timedOut(ID, 15, null), { tasks: [{ item: 0 }] });
+		expect(error).toBeInstanceOf(NodeOperationError);
+		expect(error.message).toBe(errors.timedOut(ID, 15, null).message);
+		expect(error.description).toBe(errors.timedOut(ID, 15, null).description);
+		expect(error.context).toMatchObject({
+			error_code: 'timeout',
+			charged: 'unknown',
+			task_id: ID,
+			tasks: [{ item: 0 }],
+		});
+	});
+
+	it('is an API error with its status where the API answered', () => {
+		const problem = errors.notCreated(failure('out_of_credits', { httpStatus: 402 }));
+		const error = errors.nodeError(NODE, problem);
+		expect(error).toBeInstanceOf(NodeApiError);
+		expect(error).toMatchObject({ httpCode: '402', message: problem.message });
+		expect(error.context).toMatchObject({ error_code: 'out_of_credits', charged: 'no' });
+		expect(error.context).not.toHaveProperty('task_id');
+	});
+
+	it.each(CASES)('says exactly the sentences of %s', (_name, problem) => {
+		const error = errors.nodeError(NODE, problem);
+		expect(error.message).toBe(problem.message);
+		expect(error.description).toBe(problem.description);
+		expect(JSON.stringify(error.messages)).not.toMatch(/retry automatically/);
+	});
+
+	it.each(['ECONNREFUSED', 'EPERM', 'enoent', 'ETIMEDOUT'])(
+		'survives a reason that holds %s, which n8n would replace by a text of its own',
+		(word) => {
+			const problem = errors.taskFailed(`seed-${word}-1`, `reason ${word}`, 0);
+			for (const found of [problem, { ...problem, httpStatus: 500 }]) {
+				const error = errors.nodeError(NODE, found);
+				expect(error.message).toBe(problem.message);
+				expect(error.message).toContain(word);
+				expect(error.description).toContain(`seed-${word}-1`);
+			}
+		},
+	);
+
+	it('never makes n8n take a failed run for one that a person stopped', () => {
+		const found = [
+			errors.taskFailed(ID, 'Job was canceled by the provider', 0),
+			errors.invalidInput(['Resolution "canceled" is not possible.']),
+		];
+		for (const problem of found) {
+			// n8n looks for exactly this in the message of an error.
+			expect(errors.nodeError(NODE, problem).message.includes('canceled')).toBe(false);
+		}
+	});
+});
