@@ -43,13 +43,18 @@ function resultOfTask(known: KnownTask, task: Task): Result {
 	return { known, task };
 }
 
-function resultOfEnding(followed: Followed, ending: Ending, minutes: number): Result {
+function resultOfEnding(
+	followed: Followed,
+	ending: Ending,
+	minutes: number,
+	isWorkflowLimit: boolean,
+): Result {
 	const { known, taskId } = followed;
 	switch (ending.outcome) {
 		case 'finished':
 			return resultOfTask(known, ending.task);
 		case 'timeout':
-			return { known, problem: timedOut(taskId, minutes, ending.statusWord) };
+			return { known, problem: timedOut(taskId, minutes, ending.statusWord, isWorkflowLimit) };
 		case 'lost':
 			return { known, problem: contactLost(taskId, ending.failure) };
 		case 'refused':
@@ -59,14 +64,20 @@ function resultOfEnding(followed: Followed, ending: Ending, minutes: number): Re
 	}
 }
 
-/** Watches all tasks until each has ended, within the Timeout and the workflow's own time limit. */
+/**
+ * Watches all tasks until each has ended, within the Timeout and the workflow's own time limit.
+ * `startedAt` (milliseconds): when this node began; the start of the execution is not visible to it.
+ */
 export async function watchAll(
 	context: IExecuteFunctions,
 	tasks: readonly Followed[],
 	options: Options,
 	clock: Clock,
+	startedAt: number,
 ): Promise<Result[]> {
-	const limit = timeoutMs(options.timeout, context.getWorkflowSettings?.().executionTimeout);
+	const settings = context.getWorkflowSettings?.();
+	const limit = timeoutMs(options.timeout, settings?.executionTimeout, clock.now() - startedAt);
+	const isWorkflowLimit = limit < options.timeout * 60_000;
 	const endings = await watchTasks(
 		tasks.map(({ account, taskId, isNew }) => ({
 			isNew,
@@ -76,7 +87,7 @@ export async function watchAll(
 		clock,
 	);
 	return endings.map((ending, index) => ({
-		...resultOfEnding(tasks[index], ending, limit / 60_000),
+		...resultOfEnding(tasks[index], ending, limit / 60_000, isWorkflowLimit),
 		output: tasks[index].output,
 	}));
 }

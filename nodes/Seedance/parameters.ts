@@ -2,7 +2,7 @@
 import type { IExecuteFunctions } from 'n8n-workflow';
 
 import { numberOf, isObject, textOf } from '../shared/json';
-import type { RawFields } from '../shared/videoRequest';
+import { switchOf, type RawFields } from '../shared/videoRequest';
 import { POLL_INTERVAL_SECONDS, TIMEOUT_MINUTES } from '../shared/waiting';
 
 /** What On Error says: stop, go on in the one output, or use the error output. */
@@ -51,8 +51,7 @@ function switchParameter(
 	name: string,
 	fallback: boolean,
 ): boolean {
-	const value: unknown = context.getNodeParameter(name, itemIndex, fallback);
-	return typeof value === 'boolean' ? value : /^(true|yes|1)$/i.test(textOf(value) ?? '');
+	return switchOf(context.getNodeParameter(name, itemIndex, fallback)) ?? fallback;
 }
 
 /** How one item is to be given out. */
@@ -124,9 +123,10 @@ export function readOptions(context: IExecuteFunctions): { options: Options; pro
 		problems,
 		options: {
 			maxCredits:
-				fields.maxCredits === undefined
-					? undefined
-					: read('Maximum Credits per Run', fields.maxCredits, 0, 0),
+				// A limit whose expression gives nothing is an error, not "no limit".
+				Object.hasOwn(fields, 'maxCredits')
+					? read('Maximum Credits per Run', fields.maxCredits ?? null, 0, 0)
+					: undefined,
 			batchSize: batchSize > 0 ? Math.floor(batchSize) : Number.POSITIVE_INFINITY,
 			batchInterval: batch ? read('Batch Interval', batch.batchInterval, 1000, 0) : 0,
 			timeout: read('Timeout (Minutes)', fields.timeout, TIMEOUT_MINUTES, 0),

@@ -4,7 +4,7 @@
  */
 import type { IBinaryData, IDataObject, IExecuteFunctions, INodeExecutionData } from 'n8n-workflow';
 
-import { nodeError, withItem, type Problem } from '../shared/errors';
+import { nodeError, notSent, withItem, type Problem } from '../shared/errors';
 import { taskItem, unreadTaskItem, type KnownTask, type Task, type TaskItem } from '../shared/task';
 import { shorten } from '../shared/videoRequest';
 import { isTool, onErrorOf, type Output } from './parameters';
@@ -31,13 +31,9 @@ export const NOTHING_KNOWN: KnownTask = { taskId: null, prompt: null, estimatedC
 const LOOK_LATER =
 	'Already started and charged. Do not generate again. Use Get Status with this task_id in 1 to 2 minutes.';
 
-/** What a model should do after an outcome that must not make it generate again. */
-const NEXT_STEPS: Readonly<Partial<Record<Problem['code'], string>>> = {
-	timeout: LOOK_LATER,
-	contact_lost: LOOK_LATER,
-	maybe_created:
-		'It may have been started and charged. Do not generate again. Ask the user to look in the Seedance dashboard first.',
-};
+/** What a model should do after a POST whose outcome is not known. */
+const ASK_FIRST =
+	'It may have been started and charged. Do not generate again. Ask the user to look in the Seedance dashboard first.';
 
 function itemOf(result: Result): TaskItem {
 	const { known, task, problem } = result;
@@ -56,49 +52,65 @@ function itemOf(result: Result): TaskItem {
 function jsonOf(result: Result, simplify: boolean): IDataObject {
 	if (result.answer) return result.answer;
 	const raw = simplify || result.problem ? undefined : (result.task?.raw ?? result.raw);
-	return raw ?? itemOf(result);
+	if (!raw) return itemOf(result);
+	// Older n8n runs a node again, and pays again, when an item has this key at its top (measured).
+	return Object.fromEntries(Object.entries(raw).filter(([key]) => key !== 'error'));
+}
+
+/** The one cost that is true of all problems; unknown when they differ. */
+function sharedCost(problems: readonly Problem[]): Problem['charged'] {
+	const [first, ...others] = problems;
+	return others.every(({ charged }) => charged === first.charged) ? first.charged : 'unknown';
 }
 
 /** The one error of a node that stops: what is ready, what is not, and every task id. */
 function stopError(context: IExecuteFunctions, results: readonly Result[]) {
 	const total = results.length;
-	const failed = results.flatMap((result, index) =>
-		result.problem && !result.isBystander ? [{ index, result, problem: result.problem }] : [],
+	const all = results.flatMap((result, index) =>
+		result.problem ? [{ index, result, problem: result.problem }] : [],
 	);
+	const causes = all.filter(({ result }) => !result.isBystander);
+	const failed = causes.length ? causes : all;
 	const [first] = failed;
 	const tasks = results.map((result, index) => ({ item: index, ...itemOf(result) }));
 	if (total === 1) return nodeError(context.getNode(), first.problem, { tasks });
 
+	const isOne = failed.every(({ problem }) => problem.message === first.problem.message);
+	const isInput = failed.every(({ problem }) => problem.code === 'invalid_input');
+	const isUnclear = failed.some(({ problem }) => problem.code === 'maybe_created');
 	const lines = failed.map(({ index, problem, result }) => {
 		const prompt = result.known.prompt ? `"${shorten(result.known.prompt, 40)}": ` : '';
 		return withItem(`${prompt}${problem.message}`, index, total);
 	});
-	const ready = results.filter((result) => !result.problem && result.task?.state === 'succeeded');
+	const details = failed.map(({ index, problem }) => withItem(problem.description, index, total));
+	const ready = results.filter(({ task }) => task?.state === 'succeeded' && task.videoUrl !== null);
 	const ids = results.flatMap(({ known }) => (known.taskId ? [known.taskId] : []));
-	const wasFollowed = results.some((result) => result.task);
-	const bystanders = results.filter((result) => result.isBystander).length;
-	const isInput = failed.every(({ problem }) => problem.code === 'invalid_input');
-	const isSame = failed.every(({ problem }) => problem.message === first.problem.message);
-
-	const headline = withItem(first.problem.message, first.index, total);
 	const others = failed.length > 1 ? ` (and ${failed.length - 1} more)` : '';
+	const headline =
+		isOne && failed.length === total
+			? first.problem.message
+			: `${withItem(first.problem.message, first.index, total)}${others}`;
 	const count = `${ready.length} of ${total} videos are ready and paid. `;
+	const unsent = causes.length ? all.length - causes.length : 0;
+	const next = isUnclear
+		? 'Fetch the videos that were started with Wait for Video, which does not pay again.'
+		: 'Click Retry in Executions: finished videos are delivered without paying again.';
 	const sentences = [
-		isInput || isSame ? '' : lines.join(' '),
-		first.problem.description,
-		bystanders
-			? `${bystanders} more ${bystanders === 1 ? 'item was' : 'items were'} not started and cost nothing.`
+		isOne || isInput ? first.problem.description : [...lines, ...details].join(' '),
+		unsent
+			? `${unsent} more ${unsent === 1 ? 'item was' : 'items were'} not started and cost nothing.`
 			: '',
-		ids.length
-			? `Click Retry in Executions: finished videos are delivered without paying again. Task IDs: ${ids.join(', ')}.`
-			: '',
+		ids.length ? `${next} Task IDs: ${ids.join(', ')}.` : '',
 	];
 	return nodeError(
 		context.getNode(),
 		{
 			...first.problem,
+			charged: sharedCost(failed.map(({ problem }) => problem)),
 			message:
-				isInput && !isSame ? lines.join(' ') : `${wasFollowed ? count : ''}${headline}${others}`,
+				isInput && !isOne
+					? lines.join(' ')
+					: `${results.some(({ task }) => task) ? count : ''}${headline}`,
 			description: sentences.filter(Boolean).join(' '),
 		},
 		{ tasks },
@@ -115,17 +127,21 @@ export function deliver(
 ): INodeExecutionData[][] {
 	const onError = onErrorOf(context);
 	const tool = isTool(context);
-	const answersModel = ({ problem }: Result) => tool && !!problem && problem.code in NEXT_STEPS;
-	if (onError === 'stop' && results.some((one) => one.problem && !answersModel(one))) {
+	// A problem of a paid task is an answer to a model, which would generate again after an error.
+	const nextStep = ({ problem, known }: Result): string | undefined => {
+		if (!tool || !problem || problem.code === 'task_failed') return undefined;
+		if (problem.code === 'maybe_created') return ASK_FIRST;
+		return known.taskId ? LOOK_LATER : undefined;
+	};
+	if (onError === 'stop' && results.some((one) => one.problem && !nextStep(one))) {
 		throw stopError(context, results);
 	}
 	const items = results.map((result, index): INodeExecutionData => {
 		const pairedItem = { item: index };
 		const simplify = tool || (result.output?.simplify ?? true);
 		const json = jsonOf(result, simplify);
-		if (result.problem && answersModel(result)) {
-			return { json: { ...json, next_step: NEXT_STEPS[result.problem.code] }, pairedItem };
-		}
+		const next_step = nextStep(result);
+		if (next_step) return { json: { ...json, next_step }, pairedItem };
 		if (tool && !result.problem && json.status === 'IN_PROGRESS') {
 			return { json: { ...json, next_step: LOOK_LATER }, pairedItem };
 		}
@@ -142,7 +158,8 @@ export function deliver(
 
 /** One result per item, in order, from results by item index. */
 export function inOrder(count: number, byItem: ReadonlyMap<number, Result>): Result[] {
-	return Array.from({ length: count }, (_, index) => byItem.get(index) ?? { known: NOTHING_KNOWN });
+	const lost = { known: NOTHING_KNOWN, problem: notSent('it was not reached.') };
+	return Array.from({ length: count }, (_, index) => byItem.get(index) ?? lost);
 }
 
 /** The same problem for every item: what is wrong concerns the node, not one of them. */

@@ -4,16 +4,9 @@
  */
 import type { IDataObject, IExecuteFunctions } from 'n8n-workflow';
 
-import {
-	createTask,
-	CREDENTIAL_TYPE,
-	getAccount,
-	getTaskPatiently,
-	type Account,
-} from '../shared/api';
+import { createTask, CREDENTIAL_TYPE, getTaskPatiently, type Account } from '../shared/api';
 import type { Clock } from '../shared/clock';
 import {
-	credentialProblem,
 	invalidInput,
 	maybeCreated,
 	notCreated,
@@ -33,6 +26,7 @@ import {
 	type VideoRequest,
 } from '../shared/videoRequest';
 import type { Followed } from './follow';
+import { accountOf } from './account';
 import { imageLink } from './imageFile';
 import {
 	isTool,
@@ -71,19 +65,6 @@ export interface Submitted {
 	followed: Followed[];
 	/** Items without a task, by their index. */
 	failed: Map<number, Result>;
-}
-
-/** The account of one item; a credential that cannot be read is a problem of that item. */
-export async function accountOf(
-	context: IExecuteFunctions,
-	itemIndex: number,
-): Promise<{ account: Account } | { problem: Problem }> {
-	try {
-		const account = await getAccount(context, itemIndex);
-		return 'problem' in account ? { problem: credentialProblem(account.problem) } : { account };
-	} catch (error) {
-		return { problem: credentialProblem(error instanceof Error ? error.message : '') };
-	}
 }
 
 async function prepare(
@@ -142,7 +123,9 @@ async function recall(
 	const remembered = memory.recall(item.memoryKey);
 	if (remembered.state === 'sending') return { problem: stillUnclear() };
 	if (remembered.state === 'none') return undefined;
-	if (context.getMode() !== 'retry') return { taskId: remembered.taskId };
+	// Mode `retry` lasts for all automatic tries of a retried execution; only the first may make it anew.
+	const isMadeHere = remembered.executionId === context.getExecutionId();
+	if (context.getMode() !== 'retry' || isMadeHere) return { taskId: remembered.taskId };
 	const read = await getTaskPatiently(context, item.account, remembered.taskId, clock);
 	if (read.outcome === 'task' && read.task.state === 'failed') {
 		memory.forget(item.memoryKey);
@@ -168,7 +151,7 @@ async function send(
 	memory.sending(item.memoryKey);
 	const created = await createTask(context, item.account, requestBody(item.request), clock);
 	if (created.outcome === 'created') {
-		memory.created(item.memoryKey, created.taskId);
+		memory.created(item.memoryKey, created.taskId, context.getExecutionId());
 		context.logger.info(`Seedance task ${created.taskId} created (${where})`);
 		return { taskId: created.taskId, raw: created.raw };
 	}
@@ -176,7 +159,9 @@ async function send(
 		memory.forget(item.memoryKey);
 		return { problem: notCreated(created.failure) };
 	}
-	const id = created.failure.taskId ? `: task ${created.failure.taskId}` : '';
+	const { taskId } = created.failure;
+	if (taskId) memory.created(item.memoryKey, taskId, context.getExecutionId());
+	const id = taskId ? `: task ${taskId}` : '';
 	context.logger.warn(`Seedance task may have been created${id} (${where})`);
 	return { problem: maybeCreated(created.failure) };
 }
@@ -222,8 +207,15 @@ export async function submitAll(
 		if ('problem' in item) fail({ itemIndex, known: item.known }, item.problem);
 		else prepared.push(item);
 	}
+	// Nothing more is sent, but what an earlier try has paid for is still told.
+	const leave = (item: Prepared, because: string) => {
+		const remembered = memory.recall(item.memoryKey);
+		if (remembered.state === 'created') follow(item, remembered, false);
+		else if (remembered.state === 'sending') fail(item, stillUnclear());
+		else fail(item, notSent(because), false);
+	};
 	if (stops && failed.size > 0) {
-		for (const item of prepared) fail(item, notSent('another item is wrong.'), false);
+		for (const item of prepared) leave(item, 'another item is wrong.');
 		return { followed, failed };
 	}
 
@@ -232,6 +224,11 @@ export async function submitAll(
 		if (!found) toSend.push(item);
 		else if ('problem' in found) fail(item, found.problem);
 		else follow(item, found, false);
+	}
+
+	if (stops && failed.size > 0) {
+		for (const item of toSend) leave(item, 'the outcome of an earlier item is not known.');
+		return { followed, failed };
 	}
 
 	const total = toSend.reduce((sum, { request }) => sum + creditsOf(request), 0);
@@ -249,7 +246,14 @@ export async function submitAll(
 		}
 		if (context.getExecutionCancelSignal?.()?.aborted) ended ??= 'the execution was stopped.';
 		if (ended) {
-			fail(item, notSent(ended), false);
+			leave(item, ended);
+			continue;
+		}
+		// Equal requests of an AI tool share one key: the second goes on with the task of the first.
+		const already = await recall(context, memory, item, clock);
+		if (already) {
+			if ('problem' in already) fail(item, already.problem);
+			else follow(item, already, false);
 			continue;
 		}
 		const outcome = await send(context, memory, item, clock);

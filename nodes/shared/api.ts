@@ -118,7 +118,9 @@ function failureWithoutAnswer(error: unknown): CallFailure {
 		['connect', 'getaddrinfo'].includes(String(cause.syscall)),
 	);
 	const neverSent = codes.some((code) => NEVER_CONNECTED.includes(code) || NEVER_SENT.test(code));
-	const cause = connecting || neverSent ? 'unreachable' : 'no_answer';
+	// n8n's own guard against requests into private networks refuses before anything is sent.
+	const blocked = chain.some((cause) => /^Ssrf/.test(textOf(cause.name) ?? ''));
+	const cause = connecting || neverSent || blocked ? 'unreachable' : 'no_answer';
 	return { cause, text: codes[codes.length - 1] ?? '' };
 }
 
@@ -305,7 +307,8 @@ export async function createTask(
 		);
 		const taskId = called.ok ? taskIdOf(called.value.body) : undefined;
 		if (called.ok && taskId && isSuccess(called.value)) {
-			return { outcome: 'created', taskId, raw: withoutSecrets(dataOf(called.value.body)) };
+			const raw = { task_id: taskId, ...withoutSecrets(dataOf(called.value.body), account.apiKey) };
+			return { outcome: 'created', taskId, raw };
 		}
 		const failure = called.ok ? failureOf(called.value, account, clock.now()) : called.failure;
 		if (failure.taskId || UNCLEAR.includes(failure.cause)) return { outcome: 'unclear', failure };
@@ -350,7 +353,7 @@ export async function getTask(
 	if (!called.ok) return { outcome: 'transient', failure: called.failure };
 	const answer = called.value;
 	const data = isObject(answer.body) ? answer.body.data : undefined;
-	const task = isSuccess(answer) ? readTask(taskId, data) : undefined;
+	const task = isSuccess(answer) ? readTask(taskId, data, account.apiKey) : undefined;
 	if (task) return { outcome: 'task', task };
 	const failure = failureOf(answer, account, clock.now());
 	return { outcome: FINAL.includes(failure.cause) ? 'final' : 'transient', failure };

@@ -63,6 +63,8 @@ async function downloadOnce(
 ): Promise<IBinaryData> {
 	const response: unknown = await context.helpers.httpRequest({
 		url,
+		// Compressed, its length would not be the length that the server announces.
+		headers: { 'Accept-Encoding': 'identity' },
 		encoding: 'stream',
 		returnFullResponse: true,
 		ignoreHttpStatusErrors: true,
@@ -94,11 +96,16 @@ async function downloadOnce(
 		bytes += chunk.length;
 	});
 	const stalled = (async (): Promise<never> => {
-		while (!isDone && clock.now() - lastByte < STALL_MS) {
-			if (!(await clock.sleep(STALL_CHECK_MS))) break;
+		let isStopped = false;
+		while (!isDone && !isStopped && clock.now() - lastByte < STALL_MS) {
+			isStopped = !(await clock.sleep(STALL_CHECK_MS));
 		}
 		if (!isDone) stream.destroy(new Error('no more bytes'));
-		throw new DownloadError(`the server stopped sending for ${STALL_MS / 1000} seconds`);
+		throw new DownloadError(
+			isStopped
+				? 'the execution was stopped'
+				: `the server stopped sending for ${STALL_MS / 1000} seconds`,
+		);
 	})();
 	stalled.catch(() => {});
 	try {
@@ -106,8 +113,7 @@ async function downloadOnce(
 		stored.catch(() => {});
 		const binary = await Promise.race([stored, stalled]);
 		const expected = numberOf(headers['content-length']);
-		const isPlain = headers['content-encoding'] === undefined;
-		if (bytes === 0 || (isPlain && expected !== null && bytes !== expected)) {
+		if (bytes === 0 || (expected !== null && bytes !== expected)) {
 			throw new DownloadError(`only ${bytes} of ${expected ?? 'the'} bytes arrived`);
 		}
 		return binary;
@@ -116,10 +122,14 @@ async function downloadOnce(
 	}
 }
 
+/** Codes of a file system that takes no more. */
+const NOT_STORED = ['ENOSPC', 'EACCES', 'EROFS', 'EDQUOT', 'EPERM'];
+
 /** What a person can use of a failed connection: its code, or its message without the address. */
 function reasonOf(error: unknown): string {
 	if (error instanceof DownloadError) return error.message;
 	const code = isObject(error) ? textOf(error.code) : undefined;
+	if (code && NOT_STORED.includes(code)) return `n8n could not store the file (${code})`;
 	return `the connection failed${code ? ` (${code})` : ''}`;
 }
 

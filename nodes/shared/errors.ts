@@ -91,8 +91,12 @@ export interface CallFailure {
 	taskId?: string;
 }
 
-const said = (failure: CallFailure) => (failure.text ? ` The API said: "${failure.text}".` : '');
-const http = (failure: CallFailure) => (failure.httpStatus ? ` (HTTP ${failure.httpStatus})` : '');
+const said = (failure: CallFailure) =>
+	failure.text && failure.httpStatus ? ` The API said: "${failure.text}".` : '';
+/** An error can come under HTTP 200, which would only confuse. */
+const isHttpError = (failure: CallFailure) => (failure.httpStatus ?? 0) >= 300;
+const http = (failure: CallFailure) =>
+	isHttpError(failure) ? ` (HTTP ${failure.httpStatus})` : '';
 
 /** What a failure means whatever the call was: [code, what happened, what to do]. */
 function explain(failure: CallFailure): [ErrorCode, string, string] | undefined {
@@ -262,12 +266,17 @@ export function noVideo(taskId: string, consumedCredits: number | null): Problem
 }
 
 /** A task that was still running when the time was up. `statusWord` is what the API said last. */
-export function timedOut(taskId: string, minutes: number, statusWord: string | null): Problem {
+export function timedOut(
+	taskId: string,
+	minutes: number,
+	statusWord: string | null,
+	isWorkflowLimit = false,
+): Problem {
 	return problem(
 		'timeout',
 		'unknown',
 		`The video was not ready after ${formatMinutes(minutes)} (task ${taskId}).`,
-		`It is still being made${statusWord ? ` (status ${shorten(statusWord, 40)})` : ''} and is not lost: use Wait for Video or Get Status with task ID ${taskId}, which does not pay again, or raise Options > Timeout.`,
+		`It is still being made${statusWord ? ` (status ${shorten(statusWord, 40)})` : ''} and is not lost: use Wait for Video or Get Status with task ID ${taskId}, which does not pay again, or raise ${isWorkflowLimit ? "the timeout in this workflow's settings" : 'Options > Timeout'}.`,
 		{ taskId },
 	);
 }
@@ -298,7 +307,7 @@ export function contactLost(taskId: string, failure: CallFailure): Problem {
 	return problem(
 		'contact_lost',
 		'unknown',
-		`Contact lost with task ${taskId}: ${why}, several times in a row.`,
+		`Contact lost with task ${taskId}: ${why}, also when asked again.`,
 		`The video is not lost: use Wait for Video or Get Status with task ID ${taskId} later, which does not pay again.${said(failure)}`,
 		{ taskId, httpStatus: failure.httpStatus },
 	);
@@ -365,11 +374,14 @@ export function nodeError(
 	found: Problem,
 	context: IDataObject = {},
 ): NodeApiError | NodeOperationError {
-	const { message, description, httpStatus } = found;
+	const { description, httpStatus } = found;
+	// n8n takes any error whose message holds this spelling for a run that a person stopped.
+	const message = found.message.replace(/canceled/g, 'cancelled').replace(/Canceled/g, 'Cancelled');
 	const response: JsonObject = { message, description };
-	const error = httpStatus
-		? new NodeApiError(node, response, { message, description, httpCode: String(httpStatus) })
-		: new NodeOperationError(node, message, { description });
+	const error =
+		httpStatus && httpStatus >= 300
+			? new NodeApiError(node, response, { message, description, httpCode: String(httpStatus) })
+			: new NodeOperationError(node, message, { description });
 	error.message = message;
 	error.description = description;
 	error.messages = [];

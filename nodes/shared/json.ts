@@ -30,24 +30,27 @@ function withoutAccess(text: string): string {
  * A copy of the API's JSON that may be shown: callback URLs are cut (they hold a signature or a resume
  * token), and links to files of this n8n lose their token. The link of the video itself stays whole.
  */
-export function withoutSecrets(value: Record<string, unknown>): IDataObject {
+export function withoutSecrets(value: Record<string, unknown>, apiKey: string): IDataObject {
 	const copy: IDataObject = JSON.parse(
 		JSON.stringify(value, (key, inner: unknown) => {
 			if (/^callback_?url$/i.test(key)) return undefined;
-			const isOurs = typeof inner === 'string' && /seedance_sig|binary-data\/signed/i.test(inner);
-			return isOurs ? withoutAccess(inner) : inner;
+			if (typeof inner !== 'string') return inner;
+			const isOurs = /seedance_sig|binary-data\/signed/i.test(inner);
+			return withoutKey(isOurs ? withoutAccess(inner) : inner, apiKey);
 		}),
 	);
 	return copy;
+}
+
+/** A text without the API key. Very short keys are no keys; blanking them would garble words. */
+function withoutKey(text: string, apiKey: string): string {
+	return apiKey.length >= 6 ? text.split(apiKey).join('***') : text;
 }
 
 /** Text of the API for a person: no HTML, no key, no tokens, one line, at most 300 characters. */
 export function readableText(text: string, apiKey: string): string {
 	if (/<\s*(!doctype|html|head|body)\b/i.test(text)) return '';
 	const plain = withoutAccess(text.replace(/<[^>]*>/g, ' '));
-	const withoutKey = apiKey.length >= 6 ? plain.split(apiKey).join('***') : plain;
-	// n8n takes any error text with this spelling for a run that a person stopped.
-	const neutral = withoutKey.replace(/canceled/g, 'cancelled').replace(/Canceled/g, 'Cancelled');
-	const line = neutral.replace(/\s+/g, ' ').trim();
+	const line = withoutKey(plain, apiKey).replace(/\s+/g, ' ').trim();
 	return line.length > 300 ? `${line.slice(0, 299)}…` : line;
 }

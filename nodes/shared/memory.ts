@@ -11,7 +11,7 @@ import { isObject, textOf } from './json';
 export type Remembered =
 	| { state: 'none' }
 	| { state: 'sending' }
-	| { state: 'created'; taskId: string };
+	| { state: 'created'; taskId: string; executionId?: string };
 
 const FIELD = 'seedance';
 
@@ -19,7 +19,8 @@ export interface Memory {
 	recall(key: string): Remembered;
 	/** Right before the POST. */
 	sending(key: string): void;
-	created(key: string, taskId: string): void;
+	/** `executionId`: the execution that made the task, to tell a retry by a person from an automatic one. */
+	created(key: string, taskId: string, executionId: string): void;
 	/** The POST certainly created nothing, or a person wants a failed task anew. */
 	forget(key: string): void;
 }
@@ -33,13 +34,14 @@ export function memoryIn(context: IContextObject): Memory {
 			const entry = Object.hasOwn(entries, key) ? entries[key] : undefined;
 			if (!isObject(entry)) return { state: 'none' };
 			const taskId = textOf(entry.taskId);
-			return taskId === undefined ? { state: 'sending' } : { state: 'created', taskId };
+			if (taskId === undefined) return { state: 'sending' };
+			return { state: 'created', taskId, executionId: textOf(entry.executionId) };
 		},
 		sending: (key) => {
 			entries[key] = { state: 'sending' };
 		},
-		created: (key, taskId) => {
-			entries[key] = { state: 'created', taskId };
+		created: (key, taskId, executionId) => {
+			entries[key] = { state: 'created', taskId, executionId };
 		},
 		forget: (key) => {
 			delete entries[key];

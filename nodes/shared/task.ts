@@ -1,7 +1,7 @@
 /** A task as the API tells it, and as the nodes give it out. */
 import type { IDataObject } from 'n8n-workflow';
 
-import { isObject, numberOf, textOf, withoutSecrets } from './json';
+import { isObject, numberOf, readableText, textOf, withoutSecrets } from './json';
 import { creditsOf } from './pricing';
 import { checkSettings } from './videoRequest';
 
@@ -46,7 +46,7 @@ function videoUrlOf(response: unknown): string | null {
  * Reads `data` of `GET /status` for a task. Undefined when it is no readable state of that task:
  * no status word, or another task's id.
  */
-export function readTask(taskId: string, data: unknown): Task | undefined {
+export function readTask(taskId: string, data: unknown, apiKey: string): Task | undefined {
 	if (!isObject(data)) return undefined;
 	const statusWord = textOf(data.status);
 	const answeredId = textOf(data.task_id);
@@ -62,8 +62,8 @@ export function readTask(taskId: string, data: unknown): Task | undefined {
 		consumedCredits: numberOf(data.consumed_credits),
 		estimatedCredits: settings.ok ? creditsOf(settings.value) : null,
 		createdAt: textOf(data.created_at) ?? null,
-		errorMessage: textOf(data.error_message) ?? null,
-		raw: withoutSecrets(data),
+		errorMessage: readableText(textOf(data.error_message) ?? '', apiKey) || null,
+		raw: withoutSecrets(data, apiKey),
 	};
 }
 
@@ -116,7 +116,7 @@ export function taskItem(task: Task, known?: KnownTask): TaskItem {
 		video_url: task.videoUrl,
 		prompt: task.prompt ?? known?.prompt ?? null,
 		consumed_credits: task.consumedCredits,
-		estimated_credits: task.estimatedCredits ?? known?.estimatedCredits ?? null,
+		estimated_credits: known?.estimatedCredits ?? task.estimatedCredits,
 		created_at: task.createdAt,
 		error_message: task.errorMessage,
 	};

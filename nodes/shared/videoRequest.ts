@@ -139,14 +139,20 @@ function readDuration(value: unknown, problems: string[]): Duration {
 }
 
 const YES = ['true', 'yes', 'y', 'on', '1'];
-const NO = ['false', 'no', 'n', 'off', '0', ''];
+const NO = ['false', 'no', 'n', 'off', '0'];
+
+/** Yes or no from a switch, a sheet or an expression; undefined for anything else. */
+export function switchOf(value: unknown): boolean | undefined {
+	const text = (asText(value) ?? '').trim().toLowerCase();
+	if (YES.includes(text)) return true;
+	return NO.includes(text) ? false : undefined;
+}
 
 function readSwitch(field: string, value: unknown, problems: string[]): boolean {
 	if (isEmpty(value)) return false;
-	const text = (asText(value) ?? '?').trim().toLowerCase();
-	if (YES.includes(text)) return true;
-	if (!NO.includes(text)) problems.push(notAllowed(field, value, ['true', 'false']));
-	return false;
+	const found = switchOf(value);
+	if (found === undefined) problems.push(notAllowed(field, value, ['true', 'false']));
+	return found ?? false;
 }
 
 function readImageUrl(value: unknown, apiIsLocal: boolean, problems: string[]): string {

@@ -47,12 +47,16 @@ export function nextInterval(looks: number, intervalMs: number, random: number):
 
 /**
  * The time a wait may take, in milliseconds: the user's minutes, capped by the workflow's own limit
- * (seconds; 0 or less means none) less a reserve.
+ * (seconds; 0 or less means none) less what has passed of it and a reserve.
  */
-export function timeoutMs(minutes: number, executionTimeoutSeconds: number | undefined): number {
+export function timeoutMs(
+	minutes: number,
+	executionTimeoutSeconds: number | undefined,
+	elapsedMs = 0,
+): number {
 	const wanted = minutes * 60_000;
 	if (!executionTimeoutSeconds || executionTimeoutSeconds <= 0) return wanted;
-	const most = executionTimeoutSeconds * 1000 - EXECUTION_RESERVE_MS;
+	const most = executionTimeoutSeconds * 1000 - elapsedMs - EXECUTION_RESERVE_MS;
 	return Math.max(0, Math.min(wanted, most));
 }
 
@@ -64,6 +68,7 @@ async function watchOne(
 ): Promise<Ending> {
 	let failures = 0;
 	let statusWord: string | null = null;
+	let lastFailure: CallFailure | undefined;
 	for (let looks = 0; ; looks++) {
 		const isLastLook = clock.now() >= deadline;
 		const result = await read();
@@ -71,11 +76,13 @@ async function watchOne(
 		if (result.outcome === 'task') {
 			if (result.task.state !== 'running') return { outcome: 'finished', task: result.task };
 			failures = 0;
+			lastFailure = undefined;
 			statusWord = result.task.statusWord;
 		} else if (result.outcome === 'final') {
 			return { outcome: 'refused', failure: result.failure };
 		} else {
 			failures++;
+			lastFailure = result.failure;
 			if (failures >= READ_MAX_FAILURES) {
 				return { outcome: 'lost', failure: result.failure };
 			}
@@ -83,7 +90,12 @@ async function watchOne(
 			pauseMs = Math.max(pauseMs, asked);
 		}
 		const left = deadline - clock.now();
-		if (isLastLook || left <= 0) return { outcome: 'timeout', statusWord };
+		if (isLastLook || left <= 0) {
+			// A task that was never read must not be reported as "still being made".
+			return statusWord === null && lastFailure
+				? { outcome: 'lost', failure: lastFailure }
+				: { outcome: 'timeout', statusWord };
+		}
 		if (!(await clock.sleep(Math.min(pauseMs, left)))) return { outcome: 'stopped' };
 	}
 }

@@ -10,6 +10,7 @@ import { submitAll } from '../submit';
 
 /** Gives one result per item, in order. */
 export async function generateAndWait(context: IExecuteFunctions, clock: Clock): Promise<Result[]> {
+	const startedAt = clock.now();
 	const count = context.getInputData().length;
 	const { options, problems } = readOptions(context);
 	if (problems.length) return sameForAll(count, invalidInput(problems));
@@ -20,7 +21,7 @@ export async function generateAndWait(context: IExecuteFunctions, clock: Clock):
 		for (const { itemIndex, known } of followed) results.set(itemIndex, { known });
 		return inOrder(count, results);
 	}
-	const ended = await watchAll(context, followed, options, clock);
+	const ended = await watchAll(context, followed, options, clock, startedAt);
 	ended.forEach((result, index) => results.set(followed[index].itemIndex, result));
 	const ordered = inOrder(count, results);
 	await downloadAll(context, ordered, clock);

@@ -4,13 +4,13 @@ import type { IExecuteFunctions } from 'n8n-workflow';
 import { invalidInput } from '../../shared/errors';
 import { textOf } from '../../shared/json';
 import { shorten } from '../../shared/videoRequest';
+import { accountOf } from '../account';
 import type { Followed } from '../follow';
 import { readOutput, unreadable, type Output } from '../parameters';
 import { NOTHING_KNOWN, type Result } from '../results';
-import { accountOf } from '../submit';
 
-/** Task ids are short tokens; anything else is a mapping gone wrong, or an attempt to change the URL. */
-const TASK_ID = /^[\w.:-]{1,200}$/;
+/** Task ids are short tokens of any form; blanks, quotes or brackets are a mapping gone wrong. */
+const TASK_ID = /^[^\s{}<>"']{1,200}$/;
 
 async function taskOf(
 	context: IExecuteFunctions,

@@ -10,12 +10,13 @@ import { tasksOf } from './tasks';
 
 /** Gives one result per item, in order. */
 export async function wait(context: IExecuteFunctions, clock: Clock): Promise<Result[]> {
+	const startedAt = clock.now();
 	const count = context.getInputData().length;
 	const { options, problems } = readOptions(context);
 	if (problems.length) return sameForAll(count, invalidInput(problems));
 	const { followed, failed } = await tasksOf(context, true);
 	const results = new Map(failed);
-	const ended = await watchAll(context, followed, options, clock);
+	const ended = await watchAll(context, followed, options, clock, startedAt);
 	ended.forEach((result, index) => results.set(followed[index].itemIndex, result));
 	const ordered = inOrder(count, results);
 	await downloadAll(context, ordered, clock);
