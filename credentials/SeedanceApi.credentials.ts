@@ -73,8 +73,8 @@ export class SeedanceApi implements ICredentialType {
 			typeOptions: { password: true },
 			required: true,
 			default: '',
-			description:
-				'From the API Keys page of your dashboard at seedanceapi.org. Keys of other vendors that offer Seedance do not work here.',
+			hint: 'From your seedanceapi.org dashboard. Keys of other vendors do not work.',
+			description: 'The key from the API Keys page of your dashboard at seedanceapi.org',
 		},
 		{
 			displayName: 'Base URL',

@@ -51,7 +51,6 @@ async function runTests() {
 		),
 	);
 	await step('checks of the package', () => jest(['package']));
-	sayTotals();
 }
 
 async function runEndToEnd(args) {
@@ -60,7 +59,6 @@ async function runEndToEnd(args) {
 	const tarball = await step('pack', pack);
 	process.env.SEEDANCE_TARBALL = tarball;
 	await step('end-to-end tests', () => jest(['e2e'], '--runInBand', ...args));
-	sayTotals();
 }
 
 async function runSandbox(args) {
@@ -73,42 +71,17 @@ async function runDemo(args) {
 	return await runProgram('test/demo/demo.cts', args);
 }
 
-let tests = { passed: 0, failed: 0, skipped: 0 };
-
 async function jest(projects, ...args) {
-	const results = join(CACHE, `jest-${projects.join('-')}.json`);
-	mkdirSync(CACHE, { recursive: true });
-	rmSync(results, { force: true });
 	const { code } = await run(process.execPath, [
 		JEST,
 		'-c',
 		'test/jest.config.cjs',
 		'--ci',
-		'--json',
-		`--outputFile=${results}`,
 		'--selectProjects',
 		...projects,
 		...args,
 	]);
-	if (existsSync(results)) {
-		const { numPassedTests, numFailedTests, numPendingTests } = JSON.parse(
-			readFileSync(results, 'utf8'),
-		);
-		tests = {
-			passed: tests.passed + numPassedTests,
-			failed: tests.failed + numFailedTests,
-			skipped: tests.skipped + numPendingTests,
-		};
-	}
-	if (code !== 0) {
-		sayTotals();
-		throw new StepError();
-	}
-}
-
-function sayTotals() {
-	const skipped = tests.skipped > 0 ? `, ${tests.skipped} skipped` : '';
-	say(`\nTests: ${tests.passed} passed, ${tests.failed} failed${skipped}`);
+	if (code !== 0) throw new StepError();
 }
 
 /** Runs a script of package.json; what it prints is shown only when it fails. */
@@ -125,15 +98,15 @@ async function build() {
 	rmSync(builtFrom(), { force: true });
 	await npmRun('build');
 	mkdirSync(CACHE, { recursive: true });
-	writeFileSync(builtFrom(), sourceHash());
+	writeFileSync(builtFrom(), buildHash());
 }
 
-/** Whether dist is what the build would make of the sources as they are now. */
+/** Whether dist is what the build made of the sources as they are now. */
 function isBuilt() {
 	return (
 		existsSync(join(ROOT, 'dist')) &&
 		existsSync(builtFrom()) &&
-		readFileSync(builtFrom(), 'utf8') === sourceHash()
+		readFileSync(builtFrom(), 'utf8') === buildHash()
 	);
 }
 
@@ -141,12 +114,13 @@ function builtFrom() {
 	return join(CACHE, 'built-from');
 }
 
-function sourceHash() {
+/** Of what the build reads and what it made. */
+function buildHash() {
 	const hash = createHash('sha256');
 	const add = (path) => hash.update(path).update(readFileSync(join(ROOT, path)));
 	for (const name of ['package.json', 'package-lock.json', 'tsconfig.json', 'gulpfile.js'])
 		add(name);
-	for (const folder of ['nodes', 'credentials', 'icons']) {
+	for (const folder of ['nodes', 'credentials', 'icons', 'dist']) {
 		for (const entry of readdirSync(join(ROOT, folder), { recursive: true, withFileTypes: true })) {
 			if (entry.isFile())
 				add(join((entry.parentPath ?? entry.path).slice(ROOT.length + 1), entry.name));

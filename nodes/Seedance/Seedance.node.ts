@@ -9,7 +9,7 @@ import {
 
 import { realClock, type Clock } from '../shared/clock';
 import { invalidInput } from '../shared/errors';
-import { videoFields, type Operation } from './fields';
+import { OPERATION_OPTIONS, videoFields, type Operation } from './fields';
 import { estimateCost } from './operations/estimateCost';
 import { generate } from './operations/generate';
 import { generateAndWait } from './operations/generateAndWait';
@@ -26,6 +26,11 @@ function isOperation(name: string): name is Operation {
 	return Object.hasOwn(OPERATIONS, name);
 }
 
+/** What the canvas shows below the node's name. */
+const OPERATION_NAMES = Object.fromEntries(
+	OPERATION_OPTIONS.map(({ value, name }) => [value, name]),
+);
+
 export class Seedance implements INodeType {
 	description: INodeTypeDescription = {
 		displayName: 'Seedance',
@@ -33,7 +38,7 @@ export class Seedance implements INodeType {
 		icon: { light: 'file:../../icons/seedance.svg', dark: 'file:../../icons/seedance.dark.svg' },
 		group: ['transform'],
 		version: 1,
-		subtitle: '={{ $parameter["operation"] }}',
+		subtitle: `={{ (${JSON.stringify(OPERATION_NAMES)})[$parameter["operation"]] }}`,
 		description: 'Generate AI videos from text or an image with the Seedance API',
 		defaults: { name: 'Seedance' },
 		usableAsTool: true,
@@ -61,38 +66,7 @@ export class Seedance implements INodeType {
 				type: 'options',
 				noDataExpression: true,
 				displayOptions: { show: { resource: ['video'] } },
-				options: [
-					{
-						name: 'Generate and Wait',
-						value: 'generateAndWait',
-						action: 'Generate video and wait',
-						description: 'Generate a video and continue when it is ready, usually 1 to 2 minutes',
-					},
-					{
-						name: 'Generate Without Waiting',
-						value: 'generate',
-						action: 'Generate video without waiting',
-						description: 'Start a video and get its task ID at once',
-					},
-					{
-						name: 'Get Cost Estimate',
-						value: 'estimateCost',
-						action: 'Get cost estimate',
-						description: 'Calculate the credits without generating',
-					},
-					{
-						name: 'Get Status',
-						value: 'status',
-						action: 'Get video status',
-						description: 'Look once at a video that was started before',
-					},
-					{
-						name: 'Wait for Video',
-						value: 'wait',
-						action: 'Wait for video',
-						description: 'Wait for videos that were started before, without paying again',
-					},
-				],
+				options: OPERATION_OPTIONS,
 				default: 'generateAndWait',
 			},
 			...videoFields,

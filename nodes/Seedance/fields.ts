@@ -1,5 +1,5 @@
 /** The fields that several operations share. Dropdowns are built from the lists the checks use. */
-import type { INodeProperties } from 'n8n-workflow';
+import type { INodeProperties, INodePropertyOptions } from 'n8n-workflow';
 
 import {
 	ASPECT_RATIOS,
@@ -12,6 +12,40 @@ import {
 import { POLL_INTERVAL_SECONDS, TIMEOUT_MINUTES } from '../shared/waiting';
 
 export type Operation = 'generateAndWait' | 'generate' | 'estimateCost' | 'status' | 'wait';
+
+/** The operations as the editor lists them; also the node's subtitle and its actions. */
+export const OPERATION_OPTIONS: INodePropertyOptions[] = [
+	{
+		name: 'Generate and Wait',
+		value: 'generateAndWait',
+		action: 'Generate video and wait',
+		description: 'Generate a video and continue when it is ready, usually 1 to 2 minutes',
+	},
+	{
+		name: 'Generate Without Waiting',
+		value: 'generate',
+		action: 'Generate video without waiting',
+		description: 'Start a video and get its task ID at once',
+	},
+	{
+		name: 'Get Cost Estimate',
+		value: 'estimateCost',
+		action: 'Get cost estimate',
+		description: 'Calculate the credits without generating',
+	},
+	{
+		name: 'Get Status',
+		value: 'status',
+		action: 'Get video status',
+		description: 'Look once at a video that was started before',
+	},
+	{
+		name: 'Wait for Video',
+		value: 'wait',
+		action: 'Wait for video',
+		description: 'Wait for videos that were started before, without paying again',
+	},
+];
 
 const showFor = (...operations: Operation[]) => ({
 	show: { resource: ['video'], operation: operations },
@@ -134,7 +168,8 @@ const priceFields: INodeProperties[] = [
 		name: 'generateAudio',
 		type: 'boolean',
 		default: false,
-		description: 'Whether to generate an audio track, for about twice the credits',
+		hint: 'Costs about twice the credits',
+		description: 'Whether to generate an audio track',
 		displayOptions: showFor(...GENERATE, 'estimateCost'),
 	},
 	{

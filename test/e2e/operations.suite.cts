@@ -168,16 +168,6 @@ export function operationsSuite() {
 			});
 			expect(ledger.statusReads()).toHaveLength(0);
 		});
-
-		it('hands the callback URL to the API', async () => {
-			await runScene({
-				parameters: { operation: 'generate', callbackUrl: 'https://example.com/ready' },
-			});
-			const [{ json }] = world().sandbox.ledger.posts();
-			expect(json).toMatchObject({
-				callback_url: expect.stringMatching(/^https:\/\/example\.com\/ready/),
-			});
-		});
 	});
 
 	describe('Get Status', () => {

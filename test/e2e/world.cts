@@ -20,6 +20,9 @@ import {
 export const NODE_TYPE = 'n8n-nodes-seedance.seedance';
 export const CREDENTIAL_TYPE = 'seedanceApi';
 
+/** A key that no account has; it is as secret as the right one. */
+export const WRONG_KEY = 'sk-of-somebody-else';
+
 /** The names of the nodes in every workflow that is run here. */
 export const START = 'When clicking ‘Execute workflow’';
 export const SEEDANCE = 'Seedance';

@@ -302,7 +302,7 @@ describe('Get Cost Estimate', () => {
 
 	it('names a field that cannot be read', async () => {
 		const run = await world.run(
-			{ operation: 'estimateCost', duration: "={{ (() => { throw new Error('No seconds') })() }}" },
+			{ operation: 'estimateCost', duration: "={{ $('Nowhere').item.json.x }}" },
 			{ credential: null },
 		);
 		expect(failureOf(run).message).toMatch(/^A field could not be read: .+/);
@@ -370,7 +370,7 @@ describe('Options', () => {
 });
 
 it('names an operation that does not exist', async () => {
-	const run = await world.run({ operation: '={{ "remove" }}' });
+	const run = await world.run({ operation: 'remove' });
 	expect(failureOf(run)).toMatchObject({
 		message: 'Operation "remove" does not exist in this node.',
 		node: NODE,

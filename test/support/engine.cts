@@ -81,7 +81,7 @@ export interface Order {
 	/** Settings of the workflow, such as executionTimeout (seconds). */
 	settings?: IWorkflowSettings;
 	mode?: WorkflowExecuteMode;
-	/** Nodes passed through between Seedance and `After`: `breaks` fails once, the first time it runs. */
+	/** `breaks` puts a node between Seedance and `After` that fails the first time it runs. */
 	after?: 'breaks';
 	/** How often the Seedance node runs, in a loop with itself. Default 1. */
 	rounds?: number;
@@ -523,10 +523,18 @@ export async function startEngine(options: { clockSpeed?: number } = {}): Promis
 			}),
 		};
 		const before = logs.length;
-		const running = new WorkflowExecute(additionalData, mode, data).processRunExecutionData(workflow);
+		// The first end that n8n stores counts: for a run that was stopped, that is "canceled".
+		const stored: Array<IRun['status']> = [];
+		additionalData.hooks?.addHandler('workflowExecuteAfter', (run) => void stored.push(run.status));
+		const running = new WorkflowExecute(additionalData, mode, data).processRunExecutionData(
+			workflow,
+		);
 		return {
 			stop: () => running.cancel(),
-			finished: running.then((run) => runOf(run, logs.slice(before))),
+			finished: running.then((run) => ({
+				...runOf(run, logs.slice(before)),
+				status: stored[0] ?? run.status,
+			})),
 		};
 	};
 

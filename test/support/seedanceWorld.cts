@@ -112,7 +112,10 @@ export function seedanceWorld(options: SandboxOptions = {}): World {
 		runPrompts: async (prompts, order = {}) =>
 			await run(
 				{ prompt: '={{ $json.prompt }}', ...order.parameters },
-				{ ...order, items: prompts.map((prompt) => ({ json: { prompt: Object(prompt).valueOf() } })) },
+				{
+					...order,
+					items: prompts.map((prompt) => ({ json: { prompt: Object(prompt).valueOf() } })),
+				},
 			),
 		existingTask: async (body = {}) => {
 			const answer = await fetch(`${sandbox.baseUrl}/generate`, {

@@ -21,17 +21,17 @@ describe('the real clock', () => {
 		expect(share).toBeLessThan(1);
 	});
 
-	it.each([['without a cancel signal', undefined] as const, ['with one', new AbortController()] as const])(
-		'sleeps its time, %s',
-		async (_name, controller) => {
-			const woke = jest.fn();
-			void realClock(controller?.signal).sleep(5_000).then(woke);
-			await jest.advanceTimersByTimeAsync(4_999);
-			expect(woke).not.toHaveBeenCalled();
-			await jest.advanceTimersByTimeAsync(1);
-			expect(woke).toHaveBeenCalledWith(true);
-		},
-	);
+	it.each([
+		['without a cancel signal', undefined] as const,
+		['with one', new AbortController()] as const,
+	])('sleeps its time, %s', async (_name, controller) => {
+		const woke = jest.fn();
+		void realClock(controller?.signal).sleep(5_000).then(woke);
+		await jest.advanceTimersByTimeAsync(4_999);
+		expect(woke).not.toHaveBeenCalled();
+		await jest.advanceTimersByTimeAsync(1);
+		expect(woke).toHaveBeenCalledWith(true);
+	});
 
 	it('ends a sleep the moment the execution is stopped', async () => {
 		const controller = new AbortController();

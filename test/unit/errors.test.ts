@@ -362,12 +362,15 @@ describe('the sentences', () => {
 		},
 	);
 
-	it.each(CASES)('of %s are sentences that n8n does not turn into something else', (_name, problem) => {
-		const text = `${problem.message} ${problem.description}`;
-		expect(text).not.toMatch(/canceled/i);
-		expect(text).not.toMatch(/retry automatically|undefined|null|NaN|\[object/);
-		expect(problem.message.length).toBeGreaterThan(15);
-	});
+	it.each(CASES)(
+		'of %s are sentences that n8n does not turn into something else',
+		(_name, problem) => {
+			const text = `${problem.message} ${problem.description}`;
+			expect(text).not.toMatch(/canceled/i);
+			expect(text).not.toMatch(/retry automatically|undefined|null|NaN|\[object/);
+			expect(problem.message.length).toBeGreaterThan(15);
+		},
+	);
 
 	it.each(CASES.filter(([, { taskId }]) => taskId !== undefined))(
 		'of %s hold the task ID in the description, which n8n never rewrites',
@@ -437,8 +440,26 @@ describe('the sentences', () => {
 
 	it('repeat the API’s own words, and only where it sent some', () => {
 		const text = 'Balance is 3 credits';
-		expect(errors.notCreated(failure('out_of_credits', { text })).description).toContain(text);
+		expect(
+			errors.notCreated(failure('out_of_credits', { text, httpStatus: 402 })).description,
+		).toContain(text);
 		expect(errors.notCreated(failure('out_of_credits')).description).not.toContain('API said');
+	});
+
+	it('do not speak of an HTTP status that says success', () => {
+		const found = errors.notCreated(
+			failure('rate_limited', { httpStatus: 200, text: 'slow down' }),
+		);
+		expect(found.message).not.toContain('HTTP');
+		expect(found.description).toContain('slow down');
+		expect(errors.nodeError(NODE, found)).toBeInstanceOf(NodeOperationError);
+	});
+
+	it("name the limit that was reached: the node's, or the workflow's own", () => {
+		expect(errors.timedOut(ID, 15, null).description).toContain('Options > Timeout');
+		const byWorkflow = errors.timedOut(ID, 1.8, null, true).description;
+		expect(byWorkflow).toContain("workflow's settings");
+		expect(byWorkflow).not.toContain('Options > Timeout');
 	});
 
 	it('keep an endless reason short', () => {
@@ -448,7 +469,7 @@ describe('the sentences', () => {
 
 	it('round the minutes of a timeout', () => {
 		expect(errors.timedOut(ID, 14.8333, null).message).toContain('14.8 minutes');
-		expect(errors.timedOut(ID, 0, null).message).toContain('1 seconds');
+		expect(errors.timedOut(ID, 0, null).message).toMatch(/after 1 second/);
 	});
 });
 

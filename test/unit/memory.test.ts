@@ -21,29 +21,34 @@ describe('the memory of an execution', () => {
 		const context = {};
 		const memory = memoryIn(context);
 		memory.sending('0:0:key');
-		memory.created('0:0:key', 'seed1');
+		memory.created('0:0:key', 'seed1', '17');
 		expect(memoryIn(stored(context)).recall('0:0:key')).toEqual({
 			state: 'created',
 			taskId: 'seed1',
+			executionId: '17',
 		});
 	});
 
 	it('keeps items apart', () => {
 		const memory = memoryIn({});
-		memory.created('0:0:key', 'seed1');
+		memory.created('0:0:key', 'seed1', '17');
 		memory.sending('0:1:key');
-		expect(memory.recall('0:0:key')).toEqual({ state: 'created', taskId: 'seed1' });
+		expect(memory.recall('0:0:key')).toEqual({
+			state: 'created',
+			taskId: 'seed1',
+			executionId: '17',
+		});
 		expect(memory.recall('0:1:key')).toEqual({ state: 'sending' });
 		expect(memory.recall('1:0:key')).toEqual({ state: 'none' });
 	});
 
 	it('forgets one item alone', () => {
 		const memory = memoryIn({});
-		memory.created('a', 'seed1');
-		memory.created('b', 'seed2');
+		memory.created('a', 'seed1', '17');
+		memory.created('b', 'seed2', '17');
 		memory.forget('a');
 		expect(memory.recall('a')).toEqual({ state: 'none' });
-		expect(memory.recall('b')).toEqual({ state: 'created', taskId: 'seed2' });
+		expect(memory.recall('b')).toEqual({ state: 'created', taskId: 'seed2', executionId: '17' });
 	});
 
 	it('takes a task without a usable id for an unclear POST, never for nothing', () => {
@@ -53,11 +58,20 @@ describe('the memory of an execution', () => {
 		}
 	});
 
+	it('knows a task also where the execution that made it was not noted', () => {
+		const memory = memoryIn({ seedance: { a: { state: 'created', taskId: 'seed1' } } });
+		expect(memory.recall('a')).toMatchObject({ state: 'created', taskId: 'seed1' });
+	});
+
 	it('leaves the rest of the node context alone and survives rubbish in its place', () => {
 		const context: Record<string, unknown> = { other: 1, seedance: 'rubbish' };
-		memoryIn(context).created('a', 'seed1');
+		memoryIn(context).created('a', 'seed1', '17');
 		expect(context.other).toBe(1);
-		expect(memoryIn(context).recall('a')).toEqual({ state: 'created', taskId: 'seed1' });
+		expect(memoryIn(context).recall('a')).toEqual({
+			state: 'created',
+			taskId: 'seed1',
+			executionId: '17',
+		});
 		expect(memoryIn({ seedance: { a: 'rubbish' } }).recall('a')).toEqual({ state: 'none' });
 	});
 

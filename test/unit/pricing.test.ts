@@ -16,10 +16,13 @@ describe('the price of a video', () => {
 		['720p', '4', true, 28],
 		['720p', '8', true, 56],
 		['720p', '12', true, 84],
-	] as const)('at %s and %s seconds, audio %s, is %i credits', (resolution, duration, audio, price) => {
-		expect(creditsFor(resolution, duration, audio)).toBe(price);
-		expect(creditsOf({ resolution, duration, generateAudio: audio })).toBe(price);
-	});
+	] as const)(
+		'at %s and %s seconds, audio %s, is %i credits',
+		(resolution, duration, audio, price) => {
+			expect(creditsFor(resolution, duration, audio)).toBe(price);
+			expect(creditsOf({ resolution, duration, generateAudio: audio })).toBe(price);
+		},
+	);
 
 	it('is known for everything that the node offers', () => {
 		const prices = RESOLUTIONS.flatMap((resolution) =>

@@ -1,9 +1,13 @@
 /** A task as the API tells it, and the item that the nodes give out. */
 import * as fc from 'fast-check';
 
-import { readTask, stateOf, taskItem, unreadTaskItem } from '../../nodes/shared/task';
+import * as tasks from '../../nodes/shared/task';
+
+const { stateOf, taskItem, unreadTaskItem } = tasks;
 
 const ID = 'seed15abc123def456pro';
+/** Stands for the account's key. */
+const ACCOUNT = 'sk-seedance-0123456789';
 const VIDEO = 'https://cdn.example.com/videos/seed15abc123def456pro.mp4';
 
 /** `data` of the documentation's own example. */
@@ -30,8 +34,14 @@ const FIELDS = [
 	'error_message',
 ];
 
+const readTask = (taskId: string, data: unknown) => tasks.readTask(taskId, data, ACCOUNT);
+
 describe('the state behind a status word', () => {
-	const spellings = (word: string) => [word, word.toLowerCase(), ` ${word[0]}${word.slice(1).toLowerCase()} `];
+	const spellings = (word: string) => [
+		word,
+		word.toLowerCase(),
+		` ${word[0]}${word.slice(1).toLowerCase()} `,
+	];
 
 	it.each(['SUCCESS', 'SUCCEEDED', 'COMPLETED'].flatMap(spellings))('"%s" is success', (word) => {
 		expect(stateOf(word)).toBe('succeeded');
@@ -45,7 +55,9 @@ describe('the state behind a status word', () => {
 	);
 
 	it.each(
-		['IN_PROGRESS', 'QUEUED', 'PENDING', 'RUNNING', 'PROCESSING', 'SOMETHING_NEW'].flatMap(spellings),
+		['IN_PROGRESS', 'QUEUED', 'PENDING', 'RUNNING', 'PROCESSING', 'SOMETHING_NEW'].flatMap(
+			spellings,
+		),
 	)('"%s" means that it is still being made', (word) => {
 		expect(stateOf(word)).toBe('running');
 	});
@@ -93,16 +105,22 @@ describe('a reading of a task', () => {
 	});
 
 	it('takes an answer that does not repeat the id for the task that was asked for', () => {
-		const { task_id: _id, ...rest } = DATA;
-		expect(readTask(ID, rest)?.taskId).toBe(ID);
+		expect(readTask(ID, { ...DATA, task_id: undefined })?.taskId).toBe(ID);
 	});
 
-	it.each([undefined, null, 'x', 1, [], {}, { task_id: ID }, { task_id: ID, status: '' }, { status: {} }])(
-		'is none where there is no status: %j',
-		(data) => {
-			expect(readTask(ID, data)).toBeUndefined();
-		},
-	);
+	it.each([
+		undefined,
+		null,
+		'x',
+		1,
+		[],
+		{},
+		{ task_id: ID },
+		{ task_id: ID, status: '' },
+		{ status: {} },
+	])('is none where there is no status: %j', (data) => {
+		expect(readTask(ID, data)).toBeUndefined();
+	});
 
 	it.each([[[]], [null], [undefined], [''], [[null]], [['']], [{}], [['not a link']], [[{}]]])(
 		'finds no video in %j',
@@ -116,6 +134,15 @@ describe('a reading of a task', () => {
 	it('takes the first video, also from a bare text', () => {
 		expect(readTask(ID, { ...DATA, response: [VIDEO, 'https://b'] })?.videoUrl).toBe(VIDEO);
 		expect(readTask(ID, { ...DATA, response: VIDEO })?.videoUrl).toBe(VIDEO);
+	});
+
+	it('shows no reason that is a web page, and no API key in a reason', () => {
+		const reasonOf = (reason: unknown) =>
+			readTask(ID, { ...DATA, error_message: reason })?.errorMessage;
+		expect(reasonOf('<html><body>502</body></html>')).toBeNull();
+		expect(reasonOf(`key ${ACCOUNT} has no quota`)).toBe('key *** has no quota');
+		expect(reasonOf('')).toBeNull();
+		expect(reasonOf({})).toBeNull();
 	});
 
 	it('gives the credits as numbers, from text too, and null while they are not known', () => {
@@ -210,9 +237,16 @@ describe('the item of a task', () => {
 		expect(task && taskItem(task, known)).toMatchObject({ prompt: 'a dog', estimated_credits: 14 });
 	});
 
-	it('prefers what the API says over what is known', () => {
+	it('goes by the prompt that the API tells, and by the estimate of what was really sent', () => {
 		const task = readTask(ID, DATA);
-		const known = { taskId: ID, prompt: 'a dog', estimatedCredits: 14 };
+		// The documented echo of a request leaves out the audio, which doubles the price.
+		const known = { taskId: ID, prompt: 'a dog', estimatedCredits: 56 };
+		expect(task && taskItem(task, known)).toMatchObject({ prompt: 'a cat', estimated_credits: 56 });
+	});
+
+	it('is estimated from the echo where nothing else is known', () => {
+		const task = readTask(ID, DATA);
+		const known = { taskId: ID, prompt: null, estimatedCredits: null };
 		expect(task && taskItem(task, known)).toMatchObject({ prompt: 'a cat', estimated_credits: 28 });
 	});
 

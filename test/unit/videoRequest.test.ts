@@ -12,6 +12,7 @@ import {
 	requestBody,
 	requestKey,
 	shorten,
+	switchOf,
 	type RawFields,
 	type VideoRequest,
 } from '../../nodes/shared/videoRequest';
@@ -112,18 +113,21 @@ describe('the bytes of the request', () => {
 		expect(combinations.length).toBe(84);
 	});
 
-	it.each(combinations)('%s at %s and %s seconds, audio %s', (ratio, resolution, duration, audio) => {
-		const raw = {
-			prompt: 'a cat',
-			aspectRatio: ratio,
-			resolution,
-			duration,
-			generateAudio: audio,
-		};
-		expect(bytes(raw)).toBe(
-			`{"prompt":"a cat","aspect_ratio":"${ratio}","resolution":"${resolution}","duration":"${duration}"${audio ? ',"generate_audio":true' : ''}}`,
-		);
-	});
+	it.each(combinations)(
+		'%s at %s and %s seconds, audio %s',
+		(ratio, resolution, duration, audio) => {
+			const raw = {
+				prompt: 'a cat',
+				aspectRatio: ratio,
+				resolution,
+				duration,
+				generateAudio: audio,
+			};
+			expect(bytes(raw)).toBe(
+				`{"prompt":"a cat","aspect_ratio":"${ratio}","resolution":"${resolution}","duration":"${duration}"${audio ? ',"generate_audio":true' : ''}}`,
+			);
+		},
+	);
 
 	it('never hold a key that the contract does not know', () => {
 		const known = [
@@ -162,7 +166,9 @@ describe('a prompt', () => {
 	it('is sent as it was written', () => {
 		fc.assert(
 			fc.property(
-				fc.string({ unit: 'grapheme', minLength: 1, maxLength: 200 }).filter((text) => !!text.trim()),
+				fc
+					.string({ unit: 'grapheme', minLength: 1, maxLength: 200 })
+					.filter((text) => !!text.trim()),
 				(prompt) => {
 					expect(JSON.parse(bytes({ ...FIELDS, prompt }))).toMatchObject({ prompt });
 				},
@@ -170,16 +176,11 @@ describe('a prompt', () => {
 		);
 	});
 
-	it.each([['', '   ', '\n', null, undefined].map((value) => value)])(
-		'that is empty is refused',
-		(...values) => {
-			for (const prompt of values) {
-				expect(problemsOf({ ...FIELDS, prompt })).toEqual([
-					'Prompt is empty. Describe the video in words.',
-				]);
-			}
-		},
-	);
+	it.each(['', '   ', '\n', null, undefined])('that is empty is refused: %j', (prompt) => {
+		expect(problemsOf({ ...FIELDS, prompt })).toEqual([
+			'Prompt is empty. Describe the video in words.',
+		]);
+	});
 
 	it('may have 2000 characters and not one more', () => {
 		expect(problemsOf({ ...FIELDS, prompt: 'x'.repeat(2000) })).toEqual([]);
@@ -227,10 +228,13 @@ describe('values from sheets and expressions', () => {
 		expect(accepted({ ...FIELDS, aspectRatio: given }).aspectRatio).toBe(aspectRatio);
 	});
 
-	it.each([true, 'TRUE', ' true ', 'yes', 1, '1', 'on'])('%j switches audio and lens on', (given) => {
-		const request = accepted({ ...FIELDS, generateAudio: given, fixedLens: given });
-		expect([request.generateAudio, request.fixedLens]).toEqual([true, true]);
-	});
+	it.each([true, 'TRUE', ' true ', 'yes', 1, '1', 'on'])(
+		'%j switches audio and lens on',
+		(given) => {
+			const request = accepted({ ...FIELDS, generateAudio: given, fixedLens: given });
+			expect([request.generateAudio, request.fixedLens]).toEqual([true, true]);
+		},
+	);
 
 	it.each([false, 'FALSE', 'no', 0, '0', 'off', '', ' ', null, undefined])(
 		'%j leaves audio and lens off',
@@ -239,6 +243,12 @@ describe('values from sheets and expressions', () => {
 			expect([request.generateAudio, request.fixedLens]).toEqual([false, false]);
 		},
 	);
+
+	it('tells yes from no, and both from anything else', () => {
+		expect([true, 'Yes', 1, ' on '].map(switchOf)).toEqual([true, true, true, true]);
+		expect([false, 'No', 0, 'OFF'].map(switchOf)).toEqual([false, false, false, false]);
+		expect(['', 'maybe', 2, {}, null, undefined].map(switchOf)).toEqual(Array(6).fill(undefined));
+	});
 
 	it('tidied values make the same bytes as typed ones', () => {
 		const untidy = { prompt: 'a cat', aspectRatio: ' 9:16', resolution: '720P', duration: 8 };

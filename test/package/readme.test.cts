@@ -1,0 +1,291 @@
+/** The documents say what the code does: every operation, field, price, failure, limit and command. */
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import type { INodeProperties } from 'n8n-workflow';
+import ts from 'typescript';
+import { SeedanceApi } from '../../credentials/SeedanceApi.credentials';
+import { Seedance } from '../../nodes/Seedance/Seedance.node';
+import {
+	PARALLEL_READS,
+	POST_MAX_TRIES,
+	POST_TIMEOUT_MS,
+	READ_MAX_FAILURES,
+	READ_TIMEOUT_MS,
+	RETRY_AFTER_MAX_MS,
+} from '../../nodes/shared/api';
+import { DOWNLOAD_MAX_TRIES, PARALLEL_DOWNLOADS, STALL_MS } from '../../nodes/shared/download';
+import { creditsFor } from '../../nodes/shared/pricing';
+import { unreadTaskItem } from '../../nodes/shared/task';
+import { DURATIONS, PROMPT_MAX_LENGTH, RESOLUTIONS } from '../../nodes/shared/videoRequest';
+import {
+	EXECUTION_RESERVE_MS,
+	POLL_INTERVAL_MAX_SECONDS,
+	POLL_INTERVAL_SECONDS,
+	TIMEOUT_MINUTES,
+} from '../../nodes/shared/waiting';
+import { readJson, ROOT } from './packed.cjs';
+
+const LARGEST_IMAGE_BYTES = 300_000;
+
+const read = (file: string) => readFileSync(join(ROOT, file), 'utf8');
+const readme = read('README.md');
+const { properties } = new Seedance().description;
+
+/** The rows of the README's table that has these words in its head; each row a list of cells. */
+function tableWith(...words: string[]): string[][] {
+	const tables = readme.match(/(?:^\|.*\|\n)+/gm) ?? [];
+	const [head, , ...rows] = (
+		tables.find((table) => isHead(cellsOf(table.split('\n')[0]), words)) ?? ''
+	)
+		.trim()
+		.split('\n')
+		.map(cellsOf);
+	if (!head) throw new Error(`README.md has no table with the columns ${words.join(', ')}.`);
+	return [head, ...rows];
+}
+
+const isHead = (cells: string[], words: string[]) => words.every((word) => cells.includes(word));
+
+function cellsOf(line: string): string[] {
+	return line
+		.split('|')
+		.slice(1, -1)
+		.map((cell) => cell.trim());
+}
+
+/** Labels in bold and values in code, without the marks. */
+const plain = (text: string) => text.replace(/\*\*|`/g, '');
+
+const operations = (properties.find(({ name }) => name === 'operation')?.options ?? []).flatMap(
+	(option) => ('value' in option ? [{ label: option.name, value: String(option.value) }] : []),
+);
+
+/** The operations that show a field, by their labels. */
+function shownIn({ displayOptions }: INodeProperties): string[] {
+	const shown: unknown[] = displayOptions?.show?.operation ?? [];
+	return operations.filter(({ value }) => shown.includes(value)).map(({ label }) => label);
+}
+
+/** A default as the README writes it. */
+function written({ default: value, options = [] }: INodeProperties): string {
+	if (typeof value === 'boolean') return value ? 'on' : 'off';
+	const chosen = options.find((option) => 'value' in option && option.value === value);
+	return chosen?.name ?? String(value).replace(/^=/, '');
+}
+
+interface Field {
+	label: string;
+	operations: string[];
+	/** One, or several that differ by operation. */
+	defaults: Array<{ written: string; operations: string[] }>;
+}
+
+function entriesOf(property: INodeProperties): Array<[string, INodeProperties, string[]]> {
+	const where = shownIn(property);
+	if (property.name !== 'options') return [[property.displayName, property, where]];
+	return (property.options ?? []).flatMap((option): Array<[string, INodeProperties, string[]]> => {
+		if (!('type' in option)) return [];
+		const label = `Options → ${option.displayName}`;
+		if (option.type !== 'fixedCollection') return [[label, option, where]];
+		return (option.options ?? [])
+			.flatMap((group) => ('values' in group ? group.values : []))
+			.map((inner) => [`${label} → ${inner.displayName}`, inner, where]);
+	});
+}
+
+/** Every field below the operation, the ones of the same name put together. */
+function fieldsOfTheNode(): Field[] {
+	const fields = new Map<string, Field>();
+	const below = properties.filter(({ name }) => !['resource', 'operation'].includes(name));
+	for (const [label, property, where] of below.flatMap(entriesOf)) {
+		const field = fields.get(label) ?? { label, operations: [], defaults: [] };
+		field.operations = operations
+			.map((one) => one.label)
+			.filter((one) => field.operations.includes(one) || where.includes(one));
+		field.defaults.push({ written: written(property), operations: where });
+		fields.set(label, field);
+	}
+	return [...fields.values()];
+}
+
+/** The texts of a type that is a union of texts, in the order of the source. */
+function textsOfType(file: string, name: string): string[] {
+	const source = ts.createSourceFile(file, read(file), ts.ScriptTarget.Latest, true);
+	const alias = source.statements
+		.filter(ts.isTypeAliasDeclaration)
+		.find((one) => one.name.text === name);
+	if (!alias || !ts.isUnionTypeNode(alias.type)) throw new Error(`${file} has no union ${name}.`);
+	return alias.type.types.flatMap((one) =>
+		ts.isLiteralTypeNode(one) && ts.isStringLiteral(one.literal) ? [one.literal.text] : [],
+	);
+}
+
+const ERRORS = 'nodes/shared/errors.ts';
+const errorCodes = textsOfType(ERRORS, 'ErrorCode');
+const chargedWords = textsOfType(ERRORS, 'Charged');
+const itemFields = Object.keys(
+	unreadTaskItem({ taskId: null, prompt: null, estimatedCredits: null }),
+);
+
+describe('the README', () => {
+	it('names every operation', () => {
+		const [, ...rows] = tableWith('Operation', 'What it does');
+		expect(rows.map(([label]) => plain(label))).toEqual(operations.map(({ label }) => label));
+	});
+
+	const [head, ...fieldRows] = tableWith(
+		'Field',
+		'Default',
+		...operations.map(({ label }) => label),
+	);
+	const fields = fieldsOfTheNode();
+
+	it('lists the fields that the node has, and no others', () => {
+		expect(fieldRows.map(([label]) => plain(label)).sort()).toEqual(
+			fields.map(({ label }) => label).sort(),
+		);
+	});
+
+	it.each(fields)('tells where $label is shown, and its default', ({ label, ...field }) => {
+		const row = fieldRows.find(([cell]) => plain(cell) === label) ?? [];
+		expect(head.filter((_, column) => row[column] === '✓')).toEqual(field.operations);
+		const [usual, ...others] = field.defaults;
+		const differing = others.filter((one) => one.written !== usual.written);
+		const exceptions = differing.map((one) => `; ${one.written} in ${one.operations.join(', ')}`);
+		expect(plain(row[1] ?? '')).toBe(usual.written + exceptions.join(''));
+	});
+
+	it('lists the fields of the credential with their defaults', () => {
+		const [, ...rows] = tableWith('Field', 'Default', 'What to enter');
+		expect(rows.map(([label, value]) => [plain(label), plain(value)])).toEqual(
+			new SeedanceApi().properties.map((field) => [field.displayName, String(field.default)]),
+		);
+	});
+
+	it('gives all prices', () => {
+		const [, ...rows] = tableWith('Resolution', 'Duration', 'Without audio', 'With audio');
+		const prices = [...RESOLUTIONS].flatMap((resolution) =>
+			DURATIONS.map((duration) => [
+				resolution,
+				`${duration} seconds`,
+				String(creditsFor(resolution, duration, false)),
+				String(creditsFor(resolution, duration, true)),
+			]),
+		);
+		expect(prices).toHaveLength(6);
+		expect(rows.map((row) => row.join()).sort()).toEqual(prices.map((row) => row.join()).sort());
+	});
+
+	it('lists the fields of an item in their order', () => {
+		const [, ...rows] = tableWith('Field', 'What it holds');
+		expect(rows.map(([name]) => plain(name))).toEqual([...itemFields, 'error_code', 'charged']);
+	});
+
+	it('explains every failure, and whether it was charged in words that exist', () => {
+		const [, ...rows] = tableWith('`error_code`', '`charged`');
+		expect(rows.map(([code]) => plain(code)).sort()).toEqual([...errorCodes].sort());
+		for (const [, , charged] of rows) {
+			const words = [...charged.matchAll(/`(\w+)`/g)].map(([, word]) => word);
+			expect(words).not.toEqual([]);
+			expect(chargedWords).toEqual(expect.arrayContaining(words));
+		}
+	});
+
+	it('gives the limits of the code', () => {
+		const [, ...rows] = tableWith('What', 'Value');
+		expect(rows.map(([, value]) => value)).toEqual([
+			`${POST_TIMEOUT_MS / 1000} seconds`,
+			`${READ_TIMEOUT_MS / 1000} seconds`,
+			String(POST_MAX_TRIES),
+			`${RETRY_AFTER_MAX_MS / 1000} seconds`,
+			String(READ_MAX_FAILURES),
+			`from ${POLL_INTERVAL_SECONDS} to ${POLL_INTERVAL_MAX_SECONDS}`,
+			String(PARALLEL_READS),
+			String(PARALLEL_DOWNLOADS),
+			String(DOWNLOAD_MAX_TRIES),
+			`${STALL_MS / 1000} seconds`,
+			String(TIMEOUT_MINUTES),
+			`${EXECUTION_RESERVE_MS / 1000} seconds`,
+			String(PROMPT_MAX_LENGTH),
+			'1',
+		]);
+	});
+
+	it('shows the editor in an image that loads fast', () => {
+		const images = [...readme.matchAll(/!\[[^\]]+\]\(([^)]+)\)/g)].map(([, file]) => file);
+		expect(images).not.toEqual([]);
+		for (const file of images) {
+			expect(statSync(join(ROOT, file)).size).toBeLessThan(LARGEST_IMAGE_BYTES);
+		}
+	});
+});
+
+describe.each(['README.md', 'CONTRIBUTING.md'])('%s', (document) => {
+	const text = read(document);
+
+	it('names only commands that exist', () => {
+		const manifest = readJson(join(ROOT, 'package.json'));
+		const commands = [...text.matchAll(/\bnpm (?:run ([\w:]+)|(test)\b)/g)].map(
+			([, run, test]) => run ?? test,
+		);
+		expect(commands).toContain('demo');
+		for (const command of commands) {
+			expect(manifest).toHaveProperty(['scripts', command]);
+		}
+	});
+
+	it('links to files and headings that exist', () => {
+		const anchors = [...text.matchAll(/^#+ (.+)$/gm)].map(([, heading]) =>
+			heading
+				.toLowerCase()
+				.replace(/[^\w\s-]/g, '')
+				.replace(/\s/g, '-'),
+		);
+		const links = [...text.matchAll(/\]\(([^)]+)\)/g)].map(([, link]) => link);
+		const broken = links.filter((link) => {
+			if (link.startsWith('#')) return !anchors.includes(link.slice(1));
+			return !link.startsWith('https://') && !existsSync(join(ROOT, link));
+		});
+		expect(links).not.toEqual([]);
+		expect(broken).toEqual([]);
+	});
+});
+
+describe('CONTRIBUTING.md', () => {
+	it('names only folders and files that exist', () => {
+		const named = [...read('CONTRIBUTING.md').matchAll(/`([\w.]+\/[\w./-]*)`/g)]
+			.map(([, path]) => path)
+			.filter((path) => /^(nodes|credentials|icons|examples|test|\.ci|\.github)\//.test(path));
+		expect(named).not.toEqual([]);
+		expect(named.filter((path) => !existsSync(join(ROOT, path)))).toEqual([]);
+	});
+});
+
+describe('the output schemas', () => {
+	const folder = 'nodes/Seedance/__schema__/v1.0.0/video';
+	const schemaOf = (operation: string) => readJson(join(ROOT, folder, `${operation}.json`));
+
+	it('are there for every operation, where n8n looks for them', () => {
+		expect(readdirSync(join(ROOT, folder)).sort()).toEqual(
+			operations.map(({ value }) => `${value}.json`).sort(),
+		);
+	});
+
+	it.each(['generateAndWait', 'generate', 'status', 'wait'])(
+		'have the fields of an item for %s',
+		(operation) => {
+			const schema = schemaOf(operation);
+			expect(schema).toMatchObject({ type: 'object', required: itemFields });
+			expect(schema).toHaveProperty('properties.error_code.enum', errorCodes);
+			expect(schema).toHaveProperty('properties.charged.enum', chargedWords);
+			for (const field of itemFields) expect(schema).toHaveProperty(['properties', field]);
+		},
+	);
+
+	it('allow for an estimate what a request may hold', () => {
+		expect(schemaOf('estimateCost')).toMatchObject({
+			required: ['estimated_credits', 'resolution', 'duration', 'generate_audio'],
+			properties: { resolution: { enum: [...RESOLUTIONS] }, duration: { enum: [...DURATIONS] } },
+		});
+	});
+});
