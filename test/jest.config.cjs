@@ -5,7 +5,10 @@ const common = {
 	rootDir: path.join(__dirname, '..'),
 	testEnvironment: 'node',
 	transform: {
-		'^.+\\.[cm]?ts$': ['ts-jest', { tsconfig: path.join(__dirname, 'tsconfig.json'), isolatedModules: true, diagnostics: false }],
+		'^.+\\.[cm]?ts$': [
+			'ts-jest',
+			{ tsconfig: path.join(__dirname, 'tsconfig.json'), diagnostics: false },
+		],
 	},
 	moduleFileExtensions: ['ts', 'cts', 'mts', 'js', 'cjs', 'mjs', 'json', 'node'],
 	// `.cts` files import each other as `.cjs`, the name they have once compiled.
