@@ -19,7 +19,11 @@ const NO_ACCESS =
 	'Access was refused before the key could be checked. Check the base URL, and whether a firewall or proxy blocks this n8n.';
 
 const REDIRECTS = [301, 302, 303, 307, 308];
-const SERVER_ERRORS = [500, 501, 502, 503, 504, 520, 521, 522, 523, 524];
+/** The registered 5xx, and those of the proxy that stands in front of the API. */
+const SERVER_ERRORS = [
+	500, 501, 502, 503, 504, 505, 506, 507, 508, 510, 511, 520, 521, 522, 523, 524, 525, 526, 527,
+	530,
+];
 
 /** Where an envelope can hold its code; the contract shows `code`, clients have seen the others. */
 const CODE_PATHS = ['code', 'error', 'error.code', 'data.code'];
@@ -48,8 +52,12 @@ const TEST_RULES = [
 	...rejectCode(401, WRONG_KEY),
 	...rejectCode('401', WRONG_KEY),
 	...rejectCode(403, NO_ACCESS),
+	...rejectCode('403', NO_ACCESS),
 	...rejectCode('INTERNAL_ERROR', SERVER_TROUBLE),
-	...SERVER_ERRORS.flatMap((value) => rejectCode(value, SERVER_TROUBLE)),
+	...[429, ...SERVER_ERRORS].flatMap((value) => [
+		...rejectCode(value, SERVER_TROUBLE),
+		...rejectCode(String(value), SERVER_TROUBLE),
+	]),
 	{
 		type: 'responseSuccessBody',
 		properties: { key: 'code', value: undefined, message: NOT_THE_API },

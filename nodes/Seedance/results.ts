@@ -86,17 +86,19 @@ function stopError(context: IExecuteFunctions, results: readonly Result[]) {
 	const ready = results.filter(({ task }) => task?.state === 'succeeded' && task.videoUrl !== null);
 	const ids = results.flatMap(({ known }) => (known.taskId ? [known.taskId] : []));
 	const others = failed.length > 1 ? ` (and ${failed.length - 1} more)` : '';
-	const headline =
-		isOne && failed.length === total
-			? first.problem.message
-			: `${withItem(first.problem.message, first.index, total)}${others}`;
+	const isEveryItem = isOne && failed.length === total;
+	const headline = isEveryItem
+		? first.problem.message
+		: `${withItem(first.problem.message, first.index, total)}${others}`;
 	const count = `${ready.length} of ${total} videos are ready and paid. `;
 	const unsent = causes.length ? all.length - causes.length : 0;
 	const next = isUnclear
 		? 'Fetch the videos that were started with Wait for Video, which does not pay again.'
 		: 'Click Retry in Executions: finished videos are delivered without paying again.';
+	const own = withItem(first.problem.description, first.index, total);
+	const explanation = isOne ? own : [...lines, ...details].join(' ');
 	const sentences = [
-		isOne || isInput ? first.problem.description : [...lines, ...details].join(' '),
+		isInput || isEveryItem ? first.problem.description : explanation,
 		unsent
 			? `${unsent} more ${unsent === 1 ? 'item was' : 'items were'} not started and cost nothing.`
 			: '',

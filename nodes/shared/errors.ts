@@ -282,9 +282,10 @@ export function timedOut(
 }
 
 function formatMinutes(minutes: number): string {
-	if (minutes < 1) return `${Math.max(1, Math.round(minutes * 60))} seconds`;
-	const rounded = Math.round(minutes * 10) / 10;
-	return `${rounded} ${rounded === 1 ? 'minute' : 'minutes'}`;
+	const isShort = minutes < 1;
+	const count = isShort ? Math.round(minutes * 60) : Math.round(minutes * 10) / 10;
+	const unit = isShort ? 'second' : 'minute';
+	return `${count} ${count === 1 ? unit : `${unit}s`}`;
 }
 
 /** A wait that ended because the execution was stopped. */

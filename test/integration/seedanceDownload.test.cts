@@ -48,7 +48,9 @@ describe('a download', () => {
 	it('takes the type from the server, and video/mp4 where that says nothing', async () => {
 		world.sandbox.faults.on('video', { kind: 'content-type', value: 'Video/QuickTime; x=1' });
 		world.sandbox.faults.on('video', { kind: 'content-type', value: 'application/octet-stream' });
+		world.sandbox.faults.on('video', { kind: 'content-type', value: '' });
 		expect((await get()).items[0].binary?.data.mimeType).toBe('video/quicktime');
+		expect((await get()).items[0].binary?.data.mimeType).toBe('video/mp4');
 		expect((await get()).items[0].binary?.data.mimeType).toBe('video/mp4');
 	});
 
@@ -129,6 +131,28 @@ describe('a download that fails', () => {
 		expect(description).toContain('downloads it without paying again');
 		expect(context).toMatchObject({ error_code: 'download_failed', charged: 'yes' });
 		expect(reads()).toHaveLength(3);
+	});
+
+	it('because the disk is full says so', async () => {
+		world.n8n.fullDisk = true;
+		const run = await get();
+		world.n8n.fullDisk = false;
+		expect(failureOf(run).message).toContain('n8n could not store the file (ENOSPC)');
+		expect(failureOf(run).description).toContain('Nothing is lost');
+	});
+
+	it('three times by stalling says so', async () => {
+		world.n8n.clockSpeed = 400;
+		world.sandbox.faults.on('video', { kind: 'stall', ms: 1500 }, { times: 'always' });
+		expect(failureOf(await get()).message).toContain('the server stopped sending for 60 seconds');
+	});
+
+	it('without a length is told by the empty file', async () => {
+		world.sandbox.videoBytes = 0;
+		world.sandbox.faults.on('video', { kind: 'no-content-length' }, { times: 'always' });
+		const run = await get();
+		world.sandbox.videoBytes = 200_000;
+		expect(failureOf(run).context).toMatchObject({ error_code: 'download_failed', charged: 'yes' });
 	});
 
 	it('comes out with its link when On Error continues, beside the videos that arrived', async () => {

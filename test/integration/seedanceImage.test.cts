@@ -10,10 +10,6 @@ const withFile = async (field = 'data', name = 'boat.png', type = 'image/png') =
 	{ json: {}, binary: { [field]: await world.n8n.storeFile(PNG, name, type) } },
 ];
 
-afterEach(() => {
-	world.n8n.binariesInMemory = false;
-});
-
 describe('an image link', () => {
 	it('is sent as it is', async () => {
 		const imageUrl = ' https://example.com/a b.png?x=1&y=%20 ';

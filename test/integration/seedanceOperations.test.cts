@@ -369,6 +369,31 @@ describe('Options', () => {
 	);
 });
 
+it('names options that cannot be read', async () => {
+	const run = await world.run({
+		prompt: 'a',
+		options: { timeout: "={{ $('Nowhere').item.json.x }}" },
+	});
+	expect(failureOf(run).message).toMatch(/^Options could not be read: /);
+	expect(bodies()).toEqual([]);
+});
+
+it('takes switches from sheets, and the default for a word it does not know', async () => {
+	const taskId = await world.existingTask();
+	const words = ['no', 'yes', 'perhaps'];
+	const run = await world.run(
+		{
+			operation: 'wait',
+			taskId,
+			simplify: '={{ $json.word }}',
+			downloadVideo: '={{ $json.word }}',
+		},
+		{ items: words.map((word) => ({ json: { word } })) },
+	);
+	expect(run.json.map((json) => 'request' in json)).toEqual([true, false, false]);
+	expect(run.items.map(({ binary }) => binary !== undefined)).toEqual([false, true, true]);
+});
+
 it('names an operation that does not exist', async () => {
 	const run = await world.run({ operation: 'remove' });
 	expect(failureOf(run)).toMatchObject({

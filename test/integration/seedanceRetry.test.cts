@@ -114,6 +114,67 @@ describe('Retry of an execution', () => {
 		expect(world.sandbox.ledger.spent).toBe(56);
 	});
 
+	it('makes a failed task anew only once, also when Retry On Fail tries again by itself', async () => {
+		const run = await world.run({ prompt: '[fail] A boat' }, { node: RETRY_ON_FAIL });
+		expect(posts()).toHaveLength(1);
+		const retried = await world.n8n.retry(run);
+		expect(failureOf(retried).context).toMatchObject({ error_code: 'task_failed' });
+		expect(posts()).toHaveLength(2);
+	});
+
+	it('goes on with a task whose id came with an error', async () => {
+		const task_id = await world.existingTask();
+		world.sandbox.faults.on('generate', {
+			kind: 'refuse-with',
+			status: 500,
+			body: { code: 500, data: { task_id } },
+		});
+		const run = await world.run({ prompt: 'A boat' });
+		expect(failureOf(run).context).toMatchObject({ error_code: 'maybe_created', task_id });
+		const retried = await world.n8n.retry(run);
+		expect(retried.json[0]).toMatchObject({ task_id, succeeded: true });
+		expect(posts()).toHaveLength(2);
+	});
+
+	it('sends no other item while the outcome of one is not known', async () => {
+		world.sandbox.faults.on('generate', { kind: 'accept-then-reset' }, { prompt: 'b' });
+		const run = await world.runPrompts(['a', 'b', 'c']);
+		const retried = await world.n8n.retry(run);
+		const { message, description, context } = failureOf(retried);
+		expect(message).toContain('An earlier try of this item was sent');
+		expect(message).toContain('[item 1]');
+		expect(description).toContain(`Task IDs: ${ids()[0]}.`);
+		expect(context.tasks).toMatchObject([
+			{ task_id: ids()[0] },
+			{ error_code: 'maybe_created' },
+			{ error_code: 'not_created', charged: 'no' },
+		]);
+		expect(posts()).toHaveLength(2);
+	});
+
+	it('still tells what was paid when another item has become wrong', async () => {
+		world.n8n.credentials.set('By item', {
+			apiKey: world.sandbox.apiKey,
+			baseUrl: world.sandbox.baseUrl,
+		});
+		world.sandbox.faults.on('generate', { kind: 'accept-then-reset' }, { prompt: 'b' });
+		const run = await world.runPrompts(['a', 'b', 'c'], { credential: 'By item' });
+		expect(posts()).toHaveLength(2);
+		world.n8n.credentials.set('By item', {
+			apiKey: `={{ $json.prompt === 'c' ? '' : '${world.sandbox.apiKey}' }}`,
+			baseUrl: world.sandbox.baseUrl,
+		});
+		const retried = await world.n8n.retry(run);
+		const { description, context } = failureOf(retried);
+		expect(description).toContain(`Task IDs: ${ids()[0]}.`);
+		expect(context.tasks).toMatchObject([
+			{ task_id: ids()[0], status: 'IN_PROGRESS' },
+			{ error_code: 'maybe_created', charged: 'unknown' },
+			{ error_code: 'invalid_api_key', charged: 'no' },
+		]);
+		expect(posts()).toHaveLength(2);
+	});
+
 	it('does not send again what may have been accepted, however often it is retried', async () => {
 		world.sandbox.faults.on('generate', { kind: 'accept-then-5xx' });
 		let run: Run = await world.run({ prompt: 'A boat' });
@@ -141,16 +202,6 @@ describe('Retry of an execution', () => {
 		expect(retried.reached('After')?.[0].json).toMatchObject({ task_id: ids()[0] });
 		expect(posts()).toHaveLength(1);
 		expect(world.sandbox.ledger.statusReads()).toHaveLength(reads);
-	});
-
-	it('makes a new video when a person has changed the prompt', async () => {
-		const run = await world.run({ prompt: '[fail] A boat' });
-		const retried = await world.n8n.retry(run, {
-			parameters: { operation: 'generateAndWait', prompt: 'A safe boat' },
-		});
-		// n8n keeps the stored node of a failed run, so the change reaches the nodes after it only.
-		expect(retried.data.resultData.runData[NODE]).toHaveLength(1);
-		expect(posts().length).toBeGreaterThanOrEqual(2);
 	});
 });
 

@@ -73,3 +73,34 @@ it('knows the same request again in a later run of the same execution', async ()
 	expect(posts()).toHaveLength(1);
 	expect(Object.keys(Object(run.contextData.seedance))[0]).toMatch(/^[0-9a-f]{64}$/);
 });
+
+it('makes one video of two equal calls', async () => {
+	const run = await world.runPrompts(['A boat', 'A boat', 'A car'], {
+		parameters: { operation: 'generate' },
+		node: TOOL,
+	});
+	expect(posts()).toHaveLength(2);
+	expect(run.json.map(({ task_id }) => task_id)).toEqual([ids()[0], ids()[0], ids()[1]]);
+	expect(run.json[0]).toMatchObject({
+		status: 'IN_PROGRESS',
+		next_step: expect.stringContaining('Do not generate again.'),
+	});
+});
+
+it('sends the second of two equal calls no more when the outcome of the first is not known', async () => {
+	world.sandbox.faults.on('generate', { kind: 'accept-then-reset' });
+	const run = await world.runPrompts(['A boat', 'A boat'], {
+		node: { ...TOOL, onError: 'continueRegularOutput' },
+	});
+	expect(posts()).toHaveLength(1);
+	expect(run.json.map(({ error_code }) => error_code)).toEqual(['maybe_created', 'maybe_created']);
+});
+
+it('tells a model to look later at a running video', async () => {
+	const taskId = await world.existingTask({ prompt: '[never]' });
+	const run = await ask({ operation: 'status', taskId });
+	expect(run.json[0]).toMatchObject({
+		status: 'IN_PROGRESS',
+		next_step: expect.stringContaining('Use Get Status'),
+	});
+});

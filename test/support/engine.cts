@@ -132,6 +132,8 @@ export interface Engine {
 	restApiUrl: string;
 	/** Keeps files in memory, as n8n 1 did by default. */
 	binariesInMemory: boolean;
+	/** No more file can be stored. */
+	fullDisk: boolean;
 	/** How many times faster than real time the node's clock runs. */
 	clockSpeed: number;
 	run: (order: Order) => Promise<Run>;
@@ -459,6 +461,12 @@ export async function startEngine(options: { clockSpeed?: number } = {}): Promis
 	let clockSpeed = options.clockSpeed ?? 100;
 	let restApiUrl = `${INSTANCE_URL}rest`;
 	let binariesInMemory = false;
+	let fullDisk = false;
+	const store = binaries.store.bind(binaries);
+	jest.spyOn(binaries, 'store').mockImplementation(async (location, file, binary) => {
+		if (!fullDisk) return await store(location, file, binary);
+		throw Object.assign(new Error('ENOSPC: no space left on device, write'), { code: 'ENOSPC' });
+	});
 
 	const { realClock } = clock;
 	jest.spyOn(clock, 'realClock').mockImplementation((signal) => {
@@ -565,6 +573,12 @@ export async function startEngine(options: { clockSpeed?: number } = {}): Promis
 		set binariesInMemory(inMemory) {
 			binariesInMemory = inMemory;
 			Reflect.set(binaries, 'mode', inMemory ? 'default' : 'filesystem-v2');
+		},
+		get fullDisk() {
+			return fullDisk;
+		},
+		set fullDisk(isFull) {
+			fullDisk = isFull;
 		},
 		get clockSpeed() {
 			return clockSpeed;

@@ -34,44 +34,31 @@ export function seedanceWorld(options: SandboxOptions = {}): World {
 			...options,
 		});
 		const engine = await startEngine({ clockSpeed: SPEED });
-		n8n = {
-			...engine,
-			start: (order) => {
-				const running = engine.start(order);
-				seen.push(running.finished);
-				return running;
+		n8n = Object.create(engine, {
+			start: {
+				value: (order: Order) => {
+					const running = engine.start(order);
+					seen.push(running.finished);
+					return running;
+				},
 			},
-			run: async (order) => await n8n.start(order).finished,
-			retry: async (run, changes) => {
-				const retried = engine.retry(run, changes);
-				seen.push(retried);
-				return await retried;
+			run: { value: async (order: Order) => await n8n.start(order).finished },
+			retry: {
+				value: async (run: Run, changes?: Partial<Order>) => {
+					const retried = engine.retry(run, changes);
+					seen.push(retried);
+					return await retried;
+				},
 			},
-			get restApiUrl() {
-				return engine.restApiUrl;
-			},
-			set restApiUrl(url) {
-				engine.restApiUrl = url;
-			},
-			get binariesInMemory() {
-				return engine.binariesInMemory;
-			},
-			set binariesInMemory(inMemory) {
-				engine.binariesInMemory = inMemory;
-			},
-			get clockSpeed() {
-				return engine.clockSpeed;
-			},
-			set clockSpeed(speed) {
-				engine.clockSpeed = speed;
-			},
-		};
+		});
 	});
 
 	beforeEach(() => {
 		n8n.credentials.clear();
 		n8n.credentials.set('Main account', { apiKey: sandbox.apiKey, baseUrl: sandbox.baseUrl });
 		n8n.clockSpeed = SPEED;
+		n8n.fullDisk = false;
+		n8n.binariesInMemory = false;
 	});
 
 	afterEach(async () => {

@@ -426,6 +426,31 @@ describe('an answer that cannot be used', () => {
 	);
 });
 
+describe('a code that is no success under HTTP 200', () => {
+	const data = { task_id: ID, status: 'SUCCESS', response: ['https://cdn.example.com/v.mp4'] };
+
+	it.each([500, 1234, 'FAILURE', false])('is not taken for a started video: %p', async (code) => {
+		const { result } = await post(answer(200, { code, data }));
+		expect(result).toMatchObject({ outcome: 'unclear', failure: { taskId: ID } });
+	});
+
+	it.each([500, 1234, 'FAILURE', false])(
+		'is not taken for a state of the task: %p',
+		async (code) => {
+			const { result } = await read(answer(200, { code, data }));
+			expect(result.outcome).toBe('transient');
+		},
+	);
+});
+
+describe('a success code under an HTTP error', () => {
+	it('is not taken for a success', async () => {
+		const data = { task_id: ID, status: 'SUCCESS' };
+		expect((await post(answer(500, { code: 200, data }))).result.outcome).toBe('unclear');
+		expect((await read(answer(500, { code: 200, data }))).result.outcome).toBe('transient');
+	});
+});
+
 describe('a POST without an answer', () => {
 	it.each([
 		['ECONNRESET', {}],

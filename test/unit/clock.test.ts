@@ -82,6 +82,30 @@ describe('the limit of things done at once', () => {
 		);
 	});
 
+	it('also holds for those that come later, while others wait or have just ended', async () => {
+		const piece = fc.record({ comesAt: fc.nat(60), takes: fc.nat(20) });
+		const pieces = fc.array(piece, { minLength: 5, maxLength: 30 });
+		await fc.assert(
+			fc.asyncProperty(fc.integer({ min: 1, max: 4 }), pieces, async (limit, all) => {
+				const clock = new VirtualClock();
+				const inTurn = limiter(limit);
+				let running = 0;
+				let most = 0;
+				const work = all.map(async ({ comesAt, takes }) => {
+					await clock.elapse(comesAt);
+					await inTurn(async () => {
+						most = Math.max(most, ++running);
+						await clock.elapse(takes);
+						running--;
+					});
+				});
+				await clock.run(Promise.all(work));
+				expect(most).toBeLessThanOrEqual(limit);
+			}),
+			{ numRuns: 40 },
+		);
+	});
+
 	it('gives a place back when the work in it fails', async () => {
 		const inTurn = limiter(1);
 		const failed = inTurn(async () => await Promise.reject(new Error('no')));

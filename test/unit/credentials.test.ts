@@ -130,7 +130,7 @@ describe('the test of the credential', () => {
 		expect(verdict(500, { code: 'INTERNAL_ERROR' })).toContain('trouble right now');
 	});
 
-	it.each([200, 404, 405, 418, 525, 599])(
+	it.each([200, 404, 405, 418, 599])(
 		'does not pass where a web page answers: HTTP %i',
 		(status) => {
 			expect(verdict(status, HTML)).toContain('does not lead to the Seedance API');
