@@ -4,6 +4,7 @@ const path = require('node:path');
 const common = {
 	rootDir: path.join(__dirname, '..'),
 	testEnvironment: 'node',
+	modulePathIgnorePatterns: ['<rootDir>/.cache'],
 	transform: {
 		'^.+\\.[cm]?ts$': [
 			'ts-jest',

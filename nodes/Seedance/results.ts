@@ -31,6 +31,9 @@ export const NOTHING_KNOWN: KnownTask = { taskId: null, prompt: null, estimatedC
 const LOOK_LATER =
 	'Already started and charged. Do not generate again. Use Get Status with this task_id in 1 to 2 minutes.';
 
+/** Problems that only a task that exists can have; an id that this run did not make may be made up. */
+const ALWAYS_PAID: ReadonlyArray<Problem['code']> = ['timeout', 'contact_lost', 'no_video'];
+
 /** What a model should do after a POST whose outcome is not known. */
 const ASK_FIRST =
 	'It may have been started and charged. Do not generate again. Ask the user to look in the Seedance dashboard first.';
@@ -133,7 +136,8 @@ export function deliver(
 	const nextStep = ({ problem, known }: Result): string | undefined => {
 		if (!tool || !problem || problem.code === 'task_failed') return undefined;
 		if (problem.code === 'maybe_created') return ASK_FIRST;
-		return known.taskId ? LOOK_LATER : undefined;
+		const isPaid = known.estimatedCredits !== null || ALWAYS_PAID.includes(problem.code);
+		return known.taskId && isPaid ? LOOK_LATER : undefined;
 	};
 	if (onError === 'stop' && results.some((one) => one.problem && !nextStep(one))) {
 		throw stopError(context, results);

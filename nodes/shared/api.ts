@@ -231,7 +231,8 @@ function textOfAnswer(body: unknown, apiKey: string): string {
 	const envelope = isObject(body) ? body : {};
 	const error = isObject(envelope.error) ? envelope.error : {};
 	const data = dataOf(body);
-	const texts = [envelope.message, envelope.msg, error.message, envelope.error, data.error_message];
+	// The most particular first: a `message` beside another text is often just "error".
+	const texts = [data.error_message, error.message, envelope.message, envelope.msg, envelope.error];
 	const found = typeof body === 'string' ? body : texts.find((text) => typeof text === 'string');
 	return readableText(typeof found === 'string' ? found : '', apiKey);
 }

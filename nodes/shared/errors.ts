@@ -61,7 +61,14 @@ function problem(
 	more: { taskId?: string; httpStatus?: number } = {},
 ): Problem {
 	const id = more.taskId && !advice.includes(more.taskId) ? ` Task ID: ${more.taskId}.` : '';
-	return { code, charged, message, description: `${advice}${id} ${COST[charged]}`, ...more };
+	const sentence = /[.!?…]$/.test(message) ? message : `${message}.`;
+	return {
+		code,
+		charged,
+		message: sentence,
+		description: `${advice}${id} ${COST[charged]}`,
+		...more,
+	};
 }
 
 /** How an API call ended when it gave no usable data. Made by the API file, put into words here. */

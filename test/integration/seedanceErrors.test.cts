@@ -398,7 +398,7 @@ describe('a refused POST among several', () => {
 		const { message, description, context } = failureOf(
 			await world.runPrompts(['a', 'b', 'c', 'd']),
 		);
-		expect(message).toBe('The API refused the request: The prompt is invalid or empty [item 2]');
+		expect(message).toBe('The API refused the request: The prompt is invalid or empty. [item 2]');
 		expect(description).toContain(NO_COST);
 		expect(description).toContain('1 more item was not started and cost nothing.');
 		expect(description).toContain('Click Retry in Executions');
@@ -506,5 +506,5 @@ it('never shows the API key that an answer repeats', async () => {
 	const body = { code: 400, message: `Bearer ${world.sandbox.apiKey} is not welcome` };
 	world.sandbox.faults.on('generate', { kind: 'refuse-with', status: 400, body });
 	const error = failureOf(await world.run({ prompt: 'A boat' }));
-	expect(error.message).toBe('The API refused the request: Bearer *** is not welcome');
+	expect(error.message).toBe('The API refused the request: Bearer *** is not welcome.');
 });

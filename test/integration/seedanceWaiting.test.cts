@@ -11,7 +11,7 @@ describe('a task that', () => {
 			await world.run({ prompt: '[fail] A boat' }),
 		);
 		expect(message).toBe(
-			`The video could not be generated (task ${ids()[0]}): The content was not accepted`,
+			`The video could not be generated (task ${ids()[0]}): The content was not accepted.`,
 		);
 		expect(description).toContain('Change the prompt or the image');
 		expect(description).toMatch(/No credits were spent\.$/);
@@ -218,7 +218,6 @@ describe('Stop', () => {
 	});
 
 	it('before a POST that is to be repeated sends it no more', async () => {
-		world.n8n.clockSpeed = 1;
 		world.sandbox.faults.on(
 			'generate',
 			{ kind: 'rate-limit', retryAfter: 60 },
