@@ -66,42 +66,66 @@ function sharedCost(problems: readonly Problem[]): Problem['charged'] {
 	return others.every(({ charged }) => charged === first.charged) ? first.charged : 'unknown';
 }
 
+interface Failed {
+	index: number;
+	result: Result;
+	problem: Problem;
+}
+
+/** What stopped the node, in one line: the first problem, or all of them when values were refused. */
+function headlineOf(failed: readonly Failed[], total: number): string {
+	const [{ problem, index }, ...others] = failed;
+	const isOne = others.every((other) => other.problem.message === problem.message);
+	if (isOne && failed.length === total) return problem.message;
+	if (!isOne && failed.every((one) => one.problem.code === 'invalid_input')) {
+		return failed.map((one) => lineOf(one, total)).join(' ');
+	}
+	const more = others.length ? ` (and ${others.length} more)` : '';
+	return `${withItem(problem.message, index, total)}${more}`;
+}
+
+/** One problem with the start of its prompt and its item. */
+function lineOf({ problem, result, index }: Failed, total: number): string {
+	const prompt = result.known.prompt ? `"${shorten(result.known.prompt, 40)}": ` : '';
+	return withItem(`${prompt}${problem.message}`, index, total);
+}
+
+/** What to do about each problem; said once where it is the same for all of them. */
+function adviceOf(failed: readonly Failed[], total: number): string {
+	const [{ problem, index }, ...others] = failed;
+	const isOne = others.every((other) => other.problem.message === problem.message);
+	const isInput = failed.every((one) => one.problem.code === 'invalid_input');
+	if (isInput || (isOne && failed.length === total)) return problem.description;
+	if (isOne) return withItem(problem.description, index, total);
+	return [
+		...failed.map((one) => lineOf(one, total)),
+		...failed.map((one) => withItem(one.problem.description, one.index, total)),
+	].join(' ');
+}
+
 /** The one error of a node that stops: what is ready, what is not, and every task id. */
 function stopError(context: IExecuteFunctions, results: readonly Result[]) {
 	const total = results.length;
-	const all = results.flatMap((result, index) =>
+	const all = results.flatMap((result, index): Failed[] =>
 		result.problem ? [{ index, result, problem: result.problem }] : [],
 	);
 	const causes = all.filter(({ result }) => !result.isBystander);
 	const failed = causes.length ? causes : all;
-	const [first] = failed;
+	const [{ problem: first }] = failed;
 	const tasks = results.map((result, index) => ({ item: index, ...itemOf(result) }));
-	if (total === 1) return nodeError(context.getNode(), first.problem, { tasks });
+	if (total === 1) return nodeError(context.getNode(), first, { tasks });
 
-	const isOne = failed.every(({ problem }) => problem.message === first.problem.message);
-	const isInput = failed.every(({ problem }) => problem.code === 'invalid_input');
-	const isUnclear = failed.some(({ problem }) => problem.code === 'maybe_created');
-	const lines = failed.map(({ index, problem, result }) => {
-		const prompt = result.known.prompt ? `"${shorten(result.known.prompt, 40)}": ` : '';
-		return withItem(`${prompt}${problem.message}`, index, total);
-	});
-	const details = failed.map(({ index, problem }) => withItem(problem.description, index, total));
 	const ready = results.filter(({ task }) => task?.state === 'succeeded' && task.videoUrl !== null);
+	const isFollowed = results.some(({ task }) => task);
+	const count = isFollowed ? `${ready.length} of ${total} videos are ready and paid. ` : '';
+	const unsent = all.length - failed.length;
 	const ids = results.flatMap(({ known }) => (known.taskId ? [known.taskId] : []));
-	const others = failed.length > 1 ? ` (and ${failed.length - 1} more)` : '';
-	const isEveryItem = isOne && failed.length === total;
-	const headline = isEveryItem
-		? first.problem.message
-		: `${withItem(first.problem.message, first.index, total)}${others}`;
-	const count = `${ready.length} of ${total} videos are ready and paid. `;
-	const unsent = causes.length ? all.length - causes.length : 0;
-	const next = isUnclear
+	// Where an outcome is unclear, Retry would stop at it again.
+	const next = failed.some(({ problem }) => problem.code === 'maybe_created')
 		? 'Fetch the videos that were started with Wait for Video, which does not pay again.'
 		: 'Click Retry in Executions: finished videos are delivered without paying again.';
-	const own = withItem(first.problem.description, first.index, total);
-	const explanation = isOne ? own : [...lines, ...details].join(' ');
 	const sentences = [
-		isInput || isEveryItem ? first.problem.description : explanation,
+		adviceOf(failed, total),
 		unsent
 			? `${unsent} more ${unsent === 1 ? 'item was' : 'items were'} not started and cost nothing.`
 			: '',
@@ -110,12 +134,9 @@ function stopError(context: IExecuteFunctions, results: readonly Result[]) {
 	return nodeError(
 		context.getNode(),
 		{
-			...first.problem,
+			...first,
 			charged: sharedCost(failed.map(({ problem }) => problem)),
-			message:
-				isInput && !isOne
-					? lines.join(' ')
-					: `${results.some(({ task }) => task) ? count : ''}${headline}`,
+			message: `${count}${headlineOf(failed, total)}`,
 			description: sentences.filter(Boolean).join(' '),
 		},
 		{ tasks },

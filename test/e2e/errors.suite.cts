@@ -45,7 +45,7 @@ export function errorsSuite() {
 			const { sandbox } = world();
 			sandbox.faults.on('generate', { kind: 'error', code, shape });
 			const { message, description, context } = await errorOfRun(GENERATE);
-			expect(message).toBe(`The API refused the request: ${ERRORS[code].message}`);
+			expect(message).toBe(`The API refused the request: ${ERRORS[code].message}.`);
 			expect(description).toContain('Change the value that it names');
 			expect(description).toContain(NOTHING_SPENT);
 			expect(context).toMatchObject({ error_code: 'invalid_input', charged: 'no' });
@@ -154,7 +154,7 @@ export function errorsSuite() {
 		});
 		const [{ taskId }] = world().sandbox.ledger.charges();
 		expect(message).toBe(
-			`The video could not be generated (task ${taskId}): The content was not accepted`,
+			`The video could not be generated (task ${taskId}): The content was not accepted.`,
 		);
 		expect(description).toContain(NOTHING_SPENT);
 		expect(context).toMatchObject({ error_code: 'task_failed', charged: 'no' });
