@@ -401,3 +401,24 @@ it('names an operation that does not exist', async () => {
 		node: NODE,
 	});
 });
+
+describe('fifty rows with odd characters', () => {
+	const ODD = [
+		'2024',
+		'👩‍👩‍👧‍👦 "a" \\ b',
+		"it's <b>bold</b> {{ $json }}",
+		'çığ öşü 漢字 \u202e',
+		'a\nb\tc',
+	];
+	const prompts = Array.from({ length: 50 }, (_, row) => `${ODD[row % ODD.length]} ${row}`);
+
+	it('come out whole, in their order, each paid for once', async () => {
+		const run = await world.runPrompts(prompts);
+		expect(run.json.map(({ prompt }) => prompt)).toEqual(prompts);
+		expect(run.json.every(({ succeeded }) => succeeded === true)).toBe(true);
+		expect(world.sandbox.ledger.posts().map(({ json }) => json)).toEqual(
+			prompts.map((prompt) => expect.objectContaining({ prompt })),
+		);
+		expect(world.sandbox.ledger.charges()).toHaveLength(prompts.length);
+	});
+});
