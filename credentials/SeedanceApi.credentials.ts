@@ -2,8 +2,11 @@
 import type {
 	IAuthenticateGeneric,
 	Icon,
+	ICredentialDataDecryptedObject,
 	ICredentialTestRequest,
 	ICredentialType,
+	IDataObject,
+	IHttpRequestHelper,
 	INodeProperties,
 } from 'n8n-workflow';
 
@@ -17,6 +20,9 @@ const REDIRECTED =
 	'The base URL redirects to another address. Enter the final address as the base URL; the key was not sent there.';
 const NO_ACCESS =
 	'Access was refused before the key could be checked. Check the base URL, and whether a firewall or proxy blocks this n8n.';
+
+const NO_ANSWER =
+	'Nothing answers at the base URL. Check its spelling (the usual one is https://seedanceapi.org/v1), and whether this n8n can reach the internet.';
 
 const REDIRECTS = [301, 302, 303, 307, 308];
 /** The registered 5xx, and those of the proxy that stands in front of the API. */
@@ -92,7 +98,39 @@ export class SeedanceApi implements ICredentialType {
 			placeholder: 'e.g. https://seedanceapi.org/v1',
 			description: 'Change it only for a proxy or a test server that speaks the same API',
 		},
+		{
+			displayName: 'Reachability',
+			name: 'reachability',
+			type: 'hidden',
+			// n8n calls `preAuthentication` only for a credential with such a field.
+			typeOptions: { expirable: true },
+			default: '',
+		},
 	];
+
+	/**
+	 * Says what to check when nothing answers at the base URL: without it, the credential test shows a bare
+	 * code such as ECONNREFUSED (measured). n8n calls this while the hidden field is empty: in the test,
+	 * and never for the nodes of this package, which fill it. The request carries no key and costs nothing.
+	 */
+	async preAuthentication(
+		this: IHttpRequestHelper,
+		credentials: ICredentialDataDecryptedObject,
+	): Promise<IDataObject> {
+		try {
+			await this.helpers.httpRequest({
+				url: String(credentials.baseUrl).trim(),
+				encoding: 'text',
+				timeout: 15_000,
+				disableFollowRedirect: true,
+				ignoreHttpStatusErrors: true,
+			});
+		} catch {
+			// A new error on purpose: n8n shows the code of the original instead of this text.
+			throw new Error(NO_ANSWER);
+		}
+		return {};
+	}
 
 	authenticate: IAuthenticateGeneric = {
 		type: 'generic',

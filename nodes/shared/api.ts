@@ -71,7 +71,8 @@ export async function getAccount(
 		apiKey,
 		baseUrl,
 		isLocal: !isPublicUrl(baseUrl),
-		decrypted: { ...decrypted, apiKey, baseUrl },
+		// Filled, so that n8n does not probe the base URL before every request (see the credential).
+		decrypted: { ...decrypted, apiKey, baseUrl, reachability: 'not probed' },
 	};
 }
 

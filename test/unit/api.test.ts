@@ -767,7 +767,7 @@ describe('the account of an item', () => {
 			apiKey: OWNER,
 			baseUrl: BASE,
 			isLocal: false,
-			decrypted: { apiKey: OWNER, baseUrl: BASE, other: 1 },
+			decrypted: { apiKey: OWNER, baseUrl: BASE, other: 1, reachability: 'not probed' },
 		});
 	});
 

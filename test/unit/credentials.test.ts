@@ -1,4 +1,6 @@
 /** The credential: what it sends, and which answers its free test accepts. */
+import type { IHttpRequestOptions } from 'n8n-workflow';
+
 import { SeedanceApi } from '../../credentials/SeedanceApi.credentials';
 
 const credential = new SeedanceApi();
@@ -48,7 +50,7 @@ describe('the credential', () => {
 
 	it('asks for a hidden key and a base URL that is set already', () => {
 		const [apiKey, baseUrl] = credential.properties;
-		expect(credential.properties.length).toBe(2);
+		expect(credential.properties.filter(({ type }) => type !== 'hidden')).toHaveLength(2);
 		expect(apiKey).toMatchObject({
 			name: 'apiKey',
 			required: true,
@@ -56,6 +58,45 @@ describe('the credential', () => {
 			typeOptions: { password: true },
 		});
 		expect(baseUrl).toMatchObject({ name: 'baseUrl', default: 'https://seedanceapi.org/v1' });
+	});
+
+	describe('before its test', () => {
+		const probe = async (answer: () => Promise<unknown>) => {
+			const requests: IHttpRequestOptions[] = [];
+			const httpRequest = async (options: IHttpRequestOptions) => {
+				requests.push(options);
+				return await answer();
+			};
+			const fields = { apiKey: 'a-key-of-someone', baseUrl: ' http://127.0.0.1:9/v1 ' };
+			const result = await credential.preAuthentication.call({ helpers: { httpRequest } }, fields);
+			return { result, requests };
+		};
+
+		it('asks the base URL without the key, and follows no redirect', async () => {
+			const { result, requests } = await probe(async () => '<html></html>');
+			expect(result).toEqual({});
+			expect(requests).toHaveLength(1);
+			expect(requests[0]).toMatchObject({
+				url: 'http://127.0.0.1:9/v1',
+				disableFollowRedirect: true,
+				ignoreHttpStatusErrors: true,
+			});
+			expect(JSON.stringify(requests)).not.toContain('a-key-of-someone');
+		});
+
+		it('says what to check when nothing answers, with no code that n8n would show instead', async () => {
+			const broken = Object.assign(new Error('connect ECONNREFUSED'), { code: 'ECONNREFUSED' });
+			const error: unknown = await probe(async () => await Promise.reject(broken)).catch((e) => e);
+			expect(error).toMatchObject({
+				message: expect.stringContaining('Nothing answers at the base URL. Check its spelling'),
+			});
+			expect(error).not.toHaveProperty('code');
+		});
+
+		it('is asked only by a field that the nodes fill, so they never pay for a probe', () => {
+			const expirable = credential.properties.filter(({ typeOptions }) => typeOptions?.expirable);
+			expect(expirable.map(({ name, type }) => [name, type])).toEqual([['reachability', 'hidden']]);
+		});
 	});
 
 	it('says which keys work', () => {
