@@ -158,7 +158,9 @@ describe('the README', () => {
 	it('lists the fields of the credential with their defaults', () => {
 		const [, ...rows] = tableWith('Field', 'Default', 'What to enter');
 		expect(rows.map(([label, value]) => [plain(label), plain(value)])).toEqual(
-			new SeedanceApi().properties.map((field) => [field.displayName, String(field.default)]),
+			new SeedanceApi().properties
+				.filter(({ type }) => type !== 'hidden')
+				.map((field) => [field.displayName, String(field.default)]),
 		);
 	});
 
