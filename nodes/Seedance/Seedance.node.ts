@@ -9,7 +9,7 @@ import {
 
 import { realClock, type Clock } from '../shared/clock';
 import { invalidInput } from '../shared/errors';
-import { OPERATION_OPTIONS, videoFields, type Operation } from './fields';
+import { nodeHints, OPERATION_OPTIONS, videoFields, type Operation } from './fields';
 import { estimateCost } from './operations/estimateCost';
 import { generate } from './operations/generate';
 import { generateAndWait } from './operations/generateAndWait';
@@ -48,6 +48,7 @@ export class Seedance implements INodeType {
 				displayOptions: { show: { operation: ['generateAndWait', 'generate', 'status', 'wait'] } },
 			},
 		],
+		hints: nodeHints,
 		properties: [
 			{
 				displayName: 'Resource',

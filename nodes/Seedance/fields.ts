@@ -1,5 +1,5 @@
 /** The fields that several operations share. Dropdowns are built from the lists the checks use. */
-import type { INodeProperties, INodePropertyOptions } from 'n8n-workflow';
+import type { INodeProperties, INodePropertyOptions, NodeHint } from 'n8n-workflow';
 
 import {
 	ASPECT_RATIOS,
@@ -195,6 +195,55 @@ const taskFields: INodeProperties[] = [
 	},
 ];
 
+const callbackFields: INodeProperties[] = [
+	{
+		displayName: 'Callback URL',
+		name: 'callbackUrl',
+		type: 'string',
+		default: '',
+		placeholder: 'e.g. https://n8n.example.com/webhook/…/webhook',
+		hint: 'Paste the Production URL of a Seedance Trigger',
+		description:
+			'Where the API reports that the video is ready. Leave it empty to look for yourself. The node signs the URL, so that the trigger starts for your own videos only.',
+		displayOptions: showFor('generate'),
+	},
+	{
+		displayName: 'Callback Metadata',
+		name: 'callbackMetadata',
+		type: 'fixedCollection',
+		typeOptions: { multipleValues: true },
+		placeholder: 'Add Metadata',
+		default: {},
+		description:
+			'Small values that the Seedance Trigger gives out with the video, such as a row number. They travel in the URL: no secrets, at most 1000 bytes.',
+		options: [
+			{
+				displayName: 'Metadata',
+				name: 'values',
+				values: [
+					{
+						displayName: 'Name',
+						name: 'name',
+						type: 'string',
+						default: '',
+						placeholder: 'e.g. row_number',
+						description: 'The name of the value in the output of the trigger',
+					},
+					{
+						displayName: 'Value',
+						name: 'value',
+						type: 'string',
+						default: '',
+						placeholder: 'e.g. {{ $json.row_number }}',
+						description: 'The value. A number or a list from an expression stays one.',
+					},
+				],
+			},
+		],
+		displayOptions: showFor('generate'),
+	},
+];
+
 const downloadVideo: INodeProperties = {
 	displayName: 'Download Video',
 	name: 'downloadVideo',
@@ -311,6 +360,20 @@ export const videoFields: INodeProperties[] = [
 	...taskFields,
 	...requestFields,
 	...priceFields,
+	...callbackFields,
 	...outputFields,
 	...optionFields,
+];
+
+/** Shown above the output before the node runs. */
+export const nodeHints: NodeHint[] = [
+	{
+		message:
+			'The Callback URL is a test URL: it only works while its trigger listens. Use the Production URL for real runs.',
+		displayCondition:
+			'={{ $parameter["operation"] === "generate" && String($parameter["callbackUrl"]).includes("/webhook-test/") }}',
+		whenToDisplay: 'beforeExecution',
+		type: 'warning',
+		location: 'outputPane',
+	},
 ];

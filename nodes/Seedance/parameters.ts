@@ -1,17 +1,10 @@
 /** The node's parameters, read once per item into typed values; nothing after this file casts them. */
 import type { IExecuteFunctions } from 'n8n-workflow';
 
+import type { MetadataEntry } from '../shared/callback';
 import { numberOf, isObject, textOf } from '../shared/json';
 import { switchOf, type RawFields } from '../shared/videoRequest';
 import { POLL_INTERVAL_SECONDS, TIMEOUT_MINUTES } from '../shared/waiting';
-
-/** What On Error says: stop, go on in the one output, or use the error output. */
-export type OnError = 'stop' | 'continue' | 'errorOutput';
-
-export function onErrorOf(context: IExecuteFunctions): OnError {
-	if (context.getNode().onError === 'continueErrorOutput') return 'errorOutput';
-	return context.continueOnFail() ? 'continue' : 'stop';
-}
 
 /** Whether an AI agent runs the node: the default agent does not say so, but its node type does. */
 export function isTool(context: IExecuteFunctions): boolean {
@@ -74,6 +67,13 @@ export function readOutput(
 	const downloads = switchParameter(context, itemIndex, 'downloadVideo', downloadsByDefault);
 	if (!downloads) return { simplify };
 	return { simplify, fileField: textParameter(context, itemIndex, 'outputBinaryField', 'data') };
+}
+
+/** The entries of Callback Metadata; their values keep the type that their expression gave. */
+export function metadataEntries(collection: unknown): MetadataEntry[] {
+	const entries: unknown[] =
+		isObject(collection) && Array.isArray(collection.values) ? collection.values : [];
+	return entries.filter(isObject).map(({ name, value }) => ({ name, value }));
 }
 
 /** What an expression that cannot be read says, as one sentence about its field. */

@@ -5,9 +5,10 @@
 import type { IBinaryData, IDataObject, IExecuteFunctions, INodeExecutionData } from 'n8n-workflow';
 
 import { nodeError, notSent, withItem, type Problem } from '../shared/errors';
-import { taskItem, unreadTaskItem, type KnownTask, type Task, type TaskItem } from '../shared/task';
+import { errorOutputItem, failedItem, onErrorOf } from '../shared/onError';
+import { rawItem, taskItem, unreadTaskItem, type KnownTask, type Task } from '../shared/task';
 import { shorten } from '../shared/videoRequest';
-import { isTool, onErrorOf, type Output } from './parameters';
+import { isTool, type Output } from './parameters';
 
 /** What became of one input item. */
 export interface Result {
@@ -38,26 +39,18 @@ const ALWAYS_PAID: ReadonlyArray<Problem['code']> = ['timeout', 'contact_lost', 
 const ASK_FIRST =
 	'It may have been started and charged. Do not generate again. Ask the user to look in the Seedance dashboard first.';
 
-function itemOf(result: Result): TaskItem {
+function itemOf(result: Result): IDataObject {
 	const { known, task, problem } = result;
 	const created = known.taskId !== null || problem === undefined;
 	const item = task ? taskItem(task, known) : unreadTaskItem(known, created);
 	if (!problem) return item;
-	return {
-		...item,
-		succeeded: false,
-		error_message: `${problem.message} ${problem.description}`,
-		error_code: problem.code,
-		charged: problem.charged,
-	};
+	return failedItem(item, problem);
 }
 
 function jsonOf(result: Result, simplify: boolean): IDataObject {
 	if (result.answer) return result.answer;
 	const raw = simplify || result.problem ? undefined : (result.task?.raw ?? result.raw);
-	if (!raw) return itemOf(result);
-	// Older n8n runs a node again, and pays again, when an item has this key at its top (measured).
-	return Object.fromEntries(Object.entries(raw).filter(([key]) => key !== 'error'));
+	return raw ? rawItem(raw) : itemOf(result);
 }
 
 /** The one cost that is true of all problems; unknown when they differ. */
@@ -173,9 +166,7 @@ export function deliver(
 			return { json: { ...json, next_step: LOOK_LATER }, pairedItem };
 		}
 		if (result.problem && onError === 'errorOutput' && !tool) {
-			// n8n routes exactly this shape to the error output, and merges the input row into it (measured).
-			const error = `${result.problem.message} ${result.problem.description}`;
-			return { json: { error, details: json }, pairedItem };
+			return errorOutputItem(result.problem, json, index);
 		}
 		const binary = result.file ? { [result.file.field]: result.file.binary } : undefined;
 		return { json, pairedItem, ...(binary && { binary }) };

@@ -16,6 +16,7 @@ import {
 	type Problem,
 } from '../shared/errors';
 import { memoryIn, type Memory } from '../shared/memory';
+import { onErrorOf } from '../shared/onError';
 import { creditsOf } from '../shared/pricing';
 import type { KnownTask } from '../shared/task';
 import {
@@ -23,6 +24,7 @@ import {
 	requestBody,
 	requestKey,
 	shorten,
+	type Checked,
 	type VideoRequest,
 } from '../shared/videoRequest';
 import type { Followed } from './follow';
@@ -30,7 +32,6 @@ import { accountOf } from './account';
 import { imageLink } from './imageFile';
 import {
 	isTool,
-	onErrorOf,
 	rawFields,
 	readOutput,
 	runIndexOf,
@@ -67,9 +68,13 @@ export interface Submitted {
 	failed: Map<number, Result>;
 }
 
+/** The address to which the end of an item's task is told; undefined for none. May throw what an expression throws. */
+export type CallbackOf = (itemIndex: number, account: Account) => Checked<string | undefined>;
+
 async function prepare(
 	context: IExecuteFunctions,
 	itemIndex: number,
+	callbackOf: CallbackOf,
 ): Promise<Prepared | { known: KnownTask; problem: Problem }> {
 	let known = NOTHING_KNOWN;
 	try {
@@ -98,8 +103,12 @@ async function prepare(
 		}
 		const checked = checkVideoRequest({ ...raw, ...image }, account.isLocal);
 		if (!checked.ok) problems.unshift(...checked.problems);
-		if (!checked.ok || problems.length) return { known, problem: invalidInput(problems) };
-		const request = checked.value;
+		const callback = callbackOf(itemIndex, account);
+		if (!callback.ok) problems.push(...callback.problems);
+		if (!checked.ok || !callback.ok || problems.length) {
+			return { known, problem: invalidInput(problems) };
+		}
+		const request = { ...checked.value, callbackUrl: callback.value };
 		const key = requestKey(request, imageIdentity);
 		// As an AI tool each try has a new run index, so there the request alone is the key.
 		const memoryKey = isTool(context) ? key : `${runIndexOf(context)}:${itemIndex}:${key}`;
@@ -170,13 +179,14 @@ async function send(
 const ENDS_BATCH: ReadonlyArray<Problem['code']> = ['invalid_api_key', 'out_of_credits'];
 
 /**
- * Starts the videos of all items. With On Error = Stop nothing is sent when one item is wrong, and no
+ * Starts the videos of all items, each with the callback URL that `callbackOf` gives. With On Error = Stop nothing is sent when one item is wrong, and no
  * POST follows one that failed.
  */
 export async function submitAll(
 	context: IExecuteFunctions,
 	options: Options,
 	clock: Clock,
+	callbackOf: CallbackOf = () => ({ ok: true, value: undefined }),
 ): Promise<Submitted> {
 	const stops = onErrorOf(context) === 'stop';
 	const memory = memoryIn(context.getContext('node'));
@@ -203,7 +213,7 @@ export async function submitAll(
 
 	const prepared: Prepared[] = [];
 	for (let itemIndex = 0; itemIndex < context.getInputData().length; itemIndex++) {
-		const item = await prepare(context, itemIndex);
+		const item = await prepare(context, itemIndex, callbackOf);
 		if ('problem' in item) fail({ itemIndex, known: item.known }, item.problem);
 		else prepared.push(item);
 	}

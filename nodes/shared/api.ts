@@ -339,17 +339,18 @@ const FINAL: ReadonlyArray<CallFailure['cause']> = [
 	'refused',
 ];
 
-/** Reads one task, once. Tied to Stop. Never throws. */
+/** Reads one task, once, within `timeoutMs` (milliseconds). Tied to Stop. Never throws. */
 export async function getTask(
 	context: NodeFunctions,
 	account: Account,
 	taskId: string,
 	clock: Clock,
+	timeoutMs = READ_TIMEOUT_MS,
 ): Promise<Read> {
 	const called = await call(
 		context,
 		account,
-		{ method: 'GET', url: '/status', qs: { task_id: taskId }, timeout: READ_TIMEOUT_MS },
+		{ method: 'GET', url: '/status', qs: { task_id: taskId }, timeout: timeoutMs },
 		true,
 	);
 	if (!called.ok) return { outcome: 'transient', failure: called.failure };

@@ -19,11 +19,12 @@ export function numberOf(value: unknown): number | null {
 }
 
 /** Query values that grant access: a signature of ours, and n8n's tokens of file and resume links. */
-const ACCESS_VALUES = /(seedance_sig|binary-data\/signed\?token|[?&]signature)=[^&\s"'<>]+/gi;
+const ACCESS_VALUES =
+	/(seedance_sig|binary-data\/signed\?token|[?&]signature)(?:(=)[^&\s"'<>]+|(%3D)[^&\s"'<>%]+)/gi;
 
 /** A text with every access value of ours and of n8n blanked. */
 function withoutAccess(text: string): string {
-	return text.replace(ACCESS_VALUES, '$1=***');
+	return text.replace(ACCESS_VALUES, '$1$2$3***');
 }
 
 /**

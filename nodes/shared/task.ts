@@ -25,6 +25,11 @@ export interface Task {
 	raw: IDataObject;
 }
 
+/** Task ids are short tokens of any form; blanks, quotes or brackets are a mapping gone wrong or an attack. */
+export function isTaskId(text: string): boolean {
+	return /^[^\s\p{C}{}<>"']{1,200}$/u.test(text);
+}
+
 const SUCCESS_WORDS = ['SUCCESS', 'SUCCEEDED', 'COMPLETED'];
 const FAILURE_WORDS = ['FAILED', 'ERROR', 'CANCELLED', 'CANCELED', 'EXPIRED'];
 
@@ -120,4 +125,9 @@ export function taskItem(task: Task, known?: KnownTask): TaskItem {
 		created_at: task.createdAt,
 		error_message: task.errorMessage,
 	};
+}
+
+/** The API's own data as an item. Older n8n runs a node again when an item has `error` at its top (measured). */
+export function rawItem(raw: IDataObject): IDataObject {
+	return Object.fromEntries(Object.entries(raw).filter(([key]) => key !== 'error'));
 }

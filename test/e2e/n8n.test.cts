@@ -11,6 +11,7 @@ import { operationsSuite } from './operations.suite.cjs';
 import { retrySuite } from './retry.suite.cjs';
 import { secretsSuite } from './secrets.suite.cjs';
 import { stopSuite } from './stop.suite.cjs';
+import { triggerSuite } from './trigger.suite.cjs';
 import { startWorld, stopWorld, tidyWorld, world } from './world.cjs';
 
 /** Milliseconds: the first start of n8n makes its database. */
@@ -36,5 +37,6 @@ describe('an error of the API', errorsSuite);
 describe('On Error', onErrorSuite);
 describe('Stop', stopSuite);
 describe('Retry', retrySuite);
+describe('Seedance Trigger', triggerSuite);
 describe('example', examplesSuite);
 describe('the API key', secretsSuite);

@@ -143,6 +143,11 @@ export async function startScene(scene: Scene): Promise<string> {
 	return id;
 }
 
+/** Notes executions that were started in another way, for the checks at the end. */
+export function executed(...ids: string[]): void {
+	executionIds.push(...ids);
+}
+
 export async function endOf(executionId: string, timeoutMs = 30_000): Promise<Execution> {
 	return await world().api.waitForExecution(executionId, { timeoutMs });
 }

@@ -3,8 +3,9 @@ import type { IExecuteFunctions } from 'n8n-workflow';
 
 import type { Clock } from '../../shared/clock';
 import { invalidInput } from '../../shared/errors';
+import { onErrorOf } from '../../shared/onError';
 import { downloadAll, watchAll } from '../follow';
-import { onErrorOf, readOptions } from '../parameters';
+import { readOptions } from '../parameters';
 import { inOrder, sameForAll, type Result } from '../results';
 import { submitAll } from '../submit';
 

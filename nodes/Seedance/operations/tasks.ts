@@ -3,14 +3,12 @@ import type { IExecuteFunctions } from 'n8n-workflow';
 
 import { invalidInput } from '../../shared/errors';
 import { textOf } from '../../shared/json';
+import { isTaskId } from '../../shared/task';
 import { shorten } from '../../shared/videoRequest';
 import { accountOf } from '../account';
 import type { Followed } from '../follow';
 import { readOutput, unreadable, type Output } from '../parameters';
 import { NOTHING_KNOWN, type Result } from '../results';
-
-/** Task ids are short tokens of any form; blanks, quotes or brackets are a mapping gone wrong. */
-const TASK_ID = /^[^\s{}<>"']{1,200}$/;
 
 async function taskOf(
 	context: IExecuteFunctions,
@@ -33,7 +31,7 @@ async function taskOf(
 		]);
 		return { result: { known: NOTHING_KNOWN, problem } };
 	}
-	if (!TASK_ID.test(taskId)) {
+	if (!isTaskId(taskId)) {
 		const problem = invalidInput([`Task ID "${shorten(taskId, 60)}" is not a task ID.`]);
 		return { result: { known: NOTHING_KNOWN, problem } };
 	}

@@ -1,0 +1,48 @@
+/** The trigger node "Seedance Trigger": its description and the dispatch, nothing else. */
+import {
+	NodeConnectionTypes,
+	type IExecuteFunctions,
+	type INodeExecutionData,
+	type INodeType,
+	type INodeTypeDescription,
+	type IWebhookFunctions,
+	type IWebhookResponseData,
+} from 'n8n-workflow';
+
+import { realClock } from '../shared/clock';
+import { handleDelivery } from './delivery';
+import { triggerFields, triggerHints, triggerPanel, triggerWebhooks } from './fields';
+import { addFiles } from './files';
+
+export class SeedanceTrigger implements INodeType {
+	description: INodeTypeDescription = {
+		displayName: 'Seedance Trigger',
+		name: 'seedanceTrigger',
+		icon: { light: 'file:../../icons/seedance.svg', dark: 'file:../../icons/seedance.dark.svg' },
+		group: ['trigger'],
+		version: 1,
+		subtitle:
+			'={{ $parameter["events"].length === 1 ? ($parameter["events"][0] === "failed" ? "Video Failed" : "Video Succeeded") : "Video Succeeded or Failed" }}',
+		description: 'Starts the workflow when a Seedance video is ready, or has failed',
+		eventTriggerDescription: 'Waiting for a video of yours to be reported',
+		activationMessage:
+			'This workflow now starts for each video that a Seedance node was given its Production URL for.',
+		defaults: { name: 'Seedance Trigger' },
+		inputs: [],
+		outputs: [NodeConnectionTypes.Main],
+		credentials: [{ name: 'seedanceApi', required: true }],
+		webhooks: triggerWebhooks,
+		triggerPanel,
+		hints: triggerHints,
+		properties: triggerFields,
+	};
+
+	async webhook(this: IWebhookFunctions): Promise<IWebhookResponseData> {
+		return await handleDelivery(this, realClock());
+	}
+
+	/** Runs inside the recorded execution that {@link webhook} started: the file belongs there, and Stop works. */
+	async execute(this: IExecuteFunctions): Promise<INodeExecutionData[][]> {
+		return [await addFiles(this, realClock(this.getExecutionCancelSignal?.()))];
+	}
+}

@@ -1,0 +1,92 @@
+/**
+ * Which events a trigger has already started a run for, so that a repeated callback starts none.
+ *
+ * Two memories, merged: one of this process, which is exact, and n8n's static data, which survives a restart
+ * but is loaded and saved whole per request, so that of several at once the last one wins (measured). One
+ * process never runs an event twice; several webhook processes run it at least once.
+ */
+import type { IDataObject } from 'n8n-workflow';
+
+/** Events that are remembered for each trigger node. */
+export const REMEMBERED_EVENTS = 1000;
+
+/** Where the events stand in the node's static data, oldest first. */
+const FIELD = 'delivered';
+
+/** What this process knows of one trigger node. */
+interface Known {
+	/** `task_id:outcome`, oldest first. */
+	events: Set<string>;
+	/** By task: when the last delivery in line is through. */
+	lines: Map<string, Promise<void>>;
+}
+
+const triggers = new Map<string, Known>();
+
+/** A place in line. */
+export interface Place {
+	/** Resolves when all deliveries before this one are through; undefined when there are none. */
+	turn?: Promise<void>;
+	/** Lets the next one go on. */
+	leave: () => void;
+}
+
+export interface Deliveries {
+	/**
+	 * Takes a place in the line of a task, at once: of deliveries that come at the same moment, each sees what
+	 * became of the one before it.
+	 */
+	lineUp: (taskId: string) => Place;
+	/** Whether a run was started for this event. */
+	has: (event: string) => boolean;
+	/** Remembers an event, in this process and in the static data. */
+	add: (event: string) => void;
+	/** Forgets an event whose run was not started after all. n8n does not save the static data then. */
+	remove: (event: string) => void;
+}
+
+function storedEvents(staticData: IDataObject): string[] {
+	const stored: unknown = staticData[FIELD];
+	return Array.isArray(stored) ? stored.filter((event) => typeof event === 'string') : [];
+}
+
+/** Drops the oldest events above the limit. */
+function trim(events: Set<string>): Set<string> {
+	for (const event of events) {
+		if (events.size <= REMEMBERED_EVENTS) break;
+		events.delete(event);
+	}
+	return events;
+}
+
+/**
+ * The memory of one trigger node. `trigger` names the workflow and the node; `staticData` is the node's own, as n8n
+ * loaded it for this request.
+ */
+export function deliveriesOf(trigger: string, staticData: IDataObject): Deliveries {
+	const { events, lines } = triggers.get(trigger) ?? { events: new Set(), lines: new Map() };
+	triggers.set(trigger, { events, lines });
+	const stored = storedEvents(staticData);
+	return {
+		lineUp: (taskId) => {
+			const turn = lines.get(taskId);
+			let leave = () => {};
+			const left = new Promise<void>((resolve) => (leave = resolve));
+			const isThrough: Promise<void> = Promise.all([turn, left]).then(() => {
+				if (lines.get(taskId) === isThrough) lines.delete(taskId);
+			});
+			lines.set(taskId, isThrough);
+			return { turn, leave };
+		},
+		has: (event) => events.has(event) || stored.includes(event),
+		add: (event) => {
+			trim(events.add(event));
+			// What this process knows is the newest, so that of many at once none drops another's event.
+			const others = stored.filter((one) => !events.has(one));
+			staticData[FIELD] = [...trim(new Set([...others, ...events]))];
+		},
+		remove: (event) => {
+			events.delete(event);
+		},
+	};
+}

@@ -1,0 +1,313 @@
+/**
+ * One delivery to the trigger's URL, from the request to the answer: signature, task, `GET /status`, filter,
+ * repeat. n8n itself refuses other methods and bodies that are too large.
+ *
+ * Rules that must not regress:
+ * - no run without a valid signature, unless the user has turned that off;
+ * - what starts a run is what the API tells of the task, never what the delivery says;
+ * - 2xx means that nothing is lost: a run was started, or none is due. While the task cannot be looked at,
+ *   or does not show the end that the delivery claims, the answer is 503, so that the sender tries again;
+ * - it answers within 10 seconds. Longer work belongs into `execute()`.
+ */
+import type { IDataObject, IWebhookFunctions, IWebhookResponseData } from 'n8n-workflow';
+
+import { getAccount, getTask, type Account } from '../shared/api';
+import { claimIn, isSignedBy, metadataIn, proofIn, taskIdsIn } from '../shared/callback';
+import type { Clock } from '../shared/clock';
+import { contactLost, readRefused, type CallFailure } from '../shared/errors';
+import { isObject, readableText } from '../shared/json';
+import { rawItem, taskItem, type Task } from '../shared/task';
+import { deliveriesOf } from './deliveries';
+import { readSettings, type Settings, type VideoEvent } from './settings';
+
+/** Milliseconds after which a delivery is decided; other providers wait 5 to 15 seconds for an answer. */
+export const DECIDE_WITHIN_MS = 8_000;
+/** Milliseconds for which a delivery that comes before `GET /status` shows the end is looked at again. */
+export const EARLY_MS = 5_000;
+/** Milliseconds between two looks; the last one repeats. */
+const PAUSES_MS = [250, 500, 1_000];
+/** Failed reads of a task after which the sender is asked to try again. */
+export const MAX_FAILED_READS = 3;
+/** Seconds after which a sender may try again. */
+export const RETRY_AFTER_SECONDS = 30;
+
+/** A delivery that starts no run. */
+interface Answer {
+	status: 200 | 400 | 401 | 404 | 503;
+	/** For the sender: nothing that only the account may know. */
+	message: string;
+	/** For n8n's log, where its user has to know. */
+	log?: string;
+}
+
+/** A delivery that starts a run. */
+interface Run {
+	item: IDataObject;
+	/** To be told whether n8n took the run over, where repeats are ignored. */
+	settle?: (isStarted: boolean) => void;
+}
+
+/** A request, taken apart. */
+interface Delivery {
+	query: Record<string, unknown>;
+	body: unknown;
+	/** To a test URL, while a person listens. */
+	isTest: boolean;
+	/** A link that a person opens while listening: it needs no signature, since the task is read with their key. */
+	isTestLink: boolean;
+}
+
+/** The part of n8n's request and response (Express) that is used here; its types come without those of Express. */
+interface HttpRequest {
+	method: string;
+}
+interface HttpResponse {
+	headersSent: boolean;
+	statusCode: number;
+	setHeader: (name: string, value: string) => unknown;
+	status: (code: number) => { json: (body: IDataObject) => unknown };
+	once: (event: 'close', listener: () => void) => unknown;
+}
+
+const UNAVAILABLE = 'The video could not be looked at right now. Deliver again later.';
+
+/** How the look at a task ended. `cannotTell`: the API gave no usable answer. */
+type Look =
+	| { outcome: 'ended'; task: Task }
+	| { outcome: 'running' }
+	| { outcome: 'unknownTask' }
+	| { outcome: 'cannotTell'; failure: CallFailure; isFinal: boolean };
+
+/** A success without its video may still get one; it counts as failed when it does not. */
+const hasVideo = (task: Task) => task.state === 'succeeded' && task.videoUrl !== null;
+
+/** The result of some work, or undefined when it takes longer than `ms`. */
+async function within<T>(work: Promise<T>, ms: number, clock: Clock): Promise<T | undefined> {
+	return await Promise.race([work, clock.sleep(Math.max(ms, 0)).then(() => undefined)]);
+}
+
+/**
+ * Reads a task, again after passing trouble, and for {@link EARLY_MS} while it has not ended, when `isEarly` says
+ * that this may be so. Ends at the deadline (milliseconds since 1970).
+ */
+async function lookAt(
+	context: IWebhookFunctions,
+	account: Account,
+	taskId: string,
+	isEarly: boolean,
+	deadline: number,
+	clock: Clock,
+): Promise<Look> {
+	const lookUntil = Math.min(isEarly ? clock.now() + EARLY_MS : 0, deadline);
+	for (let looks = 0, failures = 0; ; looks++) {
+		const left = Math.max(deadline - clock.now(), 1);
+		const read = (await within(getTask(context, account, taskId, clock, left), left, clock)) ?? {
+			outcome: 'transient',
+			failure: { cause: 'no_answer', text: '' },
+		};
+		const next = clock.now() + PAUSES_MS[Math.min(looks, PAUSES_MS.length - 1)];
+		if (read.outcome === 'final') {
+			if (read.failure.cause === 'task_not_found') return { outcome: 'unknownTask' };
+			return { outcome: 'cannotTell', failure: read.failure, isFinal: true };
+		}
+		if (read.outcome === 'transient') {
+			failures++;
+			if (failures >= MAX_FAILED_READS || next >= deadline) {
+				return { outcome: 'cannotTell', failure: read.failure, isFinal: false };
+			}
+		} else {
+			failures = 0;
+			const { task } = read;
+			if (task.state === 'failed' || hasVideo(task)) return { outcome: 'ended', task };
+			if (next >= lookUntil) {
+				return task.state === 'running' ? { outcome: 'running' } : { outcome: 'ended', task };
+			}
+		}
+		await clock.sleep(next - clock.now());
+	}
+}
+
+/** Whether somebody may start this workflow: the account to read the task with, or the refusal. */
+async function admit(
+	context: IWebhookFunctions,
+	{ query, isTestLink }: Delivery,
+	settings: Settings,
+): Promise<Account | Answer> {
+	const refuse = (log: string): Answer => ({
+		status: 401,
+		message: 'The signature is missing or wrong.',
+		log,
+	});
+	const isOpen = isTestLink || !settings.requireSignature;
+	const proof = proofIn(query);
+	// Told apart from the form alone, before anything is read: hostile traffic costs little.
+	if (!isOpen && proof === 'absent') {
+		return refuse(
+			'it has no signature. Paste the URL of this trigger into Callback URL of the Seedance node, which signs it',
+		);
+	}
+	if (!isOpen && proof === 'malformed') return refuse('its address was changed on the way');
+	const account = await getAccount(context);
+	if ('problem' in account) return { status: 503, message: UNAVAILABLE, log: account.problem };
+	if (isOpen || isSignedBy(proof, account.apiKey)) return account;
+	return refuse(
+		'it is signed with a different API key, or its address was changed. Choose the same credential as in the Seedance node',
+	);
+}
+
+/** Decides about a task that was looked at. `wasDelivered` tells whether an event was delivered before. */
+function decide(
+	taskId: string,
+	look: Exclude<Look, { outcome: 'unknownTask' }>,
+	{ query, body }: Delivery,
+	settings: Settings,
+	wasDelivered: (event: string) => boolean,
+): Answer | { item: IDataObject; event: string } {
+	if (look.outcome === 'cannotTell') {
+		const found = (look.isFinal ? readRefused : contactLost)(taskId, look.failure);
+		return { status: 503, message: UNAVAILABLE, log: found.message };
+	}
+	if (look.outcome === 'running') {
+		if (claimIn(body) !== 'ended') return { status: 200, message: 'The video is not ready yet.' };
+		return {
+			status: 503,
+			message: UNAVAILABLE,
+			log: `it says that task ${taskId} has ended, but the API shows it as running. It starts nothing until the API shows the end`,
+		};
+	}
+	const { task } = look;
+	const outcome: VideoEvent = hasVideo(task) ? 'succeeded' : 'failed';
+	if (!settings.events.includes(outcome)) {
+		return { status: 200, message: `"Trigger On" does not include a video that has ${outcome}.` };
+	}
+	const event = `${taskId}:${outcome}`;
+	if (wasDelivered(event)) return { status: 200, message: 'This was delivered before.' };
+	const json = settings.simplify ? taskItem(task) : { task_id: taskId, ...rawItem(task.raw) };
+	return { item: { ...json, metadata: metadataIn(query) }, event };
+}
+
+/** Looks at one task that a delivery names. Undefined when the account has no such task. */
+async function handleTask(
+	context: IWebhookFunctions,
+	account: Account,
+	taskId: string,
+	delivery: Delivery,
+	settings: Settings,
+	deadline: number,
+	clock: Clock,
+): Promise<Answer | Run | undefined> {
+	const isEarly = !delivery.isTestLink && claimIn(delivery.body) !== 'running';
+	const look = async () => await lookAt(context, account, taskId, isEarly, deadline, clock);
+	if (delivery.isTest || !settings.ignoreDuplicates) {
+		const found = await look();
+		if (found.outcome === 'unknownTask') return undefined;
+		return decide(taskId, found, delivery, settings, () => false);
+	}
+
+	const trigger = `${context.getWorkflow().id}:${context.getNode().id}`;
+	const deliveries = deliveriesOf(trigger, context.getWorkflowStaticData('node'));
+	const place = deliveries.lineUp(taskId);
+	let run: Run | undefined;
+	try {
+		const isMyTurn =
+			!place.turn ||
+			(await within(
+				place.turn.then(() => true),
+				deadline - clock.now(),
+				clock,
+			));
+		if (!isMyTurn) return { status: 503, message: UNAVAILABLE };
+		const found = await look();
+		if (found.outcome === 'unknownTask') return undefined;
+		const decision = decide(taskId, found, delivery, settings, deliveries.has);
+		if ('status' in decision) return decision;
+		const { item, event } = decision;
+		deliveries.add(event);
+		run = {
+			item,
+			settle: (isStarted) => {
+				if (!isStarted) deliveries.remove(event);
+				place.leave();
+			},
+		};
+		return run;
+	} finally {
+		if (!run) place.leave();
+	}
+}
+
+async function handle(context: IWebhookFunctions, clock: Clock): Promise<Answer | Run> {
+	const deadline = clock.now() + DECIDE_WITHIN_MS;
+	const settings = readSettings(context);
+	const query: unknown = context.getQueryData();
+	const { method }: HttpRequest = context.getRequestObject();
+	const isTest = context.getMode() === 'manual';
+	const delivery: Delivery = {
+		query: isObject(query) ? query : {},
+		body: context.getBodyData(),
+		isTest,
+		isTestLink: isTest && method === 'GET' && isObject(query) && proofIn(query) === 'absent',
+	};
+	const account = await admit(context, delivery, settings);
+	if ('status' in account) return account;
+	const taskIds = taskIdsIn(delivery.body, delivery.query);
+	for (const taskId of taskIds) {
+		const found = await handleTask(context, account, taskId, delivery, settings, deadline, clock);
+		if (found) return found;
+	}
+	if (!taskIds.length) return { status: 400, message: 'There is no task ID in this delivery.' };
+	return {
+		status: 404,
+		message: 'This account has no such task.',
+		log: `there is no task ${taskIds.join(' or ')} in the account of the credential`,
+	};
+}
+
+/** Answers by itself and starts nothing. What an operator has to know is in n8n's log, in the message text. */
+function answer(
+	context: IWebhookFunctions,
+	{ status, message, log }: Answer,
+): IWebhookResponseData {
+	if (log) {
+		const where = `workflow ${context.getWorkflow().id ?? ''}, node "${context.getNode().name}"`;
+		context.logger.warn(`Seedance Trigger refused a callback: ${log} (${where})`);
+	}
+	const response: HttpResponse = context.getResponseObject();
+	if (status === 503) response.setHeader('Retry-After', String(RETRY_AFTER_SECONDS));
+	response.status(status).json({ message });
+	return { noWebhookResponse: true };
+}
+
+/** Hands the run to n8n, which answers once it has taken it over. */
+function start(context: IWebhookFunctions, { item, settle }: Run): IWebhookResponseData {
+	if (settle) {
+		const response: HttpResponse = context.getResponseObject();
+		// An error of n8n means that the sender tries again; a sender that hung up has its run all the same.
+		response.once('close', () => settle(!(response.headersSent && response.statusCode >= 400)));
+	}
+	return {
+		workflowData: [[{ json: item }]],
+		webhookResponse: { message: 'The workflow was started.' },
+	};
+}
+
+/**
+ * Handles one delivery: gives what n8n starts a run with, or answers by itself. Never throws, because n8n would
+ * start a run with an empty item.
+ */
+export async function handleDelivery(
+	context: IWebhookFunctions,
+	clock: Clock,
+): Promise<IWebhookResponseData> {
+	try {
+		const found = await handle(context, clock);
+		return 'status' in found ? answer(context, found) : start(context, found);
+	} catch (error) {
+		const reason = error instanceof Error ? readableText(error.message, '') : '';
+		return answer(context, {
+			status: 503,
+			message: UNAVAILABLE,
+			log: `this node could not be read: ${reason}`,
+		});
+	}
+}

@@ -1,0 +1,217 @@
+/**
+ * Callback URLs: signed when a video is started, checked when the callback comes. The API signs nothing,
+ * so this package does. Source of the rules: the design, "Callbacks and the trigger"; the shapes of a
+ * callback's body are not documented, so every known one is read.
+ *
+ * Rules that must not regress:
+ * - the signature covers the metadata, and is compared in constant time;
+ * - what a callback says is a hint which task to read, and never the source of an output.
+ */
+import { createHmac, timingSafeEqual } from 'crypto';
+import type { IDataObject } from 'n8n-workflow';
+
+import { isObject, textOf } from './json';
+import { unreachableReason } from './publicUrl';
+import { isTaskId, stateOf } from './task';
+import { shorten, type Checked } from './videoRequest';
+
+/** Characters of a callback URL as it is sent, with metadata and signature. */
+export const CALLBACK_URL_MAX_LENGTH = 2000;
+/** Bytes of the metadata as JSON. */
+export const METADATA_MAX_BYTES = 1000;
+
+/** Names of what is appended to a callback URL. */
+const META = 'seedance_meta';
+const SIGNATURE = 'seedance_sig';
+
+/** A SHA-256 in base64url, without padding. */
+const SIGNATURE_FORM = /^[\w-]{43}$/;
+/** base64url of at most {@link METADATA_MAX_BYTES} bytes. */
+const META_FORM = new RegExp(`^[\\w-]{0,${Math.ceil((METADATA_MAX_BYTES * 4) / 3)}}$`);
+
+/** The signature of a metadata text (base64url JSON, or nothing) with an account's API key. */
+function signatureOf(meta: string, apiKey: string): string {
+	const key = createHmac('sha256', apiKey.trim()).update('n8n-nodes-seedance/callback').digest();
+	return createHmac('sha256', key).update(`v1\n${meta}`).digest('base64url');
+}
+
+/** Appends to a URL's query as text: parsing and printing it again could change what the user gave. */
+function withQuery(url: string, addition: string): string {
+	const hash = url.indexOf('#');
+	const [address, fragment] = hash < 0 ? [url, ''] : [url.slice(0, hash), url.slice(hash)];
+	const joint = !address.includes('?') ? '?' : /[?&]$/.test(address) ? '' : '&';
+	return `${address}${joint}${addition}${fragment}`;
+}
+
+/** One entry of the field Callback Metadata, as it comes out of the node: of any type. */
+export interface MetadataEntry {
+	name: unknown;
+	value: unknown;
+}
+
+function metadataJson(entries: readonly MetadataEntry[]): Checked<string> {
+	const problems: string[] = [];
+	const values = new Map<string, unknown>();
+	for (const { name, value } of entries) {
+		const key = textOf(name);
+		if (key === undefined) {
+			problems.push('Callback Metadata holds a value without a name.');
+		} else if (values.has(key)) {
+			problems.push(`Callback Metadata holds "${shorten(key, 40)}" twice.`);
+		} else {
+			values.set(key, value ?? null);
+		}
+	}
+	if (problems.length) return { ok: false, problems };
+	let json: string;
+	try {
+		json = JSON.stringify(Object.fromEntries(values));
+	} catch {
+		return {
+			ok: false,
+			problems: ['Callback Metadata holds a value that cannot be written as JSON.'],
+		};
+	}
+	const bytes = Buffer.byteLength(json);
+	if (bytes > METADATA_MAX_BYTES) {
+		return {
+			ok: false,
+			problems: [
+				`Callback Metadata has ${bytes} bytes; at most ${METADATA_MAX_BYTES} fit into a URL. Send a row number or an ID instead, and look the rest up when the video is ready.`,
+			],
+		};
+	}
+	return { ok: true, value: json };
+}
+
+/**
+ * The callback URL as it is sent: what the user gave, with metadata and signature appended. Undefined
+ * where the field is empty. `apiIsLocal`: the API itself runs on this machine, so any host will do.
+ * Gives every problem at once, each a sentence.
+ */
+export function signedCallbackUrl(
+	given: unknown,
+	entries: readonly MetadataEntry[],
+	apiKey: string,
+	apiIsLocal: boolean,
+): Checked<string | undefined> {
+	const url = typeof given === 'string' ? given.trim() : given;
+	if (url === undefined || url === null || url === '') {
+		if (!entries.length) return { ok: true, value: undefined };
+		return {
+			ok: false,
+			problems: [
+				'Callback Metadata is set, but Callback URL is empty. Enter the URL of your Seedance Trigger, or remove the metadata.',
+			],
+		};
+	}
+	const quoted = `Callback URL "${shorten(String(url), 60)}"`;
+	const problems: string[] = [];
+	const reason =
+		typeof url !== 'string' || /\s/.test(url)
+			? 'is not a web link that starts with http:// or https://'
+			: unreachableReason(url, apiIsLocal);
+	if (reason) problems.push(`${quoted} ${reason}.`);
+	if (typeof url === 'string' && new RegExp(`[?&](${META}|${SIGNATURE})=`).test(url)) {
+		problems.push(
+			`${quoted} has been signed before. Enter the URL as your Seedance Trigger shows it.`,
+		);
+	}
+	const json = metadataJson(entries);
+	if (!json.ok) problems.push(...json.problems);
+	if (typeof url !== 'string' || !json.ok || problems.length) return { ok: false, problems };
+
+	const meta = entries.length ? Buffer.from(json.value).toString('base64url') : '';
+	const signature = `${SIGNATURE}=${signatureOf(meta, apiKey)}`;
+	const signed = withQuery(url, meta ? `${META}=${meta}&${signature}` : signature);
+	if (signed.length > CALLBACK_URL_MAX_LENGTH) {
+		return {
+			ok: false,
+			problems: [
+				`Callback URL has ${signed.length} characters with its metadata and signature; at most ${CALLBACK_URL_MAX_LENGTH} are possible. Use a shorter URL or less Callback Metadata.`,
+			],
+		};
+	}
+	return { ok: true, value: signed };
+}
+
+/** What a delivery carries as proof. `malformed`: no signature could look like this. */
+export type Proof = 'absent' | 'malformed' | { meta: string; signature: string };
+
+/** The signature in a query, and the metadata that it has to cover. */
+export function proofIn(query: Readonly<Record<string, unknown>>): Proof {
+	const { [SIGNATURE]: signature, [META]: meta = '' } = query;
+	if (signature === undefined) return 'absent';
+	const isWellFormed =
+		typeof signature === 'string' &&
+		SIGNATURE_FORM.test(signature) &&
+		typeof meta === 'string' &&
+		META_FORM.test(meta);
+	return isWellFormed ? { meta, signature } : 'malformed';
+}
+
+/** Whether this account signed that. Takes the same time wherever the two differ. */
+export function isSignedBy(proof: Proof, apiKey: string): boolean {
+	if (typeof proof === 'string') return false;
+	return timingSafeEqual(
+		Buffer.from(signatureOf(proof.meta, apiKey)),
+		Buffer.from(proof.signature),
+	);
+}
+
+/** The metadata in a query: always an object, empty where there is none that can be read. */
+export function metadataIn(query: Readonly<Record<string, unknown>>): IDataObject {
+	const meta = query[META];
+	if (typeof meta !== 'string' || !META_FORM.test(meta)) return {};
+	try {
+		const metadata: IDataObject = JSON.parse(Buffer.from(meta, 'base64url').toString('utf8'));
+		return isObject(metadata) ? metadata : {};
+	} catch {
+		return {};
+	}
+}
+
+/** The objects of a body that may tell the task: itself, and its `data`, which some send as a text. */
+function layersOf(body: unknown): Array<Record<string, unknown>> {
+	const outer = parsed(body);
+	if (!isObject(outer)) return [];
+	const inner = parsed(outer.data);
+	return isObject(inner) ? [inner, outer] : [outer];
+}
+
+function parsed(value: unknown): unknown {
+	const text = Buffer.isBuffer(value) ? value.toString('utf8') : value;
+	if (typeof text !== 'string') return text;
+	try {
+		return JSON.parse(text);
+	} catch {
+		return undefined;
+	}
+}
+
+/** Task ids that one delivery may name; a sender names one, and a provider behind it perhaps another. */
+const MAX_TASK_IDS = 3;
+
+/** The task ids that a delivery may mean, the likeliest first; the query counts last. */
+export function taskIdsIn(body: unknown, query: Readonly<Record<string, unknown>>): string[] {
+	const layers = layersOf(body);
+	const found = ['task_id', 'taskId', 'id']
+		.flatMap((name) => layers.map((layer) => textOf(layer[name])))
+		.concat(textOf(query.task_id))
+		.filter((id) => id !== undefined)
+		.filter(isTaskId);
+	return [...new Set(found)].slice(0, MAX_TASK_IDS);
+}
+
+/** Words that other providers use in callbacks, beside those of the API. */
+const OTHER_END_WORDS = /^(success|succeed|fail|complete|finish|done)/i;
+
+/** What a body says of its task: that it has ended, that it runs, or nothing. */
+export function claimIn(body: unknown): 'ended' | 'running' | 'nothing' {
+	const words = layersOf(body)
+		.flatMap((layer) => [layer.status, layer.state].map(textOf))
+		.filter((word) => word !== undefined);
+	const isEnd = (word: string) => stateOf(word) !== 'running' || OTHER_END_WORDS.test(word);
+	if (words.some(isEnd)) return 'ended';
+	return words.length ? 'running' : 'nothing';
+}

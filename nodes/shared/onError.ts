@@ -1,0 +1,33 @@
+/** n8n's On Error, the one failure knob, and what a failed item looks like under each of its settings. */
+import type { IDataObject, IExecuteFunctions, INodeExecutionData } from 'n8n-workflow';
+
+import type { Problem } from './errors';
+
+/** What On Error says: stop, go on in the one output, or use the error output. */
+export type OnError = 'stop' | 'continue' | 'errorOutput';
+
+export function onErrorOf(context: IExecuteFunctions): OnError {
+	if (context.getNode().onError === 'continueErrorOutput') return 'errorOutput';
+	return context.continueOnFail() ? 'continue' : 'stop';
+}
+
+/** The item of a task with what went wrong: the same shape, and two fields for workflows. */
+export function failedItem<T extends IDataObject>(item: T, problem: Problem): T & IDataObject {
+	return {
+		...item,
+		succeeded: false,
+		error_message: `${problem.message} ${problem.description}`,
+		error_code: problem.code,
+		charged: problem.charged,
+	};
+}
+
+/** What n8n routes to the error output with the input row merged in: exactly this shape (measured). */
+export function errorOutputItem(
+	problem: Problem,
+	details: IDataObject,
+	itemIndex: number,
+): INodeExecutionData {
+	const error = `${problem.message} ${problem.description}`;
+	return { json: { error, details }, pairedItem: { item: itemIndex } };
+}
