@@ -1,0 +1,313 @@
+/** Callback URLs: what is appended, what the signature covers, and how a delivery is read. */
+import { createHmac } from 'crypto';
+import * as fc from 'fast-check';
+
+import {
+	CALLBACK_URL_MAX_LENGTH,
+	claimIn,
+	isSignedBy,
+	metadataIn,
+	METADATA_MAX_BYTES,
+	proofIn,
+	signedCallbackUrl,
+	taskIdsIn,
+	type MetadataEntry,
+} from '../../nodes/shared/callback';
+
+/** Stands for the account's key. */
+const ACCOUNT = 'sk-seedance-0123456789';
+const HOOK = 'https://n8n.example.com/webhook/5d0f/webhook';
+
+const entries = (values: Record<string, unknown>): MetadataEntry[] =>
+	Object.entries(values).map(([name, value]) => ({ name, value }));
+
+function sign(url: unknown, values: Record<string, unknown> = {}, apiIsLocal = false) {
+	return signedCallbackUrl(url, entries(values), ACCOUNT, apiIsLocal);
+}
+
+/** The signed URL of an input that has to be accepted. */
+function signed(url: string, values: Record<string, unknown> = {}): string {
+	const result = sign(url, values);
+	if (!result.ok || result.value === undefined) throw new Error(JSON.stringify(result));
+	return result.value;
+}
+
+function problemsOf(url: unknown, values: Record<string, unknown> = {}): string[] {
+	const result = sign(url, values);
+	return result.ok ? [] : result.problems;
+}
+
+/** The query as a server reads it. */
+function queryOf(url: string): Record<string, unknown> {
+	return Object.fromEntries(new URL(url).searchParams);
+}
+
+/** The rule of the design, written down a second time. */
+function expectedSignature(meta: string): string {
+	const key = createHmac('sha256', ACCOUNT).update('n8n-nodes-seedance/callback').digest();
+	return createHmac('sha256', key).update(`v1\n${meta}`).digest('base64url');
+}
+
+describe('a callback URL', () => {
+	it('is nothing where the field is empty', () => {
+		for (const empty of ['', '  ', undefined, null]) {
+			expect(sign(empty)).toEqual({ ok: true, value: undefined });
+		}
+	});
+
+	it('gets a signature, and no metadata where there is none', () => {
+		expect(signed(HOOK)).toBe(`${HOOK}?seedance_sig=${expectedSignature('')}`);
+	});
+
+	it('gets its metadata as base64url of JSON, covered by the signature', () => {
+		const meta = Buffer.from('{"row":7}').toString('base64url');
+		expect(signed(HOOK, { row: 7 })).toBe(
+			`${HOOK}?seedance_meta=${meta}&seedance_sig=${expectedSignature(meta)}`,
+		);
+	});
+
+	it('is signed with the key without blanks around it, as the credential sends it', () => {
+		expect(signedCallbackUrl(HOOK, [], ` ${ACCOUNT}\n`, false)).toEqual(sign(HOOK));
+	});
+
+	it.each([
+		['a query', 'https://a.example.com/h?a=1&b=%20', '&'],
+		['an empty query', 'https://a.example.com/h?', ''],
+		['a query that ends openly', 'https://a.example.com/h?a=1&', ''],
+		['a port and a path prefix', 'https://a.example.com:8443/n8n/webhook/x', '?'],
+		['international characters', 'https://bücher.example.com/wébhook/ß?q=ü', '&'],
+		['escapes', 'https://a.example.com/a%2Fb%2520?x=%C3%BC', '&'],
+	])('with %s stays what it was', (_, url, joint) => {
+		expect(signed(url)).toBe(`${url}${joint}seedance_sig=${expectedSignature('')}`);
+	});
+
+	it('keeps its fragment at its end', () => {
+		expect(signed('https://a.example.com/h?a=1#b?c=2')).toBe(
+			`https://a.example.com/h?a=1&seedance_sig=${expectedSignature('')}#b?c=2`,
+		);
+	});
+
+	it.each([
+		['no link', 'my-webhook'],
+		['another protocol', 'ftp://a.example.com/h'],
+		['a blank inside', 'https://a.example.com/h x'],
+		['this machine', 'http://localhost:5678/webhook/x'],
+		['a private address', 'http://192.168.1.5/webhook/x'],
+		['a password', 'https://me:secret@a.example.com/h'],
+		['a number', 5],
+	])('is refused for %s, in a sentence that names the field', (_, url) => {
+		const [problem, ...others] = problemsOf(url);
+		expect(problem).toMatch(/^Callback URL ".+" .+\.$/);
+		expect(others).toEqual([]);
+	});
+
+	it('may be on this machine when the API is', () => {
+		expect(sign('http://127.0.0.1:5678/webhook/x', {}, true).ok).toBe(true);
+	});
+
+	it('that was signed before is refused', () => {
+		expect(problemsOf(signed(HOOK, { row: 1 }))[0]).toContain('has been signed before');
+	});
+
+	it(`has at most ${CALLBACK_URL_MAX_LENGTH} characters as it is sent`, () => {
+		const room = CALLBACK_URL_MAX_LENGTH - signed(HOOK).length;
+		expect(signed(HOOK + 'x'.repeat(room))).toHaveLength(2000);
+		expect(problemsOf(HOOK + 'x'.repeat(room + 1))[0]).toContain('has 2001 characters');
+	});
+});
+
+describe('metadata', () => {
+	it('comes back with the types it was given, whatever they are', () => {
+		const values = { n: 7, half: 0.5, yes: true, nothing: null, list: [1, 'a'], deep: { a: {} } };
+		expect(metadataIn(queryOf(signed(HOOK, values)))).toEqual(values);
+	});
+
+	it('comes back for every JSON object that is small enough', () => {
+		fc.assert(
+			fc.property(
+				fc.dictionary(
+					fc.string({ minLength: 1, maxLength: 8 }).filter((name) => name === name.trim()),
+					fc.jsonValue({ maxDepth: 2 }),
+					{ minKeys: 1, maxKeys: 3 },
+				),
+				(given) => {
+					const json = JSON.stringify(given);
+					fc.pre(Buffer.byteLength(json) <= 600);
+					const query = queryOf(signed(HOOK, given));
+					expect(JSON.stringify(metadataIn(query))).toBe(json);
+					expect(isSignedBy(proofIn(query), ACCOUNT)).toBe(true);
+				},
+			),
+		);
+	});
+
+	it(`may have ${METADATA_MAX_BYTES} bytes, and one more is refused with what to send instead`, () => {
+		const room = 1000 - '{"a":""}'.length;
+		expect(signed(HOOK, { a: 'x'.repeat(room) })).toContain('seedance_meta=');
+		expect(problemsOf(HOOK, { a: 'x'.repeat(room + 1) })).toEqual([
+			'Callback Metadata has 1001 bytes; at most 1000 fit into a URL. Send a row number or an ID instead, and look the rest up when the video is ready.',
+		]);
+		expect(problemsOf(HOOK, { a: 'ü'.repeat(room) })[0]).toContain(`${8 + 2 * room} bytes`);
+	});
+
+	it('without a URL is refused, because it would go nowhere', () => {
+		expect(problemsOf('', { row: 1 })[0]).toContain('Callback URL is empty');
+	});
+
+	it.each([
+		['without a name', [{ name: ' ', value: 1 }], 'without a name'],
+		[
+			'with a name twice',
+			[
+				{ name: 'row', value: 1 },
+				{ name: 'row', value: 2 },
+			],
+			'"row" twice',
+		],
+		['that is no JSON', [{ name: 'row', value: 1n }], 'cannot be written as JSON'],
+	])('%s is refused', (_, given, sentence) => {
+		const result = signedCallbackUrl(HOOK, given, ACCOUNT, false);
+		expect(result.ok ? '' : result.problems.join()).toContain(sentence);
+	});
+
+	it('tells its problems together with those of the URL', () => {
+		expect(problemsOf('nowhere', { '': 1 })).toHaveLength(2);
+	});
+
+	it('keeps a value that an expression did not find, as null', () => {
+		expect(metadataIn(queryOf(signed(HOOK, { row: undefined })))).toEqual({ row: null });
+	});
+
+	it('is an empty object where there is none that can be read', () => {
+		for (const seedance_meta of [
+			undefined,
+			'',
+			'ew',
+			'bm8',
+			'W10',
+			'bnVsbA',
+			['e30'],
+			{},
+			7,
+			'#',
+		]) {
+			expect(metadataIn({ seedance_meta })).toEqual({});
+		}
+	});
+});
+
+describe('a signature', () => {
+	const query = queryOf(signed(HOOK, { row: 1 }));
+
+	it('of this account is recognised', () => {
+		expect(isSignedBy(proofIn(query), ACCOUNT)).toBe(true);
+	});
+
+	it.each([
+		['another key', query, `${ACCOUNT}x`],
+		['other metadata', { ...query, seedance_meta: 'eyJyb3ciOjJ9' }, ACCOUNT],
+		['no metadata', { seedance_sig: query.seedance_sig }, ACCOUNT],
+		[
+			'metadata it was not made for',
+			{ ...queryOf(signed(HOOK)), seedance_meta: query.seedance_meta },
+			ACCOUNT,
+		],
+	])('does not hold for %s', (_, changed, apiKey) => {
+		expect(typeof proofIn(changed)).toBe('object');
+		expect(isSignedBy(proofIn(changed), apiKey)).toBe(false);
+	});
+
+	it('is told from none at all', () => {
+		expect(proofIn({})).toBe('absent');
+		expect(isSignedBy('absent', ACCOUNT)).toBe(false);
+	});
+
+	it('is told from what cannot be one, without a look at the key', () => {
+		const { seedance_sig: right } = query;
+		const wrong = ['', `${right}x`, String(right).slice(1), [right], { 0: right }, 5, null];
+		for (const seedance_sig of wrong) expect(proofIn({ ...query, seedance_sig })).toBe('malformed');
+		for (const seedance_meta of [['e30'], {}, 7, null, 'e30=', 'x'.repeat(1335)]) {
+			expect(proofIn({ ...query, seedance_meta })).toBe('malformed');
+		}
+		expect(isSignedBy('malformed', ACCOUNT)).toBe(false);
+	});
+
+	it('does not hold for any other text', () => {
+		fc.assert(
+			fc.property(fc.stringMatching(/^[\w-]{43}$/), (seedance_sig) => {
+				fc.pre(seedance_sig !== query.seedance_sig);
+				expect(isSignedBy(proofIn({ ...query, seedance_sig }), ACCOUNT)).toBe(false);
+			}),
+		);
+	});
+});
+
+describe('the task that a delivery means', () => {
+	it.each([
+		['the whole status answer', { code: 200, data: { task_id: 'seed1', status: 'SUCCESS' } }],
+		['its data', { task_id: 'seed1' }],
+		["a neighbour's body", { code: 200, msg: 'success', data: { taskId: 'seed1' } }],
+		['data written as a text', { data: '{"task_id":"seed1"}' }],
+		['a body written as a text', '{"task_id":"seed1"}'],
+		['bytes', Buffer.from('{"task_id":"seed1"}')],
+		['a plain id', { id: 'seed1' }],
+		['a body without a task', {}],
+		['no body', undefined],
+		['a text that is no JSON', 'hello'],
+	])('is found in %s', (_, body) => {
+		expect(taskIdsIn(body, { task_id: 'seed1' })).toEqual(['seed1']);
+	});
+
+	it('is the one in the body before the one in the query', () => {
+		expect(taskIdsIn({ id: 'event9', data: { task_id: 'seed1' } }, { task_id: 'seed2' })).toEqual([
+			'seed1',
+			'event9',
+			'seed2',
+		]);
+	});
+
+	it('may be a number', () => {
+		expect(taskIdsIn({ task_id: 17 }, {})).toEqual(['17']);
+	});
+
+	it('is nothing for what cannot be an id', () => {
+		const odd = [
+			{},
+			[],
+			null,
+			true,
+			'',
+			' ',
+			'a b',
+			'<a>',
+			'{}',
+			'x'.repeat(201),
+			'a\u0000b',
+			'\u001b[1m',
+		];
+		for (const task_id of odd) expect(taskIdsIn({ task_id }, {})).toEqual([]);
+		for (const body of [[], null, 5, [{ task_id: 'seed1' }]])
+			expect(taskIdsIn(body, {})).toEqual([]);
+	});
+
+	it('is one of at most three', () => {
+		expect(taskIdsIn({ task_id: '1', taskId: '2', id: '3' }, { task_id: '4' })).toHaveLength(3);
+	});
+});
+
+describe('what a delivery claims', () => {
+	it.each([
+		[{ data: { status: 'SUCCESS' } }, 'ended'],
+		[{ data: { status: 'failed' } }, 'ended'],
+		[{ data: { state: 'success' } }, 'ended'],
+		[{ data: { state: 'fail' } }, 'ended'],
+		[{ status: 'IN_PROGRESS', data: { status: 'COMPLETED' } }, 'ended'],
+		[{ data: { status: 'IN_PROGRESS' } }, 'running'],
+		[{ data: { state: 'generating' } }, 'running'],
+		[{ data: {} }, 'nothing'],
+		[undefined, 'nothing'],
+		[{ status: { nested: 'SUCCESS' } }, 'nothing'],
+	])('%j: %s', (body, claim) => {
+		expect(claimIn(body)).toBe(claim);
+	});
+});
