@@ -201,7 +201,7 @@ const callbackFields: INodeProperties[] = [
 		name: 'callbackUrl',
 		type: 'string',
 		default: '',
-		placeholder: 'e.g. https://n8n.example.com/webhook/…/webhook',
+		placeholder: 'e.g. https://example.com/webhook/…/webhook',
 		hint: 'Paste the Production URL of a Seedance Trigger',
 		description:
 			'Where the API reports that the video is ready. Leave it empty to look for yourself. The node signs the URL, so that the trigger starts for your own videos only.',

@@ -5,6 +5,9 @@ import type { INodeProperties } from 'n8n-workflow';
 import ts from 'typescript';
 import { SeedanceApi } from '../../credentials/SeedanceApi.credentials';
 import { Seedance } from '../../nodes/Seedance/Seedance.node';
+import { DECIDE_WITHIN_MS, EARLY_MS } from '../../nodes/SeedanceTrigger/delivery';
+import { REMEMBERED_EVENTS } from '../../nodes/SeedanceTrigger/deliveries';
+import { SeedanceTrigger } from '../../nodes/SeedanceTrigger/SeedanceTrigger.node';
 import {
 	PARALLEL_READS,
 	POST_MAX_TRIES,
@@ -13,6 +16,7 @@ import {
 	READ_TIMEOUT_MS,
 	RETRY_AFTER_MAX_MS,
 } from '../../nodes/shared/api';
+import { CALLBACK_URL_MAX_LENGTH, METADATA_MAX_BYTES } from '../../nodes/shared/callback';
 import { DOWNLOAD_MAX_TRIES, PARALLEL_DOWNLOADS, STALL_MS } from '../../nodes/shared/download';
 import { creditsFor } from '../../nodes/shared/pricing';
 import { unreadTaskItem } from '../../nodes/shared/task';
@@ -30,6 +34,7 @@ const LARGEST_IMAGE_BYTES = 300_000;
 const read = (file: string) => readFileSync(join(ROOT, file), 'utf8');
 const readme = read('README.md');
 const { properties } = new Seedance().description;
+const trigger = new SeedanceTrigger().description;
 
 /** The rows of the README's table that has these words in its head; each row a list of cells. */
 function tableWith(...words: string[]): string[][] {
@@ -67,8 +72,12 @@ function shownIn({ displayOptions }: INodeProperties): string[] {
 }
 
 /** A default as the README writes it. */
-function written({ default: value, options = [] }: INodeProperties): string {
+function written(field: INodeProperties): string {
+	const { default: value, options = [] } = field;
 	if (typeof value === 'boolean') return value ? 'on' : 'off';
+	if (Array.isArray(value))
+		return value.map((one) => written({ ...field, default: one })).join(', ');
+	if (typeof value === 'object') return '';
 	const chosen = options.find((option) => 'value' in option && option.value === value);
 	return chosen?.name ?? String(value).replace(/^=/, '');
 }
@@ -155,6 +164,21 @@ describe('the README', () => {
 		expect(plain(row[1] ?? '')).toBe(usual.written + exceptions.join(''));
 	});
 
+	it('lists the fields of the trigger with their defaults', () => {
+		const [, ...rows] = tableWith('Field of the trigger', 'Default');
+		const shown = trigger.properties.filter(({ type }) => type !== 'notice').flatMap(entriesOf);
+		expect(rows.map(([label, value]) => [plain(label), plain(value)])).toEqual(
+			shown.map(([label, field]) => [label, written(field)]),
+		);
+	});
+
+	it('explains every answer of the trigger', () => {
+		const [, ...rows] = tableWith('The trigger answers', 'When');
+		const statuses =
+			read('nodes/SeedanceTrigger/delivery.ts').match(/status: ([\d |]+);/)?.[1] ?? '';
+		expect(rows.map(([status]) => plain(status))).toEqual(statuses.split(' | '));
+	});
+
 	it('lists the fields of the credential with their defaults', () => {
 		const [, ...rows] = tableWith('Field', 'Default', 'What to enter');
 		expect(rows.map(([label, value]) => [plain(label), plain(value)])).toEqual(
@@ -210,7 +234,13 @@ describe('the README', () => {
 			`${EXECUTION_RESERVE_MS / 1000} seconds`,
 			String(PROMPT_MAX_LENGTH),
 			'1',
+			String(CALLBACK_URL_MAX_LENGTH),
+			String(METADATA_MAX_BYTES),
+			`${EARLY_MS / 1000} seconds`,
+			'10 seconds',
+			String(REMEMBERED_EVENTS),
 		]);
+		expect(DECIDE_WITHIN_MS).toBeLessThan(10_000);
 	});
 
 	it('shows the editor in an image that loads fast', () => {
