@@ -25,7 +25,7 @@ const project = (displayName, extra = {}) => ({
 
 module.exports = {
 	rootDir: common.rootDir,
-	projects: [project('unit'), project('integration'), project('package'), project('e2e')],
+	projects: ['unit', 'integration', 'package', 'e2e', 'queue'].map((name) => project(name)),
 	collectCoverageFrom: ['nodes/**/*.ts', 'credentials/**/*.ts'],
 	coverageDirectory: '<rootDir>/coverage',
 	coverageReporters: ['text', 'text-summary', 'json-summary'],

@@ -3,8 +3,10 @@
  *
  *     node test/run.mjs            npm test: lint, type check, build, tests with coverage, checks of the package
  *     node test/run.mjs e2e        npm run test:e2e: the packed package in a real n8n server
+ *     node test/run.mjs queue      npm run test:queue: the packed package in n8n's queue mode, with PostgreSQL and Redis
  *     node test/run.mjs sandbox    npm run sandbox: the API simulated on this machine
  *     node test/run.mjs demo       npm run demo: the sandbox, n8n and one generated video
+ *     node test/run.mjs bench:trigger   npm run bench:trigger: deliveries a second, beside n8n's own Webhook node
  *
  * What is missing is installed first. Arguments that follow go to the program that is run. It stops at the first step
  * that fails, says which, and ends with an exit code other than 0. It uses Node's built-ins only.
@@ -18,6 +20,7 @@ import { fileURLToPath } from 'node:url';
 import { ensureGate } from './gate/gate.mjs';
 import { environmentForNpm, InstallError, installPackages, npmCommand } from './packages.mjs';
 import { ensureN8n, InstallError as N8nInstallError } from './support/n8n/install.mjs';
+import { ensureServices } from './support/services.mjs';
 
 const ROOT = join(dirname(fileURLToPath(import.meta.url)), '..');
 const CACHE = join(ROOT, '.cache');
@@ -36,7 +39,14 @@ const SAME_SIGNAL = 1_000;
 /** A step that did not succeed; its message says which. */
 class StepError extends Error {}
 
-const commands = { test: runTests, e2e: runEndToEnd, sandbox: runSandbox, demo: runDemo };
+const commands = {
+	test: runTests,
+	e2e: runEndToEnd,
+	queue: runQueue,
+	sandbox: runSandbox,
+	demo: runDemo,
+	'bench:trigger': runTriggerBench,
+};
 
 async function runTests() {
 	await step("n8n's gate", ensureGate);
@@ -61,6 +71,14 @@ async function runEndToEnd(args) {
 	await step('end-to-end tests', () => jest(['e2e'], '--runInBand', ...args));
 }
 
+async function runQueue(args) {
+	await step('Redis and PostgreSQL', ensureServices);
+	await step('n8n', () => ensureN8n());
+	await step('build', build);
+	process.env.SEEDANCE_TARBALL = await step('pack', pack);
+	await step("tests of n8n's queue mode", () => jest(['queue'], '--runInBand', ...args));
+}
+
 async function runSandbox(args) {
 	return await runProgram('test/sandbox/cli.cts', args);
 }
@@ -69,6 +87,13 @@ async function runDemo(args) {
 	if (!isBuilt()) await step('build', build);
 	process.env.SEEDANCE_TARBALL = await pack();
 	return await runProgram('test/demo/demo.cts', args);
+}
+
+async function runTriggerBench(args) {
+	await step('n8n', () => ensureN8n());
+	await step('build', build);
+	process.env.SEEDANCE_TARBALL = await step('pack', pack);
+	return await runProgram('test/bench/trigger.cts', args);
 }
 
 async function jest(projects, ...args) {

@@ -5,29 +5,28 @@
  *     const n8n = await startN8n({ packages: 'n8n-nodes-seedance-0.1.0.tgz' });
  *     try { … n8n.api.createWorkflow(…) … } finally { await n8n.stop(); }
  */
-import { execFile, spawn, type ChildProcess } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { createWriteStream, existsSync, mkdirSync, mkdtempSync, readFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync } from 'node:fs';
 import { rm, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { promisify } from 'node:util';
+import {
+	freePort,
+	HOST,
+	PortInUseError,
+	removeFolder,
+	ServerProcess,
+	type ServerProgram,
+} from '../serverProcess.cjs';
 import { N8nClient, type Login } from './client.cjs';
 
 export * from './client.cjs';
+export { freePort, isPortFree, PortInUseError } from '../serverProcess.cjs';
 
 /** The n8n that is started unless another one is asked for. */
 export const DEFAULT_N8N_VERSION = '2.41.1';
-
-/** n8n prints this when it is ready; its port already answers before, with errors. */
-const READY = 'Editor is now accessible';
-
-/** Milliseconds. Without load n8n is ready after about 20 s, and its first start also makes the database. */
-const START_TIMEOUT = 180_000;
-
-/** Milliseconds that n8n gets to end by itself. */
-const STOP_TIMEOUT = 20_000;
 
 /** The owner account of every server that we set up. */
 export const LOGIN: Login = { email: 'demo@seedance.example', password: 'Seedance-demo-1' };
@@ -86,13 +85,6 @@ export interface N8nServer {
 	restart(): Promise<void>;
 	/** Resolves when n8n has ended, for whatever reason. */
 	ended(): Promise<void>;
-}
-
-/** The port is taken by another program. */
-export class PortInUseError extends Error {
-	constructor(readonly port: number) {
-		super(`Port ${port} is in use by another program.`);
-	}
 }
 
 /** n8n could not be installed. The message is a sentence that has been shown on stderr already. */
@@ -220,53 +212,72 @@ export async function npm(
 	}
 }
 
-/** A port of the loopback address that nobody listens on. */
-export async function freePort(): Promise<number> {
-	return await listenOnce(0);
-}
+/** What n8n can be started as, and what it prints when it is ready. */
+const READY = {
+	start: 'Editor is now accessible',
+	worker: 'n8n worker is now ready',
+	webhook: 'Webhook listener waiting for requests',
+} as const;
 
-/** Whether nobody listens on this port of the loopback address. */
-export async function isPortFree(port: number): Promise<boolean> {
-	return await listenOnce(port).then(
-		() => true,
-		() => false,
-	);
-}
+export type N8nRole = keyof typeof READY;
 
-function listenOnce(port: number): Promise<number> {
-	return new Promise((done, fail) => {
-		const server = createServer();
-		server.once('error', fail);
-		server.listen(port, '127.0.0.1', () => {
-			const address = server.address();
-			server.close(() => {
-				if (address !== null && typeof address === 'object') done(address.port);
-				else fail(new Error('No port'));
-			});
-		});
+/**
+ * An n8n process that has not been started yet.
+ *
+ * @param options.userFolder exists, and holds the packages that it loads
+ * @param options.env more environment variables, or other values for ours
+ */
+export function n8nProcess({
+	installation: { node, entry },
+	role = 'start',
+	userFolder,
+	port,
+	env,
+	...more
+}: {
+	installation: Installation;
+	role?: N8nRole;
+	userFolder: string;
+	port: number;
+	env?: Record<string, string>;
+} & Partial<Pick<ServerProgram, 'name' | 'logFile' | 'signal' | 'onSpawn'>>): ServerProcess {
+	return new ServerProcess({
+		name: 'n8n',
+		command: node,
+		args: ['--require', join(__dirname, 'end-with-parent.cjs'), entry, role],
+		cwd: userFolder,
+		env: async () => ({
+			...inheritedEnvironment(dirname(node)),
+			N8N_USER_FOLDER: userFolder,
+			N8N_ENCRYPTION_KEY: await encryptionKey(userFolder),
+			N8N_HOST: HOST,
+			N8N_LISTEN_ADDRESS: HOST,
+			N8N_PORT: String(port),
+			N8N_RUNNERS_BROKER_LISTEN_ADDRESS: HOST,
+			N8N_RUNNERS_BROKER_PORT: String(await freePort()),
+			N8N_SECURE_COOKIE: 'false',
+			N8N_LOG_LEVEL: 'info',
+			NO_COLOR: '1',
+			...QUIET,
+			...env,
+		}),
+		port,
+		ready: READY[role],
+		logFile: join(userFolder, 'n8n.log'),
+		...more,
 	});
 }
 
-/** Servers to end when this process ends before it has stopped them. */
-const running = new Set<RunningN8n>();
-
-let watching = false;
-
-/** n8n must not outlive us. When somebody else listens to the signal, ending in order is left to them. */
-function endWithThisProcess(): void {
-	if (watching) return;
-	watching = true;
-	const killAll = () => running.forEach((server) => server.killNow());
-	process.on('exit', killAll);
-	for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
-		const onSignal = () => {
-			if (process.listenerCount(signal) > 1) return;
-			killAll();
-			process.off(signal, onSignal);
-			process.kill(process.pid, signal);
-		};
-		process.on(signal, onSignal);
+/**
+ * The key in a user folder, made where there is none: credentials that were saved with it must stay readable, for the
+ * life of the folder.
+ */
+export async function encryptionKey(userFolder: string): Promise<string> {
+	const file = join(userFolder, 'encryption.key');
+	if (!existsSync(file)) {
+		await writeFile(file, randomBytes(24).toString('hex'), { mode: 0o600 });
 	}
+	return readFileSync(file, 'utf8');
 }
 
 class RunningN8n implements N8nServer {
@@ -274,29 +285,19 @@ class RunningN8n implements N8nServer {
 
 	readonly restUrl: string;
 
-	readonly version: string;
-
 	readonly login = LOGIN;
-
-	readonly logFile: string;
 
 	readonly api: N8nClient;
 
-	private child: ChildProcess | undefined;
-
-	private whenEnded: Promise<void> = Promise.resolve();
-
 	private constructor(
-		private readonly installation: Installation,
+		private readonly server: ServerProcess,
+		readonly version: string,
 		readonly userFolder: string,
 		private readonly ownFolder: boolean,
-		readonly port: number,
-		private readonly options: StartOptions,
+		readonly logFile: string,
 	) {
-		this.baseUrl = `http://127.0.0.1:${port}`;
+		this.baseUrl = server.baseUrl;
 		this.restUrl = `${this.baseUrl}/rest`;
-		this.version = installation.version;
-		this.logFile = join(userFolder, 'n8n.log');
 		this.api = new N8nClient(this.baseUrl);
 	}
 
@@ -304,159 +305,73 @@ class RunningN8n implements N8nServer {
 		installation: Installation,
 		userFolder: string,
 		ownFolder: boolean,
-		options: StartOptions,
+		{ port: wanted, customExtensions, env, signal }: StartOptions,
 	): Promise<RunningN8n> {
-		endWithThisProcess();
+		const logFile = join(userFolder, 'n8n.log');
 		// A kept folder holds the words of earlier servers.
-		await rm(join(userFolder, 'n8n.log'), { force: true });
+		await rm(logFile, { force: true });
 		for (let attempt = 1; ; attempt++) {
-			const port = options.port ?? (await freePort());
-			const server = new RunningN8n(installation, userFolder, ownFolder, port, options);
+			const server = n8nProcess({
+				installation,
+				userFolder,
+				port: wanted ?? (await freePort()),
+				env: {
+					...(customExtensions !== undefined && {
+						N8N_CUSTOM_EXTENSIONS: resolve(customExtensions),
+					}),
+					...env,
+				},
+				logFile,
+				signal,
+			});
+			const { version } = installation;
+			const n8n = new RunningN8n(server, version, userFolder, ownFolder, logFile);
 			try {
-				await server.start();
-				await server.api.signIn(LOGIN);
-				return server;
+				await n8n.start();
+				await n8n.api.signIn(LOGIN);
+				return n8n;
 			} catch (error) {
-				await server.kill9();
+				await n8n.kill9();
 				// Between finding a free port and using it, another program may have taken it.
-				if (!(error instanceof PortInUseError) || options.port !== undefined || attempt === 3) {
+				if (!(error instanceof PortInUseError) || wanted !== undefined || attempt === 3) {
 					throw error;
 				}
 			}
 		}
 	}
 
+	get port(): number {
+		return this.server.port;
+	}
+
 	get pid(): number | undefined {
-		return this.child?.pid;
+		return this.server.pid;
 	}
 
 	log(): string {
-		return existsSync(this.logFile) ? readFileSync(this.logFile, 'utf8') : '';
+		return this.server.log();
 	}
 
 	async start(): Promise<void> {
-		if (this.child) throw new Error('n8n is already running');
-		if (!(await isPortFree(this.port))) throw new PortInUseError(this.port);
-		const { node, entry } = this.installation;
-		const child = spawn(
-			node,
-			['--require', join(__dirname, 'end-with-parent.cjs'), entry, 'start'],
-			{
-				cwd: this.userFolder,
-				env: await this.environment(),
-				// A group of its own: Ctrl-C at the terminal comes to us alone, and we can end n8n with its task runners.
-				detached: true,
-				stdio: ['pipe', 'pipe', 'pipe'],
-			},
-		);
-		this.child = child;
-		running.add(this);
-		const log = createWriteStream(this.logFile, { flags: 'a' });
-		this.whenEnded = new Promise((done) => {
-			const end = () => {
-				this.child = undefined;
-				running.delete(this);
-				log.end(done);
-			};
-			child.once('close', end);
-			child.once('error', end);
-		});
-
-		await new Promise<void>((ready, fail) => {
-			let printed = '';
-			let isReady = false;
-			const failWith = (error: Error) => {
-				clearTimeout(timer);
-				this.options.signal?.removeEventListener('abort', onAbort);
-				fail(error);
-			};
-			const timer = setTimeout(
-				() => failWith(new Error(`n8n was not ready in time.\n${lastLines(printed)}`)),
-				START_TIMEOUT,
-			);
-			const onAbort = () => failWith(new Error('The start of n8n was cancelled.'));
-			this.options.signal?.addEventListener('abort', onAbort);
-			const onOutput = (chunk: Buffer) => {
-				log.write(chunk);
-				if (isReady) return;
-				printed += chunk.toString();
-				if (/port \d+ is already in use/.test(printed)) failWith(new PortInUseError(this.port));
-				if (!printed.includes(READY)) return;
-				isReady = true;
-				clearTimeout(timer);
-				this.options.signal?.removeEventListener('abort', onAbort);
-				ready();
-			};
-			child.stdout.on('data', onOutput);
-			child.stderr.on('data', onOutput);
-			child.once('error', failWith);
-			child.once('close', () =>
-				failWith(new Error(`n8n ended before it was ready.\n${lastLines(printed)}`)),
-			);
-		});
+		await this.server.start();
 	}
 
 	async stop(): Promise<void> {
-		await this.end('SIGTERM');
+		await this.server.stop();
 		if (this.ownFolder) await removeFolder(this.userFolder);
 	}
 
 	async kill9(): Promise<void> {
-		await this.end('SIGKILL');
+		await this.server.kill9();
 	}
 
 	async restart(): Promise<void> {
-		await this.end('SIGTERM');
-		await this.start();
+		await this.server.stop();
+		await this.server.start();
 	}
 
 	async ended(): Promise<void> {
-		await this.whenEnded;
-	}
-
-	/** At once and without waiting: the last thing this process does. */
-	killNow(): void {
-		const pid = this.child?.pid;
-		if (pid !== undefined) sendSignal(pid, 'SIGKILL', true);
-	}
-
-	private async end(signal: 'SIGTERM' | 'SIGKILL'): Promise<void> {
-		const pid = this.child?.pid;
-		if (pid === undefined) return;
-		// n8n ends its task runners itself when it ends in order.
-		sendSignal(pid, signal, signal === 'SIGKILL');
-		const timer = setTimeout(() => sendSignal(pid, 'SIGKILL', true), STOP_TIMEOUT);
-		await this.whenEnded;
-		clearTimeout(timer);
-	}
-
-	private async environment(): Promise<NodeJS.ProcessEnv> {
-		const { env = {}, customExtensions } = this.options;
-		return {
-			...inheritedEnvironment(dirname(this.installation.node)),
-			N8N_USER_FOLDER: this.userFolder,
-			N8N_ENCRYPTION_KEY: await this.encryptionKey(),
-			N8N_HOST: '127.0.0.1',
-			N8N_LISTEN_ADDRESS: '127.0.0.1',
-			N8N_PORT: String(this.port),
-			N8N_RUNNERS_BROKER_LISTEN_ADDRESS: '127.0.0.1',
-			N8N_RUNNERS_BROKER_PORT: String(await freePort()),
-			N8N_SECURE_COOKIE: 'false',
-			N8N_LOG_LEVEL: 'info',
-			NO_COLOR: '1',
-			...QUIET,
-			...(customExtensions !== undefined && { N8N_CUSTOM_EXTENSIONS: resolve(customExtensions) }),
-			...env,
-		};
-	}
-
-	/** One key for the life of the folder: credentials that were saved with it must stay readable. */
-	private async encryptionKey(): Promise<string> {
-		const file = join(this.userFolder, 'encryption.key');
-		if (!existsSync(file)) {
-			await writeFile(file, randomBytes(24).toString('hex'), { mode: 0o600 });
-		}
-		return readFileSync(file, 'utf8');
+		await this.server.ended();
 	}
 }
 
@@ -494,22 +409,6 @@ function inheritedEnvironment(nodeFolder: string): NodeJS.ProcessEnv {
 		...Object.fromEntries(inherited),
 		PATH: [nodeFolder, process.env.PATH ?? ''].join(separator),
 	};
-}
-
-function sendSignal(pid: number, signal: NodeJS.Signals, wholeGroup: boolean): void {
-	try {
-		process.kill(wholeGroup && process.platform !== 'win32' ? -pid : pid, signal);
-	} catch {
-		// It has ended by itself.
-	}
-}
-
-function lastLines(text: string): string {
-	return text.trim().split('\n').slice(-12).join('\n');
-}
-
-async function removeFolder(folder: string): Promise<void> {
-	await rm(folder, { recursive: true, force: true, maxRetries: 5, retryDelay: 200 });
 }
 
 /** Names and versions out of `npm ls --json`. */

@@ -1,0 +1,30 @@
+/**
+ * The packed package in n8n's queue mode, against the sandbox: what is started on one process runs on another, which may
+ * die. One n8n serves all suites, because its five processes take longer to start than all of the workflows.
+ */
+import { executionSuite } from './execution.suite.cjs';
+import { secretsSuite } from './secrets.suite.cjs';
+import { webhookSuite } from './webhook.suite.cjs';
+import { workerSuite } from './worker.suite.cjs';
+import { startWorld, stopWorld, tidyWorld, world } from './world.cjs';
+
+/** Milliseconds: two starts of n8n, one after the other, the first of which makes the database. */
+const START_TIMEOUT = 420_000;
+
+jest.setTimeout(120_000);
+
+beforeAll(startWorld, START_TIMEOUT);
+afterAll(stopWorld, 60_000);
+beforeEach(tidyWorld);
+afterEach(() => {
+	const { ledger } = world().sandbox;
+	expect({ breaches: ledger.breaches(), leaks: ledger.keyLeaks }).toEqual({
+		breaches: [],
+		leaks: [],
+	});
+});
+
+describe('an execution', executionSuite);
+describe('a webhook process', webhookSuite);
+describe('a worker that dies', workerSuite);
+describe('the API key', secretsSuite);

@@ -1,0 +1,267 @@
+/**
+ * One server program that a test or the demo starts: on a port of the loopback address, with everything it prints in a
+ * file, waited for until it says that it is ready, and never outliving us.
+ */
+import { spawn, type ChildProcess } from 'node:child_process';
+import { createWriteStream, existsSync, readFileSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
+import { createServer, type Server } from 'node:net';
+
+/** The only address that anything here listens on. */
+export const HOST = '127.0.0.1';
+
+/** Milliseconds. Without load n8n, the slowest of them, is ready after about 20 s; its first start makes the database. */
+const START_TIMEOUT = 180_000;
+
+/** Milliseconds that a server gets to end by itself. */
+const STOP_TIMEOUT = 20_000;
+
+/** How n8n says that somebody else has its port. */
+const PORT_TAKEN = /port \d+ is already in use/;
+
+export interface ServerProgram {
+	/** How it is called in messages. */
+	name: string;
+	command: string;
+	args: string[];
+	cwd: string;
+	/** Its whole environment, asked for at each start. */
+	env: () => Promise<NodeJS.ProcessEnv>;
+	/** The user to run it as; by default ours. */
+	user?: { uid: number; gid: number };
+	port: number;
+	/** What it prints when it is ready; a port may answer before, with errors. */
+	ready: string;
+	logFile: string;
+	/** What ends it in order; by default SIGTERM. */
+	stopSignal?: NodeJS.Signals;
+	/** Aborts a start. */
+	signal?: AbortSignal;
+	/** Called with the process that a start has made, and called back when it has ended. */
+	onSpawn?: (pid: number) => () => void;
+}
+
+/** The port is taken by another program. */
+export class PortInUseError extends Error {
+	constructor(readonly port: number) {
+		super(`Port ${port} is in use by another program.`);
+	}
+}
+
+/** Servers to end when this process ends before it has stopped them. */
+const running = new Set<ServerProcess>();
+
+let watching = false;
+
+/** They must not outlive us. When somebody else listens to the signal, ending in order is left to them. */
+function endWithThisProcess(): void {
+	if (watching) return;
+	watching = true;
+	const killAll = () => running.forEach((server) => server.killNow());
+	process.on('exit', killAll);
+	for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+		const onSignal = () => {
+			if (process.listenerCount(signal) > 1) return;
+			killAll();
+			process.off(signal, onSignal);
+			process.kill(process.pid, signal);
+		};
+		process.on(signal, onSignal);
+	}
+}
+
+export class ServerProcess {
+	readonly baseUrl: string;
+
+	private child: ChildProcess | undefined;
+
+	private whenEnded: Promise<void> = Promise.resolve();
+
+	constructor(private readonly program: ServerProgram) {
+		this.baseUrl = `http://${HOST}:${program.port}`;
+		endWithThisProcess();
+	}
+
+	get name(): string {
+		return this.program.name;
+	}
+
+	get port(): number {
+		return this.program.port;
+	}
+
+	/** Undefined while it does not run. */
+	get pid(): number | undefined {
+		return this.child?.pid;
+	}
+
+	/** What it has printed since it was first started. */
+	log(): string {
+		const { logFile } = this.program;
+		return existsSync(logFile) ? readFileSync(logFile, 'utf8') : '';
+	}
+
+	/**
+	 * Starts it and resolves when it is ready. When it does not get there, nothing of it is left running.
+	 *
+	 * @throws PortInUseError when the port is taken; otherwise Error with the end of its log
+	 */
+	async start(): Promise<void> {
+		const { name, command, args, cwd, user, port, signal, logFile } = this.program;
+		if (this.child) throw new Error(`${name} is already running`);
+		if (!(await isPortFree(port))) throw new PortInUseError(port);
+		const env = await this.program.env();
+		if (signal?.aborted) throw cancelled(name);
+		const child = spawn(command, args, {
+			cwd,
+			env,
+			...user,
+			// A group of its own: Ctrl-C at the terminal comes to us alone, and we can end it with what it has started.
+			detached: true,
+			stdio: ['pipe', 'pipe', 'pipe'],
+		});
+		this.child = child;
+		running.add(this);
+		const onEnd = child.pid === undefined ? undefined : this.program.onSpawn?.(child.pid);
+		const log = createWriteStream(logFile, { flags: 'a' });
+		child.stdout.on('data', (chunk: Buffer) => log.write(chunk));
+		child.stderr.on('data', (chunk: Buffer) => log.write(chunk));
+		this.whenEnded = new Promise((done) => {
+			const end = () => {
+				this.child = undefined;
+				running.delete(this);
+				onEnd?.();
+				log.end(done);
+			};
+			child.once('close', end);
+			child.once('error', end);
+		});
+		try {
+			await this.untilReady(child);
+		} catch (error) {
+			await this.kill9();
+			throw error;
+		}
+	}
+
+	private async untilReady(child: ChildProcess): Promise<void> {
+		const { name, port, ready, signal } = this.program;
+		let printed = '';
+		const look = new AbortController();
+		try {
+			await new Promise<void>((done, fail) => {
+				const timer = setTimeout(
+					() => fail(new Error(`${name} was not ready in time.\n${lastLines(printed)}`)),
+					START_TIMEOUT,
+				);
+				look.signal.addEventListener('abort', () => clearTimeout(timer));
+				signal?.addEventListener('abort', () => fail(cancelled(name)), { signal: look.signal });
+				const onOutput = (chunk: Buffer) => {
+					if (look.signal.aborted) return;
+					printed += chunk.toString();
+					if (PORT_TAKEN.test(printed)) fail(new PortInUseError(port));
+					if (printed.includes(ready)) done();
+				};
+				child.stdout?.on('data', onOutput);
+				child.stderr?.on('data', onOutput);
+				child.once('error', fail);
+				child.once('close', () =>
+					fail(new Error(`${name} ended before it was ready.\n${lastLines(printed)}`)),
+				);
+			});
+		} finally {
+			look.abort();
+		}
+	}
+
+	/** Ends it as an operator does; kills it when it does not end. */
+	async stop(): Promise<void> {
+		await this.end(this.program.stopSignal ?? 'SIGTERM');
+	}
+
+	/** Ends it as a power cut does. */
+	async kill9(): Promise<void> {
+		await this.end('SIGKILL');
+	}
+
+	/** Resolves when it has ended, for whatever reason. */
+	async ended(): Promise<void> {
+		await this.whenEnded;
+	}
+
+	/** At once and without waiting: the last thing this process does. */
+	killNow(): void {
+		const pid = this.child?.pid;
+		if (pid !== undefined) sendSignal(pid, 'SIGKILL', true);
+	}
+
+	private async end(signal: NodeJS.Signals): Promise<void> {
+		const pid = this.child?.pid;
+		if (pid === undefined) return;
+		// It ends what it has started itself when it ends in order.
+		sendSignal(pid, signal, signal === 'SIGKILL');
+		const timer = setTimeout(() => sendSignal(pid, 'SIGKILL', true), STOP_TIMEOUT);
+		await this.whenEnded;
+		clearTimeout(timer);
+	}
+}
+
+/** A port of the loopback address that nobody listens on. */
+export async function freePort(): Promise<number> {
+	const [port] = await freePorts(1);
+	return port;
+}
+
+/** So many different ports of the loopback address that nobody listens on. */
+export async function freePorts(count: number): Promise<number[]> {
+	// All are held at the same time: asked for one after the other, the same port may come twice.
+	const held = await Promise.all(Array.from({ length: count }, () => listen(0)));
+	await Promise.all(held.map(({ server }) => close(server)));
+	return held.map(({ port }) => port);
+}
+
+/** Whether nobody listens on this port of the loopback address. */
+export async function isPortFree(port: number): Promise<boolean> {
+	try {
+		await close((await listen(port)).server);
+		return true;
+	} catch {
+		return false;
+	}
+}
+
+function listen(port: number): Promise<{ server: Server; port: number }> {
+	return new Promise((done, fail) => {
+		const server = createServer();
+		server.once('error', fail);
+		server.listen(port, HOST, () => {
+			const address = server.address();
+			if (address !== null && typeof address === 'object') done({ server, port: address.port });
+			else fail(new Error('No port'));
+		});
+	});
+}
+
+async function close(server: Server): Promise<void> {
+	await new Promise((done) => server.close(done));
+}
+
+export function lastLines(text: string): string {
+	return text.trim().split('\n').slice(-12).join('\n');
+}
+
+export async function removeFolder(folder: string): Promise<void> {
+	await rm(folder, { recursive: true, force: true, maxRetries: 5, retryDelay: 200 });
+}
+
+function sendSignal(pid: number, signal: NodeJS.Signals, wholeGroup: boolean): void {
+	try {
+		process.kill(wholeGroup && process.platform !== 'win32' ? -pid : pid, signal);
+	} catch {
+		// It has ended by itself.
+	}
+}
+
+function cancelled(name: string): Error {
+	return new Error(`The start of ${name} was cancelled.`);
+}
