@@ -5,6 +5,7 @@
 import { credentialSuite } from './credential.suite.cjs';
 import { errorsSuite } from './errors.suite.cjs';
 import { examplesSuite } from './examples.suite.cjs';
+import { hostileSuite } from './hostile.suite.cjs';
 import { installedSuite } from './installed.suite.cjs';
 import { onErrorSuite } from './onError.suite.cjs';
 import { operationsSuite } from './operations.suite.cjs';
@@ -38,5 +39,6 @@ describe('On Error', onErrorSuite);
 describe('Stop', stopSuite);
 describe('Retry', retrySuite);
 describe('Seedance Trigger', triggerSuite);
+describe('a hostile sender', hostileSuite);
 describe('example', examplesSuite);
 describe('the API key', secretsSuite);

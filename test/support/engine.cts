@@ -156,8 +156,9 @@ interface ServiceContainer {
 	set: <T>(type: Service<T>, instance: T) => void;
 }
 
-// n8n-core finds its services in a container of a package of its own, which may be there in several copies.
-const requireAsCore = createRequire(require.resolve('n8n-core'));
+/** Packages that n8n-core brings may be there in several copies: this gives the ones that it uses itself. */
+export const requireAsCore = createRequire(require.resolve('n8n-core'));
+// n8n-core finds its services in a container of a package of its own.
 const { Container }: { Container: ServiceContainer } = requireAsCore('@n8n/di');
 const { Logger }: { Logger: Service<object> } = requireAsCore('@n8n/backend-common');
 
@@ -234,8 +235,8 @@ const nodeTypes: INodeTypes = {
 	getKnownTypes: () => ({}),
 };
 
-/** The part of n8n's credentials helper that a node's execution uses, over credentials kept in a map. */
-class Credentials extends ICredentialsHelper {
+/** The part of n8n's credentials helper that a node uses, over credentials kept in a map. */
+export class Credentials extends ICredentialsHelper {
 	private readonly type = new SeedanceApi();
 
 	constructor(private readonly stored: ReadonlyMap<string, StoredCredential>) {
@@ -439,11 +440,17 @@ function runOf(run: IRun, logs: readonly LogLine[]): Run {
 	};
 }
 
-/**
- * Starts what n8n-core needs in this process: a folder, a binary store, a log. `clockSpeed` is how many times faster
- * than real time the node's clock runs (default 100); needs jest. One per test file; close it when done.
- */
-export async function startEngine(options: { clockSpeed?: number } = {}): Promise<Engine> {
+/** What n8n-core needs in a process before it can run anything. */
+export interface Core {
+	/** Everything logged so far, oldest first. */
+	readonly logs: LogLine[];
+	readonly binaries: BinaryDataService;
+	/** Removes the folder of this n8n. */
+	close: () => Promise<void>;
+}
+
+/** Starts n8n-core in this process: a folder, a binary store, a log. Once per test file; close it when done. */
+export async function startCore(): Promise<Core> {
 	const folder = await mkdtemp(join(tmpdir(), 'seedance-engine-'));
 	process.env.N8N_USER_FOLDER = folder;
 	process.env.N8N_ENCRYPTION_KEY = 'a key for tests only';
@@ -454,7 +461,67 @@ export async function startEngine(options: { clockSpeed?: number } = {}): Promis
 	LoggerProxy.init(logger);
 	const binaries = Container.get(BinaryDataService);
 	await binaries.init();
+	return {
+		logs,
+		binaries,
+		close: async () => await rm(folder, { recursive: true, force: true }),
+	};
+}
 
+/** What n8n hands to everything that it runs, as far as the nodes use it. */
+export function additionalDataOf(
+	credentialsHelper: ICredentialsHelper,
+	restApiUrl = `${INSTANCE_URL}rest`,
+): IWorkflowExecuteAdditionalData {
+	const unused = async () => {
+		throw new Error('Not part of this n8n');
+	};
+	return {
+		credentialsHelper,
+		executeWorkflow: unused,
+		getRunExecutionData: async () => undefined,
+		getRuntimeCredential: async () => undefined,
+		startRunnerTask: unused,
+		currentNodeExecutionIndex: 0,
+		restApiUrl,
+		instanceBaseUrl: INSTANCE_URL,
+		formBaseUrl: `${INSTANCE_URL}form`,
+		formWaitingBaseUrl: `${INSTANCE_URL}form-waiting`,
+		formTestBaseUrl: `${INSTANCE_URL}form-test`,
+		webhookBaseUrl: `${INSTANCE_URL}webhook`,
+		webhookWaitingBaseUrl: `${INSTANCE_URL}webhook-waiting`,
+		webhookTestBaseUrl: `${INSTANCE_URL}webhook-test`,
+		mcpBaseUrl: `${INSTANCE_URL}mcp`,
+		mcpTestBaseUrl: `${INSTANCE_URL}mcp-test`,
+		variables: {},
+		logAiEvent: () => undefined,
+		externalSecretsProxy: new ExternalSecretsProxy(),
+	};
+}
+
+/** A node's clock that runs so many times faster than real time. */
+export function fastClock(
+	realClock: typeof clock.realClock,
+	speed: () => number,
+): typeof clock.realClock {
+	return (signal) => {
+		const real = realClock(signal);
+		const start = real.now();
+		return {
+			...real,
+			now: () => start + (real.now() - start) * speed(),
+			sleep: async (ms) => await real.sleep(ms / speed()),
+		};
+	};
+}
+
+/**
+ * Starts the engine in this process. `clockSpeed` is how many times faster than real time the node's clock runs (default
+ * 100); needs jest. One per test file; close it when done.
+ */
+export async function startEngine(options: { clockSpeed?: number } = {}): Promise<Engine> {
+	const core = await startCore();
+	const { logs, binaries } = core;
 	const credentials = new Map<string, StoredCredential>();
 	const helper = new Credentials(credentials);
 	let executions = 0;
@@ -469,15 +536,7 @@ export async function startEngine(options: { clockSpeed?: number } = {}): Promis
 	});
 
 	const { realClock } = clock;
-	jest.spyOn(clock, 'realClock').mockImplementation((signal) => {
-		const real = realClock(signal);
-		const start = real.now();
-		return {
-			...real,
-			now: () => start + (real.now() - start) * clockSpeed,
-			sleep: async (ms) => await real.sleep(ms / clockSpeed),
-		};
-	});
+	jest.spyOn(clock, 'realClock').mockImplementation(fastClock(realClock, () => clockSpeed));
 
 	const launch = (order: Order, mode: WorkflowExecuteMode, given?: IRunExecutionData): Running => {
 		executions += 1;
@@ -494,30 +553,9 @@ export async function startEngine(options: { clockSpeed?: number } = {}): Promis
 					],
 				},
 			});
-		const unused = async () => {
-			throw new Error('Not part of this n8n');
-		};
 		const additionalData: IWorkflowExecuteAdditionalData = {
-			credentialsHelper: helper,
-			executeWorkflow: unused,
-			getRunExecutionData: async () => undefined,
-			getRuntimeCredential: async () => undefined,
-			startRunnerTask: unused,
+			...additionalDataOf(helper, restApiUrl),
 			executionId,
-			currentNodeExecutionIndex: 0,
-			restApiUrl,
-			instanceBaseUrl: INSTANCE_URL,
-			formBaseUrl: `${INSTANCE_URL}form`,
-			formWaitingBaseUrl: `${INSTANCE_URL}form-waiting`,
-			formTestBaseUrl: `${INSTANCE_URL}form-test`,
-			webhookBaseUrl: `${INSTANCE_URL}webhook`,
-			webhookWaitingBaseUrl: `${INSTANCE_URL}webhook-waiting`,
-			webhookTestBaseUrl: `${INSTANCE_URL}webhook-test`,
-			mcpBaseUrl: `${INSTANCE_URL}mcp`,
-			mcpTestBaseUrl: `${INSTANCE_URL}mcp-test`,
-			variables: {},
-			logAiEvent: () => undefined,
-			externalSecretsProxy: new ExternalSecretsProxy(),
 			hooks: new ExecutionLifecycleHooks(mode, executionId, {
 				id: WORKFLOW_ID,
 				name: 'A workflow under test',
@@ -612,7 +650,7 @@ export async function startEngine(options: { clockSpeed?: number } = {}): Promis
 		readFile: async (file) => await binaries.getAsBuffer(file),
 		close: async () => {
 			jest.restoreAllMocks();
-			await rm(folder, { recursive: true, force: true });
+			await core.close();
 		},
 	};
 }
