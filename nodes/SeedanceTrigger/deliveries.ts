@@ -7,6 +7,8 @@
  */
 import type { IDataObject } from 'n8n-workflow';
 
+import { lineUp, type Lines, type Place } from '../shared/line';
+
 /** Events that are remembered for each trigger node. */
 export const REMEMBERED_EVENTS = 1000;
 
@@ -17,25 +19,14 @@ const FIELD = 'delivered';
 interface Known {
 	/** `task_id:outcome`, oldest first. */
 	events: Set<string>;
-	/** By task: when the last delivery in line is through. */
-	lines: Map<string, Promise<void>>;
+	/** By task. */
+	lines: Lines;
 }
 
 const triggers = new Map<string, Known>();
 
-/** A place in line. */
-export interface Place {
-	/** Resolves when all deliveries before this one are through; undefined when there are none. */
-	turn?: Promise<void>;
-	/** Lets the next one go on. */
-	leave: () => void;
-}
-
 export interface Deliveries {
-	/**
-	 * Takes a place in the line of a task, at once: of deliveries that come at the same moment, each sees what
-	 * became of the one before it.
-	 */
+	/** Takes a place in the line of a task, at once. */
 	lineUp: (taskId: string) => Place;
 	/** Whether a run was started for this event. */
 	has: (event: string) => boolean;
@@ -68,16 +59,7 @@ export function deliveriesOf(trigger: string, staticData: IDataObject): Deliveri
 	triggers.set(trigger, { events, lines });
 	const stored = storedEvents(staticData);
 	return {
-		lineUp: (taskId) => {
-			const turn = lines.get(taskId);
-			let leave = () => {};
-			const left = new Promise<void>((resolve) => (leave = resolve));
-			const isThrough: Promise<void> = Promise.all([turn, left]).then(() => {
-				if (lines.get(taskId) === isThrough) lines.delete(taskId);
-			});
-			lines.set(taskId, isThrough);
-			return { turn, leave };
-		},
+		lineUp: (taskId) => lineUp(lines, taskId),
 		has: (event) => events.has(event) || stored.includes(event),
 		add: (event) => {
 			trim(events.add(event));

@@ -5,7 +5,7 @@ import type { INodeProperties } from 'n8n-workflow';
 import ts from 'typescript';
 import { SeedanceApi } from '../../credentials/SeedanceApi.credentials';
 import { Seedance } from '../../nodes/Seedance/Seedance.node';
-import { DECIDE_WITHIN_MS, EARLY_MS } from '../../nodes/SeedanceTrigger/delivery';
+import { DECIDE_WITHIN_MS, EARLY_MS } from '../../nodes/shared/look';
 import { REMEMBERED_EVENTS } from '../../nodes/SeedanceTrigger/deliveries';
 import { SeedanceTrigger } from '../../nodes/SeedanceTrigger/SeedanceTrigger.node';
 import {
