@@ -17,8 +17,8 @@ import { claimIn, isSignedBy, metadataIn, proofIn, taskIdsIn } from '../shared/c
 import type { Clock } from '../shared/clock';
 import { contactLost, readRefused } from '../shared/errors';
 import { isObject, readableText } from '../shared/json';
-import { DECIDE_WITHIN_MS, hasVideo, lookAt, within, type Look } from '../shared/look';
-import { rawItem, taskItem } from '../shared/task';
+import { DECIDE_WITHIN_MS, lookAt, within, type Look } from '../shared/look';
+import { hasVideo, rawItem, taskItem } from '../shared/task';
 import { deliveriesOf } from './deliveries';
 import { readSettings, type Settings, type VideoEvent } from './settings';
 

@@ -7,7 +7,7 @@ import type { IWebhookFunctions } from 'n8n-workflow';
 import { getTask, type Account } from './api';
 import type { Clock } from './clock';
 import type { CallFailure } from './errors';
-import type { Task } from './task';
+import { hasEnded, type Task } from './task';
 
 /** Milliseconds after which a callback is decided; other providers wait 5 to 15 seconds for an answer. */
 export const DECIDE_WITHIN_MS = 8_000;
@@ -24,11 +24,6 @@ export type Look =
 	| { outcome: 'running' }
 	| { outcome: 'unknownTask' }
 	| { outcome: 'cannotTell'; failure: CallFailure; isFinal: boolean };
-
-/** A success without its video may still get one; it counts as failed when it does not. */
-export function hasVideo(task: Task): boolean {
-	return task.state === 'succeeded' && task.videoUrl !== null;
-}
 
 /** The result of some work, or undefined when it takes longer than `ms`. */
 export async function within<T>(
@@ -71,7 +66,7 @@ export async function lookAt(
 		} else {
 			failures = 0;
 			const { task } = read;
-			if (task.state === 'failed' || hasVideo(task)) return { outcome: 'ended', task };
+			if (hasEnded(task)) return { outcome: 'ended', task };
 			if (next >= lookUntil) {
 				return task.state === 'running' ? { outcome: 'running' } : { outcome: 'ended', task };
 			}
