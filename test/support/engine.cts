@@ -4,6 +4,7 @@ import {
 	BinaryDataService,
 	ExecutionLifecycleHooks,
 	ExternalSecretsProxy,
+	WebhookContext,
 	WorkflowExecute,
 } from 'n8n-core';
 import {
@@ -38,6 +39,7 @@ import {
 	type IWorkflowSettings,
 	type WorkflowExecuteMode,
 } from 'n8n-workflow';
+import { EventEmitter } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
@@ -102,6 +104,8 @@ export interface Run {
 	reached: (name: string) => INodeExecutionData[] | undefined;
 	/** What the Seedance node remembers in this execution. */
 	contextData: IDataObject;
+	/** The execution's id. */
+	id: string;
 	/** The whole execution as n8n stores it. */
 	data: IRunExecutionData;
 	/** Everything the run wrote to the log. */
@@ -115,6 +119,19 @@ export interface RunError {
 	description: string;
 	context: IDataObject;
 	node: string | undefined;
+}
+
+/** A callback for a suspended run, and what came of it. */
+export interface Callback {
+	method?: 'GET' | 'POST';
+	query?: IDataObject;
+	body?: unknown;
+}
+export interface CallbackAnswer {
+	status: number;
+	body: unknown;
+	/** The run when it went on; undefined while it stays suspended. */
+	run?: Run;
 }
 
 export interface Running {
@@ -140,6 +157,10 @@ export interface Engine {
 	start: (order: Order) => Running;
 	/** "Retry" in the list of executions: goes on from the node that failed, with what it remembers. */
 	retry: (run: Run, changes?: Partial<Order>) => Promise<Run>;
+	/** A callback for a suspended run: n8n's resume hook with what it has stored, and the run when it goes on. */
+	callback: (run: Run, callback: Callback, changes?: Partial<Order>) => Promise<CallbackAnswer>;
+	/** A suspended run whose time is up. */
+	timeUp: (run: Run) => Promise<Run>;
 	/** Puts a file into n8n's store, as a node before this one would have. */
 	storeFile: (bytes: Buffer, fileName: string, mimeType: string) => Promise<IBinaryData>;
 	readFile: (file: IBinaryData) => Promise<Buffer>;
@@ -156,8 +177,9 @@ interface ServiceContainer {
 	set: <T>(type: Service<T>, instance: T) => void;
 }
 
-// n8n-core finds its services in a container of a package of its own, which may be there in several copies.
-const requireAsCore = createRequire(require.resolve('n8n-core'));
+/** Packages that n8n-core brings may be there in several copies: this gives the ones that it uses itself. */
+export const requireAsCore = createRequire(require.resolve('n8n-core'));
+// n8n-core finds its services in a container of a package of its own.
 const { Container }: { Container: ServiceContainer } = requireAsCore('@n8n/di');
 const { Logger }: { Logger: Service<object> } = requireAsCore('@n8n/backend-common');
 
@@ -234,8 +256,8 @@ const nodeTypes: INodeTypes = {
 	getKnownTypes: () => ({}),
 };
 
-/** The part of n8n's credentials helper that a node's execution uses, over credentials kept in a map. */
-class Credentials extends ICredentialsHelper {
+/** The part of n8n's credentials helper that a node uses, over credentials kept in a map. */
+export class Credentials extends ICredentialsHelper {
 	private readonly type = new SeedanceApi();
 
 	constructor(private readonly stored: ReadonlyMap<string, StoredCredential>) {
@@ -350,6 +372,27 @@ function asJson(value: object): string {
 	return JSON.stringify(replaceCircularReferences(deepCopy(value)));
 }
 
+/** The part of n8n's response that a resume hook uses. */
+class HookResponse extends EventEmitter {
+	statusCode = 200;
+
+	headersSent = false;
+
+	body: unknown;
+
+	setHeader(): void {}
+
+	status(code: number): this {
+		this.statusCode = code;
+		return this;
+	}
+
+	json(body: unknown): void {
+		this.body = body;
+		this.headersSent = true;
+	}
+}
+
 /** A copy that went through JSON, as everything does that n8n stores. */
 function asStored(data: IRunExecutionData): IRunExecutionData {
 	const copy: IRunExecutionData = JSON.parse(JSON.stringify(replaceCircularReferences(data)));
@@ -420,12 +463,13 @@ function errorOf(run: IRun): RunError | undefined {
 	};
 }
 
-function runOf(run: IRun, logs: readonly LogLine[]): Run {
+function runOf(id: string, run: IRun, logs: readonly LogLine[]): Run {
 	const { data } = run;
 	const last = (name: string) => data.resultData.runData[name]?.at(-1)?.data?.main;
 	const outputs = (last(NODE) ?? []).map((items) => items ?? []);
 	const items = outputs[0] ?? [];
 	return {
+		id,
 		status: run.status,
 		outputs,
 		items,
@@ -439,11 +483,17 @@ function runOf(run: IRun, logs: readonly LogLine[]): Run {
 	};
 }
 
-/**
- * Starts what n8n-core needs in this process: a folder, a binary store, a log. `clockSpeed` is how many times faster
- * than real time the node's clock runs (default 100); needs jest. One per test file; close it when done.
- */
-export async function startEngine(options: { clockSpeed?: number } = {}): Promise<Engine> {
+/** What n8n-core needs in a process before it can run anything. */
+export interface Core {
+	/** Everything logged so far, oldest first. */
+	readonly logs: LogLine[];
+	readonly binaries: BinaryDataService;
+	/** Removes the folder of this n8n. */
+	close: () => Promise<void>;
+}
+
+/** Starts n8n-core in this process: a folder, a binary store, a log. Once per test file; close it when done. */
+export async function startCore(): Promise<Core> {
 	const folder = await mkdtemp(join(tmpdir(), 'seedance-engine-'));
 	process.env.N8N_USER_FOLDER = folder;
 	process.env.N8N_ENCRYPTION_KEY = 'a key for tests only';
@@ -454,7 +504,67 @@ export async function startEngine(options: { clockSpeed?: number } = {}): Promis
 	LoggerProxy.init(logger);
 	const binaries = Container.get(BinaryDataService);
 	await binaries.init();
+	return {
+		logs,
+		binaries,
+		close: async () => await rm(folder, { recursive: true, force: true }),
+	};
+}
 
+/** What n8n hands to everything that it runs, as far as the nodes use it. */
+export function additionalDataOf(
+	credentialsHelper: ICredentialsHelper,
+	restApiUrl = `${INSTANCE_URL}rest`,
+): IWorkflowExecuteAdditionalData {
+	const unused = async () => {
+		throw new Error('Not part of this n8n');
+	};
+	return {
+		credentialsHelper,
+		executeWorkflow: unused,
+		getRunExecutionData: async () => undefined,
+		getRuntimeCredential: async () => undefined,
+		startRunnerTask: unused,
+		currentNodeExecutionIndex: 0,
+		restApiUrl,
+		instanceBaseUrl: INSTANCE_URL,
+		formBaseUrl: `${INSTANCE_URL}form`,
+		formWaitingBaseUrl: `${INSTANCE_URL}form-waiting`,
+		formTestBaseUrl: `${INSTANCE_URL}form-test`,
+		webhookBaseUrl: `${INSTANCE_URL}webhook`,
+		webhookWaitingBaseUrl: `${INSTANCE_URL}webhook-waiting`,
+		webhookTestBaseUrl: `${INSTANCE_URL}webhook-test`,
+		mcpBaseUrl: `${INSTANCE_URL}mcp`,
+		mcpTestBaseUrl: `${INSTANCE_URL}mcp-test`,
+		variables: {},
+		logAiEvent: () => undefined,
+		externalSecretsProxy: new ExternalSecretsProxy(),
+	};
+}
+
+/** A node's clock that runs so many times faster than real time. */
+export function fastClock(
+	realClock: typeof clock.realClock,
+	speed: () => number,
+): typeof clock.realClock {
+	return (signal) => {
+		const real = realClock(signal);
+		const start = real.now();
+		return {
+			...real,
+			now: () => start + (real.now() - start) * speed(),
+			sleep: async (ms) => await real.sleep(ms / speed()),
+		};
+	};
+}
+
+/**
+ * Starts the engine in this process. `clockSpeed` is how many times faster than real time the node's clock runs (default
+ * 100); needs jest. One per test file; close it when done.
+ */
+export async function startEngine(options: { clockSpeed?: number } = {}): Promise<Engine> {
+	const core = await startCore();
+	const { logs, binaries } = core;
 	const credentials = new Map<string, StoredCredential>();
 	const helper = new Credentials(credentials);
 	let executions = 0;
@@ -469,19 +579,14 @@ export async function startEngine(options: { clockSpeed?: number } = {}): Promis
 	});
 
 	const { realClock } = clock;
-	jest.spyOn(clock, 'realClock').mockImplementation((signal) => {
-		const real = realClock(signal);
-		const start = real.now();
-		return {
-			...real,
-			now: () => start + (real.now() - start) * clockSpeed,
-			sleep: async (ms) => await real.sleep(ms / clockSpeed),
-		};
-	});
+	jest.spyOn(clock, 'realClock').mockImplementation(fastClock(realClock, () => clockSpeed));
 
-	const launch = (order: Order, mode: WorkflowExecuteMode, given?: IRunExecutionData): Running => {
-		executions += 1;
-		const executionId = String(executions);
+	const launch = (
+		order: Order,
+		mode: WorkflowExecuteMode,
+		given?: IRunExecutionData,
+		executionId = String((executions += 1)),
+	): Running => {
 		const workflow = workflowOf(order);
 		const start = workflow.getNode('Start');
 		if (!start) throw new Error('The workflow has no start');
@@ -494,30 +599,9 @@ export async function startEngine(options: { clockSpeed?: number } = {}): Promis
 					],
 				},
 			});
-		const unused = async () => {
-			throw new Error('Not part of this n8n');
-		};
 		const additionalData: IWorkflowExecuteAdditionalData = {
-			credentialsHelper: helper,
-			executeWorkflow: unused,
-			getRunExecutionData: async () => undefined,
-			getRuntimeCredential: async () => undefined,
-			startRunnerTask: unused,
+			...additionalDataOf(helper, restApiUrl),
 			executionId,
-			currentNodeExecutionIndex: 0,
-			restApiUrl,
-			instanceBaseUrl: INSTANCE_URL,
-			formBaseUrl: `${INSTANCE_URL}form`,
-			formWaitingBaseUrl: `${INSTANCE_URL}form-waiting`,
-			formTestBaseUrl: `${INSTANCE_URL}form-test`,
-			webhookBaseUrl: `${INSTANCE_URL}webhook`,
-			webhookWaitingBaseUrl: `${INSTANCE_URL}webhook-waiting`,
-			webhookTestBaseUrl: `${INSTANCE_URL}webhook-test`,
-			mcpBaseUrl: `${INSTANCE_URL}mcp`,
-			mcpTestBaseUrl: `${INSTANCE_URL}mcp-test`,
-			variables: {},
-			logAiEvent: () => undefined,
-			externalSecretsProxy: new ExternalSecretsProxy(),
 			hooks: new ExecutionLifecycleHooks(mode, executionId, {
 				id: WORKFLOW_ID,
 				name: 'A workflow under test',
@@ -540,13 +624,18 @@ export async function startEngine(options: { clockSpeed?: number } = {}): Promis
 		return {
 			stop: () => running.cancel(),
 			finished: running.then((run) => ({
-				...runOf(run, logs.slice(before)),
+				...runOf(executionId, run, logs.slice(before)),
 				status: stored[0] ?? run.status,
 			})),
 		};
 	};
 
 	const orders = new WeakMap<Run, Order>();
+	const orderOf = (run: Run): Order => {
+		const order = orders.get(run);
+		if (!order) throw new Error('That is no run of this engine');
+		return order;
+	};
 	const start = (order: Order): Running => {
 		const running = launch(order, order.mode ?? 'manual');
 		return {
@@ -589,8 +678,7 @@ export async function startEngine(options: { clockSpeed?: number } = {}): Promis
 		start,
 		run: async (order) => await start(order).finished,
 		retry: async (run, changes = {}) => {
-			const order = orders.get(run);
-			if (!order) throw new Error('Only a run of this engine can be retried');
+			const order = orderOf(run);
 			// What n8n does with the stored execution: the error and the failed run of its node go away.
 			const data = asStored(run.data);
 			const { lastNodeExecuted, runData } = data.resultData;
@@ -603,6 +691,59 @@ export async function startEngine(options: { clockSpeed?: number } = {}): Promis
 			orders.set(retried, again);
 			return retried;
 		},
+		callback: async (run, { method = 'POST', query = {}, body }, changes = {}) => {
+			const order = { ...orderOf(run), ...changes };
+			const mode = order.mode ?? 'manual';
+			// What n8n does with the stored execution before it calls the hook.
+			const data = asStored(run.data);
+			const entry = data.executionData?.nodeExecutionStack[0];
+			if (!entry || !data.waitTill) throw new Error('Only a suspended run can get a callback');
+			entry.node.disabled = true;
+			delete data.waitTill;
+			data.resultData.runData[NODE].pop();
+			const workflow = workflowOf(order);
+			const node = workflow.getNode(NODE);
+			const hook = nodeTypeOf(SEEDANCE).webhook;
+			if (!node || !hook) throw new Error('The node has no resume hook');
+			const response = new HookResponse();
+			const context = new WebhookContext(
+				workflow,
+				node,
+				{
+					...additionalDataOf(helper, restApiUrl),
+					executionId: run.id,
+					httpRequest: Object.assign(Object.create(null), { method, query, body, headers: {} }),
+					httpResponse: Object.assign(response),
+				},
+				mode,
+				{
+					httpMethod: method,
+					node: NODE,
+					path: '',
+					webhookDescription: { name: 'default', httpMethod: method, path: '' },
+					workflowId: WORKFLOW_ID,
+					workflowExecuteAdditionalData: additionalDataOf(helper, restApiUrl),
+				},
+				[],
+				data,
+			);
+			const { workflowData, webhookResponse } = await hook.call(context);
+			if (!workflowData) return { status: response.statusCode, body: response.body };
+			entry.data.main = workflowData;
+			entry.metadata = { ...entry.metadata, forwardAllOutputs: true };
+			const resumed = launch(order, mode, data, run.id);
+			response.emit('close');
+			const ended = await resumed.finished;
+			orders.set(ended, order);
+			return { status: 200, body: webhookResponse, run: ended };
+		},
+		timeUp: async (run) => {
+			const order = orderOf(run);
+			const ended = await launch(order, order.mode ?? 'manual', asStored(run.data), run.id)
+				.finished;
+			orders.set(ended, order);
+			return ended;
+		},
 		storeFile: async (bytes, fileName, mimeType) =>
 			await binaries.store(
 				{ type: 'execution', workflowId: WORKFLOW_ID, executionId: 'earlier' },
@@ -612,7 +753,7 @@ export async function startEngine(options: { clockSpeed?: number } = {}): Promis
 		readFile: async (file) => await binaries.getAsBuffer(file),
 		close: async () => {
 			jest.restoreAllMocks();
-			await rm(folder, { recursive: true, force: true });
+			await core.close();
 		},
 	};
 }
