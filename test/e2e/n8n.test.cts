@@ -2,6 +2,7 @@
  * The packed package in a real n8n server, against the sandbox: what a user of the editor does, done over n8n's own REST
  * interface. One n8n serves all suites, because its start takes longer than all of their workflows.
  */
+import { crashSuite } from './crash.suite.cjs';
 import { credentialSuite } from './credential.suite.cjs';
 import { errorsSuite } from './errors.suite.cjs';
 import { examplesSuite } from './examples.suite.cjs';
@@ -39,6 +40,7 @@ describe('On Error', onErrorSuite);
 describe('Stop', stopSuite);
 describe('Retry', retrySuite);
 describe('Pause Until Callback', pauseSuite);
+describe('a crash of n8n', crashSuite);
 describe('Seedance Trigger', triggerSuite);
 describe('example', examplesSuite);
 describe('the API key', secretsSuite);
