@@ -12,13 +12,14 @@
 import type { IDataObject, IWebhookFunctions, IWebhookResponseData } from 'n8n-workflow';
 
 import { answer, onceAnswered, unavailable, type Answer } from '../shared/answer';
-import { getAccount, type Account } from '../shared/api';
+import type { Account } from '../shared/api';
 import { claimIn, isSignedBy, metadataIn, proofIn, taskIdsIn } from '../shared/callback';
 import type { Clock } from '../shared/clock';
 import { contactLost, readRefused } from '../shared/errors';
 import { isObject, readableText } from '../shared/json';
 import { DECIDE_WITHIN_MS, lookAt, within, type Look } from '../shared/look';
 import { hasVideo, rawItem, taskItem } from '../shared/task';
+import { accountOf } from './account';
 import { deliveriesOf } from './deliveries';
 import { readSettings, type Settings, type VideoEvent } from './settings';
 
@@ -44,6 +45,7 @@ async function admit(
 	context: IWebhookFunctions,
 	{ query, isTestLink }: Delivery,
 	settings: Settings,
+	clock: Clock,
 ): Promise<Account | Answer> {
 	const refuse = (log: string): Answer => ({
 		status: 401,
@@ -59,7 +61,7 @@ async function admit(
 		);
 	}
 	if (!isOpen && proof === 'malformed') return refuse('its address was changed on the way');
-	const account = await getAccount(context);
+	const account = await accountOf(context, clock);
 	if ('problem' in account) return unavailable(account.problem);
 	if (isOpen || isSignedBy(proof, account.apiKey)) return account;
 	return refuse(
@@ -158,7 +160,7 @@ async function handle(context: IWebhookFunctions, clock: Clock): Promise<Answer 
 		isTest,
 		isTestLink: isTest && method === 'GET' && isObject(query) && proofIn(query) === 'absent',
 	};
-	const account = await admit(context, delivery, settings);
+	const account = await admit(context, delivery, settings, clock);
 	if ('status' in account) return account;
 	const taskIds = taskIdsIn(delivery.body, delivery.query);
 	for (const taskId of taskIds) {
