@@ -9,7 +9,7 @@
  */
 import type { IWebhookFunctions, IWebhookResponseData } from 'n8n-workflow';
 
-import { answer, onceAnswered, unavailable, type Answer } from '../shared/answer';
+import { answer, isTakenOver, unavailable, type Answer } from '../shared/answer';
 import { getAccount, PARALLEL_READS, type Account } from '../shared/api';
 import { claimIn, taskIdsIn } from '../shared/callback';
 import type { Clock } from '../shared/clock';
@@ -147,9 +147,9 @@ async function handle(
 		const open = await whatIsOpen(context, account, pause, known, deadline, clock);
 		if (open) return open;
 		const workflowData = continuation(context, pause, known);
-		onceAnswered(context, (isTakenOver) => {
-			known.isOver = isTakenOver;
-			if (isTakenOver) known.ended.clear();
+		void isTakenOver(context, clock).then((isOver) => {
+			known.isOver = isOver;
+			if (isOver) known.ended.clear();
 			place.leave();
 		});
 		isHandedOver = true;

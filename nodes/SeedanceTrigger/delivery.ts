@@ -11,7 +11,7 @@
  */
 import type { IDataObject, IWebhookFunctions, IWebhookResponseData } from 'n8n-workflow';
 
-import { answer, onceAnswered, unavailable, type Answer } from '../shared/answer';
+import { answer, isTakenOver, unavailable, type Answer } from '../shared/answer';
 import type { Account } from '../shared/api';
 import { claimIn, isSignedBy, metadataIn, proofIn, taskIdsIn } from '../shared/callback';
 import type { Clock } from '../shared/clock';
@@ -138,7 +138,7 @@ async function handleTask(
 		run = {
 			item,
 			settle: (isStarted) => {
-				if (!isStarted) deliveries.remove(event);
+				deliveries.settle(event, isStarted);
 				place.leave();
 			},
 		};
@@ -176,8 +176,12 @@ async function handle(context: IWebhookFunctions, clock: Clock): Promise<Answer 
 }
 
 /** Hands the run to n8n, which answers once it has taken it over. */
-function start(context: IWebhookFunctions, { item, settle }: Run): IWebhookResponseData {
-	if (settle) onceAnswered(context, settle);
+function start(
+	context: IWebhookFunctions,
+	{ item, settle }: Run,
+	clock: Clock,
+): IWebhookResponseData {
+	if (settle) void isTakenOver(context, clock).then(settle);
 	return {
 		workflowData: [[{ json: item }]],
 		webhookResponse: { message: 'The workflow was started.' },
@@ -194,7 +198,7 @@ export async function handleDelivery(
 ): Promise<IWebhookResponseData> {
 	try {
 		const found = await handle(context, clock);
-		return 'status' in found ? answer(context, found) : start(context, found);
+		return 'status' in found ? answer(context, found) : start(context, found, clock);
 	} catch (error) {
 		const reason = error instanceof Error ? readableText(error.message, '') : '';
 		return answer(context, unavailable(`this node could not be read: ${reason}`));

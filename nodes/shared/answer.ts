@@ -1,12 +1,16 @@
 /** How a callback is answered, and how one learns whether n8n took over what the answer promised. */
 import type { IDataObject, IWebhookFunctions, IWebhookResponseData } from 'n8n-workflow';
 
+import type { Clock } from './clock';
+
 /** Seconds after which a sender may try again. */
 export const RETRY_AFTER_SECONDS = 30;
 
 /** The part of n8n's response (Express) that is used here; n8n's types come without those of Express. */
 interface HttpResponse {
-	headersSent: boolean;
+	closed: boolean;
+	/** Whether n8n has answered; also when nobody is there any more to hear it. */
+	writableEnded: boolean;
 	statusCode: number;
 	setHeader: (name: string, value: string) => unknown;
 	status: (code: number) => { json: (body: IDataObject) => unknown };
@@ -46,14 +50,19 @@ export function answer(
 	return { noWebhookResponse: true };
 }
 
+/** Milliseconds between two looks whether n8n has answered a sender that has hung up, and how long it is looked for. */
+const GONE_PAUSE_MS = 250;
+const GONE_MS = 60_000;
+
 /**
- * Tells once the request is over whether n8n has taken over what was handed to it. An error of n8n means that it has
- * not, and that the sender tries again; a sender that hung up does not stop it.
+ * Whether n8n has taken over what was handed to it, once that is known. An error of n8n means that it has not, and that the
+ * sender tries again; a sender that hung up does not stop it.
  */
-export function onceAnswered(
-	context: IWebhookFunctions,
-	tell: (isTakenOver: boolean) => void,
-): void {
+export async function isTakenOver(context: IWebhookFunctions, clock: Clock): Promise<boolean> {
 	const response: HttpResponse = context.getResponseObject();
-	response.once('close', () => tell(!(response.headersSent && response.statusCode >= 400)));
+	if (!response.closed) await new Promise<void>((resolve) => response.once('close', resolve));
+	for (let ms = 0; !response.writableEnded && ms < GONE_MS; ms += GONE_PAUSE_MS) {
+		await clock.sleep(GONE_PAUSE_MS);
+	}
+	return !(response.writableEnded && response.statusCode >= 400);
 }

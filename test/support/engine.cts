@@ -376,7 +376,9 @@ function asJson(value: object): string {
 class HookResponse extends EventEmitter {
 	statusCode = 200;
 
-	headersSent = false;
+	closed = false;
+
+	writableEnded = false;
 
 	body: unknown;
 
@@ -389,7 +391,7 @@ class HookResponse extends EventEmitter {
 
 	json(body: unknown): void {
 		this.body = body;
-		this.headersSent = true;
+		this.writableEnded = true;
 	}
 }
 
@@ -732,6 +734,8 @@ export async function startEngine(options: { clockSpeed?: number } = {}): Promis
 			entry.data.main = workflowData;
 			entry.metadata = { ...entry.metadata, forwardAllOutputs: true };
 			const resumed = launch(order, mode, data, run.id);
+			response.writableEnded = true;
+			response.closed = true;
 			response.emit('close');
 			const ended = await resumed.finished;
 			orders.set(ended, order);
