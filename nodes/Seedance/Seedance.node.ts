@@ -5,11 +5,19 @@ import {
 	type INodeExecutionData,
 	type INodeType,
 	type INodeTypeDescription,
+	type IWebhookFunctions,
+	type IWebhookResponseData,
 } from 'n8n-workflow';
 
 import { realClock, type Clock } from '../shared/clock';
 import { invalidInput } from '../shared/errors';
-import { nodeHints, OPERATION_OPTIONS, videoFields, type Operation } from './fields';
+import {
+	nodeHints,
+	OPERATION_OPTIONS,
+	resumeWebhooks,
+	videoFields,
+	type Operation,
+} from './fields';
 import { estimateCost } from './operations/estimateCost';
 import { generate } from './operations/generate';
 import { generateAndWait } from './operations/generateAndWait';
@@ -17,6 +25,7 @@ import { status } from './operations/status';
 import { wait } from './operations/wait';
 import { textParameter } from './parameters';
 import { deliver, sameForAll, type Result } from './results';
+import { resume } from './resume';
 
 const OPERATIONS: Readonly<
 	Record<Operation, (context: IExecuteFunctions, clock: Clock) => Promise<Result[]>>
@@ -48,6 +57,8 @@ export class Seedance implements INodeType {
 				displayOptions: { show: { operation: ['generateAndWait', 'generate', 'status', 'wait'] } },
 			},
 		],
+		webhooks: resumeWebhooks,
+		waitingNodeTooltip: 'Waiting until the API reports that the videos are ready',
 		hints: nodeHints,
 		properties: [
 			{
@@ -80,5 +91,10 @@ export class Seedance implements INodeType {
 					invalidInput([`Operation "${operation}" does not exist in this node.`]),
 				);
 		return deliver(this, results);
+	}
+
+	/** A callback for an execution that this node has suspended. */
+	async webhook(this: IWebhookFunctions): Promise<IWebhookResponseData> {
+		return await resume(this, realClock());
 	}
 }

@@ -1,5 +1,10 @@
 /** The fields that several operations share. Dropdowns are built from the lists the checks use. */
-import type { INodeProperties, INodePropertyOptions, NodeHint } from 'n8n-workflow';
+import type {
+	INodeProperties,
+	INodePropertyOptions,
+	IWebhookDescription,
+	NodeHint,
+} from 'n8n-workflow';
 
 import {
 	ASPECT_RATIOS,
@@ -253,8 +258,48 @@ const downloadVideo: INodeProperties = {
 		'Whether to add the video as a file to the item, for the next nodes to post or store',
 };
 
+const waitFields: INodeProperties[] = [
+	{
+		displayName: 'Wait Method',
+		name: 'waitMethod',
+		type: 'options',
+		options: [
+			{
+				name: 'Keep Checking',
+				value: 'poll',
+				description: 'Look again and again. Works in every n8n.',
+			},
+			{
+				name: 'Pause Until Callback',
+				value: 'callback',
+				description:
+					'Put the execution aside until the API reports the videos. Needs an n8n that the API can reach.',
+			},
+		],
+		default: 'poll',
+		description: 'How to wait for the videos',
+		displayOptions: showFor('generateAndWait'),
+	},
+	{
+		displayName:
+			'When the time is up, the items go on with status IN_PROGRESS. Let a Seedance node with Wait for Video follow: it finishes them, and downloads the videos.',
+		name: 'pauseNotice',
+		type: 'notice',
+		default: '',
+		displayOptions: {
+			show: { resource: ['video'], operation: ['generateAndWait'], waitMethod: ['callback'] },
+		},
+	},
+];
+
 const outputFields: INodeProperties[] = [
-	{ ...downloadVideo, displayOptions: showFor('generateAndWait', 'wait') },
+	{
+		...downloadVideo,
+		displayOptions: {
+			show: { resource: ['video'], operation: ['generateAndWait'], waitMethod: ['poll'] },
+		},
+	},
+	{ ...downloadVideo, displayOptions: showFor('wait') },
 	{ ...downloadVideo, default: false, displayOptions: showFor('status') },
 	{
 		displayName: 'Output Data Field Name',
@@ -266,6 +311,7 @@ const outputFields: INodeProperties[] = [
 		description: 'The name of the binary field that holds the video',
 		displayOptions: {
 			show: { resource: ['video'], operation: DOWNLOADING, downloadVideo: [true] },
+			hide: { waitMethod: ['callback'] },
 		},
 	},
 	{
@@ -361,9 +407,24 @@ export const videoFields: INodeProperties[] = [
 	...requestFields,
 	...priceFields,
 	...callbackFields,
+	...waitFields,
 	...outputFields,
 	...optionFields,
 ];
+
+/** One address for both methods, as n8n's resume URL has it; nothing is registered while a workflow is active. */
+export const resumeWebhooks: IWebhookDescription[] = (['POST', 'GET'] as const).map(
+	(httpMethod) => ({
+		name: httpMethod === 'POST' ? 'default' : 'setup',
+		httpMethod,
+		responseMode: 'onReceived',
+		// Empty, so that n8n answers with what the node gives; its default is a literal text (measured).
+		responseData: '',
+		path: '',
+		isFullPath: true,
+		restartWebhook: true,
+	}),
+);
 
 /** Shown above the output before the node runs. */
 export const nodeHints: NodeHint[] = [

@@ -31,8 +31,8 @@ export interface Followed {
 	output: Output;
 }
 
-/** A result of a task that has ended: failed and "no video" are problems. */
-function resultOfTask(known: KnownTask, task: Task): Result {
+/** The result of a task that has ended: failed and "no video" are problems. */
+export function resultOfTask(known: KnownTask, task: Task): Result {
 	if (task.state === 'failed') {
 		const problem = taskFailed(task.taskId, task.errorMessage, task.consumedCredits);
 		return { known, task, problem };

@@ -5,7 +5,7 @@
 import type { IBinaryData, IDataObject, IExecuteFunctions, INodeExecutionData } from 'n8n-workflow';
 
 import { nodeError, notSent, withItem, type Problem } from '../shared/errors';
-import { errorOutputItem, failedItem, onErrorOf } from '../shared/onError';
+import { errorOutputItem, failedItem, onErrorOf, type OnError } from '../shared/onError';
 import { rawItem, taskItem, unreadTaskItem, type KnownTask, type Task } from '../shared/task';
 import { shorten } from '../shared/videoRequest';
 import { isTool, type Output } from './parameters';
@@ -136,42 +136,51 @@ function stopError(context: IExecuteFunctions, results: readonly Result[]) {
 	);
 }
 
-/**
- * The node's output: one item per input item, in order, each with its `pairedItem`.
- * Throws only when On Error is Stop and an item failed, after everything has ended.
- */
-export function deliver(
-	context: IExecuteFunctions,
-	results: readonly Result[],
-): INodeExecutionData[][] {
-	const onError = onErrorOf(context);
-	const tool = isTool(context);
-	// A problem of a paid task is an answer to a model, which would generate again after an error.
-	const nextStep = ({ problem, known }: Result): string | undefined => {
-		if (!tool || !problem || problem.code === 'task_failed') return undefined;
-		if (problem.code === 'maybe_created') return ASK_FIRST;
-		const isPaid = known.estimatedCredits !== null || ALWAYS_PAID.includes(problem.code);
-		return known.taskId && isPaid ? LOOK_LATER : undefined;
-	};
-	if (onError === 'stop' && results.some((one) => one.problem && !nextStep(one))) {
-		throw stopError(context, results);
+/** What a model should do next about a paid task: an answer to it, since it would generate again after an error. */
+function nextStepOf({ problem, known, task }: Result): string | undefined {
+	if (!problem) {
+		const isRunning = task ? task.state === 'running' : known.taskId !== null;
+		return isRunning ? LOOK_LATER : undefined;
 	}
-	const items = results.map((result, index): INodeExecutionData => {
+	if (problem.code === 'task_failed') return undefined;
+	if (problem.code === 'maybe_created') return ASK_FIRST;
+	const isPaid = known.estimatedCredits !== null || ALWAYS_PAID.includes(problem.code);
+	return known.taskId && isPaid ? LOOK_LATER : undefined;
+}
+
+/** One item per result, in order, each with its `pairedItem`. */
+export function itemsOf(
+	results: readonly Result[],
+	onError: OnError,
+	tool: boolean,
+): INodeExecutionData[] {
+	return results.map((result, index): INodeExecutionData => {
 		const pairedItem = { item: index };
-		const simplify = tool || (result.output?.simplify ?? true);
-		const json = jsonOf(result, simplify);
-		const next_step = nextStep(result);
+		const json = jsonOf(result, tool || (result.output?.simplify ?? true));
+		const next_step = tool ? nextStepOf(result) : undefined;
 		if (next_step) return { json: { ...json, next_step }, pairedItem };
-		if (tool && !result.problem && json.status === 'IN_PROGRESS') {
-			return { json: { ...json, next_step: LOOK_LATER }, pairedItem };
-		}
 		if (result.problem && onError === 'errorOutput' && !tool) {
 			return errorOutputItem(result.problem, json, index);
 		}
 		const binary = result.file ? { [result.file.field]: result.file.binary } : undefined;
 		return { json, pairedItem, ...(binary && { binary }) };
 	});
-	return [items];
+}
+
+/**
+ * The node's output: one item per input item, in order.
+ * Throws only when On Error is Stop and an item failed, after everything has ended.
+ */
+export function deliver(
+	context: IExecuteFunctions,
+	results: readonly Result[],
+): INodeExecutionData[][] {
+	const onError = onErrorOf(context.getNode());
+	const tool = isTool(context);
+	if (onError === 'stop' && results.some((one) => one.problem && !(tool && nextStepOf(one)))) {
+		throw stopError(context, results);
+	}
+	return [itemsOf(results, onError, tool)];
 }
 
 /** One result per item, in order, from results by item index. */

@@ -188,7 +188,7 @@ export async function submitAll(
 	clock: Clock,
 	callbackOf: CallbackOf = () => ({ ok: true, value: undefined }),
 ): Promise<Submitted> {
-	const stops = onErrorOf(context) === 'stop';
+	const stops = onErrorOf(context.getNode()) === 'stop';
 	const memory = memoryIn(context.getContext('node'));
 	const failed = new Map<number, Result>();
 	const followed: Followed[] = [];

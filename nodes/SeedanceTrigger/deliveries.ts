@@ -7,6 +7,8 @@
  */
 import type { IDataObject } from 'n8n-workflow';
 
+import { lineUp, type Lines, type Place } from '../shared/line';
+
 /** Events that are remembered for each trigger node. */
 export const REMEMBERED_EVENTS = 1000;
 
@@ -17,32 +19,23 @@ const FIELD = 'delivered';
 interface Known {
 	/** `task_id:outcome`, oldest first. */
 	events: Set<string>;
-	/** By task: when the last delivery in line is through. */
-	lines: Map<string, Promise<void>>;
+	/** Those of which it is not known yet whether n8n starts their run. */
+	pending: Set<string>;
+	/** By task. */
+	lines: Lines;
 }
 
 const triggers = new Map<string, Known>();
 
-/** A place in line. */
-export interface Place {
-	/** Resolves when all deliveries before this one are through; undefined when there are none. */
-	turn?: Promise<void>;
-	/** Lets the next one go on. */
-	leave: () => void;
-}
-
 export interface Deliveries {
-	/**
-	 * Takes a place in the line of a task, at once: of deliveries that come at the same moment, each sees what
-	 * became of the one before it.
-	 */
+	/** Takes a place in the line of a task, at once. */
 	lineUp: (taskId: string) => Place;
 	/** Whether a run was started for this event. */
 	has: (event: string) => boolean;
-	/** Remembers an event, in this process and in the static data. */
+	/** Remembers an event, in this process and in the static data, which n8n saves when it starts the run. */
 	add: (event: string) => void;
-	/** Forgets an event whose run was not started after all. n8n does not save the static data then. */
-	remove: (event: string) => void;
+	/** Tells whether its run was started; forgets it otherwise. */
+	settle: (event: string, isStarted: boolean) => void;
 }
 
 function storedEvents(staticData: IDataObject): string[] {
@@ -64,29 +57,29 @@ function trim(events: Set<string>): Set<string> {
  * loaded it for this request.
  */
 export function deliveriesOf(trigger: string, staticData: IDataObject): Deliveries {
-	const { events, lines } = triggers.get(trigger) ?? { events: new Set(), lines: new Map() };
-	triggers.set(trigger, { events, lines });
+	const known: Known = triggers.get(trigger) ?? {
+		events: new Set(),
+		pending: new Set(),
+		lines: new Map(),
+	};
+	triggers.set(trigger, known);
+	const { events, pending, lines } = known;
 	const stored = storedEvents(staticData);
 	return {
-		lineUp: (taskId) => {
-			const turn = lines.get(taskId);
-			let leave = () => {};
-			const left = new Promise<void>((resolve) => (leave = resolve));
-			const isThrough: Promise<void> = Promise.all([turn, left]).then(() => {
-				if (lines.get(taskId) === isThrough) lines.delete(taskId);
-			});
-			lines.set(taskId, isThrough);
-			return { turn, leave };
-		},
+		lineUp: (taskId) => lineUp(lines, taskId),
 		has: (event) => events.has(event) || stored.includes(event),
 		add: (event) => {
-			trim(events.add(event));
-			// What this process knows is the newest, so that of many at once none drops another's event.
+			// What this process knows is the newest, so that of many at once none drops another's event. One whose
+			// run is not started yet is saved by its own request only, or it would be lost when that fails.
+			const settled = [...events].filter((one) => !pending.has(one));
 			const others = stored.filter((one) => !events.has(one));
-			staticData[FIELD] = [...trim(new Set([...others, ...events]))];
+			staticData[FIELD] = [...trim(new Set([...others, ...settled, event]))];
+			trim(events.add(event));
+			pending.add(event);
 		},
-		remove: (event) => {
-			events.delete(event);
+		settle: (event, isStarted) => {
+			pending.delete(event);
+			if (!isStarted) events.delete(event);
 		},
 	};
 }

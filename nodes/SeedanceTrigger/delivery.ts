@@ -11,34 +11,17 @@
  */
 import type { IDataObject, IWebhookFunctions, IWebhookResponseData } from 'n8n-workflow';
 
-import { getAccount, getTask, type Account } from '../shared/api';
+import { answer, isTakenOver, unavailable, type Answer } from '../shared/answer';
+import type { Account } from '../shared/api';
 import { claimIn, isSignedBy, metadataIn, proofIn, taskIdsIn } from '../shared/callback';
 import type { Clock } from '../shared/clock';
-import { contactLost, readRefused, type CallFailure } from '../shared/errors';
+import { contactLost, readRefused } from '../shared/errors';
 import { isObject, readableText } from '../shared/json';
-import { rawItem, taskItem, type Task } from '../shared/task';
+import { DECIDE_WITHIN_MS, lookAt, within, type Look } from '../shared/look';
+import { hasVideo, rawItem, taskItem } from '../shared/task';
+import { accountOf } from './account';
 import { deliveriesOf } from './deliveries';
 import { readSettings, type Settings, type VideoEvent } from './settings';
-
-/** Milliseconds after which a delivery is decided; other providers wait 5 to 15 seconds for an answer. */
-export const DECIDE_WITHIN_MS = 8_000;
-/** Milliseconds for which a delivery that comes before `GET /status` shows the end is looked at again. */
-export const EARLY_MS = 5_000;
-/** Milliseconds between two looks; the last one repeats. */
-const PAUSES_MS = [250, 500, 1_000];
-/** Failed reads of a task after which the sender is asked to try again. */
-export const MAX_FAILED_READS = 3;
-/** Seconds after which a sender may try again. */
-export const RETRY_AFTER_SECONDS = 30;
-
-/** A delivery that starts no run. */
-interface Answer {
-	status: 200 | 400 | 401 | 404 | 503;
-	/** For the sender: nothing that only the account may know. */
-	message: string;
-	/** For n8n's log, where its user has to know. */
-	log?: string;
-}
 
 /** A delivery that starts a run. */
 interface Run {
@@ -57,81 +40,12 @@ interface Delivery {
 	isTestLink: boolean;
 }
 
-/** The part of n8n's request and response (Express) that is used here; its types come without those of Express. */
-interface HttpRequest {
-	method: string;
-}
-interface HttpResponse {
-	headersSent: boolean;
-	statusCode: number;
-	setHeader: (name: string, value: string) => unknown;
-	status: (code: number) => { json: (body: IDataObject) => unknown };
-	once: (event: 'close', listener: () => void) => unknown;
-}
-
-const UNAVAILABLE = 'The video could not be looked at right now. Deliver again later.';
-
-/** How the look at a task ended. `cannotTell`: the API gave no usable answer. */
-type Look =
-	| { outcome: 'ended'; task: Task }
-	| { outcome: 'running' }
-	| { outcome: 'unknownTask' }
-	| { outcome: 'cannotTell'; failure: CallFailure; isFinal: boolean };
-
-/** A success without its video may still get one; it counts as failed when it does not. */
-const hasVideo = (task: Task) => task.state === 'succeeded' && task.videoUrl !== null;
-
-/** The result of some work, or undefined when it takes longer than `ms`. */
-async function within<T>(work: Promise<T>, ms: number, clock: Clock): Promise<T | undefined> {
-	return await Promise.race([work, clock.sleep(Math.max(ms, 0)).then(() => undefined)]);
-}
-
-/**
- * Reads a task, again after passing trouble, and for {@link EARLY_MS} while it has not ended, when `isEarly` says
- * that this may be so. Ends at the deadline (milliseconds since 1970).
- */
-async function lookAt(
-	context: IWebhookFunctions,
-	account: Account,
-	taskId: string,
-	isEarly: boolean,
-	deadline: number,
-	clock: Clock,
-): Promise<Look> {
-	const lookUntil = Math.min(isEarly ? clock.now() + EARLY_MS : 0, deadline);
-	for (let looks = 0, failures = 0; ; looks++) {
-		const left = Math.max(deadline - clock.now(), 1);
-		const read = (await within(getTask(context, account, taskId, clock, left), left, clock)) ?? {
-			outcome: 'transient',
-			failure: { cause: 'no_answer', text: '' },
-		};
-		const next = clock.now() + PAUSES_MS[Math.min(looks, PAUSES_MS.length - 1)];
-		if (read.outcome === 'final') {
-			if (read.failure.cause === 'task_not_found') return { outcome: 'unknownTask' };
-			return { outcome: 'cannotTell', failure: read.failure, isFinal: true };
-		}
-		if (read.outcome === 'transient') {
-			failures++;
-			if (failures >= MAX_FAILED_READS || next >= deadline) {
-				return { outcome: 'cannotTell', failure: read.failure, isFinal: false };
-			}
-		} else {
-			failures = 0;
-			const { task } = read;
-			if (task.state === 'failed' || hasVideo(task)) return { outcome: 'ended', task };
-			if (next >= lookUntil) {
-				return task.state === 'running' ? { outcome: 'running' } : { outcome: 'ended', task };
-			}
-		}
-		await clock.sleep(next - clock.now());
-	}
-}
-
 /** Whether somebody may start this workflow: the account to read the task with, or the refusal. */
 async function admit(
 	context: IWebhookFunctions,
 	{ query, isTestLink }: Delivery,
 	settings: Settings,
+	clock: Clock,
 ): Promise<Account | Answer> {
 	const refuse = (log: string): Answer => ({
 		status: 401,
@@ -147,8 +61,8 @@ async function admit(
 		);
 	}
 	if (!isOpen && proof === 'malformed') return refuse('its address was changed on the way');
-	const account = await getAccount(context);
-	if ('problem' in account) return { status: 503, message: UNAVAILABLE, log: account.problem };
+	const account = await accountOf(context, clock);
+	if ('problem' in account) return unavailable(account.problem);
 	if (isOpen || isSignedBy(proof, account.apiKey)) return account;
 	return refuse(
 		'it is signed with a different API key, or its address was changed. Choose the same credential as in the Seedance node',
@@ -165,15 +79,13 @@ function decide(
 ): Answer | { item: IDataObject; event: string } {
 	if (look.outcome === 'cannotTell') {
 		const found = (look.isFinal ? readRefused : contactLost)(taskId, look.failure);
-		return { status: 503, message: UNAVAILABLE, log: found.message };
+		return unavailable(found.message);
 	}
 	if (look.outcome === 'running') {
 		if (claimIn(body) !== 'ended') return { status: 200, message: 'The video is not ready yet.' };
-		return {
-			status: 503,
-			message: UNAVAILABLE,
-			log: `it says that task ${taskId} has ended, but the API shows it as running. It starts nothing until the API shows the end`,
-		};
+		return unavailable(
+			`it says that task ${taskId} has ended, but the API shows it as running. It starts nothing until the API shows the end`,
+		);
 	}
 	const { task } = look;
 	const outcome: VideoEvent = hasVideo(task) ? 'succeeded' : 'failed';
@@ -216,7 +128,7 @@ async function handleTask(
 				deadline - clock.now(),
 				clock,
 			));
-		if (!isMyTurn) return { status: 503, message: UNAVAILABLE };
+		if (!isMyTurn) return unavailable();
 		const found = await look();
 		if (found.outcome === 'unknownTask') return undefined;
 		const decision = decide(taskId, found, delivery, settings, deliveries.has);
@@ -226,7 +138,7 @@ async function handleTask(
 		run = {
 			item,
 			settle: (isStarted) => {
-				if (!isStarted) deliveries.remove(event);
+				deliveries.settle(event, isStarted);
 				place.leave();
 			},
 		};
@@ -240,7 +152,7 @@ async function handle(context: IWebhookFunctions, clock: Clock): Promise<Answer 
 	const deadline = clock.now() + DECIDE_WITHIN_MS;
 	const settings = readSettings(context);
 	const query: unknown = context.getQueryData();
-	const { method }: HttpRequest = context.getRequestObject();
+	const { method }: { method: string } = context.getRequestObject();
 	const isTest = context.getMode() === 'manual';
 	const delivery: Delivery = {
 		query: isObject(query) ? query : {},
@@ -248,7 +160,7 @@ async function handle(context: IWebhookFunctions, clock: Clock): Promise<Answer 
 		isTest,
 		isTestLink: isTest && method === 'GET' && isObject(query) && proofIn(query) === 'absent',
 	};
-	const account = await admit(context, delivery, settings);
+	const account = await admit(context, delivery, settings, clock);
 	if ('status' in account) return account;
 	const taskIds = taskIdsIn(delivery.body, delivery.query);
 	for (const taskId of taskIds) {
@@ -263,28 +175,13 @@ async function handle(context: IWebhookFunctions, clock: Clock): Promise<Answer 
 	};
 }
 
-/** Answers by itself and starts nothing. What an operator has to know is in n8n's log, in the message text. */
-function answer(
-	context: IWebhookFunctions,
-	{ status, message, log }: Answer,
-): IWebhookResponseData {
-	if (log) {
-		const where = `workflow ${context.getWorkflow().id ?? ''}, node "${context.getNode().name}"`;
-		context.logger.warn(`Seedance Trigger refused a callback: ${log} (${where})`);
-	}
-	const response: HttpResponse = context.getResponseObject();
-	if (status === 503) response.setHeader('Retry-After', String(RETRY_AFTER_SECONDS));
-	response.status(status).json({ message });
-	return { noWebhookResponse: true };
-}
-
 /** Hands the run to n8n, which answers once it has taken it over. */
-function start(context: IWebhookFunctions, { item, settle }: Run): IWebhookResponseData {
-	if (settle) {
-		const response: HttpResponse = context.getResponseObject();
-		// An error of n8n means that the sender tries again; a sender that hung up has its run all the same.
-		response.once('close', () => settle(!(response.headersSent && response.statusCode >= 400)));
-	}
+function start(
+	context: IWebhookFunctions,
+	{ item, settle }: Run,
+	clock: Clock,
+): IWebhookResponseData {
+	if (settle) void isTakenOver(context, clock).then(settle);
 	return {
 		workflowData: [[{ json: item }]],
 		webhookResponse: { message: 'The workflow was started.' },
@@ -301,13 +198,9 @@ export async function handleDelivery(
 ): Promise<IWebhookResponseData> {
 	try {
 		const found = await handle(context, clock);
-		return 'status' in found ? answer(context, found) : start(context, found);
+		return 'status' in found ? answer(context, found) : start(context, found, clock);
 	} catch (error) {
 		const reason = error instanceof Error ? readableText(error.message, '') : '';
-		return answer(context, {
-			status: 503,
-			message: UNAVAILABLE,
-			log: `this node could not be read: ${reason}`,
-		});
+		return answer(context, unavailable(`this node could not be read: ${reason}`));
 	}
 }

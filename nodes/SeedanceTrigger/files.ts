@@ -31,7 +31,7 @@ async function withFile(
 	const got = await downloadVideo(context, url, task.taskId, clock);
 	if (got.ok) return { json, pairedItem, binary: { [field]: got.binary } };
 	const problem = downloadFailed(task.taskId, url, got.why, got.expired);
-	const onError = onErrorOf(context);
+	const onError = onErrorOf(context.getNode());
 	const isSimple = json.video_url === url;
 	const failed = failedItem(
 		isSimple ? json : { ...taskItem(task), metadata: json.metadata },

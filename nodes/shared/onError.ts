@@ -1,14 +1,16 @@
 /** n8n's On Error, the one failure knob, and what a failed item looks like under each of its settings. */
-import type { IDataObject, IExecuteFunctions, INodeExecutionData } from 'n8n-workflow';
+import type { IDataObject, INode, INodeExecutionData } from 'n8n-workflow';
 
 import type { Problem } from './errors';
 
 /** What On Error says: stop, go on in the one output, or use the error output. */
 export type OnError = 'stop' | 'continue' | 'errorOutput';
 
-export function onErrorOf(context: IExecuteFunctions): OnError {
-	if (context.getNode().onError === 'continueErrorOutput') return 'errorOutput';
-	return context.continueOnFail() ? 'continue' : 'stop';
+/** The setting of a node; `continueOnFail` is what old workflows have in its place. */
+export function onErrorOf({ onError, continueOnFail }: INode): OnError {
+	if (onError === 'continueErrorOutput') return 'errorOutput';
+	const goesOn = onError === undefined ? continueOnFail : onError === 'continueRegularOutput';
+	return goesOn ? 'continue' : 'stop';
 }
 
 /** The item of a task with what went wrong: the same shape, and two fields for workflows. */

@@ -40,6 +40,15 @@ export function stateOf(statusWord: string): TaskState {
 	return FAILURE_WORDS.includes(word) ? 'failed' : 'running';
 }
 
+export function hasVideo(task: Task): boolean {
+	return task.state === 'succeeded' && task.videoUrl !== null;
+}
+
+/** Whether a task has ended for good: a success without its video may still get one. */
+export function hasEnded(task: Task): boolean {
+	return task.state === 'failed' || hasVideo(task);
+}
+
 /** The video's link: `response[0]` by the document; a bare text is taken too. */
 function videoUrlOf(response: unknown): string | null {
 	const list: unknown[] = Array.isArray(response) ? response : [response];
@@ -117,7 +126,7 @@ export function taskItem(task: Task, known?: KnownTask): TaskItem {
 		task_id: task.taskId,
 		status: NORMALISED[task.state],
 		finished: task.state !== 'running',
-		succeeded: task.state === 'succeeded' && task.videoUrl !== null,
+		succeeded: hasVideo(task),
 		video_url: task.videoUrl,
 		prompt: task.prompt ?? known?.prompt ?? null,
 		consumed_credits: task.consumedCredits,

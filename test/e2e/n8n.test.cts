@@ -2,6 +2,7 @@
  * The packed package in a real n8n server, against the sandbox: what a user of the editor does, done over n8n's own REST
  * interface. One n8n serves all suites, because its start takes longer than all of their workflows.
  */
+import { crashSuite } from './crash.suite.cjs';
 import { credentialSuite } from './credential.suite.cjs';
 import { errorsSuite } from './errors.suite.cjs';
 import { examplesSuite } from './examples.suite.cjs';
@@ -9,6 +10,7 @@ import { hostileSuite } from './hostile.suite.cjs';
 import { installedSuite } from './installed.suite.cjs';
 import { onErrorSuite } from './onError.suite.cjs';
 import { operationsSuite } from './operations.suite.cjs';
+import { pauseSuite } from './pause.suite.cjs';
 import { retrySuite } from './retry.suite.cjs';
 import { secretsSuite } from './secrets.suite.cjs';
 import { stopSuite } from './stop.suite.cjs';
@@ -38,6 +40,8 @@ describe('an error of the API', errorsSuite);
 describe('On Error', onErrorSuite);
 describe('Stop', stopSuite);
 describe('Retry', retrySuite);
+describe('Pause Until Callback', pauseSuite);
+describe('a crash of n8n', crashSuite);
 describe('Seedance Trigger', triggerSuite);
 describe('a hostile sender', hostileSuite);
 describe('example', examplesSuite);

@@ -5,7 +5,7 @@ import type { INodeProperties } from 'n8n-workflow';
 import ts from 'typescript';
 import { SeedanceApi } from '../../credentials/SeedanceApi.credentials';
 import { Seedance } from '../../nodes/Seedance/Seedance.node';
-import { DECIDE_WITHIN_MS, EARLY_MS } from '../../nodes/SeedanceTrigger/delivery';
+import { DECIDE_WITHIN_MS, EARLY_MS } from '../../nodes/shared/look';
 import { REMEMBERED_EVENTS } from '../../nodes/SeedanceTrigger/deliveries';
 import { SeedanceTrigger } from '../../nodes/SeedanceTrigger/SeedanceTrigger.node';
 import {
@@ -105,7 +105,9 @@ function entriesOf(property: INodeProperties): Array<[string, INodeProperties, s
 /** Every field below the operation, the ones of the same name put together. */
 function fieldsOfTheNode(): Field[] {
 	const fields = new Map<string, Field>();
-	const below = properties.filter(({ name }) => !['resource', 'operation'].includes(name));
+	const below = properties.filter(
+		({ name, type }) => type !== 'notice' && !['resource', 'operation'].includes(name),
+	);
 	for (const [label, property, where] of below.flatMap(entriesOf)) {
 		const field = fields.get(label) ?? { label, operations: [], defaults: [] };
 		field.operations = operations
@@ -174,8 +176,7 @@ describe('the README', () => {
 
 	it('explains every answer of the trigger', () => {
 		const [, ...rows] = tableWith('The trigger answers', 'When');
-		const statuses =
-			read('nodes/SeedanceTrigger/delivery.ts').match(/status: ([\d |]+);/)?.[1] ?? '';
+		const statuses = read('nodes/shared/answer.ts').match(/status: ([\d |]+);/)?.[1] ?? '';
 		expect(rows.map(([status]) => plain(status))).toEqual(statuses.split(' | '));
 	});
 

@@ -2,6 +2,7 @@
 // They only ever go to this machine.
 import axios from 'axios';
 import { randomBytes } from 'node:crypto';
+import { setMaxListeners } from 'node:events';
 import { isIPv4 } from 'node:net';
 
 import type { SandboxTask } from './tasks.cjs';
@@ -125,7 +126,7 @@ export class Callbacks {
 	plan: CallbackPlan;
 	private readonly special: Array<{ match: string; plan: Partial<CallbackPlan> }> = [];
 	private readonly underWay = new Set<Promise<void>>();
-	private stop = new AbortController();
+	private stop = newStop();
 
 	constructor(private readonly options: CallbacksOptions) {
 		this.plan = options.plan;
@@ -170,7 +171,7 @@ export class Callbacks {
 	/** Gives up whatever is under way, and forgets all records and special plans. */
 	clear(): void {
 		this.stop.abort();
-		this.stop = new AbortController();
+		this.stop = newStop();
 		this.deliveries.length = 0;
 		this.refused.length = 0;
 		this.special.length = 0;
@@ -272,6 +273,13 @@ export class Callbacks {
 		this.options.changed();
 		return delivery;
 	}
+}
+
+/** Any number of deliveries may be under way at once. */
+function newStop(): AbortController {
+	const stop = new AbortController();
+	setMaxListeners(0, stop.signal);
+	return stop;
 }
 
 interface Content {

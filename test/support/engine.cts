@@ -4,6 +4,7 @@ import {
 	BinaryDataService,
 	ExecutionLifecycleHooks,
 	ExternalSecretsProxy,
+	WebhookContext,
 	WorkflowExecute,
 } from 'n8n-core';
 import {
@@ -38,6 +39,7 @@ import {
 	type IWorkflowSettings,
 	type WorkflowExecuteMode,
 } from 'n8n-workflow';
+import { EventEmitter } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
@@ -102,6 +104,8 @@ export interface Run {
 	reached: (name: string) => INodeExecutionData[] | undefined;
 	/** What the Seedance node remembers in this execution. */
 	contextData: IDataObject;
+	/** The execution's id. */
+	id: string;
 	/** The whole execution as n8n stores it. */
 	data: IRunExecutionData;
 	/** Everything the run wrote to the log. */
@@ -115,6 +119,19 @@ export interface RunError {
 	description: string;
 	context: IDataObject;
 	node: string | undefined;
+}
+
+/** A callback for a suspended run, and what came of it. */
+export interface Callback {
+	method?: 'GET' | 'POST';
+	query?: IDataObject;
+	body?: unknown;
+}
+export interface CallbackAnswer {
+	status: number;
+	body: unknown;
+	/** The run when it went on; undefined while it stays suspended. */
+	run?: Run;
 }
 
 export interface Running {
@@ -140,6 +157,10 @@ export interface Engine {
 	start: (order: Order) => Running;
 	/** "Retry" in the list of executions: goes on from the node that failed, with what it remembers. */
 	retry: (run: Run, changes?: Partial<Order>) => Promise<Run>;
+	/** A callback for a suspended run: n8n's resume hook with what it has stored, and the run when it goes on. */
+	callback: (run: Run, callback: Callback, changes?: Partial<Order>) => Promise<CallbackAnswer>;
+	/** A suspended run whose time is up. */
+	timeUp: (run: Run) => Promise<Run>;
 	/** Puts a file into n8n's store, as a node before this one would have. */
 	storeFile: (bytes: Buffer, fileName: string, mimeType: string) => Promise<IBinaryData>;
 	readFile: (file: IBinaryData) => Promise<Buffer>;
@@ -351,6 +372,29 @@ function asJson(value: object): string {
 	return JSON.stringify(replaceCircularReferences(deepCopy(value)));
 }
 
+/** The part of n8n's response that a resume hook uses. */
+class HookResponse extends EventEmitter {
+	statusCode = 200;
+
+	closed = false;
+
+	writableEnded = false;
+
+	body: unknown;
+
+	setHeader(): void {}
+
+	status(code: number): this {
+		this.statusCode = code;
+		return this;
+	}
+
+	json(body: unknown): void {
+		this.body = body;
+		this.writableEnded = true;
+	}
+}
+
 /** A copy that went through JSON, as everything does that n8n stores. */
 function asStored(data: IRunExecutionData): IRunExecutionData {
 	const copy: IRunExecutionData = JSON.parse(JSON.stringify(replaceCircularReferences(data)));
@@ -421,12 +465,13 @@ function errorOf(run: IRun): RunError | undefined {
 	};
 }
 
-function runOf(run: IRun, logs: readonly LogLine[]): Run {
+function runOf(id: string, run: IRun, logs: readonly LogLine[]): Run {
 	const { data } = run;
 	const last = (name: string) => data.resultData.runData[name]?.at(-1)?.data?.main;
 	const outputs = (last(NODE) ?? []).map((items) => items ?? []);
 	const items = outputs[0] ?? [];
 	return {
+		id,
 		status: run.status,
 		outputs,
 		items,
@@ -538,9 +583,12 @@ export async function startEngine(options: { clockSpeed?: number } = {}): Promis
 	const { realClock } = clock;
 	jest.spyOn(clock, 'realClock').mockImplementation(fastClock(realClock, () => clockSpeed));
 
-	const launch = (order: Order, mode: WorkflowExecuteMode, given?: IRunExecutionData): Running => {
-		executions += 1;
-		const executionId = String(executions);
+	const launch = (
+		order: Order,
+		mode: WorkflowExecuteMode,
+		given?: IRunExecutionData,
+		executionId = String((executions += 1)),
+	): Running => {
 		const workflow = workflowOf(order);
 		const start = workflow.getNode('Start');
 		if (!start) throw new Error('The workflow has no start');
@@ -578,13 +626,18 @@ export async function startEngine(options: { clockSpeed?: number } = {}): Promis
 		return {
 			stop: () => running.cancel(),
 			finished: running.then((run) => ({
-				...runOf(run, logs.slice(before)),
+				...runOf(executionId, run, logs.slice(before)),
 				status: stored[0] ?? run.status,
 			})),
 		};
 	};
 
 	const orders = new WeakMap<Run, Order>();
+	const orderOf = (run: Run): Order => {
+		const order = orders.get(run);
+		if (!order) throw new Error('That is no run of this engine');
+		return order;
+	};
 	const start = (order: Order): Running => {
 		const running = launch(order, order.mode ?? 'manual');
 		return {
@@ -627,8 +680,7 @@ export async function startEngine(options: { clockSpeed?: number } = {}): Promis
 		start,
 		run: async (order) => await start(order).finished,
 		retry: async (run, changes = {}) => {
-			const order = orders.get(run);
-			if (!order) throw new Error('Only a run of this engine can be retried');
+			const order = orderOf(run);
 			// What n8n does with the stored execution: the error and the failed run of its node go away.
 			const data = asStored(run.data);
 			const { lastNodeExecuted, runData } = data.resultData;
@@ -640,6 +692,61 @@ export async function startEngine(options: { clockSpeed?: number } = {}): Promis
 			const retried = await launch(again, 'retry', data).finished;
 			orders.set(retried, again);
 			return retried;
+		},
+		callback: async (run, { method = 'POST', query = {}, body }, changes = {}) => {
+			const order = { ...orderOf(run), ...changes };
+			const mode = order.mode ?? 'manual';
+			// What n8n does with the stored execution before it calls the hook.
+			const data = asStored(run.data);
+			const entry = data.executionData?.nodeExecutionStack[0];
+			if (!entry || !data.waitTill) throw new Error('Only a suspended run can get a callback');
+			entry.node.disabled = true;
+			delete data.waitTill;
+			data.resultData.runData[NODE].pop();
+			const workflow = workflowOf(order);
+			const node = workflow.getNode(NODE);
+			const hook = nodeTypeOf(SEEDANCE).webhook;
+			if (!node || !hook) throw new Error('The node has no resume hook');
+			const response = new HookResponse();
+			const context = new WebhookContext(
+				workflow,
+				node,
+				{
+					...additionalDataOf(helper, restApiUrl),
+					executionId: run.id,
+					httpRequest: Object.assign(Object.create(null), { method, query, body, headers: {} }),
+					httpResponse: Object.assign(response),
+				},
+				mode,
+				{
+					httpMethod: method,
+					node: NODE,
+					path: '',
+					webhookDescription: { name: 'default', httpMethod: method, path: '' },
+					workflowId: WORKFLOW_ID,
+					workflowExecuteAdditionalData: additionalDataOf(helper, restApiUrl),
+				},
+				[],
+				data,
+			);
+			const { workflowData, webhookResponse } = await hook.call(context);
+			if (!workflowData) return { status: response.statusCode, body: response.body };
+			entry.data.main = workflowData;
+			entry.metadata = { ...entry.metadata, forwardAllOutputs: true };
+			const resumed = launch(order, mode, data, run.id);
+			response.writableEnded = true;
+			response.closed = true;
+			response.emit('close');
+			const ended = await resumed.finished;
+			orders.set(ended, order);
+			return { status: 200, body: webhookResponse, run: ended };
+		},
+		timeUp: async (run) => {
+			const order = orderOf(run);
+			const ended = await launch(order, order.mode ?? 'manual', asStored(run.data), run.id)
+				.finished;
+			orders.set(ended, order);
+			return ended;
 		},
 		storeFile: async (bytes, fileName, mimeType) =>
 			await binaries.store(

@@ -1,0 +1,35 @@
+/**
+ * The account of the trigger's credential. n8n builds a whole expression engine each time a credential is read (about
+ * 40 ms of computing, measured), so under load one reading serves all deliveries of a second.
+ */
+import type { IWebhookFunctions } from 'n8n-workflow';
+
+import { CREDENTIAL_TYPE, getAccount, type Account } from '../shared/api';
+import type { Clock } from '../shared/clock';
+
+/** Milliseconds. A changed key is taken up after that; the videos that carry its signature take longer. */
+export const ACCOUNT_KEPT_MS = 1_000;
+/** Trigger nodes whose account is kept. */
+const KEPT_ACCOUNTS = 100;
+
+type Found = Account | { problem: string };
+
+const kept = new Map<string, { found: Promise<Found>; readAt: number }>();
+
+/** The account, read at most {@link ACCOUNT_KEPT_MS} ago; a text says what is wrong with it. Throws what n8n throws. */
+export async function accountOf(context: IWebhookFunctions, clock: Clock): Promise<Found> {
+	const { id, credentials } = context.getNode();
+	const name = [context.getWorkflow().id, id, credentials?.[CREDENTIAL_TYPE]?.id].join(':');
+	const last = kept.get(name);
+	if (last && clock.now() - last.readAt < ACCOUNT_KEPT_MS) return await last.found;
+	const found = getAccount(context);
+	kept.delete(name);
+	kept.set(name, { found, readAt: clock.now() });
+	for (const oldest of kept.keys()) {
+		if (kept.size <= KEPT_ACCOUNTS) break;
+		kept.delete(oldest);
+	}
+	// A reading that failed is not kept.
+	found.catch(() => kept.delete(name));
+	return await found;
+}

@@ -1,0 +1,76 @@
+/**
+ * A look at a task because a callback says something about it: short, patient with a callback that is early,
+ * and over in time for an answer.
+ */
+import type { IWebhookFunctions } from 'n8n-workflow';
+
+import { getTask, type Account } from './api';
+import type { Clock } from './clock';
+import type { CallFailure } from './errors';
+import { hasEnded, type Task } from './task';
+
+/** Milliseconds after which a callback is decided; other providers wait 5 to 15 seconds for an answer. */
+export const DECIDE_WITHIN_MS = 8_000;
+/** Milliseconds for which a callback that comes before `GET /status` shows the end is looked at again. */
+export const EARLY_MS = 5_000;
+/** Milliseconds between two looks; the last one repeats. */
+const PAUSES_MS = [250, 500, 1_000];
+/** Failed reads of a task after which the sender is asked to try again. */
+export const MAX_FAILED_READS = 3;
+
+/** How the look at a task ended. `cannotTell`: the API gave no usable answer; `isFinal`: asking again gives the same. */
+export type Look =
+	| { outcome: 'ended'; task: Task }
+	| { outcome: 'running' }
+	| { outcome: 'unknownTask' }
+	| { outcome: 'cannotTell'; failure: CallFailure; isFinal: boolean };
+
+/** The result of some work, or undefined when it takes longer than `ms`. */
+export async function within<T>(
+	work: Promise<T>,
+	ms: number,
+	clock: Clock,
+): Promise<T | undefined> {
+	return await Promise.race([work, clock.sleep(Math.max(ms, 0)).then(() => undefined)]);
+}
+
+/**
+ * Reads a task, again after passing trouble, and for {@link EARLY_MS} while it has not ended, when `isEarly` says
+ * that this may be so. Ends at the deadline (milliseconds since 1970). Never throws.
+ */
+export async function lookAt(
+	context: IWebhookFunctions,
+	account: Account,
+	taskId: string,
+	isEarly: boolean,
+	deadline: number,
+	clock: Clock,
+): Promise<Look> {
+	const lookUntil = Math.min(isEarly ? clock.now() + EARLY_MS : 0, deadline);
+	for (let looks = 0, failures = 0; ; looks++) {
+		const left = Math.max(deadline - clock.now(), 1);
+		const read = (await within(getTask(context, account, taskId, clock, left), left, clock)) ?? {
+			outcome: 'transient',
+			failure: { cause: 'no_answer', text: '' },
+		};
+		const next = clock.now() + PAUSES_MS[Math.min(looks, PAUSES_MS.length - 1)];
+		if (read.outcome === 'final') {
+			if (read.failure.cause === 'task_not_found') return { outcome: 'unknownTask' };
+			return { outcome: 'cannotTell', failure: read.failure, isFinal: true };
+		}
+		if (read.outcome === 'transient') {
+			failures++;
+			if (failures >= MAX_FAILED_READS || next >= deadline) {
+				return { outcome: 'cannotTell', failure: read.failure, isFinal: false };
+			}
+		} else {
+			failures = 0;
+			const { task } = read;
+			if (hasEnded(task)) return { outcome: 'ended', task };
+			if (next >= lookUntil) {
+				return task.state === 'running' ? { outcome: 'running' } : { outcome: 'ended', task };
+			}
+		}
+		await clock.sleep(next - clock.now());
+	}
+}
