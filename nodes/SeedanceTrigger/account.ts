@@ -29,7 +29,8 @@ export async function accountOf(context: IWebhookFunctions, clock: Clock): Promi
 		if (kept.size <= KEPT_ACCOUNTS) break;
 		kept.delete(oldest);
 	}
-	// A reading that failed is not kept.
-	found.catch(() => kept.delete(name));
+	const forget = () => kept.get(name)?.found === found && kept.delete(name);
+	// What a person is about to correct is not kept.
+	found.then((account) => 'problem' in account && forget(), forget);
 	return await found;
 }

@@ -102,7 +102,7 @@ export function hostileSuite() {
 		]);
 
 		const log = n8n.log().slice(logged);
-		expect(log).toContain('Seedance Trigger refused a callback: ');
+		expect(log).toContain('Seedance refused a callback: ');
 		const signatures = deliveries.flatMap((delivery) => delivery.signatures);
 		expect([...secrets, ...signatures].filter((secret) => log.includes(secret))).toEqual([]);
 	}, 180_000);

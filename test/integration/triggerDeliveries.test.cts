@@ -201,7 +201,7 @@ describe('the signature', () => {
 			if (kept) world.host.credentials.set('Main account', kept);
 			else trigger.credential = null;
 			expect(await report(taskId)).toMatchObject({ status: 503 });
-			expect(log()).toContain('Seedance Trigger refused a callback: ');
+			expect(log()).toContain('Seedance refused a callback: ');
 			expect(trigger.runs).toEqual([]);
 			trigger.credential = 'Main account';
 			const { apiKey, baseUrl } = world.sandbox;
@@ -746,7 +746,7 @@ describe('trouble of the API', () => {
 		const taskId = await world.endedTask();
 		sandbox.faults.on('status', fault, { times: 'always' });
 		expect(await report(taskId)).toMatchObject({ status: 503 });
-		expect(log()).toContain('Seedance Trigger refused a callback: ');
+		expect(log()).toContain('Seedance refused a callback: ');
 		expect(trigger.runs).toEqual([]);
 		sandbox.faults.clear();
 		host.clockSpeed = 1;

@@ -47,12 +47,15 @@ import { join } from 'node:path';
 
 import { SeedanceApi } from '../../credentials/SeedanceApi.credentials';
 import { Seedance } from '../../nodes/Seedance/Seedance.node';
+import { SeedanceTrigger } from '../../nodes/SeedanceTrigger/SeedanceTrigger.node';
 import * as clock from '../../nodes/shared/clock';
 
 /** Type names of the node, as n8n gives them to an installed package. */
 export const SEEDANCE = 'n8n-nodes-seedance.seedance';
 /** The same node as n8n hands it to an AI agent. */
 export const SEEDANCE_TOOL = 'n8n-nodes-seedance.seedanceTool';
+/** The trigger; its `execute` runs inside the execution that a callback has started. */
+export const SEEDANCE_TRIGGER = 'n8n-nodes-seedance.seedanceTrigger';
 /** Name of the node under test in every workflow made by `start`. */
 export const NODE = 'Seedance';
 
@@ -239,6 +242,7 @@ class Rounds implements INodeType {
 const NODE_TYPES: Readonly<Record<string, INodeType>> = {
 	[SEEDANCE]: new Seedance(),
 	[SEEDANCE_TOOL]: new Seedance(),
+	[SEEDANCE_TRIGGER]: new SeedanceTrigger(),
 	'test.passThrough': new PassThrough(),
 	'test.breaksOnce': new BreaksOnce(),
 	'test.rounds': new Rounds(),

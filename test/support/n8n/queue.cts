@@ -138,10 +138,8 @@ export async function startQueue(options: QueueOptions = {}): Promise<N8nQueue> 
 			3 + workerCount + webhookCount,
 		);
 		const webhookPorts = ports.splice(workerCount);
-		const [postgres, packed] = await Promise.all([
-			preparePostgres(site, services, postgresPort),
-			preparePackages(site, [options.packages ?? []].flat()),
-		]);
+		const packed = await preparePackages(site, [options.packages ?? []].flat());
+		const postgres = await preparePostgres(site, services, postgresPort);
 		const redis = prepareRedis(site, services, redisPort);
 		stores.push(postgres.server, redis.server);
 
@@ -230,7 +228,8 @@ async function ensureServices(): Promise<Services> {
 async function plainUser(): Promise<Site['user']> {
 	if (process.getuid?.() !== 0) return undefined;
 	for (const name of PLAIN_USERS) {
-		const id = async (option: string) => Number((await run('id', [option, name])).trim());
+		const id = async (option: string) =>
+			Number((await promisify(execFile)('id', [option, name])).stdout);
 		try {
 			return { uid: await id('-u'), gid: await id('-g') };
 		} catch {
@@ -253,7 +252,7 @@ async function preparePostgres(
 	const data = join(folder, 'data');
 	// What PostgreSQL says, and with that when it is ready, depends on the language.
 	const env = { PATH: process.env.PATH, LC_ALL: 'C' };
-	await run(
+	const making = promisify(execFile)(
 		initdb,
 		[
 			`--pgdata=${data}`,
@@ -264,8 +263,11 @@ async function preparePostgres(
 			'--locale=C',
 			'--no-sync',
 		],
-		{ cwd: folder, env, ...user },
+		{ cwd: folder, env, signal, ...user },
 	);
+	const onEnd =
+		making.child.pid === undefined ? undefined : site.onSpawn(making.child.pid, 'SIGTERM');
+	await making.finally(onEnd);
 	const settings = {
 		listen_addresses: HOST,
 		port: String(port),
@@ -397,14 +399,6 @@ function writeSecret({ user }: Site, file: string, text: string): string {
 
 function newPassword(): string {
 	return randomBytes(18).toString('hex');
-}
-
-async function run(
-	command: string,
-	args: string[],
-	options: { cwd?: string; env?: NodeJS.ProcessEnv; uid?: number; gid?: number } = {},
-): Promise<string> {
-	return (await promisify(execFile)(command, args, options)).stdout;
 }
 
 function isServices(value: unknown): value is Services {
