@@ -25,7 +25,9 @@ const EXPIRED_STATUSES = [403, 404, 410];
 /** The part of a Node.js stream that is used here; n8n's types hide it behind `any`. */
 interface ByteStream {
 	on(event: 'data', listener: (chunk: Uint8Array) => void): unknown;
+	on(event: 'newListener', listener: (event: string) => void): unknown;
 	pause(): unknown;
+	resume(): unknown;
 	destroy(error?: Error): unknown;
 }
 
@@ -36,6 +38,7 @@ function isByteStream(
 		isObject(value) &&
 		typeof value.on === 'function' &&
 		typeof value.pause === 'function' &&
+		typeof value.resume === 'function' &&
 		typeof value.destroy === 'function'
 	);
 }
@@ -94,6 +97,10 @@ async function downloadOnce(
 	stream.on('data', (chunk) => {
 		lastByte = clock.now();
 		bytes += chunk.length;
+	});
+	// Where n8n collects the file in memory, for its database, it only listens: a paused stream would wait for ever.
+	stream.on('newListener', (event) => {
+		if (event === 'data') void Promise.resolve().then(() => stream.resume());
 	});
 	const stalled = (async (): Promise<never> => {
 		let isStopped = false;

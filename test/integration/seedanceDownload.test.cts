@@ -181,3 +181,11 @@ describe('a download that fails', () => {
 		expect(Date.now() - start).toBeLessThan(1000);
 	});
 });
+
+it('stores the file also where n8n collects it in memory first, as it does for its database', async () => {
+	world.n8n.binariesInMemory = true;
+	const run = await world.run({ prompt: 'A boat' });
+	const file = run.items[0].binary?.data;
+	expect(file).toMatchObject({ bytes: 200_000, mimeType: 'video/mp4' });
+	expect(world.sandbox.ledger.videoReads()).toHaveLength(1);
+});

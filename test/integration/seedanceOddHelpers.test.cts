@@ -35,7 +35,7 @@ describe('a download', () => {
 	});
 
 	it('without a status has failed', async () => {
-		const body = { on: () => 0, pause: () => 0, destroy: () => 0 };
+		const body = { on: () => 0, pause: () => 0, resume: () => 0, destroy: () => 0 };
 		expect(await download(async () => ({ body }))).toMatchObject({ why: 'HTTP 0' });
 	});
 });

@@ -3,7 +3,9 @@
  * die. One n8n serves all suites, because its five processes take longer to start than all of the workflows.
  */
 import { executionSuite } from './execution.suite.cjs';
+import { pauseSuite } from './pause.suite.cjs';
 import { secretsSuite } from './secrets.suite.cjs';
+import { triggerSuite } from './trigger.suite.cjs';
 import { webhookSuite } from './webhook.suite.cjs';
 import { workerSuite } from './worker.suite.cjs';
 import { startWorld, stopWorld, tidyWorld, world } from './world.cjs';
@@ -26,5 +28,7 @@ afterEach(() => {
 
 describe('an execution', executionSuite);
 describe('a webhook process', webhookSuite);
+describe('Seedance Trigger', triggerSuite);
+describe('Pause Until Callback', pauseSuite);
 describe('a worker that dies', workerSuite);
 describe('the API key', secretsSuite);

@@ -16,7 +16,8 @@ import {
 	type SavedCredential,
 } from '../support/n8n/queue.cjs';
 
-export const NODE_TYPE = 'n8n-nodes-seedance.seedance';
+export const PACKAGE = 'n8n-nodes-seedance';
+export const NODE_TYPE = `${PACKAGE}.seedance`;
 export const CREDENTIAL_TYPE = 'seedanceApi';
 
 /** The name of the node that every workflow here begins with. */
@@ -85,6 +86,7 @@ export function tidyWorld(): void {
 	api.reset();
 	api.speed = SPEED;
 	api.videoBytes = VIDEO_BYTES;
+	api.callbacks.plan = { ...api.callbacks.plan, never: false };
 }
 
 export interface World {
@@ -103,12 +105,14 @@ export function world(): World {
 /** One node of a workflow; each takes its items from the one before. */
 export interface Step {
 	name: string;
-	/** By default the Seedance node's, with the right credential. */
+	/** By default the Seedance node's. A node of the package gets the right credential. */
 	type?: string;
 	typeVersion?: number;
 	parameters?: INodeParameters;
 	/** For a node that n8n calls from outside. */
 	webhookId?: string;
+	/** The Seedance node gets the right ones by itself. */
+	credentials?: INode['credentials'];
 }
 
 /** A Seedance node that makes a cheap and short video, or looks at one often. */
@@ -148,7 +152,7 @@ export async function saveWorkflow(steps: Step[], trigger = byHand()): Promise<s
 				typeVersion: 1,
 				position: [column * 220, 0],
 				parameters: {},
-				...(type === NODE_TYPE && {
+				...(type.startsWith(`${PACKAGE}.`) && {
 					credentials: { [CREDENTIAL_TYPE]: { id: account.id, name: account.name } },
 				}),
 				...step,
