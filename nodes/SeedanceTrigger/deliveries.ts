@@ -32,8 +32,13 @@ export interface Deliveries {
 	lineUp: (taskId: string) => Place;
 	/** Whether a run was started for this event. */
 	has: (event: string) => boolean;
-	/** Remembers an event, in this process and in the static data, which n8n saves when it starts the run. */
+	/** Remembers an event, in this process and in the static data. */
 	add: (event: string) => void;
+	/**
+	 * Writes an event into the static data once more, now that n8n has started its run. n8n 2 forgets while it does so that
+	 * the data has changed, and would save only the first change of a workflow's life (measured in 2.41).
+	 */
+	save: (event: string) => void;
 	/** Tells whether its run was started; forgets it otherwise. */
 	settle: (event: string, isStarted: boolean) => void;
 }
@@ -65,17 +70,24 @@ export function deliveriesOf(trigger: string, staticData: IDataObject): Deliveri
 	triggers.set(trigger, known);
 	const { events, pending, lines } = known;
 	const stored = storedEvents(staticData);
+	const write = (event: string): void => {
+		// What this process knows is the newest, so that of many at once none drops another's event. One whose
+		// run is not started yet is saved by its own request only, or it would be lost when that fails.
+		const settled = [...events].filter((one) => !pending.has(one));
+		const others = stored.filter((one) => !events.has(one));
+		staticData[FIELD] = [...trim(new Set([...others, ...settled, event]))];
+	};
 	return {
 		lineUp: (taskId) => lineUp(lines, taskId),
 		has: (event) => events.has(event) || stored.includes(event),
 		add: (event) => {
-			// What this process knows is the newest, so that of many at once none drops another's event. One whose
-			// run is not started yet is saved by its own request only, or it would be lost when that fails.
-			const settled = [...events].filter((one) => !pending.has(one));
-			const others = stored.filter((one) => !events.has(one));
-			staticData[FIELD] = [...trim(new Set([...others, ...settled, event]))];
+			write(event);
 			trim(events.add(event));
 			pending.add(event);
+		},
+		save: (event) => {
+			pending.delete(event);
+			write(event);
 		},
 		settle: (event, isStarted) => {
 			pending.delete(event);

@@ -28,6 +28,8 @@ interface Run {
 	item: IDataObject;
 	/** To be told whether n8n took the run over, where repeats are ignored. */
 	settle?: (isStarted: boolean) => void;
+	/** To be called when n8n has taken the run over and is about to save the static data. */
+	save?: () => void;
 }
 
 /** A request, taken apart. */
@@ -137,6 +139,7 @@ async function handleTask(
 		deliveries.add(event);
 		run = {
 			item,
+			save: () => deliveries.save(event),
 			settle: (isStarted) => {
 				deliveries.settle(event, isStarted);
 				place.leave();
@@ -178,13 +181,17 @@ async function handle(context: IWebhookFunctions, clock: Clock): Promise<Answer 
 /** Hands the run to n8n, which answers once it has taken it over. */
 function start(
 	context: IWebhookFunctions,
-	{ item, settle }: Run,
+	{ item, settle, save }: Run,
 	clock: Clock,
 ): IWebhookResponseData {
 	if (settle) void isTakenOver(context, clock).then(settle);
 	return {
 		workflowData: [[{ json: item }]],
-		webhookResponse: { message: 'The workflow was started.' },
+		// n8n 2 reads the answer between starting the run and saving the static data (measured): the last chance to write.
+		get webhookResponse() {
+			save?.();
+			return { message: 'The workflow was started.' };
+		},
 	};
 }
 

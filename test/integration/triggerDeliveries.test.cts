@@ -153,6 +153,36 @@ describe('the signature', () => {
 		},
 	);
 
+	it('has to be of the account of that very trigger, also when others have just been asked', async () => {
+		const { host, sandbox } = world;
+		const { apiKey, createTask } = sandbox.otherAccount;
+		host.credentials.set('Other account', { apiKey, baseUrl: sandbox.baseUrl });
+		const other = host.add({ node: 'Trigger of the other account', credential: 'Other account' });
+		const [mine, theirs] = [await world.endedTask(), createTask()];
+		sandbox.finish(theirs);
+		const query = signedQuery(apiKey);
+		expect(await report(mine)).toMatchObject({ status: 200 });
+		expect(await report(mine, { to: other.url })).toMatchObject({ status: 401 });
+		expect(await report(theirs, { to: other.url, query })).toMatchObject({ status: 200 });
+		expect(await report(theirs, { query })).toMatchObject({ status: 401 });
+		expect([startedFor(), startedFor(other)]).toEqual([[mine], [theirs]]);
+	});
+
+	it('with an old key is refused soon after the key in the credential was changed', async () => {
+		const { host, sandbox } = world;
+		const taskId = await world.endedTask();
+		expect(await report(taskId)).toMatchObject({ status: 200 });
+		const { apiKey } = sandbox.otherAccount;
+		host.credentials.set('Main account', { apiKey, baseUrl: sandbox.baseUrl });
+		const start = Date.now();
+		while ((await report(taskId)).status !== 401) expect(Date.now() - start).toBeLessThan(5_000);
+		const theirs = sandbox.otherAccount.createTask();
+		sandbox.finish(theirs);
+		const query = signedQuery(apiKey);
+		expect(await report(theirs, { query })).toMatchObject({ status: 200 });
+		expect(startedFor()).toEqual([taskId, theirs]);
+	});
+
 	it('is not asked for when the user has turned that off', async () => {
 		trigger.parameters = { options: { requireSignature: false } };
 		const [first, second] = [await world.endedTask(), await world.endedTask()];
@@ -330,6 +360,7 @@ describe('an event that is delivered more than once', () => {
 			await report(taskId, { to: url });
 			await report(taskId, { to: url });
 		}
+		expect([trigger, ...others].map(startedFor)).toEqual([[taskId], [taskId], [taskId]]);
 		host.restart();
 		for (const { url } of [trigger, ...others]) await report(taskId, { to: url });
 		expect([trigger, ...others].map(startedFor)).toEqual([[taskId], [taskId], [taskId]]);
@@ -397,6 +428,21 @@ describe('n8n cannot start the run', () => {
 		const answers = [await first, ...(await others)];
 		expect(statuses(answers)).toEqual([500, 200, 200, 200, 200]);
 		expect(answers.slice(1).filter((one) => message(one).includes('started'))).toHaveLength(1);
+		expect(startedFor()).toEqual([taskId]);
+	});
+
+	it('in time: those that wait for it get 503, and their next delivery is known', async () => {
+		const { host } = world;
+		const taskId = await world.endedTask();
+		const run = nextRun();
+		const first = report(taskId);
+		await run.asked;
+		host.clockSpeed = FAST;
+		expect(statuses(await atOnce(2, async () => await report(taskId)))).toEqual([503, 503]);
+		host.clockSpeed = 1;
+		run.succeeds();
+		expect(await first).toMatchObject({ status: 200 });
+		expect(message(await report(taskId))).toBe('This was delivered before.');
 		expect(startedFor()).toEqual([taskId]);
 	});
 
@@ -573,6 +619,16 @@ describe('a body', () => {
 		expect(startedFor()).toEqual([taskId]);
 	});
 
+	it('that names many tasks makes the API be read a few times at most', async () => {
+		const names = { task_id: 'seed1', taskId: 'seed2', id: 'seed3' };
+		const data = { task_id: 'seed4', taskId: 'seed5', id: 'seed6' };
+		const query = `${genuine()}&task_id=seed7`;
+		expect(await send(trigger.url, { query, ...json({ ...names, data }) })).toMatchObject({
+			status: 404,
+		});
+		expect(world.sandbox.ledger.statusReads().length).toBeLessThanOrEqual(3);
+	});
+
 	it('comes out raw without the callback URL when Simplify is off', async () => {
 		trigger.parameters = { simplify: false };
 		const { sandbox } = world;
@@ -628,6 +684,7 @@ describe('Trigger On', () => {
 		const taskId = await world.endedTask();
 		sandbox.faults.on('status', { kind: 'no-video', response: 'null' }, { times: 2 });
 		expect(await report(taskId)).toMatchObject({ status: 200 });
+		expect(trigger.runs[0].json[0].succeeded).toBe(true);
 		expect(trigger.runs.map((run) => run.json)).toEqual([[await world.itemOf(taskId)]]);
 	});
 

@@ -76,6 +76,9 @@ function problemsOf(delivery: HostileDelivery, answer: Answer): string[] {
 	const log = JSON.stringify(host.logs);
 	const logged = [...secrets(), ...delivery.signatures].filter((secret) => log.includes(secret));
 	if (logged.length) problems.push(`the log holds ${logged.join(', ')}`);
+	// Whoever reads the log sees one line for each refusal, and nothing of a sender's making in it but an id.
+	const odd = host.logs.filter(({ text }) => /\p{C}/u.test(text) || text.length > 1_500);
+	if (odd.length) problems.push(`the log has an odd line: ${JSON.stringify(odd[0]).slice(0, 300)}`);
 	if (host.thrown.length) problems.push(`the node threw ${String(host.thrown[0])}`);
 	if ('polluted' in {}) problems.push('Object.prototype was changed');
 	return problems;
