@@ -7,6 +7,7 @@
  *     node test/run.mjs sandbox    npm run sandbox: the API simulated on this machine
  *     node test/run.mjs demo       npm run demo: the sandbox, n8n and one generated video
  *     node test/run.mjs bench:trigger   npm run bench:trigger: deliveries a second, beside n8n's own Webhook node
+ *     node test/run.mjs bench:pause     npm run bench:pause: what many paused executions cost
  *
  * What is missing is installed first. Arguments that follow go to the program that is run. It stops at the first step
  * that fails, says which, and ends with an exit code other than 0. It uses Node's built-ins only.
@@ -45,7 +46,8 @@ const commands = {
 	queue: runQueue,
 	sandbox: runSandbox,
 	demo: runDemo,
-	'bench:trigger': runTriggerBench,
+	'bench:trigger': async (args) => await runBench('trigger', args),
+	'bench:pause': async (args) => await runBench('pause', args),
 };
 
 async function runTests() {
@@ -89,11 +91,12 @@ async function runDemo(args) {
 	return await runProgram('test/demo/demo.cts', args);
 }
 
-async function runTriggerBench(args) {
+/** A benchmark of `test/bench`, with the packed package in a real n8n. */
+async function runBench(name, args) {
 	await step('n8n', () => ensureN8n());
 	await step('build', build);
 	process.env.SEEDANCE_TARBALL = await step('pack', pack);
-	return await runProgram('test/bench/trigger.cts', args);
+	return await runProgram(`test/bench/${name}.cts`, args);
 }
 
 async function jest(projects, ...args) {
