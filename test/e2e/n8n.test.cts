@@ -26,11 +26,14 @@ beforeAll(startWorld, START_TIMEOUT);
 afterAll(stopWorld, 60_000);
 beforeEach(tidyWorld);
 afterEach(() => {
-	const { ledger } = world().sandbox;
+	const { ledger, callbacks, apiKey } = world().sandbox;
+	const told = JSON.stringify(callbacks.deliveries.map(({ answer }) => answer));
 	expect({ breaches: ledger.breaches(), leaks: ledger.keyLeaks }).toEqual({
 		breaches: [],
 		leaks: [],
 	});
+	expect(told).not.toContain(apiKey);
+	expect(told).not.toMatch(/seedance_sig|signature=/);
 });
 
 describe('the installed package', installedSuite);
@@ -45,4 +48,4 @@ describe('a crash of n8n', crashSuite);
 describe('Seedance Trigger', triggerSuite);
 describe('a hostile sender', hostileSuite);
 describe('example', examplesSuite);
-describe('the API key', secretsSuite);
+describe('secrets', secretsSuite);

@@ -1,7 +1,7 @@
 // Hosts Seedance Trigger in this process as n8n does: a real HTTP server that makes n8n-core's own webhook context for
 // each request, calls the node's `webhook()`, and does with the result what n8n 2.41 does (its `body-parser`,
-// `live-webhooks`, `test-webhooks`, `webhook-helpers` and `webhook-request-handler`, which are not in any package that a
-// test can load). Only a run is not carried out: it is noted.
+// `live-webhooks`, `test-webhooks`, `webhook-helpers`, `webhook-request-handler` and `workflow-runner`, which no test can
+// load). Only a run is not carried out: it is noted.
 import { WebhookContext } from 'n8n-core';
 import {
 	jsonParse,
@@ -41,16 +41,14 @@ import {
 	Credentials,
 	fastClock,
 	requireAsCore,
+	SEEDANCE_TRIGGER,
 	startCore,
 	type LogLine,
 	type StoredCredential,
 } from './engine.cjs';
 
-/** Type name of the node, as n8n gives it to an installed package. */
-export const SEEDANCE_TRIGGER = 'n8n-nodes-seedance.seedanceTrigger';
-
 /** MB that n8n takes of a body unless N8N_PAYLOAD_SIZE_MAX says otherwise. */
-export const PAYLOAD_MAX_MB = 16;
+const PAYLOAD_MAX_MB = 16;
 
 /** A trigger node in a workflow; what is not given is that of the usual one. */
 export interface TriggerPlace {
@@ -154,6 +152,8 @@ interface WebhookReply extends ServerResponse {
 	json: (body: unknown) => WebhookReply;
 	send: (body: string) => WebhookReply;
 }
+
+type WorkflowParameters = ConstructorParameters<typeof Workflow>[0];
 
 /** What n8n answers by itself: nothing when the node has answered. */
 type Answer = { noWebhookResponse: true } | { body: unknown; status: number };
@@ -332,8 +332,8 @@ export async function startTriggerHost(): Promise<TriggerHost> {
 		getKnownTypes: () => ({}),
 	};
 
-	/** The workflow as n8n makes it for each request, its static data as they are in the database at this moment. */
-	const workflowOf = async (place: Required<TriggerPlace>): Promise<Workflow> => {
+	/** What n8n reads of a workflow for each request, its static data as they are in the database at this moment. */
+	const load = async (place: Required<TriggerPlace>): Promise<WorkflowParameters> => {
 		await turn();
 		const nodes = [...places.values()]
 			.filter(({ workflow }) => workflow === place.workflow)
@@ -351,7 +351,7 @@ export async function startTriggerHost(): Promise<TriggerHost> {
 					}),
 				}),
 			);
-		return new Workflow({
+		return {
 			id: place.workflow,
 			name: 'A workflow under test',
 			nodes,
@@ -360,9 +360,9 @@ export async function startTriggerHost(): Promise<TriggerHost> {
 			},
 			active: true,
 			nodeTypes,
-			staticData: JSON.parse(staticData.get(place.workflow) ?? '{}'),
+			staticData: JSON.parse(staticData.get(place.workflow) ?? 'null') ?? undefined,
 			settings: { executionOrder: 'v1' },
-		});
+		};
 	};
 
 	/** Saved whole when it was changed, so that of several at once the last one wins. */
@@ -374,7 +374,12 @@ export async function startTriggerHost(): Promise<TriggerHost> {
 		workflow.staticData.__dataChanged = false;
 	};
 
-	const startRun = async (run: StartedRun, res: WebhookReply) => {
+	/**
+	 * n8n makes another workflow of what it has loaded, on the same object of static data, and forgets by that that the
+	 * data were changed. (Its next one has static data of its own.)
+	 */
+	const startRun = async (loaded: WorkflowParameters, run: StartedRun, res: WebhookReply) => {
+		new Workflow(loaded);
 		await turn();
 		if (createRun) {
 			const left = new Promise<void>((resolve) => res.once('close', resolve));
@@ -386,6 +391,7 @@ export async function startTriggerHost(): Promise<TriggerHost> {
 
 	/** n8n's `executeWebhook`; `respond` may be called before a run is started. */
 	const executeWebhook = async (
+		loaded: WorkflowParameters,
 		workflow: Workflow,
 		node: INode,
 		mode: StartedRun['mode'],
@@ -437,6 +443,7 @@ export async function startTriggerHost(): Promise<TriggerHost> {
 				hasResponded = true;
 				result = { noWebhookResponse: true, workflowData: [[{ json: {} }]] };
 			}
+			if (req.contentType === 'multipart/form-data') void result.webhookResponse;
 			if (result.noWebhookResponse === true && !hasResponded) {
 				void respond(null, { noWebhookResponse: true });
 				hasResponded = true;
@@ -448,7 +455,8 @@ export async function startTriggerHost(): Promise<TriggerHost> {
 				return false;
 			}
 			const json = items.map((item) => item.json);
-			await startRun({ workflow: workflow.id, node: node.name, mode, items, json }, res);
+			const run = { workflow: workflow.id, node: node.name, mode, items, json };
+			await startRun(loaded, run, res);
 			if (!hasResponded) {
 				const given = description.responseData ?? 'firstEntryJson';
 				const usual = result.webhookResponse ?? { message: 'Workflow was started' };
@@ -475,12 +483,13 @@ export async function startTriggerHost(): Promise<TriggerHost> {
 		if (!place || (isTest && !listening.has(key))) {
 			throw new ResponseError(404, `The requested webhook "${req.method}" is not registered.`);
 		}
-		const workflow = await workflowOf(place);
+		const loaded = await load(place);
+		const workflow = new Workflow(loaded);
 		const node = workflow.getNode(place.node);
 		if (!node) throw new ResponseError(404, 'Could not find node to process webhook.');
 		const mode = isTest ? 'manual' : 'webhook';
 		return await new Promise((resolve, reject) => {
-			executeWebhook(workflow, node, mode, req, res, async (error, answer) => {
+			executeWebhook(loaded, workflow, node, mode, req, res, async (error, answer) => {
 				if (error || !answer) return reject(error);
 				if (!isTest) await saveStaticData(workflow);
 				resolve(answer);
