@@ -15,8 +15,8 @@ import { claimIn, taskIdsIn } from '../shared/callback';
 import type { Clock } from '../shared/clock';
 import { contactLost, readRefused } from '../shared/errors';
 import { isObject, readableText } from '../shared/json';
-import { lineUp, type Lines } from '../shared/line';
-import { DECIDE_WITHIN_MS, lookAt, within } from '../shared/look';
+import { comesUp, lineUp, type Lines } from '../shared/line';
+import { DECIDE_WITHIN_MS, lookAt } from '../shared/look';
 import { rawItem, type Task } from '../shared/task';
 import { resultOfTask } from './follow';
 import { isSettled, keptPause, type Pause } from './pause';
@@ -133,14 +133,7 @@ async function handle(
 	const known = knownOf(name);
 	let isHandedOver = false;
 	try {
-		const isMyTurn =
-			!place.turn ||
-			(await within(
-				place.turn.then(() => true),
-				deadline - clock.now(),
-				clock,
-			));
-		if (!isMyTurn) return unavailable();
+		if (!(await comesUp(place, deadline - clock.now(), clock))) return unavailable();
 		if (known.isOver) return { status: 200, message: 'Noted. The execution goes on already.' };
 		const account = await getAccount(context);
 		if ('problem' in account) return unavailable(account.problem);

@@ -17,7 +17,8 @@ import { claimIn, isSignedBy, metadataIn, proofIn, taskIdsIn } from '../shared/c
 import type { Clock } from '../shared/clock';
 import { contactLost, readRefused } from '../shared/errors';
 import { isObject, readableText } from '../shared/json';
-import { DECIDE_WITHIN_MS, lookAt, within, type Look } from '../shared/look';
+import { comesUp } from '../shared/line';
+import { DECIDE_WITHIN_MS, lookAt, type Look } from '../shared/look';
 import { hasVideo, rawItem, taskItem } from '../shared/task';
 import { accountOf } from './account';
 import { deliveriesOf } from './deliveries';
@@ -123,14 +124,7 @@ async function handleTask(
 	const place = deliveries.lineUp(taskId);
 	let run: Run | undefined;
 	try {
-		const isMyTurn =
-			!place.turn ||
-			(await within(
-				place.turn.then(() => true),
-				deadline - clock.now(),
-				clock,
-			));
-		if (!isMyTurn) return unavailable();
+		if (!(await comesUp(place, deadline - clock.now(), clock))) return unavailable();
 		const found = await look();
 		if (found.outcome === 'unknownTask') return undefined;
 		const decision = decide(taskId, found, delivery, settings, deliveries.has);

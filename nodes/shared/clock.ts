@@ -48,3 +48,12 @@ export function limiter(limit: number): <T>(task: () => Promise<T>) => Promise<T
 		}
 	};
 }
+
+/** The result of some work, or undefined when it takes longer than `ms`. */
+export async function within<T>(
+	work: Promise<T>,
+	ms: number,
+	clock: Clock,
+): Promise<T | undefined> {
+	return await Promise.race([work, clock.sleep(Math.max(ms, 0)).then(() => undefined)]);
+}

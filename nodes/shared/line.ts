@@ -1,4 +1,5 @@
 /** Lines: of callbacks that come at the same moment and mean the same, each sees what became of the one before it. */
+import { within, type Clock } from './clock';
 
 /** By what is waited for: when the last one in line is through. */
 export type Lines = Map<string, Promise<void>>;
@@ -21,4 +22,16 @@ export function lineUp(lines: Lines, name: string): Place {
 	});
 	lines.set(name, isThrough);
 	return { turn, leave };
+}
+
+/** Waits for the turn of a place, at most so many milliseconds. False when it did not come. */
+export async function comesUp({ turn }: Place, ms: number, clock: Clock): Promise<boolean> {
+	if (!turn) return true;
+	return (
+		(await within(
+			turn.then(() => true),
+			ms,
+			clock,
+		)) ?? false
+	);
 }

@@ -5,7 +5,7 @@
 import type { IWebhookFunctions } from 'n8n-workflow';
 
 import { getTask, type Account } from './api';
-import type { Clock } from './clock';
+import { within, type Clock } from './clock';
 import type { CallFailure } from './errors';
 import { hasEnded, type Task } from './task';
 
@@ -24,15 +24,6 @@ export type Look =
 	| { outcome: 'running' }
 	| { outcome: 'unknownTask' }
 	| { outcome: 'cannotTell'; failure: CallFailure; isFinal: boolean };
-
-/** The result of some work, or undefined when it takes longer than `ms`. */
-export async function within<T>(
-	work: Promise<T>,
-	ms: number,
-	clock: Clock,
-): Promise<T | undefined> {
-	return await Promise.race([work, clock.sleep(Math.max(ms, 0)).then(() => undefined)]);
-}
 
 /**
  * Reads a task, again after passing trouble, and for {@link EARLY_MS} while it has not ended, when `isEarly` says
