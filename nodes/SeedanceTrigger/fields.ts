@@ -30,12 +30,12 @@ export const triggerPanel: TriggerPanelDefinition = {
 	header: 'Start this workflow when a video is ready',
 	executionsHelp: {
 		inactive:
-			'<b>To test:</b> click <i>Execute step</i>. Then open the Test URL in your browser with <i>?task_id=</i> and the ID of a video that exists already. Or paste the Test URL into <i>Callback URL</i> of a Seedance node and run it: listening ends after 2 minutes.<br /><br /><b>For real runs:</b> paste the <b>Production URL</b> into <i>Callback URL</i> of the Seedance node (operation <i>Generate Without Waiting</i>), and <a data-key="activate">activate</a> this workflow. Both nodes need the same credential.',
+			'<b>To test:</b> click <i>Execute step</i>. Then open the Test URL in your browser with <i>?task_id=</i> and the ID of a video that exists already. Or paste the Test URL into <i>Callback URL</i> of a Seedance node and run it: listening ends after 2 minutes.<br /><br /><b>For real runs:</b> paste the <b>Production URL</b> into <i>Callback URL</i> of the Seedance node (operation <i>Generate Without Waiting</i>), and <a data-key="activate">publish</a> (activate) this workflow. Both nodes need the same credential.',
 		active:
 			'<b>For real runs:</b> paste the <b>Production URL</b> into <i>Callback URL</i> of the Seedance node (operation <i>Generate Without Waiting</i>). Each finished video starts this workflow; see <a data-key="executions">executions</a>. Both nodes need the same credential.<br /><br /><b>To test:</b> click <i>Execute step</i>. Then open the Test URL in your browser with <i>?task_id=</i> and the ID of a video that exists already.',
 	},
 	activationHint:
-		'Once this workflow is active, each finished video starts it. Nothing is registered at Seedance: the Seedance node sends the URL along with each video.',
+		'Once this workflow is published, each finished video starts it. Nothing is registered at Seedance: the Seedance node sends the URL along with each video.',
 };
 
 export const triggerHints: NodeHint[] = [

@@ -166,6 +166,9 @@ describe('the signature', () => {
 		expect(await report(theirs, { to: other.url, query })).toMatchObject({ status: 200 });
 		expect(await report(theirs, { query })).toMatchObject({ status: 401 });
 		expect([startedFor(), startedFor(other)]).toEqual([[mine], [theirs]]);
+		trigger.credential = 'Other account';
+		expect(await report(theirs, { query })).toMatchObject({ status: 200 });
+		expect(startedFor()).toEqual([mine, theirs]);
 	});
 
 	it('with an old key is refused soon after the key in the credential was changed', async () => {
@@ -220,7 +223,8 @@ describe('the signature', () => {
 	);
 
 	it.each([
-		['no credential', null],
+		['no credential', 'none'],
+		['a credential that is gone', 'gone'],
 		['a credential without a key', { apiKey: ' ', baseUrl: 'http://127.0.0.1:9/v1' }],
 		['a key with a blank in it', { apiKey: 'sk a', baseUrl: 'http://127.0.0.1:9/v1' }],
 		['a base URL that is none', { apiKey: 'sk-a', baseUrl: 'seedanceapi.org' }],
@@ -228,8 +232,9 @@ describe('the signature', () => {
 		'cannot be checked with %s: 503 and no run, so that the sender tries again',
 		async (_, kept) => {
 			const taskId = await world.endedTask();
-			if (kept) world.host.credentials.set('Main account', kept);
-			else trigger.credential = null;
+			if (kept === 'none') trigger.credential = null;
+			else if (kept === 'gone') world.host.credentials.clear();
+			else world.host.credentials.set('Main account', kept);
 			expect(await report(taskId)).toMatchObject({ status: 503 });
 			expect(log()).toContain('Seedance refused a callback: ');
 			expect(trigger.runs).toEqual([]);
@@ -488,6 +493,19 @@ describe('a sender that hangs up', () => {
 		await world.host.idle();
 		expect(message(await report(taskId))).toBe('This was delivered before.');
 		expect(startedFor()).toEqual([taskId]);
+	});
+
+	it('has its run remembered over a restart, although another one was saved right behind it', async () => {
+		const [taskId, other] = [await world.endedTask(), await world.endedTask()];
+		const run = nextRun();
+		await reportAndLeave(taskId, run.asked);
+		await run.abandoned;
+		run.succeeds();
+		await world.host.idle();
+		expect(await report(other)).toMatchObject({ status: 200 });
+		world.host.restart();
+		expect(message(await report(taskId))).toBe('This was delivered before.');
+		expect(startedFor()).toEqual([taskId, other]);
 	});
 
 	it('while the task is looked at has its run, and is answered at once when it delivers again', async () => {
