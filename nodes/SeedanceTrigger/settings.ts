@@ -20,7 +20,8 @@ export function readSettings(context: IWebhookFunctions): Settings {
 	const given: unknown = context.getNodeParameter('options', {});
 	const options = isObject(given) ? given : {};
 	return {
-		events: Array.isArray(events) ? events : [],
+		// An expression may give one event as a text.
+		events: Array.isArray(events) ? events : [events],
 		simplify: context.getNodeParameter('simplify', true) !== false,
 		requireSignature: options.requireSignature !== false,
 		ignoreDuplicates: options.ignoreDuplicates !== false,

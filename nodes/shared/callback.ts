@@ -203,15 +203,17 @@ export function taskIdsIn(body: unknown, query: Readonly<Record<string, unknown>
 	return [...new Set(found)].slice(0, MAX_TASK_IDS);
 }
 
-/** Words that other providers use in callbacks, beside those of the API. */
+/** Words of the API and of other providers for an end, beside those that `GET /status` uses, and for what comes before it. */
 const OTHER_END_WORDS = /^(success|succeed|fail|complete|finish|done)/i;
+const RUNNING_WORDS =
+	/^(in.?progress|queue|pending|running|processing|generating|waiting|submitted|created|started)/i;
 
-/** What a body says of its task: that it has ended, that it runs, or nothing. */
+/** What a body says of its task: that it has ended, that it runs, or nothing that can be told. */
 export function claimIn(body: unknown): 'ended' | 'running' | 'nothing' {
 	const words = layersOf(body)
 		.flatMap((layer) => [layer.status, layer.state].map(textOf))
 		.filter((word) => word !== undefined);
 	const isEnd = (word: string) => stateOf(word) !== 'running' || OTHER_END_WORDS.test(word);
 	if (words.some(isEnd)) return 'ended';
-	return words.length ? 'running' : 'nothing';
+	return words.some((word) => RUNNING_WORDS.test(word)) ? 'running' : 'nothing';
 }

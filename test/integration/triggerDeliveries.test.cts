@@ -5,6 +5,7 @@ import type { IDataObject } from 'n8n-workflow';
 import { deliveriesOf } from '../../nodes/SeedanceTrigger/deliveries';
 import { signedCallbackUrl } from '../../nodes/shared/callback';
 import { CALLBACK_SHAPES, type Fault } from '../sandbox/server.cjs';
+import type { StoredCredential } from '../support/engine.cjs';
 import { hangUp, json, send, sign, signedQuery, type Answer } from '../support/hostile.cjs';
 import { triggerWorld, type HostedTrigger } from '../support/triggerHost.cjs';
 
@@ -222,7 +223,7 @@ describe('the signature', () => {
 		},
 	);
 
-	it.each([
+	it.each<[string, 'none' | 'gone' | StoredCredential]>([
 		['no credential', 'none'],
 		['a credential that is gone', 'gone'],
 		['a credential without a key', { apiKey: ' ', baseUrl: 'http://127.0.0.1:9/v1' }],
