@@ -361,6 +361,20 @@ describe('when the time is up', () => {
 		},
 	);
 
+	it('a Wait for Video step after it finishes them, without paying again', async () => {
+		const late = await world.n8n.timeUp(await paused(['one', 'two']));
+		for (const taskId of ids()) world.sandbox.finish(taskId);
+		const rescue = await world.run(
+			{ operation: 'wait', taskId: '={{ $json.task_id }}' },
+			{ items: late.reached('After') },
+		);
+		expect(rescue.json).toMatchObject(ids().map((task_id) => ({ task_id, succeeded: true })));
+		expect(rescue.items.map(({ binary }) => binary?.data.fileName)).toEqual(
+			ids().map((id) => `${id}.mp4`),
+		);
+		expect(world.sandbox.ledger.posts()).toHaveLength(2);
+	});
+
 	it('refused items keep their place and their reason', async () => {
 		world.sandbox.faults.on('generate', { kind: 'error', code: 'INVALID_PROMPT' }, { nth: 1 });
 		const run = await paused(['refused', 'two'], { node: { onError: 'continueErrorOutput' } });
