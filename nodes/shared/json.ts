@@ -36,7 +36,7 @@ export function withoutSecrets(value: Record<string, unknown>, apiKey: string): 
 		JSON.stringify(value, (key, inner: unknown) => {
 			if (/^callback_?url$/i.test(key)) return undefined;
 			if (typeof inner !== 'string') return inner;
-			const isOurs = /seedance_sig|binary-data\/signed/i.test(inner);
+			const isOurs = /seedance_sig|binary-data\/signed|webhook-waiting\//i.test(inner);
 			return withoutKey(isOurs ? withoutAccess(inner) : inner, apiKey);
 		}),
 	);

@@ -152,3 +152,19 @@ describe('values from outside', () => {
 		}
 	});
 });
+
+describe('a resume address of this n8n', () => {
+	const url = 'https://n8n.example.com/webhook-waiting/7?signature=0123abcd';
+
+	it('loses its token wherever the API repeats it', () => {
+		expect(withoutSecrets({ error_message: `Could not tell ${url} about it` }, '')).toEqual({
+			error_message:
+				'Could not tell https://n8n.example.com/webhook-waiting/7?signature=*** about it',
+		});
+	});
+
+	it('is told from the signed link of a video, which stays whole', () => {
+		const response = ['https://cdn.example.com/a.mp4?x=1&signature=0123abcd'];
+		expect(withoutSecrets({ response }, '')).toEqual({ response });
+	});
+});
