@@ -25,7 +25,9 @@ const project = (displayName, extra = {}) => ({
 
 module.exports = {
 	rootDir: common.rootDir,
-	projects: ['unit', 'integration', 'package', 'e2e', 'queue'].map((name) => project(name)),
+	projects: ['unit', 'integration', 'package', 'faults', 'e2e', 'queue'].map((name) =>
+		project(name),
+	),
 	collectCoverageFrom: ['nodes/**/*.ts', 'credentials/**/*.ts'],
 	coverageDirectory: '<rootDir>/coverage',
 	coverageReporters: ['text', 'text-summary', 'json-summary'],

@@ -2,6 +2,7 @@
  * Runs everything that this repository can run, from a fresh clone, with nothing but Node and npm:
  *
  *     node test/run.mjs            npm test: lint, type check, build, tests with coverage, checks of the package
+ *     node test/run.mjs faults     npm run test:faults: every fault in every place, and thousands of random schedules
  *     node test/run.mjs e2e        npm run test:e2e: the packed package in a real n8n server
  *     node test/run.mjs queue      npm run test:queue: the packed package in n8n's queue mode, with PostgreSQL and Redis
  *     node test/run.mjs sandbox    npm run sandbox: the API simulated on this machine
@@ -13,11 +14,20 @@
  * that fails, says which, and ends with an exit code other than 0. It uses Node's built-ins only.
  */
 import { spawn } from 'node:child_process';
-import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createHash, randomInt } from 'node:crypto';
+import {
+	existsSync,
+	mkdirSync,
+	mkdtempSync,
+	readdirSync,
+	readFileSync,
+	rmSync,
+	writeFileSync,
+} from 'node:fs';
 import { constants } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { summaryOf } from './faults/summary.mjs';
 import { ensureGate } from './gate/gate.mjs';
 import { environmentForNpm, InstallError, installPackages, npmCommand } from './packages.mjs';
 import { ensureN8n, InstallError as N8nInstallError } from './support/n8n/install.mjs';
@@ -42,6 +52,7 @@ class StepError extends Error {}
 
 const commands = {
 	test: runTests,
+	faults: runFaults,
 	e2e: runEndToEnd,
 	queue: runQueue,
 	sandbox: runSandbox,
@@ -63,6 +74,21 @@ async function runTests() {
 		),
 	);
 	await step('checks of the package', () => jest(['package']));
+}
+
+/** SEED repeats the random schedules, SCHEDULES says how many. What they counted is told at the end, whatever it is. */
+async function runFaults(args) {
+	process.env.SEED ||= String(randomInt(2 ** 31));
+	mkdirSync(CACHE, { recursive: true });
+	const counts = mkdtempSync(join(CACHE, 'faults-'));
+	process.env.SEEDANCE_FAULTS_COUNTS = counts;
+	say(`SEED=${process.env.SEED}`);
+	try {
+		await step('fault suite', () => jest(['faults'], '--maxWorkers=100%', ...args));
+	} finally {
+		say(`\n${summaryOf(counts)}SEED=${process.env.SEED}`);
+		rmSync(counts, { recursive: true, force: true });
+	}
 }
 
 async function runEndToEnd(args) {

@@ -1,0 +1,1007 @@
+// The judge of the fault suite: holds what a schedule's executions say against what the sandbox knows. It reads the
+// books, the tasks and the stored executions, and takes the node's word for nothing.
+import {
+	replaceCircularReferences,
+	type IDataObject,
+	type INodeExecutionData,
+	type ITaskData,
+} from 'n8n-workflow';
+
+import { isRecord, type PostEntry, type SandboxTask } from '../sandbox/server.cjs';
+import { NODE, type Run } from '../support/engine.cjs';
+import { CREDITS, type Episode, type Story } from './perform.cjs';
+import { isStarting, promptOf, SETTINGS, type Schedule } from './schedule.cjs';
+import { answerToPost, endsBatch, isBrokenDownload, lookOf, type Look } from './seen.cjs';
+import type { Stage } from './stage.cjs';
+
+/** The promises, by what breaks them. */
+export const RULES = [
+	/** One item's video was paid for twice. */
+	'charged twice',
+	/** A POST that may have been accepted was sent again. */
+	'sent again',
+	/** The id of a paid task is nowhere. */
+	'id lost',
+	/** An item is missing, doubled or out of place. */
+	'items',
+	/** An item says something else than the sandbox knows. */
+	'wrong outcome',
+	/** Something went on that had to stop. */
+	'went on',
+	'took too long',
+	/** A key, a signature or a resume token where a person or a node sees it. */
+	'secret shown',
+	/** An execution went on twice from one pause. */
+	'resumed twice',
+	/** The API was called in another way than its contract allows. */
+	'contract',
+] as const;
+export type Rule = (typeof RULES)[number];
+
+export interface Violation {
+	rule: Rule;
+	text: string;
+}
+
+/** Where the id of each paid task was found: the first place counts. */
+export interface Whereabouts {
+	output: number;
+	error: number;
+	data: number;
+	log: number;
+	/** The answer was lost, so that no caller can know the id: told as "may have been started". */
+	untold: number;
+}
+
+export interface Verdict {
+	violations: Violation[];
+	ids: Whereabouts;
+}
+
+/** Fields of every item that is simplified, whatever became of it. */
+const FIELDS = [
+	'task_id',
+	'status',
+	'finished',
+	'succeeded',
+	'video_url',
+	'prompt',
+	'consumed_credits',
+	'estimated_credits',
+	'created_at',
+	'error_message',
+];
+/** Virtual milliseconds. */
+const SECOND = 1000;
+const MINUTE = 60_000;
+/** What passes beside the waits: clocks of callbacks that nobody waits for any more, and the like. */
+const SLACK_MS = 15 * SECOND;
+/** A callback is decided within 8 seconds. */
+const LONGEST_CALLBACK_MS = 10 * SECOND;
+const MOST_POSTS = 5;
+const MOST_READS = 5;
+const MOST_TRIES = 3;
+
+/** An item as it was given out, or as an error lists it. */
+interface Found {
+	episode: Episode;
+	runIndex: number;
+	index: number;
+	json: IDataObject;
+	/** From the context of the error of a node that stops. */
+	isInError: boolean;
+	/** The other items of the same output, for tasks that several look at. */
+	all: IDataObject[];
+}
+
+function textOf(value: unknown): string | undefined {
+	return typeof value === 'string' && value !== '' ? value : undefined;
+}
+
+function asText(value: unknown): string {
+	return JSON.stringify(replaceCircularReferences(value)) ?? '';
+}
+
+function shown(json: IDataObject): string {
+	const { task_id, status, succeeded, error_code, charged } = json;
+	return JSON.stringify({ task_id, status, succeeded, error_code, charged });
+}
+
+function indexOf({ pairedItem }: INodeExecutionData): number | undefined {
+	const first = Array.isArray(pairedItem) ? pairedItem[0] : pairedItem;
+	return typeof first === 'object' ? first.item : first;
+}
+
+function isAscending(numbers: readonly number[]): boolean {
+	return numbers.every((number, at) => at === 0 || numbers[at - 1] < number);
+}
+
+function entriesOf(run: Run): ITaskData[] {
+	return run.data.resultData.runData[NODE] ?? [];
+}
+
+function outputsOf(entry: ITaskData | undefined): INodeExecutionData[][] {
+	return (entry?.data?.main ?? []).map((items) => items ?? []);
+}
+
+/** Whether the node itself is what a run failed at. */
+function failedAtNode(run: Run): boolean {
+	return run.data.resultData.lastNodeExecuted === NODE && Boolean(entriesOf(run).at(-1)?.error);
+}
+
+/** How many rounds of the node an episode has taken over from before. */
+function carriedRounds({ cause, before }: Episode): number {
+	if (!before) return 0;
+	const count = entriesOf(before).length;
+	return cause === 'retry' && !failedAtNode(before) ? count : count - 1;
+}
+
+/** Whether n8n has handed on the items of a round because the time of the pause was up, without asking the node. */
+function isHandedOn(episode: Episode, runIndex: number): boolean {
+	return episode.cause === 'timeUp' && runIndex === carriedRounds(episode);
+}
+
+function promptIn({ json }: PostEntry): string {
+	const prompt = isRecord(json) ? textOf(json.prompt) : undefined;
+	// What follows is different at each evaluation.
+	return (prompt ?? '').split(' ~')[0];
+}
+
+/** Judges one story on the stage on which it was played, before that is made new. */
+export function judge(stage: Stage, story: Story): Verdict {
+	return new Judge(stage, story).verdict();
+}
+
+class Judge {
+	private readonly violations: Violation[] = [];
+	private readonly ids: Whereabouts = { output: 0, error: 0, data: 0, log: 0, untold: 0 };
+	private readonly schedule: Schedule;
+
+	constructor(
+		private readonly stage: Stage,
+		private readonly story: Story,
+	) {
+		this.schedule = story.schedule;
+	}
+
+	verdict(): Verdict {
+		const { episodes, resumedTwice } = this.story;
+		if (resumedTwice > 0) this.report('resumed twice', `${resumedTwice} times`);
+		for (const lineage of new Set(episodes.map((episode) => episode.lineage))) {
+			const own = episodes.filter((episode) => episode.lineage === lineage);
+			this.charges(own);
+			this.whereabouts(own);
+		}
+		for (const episode of episodes) {
+			this.restraint(episode);
+			this.pause(episode);
+			this.rounds(episode);
+			this.end(episode);
+			this.time(episode);
+			this.secrets(episode);
+		}
+		this.contract();
+		return { violations: this.violations, ids: this.ids };
+	}
+
+	private report(rule: Rule, text: string): void {
+		this.violations.push({ rule, text });
+	}
+
+	private task(taskId: string): SandboxTask | undefined {
+		return this.stage.sandbox.tasks.get(taskId);
+	}
+
+	private own(episode: Episode): Episode[] {
+		return this.story.episodes.filter(({ lineage }) => lineage === episode.lineage);
+	}
+
+	/** How often the node may have tried in one round. */
+	private get tries(): number {
+		return this.schedule.retryOnFail ? MOST_TRIES : 1;
+	}
+
+	// Charges and POSTs
+
+	/** By prompt, how many items of an execution and its retries wanted that video. */
+	private wanted(episodes: readonly Episode[]): Map<string, number> {
+		const { schedule } = this;
+		const wanted = new Map<string, number>();
+		const rounds = Math.max(
+			1,
+			...episodes.map(({ run, isStopped }) => entriesOf(run).length + (isStopped ? 1 : 0)),
+		);
+		for (let runIndex = 0; runIndex < Math.min(rounds, schedule.rounds); runIndex += 1) {
+			const items = Math.max(...episodes.map(({ run }) => this.inputOf(run, runIndex)));
+			for (const { name } of schedule.items.slice(0, items)) {
+				const prompt = promptOf(schedule, name, runIndex);
+				wanted.set(prompt, (wanted.get(prompt) ?? 0) + 1);
+			}
+		}
+		return wanted;
+	}
+
+	/** How many items one round of the node got. */
+	private inputOf(run: Run, runIndex: number): number {
+		if (runIndex === 0) return this.schedule.items.length;
+		return outputsOf(entriesOf(run)[runIndex - 1])[0]?.length ?? 0;
+	}
+
+	/** At most one charge for each item that is protected, and no POST after one that may have been accepted. */
+	private charges(episodes: readonly Episode[]): void {
+		const { changingPrompt } = this.schedule;
+		const wanted = this.wanted(episodes);
+		// A prompt that changes is another request with each try; that is not protected.
+		const evaluations = changingPrompt
+			? this.tries * episodes.filter(({ cause }) => cause === 'start' || cause === 'retry').length
+			: 1;
+		const held = new Map<string, number>();
+		const replaced = new Set<string>();
+		for (const episode of episodes) {
+			for (const post of episode.posts) {
+				const answer = answerToPost(post);
+				if (answer === 'refused' || answer === 'any') continue;
+				const prompt = promptIn(post.entry);
+				const already = held.get(prompt) ?? 0;
+				if (already < (wanted.get(prompt) ?? 0) * evaluations) {
+					held.set(prompt, already + 1);
+					continue;
+				}
+				const failed = episode.cause === 'retry' && this.failedBefore(episode, prompt, replaced);
+				if (failed) replaced.add(failed);
+				else {
+					this.report(
+						post.entry.accepted ? 'charged twice' : 'sent again',
+						`POST ${post.entry.index} for "${prompt}" (${episode.cause}), ${already} before it`,
+					);
+				}
+			}
+		}
+	}
+
+	/** A failed task with this prompt that an earlier episode has made and nobody has replaced yet. */
+	private failedBefore(
+		episode: Episode,
+		prompt: string,
+		replaced: ReadonlySet<string>,
+	): string | undefined {
+		return (
+			this.own(episode)
+				.flatMap(({ posts }) => posts)
+				.map(({ entry }) => entry)
+				.find(
+					({ taskId, ...entry }) =>
+						taskId !== null &&
+						promptIn({ taskId, ...entry }) === prompt &&
+						episode.tasksBefore.has(taskId) &&
+						!replaced.has(taskId) &&
+						this.isToldFailed(taskId),
+				)?.taskId ?? undefined
+		);
+	}
+
+	/** Whether a read has shown this task as failed. */
+	private isToldFailed(taskId: string): boolean {
+		const task = this.task(taskId);
+		return this.stage.book.reads
+			.filter(({ entry }) => entry.taskId === taskId)
+			.map((read) => lookOf(read, task))
+			.some((look) => look.kind === 'task' && look.state === 'failed');
+	}
+
+	/** What must not be sent at all. */
+	private restraint(episode: Episode): void {
+		const { schedule } = this;
+		const { posts, cause, before, reads, videos } = episode;
+		const none = (because: string) => {
+			if (posts.length) this.report('went on', `${posts.length} POSTs ${because} (${cause})`);
+		};
+		if (!isStarting(schedule.operation)) none('of an operation that starts nothing');
+		if (schedule.operation === 'estimateCost' && reads.length + videos.length > 0) {
+			this.report('went on', 'the estimate called the API');
+		}
+		const stops = schedule.onError === 'stopWorkflow';
+		if (stops && schedule.items.some(({ isWrong }) => isWrong)) none('though an item is wrong');
+		if (cause === 'retry' && before && !failedAtNode(before)) none('of a node that had succeeded');
+		if (schedule.rounds === 1 && (cause === 'callback' || cause === 'timeUp'))
+			none('after a pause');
+		if (schedule.maxVideos !== null && schedule.items.length > 0 && cause === 'start') {
+			const most = schedule.maxVideos;
+			const good = schedule.items.filter(({ isWrong }) => !isWrong).length;
+			if (good > most && schedule.rounds === 1) none('beyond Maximum Credits per Run');
+		}
+		this.failedPosts(episode, stops);
+	}
+
+	/** What follows a POST that failed. */
+	private failedPosts({ posts, run }: Episode, stops: boolean): void {
+		const { items, rounds } = this.schedule;
+		if (this.tries === 1 && (stops || rounds === 1)) {
+			const last = posts.findIndex((post) => {
+				if (answerToPost(post) === 'created') return false;
+				if (post.entry.answered === 429) return false;
+				return stops ? answerToPost(post) !== 'misled' : endsBatch(post);
+			});
+			if (last >= 0 && last < posts.length - 1) {
+				this.report('went on', `${posts.length - 1 - last} POSTs after one that ends the batch`);
+			}
+		}
+		const most = items.length * Math.min(rounds, entriesOf(run).length + 1) * this.tries;
+		const refused = posts.filter((post) => answerToPost(post) === 'refused');
+		const limited = refused.filter(({ entry }) => entry.answered === 429).length;
+		if (limited > most * MOST_POSTS) this.report('sent again', `${limited} POSTs after 429`);
+		if (refused.length - limited > most) {
+			this.report('sent again', `${refused.length - limited} POSTs that were refused`);
+		}
+	}
+
+	/** A task whose end was reported while the execution still ran is seen right before the pause. */
+	private pause({ run, posts, reads, isStopped }: Episode): void {
+		const { downForJumps, changingPrompt } = this.schedule;
+		if (!run.data.waitTill || isStopped || downForJumps > 0) return;
+		// What an earlier try has started with another prompt is forgotten.
+		if (changingPrompt && this.tries > 1) return;
+		const round = entriesOf(run).length - 1;
+		const prompts = this.schedule.items.map(({ name }) => promptOf(this.schedule, name, round));
+		for (const post of posts.filter((one) => answerToPost(one) === 'created')) {
+			const { taskId } = post.entry;
+			if (!prompts.includes(promptIn(post.entry))) continue;
+			if (reads.some(({ entry }) => entry.taskId === taskId)) continue;
+			this.report('wrong outcome', `task ${taskId} was not looked at right before the pause`);
+		}
+	}
+
+	// Ids
+
+	private whereabouts(episodes: readonly Episode[]): void {
+		const accepted = episodes.flatMap(({ posts }) => posts).filter(({ entry }) => entry.accepted);
+		if (accepted.length === 0) return;
+		// Of an execution that was stopped n8n keeps what was there before; the node's part of it is not relied on.
+		const kept = episodes.filter(({ isStopped }) => !isStopped).map(({ run }) => run);
+		const entries = (run: Run) => Object.values(run.data.resultData.runData).flat();
+		const places = {
+			output: asText(kept.map((run) => entries(run).map(({ data }) => data))),
+			error: asText(kept.map((run) => [run.error, entries(run).map(({ error }) => error)])),
+			data: asText(kept.map((run) => run.data.executionData)),
+			log: episodes.map(({ logs }) => logs).join('\n'),
+		};
+		const told = `${places.output}${places.error}${places.log}`;
+		for (const post of accepted) {
+			const { taskId, index } = post.entry;
+			const answer = answerToPost(post);
+			if (answer === 'misled') continue;
+			if (answer === 'unclear') {
+				this.ids.untold += 1;
+				if (!/maybe_created|may have been created/.test(told)) {
+					this.report('id lost', `POST ${index} was charged, and its lost answer is told nowhere`);
+				}
+				continue;
+			}
+			const place = (['output', 'error', 'data', 'log'] as const).find((name) =>
+				places[name].includes(taskId ?? ''),
+			);
+			if (place) this.ids[place] += 1;
+			else this.report('id lost', `task ${taskId} of POST ${index} is nowhere`);
+		}
+	}
+
+	// Items
+
+	/** Every round of the node that an episode has ended. */
+	private rounds(episode: Episode): void {
+		const { run, isStopped } = episode;
+		const entries = entriesOf(run);
+		const until = run.data.waitTill ? entries.length - 1 : entries.length;
+		for (let runIndex = carriedRounds(episode); runIndex < until; runIndex += 1) {
+			const entry = entries[runIndex];
+			const count = this.inputOf(run, runIndex);
+			if (entry.error) {
+				if (!isStopped) this.failedRound(episode, runIndex, entry, count);
+			} else {
+				this.round(episode, runIndex, outputsOf(entry), count);
+			}
+		}
+	}
+
+	private failedRound(
+		episode: Episode,
+		runIndex: number,
+		{ error }: ITaskData,
+		count: number,
+	): void {
+		const { onError } = this.schedule;
+		const { runData } = episode.run.data.resultData;
+		if (onError !== 'stopWorkflow') {
+			this.report('went on', `the node threw with On Error ${onError}: ${error?.message}`);
+			return;
+		}
+		if (episode.run.status !== 'error') {
+			this.report('went on', `the node failed and the run is "${episode.run.status}"`);
+		}
+		if ((runData.Rounds?.length ?? 0) > runIndex || runData.After || runData.Between) {
+			this.report('went on', 'a node ran after the one that failed');
+		}
+		const context: unknown = error && 'context' in error ? error.context : undefined;
+		const told = isRecord(context) ? context : {};
+		const tasks: unknown[] = Array.isArray(told.tasks) ? told.tasks : [];
+		const jsons = tasks.flatMap((json): IDataObject[] =>
+			isRecord(json) ? [JSON.parse(JSON.stringify(json))] : [],
+		);
+		if (jsons.length !== count || jsons.some(({ item }, index) => item !== index)) {
+			this.report('items', `the error lists ${jsons.length} of ${count} items: ${error?.message}`);
+			return;
+		}
+		const failed = jsons.filter(({ error_code }) => error_code !== undefined);
+		if (failed.length === 0) {
+			this.report('wrong outcome', `the node failed without a failed item: ${error?.message}`);
+		}
+		const isKnown = failed.some(({ error_code }) => error_code === told.error_code);
+		if (!isKnown)
+			this.report('wrong outcome', `the error is ${String(told.error_code)} of no item`);
+		const costs = failed.filter(({ error_code }) => error_code !== 'not_created');
+		const charges = new Set((costs.length ? costs : failed).map(({ charged }) => charged));
+		if (told.charged !== 'unknown' && !(charges.size === 1 && charges.has(String(told.charged)))) {
+			this.report(
+				'wrong outcome',
+				`the error says charged "${String(told.charged)}", its items ${[...charges].join(', ')}`,
+			);
+		}
+		const ready = /^(\d+) of (\d+) videos are ready and paid/.exec(error?.message ?? '');
+		if (ready) {
+			const truly = jsons.filter(({ status, video_url }) => status === 'SUCCESS' && video_url);
+			if (Number(ready[1]) !== truly.length || Number(ready[2]) !== count) {
+				this.report('wrong outcome', `"${ready[0]}", but there are ${truly.length} of ${count}`);
+			}
+		}
+		for (const [index, json] of jsons.entries()) {
+			this.item({ episode, runIndex, index, json, isInError: true, all: jsons });
+		}
+		this.coverage(episode, runIndex, jsons);
+	}
+
+	private round(
+		episode: Episode,
+		runIndex: number,
+		outputs: INodeExecutionData[][],
+		count: number,
+	): void {
+		const { onError } = this.schedule;
+		const [good = [], bad = []] = outputs;
+		const [goodAt, badAt] = [good, bad].map((items) => items.map((item) => indexOf(item) ?? -1));
+		const all = [...goodAt, ...badAt].sort((a, b) => a - b);
+		const isWhole = all.length === count && all.every((index, at) => index === at);
+		if (!isWhole || !isAscending(goodAt) || !isAscending(badAt)) {
+			this.report('items', `${count} went in, and out came ${asText([goodAt, badAt])}`);
+			return;
+		}
+		if (onError !== 'continueErrorOutput' && bad.length > 0) {
+			this.report('items', `${bad.length} items at an error output that there is none of`);
+		}
+		const jsons = new Map<number, IDataObject>();
+		for (const [at, { json }] of good.entries()) jsons.set(goodAt[at], json);
+		for (const [at, { json }] of bad.entries()) {
+			const details: unknown = json.details;
+			if (!isRecord(details) || textOf(json.error) === undefined) {
+				this.report('items', `the error output holds ${asText(json)}`);
+				continue;
+			}
+			if (runIndex === 0 && json.row !== badAt[at]) {
+				this.report('items', `the row ${String(json.row)} was merged into item ${badAt[at]}`);
+			}
+			if (details.error_code === undefined) {
+				this.report('wrong outcome', `the error output holds ${asText(details)}`);
+			}
+			jsons.set(badAt[at], JSON.parse(JSON.stringify(details)));
+		}
+		const isPassedOn = isHandedOn(episode, runIndex);
+		for (const { json } of good) {
+			if (json.error_code === undefined) continue;
+			if (onError === 'continueErrorOutput' || (onError === 'stopWorkflow' && !isPassedOn)) {
+				this.report('went on', `a failed item at the first output: ${shown(json)}`);
+			}
+			if ('error' in json) this.report('items', `an item holds "error": ${asText(json)}`);
+		}
+		const list = Array.from({ length: count }, (_, index) => jsons.get(index) ?? {});
+		for (const [index, json] of list.entries()) {
+			this.item({ episode, runIndex, index, json, isInError: false, all: list });
+		}
+		this.files(episode, good);
+		this.coverage(episode, runIndex, list);
+	}
+
+	/** One item against the truth. */
+	private item(found: Found): void {
+		const wrong =
+			this.schedule.operation === 'estimateCost'
+				? this.wrongEstimate(found)
+				: this.wrongItem(found);
+		if (wrong) {
+			const { episode, runIndex, index, json } = found;
+			this.report(
+				'wrong outcome',
+				`${wrong} – item ${index} of round ${runIndex} (${episode.cause}): ${shown(json)}`,
+			);
+		}
+	}
+
+	private wrongEstimate({ index, json, isInError }: Found): string | undefined {
+		const { isWrong } = this.schedule.items[index];
+		if (json.error_code !== undefined) {
+			if (json.charged !== 'no') return 'an estimate that may have cost something';
+			return json.error_code === 'invalid_input' && isWrong ? undefined : 'an estimate that failed';
+		}
+		// An error lists what has no problem as a task that is not there.
+		if (isInError) return undefined;
+		const right = {
+			estimated_credits: CREDITS,
+			resolution: SETTINGS.resolution,
+			duration: SETTINGS.duration,
+			generate_audio: SETTINGS.generateAudio,
+		};
+		return !isWrong && asText(json) === asText(right)
+			? undefined
+			: `not the estimate: ${asText(json)}`;
+	}
+
+	private wrongItem(found: Found): string | undefined {
+		const { json, isInError } = found;
+		const code = textOf(json.error_code);
+		if (!this.schedule.simplify && code === undefined && !isInError) return this.wrongRaw(found);
+		const missing = FIELDS.filter((field) => json[field] === undefined);
+		if (missing.length) return `without ${missing.join(', ')}`;
+		if (code !== undefined && textOf(json.error_message) === undefined) return 'no reason';
+		const isRight = json.succeeded === true;
+		if (isRight && (code !== undefined || json.status !== 'SUCCESS' || !json.finished)) {
+			return 'a success that is none';
+		}
+		const taskId = textOf(json.task_id);
+		const wrong = taskId === undefined ? this.wrongWithout(found) : this.wrongTask(found, taskId);
+		return wrong ?? this.wrongCharge(found, taskId);
+	}
+
+	/** An item without a task. */
+	private wrongWithout({ json, index, episode }: Found): string | undefined {
+		const { schedule } = this;
+		const code = textOf(json.error_code);
+		if (code === undefined) return 'neither a task nor an error';
+		const { isWrong } = schedule.items[index];
+		if (isWrong !== (code === 'invalid_input') && !this.hasInvalidPosts(episode)) {
+			return isWrong ? 'a wrong value that is not named' : 'a right value that is refused';
+		}
+		if (!isStarting(schedule.operation))
+			return isWrong ? undefined : 'a task that was not looked at';
+		const codes = ['not_created', 'invalid_input', 'invalid_api_key', 'out_of_credits'];
+		if (![...codes, 'maybe_created'].includes(code)) return 'an error that only a task can have';
+		const posts = this.own(episode).flatMap((one) => one.posts);
+		const hasCause =
+			posts.some((post) => answerToPost(post) !== 'created') ||
+			schedule.items.some((item) => item.isWrong) ||
+			schedule.maxVideos !== null ||
+			episode.isStopped ||
+			schedule.downForJumps > 0;
+		return hasCause ? undefined : 'not started, and nothing was in the way';
+	}
+
+	/** Whether values were refused by the API, or by the limit of credits. */
+	private hasInvalidPosts(episode: Episode): boolean {
+		if (this.schedule.maxVideos !== null) return true;
+		return this.own(episode)
+			.flatMap(({ posts }) => posts)
+			.some((post) => answerToPost(post) === 'refused');
+	}
+
+	/** An item that names a task. */
+	private wrongTask(found: Found, taskId: string): string | undefined {
+		const { schedule, story } = this;
+		const { json, index, runIndex, episode } = found;
+		const code = textOf(json.error_code);
+		const task = this.task(taskId);
+		const prompt = promptOf(schedule, schedule.items[index].name, runIndex);
+		let isMisled = false;
+		if (isStarting(schedule.operation)) {
+			const posts = this.own(episode).flatMap((one) => one.posts);
+			const mine = posts.find(({ entry }) => entry.taskId === taskId);
+			isMisled = !mine && posts.some((post) => ['misled', 'any'].includes(answerToPost(post)));
+			if (!mine && !isMisled) return 'a task that was not made for it';
+			if (mine && promptIn(mine.entry) !== prompt) return `the task of "${promptIn(mine.entry)}"`;
+			const twins = found.all.filter((other) => other.task_id === taskId);
+			if (twins.length > 1 && !isMisled) return 'the task of another item as well';
+			if (!isMisled && this.isOfOtherRound(found, taskId))
+				return 'the task of another round as well';
+			if (code === 'task_failed' && this.isOldFailure(episode, taskId)) {
+				return 'a failed task that a person wanted anew';
+			}
+		} else if (taskId !== story.taskIds[index]) {
+			return 'another task than it was given';
+		}
+		if (code === 'maybe_created') return isMisled ? undefined : 'a task that is known, as unclear';
+		const outcome = this.outcomeOf(json);
+		const looks = this.looksAt(found, taskId);
+		if (episode.isStopped && outcome !== 'success') return undefined;
+		const allowed = looks.flatMap((look) => this.allowedFor(look, found, taskId));
+		if (!allowed.includes(outcome)) {
+			return `"${outcome}" where ${asText(looks)} allows ${allowed.join(', ') || 'nothing'}`;
+		}
+		const [look] = looks;
+		if (
+			outcome === 'contact_lost' &&
+			looks.length === 1 &&
+			look?.kind === 'trouble' &&
+			this.isGivenUpEarly(found, taskId)
+		) {
+			return 'given up after too few reads';
+		}
+		if (outcome === 'success') {
+			const url = `${this.stage.sandbox.origin}/videos/${taskId}.mp4`;
+			if (json.video_url !== url) return `the video ${String(json.video_url)}`;
+			if (task?.account.name !== 'main') return 'the task of another account';
+		}
+		return this.wrongFacts(found, task, looks);
+	}
+
+	/** Whether an earlier round of the same execution has given out that task. */
+	private isOfOtherRound({ episode, runIndex }: Found, taskId: string): boolean {
+		return entriesOf(episode.run)
+			.slice(0, runIndex)
+			.some(({ data }) => asText(data ?? {}).includes(`"task_id":"${taskId}"`));
+	}
+
+	/** Whether a person's Retry found a failed task, and nothing kept it from making it anew. */
+	private isOldFailure(episode: Episode, taskId: string): boolean {
+		const { items, retries, affordable, maxVideos, downForJumps, changingPrompt } = this.schedule;
+		const isHindered =
+			affordable !== null ||
+			maxVideos !== null ||
+			changingPrompt ||
+			downForJumps > 0 ||
+			items.some(({ isWrong }) => isWrong) ||
+			!retries.every(({ heals }) => heals) ||
+			this.own(episode).some(({ posts }) => posts.some((post) => answerToPost(post) === 'unclear'));
+		if (episode.cause !== 'retry' || isHindered || !episode.tasksBefore.has(taskId)) return false;
+		const first = episode.reads.find(({ entry }) => entry.taskId === taskId);
+		const look = first && lookOf(first, this.task(taskId));
+		return look?.kind === 'task' && look.state === 'failed';
+	}
+
+	/** Whether a task was given up although it had not been asked for often enough. */
+	private isGivenUpEarly({ episode }: Found, taskId: string): boolean {
+		const { timeout, executionTimeout, faults, rounds } = this.schedule;
+		const isShort = timeout < 2 || executionTimeout !== null || rounds > 1;
+		if (isShort || faults.some(({ fault }) => fault.kind === 'rate-limit')) return false;
+		if (this.schedule.downForJumps > 0) return false;
+		const reads = episode.reads.filter(({ entry }) => entry.taskId === taskId);
+		const last = reads.slice(-MOST_READS);
+		const isTrouble = last.every((read) => lookOf(read, this.task(taskId)).kind === 'trouble');
+		return last.length < MOST_READS || !isTrouble;
+	}
+
+	/** What an item says of its task beside the outcome. */
+	private wrongFacts(
+		{ json, index, runIndex }: Found,
+		task: SandboxTask | undefined,
+		looks: ReadonlyArray<Look | undefined>,
+	): string | undefined {
+		const { schedule } = this;
+		const prompt = promptOf(schedule, schedule.items[index].name, runIndex);
+		if (typeof json.prompt === 'string' && json.prompt.split(' ~')[0] !== prompt) {
+			return `the prompt "${json.prompt}"`;
+		}
+		if (json.estimated_credits !== null && json.estimated_credits !== CREDITS) {
+			return `an estimate of ${String(json.estimated_credits)}`;
+		}
+		const { consumed_credits: consumed } = json;
+		if (consumed === null) return undefined;
+		const isTold = looks.some((look) => look?.kind === 'task' && look.credits === consumed);
+		return isTold && task ? undefined : `${String(consumed)} credits that nobody told`;
+	}
+
+	/** The API's own data as an item. */
+	private wrongRaw(found: Found): string | undefined {
+		const { json, index, episode } = found;
+		const taskId = textOf(json.task_id);
+		const { operation } = this.schedule;
+		if (process.env.NOECHO) return undefined;
+		if (taskId === undefined && isStarting(operation)) return 'a raw item without its task';
+		const isMade = this.own(episode).some(({ posts }) =>
+			posts.some((post) => post.entry.taskId === taskId || answerToPost(post) === 'misled'),
+		);
+		if (isStarting(operation) && !isMade) return 'a task that was not made for it';
+		// With a shape that leaves the id out, there is none in the raw data either.
+		if (!isStarting(operation) && taskId && taskId !== this.story.taskIds[index]) {
+			return 'another task than it was given';
+		}
+		const id = isStarting(operation) ? (taskId ?? '') : this.story.taskIds[index];
+		const looks = this.looksAt(found, id);
+		const status = textOf(json.status) ?? '';
+		const allowed = looks.flatMap((look) => this.allowedFor(look, found, id));
+		if (
+			allowed.some((outcome) => ['success', 'running', 'failed', 'emptySuccess'].includes(outcome))
+		)
+			return undefined;
+		return `raw status ${status} where ${asText(looks)} allows ${allowed.join(', ') || 'nothing'}`;
+	}
+
+	private outcomeOf(json: IDataObject): string {
+		const code = textOf(json.error_code);
+		if (code !== undefined) return code;
+		if (json.succeeded === true) return 'success';
+		if (json.status === 'FAILED') return 'failed';
+		return json.status === 'SUCCESS' ? 'emptySuccess' : 'running';
+	}
+
+	/** What the node can have seen last of a task: one reading, or several where several items look at it. */
+	private looksAt({ episode, runIndex, all }: Found, taskId: string): Array<Look | undefined> {
+		const task = this.task(taskId);
+		const { reads } = this.stage.book;
+		// What the time limit hands on was settled before the pause.
+		const until = isHandedOn(episode, runIndex)
+			? this.readsBeforePause(episode)
+			: episode.readsUntil;
+		const own = reads.slice(0, until).filter(({ entry }) => entry.taskId === taskId);
+		const isShared = all.filter((json) => json.task_id === taskId).length > 1;
+		const isLooked =
+			!isStarting(this.schedule.operation) &&
+			(this.schedule.rounds > 1 || this.story.taskIds.filter((id) => id === taskId).length > 1);
+		const last = isShared || isLooked ? own : own.slice(-1);
+		return last.length ? last.map((read) => lookOf(read, task)) : [undefined];
+	}
+
+	private readsBeforePause(episode: Episode): number {
+		const before = this.story.episodes.find(({ run }) => run === episode.before);
+		return before?.readsUntil ?? episode.readsUntil;
+	}
+
+	/** The outcomes that a last look at a task allows. */
+	private allowedFor(look: Look | undefined, found: Found, taskId: string): string[] {
+		const { operation } = this.schedule;
+		const { episode, isInError } = found;
+		if (operation === 'generate') return ['running'];
+		const allowed: string[] = [];
+		const isReadNow = episode.reads.some(({ entry }) => entry.taskId === taskId);
+		const isCut = isInError && found.all.some((json) => this.isUnstarted(json));
+		// A node that stops before it waits tells of its other tasks only that they were started.
+		if (isInError && isStarting(operation) && (isCut || !isReadNow)) allowed.push('running');
+		if (this.schedule.downForJumps > 0) allowed.push('contact_lost');
+		const isLookup = operation === 'status';
+		const settled = this.settledBy(look, found, taskId);
+		if (isHandedOn(episode, found.runIndex) && !settled.isFinal) return [...allowed, 'running'];
+		if (settled.isFinal) return [...allowed, ...settled.outcomes];
+		if (look === undefined) return allowed;
+		switch (look.kind) {
+			case 'task':
+				return [...allowed, isLookup ? 'running' : 'timeout'];
+			case 'trouble':
+				return [...allowed, 'contact_lost', ...(isLookup ? [] : ['timeout'])];
+			case 'final':
+				return [...allowed, look.code];
+			case 'odd':
+				return [...allowed, 'contact_lost', 'task_not_found', 'timeout'];
+		}
+	}
+
+	private isUnstarted({ task_id, error_code }: IDataObject): boolean {
+		return error_code !== undefined && (task_id === null || error_code === 'maybe_created');
+	}
+
+	/** The outcomes of a task that has ended. */
+	private settledBy(
+		look: Look | undefined,
+		{ episode, runIndex, isInError }: Found,
+		taskId: string,
+	): { isFinal: boolean; outcomes: string[] } {
+		const isLookup = this.schedule.operation === 'status';
+		if (look?.kind !== 'task' || look.state === 'running') return { isFinal: false, outcomes: [] };
+		if (look.state === 'failed') {
+			return { isFinal: true, outcomes: [isLookup ? 'failed' : 'task_failed'] };
+		}
+		if (!look.hasVideo) {
+			// Right before a pause, a success that still lacks its video may get it.
+			const isFinal = !isHandedOn(episode, runIndex);
+			return { isFinal, outcomes: [isLookup ? 'emptySuccess' : 'no_video'] };
+		}
+		const { operation, download } = this.schedule;
+		if (!download || operation === 'pause') return { isFinal: true, outcomes: ['success'] };
+		const tries = episode.videos.filter(({ entry }) => entry.taskId === taskId);
+		const isBroken = tries.some((video) => isBrokenDownload(video, this.task(taskId)));
+		const last = tries.at(-1);
+		const isLastBroken = last !== undefined && isBrokenDownload(last, this.task(taskId));
+		const isLooked =
+			!isStarting(operation) &&
+			(this.schedule.rounds > 1 || this.story.taskIds.filter((id) => id === taskId).length > 1);
+		if (isLooked && isBroken) return { isFinal: true, outcomes: ['success', 'download_failed'] };
+		// Without any try it was not to be stored, because the node had failed already.
+		const isUntried = last === undefined && isInError;
+		if (isUntried) return { isFinal: true, outcomes: ['success'] };
+		return { isFinal: true, outcomes: [isLastBroken ? 'download_failed' : 'success'] };
+	}
+
+	/** Whether an item says the truth about its cost. */
+	private wrongCharge(found: Found, taskId: string | undefined): string | undefined {
+		const { json } = found;
+		const code = textOf(json.error_code);
+		if (code === undefined) {
+			return json.charged === undefined ? undefined : 'a cost without an error';
+		}
+		const charge = this.stage.sandbox.ledger
+			.charges()
+			.find((one) => taskId !== undefined && one.taskId === taskId);
+		const isPaid = charge !== undefined && charge.refunded === 0;
+		const looks = taskId === undefined ? [] : this.looksAt(found, taskId);
+		// An API that tells another count than it charges is believed.
+		const isLied = looks.some((look) => look?.kind === 'task' && look.credits === 0);
+		if (json.charged === 'no' && isPaid && !isLied) return 'charged, though it says no';
+		if (json.charged === 'yes' && !isPaid) return 'not charged, though it says yes';
+		const allowed = this.chargesOf(code, taskId !== undefined, looks);
+		return allowed.includes(String(json.charged))
+			? undefined
+			: `charged "${String(json.charged)}" where it can know ${allowed.join(' or ')}`;
+	}
+
+	/** What an item can know about its cost. */
+	private chargesOf(
+		code: string,
+		hasTask: boolean,
+		looks: ReadonlyArray<Look | undefined>,
+	): string[] {
+		if (code === 'download_failed') return ['yes'];
+		if (code === 'task_failed' || code === 'no_video') {
+			return looks.map((look) => {
+				if (look?.kind !== 'task' || look.credits === null) return 'unknown';
+				return look.credits > 0 ? 'yes' : 'no';
+			});
+		}
+		if (code === 'maybe_created') return ['unknown'];
+		return hasTask ? ['unknown'] : ['no'];
+	}
+
+	/** Downloads are whole, and only there where they were asked for. */
+	private files({ isStopped }: Episode, items: readonly INodeExecutionData[]): void {
+		const { download, operation } = this.schedule;
+		const isWanted = download && ['poll', 'status', 'wait'].includes(operation);
+		for (const { json, binary } of items) {
+			const file = binary?.data;
+			const isReady =
+				json.succeeded === true || (json.error_code === undefined && json.status === 'SUCCESS');
+			if (file && (!isWanted || !isReady)) this.report('items', `a file at ${shown(json)}`);
+			if (!isWanted || json.succeeded !== true || isStopped) continue;
+			if (!file?.bytes) this.report('wrong outcome', `a success without its file: ${shown(json)}`);
+		}
+	}
+
+	/** Every charge of an episode stands at an item that owns up to it. */
+	private coverage(episode: Episode, runIndex: number, jsons: readonly IDataObject[]): void {
+		const { schedule } = this;
+		const isRepeated = schedule.rounds > 1 && schedule.sameEachRound;
+		if (!isStarting(schedule.operation) || isRepeated || episode.isStopped) return;
+		if (schedule.changingPrompt && (this.tries > 1 || schedule.retries.length > 0)) return;
+		const posts = this.own(episode)
+			.filter((one) => this.story.episodes.indexOf(one) <= this.story.episodes.indexOf(episode))
+			.flatMap((one) => one.posts);
+		const prompts = new Set(
+			schedule.items.slice(0, jsons.length).map(({ name }) => promptOf(schedule, name, runIndex)),
+		);
+		for (const prompt of prompts) {
+			const mine = posts.filter(({ entry }) => promptIn(entry) === prompt);
+			const own = jsons.filter(
+				(_, index) => promptOf(schedule, schedule.items[index].name, runIndex) === prompt,
+			);
+			const unclear = mine.filter((post) => answerToPost(post) === 'unclear').length;
+			const odd = mine.filter((post) => ['misled', 'any'].includes(answerToPost(post))).length;
+			const said = own.filter(({ error_code }) => error_code === 'maybe_created').length;
+			if (unclear > said) {
+				this.report('wrong outcome', `${unclear} unclear POSTs for "${prompt}", ${said} told`);
+			}
+			if (said > unclear + odd) {
+				this.report(
+					'wrong outcome',
+					`${said} items "${prompt}" are unclear, ${unclear} POSTs were`,
+				);
+			}
+			for (const { entry } of mine.filter((post) => answerToPost(post) === 'created')) {
+				const taskId = entry.taskId ?? '';
+				if (process.env.NOECHO && !schedule.simplify) continue;
+				if (own.some(({ task_id }) => task_id === taskId)) continue;
+				// A failed task that was made anew on request stands at no item any more.
+				if (!episode.tasksBefore.has(taskId) || !this.isToldFailed(taskId)) {
+					this.report('wrong outcome', `task ${taskId} was charged and stands at no item`);
+				}
+			}
+		}
+	}
+
+	// The run
+
+	private end({ run, isStopped }: Episode): void {
+		const { status } = run;
+		const failedAt = run.error?.node;
+		const expected = isStopped
+			? 'canceled'
+			: run.data.waitTill
+				? 'waiting'
+				: run.error
+					? 'error'
+					: 'success';
+		if (status !== expected) this.report('went on', `the run is "${status}", not "${expected}"`);
+		if (run.error && !isStopped && failedAt !== NODE && failedAt !== 'Between') {
+			this.report('wrong outcome', `failed at ${failedAt}: ${run.error.message}`);
+		}
+	}
+
+	private time(episode: Episode): void {
+		const { schedule } = this;
+		if (this.isWokenEarly(episode)) {
+			this.report('went on', 'it was woken up while a video was still being made');
+		}
+		const { run, tookMs } = episode;
+		const rounds = Math.max(1, entriesOf(run).length - carriedRounds(episode) + 1);
+		const most = rounds * this.tries * this.longestTry(episode) + SLACK_MS;
+		if (tookMs > most) {
+			this.report(
+				'took too long',
+				`${Math.round(tookMs / SECOND)} s of at most ${Math.round(most / SECOND)} s (${schedule.operation}, ${episode.cause})`,
+			);
+		}
+	}
+
+	/** Whether an execution was woken up before the last of its videos had ended, and so held its place for nothing. */
+	private isWokenEarly({ cause, tookMs }: Episode): boolean {
+		return cause === 'callback' && this.schedule.rounds === 1 && tookMs > LONGEST_CALLBACK_MS;
+	}
+
+	/** Virtual milliseconds that one try of the node may take at most. */
+	private longestTry({ cause }: Episode): number {
+		const { schedule } = this;
+		const { items, batch, operation } = schedule;
+		const count = items.length;
+		const isLimited = schedule.faults.some(({ fault }) => fault.kind === 'rate-limit');
+		const patience = isLimited ? 4 * MINUTE : 15 * SECOND;
+		const groups = batch ? Math.ceil(count / Math.max(1, batch.size)) : 0;
+		const hasFaults = schedule.faults.length > 0 || schedule.downForJumps > 0;
+		const sending = hasFaults ? count * patience : 0;
+		const recalling = cause === 'retry' && hasFaults ? count * patience : 0;
+		const pausing = batch ? groups * batch.seconds * SECOND : 0;
+		const waits = operation === 'poll' || operation === 'wait' || operation === 'pause';
+		const limit = schedule.executionTimeout ?? Infinity;
+		const waiting = waits
+			? Math.min(schedule.timeout * MINUTE, Math.max(0, limit - 10) * SECOND)
+			: 0;
+		const looking = operation === 'status' && hasFaults ? patience : 0;
+		const loading = schedule.download ? Math.ceil(count / 3) * 3 * 65 * SECOND : 0;
+		return sending + recalling + pausing + waiting + looking + loading;
+	}
+
+	// Secrets and contract
+
+	private secrets(episode: Episode): void {
+		const { sandbox } = this.stage;
+		const { run, logs } = episode;
+		const { resultData, executionData, resumeToken } = run.data;
+		const visible = `${asText([resultData, executionData?.contextData])}${logs}`;
+		const keys = [sandbox.apiKey, sandbox.otherAccount.apiKey];
+		if (keys.some((key) => `${run.everything}${logs}`.includes(key))) {
+			this.report('secret shown', 'the API key');
+		}
+		if (resumeToken && visible.includes(resumeToken)) {
+			this.report('secret shown', 'the resume token');
+		}
+		const signatures = this.stage.book.posts.flatMap(
+			({ entry }) => /seedance_sig=([\w-]+)/.exec(entry.body)?.[1] ?? [],
+		);
+		if (signatures.some((signature) => `${run.everything}${logs}`.includes(signature))) {
+			this.report('secret shown', 'the signature of a callback URL');
+		}
+	}
+
+	private contract(): void {
+		const { sandbox, book } = this.stage;
+		const { ledger } = sandbox;
+		const unknown = ledger.posts().flatMap(({ unknownFields }) => unknownFields);
+		for (const breach of new Set([...ledger.breaches(), ...unknown])) {
+			this.report('contract', breach);
+		}
+		for (const { where } of ledger.keyLeaks) this.report('secret shown', `the API key: ${where}`);
+		const inside = this.story.episodes.reduce((sum, { posts }) => sum + posts.length, 0);
+		const outside = book.posts.length - this.story.earlierPosts - inside;
+		if (outside > 0) this.report('charged twice', `${outside} POSTs of callbacks`);
+	}
+}

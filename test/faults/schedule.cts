@@ -1,0 +1,164 @@
+// What one schedule of the fault suite holds: items, settings, faults, Stop, callbacks, and what a person does afterwards.
+import type { Fault, Route } from '../sandbox/server.cjs';
+
+/** Operations and, for Generate and Wait, its two ways to wait. */
+export const OPERATIONS = ['generate', 'poll', 'pause', 'status', 'wait', 'estimateCost'] as const;
+export type OperationUnderTest = (typeof OPERATIONS)[number];
+
+export const ON_ERROR = ['stopWorkflow', 'continueRegularOutput', 'continueErrorOutput'] as const;
+export type OnErrorSetting = (typeof ON_ERROR)[number];
+
+/** What items are called; two of the same name have equal prompts. */
+export const NAMES = ['apple', 'birch', 'cedar', 'daisy', 'ember', 'ferns'] as const;
+export type Name = (typeof NAMES)[number];
+
+/** How the tasks of one name end. `failedOnce`: the first one fails, those after it succeed. */
+export const ENDS = ['ready', 'failed', 'failedOnce', 'never', 'noVideo', 'expired'] as const;
+
+export interface Fate {
+	ends: (typeof ENDS)[number];
+	/** Virtual seconds until then. */
+	seconds: number;
+}
+
+export interface ItemPlan {
+	name: Name;
+	/** Values that are refused before anything is sent. */
+	isWrong: boolean;
+	/** Get Status and Wait for Video: whose task the item names. */
+	task: 'own' | 'foreign' | 'unknown';
+}
+
+export interface FaultPlan {
+	route: Route;
+	/** Strikes only requests for this name; null for all. */
+	name: Name | null;
+	fault: Fault;
+	times: number | 'always';
+}
+
+/** What a callback looks like; `claim` is what it says of its task. */
+export const SHAPES = ['envelope', 'neighbour', 'empty', 'get', 'stranger'] as const;
+
+export interface CallbackPlan {
+	/** Never delivered. */
+	isLost: boolean;
+	/** Also delivered before the end. */
+	isEarly: boolean;
+	/** Deliveries at the same moment. */
+	copies: number;
+	claim: 'ended' | 'running';
+	shape: (typeof SHAPES)[number];
+	/** Callbacks come in this order, whatever the order in which the tasks end. */
+	rank: number;
+}
+
+export interface RetryPlan {
+	/** The trouble is over by then. */
+	heals: boolean;
+}
+
+export interface StopPlan {
+	/** Counts the requests of a route, or the jumps of the clock. */
+	at: Route | 'jump';
+	/** From 1. */
+	nth: number;
+}
+
+export interface Schedule {
+	operation: OperationUnderTest;
+	onError: OnErrorSetting;
+	retryOnFail: boolean;
+	items: ItemPlan[];
+	fates: Record<Name, Fate>;
+	faults: FaultPlan[];
+	/** How often the node runs, in a loop with itself. */
+	rounds: number;
+	/** Each round asks for the same videos again. */
+	sameEachRound: boolean;
+	/** Each evaluation gives another prompt. */
+	changingPrompt: boolean;
+	laterNodeBreaks: boolean;
+	simplify: boolean;
+	download: boolean;
+	/** Generate Without Waiting: a callback URL, which is signed. */
+	hasCallbackUrl: boolean;
+	/** Minutes. */
+	timeout: number;
+	/** Seconds; null for the default. */
+	pollInterval: number | null;
+	batch: { size: number; seconds: number } | null;
+	/** Maximum Credits per Run, in videos; null for no limit. */
+	maxVideos: number | null;
+	/** What the account can pay, in videos; null for plenty. */
+	affordable: number | null;
+	/** The workflow's own time limit in seconds; null for none. */
+	executionTimeout: number | null;
+	/** The API refuses connections until the clock has jumped so often. */
+	downForJumps: number;
+	stop: StopPlan | null;
+	/** By item, over again where there are more items. */
+	callbacks: CallbackPlan[];
+	/** One more callback after all others, when all videos that ever end have ended. */
+	lastCallback: boolean;
+	/** One more callback when the execution goes on already. */
+	lateCallback: boolean;
+	/** "Retry" in the list of executions, as long as it has failed. */
+	retries: RetryPlan[];
+	/** After Stop the workflow is run once more, from the start. */
+	runsAgainAfterStop: boolean;
+}
+
+const READY: Fate = { ends: 'ready', seconds: 12 };
+
+/** A schedule without any trouble; others are made from it. */
+export const PLAIN: Schedule = {
+	operation: 'poll',
+	onError: 'stopWorkflow',
+	retryOnFail: false,
+	items: [{ name: 'apple', isWrong: false, task: 'own' }],
+	fates: { apple: READY, birch: READY, cedar: READY, daisy: READY, ember: READY, ferns: READY },
+	faults: [],
+	rounds: 1,
+	sameEachRound: false,
+	changingPrompt: false,
+	laterNodeBreaks: false,
+	simplify: true,
+	download: false,
+	hasCallbackUrl: false,
+	timeout: 2,
+	pollInterval: null,
+	batch: null,
+	maxVideos: null,
+	affordable: null,
+	executionTimeout: null,
+	downForJumps: 0,
+	stop: null,
+	callbacks: [
+		{ isLost: false, isEarly: false, copies: 1, claim: 'ended', shape: 'envelope', rank: 0 },
+	],
+	lastCallback: false,
+	lateCallback: false,
+	retries: [],
+	runsAgainAfterStop: false,
+};
+
+/** The credits of each video: the cheapest, so that no price is a multiple of another fact. */
+export const SETTINGS = { resolution: '480p', duration: '4', generateAudio: false } as const;
+/** A duration that no video can have. */
+export const WRONG_DURATION = '7';
+
+export function isStarting(operation: OperationUnderTest): boolean {
+	return operation === 'generate' || operation === 'poll' || operation === 'pause';
+}
+
+/** The prompt of an item in one round of the node; with a changing one, its beginning. */
+export function promptOf(schedule: Schedule, name: Name, runIndex: number): string {
+	// A task of an earlier workflow stays the same, however often it is looked at.
+	const isSame = schedule.rounds === 1 || schedule.sameEachRound || !isStarting(schedule.operation);
+	return `A film about ${name}${isSame ? '' : `, part ${runIndex}`}`;
+}
+
+export function nameIn(prompt: string): Name | undefined {
+	return NAMES.find((name) => prompt.includes(name));
+}

@@ -1,0 +1,4 @@
+// Half of the random schedules; the other half runs at the same time.
+import { describeShare } from './schedules.cjs';
+
+describe('share 2', () => describeShare(2));

@@ -1,0 +1,189 @@
+// Where the schedules of the fault suite are played: a sandbox and n8n's engine on one clock that jumps, and a record
+// of every request, of what it met, and of when that was.
+import type { AxiosStatic } from 'axios';
+import { BinaryDataService } from 'n8n-core';
+import { createRequire } from 'node:module';
+import { Readable } from 'node:stream';
+
+import * as clock from '../../nodes/shared/clock';
+import {
+	startSandbox,
+	type Fault,
+	type PostEntry,
+	type Sandbox,
+	type SandboxTask,
+	type StatusRead,
+	type TaskPlan,
+	type VideoOrder,
+	type VideoRead,
+} from '../sandbox/server.cjs';
+import { requireAsCore, startEngine, type Engine } from '../support/engine.cjs';
+import { JumpClock } from './jumpClock.cjs';
+
+/** Bytes of every video. */
+export const VIDEO_BYTES = 2_000;
+export const CREDENTIAL = 'Main account';
+
+/** A request, and the fault that it met. */
+export interface Met<T> {
+	entry: T;
+	fault: Fault | null;
+}
+
+/** A read of a task, and whether that task had ended by then. */
+export interface MetRead extends Met<StatusRead> {
+	hasEnded: boolean;
+}
+
+/** Every request since the last {@link Stage.reset}, in order of arrival. */
+export interface Book {
+	readonly posts: Array<Met<PostEntry>>;
+	readonly reads: MetRead[];
+	readonly videos: Array<Met<VideoRead>>;
+}
+
+export interface Stage {
+	readonly sandbox: Sandbox;
+	readonly n8n: Engine;
+	readonly time: JumpClock;
+	readonly book: Book;
+	/** How a task that is about to be made goes on; `nth` counts those with this prompt, from 1. */
+	planOf: (order: VideoOrder, nth: number) => TaskPlan;
+	/** Called when a request arrives, before it is answered. */
+	onRequest: (route: 'generate' | 'status' | 'video') => void;
+	/** Called at each jump of the clock. */
+	onJump: () => void;
+	/** Virtual milliseconds since 1970 at which a running task will end; Infinity for never. */
+	endOf: (task: SandboxTask) => number;
+	/** Back to the beginning. */
+	reset: () => void;
+	close: () => Promise<void>;
+}
+
+/** Lets the clock wait for every HTTP request of n8n's, a streamed body included. */
+function watchRequests(time: JumpClock): () => void {
+	const network = createRequire(requireAsCore.resolve('@n8n/backend-network'));
+	const axios: AxiosStatic = network('axios');
+	const watch = axios.interceptors.request.use((config) => {
+		const send = axios.getAdapter(config.adapter);
+		return {
+			...config,
+			adapter: async (given) => {
+				const end = time.begin();
+				try {
+					const answer = await send(given);
+					const body: unknown = answer.data;
+					if (body instanceof Readable && !body.destroyed) body.once('close', end);
+					else end();
+					return answer;
+				} catch (error) {
+					end();
+					throw error;
+				}
+			},
+		};
+	});
+	return () => axios.interceptors.request.eject(watch);
+}
+
+interface Container {
+	get: (type: typeof BinaryDataService) => BinaryDataService;
+}
+
+/** Lets the clock wait for every file that is stored. */
+function watchFiles(time: JumpClock): void {
+	const { Container: container }: { Container: Container } = requireAsCore('@n8n/di');
+	// The engine has put its own part around the true one, which a second would replace.
+	const spy = jest.spyOn(container.get(BinaryDataService), 'store');
+	const store = spy.getMockImplementation();
+	if (!store) throw new Error('The test engine no longer watches the binary store');
+	spy.mockImplementation(async (location, file, binary) => {
+		const end = time.begin();
+		try {
+			return await store(location, file, binary);
+		} finally {
+			end();
+		}
+	});
+}
+
+/** Starts a stage. One per test file; close it when done. Needs jest. */
+export async function openStage(): Promise<Stage> {
+	const time = new JumpClock();
+	// Its own clock stands still: tasks are ended here, when the jumping one says so.
+	const sandbox = await startSandbox({
+		speed: 0,
+		videoBytes: VIDEO_BYTES,
+		callbacks: { never: true },
+	});
+	const n8n = await startEngine();
+	n8n.credentials.set(CREDENTIAL, { apiKey: sandbox.apiKey, baseUrl: sandbox.baseUrl });
+	jest.spyOn(clock, 'realClock').mockImplementation((signal) => time.clock(signal));
+	watchFiles(time);
+	const unwatch = watchRequests(time);
+
+	const book: Book = { posts: [], reads: [], videos: [] };
+	const made = new Map<SandboxTask, number>();
+	// Of a sandbox whose clock stands still, `endsAt` is how long a task takes.
+	const endOf = (task: SandboxTask) => (made.get(task) ?? 0) + task.endsAt;
+
+	const stage: Stage = {
+		sandbox,
+		n8n,
+		time,
+		book,
+		planOf: () => ({}),
+		onRequest: () => undefined,
+		onJump: () => undefined,
+		endOf,
+		reset: () => {
+			stage.planOf = () => ({});
+			stage.onRequest = () => undefined;
+			stage.onJump = () => undefined;
+			time.reset();
+			sandbox.reset();
+			made.clear();
+			for (const list of [book.posts, book.reads, book.videos]) list.length = 0;
+			n8n.logs.length = 0;
+		},
+		close: async () => {
+			unwatch();
+			await sandbox.close();
+			await n8n.close();
+		},
+	};
+
+	time.onJump = (now) => {
+		for (const task of made.keys()) {
+			// One that takes no time at all ends when it is looked at.
+			if (endOf(task) <= now && !sandbox.tasks.get(task.id)?.ended) sandbox.finish(task.id);
+		}
+		stage.onJump();
+	};
+
+	const { tasks, faults, ledger } = sandbox;
+	const create = tasks.create.bind(tasks);
+	tasks.create = (account, order, credits, plan = {}) => {
+		const nth = tasks.all().filter((task) => task.order.prompt === order.prompt).length + 1;
+		const task = create(account, order, credits, { ...stage.planOf(order, nth), ...plan });
+		made.set(task, time.now());
+		return task;
+	};
+	const take = faults.take.bind(faults);
+	// Called right after the request was written into the books, and before anything else can be.
+	faults.take = (route, target) => {
+		const fault = take(route, target);
+		const post = ledger.posts().at(-1);
+		const [read, video] = [ledger.statusEntries.at(-1), ledger.videoEntries.at(-1)];
+		if (route === 'generate' && post) book.posts.push({ entry: post, fault });
+		if (route === 'status' && read) {
+			const hasEnded = tasks.get(read.taskId ?? '')?.ended ?? false;
+			book.reads.push({ entry: read, fault, hasEnded });
+		}
+		if (route === 'video' && video) book.videos.push({ entry: video, fault });
+		stage.onRequest(route);
+		return fault;
+	};
+	stage.reset();
+	return stage;
+}
