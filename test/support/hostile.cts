@@ -56,7 +56,12 @@ export function signedQuery(apiKey: string, metadata?: unknown): string {
 	return meta ? `seedance_meta=${meta}&${proof}` : proof;
 }
 
+/**
+ * A connection for each delivery: one that lay idle for 5 s is closed by Node's servers, perhaps just when the next delivery
+ * is sent over it. It still asks to be kept, because a server that closes at once cuts off bodies that it has not read.
+ */
 const agent = new Agent({ keepAlive: true, maxSockets: 64 });
+agent.maxFreeSockets = 0;
 
 /** Milliseconds after which it is clear that there will be no answer: twice as long as a trigger may take. */
 const NO_ANSWER = 20_000;
