@@ -87,7 +87,7 @@ function planOf(schedule: Schedule, order: VideoOrder, nth: number): TaskPlan {
 	const failed: TaskPlan['outcome'] = {
 		status: 'FAILED',
 		// An API that repeats the callback URL, which holds a token.
-		errorMessage: `Not accepted${order.callback_url && !process.env.NOECHO ? ` (told ${order.callback_url})` : ''}`,
+		errorMessage: `Not accepted${order.callback_url ? ` (told ${order.callback_url})` : ''}`,
 	};
 	switch (ends) {
 		case 'never':
