@@ -31,4 +31,4 @@ describe('a webhook process', webhookSuite);
 describe('Seedance Trigger', triggerSuite);
 describe('Pause Until Callback', pauseSuite);
 describe('a worker that dies', workerSuite);
-describe('the API key', secretsSuite);
+describe('secrets', secretsSuite);
