@@ -16,6 +16,12 @@ import type { Task } from './task';
 export const POLL_INTERVAL_SECONDS = 5;
 export const POLL_INTERVAL_MAX_SECONDS = 15;
 export const POLL_GROWTH = 1.25;
+/**
+ * Most videos take 1 to 2 minutes. Meanwhile the interval stays below these seconds, with which one of 90 seconds is looked at
+ * 12 times and noticed after 4 seconds (`npm run bench -- notice`); later it is this share of the time waited.
+ */
+export const POLL_INTERVAL_USUAL_SECONDS = 8.5;
+export const POLL_SHARE = 0.07;
 /** Share by which an interval varies, so that many executions do not read in step. */
 export const POLL_JITTER = 0.1;
 /** Minutes. */
@@ -38,10 +44,23 @@ export interface WaitLimits {
 	intervalMs: number;
 }
 
-/** Milliseconds to the look after the `looks`-th one (counted from 0), with jitter. */
-export function nextInterval(looks: number, intervalMs: number, random: number): number {
-	const longest = Math.max(intervalMs, POLL_INTERVAL_MAX_SECONDS * 1000);
-	const grown = Math.min(intervalMs * POLL_GROWTH ** looks, longest);
+/** Milliseconds: how far the interval may have grown after `waitedMs`. */
+function longestInterval(waitedMs: number): number {
+	const usual = Math.max(POLL_INTERVAL_USUAL_SECONDS * 1000, waitedMs * POLL_SHARE);
+	return Math.min(usual, POLL_INTERVAL_MAX_SECONDS * 1000);
+}
+
+/**
+ * Milliseconds to the next look, with jitter, after `looks` earlier intervals and when `waitedMs` have passed. Give Infinity
+ * for a task that could not be read: trouble gets all the time it may.
+ */
+export function nextInterval(
+	looks: number,
+	waitedMs: number,
+	intervalMs: number,
+	random: number,
+): number {
+	const grown = Math.min(intervalMs * POLL_GROWTH ** looks, longestInterval(waitedMs));
 	return Math.max(intervalMs, grown * (1 + POLL_JITTER * (2 * random - 1)));
 }
 
@@ -60,8 +79,11 @@ export function timeoutMs(
 	return Math.max(0, Math.min(wanted, most));
 }
 
+/** `paused` is how many intervals have passed since `startedAt` before the first look: 1 for a new task, or none. */
 async function watchOne(
 	read: () => Promise<Read>,
+	paused: number,
+	startedAt: number,
 	deadline: number,
 	intervalMs: number,
 	clock: Clock,
@@ -69,10 +91,12 @@ async function watchOne(
 	let failures = 0;
 	let statusWord: string | null = null;
 	let lastFailure: CallFailure | undefined;
-	for (let looks = 0; ; looks++) {
+	for (let looks = paused; ; looks++) {
 		const isLastLook = clock.now() >= deadline;
 		const result = await read();
-		let pauseMs = nextInterval(looks, intervalMs, clock.random());
+		const isRead = result.outcome === 'task';
+		const waitedMs = isRead ? clock.now() - startedAt : Infinity;
+		let pauseMs = nextInterval(looks, waitedMs, intervalMs, clock.random());
 		if (result.outcome === 'task') {
 			if (result.task.state !== 'running') return { outcome: 'finished', task: result.task };
 			failures = 0;
@@ -117,12 +141,16 @@ export async function watchTasks(
 	clock: Clock,
 ): Promise<Ending[]> {
 	const inTurn = limiter(PARALLEL_READS);
-	const deadline = clock.now() + limits.timeoutMs;
+	const { timeoutMs: limitMs, intervalMs } = limits;
+	const startedAt = clock.now();
+	const deadline = startedAt + limitMs;
 	return await Promise.all(
 		tasks.map(async ({ read, isNew }): Promise<Ending> => {
-			const pauseMs = isNew ? Math.min(limits.intervalMs, limits.timeoutMs) : 0;
+			const pauseMs = isNew ? Math.min(intervalMs, limitMs) : 0;
 			if (pauseMs > 0 && !(await clock.sleep(pauseMs))) return { outcome: 'stopped' };
-			return await watchOne(async () => await inTurn(read), deadline, limits.intervalMs, clock);
+			const paused = isNew ? 1 : 0;
+			const readInTurn = async () => await inTurn(read);
+			return await watchOne(readInTurn, paused, startedAt, deadline, intervalMs, clock);
 		}),
 	);
 }

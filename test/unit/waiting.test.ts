@@ -15,7 +15,9 @@ import {
 	POLL_GROWTH,
 	POLL_INTERVAL_MAX_SECONDS,
 	POLL_INTERVAL_SECONDS,
+	POLL_INTERVAL_USUAL_SECONDS,
 	POLL_JITTER,
+	POLL_SHARE,
 	TIMEOUT_MINUTES,
 	timeoutMs,
 	watchTasks,
@@ -82,6 +84,8 @@ describe('the numbers', () => {
 	it('are those that were promised', () => {
 		expect(POLL_INTERVAL_SECONDS).toBe(5);
 		expect(POLL_INTERVAL_MAX_SECONDS).toBe(15);
+		expect(POLL_INTERVAL_USUAL_SECONDS).toBe(8.5);
+		expect(POLL_SHARE).toBe(0.07);
 		expect(POLL_GROWTH).toBe(1.25);
 		expect(POLL_JITTER).toBe(0.1);
 		expect(TIMEOUT_MINUTES).toBe(15);
@@ -93,28 +97,43 @@ describe('the numbers', () => {
 });
 
 describe('the interval between two looks', () => {
-	it('grows by a quarter from 5 to 15 seconds', () => {
-		const intervals = [0, 1, 2, 3, 4, 5, 6, 50].map((looks) => nextInterval(looks, 5_000, 0.5));
-		expect(intervals.map(Math.round)).toEqual([
-			5_000, 6_250, 7_813, 9_766, 12_207, 15_000, 15_000, 15_000,
-		]);
+	const MIDDLE = 0.5;
+
+	it('grows by a quarter from 5 to 8.5 seconds while most videos are being made', () => {
+		const intervals = [0, 1, 2, 3, 50].map((looks) => nextInterval(looks, 121_000, 5_000, MIDDLE));
+		expect(intervals.map(Math.round)).toEqual([5_000, 6_250, 7_813, 8_500, 8_500]);
+	});
+
+	it('is 7 % of the time waited later, up to 15 seconds', () => {
+		const intervals = [150_000, 200_000, 215_000, 1e9].map((waitedMs) =>
+			nextInterval(50, waitedMs, 5_000, MIDDLE),
+		);
+		expect(intervals.map(Math.round)).toEqual([10_500, 14_000, 15_000, 15_000]);
+	});
+
+	it('grows to 15 seconds at once while a task cannot be read', () => {
+		const intervals = [0, 1, 2, 3, 4, 5, 50].map((looks) =>
+			nextInterval(looks, Infinity, 5_000, MIDDLE),
+		);
+		expect(intervals.map(Math.round)).toEqual([5_000, 6_250, 7_813, 9_766, 12_207, 15_000, 15_000]);
 	});
 
 	it('varies by a tenth either way', () => {
-		expect(nextInterval(2, 5_000, 0)).toBeCloseTo(7_812.5 * 0.9);
-		expect(nextInterval(2, 5_000, 1)).toBeCloseTo(7_812.5 * 1.1);
-		expect(nextInterval(20, 5_000, 0)).toBeCloseTo(13_500);
-		expect(nextInterval(20, 5_000, 1)).toBeCloseTo(16_500);
+		expect(nextInterval(2, 0, 5_000, 0)).toBeCloseTo(7_812.5 * 0.9);
+		expect(nextInterval(2, 0, 5_000, 1)).toBeCloseTo(7_812.5 * 1.1);
+		expect(nextInterval(20, 1e9, 5_000, 0)).toBeCloseTo(13_500);
+		expect(nextInterval(20, 1e9, 5_000, 1)).toBeCloseTo(16_500);
 	});
 
 	it("never undercuts the user's own, also when that is longer than 15 seconds", () => {
 		fc.assert(
 			fc.property(
 				fc.nat(200),
+				fc.nat(1_000_000),
 				fc.integer({ min: 1, max: 600_000 }),
 				fc.double({ min: 0, max: 1, noNaN: true }),
-				(looks, intervalMs, random) => {
-					const interval = nextInterval(looks, intervalMs, random);
+				(looks, waitedMs, intervalMs, random) => {
+					const interval = nextInterval(looks, waitedMs, intervalMs, random);
 					expect(interval).toBeGreaterThanOrEqual(intervalMs);
 					expect(interval).toBeLessThanOrEqual(Math.max(intervalMs, 15_000) * 1.1 + 1e-6);
 				},
@@ -124,11 +143,26 @@ describe('the interval between two looks', () => {
 
 	it('is what a watched task really gets', async () => {
 		const clock = new VirtualClock();
-		const task = scripted(clock, ...Array<Read>(8).fill(RUNNING), READY);
+		const task = scripted(clock, ...Array<Read>(40).fill(RUNNING), READY);
 		await watch(clock, [task]);
-		expect(gaps(task.readAt).map(Math.round)).toEqual([
-			5_000, 6_250, 7_813, 9_766, 12_207, 15_000, 15_000, 15_000,
-		]);
+		const between = gaps(task.readAt).map(Math.round);
+		expect(between.slice(0, 6)).toEqual([5_000, 6_250, 7_813, 8_500, 8_500, 8_500]);
+		expect(between.at(-1)).toBe(15_000);
+	});
+
+	it('goes on growing from the first pause of a new task, which needs 12 looks when it takes 90 seconds', async () => {
+		const clock = new VirtualClock();
+		const task = readyAfter(clock, 90_000);
+		await watch(clock, [{ ...task, isNew: true }]);
+		expect(task.readAt.slice(0, 4).map(Math.round)).toEqual([5_000, 11_250, 19_063, 27_563]);
+		expect(task.readAt.length).toBeLessThanOrEqual(12);
+	});
+
+	it('is what trouble gets as well: five failed looks in a row span almost a minute', async () => {
+		const clock = new VirtualClock();
+		const task = scripted(clock, ...Array<Read>(10).fill(RUNNING), trouble());
+		await watch(clock, [task]);
+		expect(gaps(task.readAt).slice(-4).map(Math.round)).toEqual([15_000, 15_000, 15_000, 15_000]);
 	});
 
 	it('is jittered by the clock it is given', async () => {
