@@ -71,9 +71,11 @@ export interface Submitted {
 /** The address to which the end of an item's task is told; undefined for none. May throw what an expression throws. */
 export type CallbackOf = (itemIndex: number, account: Account) => Checked<string | undefined>;
 
+/** `runIndex`: the run of the node in its execution; undefined for an AI tool. */
 async function prepare(
 	context: IExecuteFunctions,
 	itemIndex: number,
+	runIndex: number | undefined,
 	callbackOf: CallbackOf,
 ): Promise<Prepared | { known: KnownTask; problem: Problem }> {
 	let known = NOTHING_KNOWN;
@@ -111,7 +113,7 @@ async function prepare(
 		const request = { ...checked.value, callbackUrl: callback.value };
 		const key = requestKey(request, imageIdentity);
 		// As an AI tool each try has a new run index, so there the request alone is the key.
-		const memoryKey = isTool(context) ? key : `${runIndexOf(context)}:${itemIndex}:${key}`;
+		const memoryKey = runIndex === undefined ? key : `${runIndex}:${itemIndex}:${key}`;
 		known = { taskId: null, prompt: request.prompt, estimatedCredits: creditsOf(request) };
 		return { itemIndex, request, account, memoryKey, known, output };
 	} catch (error) {
@@ -212,8 +214,10 @@ export async function submitAll(
 		});
 
 	const prepared: Prepared[] = [];
+	// Asked once: n8n gives it by an expression only, which costs as much as an item's whole check.
+	const runIndex = isTool(context) ? undefined : runIndexOf(context);
 	for (let itemIndex = 0; itemIndex < context.getInputData().length; itemIndex++) {
-		const item = await prepare(context, itemIndex, callbackOf);
+		const item = await prepare(context, itemIndex, runIndex, callbackOf);
 		if ('problem' in item) fail({ itemIndex, known: item.known }, item.problem);
 		else prepared.push(item);
 	}
