@@ -1,12 +1,12 @@
 /** The credential "Seedance API": key, base URL, and a test that costs nothing. */
 import type {
-	IAuthenticateGeneric,
 	Icon,
 	ICredentialDataDecryptedObject,
 	ICredentialTestRequest,
 	ICredentialType,
 	IDataObject,
 	IHttpRequestHelper,
+	IHttpRequestOptions,
 	INodeProperties,
 } from 'n8n-workflow';
 
@@ -132,12 +132,17 @@ export class SeedanceApi implements ICredentialType {
 		return {};
 	}
 
-	authenticate: IAuthenticateGeneric = {
-		type: 'generic',
-		properties: {
-			headers: { Authorization: '=Bearer {{ String($credentials.apiKey).trim() }}' },
-		},
-	};
+	/**
+	 * Puts the key into the header. A function, because n8n runs an expression for each request otherwise, which is a fifth
+	 * of all that starting a video costs n8n (`npm run bench -- overhead`).
+	 */
+	async authenticate(
+		{ apiKey }: ICredentialDataDecryptedObject,
+		request: IHttpRequestOptions,
+	): Promise<IHttpRequestOptions> {
+		const Authorization = `Bearer ${String(apiKey).trim()}`;
+		return await Promise.resolve({ ...request, headers: { ...request.headers, Authorization } });
+	}
 
 	/**
 	 * Reads a task that cannot exist, which costs nothing: a right key is told "no such task". An answer

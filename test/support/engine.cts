@@ -276,30 +276,15 @@ export class Credentials extends ICredentialsHelper {
 		return true;
 	}
 
-	/** Applies the `authenticate` of the credential class, its expressions resolved as n8n does. */
+	/** Applies the `authenticate` of the credential class. */
 	async authenticate(
 		credentials: ICredentialDataDecryptedObject,
 		_typeName: string,
 		requestOptions: IHttpRequestOptions | IRequestOptionsSimplified,
-		workflow?: Workflow,
-		node?: INode,
 	): Promise<IHttpRequestOptions> {
-		if (!workflow || !node) throw new Error('n8n hands the workflow and the node to authenticate');
-		const headers: IDataObject = { ...requestOptions.headers };
-		for (const [name, value] of Object.entries(this.type.authenticate.properties.headers ?? {})) {
-			headers[name] = String(
-				workflow.expression.getSimpleParameterValue(
-					node,
-					String(value),
-					'internal',
-					{ $credentials: credentials },
-					undefined,
-					'',
-				),
-			);
-		}
 		const url = 'url' in requestOptions ? String(requestOptions.url) : '';
-		return { ...requestOptions, url, headers };
+		const headers: IDataObject = { ...requestOptions.headers };
+		return await this.type.authenticate(credentials, { ...requestOptions, url, headers });
 	}
 
 	async preAuthentication(): Promise<undefined> {

@@ -105,13 +105,13 @@ describe('the credential', () => {
 		expect(`${hint} ${description}`).toMatch(/other vendors do not work/i);
 	});
 
-	it('sends the trimmed key in the Authorization header, and nowhere else', () => {
-		expect(credential.authenticate).toEqual({
-			type: 'generic',
-			properties: {
-				headers: { Authorization: '=Bearer {{ String($credentials.apiKey).trim() }}' },
-			},
+	it('sends the trimmed key in the Authorization header, and nowhere else', async () => {
+		const request = { url: 'http://127.0.0.1:9/v1/status', headers: { Accept: 'text/plain' } };
+		expect(await credential.authenticate({ apiKey: ' a-key\n' }, request)).toEqual({
+			url: request.url,
+			headers: { Accept: 'text/plain', Authorization: 'Bearer a-key' },
 		});
+		expect(request.headers).toEqual({ Accept: 'text/plain' });
 	});
 });
 
