@@ -7,6 +7,7 @@
  *     node test/run.mjs queue      npm run test:queue: the packed package in n8n's queue mode, with PostgreSQL and Redis
  *     node test/run.mjs sandbox    npm run sandbox: the API simulated on this machine
  *     node test/run.mjs demo       npm run demo: the sandbox, n8n and one generated video
+ *     node test/run.mjs bench      npm run bench: this package beside what a user would build by hand
  *     node test/run.mjs bench:trigger   npm run bench:trigger: deliveries a second, beside n8n's own Webhook node
  *     node test/run.mjs bench:pause     npm run bench:pause: what many paused executions cost
  *
@@ -57,6 +58,7 @@ const commands = {
 	queue: runQueue,
 	sandbox: runSandbox,
 	demo: runDemo,
+	bench: async (args) => await runBench('bench', args),
 	'bench:trigger': async (args) => await runBench('trigger', args),
 	'bench:pause': async (args) => await runBench('pause', args),
 };
