@@ -5,6 +5,7 @@
  * What an n8n cannot do stands in gaps.json, with the reason. Such a check has to fail there, so that the table is corrected
  * as soon as it works.
  */
+import { randomUUID } from 'node:crypto';
 import axios from 'axios';
 import type { IDataObject, INodeParameters } from 'n8n-workflow';
 
@@ -101,10 +102,9 @@ describe('this version of n8n', () => {
 	});
 
 	check('The test of the credential passes, and tells why a wrong key does not', async () => {
-		const { api, sandbox } = world();
+		const { api, credential, sandbox } = world();
 		const { apiKey, baseUrl } = sandbox;
-		const test = async (data: IDataObject) =>
-			await api.testCredential({ name: 'Typed in the form', type: CREDENTIAL_TYPE, data });
+		const test = async (data: IDataObject) => await api.testCredential({ ...credential, data });
 		expect(await test({ apiKey, baseUrl })).toMatchObject({ status: 'OK' });
 		expect(await test({ apiKey: WRONG_KEY, baseUrl })).toEqual({
 			status: 'Error',
@@ -316,7 +316,9 @@ describe('this version of n8n', () => {
 		const forged = { data: { task_id: taskIds[0], status: 'SUCCESS' } };
 		const options = { validateStatus: () => true, proxy: false as const };
 		expect((await axios.post(url, forged, options)).status).toBe(503);
-		expect((await axios.post(url.split('?')[0], forged, options)).status).toBe(401);
+		// Not every n8n gives its address a token and asks for it; ours believes no report either way.
+		const { status } = await axios.post(url.split('?')[0], forged, options);
+		expect([401, 503]).toContain(status);
 		expect((await api.getExecution(id)).status).toBe('waiting');
 		await finish(taskIds[0]);
 		expect((await endOf(id)).status).toBe('success');
@@ -375,10 +377,14 @@ describe('this version of n8n', () => {
 			const ready = await importExample('video-ready.json', {
 				'Post the video': { url: network.url },
 			});
+			// In older versions it is the editor that gives a trigger its address, not the server.
+			const trigger = nodeOf(ready, 'When a video is ready or has failed');
+			trigger.webhookId ??= randomUUID();
+			await api.updateWorkflow(ready.id, { nodes: ready.nodes });
 			await api.activateWorkflow(ready.id);
-			const { webhookId } = nodeOf(ready, 'When a video is ready or has failed');
+			const path = `${trigger.webhookId}/webhook`;
 			const generate = await importExample('generate-with-callback.json', {
-				'Start the videos': { callbackUrl: `${n8n.baseUrl}/webhook/${webhookId}/webhook` },
+				'Start the videos': { callbackUrl: `${n8n.baseUrl}/webhook/${path}` },
 			});
 			const catchUp = await importExample('catch-up.json', {
 				'Post the video': { url: network.url },

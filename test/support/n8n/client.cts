@@ -177,7 +177,7 @@ export class N8nClient {
 	async testCredential(credential: CredentialJson): Promise<CredentialTestResult> {
 		const { status, message } = asRecord(
 			await this.call('POST', '/credentials/test', {
-				// n8n looks up a stored secret by this id; a new credential has none.
+				// n8n looks up a stored secret by this id; a new credential has none, which n8n 2.8 and older refuse.
 				credentials: { id: '', ...credential },
 			}),
 		);
