@@ -1,5 +1,8 @@
-/** The documents say what the code does: every operation, field, price, failure, limit and command. */
-import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
+/**
+ * The README's tables say what the code does: every operation, field, price, failure and limit. Its sentences, and the other
+ * documents, are compared in docs.test.cts.
+ */
+import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import type { INodeProperties } from 'n8n-workflow';
 import ts from 'typescript';
@@ -250,47 +253,6 @@ describe('the README', () => {
 		for (const file of images) {
 			expect(statSync(join(ROOT, file)).size).toBeLessThan(LARGEST_IMAGE_BYTES);
 		}
-	});
-});
-
-describe.each(['README.md', 'CONTRIBUTING.md'])('%s', (document) => {
-	const text = read(document);
-
-	it('names only commands that exist', () => {
-		const manifest = readJson(join(ROOT, 'package.json'));
-		const commands = [...text.matchAll(/\bnpm (?:run ([\w:]+)|(test)\b)/g)].map(
-			([, run, test]) => run ?? test,
-		);
-		expect(commands).toContain('demo');
-		for (const command of commands) {
-			expect(manifest).toHaveProperty(['scripts', command]);
-		}
-	});
-
-	it('links to files and headings that exist', () => {
-		const anchors = [...text.matchAll(/^#+ (.+)$/gm)].map(([, heading]) =>
-			heading
-				.toLowerCase()
-				.replace(/[^\w\s-]/g, '')
-				.replace(/\s/g, '-'),
-		);
-		const links = [...text.matchAll(/\]\(([^)]+)\)/g)].map(([, link]) => link);
-		const broken = links.filter((link) => {
-			if (link.startsWith('#')) return !anchors.includes(link.slice(1));
-			return !link.startsWith('https://') && !existsSync(join(ROOT, link));
-		});
-		expect(links).not.toEqual([]);
-		expect(broken).toEqual([]);
-	});
-});
-
-describe('CONTRIBUTING.md', () => {
-	it('names only folders and files that exist', () => {
-		const named = [...read('CONTRIBUTING.md').matchAll(/`([\w.]+\/[\w./-]*)`/g)]
-			.map(([, path]) => path)
-			.filter((path) => /^(nodes|credentials|icons|examples|test|\.ci|\.github)\//.test(path));
-		expect(named).not.toEqual([]);
-		expect(named.filter((path) => !existsSync(join(ROOT, path)))).toEqual([]);
 	});
 });
 
