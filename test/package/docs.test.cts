@@ -30,7 +30,7 @@ const FILES = FOLDERS.flatMap((folder) =>
 ).concat(readdirSync(join(ROOT)));
 
 /** The sources of the product and of its equipment, in one text: where words in code have to come from. */
-const SOURCES = FILES.filter((file) => /\.(ts|cts|mjs|cjs|js|json|yml)$/.test(file))
+const SOURCES = FILES.filter((file) => /\.(ts|cts|mjs|cjs|js|json|yml|npmrc)$/.test(file))
 	.filter((file) => !file.includes('package-lock') && !file.endsWith('docs.test.cts'))
 	.map(read)
 	.join('\n');
@@ -89,7 +89,7 @@ const STRESSED = new Set([
 ]);
 
 /** Words of n8n, of npm and of the web that documents show as code and that stand in none of our files. */
-const FOREIGN_WORDS = new Set(['--help', 'data:image/…', 'MUST']);
+const FOREIGN_WORDS = new Set(['help', 'data:image/…']);
 
 describe.each(DOCUMENTS)('%s', (document) => {
 	const text = read(document);
@@ -150,7 +150,8 @@ describe.each(DOCUMENTS)('%s', (document) => {
 			known(code)
 				? []
 				: code
-						.split(/[\s{}",:()[\]=?']+|…|<\w+>|\/$|^--/)
+						.split(/[\s{}",:()[\]=?']+|…|<\w+>|\/$/)
+						.map((word) => word.replace(/^--/, ''))
 						.filter((word) => /\w/.test(word) && !/[<>]/.test(word)),
 		);
 		expect(words.filter((word) => !known(word))).toEqual([]);
