@@ -228,7 +228,7 @@ export type N8nRole = keyof typeof READY;
  * @param options.env more environment variables, or other values for ours
  */
 export function n8nProcess({
-	installation: { folder, node, entry },
+	installation: { version, folder, node, entry },
 	role = 'start',
 	userFolder,
 	port,
@@ -259,6 +259,8 @@ export function n8nProcess({
 			N8N_LOG_LEVEL: 'info',
 			NO_COLOR: '1',
 			...QUIET,
+			// Without it, n8n 1 saves that an execution has ended before it saves with what.
+			...(version.startsWith('1.') && { DB_SQLITE_POOL_SIZE: '3' }),
 			N8N_DISABLED_MODULES: TALKATIVE_MODULES.filter((name) => hasModule(folder, name)).join(','),
 			...env,
 		}),
