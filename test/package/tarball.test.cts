@@ -2,7 +2,7 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync } from 'node:fs';
 import { join, posix } from 'node:path';
 import ts from 'typescript';
-import { packPackage, readJson, ROOT, runTool, type PackedPackage } from './packed.cjs';
+import { filesIn, packPackage, readJson, ROOT, runTool, type PackedPackage } from './packed.cjs';
 
 /** npm and Node are started here, on whatever machine this is (milliseconds). */
 jest.setTimeout(60_000);
@@ -125,6 +125,15 @@ describe('the packed package', () => {
 		it('every node and credential that was built', () => {
 			expect(ending('.node.js')).toEqual([...manifest.n8n.nodes].sort());
 			expect(ending('.credentials.js')).toEqual([...manifest.n8n.credentials].sort());
+		});
+
+		it('the code of every source file, every output schema and icon, and nothing that was left over', () => {
+			const built = ['nodes', 'credentials', 'icons'].flatMap((folder) =>
+				filesIn(join(ROOT, folder))
+					.filter((file) => /\.(ts|json|svg)$/.test(file))
+					.map((file) => `dist/${folder}/${file.replace(/\.ts$/, '.js')}`),
+			);
+			expect(packed.files.filter((file) => file.startsWith('dist/'))).toEqual(built.sort());
 		});
 
 		it('a codex file beside every node, which names that node', () => {
