@@ -247,6 +247,37 @@ describe('the README', () => {
 		expect(DECIDE_WITHIN_MS).toBeLessThan(10_000);
 	});
 
+	it('shows the compatibility that the suite has found: every check, in every n8n, nothing that fails', () => {
+		const [[, ...versions], ...rows] = tableWith('What was tried');
+		const folders = readdirSync(join(ROOT, 'test/support/n8n'), { withFileTypes: true })
+			.filter((entry) => entry.isDirectory())
+			.map(({ name }) => `n8n ${name}`);
+		expect([...versions].sort()).toEqual(folders.sort());
+
+		const checks = [...read('test/compat/compat.test.cts').matchAll(/^\tcheck\((['"])(.+)\1,/gm)];
+		expect(checks.length).toBeGreaterThan(10);
+		expect(rows.map(([name]) => name)).toEqual([
+			...checks.map(([, , name]) => name),
+			'Node that ran it',
+		]);
+
+		const gaps = readJson(join(ROOT, 'test/compat/gaps.json'));
+		const isGap = (check: string, version: string) =>
+			Array.isArray(gaps) &&
+			gaps.some((gap) => gap.check === check && `n8n ${gap.n8n}` === version);
+		for (const [name, ...cells] of rows.slice(0, -1)) {
+			expect([name, ...cells.map((cell) => (cell.startsWith('no ') ? 'no' : cell))]).toEqual([
+				name,
+				...versions.map((version) => (isGap(name, version) ? 'no' : '✓')),
+			]);
+		}
+		const majors = rows
+			.at(-1)
+			?.slice(1)
+			.map((node) => Number(node.split('.')[0]));
+		expect(majors?.every((major) => major >= 20)).toBe(true);
+	});
+
 	it('shows the editor in an image that loads fast', () => {
 		const images = [...readme.matchAll(/!\[[^\]]+\]\(([^)]+)\)/g)].map(([, file]) => file);
 		expect(images).not.toEqual([]);
