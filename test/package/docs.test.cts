@@ -158,6 +158,12 @@ describe.each(DOCUMENTS)('%s', (document) => {
 	});
 });
 
+it('README.md links every example', () => {
+	const examples = readdirSync(join(ROOT, 'examples'));
+	expect(examples).not.toEqual([]);
+	expect(examples.filter((name) => !read('README.md').includes(`](examples/${name})`))).toEqual([]);
+});
+
 describe('the numbers in the sentences', () => {
 	const everything = DOCUMENTS.map(read).map(prose).join('\n');
 
