@@ -23,7 +23,12 @@ import { CALLBACK_URL_MAX_LENGTH, METADATA_MAX_BYTES } from '../../nodes/shared/
 import { DOWNLOAD_MAX_TRIES, PARALLEL_DOWNLOADS, STALL_MS } from '../../nodes/shared/download';
 import { creditsFor } from '../../nodes/shared/pricing';
 import { unreadTaskItem } from '../../nodes/shared/task';
-import { DURATIONS, PROMPT_MAX_LENGTH, RESOLUTIONS } from '../../nodes/shared/videoRequest';
+import {
+	ASPECT_RATIOS,
+	DURATIONS,
+	PROMPT_MAX_LENGTH,
+	RESOLUTIONS,
+} from '../../nodes/shared/videoRequest';
 import {
 	EXECUTION_RESERVE_MS,
 	POLL_INTERVAL_MAX_SECONDS,
@@ -167,6 +172,26 @@ describe('the README', () => {
 		const differing = others.filter((one) => one.written !== usual.written);
 		const exceptions = differing.map((one) => `; ${one.written} in ${one.operations.join(', ')}`);
 		expect(plain(row[1] ?? '')).toBe(usual.written + exceptions.join(''));
+	});
+
+	const choices = properties.filter(
+		({ name, type }) => type === 'options' && !['resource', 'operation'].includes(name),
+	);
+	it.each(choices)('names every choice of $displayName', ({ displayName, options = [] }) => {
+		const row = fieldRows.find(([cell]) => plain(cell) === displayName) ?? [];
+		const names = options.flatMap((option) =>
+			'value' in option ? [option.name.replace(/ \(.+\)$| Seconds$/, '')] : [],
+		);
+		expect(names.length).toBeGreaterThan(1);
+		expect(names.filter((name) => !new RegExp(`\\b${name}\\b`).test(plain(row[2])))).toEqual([]);
+	});
+
+	it('speaks of no ratio and no resolution that a request cannot have', () => {
+		const ratios: readonly string[] = ASPECT_RATIOS;
+		const resolutions: readonly string[] = RESOLUTIONS;
+		const named = (pattern: RegExp) => [...readme.matchAll(pattern)].map(([text]) => text);
+		expect(named(/\b\d+:\d+\b/g).filter((ratio) => !ratios.includes(ratio))).toEqual([]);
+		expect(named(/\b\d+p\b/g).filter((one) => !resolutions.includes(one))).toEqual([]);
 	});
 
 	it('lists the fields of the trigger with their defaults', () => {
