@@ -4,7 +4,8 @@ const path = require('node:path');
 const common = {
 	rootDir: path.join(__dirname, '..'),
 	testEnvironment: 'node',
-	modulePathIgnorePatterns: ['<rootDir>/.cache'],
+	// The recipes of n8n's versions are packages of the same name.
+	modulePathIgnorePatterns: ['<rootDir>/.cache', '<rootDir>/test/support/n8n/\\d'],
 	transform: {
 		'^.+\\.[cm]?ts$': [
 			'ts-jest',
@@ -25,7 +26,7 @@ const project = (displayName, extra = {}) => ({
 
 module.exports = {
 	rootDir: common.rootDir,
-	projects: ['unit', 'integration', 'package', 'faults', 'e2e', 'queue'].map((name) =>
+	projects: ['unit', 'integration', 'package', 'faults', 'e2e', 'queue', 'compat'].map((name) =>
 		project(name),
 	),
 	collectCoverageFrom: ['nodes/**/*.ts', 'credentials/**/*.ts'],

@@ -5,6 +5,8 @@
  *     node test/run.mjs faults     npm run test:faults: every fault in every place, and thousands of random schedules
  *     node test/run.mjs e2e        npm run test:e2e: the packed package in a real n8n server
  *     node test/run.mjs queue      npm run test:queue: the packed package in n8n's queue mode, with PostgreSQL and Redis
+ *     node test/run.mjs compat     npm run test:compat: the core flow in each n8n of test/support/n8n. `--n8n 2.8.4` runs one
+ *                                  of them, `--write` puts the table into README.md
  *     node test/run.mjs sandbox    npm run sandbox: the API simulated on this machine
  *     node test/run.mjs demo       npm run demo: the sandbox, n8n and one generated video
  *     node test/run.mjs bench      npm run bench: this package beside what a user would build by hand
@@ -28,10 +30,15 @@ import {
 import { constants } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { tableOf, writeTable } from './compat/table.mjs';
 import { summaryOf } from './faults/summary.mjs';
 import { ensureGate } from './gate/gate.mjs';
 import { environmentForNpm, InstallError, installPackages, npmCommand } from './packages.mjs';
-import { ensureN8n, InstallError as N8nInstallError } from './support/n8n/install.mjs';
+import {
+	ensureN8n,
+	InstallError as N8nInstallError,
+	knownVersions,
+} from './support/n8n/install.mjs';
 import { ensureServices } from './support/services.mjs';
 
 const ROOT = join(dirname(fileURLToPath(import.meta.url)), '..');
@@ -56,6 +63,7 @@ const commands = {
 	faults: runFaults,
 	e2e: runEndToEnd,
 	queue: runQueue,
+	compat: runCompat,
 	sandbox: runSandbox,
 	demo: runDemo,
 	bench: async (args) => await runBench('bench', args),
@@ -107,6 +115,55 @@ async function runQueue(args) {
 	await step('build', build);
 	process.env.SEEDANCE_TARBALL = await step('pack', pack);
 	await step("tests of n8n's queue mode", () => jest(['queue'], '--runInBand', ...args));
+}
+
+/** Every version is run to its end, also when one before it failed; the table shows all of them. */
+async function runCompat(args) {
+	const { chosen, isWritten, others } = compatArguments(args);
+	const versions = chosen ? [chosen] : knownVersions();
+	const gaps = JSON.parse(readFileSync(join(ROOT, 'test', 'compat', 'gaps.json'), 'utf8'));
+	await step('build', build);
+	process.env.SEEDANCE_TARBALL = await step('pack', pack);
+	const runs = [];
+	const failed = [];
+	for (const version of versions) {
+		const { node } = await step(`n8n ${version}`, () => ensureN8n({ version }));
+		const report = join(CACHE, `compat-${version}.json`);
+		rmSync(report, { force: true });
+		process.env.SEEDANCE_N8N = version;
+		try {
+			await step(`core flow in n8n ${version}`, () =>
+				jest(['compat'], '--runInBand', '--json', `--outputFile=${report}`, ...others),
+			);
+		} catch (error) {
+			if (!(error instanceof StepError)) throw error;
+			failed.push(error);
+		}
+		const { output } = await run(node, ['--version'], { quiet: true });
+		runs.push({
+			n8n: version,
+			node: output.trim().replace('v', ''),
+			report: JSON.parse(readFileSync(report, 'utf8')),
+		});
+	}
+	const table = tableOf(runs, gaps);
+	say(`\n${table}`);
+	if (failed.length > 0) throw new StepError(failed.map(({ message }) => message).join('\n'));
+	if (isWritten) writeTable(join(ROOT, 'README.md'), table);
+}
+
+/** The README's table shows whole runs of all versions, nothing less. */
+function compatArguments(args) {
+	const others = [...args];
+	const at = others.indexOf('--n8n');
+	const [, chosen] = at < 0 ? [] : others.splice(at, 2);
+	const writing = others.indexOf('--write');
+	const isWritten = writing >= 0;
+	if (isWritten) others.splice(writing, 1);
+	if (isWritten && (chosen || others.length > 0)) {
+		throw new StepError('--write needs all checks in all versions: leave the other arguments out.');
+	}
+	return { chosen, isWritten, others };
 }
 
 async function runSandbox(args) {

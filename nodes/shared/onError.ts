@@ -24,12 +24,17 @@ export function failedItem<T extends IDataObject>(item: T, problem: Problem): T 
 	};
 }
 
-/** What n8n routes to the error output with the input row merged in: exactly this shape (measured). */
+/**
+ * What n8n routes to the error output with the input row merged in: exactly this shape (measured in 2.41). Older ones
+ * know no `details` beside `error` and would take it for a good item, unless the item itself has an error (measured in 1.123
+ * and 2.8). That one is hidden from a copy: where n8n sees it behind the output, it takes the details away.
+ */
 export function errorOutputItem(
 	problem: Problem,
 	details: IDataObject,
 	itemIndex: number,
 ): INodeExecutionData {
 	const error = `${problem.message} ${problem.description}`;
-	return { json: { error, details }, pairedItem: { item: itemIndex } };
+	const item: INodeExecutionData = { json: { error, details }, pairedItem: { item: itemIndex } };
+	return Object.defineProperty(item, 'error', { value: { message: error }, enumerable: false });
 }

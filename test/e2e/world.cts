@@ -40,12 +40,12 @@ let sandbox: Sandbox | undefined;
 let credential: SavedCredential | undefined;
 const executionIds: string[] = [];
 
-/** Starts both servers and saves a credential for the sandbox's main account. */
+/** Starts both servers, n8n in the version that SEEDANCE_N8N names, and saves a credential for the sandbox's main account. */
 export async function startWorld(): Promise<void> {
 	const packages = process.env.SEEDANCE_TARBALL;
 	if (!packages) throw new Error('There is no packed package here: run `npm run test:e2e`.');
 	sandbox = await startSandbox();
-	n8n = await startN8n({ packages });
+	n8n = await startN8n({ packages, version: process.env.SEEDANCE_N8N });
 	credential = await n8n.api.createCredential({
 		name: 'Seedance account',
 		type: CREDENTIAL_TYPE,

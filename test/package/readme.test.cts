@@ -1,5 +1,8 @@
-/** The documents say what the code does: every operation, field, price, failure, limit and command. */
-import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
+/**
+ * The README's tables say what the code does: every operation, field, price, failure and limit. Its sentences, and the other
+ * documents, are compared in docs.test.cts.
+ */
+import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import type { INodeProperties } from 'n8n-workflow';
 import ts from 'typescript';
@@ -20,7 +23,12 @@ import { CALLBACK_URL_MAX_LENGTH, METADATA_MAX_BYTES } from '../../nodes/shared/
 import { DOWNLOAD_MAX_TRIES, PARALLEL_DOWNLOADS, STALL_MS } from '../../nodes/shared/download';
 import { creditsFor } from '../../nodes/shared/pricing';
 import { unreadTaskItem } from '../../nodes/shared/task';
-import { DURATIONS, PROMPT_MAX_LENGTH, RESOLUTIONS } from '../../nodes/shared/videoRequest';
+import {
+	ASPECT_RATIOS,
+	DURATIONS,
+	PROMPT_MAX_LENGTH,
+	RESOLUTIONS,
+} from '../../nodes/shared/videoRequest';
 import {
 	EXECUTION_RESERVE_MS,
 	POLL_INTERVAL_MAX_SECONDS,
@@ -166,6 +174,26 @@ describe('the README', () => {
 		expect(plain(row[1] ?? '')).toBe(usual.written + exceptions.join(''));
 	});
 
+	const choices = properties.filter(
+		({ name, type }) => type === 'options' && !['resource', 'operation'].includes(name),
+	);
+	it.each(choices)('names every choice of $displayName', ({ displayName, options = [] }) => {
+		const row = fieldRows.find(([cell]) => plain(cell) === displayName) ?? [];
+		const names = options.flatMap((option) =>
+			'value' in option ? [option.name.replace(/ \(.+\)$| Seconds$/, '')] : [],
+		);
+		expect(names.length).toBeGreaterThan(1);
+		expect(names.filter((name) => !new RegExp(`\\b${name}\\b`).test(plain(row[2])))).toEqual([]);
+	});
+
+	it('speaks of no ratio and no resolution that a request cannot have', () => {
+		const ratios: readonly string[] = ASPECT_RATIOS;
+		const resolutions: readonly string[] = RESOLUTIONS;
+		const named = (pattern: RegExp) => [...readme.matchAll(pattern)].map(([text]) => text);
+		expect(named(/\b\d+:\d+\b/g).filter((ratio) => !ratios.includes(ratio))).toEqual([]);
+		expect(named(/\b\d+p\b/g).filter((one) => !resolutions.includes(one))).toEqual([]);
+	});
+
 	it('lists the fields of the trigger with their defaults', () => {
 		const [, ...rows] = tableWith('Field of the trigger', 'Default');
 		const shown = trigger.properties.filter(({ type }) => type !== 'notice').flatMap(entriesOf);
@@ -244,53 +272,45 @@ describe('the README', () => {
 		expect(DECIDE_WITHIN_MS).toBeLessThan(10_000);
 	});
 
+	it('shows the compatibility that the suite has found: every check, in every n8n, nothing that fails', () => {
+		const [[, ...versions], ...rows] = tableWith('What was tried');
+		const folders = readdirSync(join(ROOT, 'test/support/n8n'), { withFileTypes: true })
+			.filter((entry) => entry.isDirectory())
+			.map(({ name }) => `n8n ${name}`);
+		expect([...versions].sort()).toEqual(folders.sort());
+
+		const checks = [
+			...read('test/compat/compat.test.cts').matchAll(/^\tcheck\(\s*(['"])(.+)\1,/gm),
+		];
+		expect(checks.length).toBeGreaterThan(10);
+		expect(rows.map(([name]) => name)).toEqual([
+			...checks.map(([, , name]) => name),
+			'Node that ran it',
+		]);
+
+		const gaps = readJson(join(ROOT, 'test/compat/gaps.json'));
+		const isGap = (check: string, version: string) =>
+			Array.isArray(gaps) &&
+			gaps.some((gap) => gap.check === check && `n8n ${gap.n8n}` === version);
+		for (const [name, ...cells] of rows.slice(0, -1)) {
+			expect([name, ...cells.map((cell) => (cell.startsWith('no ') ? 'no' : cell))]).toEqual([
+				name,
+				...versions.map((version) => (isGap(name, version) ? 'no' : '✓')),
+			]);
+		}
+		const majors = rows
+			.at(-1)
+			?.slice(1)
+			.map((node) => Number(node.split('.')[0]));
+		expect(majors?.every((major) => major >= 20)).toBe(true);
+	});
+
 	it('shows the editor in an image that loads fast', () => {
 		const images = [...readme.matchAll(/!\[[^\]]+\]\(([^)]+)\)/g)].map(([, file]) => file);
 		expect(images).not.toEqual([]);
 		for (const file of images) {
 			expect(statSync(join(ROOT, file)).size).toBeLessThan(LARGEST_IMAGE_BYTES);
 		}
-	});
-});
-
-describe.each(['README.md', 'CONTRIBUTING.md'])('%s', (document) => {
-	const text = read(document);
-
-	it('names only commands that exist', () => {
-		const manifest = readJson(join(ROOT, 'package.json'));
-		const commands = [...text.matchAll(/\bnpm (?:run ([\w:]+)|(test)\b)/g)].map(
-			([, run, test]) => run ?? test,
-		);
-		expect(commands).toContain('demo');
-		for (const command of commands) {
-			expect(manifest).toHaveProperty(['scripts', command]);
-		}
-	});
-
-	it('links to files and headings that exist', () => {
-		const anchors = [...text.matchAll(/^#+ (.+)$/gm)].map(([, heading]) =>
-			heading
-				.toLowerCase()
-				.replace(/[^\w\s-]/g, '')
-				.replace(/\s/g, '-'),
-		);
-		const links = [...text.matchAll(/\]\(([^)]+)\)/g)].map(([, link]) => link);
-		const broken = links.filter((link) => {
-			if (link.startsWith('#')) return !anchors.includes(link.slice(1));
-			return !link.startsWith('https://') && !existsSync(join(ROOT, link));
-		});
-		expect(links).not.toEqual([]);
-		expect(broken).toEqual([]);
-	});
-});
-
-describe('CONTRIBUTING.md', () => {
-	it('names only folders and files that exist', () => {
-		const named = [...read('CONTRIBUTING.md').matchAll(/`([\w.]+\/[\w./-]*)`/g)]
-			.map(([, path]) => path)
-			.filter((path) => /^(nodes|credentials|icons|examples|test|\.ci|\.github)\//.test(path));
-		expect(named).not.toEqual([]);
-		expect(named.filter((path) => !existsSync(join(ROOT, path)))).toEqual([]);
 	});
 });
 

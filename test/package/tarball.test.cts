@@ -2,7 +2,7 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync } from 'node:fs';
 import { join, posix } from 'node:path';
 import ts from 'typescript';
-import { packPackage, readJson, ROOT, runTool, type PackedPackage } from './packed.cjs';
+import { filesIn, packPackage, readJson, ROOT, runTool, type PackedPackage } from './packed.cjs';
 
 /** npm and Node are started here, on whatever machine this is (milliseconds). */
 jest.setTimeout(60_000);
@@ -127,6 +127,15 @@ describe('the packed package', () => {
 			expect(ending('.credentials.js')).toEqual([...manifest.n8n.credentials].sort());
 		});
 
+		it('the code of every source file, every output schema and icon, and nothing that was left over', () => {
+			const built = ['nodes', 'credentials', 'icons'].flatMap((folder) =>
+				filesIn(join(ROOT, folder))
+					.filter((file) => /\.(ts|json|svg)$/.test(file))
+					.map((file) => `dist/${folder}/${file.replace(/\.ts$/, '.js')}`),
+			);
+			expect(packed.files.filter((file) => file.startsWith('dist/'))).toEqual(built.sort());
+		});
+
 		it('a codex file beside every node, which names that node', () => {
 			for (const node of manifest.n8n.nodes) {
 				const codex = readJson(join(packed.folder, node.replace(/\.js$/, '.json')));
@@ -183,6 +192,57 @@ describe('the packed package', () => {
 	});
 
 	describe('package.json', () => {
+		it('is named and found as n8n wants it', () => {
+			expect(manifest.name).toMatch(/^n8n-nodes-[a-z-]+$/);
+			expect(manifest.keywords).toEqual(
+				expect.arrayContaining(['n8n-community-node-package', 'seedance']),
+			);
+			expect(String(manifest.description).length).toBeGreaterThan(40);
+			expect(manifest.engines).toEqual({ node: expect.stringMatching(/^>=\d+\.\d+$/) });
+			expect(manifest).toMatchObject({ files: ['dist'], n8n: { n8nNodesApiVersion: 1 } });
+			expect(manifest).not.toHaveProperty('private');
+		});
+
+		it('is under the MIT licence, which lies beside it', () => {
+			expect(manifest.license).toBe('MIT');
+			expect(read('LICENSE.md')).toMatch(/^(# )?MIT License/i);
+		});
+
+		it('names one repository, everywhere', () => {
+			const { repository, bugs, homepage, author } = manifest;
+			expect(repository).toEqual({
+				type: 'git',
+				url: expect.stringMatching(/^git\+https:\/\/github\.com\/[\w-]+\/[\w-]+\.git$/),
+			});
+			const address = JSON.stringify(repository).match(/https:\/\/[^"]+(?=\.git)/)?.[0] ?? '';
+			expect(bugs).toEqual({ url: `${address}/issues` });
+			expect(homepage).toBe(`${address}#readme`);
+			expect(author).toEqual({
+				name: expect.stringMatching(/\w/),
+				email: expect.stringMatching(/^[^@\s]+@[^@\s]+$/),
+			});
+			const linked = packed.files
+				.filter((file) => file.startsWith('dist/'))
+				.flatMap((file) => read(file).match(/https:\/\/github\.com\/[\w-]+\/[\w-]+/g) ?? []);
+			expect([...new Set(linked)]).toEqual([address]);
+		});
+
+		it('leads to headings of its README that exist', () => {
+			const headings = [...read('README.md').matchAll(/^#+ (.+)$/gm)].map(([, heading]) =>
+				heading
+					.toLowerCase()
+					.replace(/[^\w\s-]/g, '')
+					.replace(/\s/g, '-'),
+			);
+			const anchors = packed.files
+				.filter((file) => file.startsWith('dist/'))
+				.flatMap((file) =>
+					[...read(file).matchAll(/github\.com\/[\w-]+\/[\w-]+#([\w-]+)/g)].map(([, one]) => one),
+				);
+			expect(anchors).not.toEqual([]);
+			expect(anchors.filter((one) => ![...headings, 'readme'].includes(one))).toEqual([]);
+		});
+
 		it('has no dependencies of its own', () => {
 			for (const field of [
 				'dependencies',

@@ -372,6 +372,12 @@ describe('the sentences', () => {
 		},
 	);
 
+	it.each(CASES)('of %s use none of the words that n8n asks not to use', (_name, problem) => {
+		// "Server error" is what HTTP calls it; "render error" is the API's own word in a case.
+		const ours = `${problem.message} ${problem.description}`.replace(/(server|render) error/g, '');
+		expect(ours).not.toMatch(/\b(error|problem|failure|mistake)s?\b/i);
+	});
+
 	it.each(CASES.filter(([, { taskId }]) => taskId !== undefined))(
 		'of %s hold the task ID in the description, which n8n never rewrites',
 		(_name, problem) => {

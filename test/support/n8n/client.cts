@@ -1,7 +1,7 @@
 /**
  * Talks to a running n8n as its editor does, over `/rest`: owner, credentials, workflows, executions, binaries.
  *
- * The paths and bodies are those of n8n 2.41; `workflowData` in a run's body is what older versions want.
+ * The paths and bodies are those of n8n 2.41, with what 2.8 and 1.123 want besides: `workflowData` in a run's body, `active`.
  */
 import axios, { type AxiosInstance, type AxiosResponse } from 'axios';
 import type {
@@ -177,7 +177,7 @@ export class N8nClient {
 	async testCredential(credential: CredentialJson): Promise<CredentialTestResult> {
 		const { status, message } = asRecord(
 			await this.call('POST', '/credentials/test', {
-				// n8n looks up a stored secret by this id; a new credential has none.
+				// n8n looks up a stored secret by this id; a new credential has none, which n8n 2.8 and older refuse.
 				credentials: { id: '', ...credential },
 			}),
 		);
@@ -185,7 +185,9 @@ export class N8nClient {
 	}
 
 	async createWorkflow(workflow: WorkflowJson): Promise<SavedWorkflow> {
-		return asWorkflow(await this.call('POST', '/workflows', { settings: {}, ...workflow }));
+		// What the editor sends; n8n 1 has no default for `active`.
+		const body = { settings: {}, active: false, ...workflow };
+		return asWorkflow(await this.call('POST', '/workflows', body));
 	}
 
 	async getWorkflow(id: string): Promise<SavedWorkflow> {

@@ -74,6 +74,17 @@ export function cacheRoot() {
 }
 
 /**
+ * The versions of n8n that can be installed, each with a folder beside this file.
+ *
+ * @returns {string[]} oldest first
+ */
+export function knownVersions() {
+	return readdirSync(HERE)
+		.filter((name) => existsSync(join(HERE, name, 'package.json')))
+		.sort((one, other) => one.localeCompare(other, 'en', { numeric: true }));
+}
+
+/**
  * Makes sure that this n8n is installed and says where it is.
  *
  * @param {{ version?: string, requiredBytes?: number }} [options] `version`: a folder beside this file;
@@ -85,8 +96,9 @@ export function cacheRoot() {
 export async function ensureN8n({ version = DEFAULT_VERSION, requiredBytes = NEEDED_BYTES } = {}) {
 	const recipe = join(HERE, version);
 	if (!existsSync(join(recipe, 'package-lock.json'))) {
-		const known = readdirSync(HERE).filter((name) => existsSync(join(HERE, name, 'package.json')));
-		throw new InstallError(`There is no n8n ${version} here. Known versions: ${known.join(', ')}.`);
+		throw new InstallError(
+			`There is no n8n ${version} here. Known versions: ${knownVersions().join(', ')}.`,
+		);
 	}
 	const lockFile = readFileSync(join(recipe, 'package-lock.json'));
 	const hash = createHash('sha256').update(lockFile).digest('hex').slice(0, 12);
@@ -264,14 +276,15 @@ async function giveSqliteItsBinary(folder, recipe, logFile) {
 /** This very Node where n8n supports it, otherwise the one that the lock file brings. */
 function nodeFor(folder, recipe) {
 	const { engines } = JSON.parse(readFileSync(join(recipe, 'package.json'), 'utf8'));
-	const [, from, below] = /^>=(\d+) <(\d+)$/.exec(engines.node) ?? [];
-	const major = Number(process.versions.node.split('.')[0]);
-	if (major >= Number(from) && major < Number(below)) return process.execPath;
+	const [, from, minor = '0', below] = /^>=(\d+)(?:\.(\d+))? <(\d+)$/.exec(engines.node) ?? [];
+	const [major, ...rest] = process.versions.node.split('.').map(Number);
+	const isNew = major > Number(from) || (major === Number(from) && rest[0] >= Number(minor));
+	if (isNew && major < Number(below)) return process.execPath;
 	const packaged = PACKAGED_NODE[`${process.platform}-${process.arch}`];
 	const path = packaged && join(folder, 'node_modules', packaged);
 	if (path && existsSync(path)) return path;
 	throw new InstallError(
-		`This n8n needs Node ${from}, and there is no ready-made one for ${process.platform}-${process.arch}: run this with Node ${from}.`,
+		`This n8n needs Node ${engines.node}, and there is no ready-made one for ${process.platform}-${process.arch}: run this with such a Node.`,
 	);
 }
 

@@ -228,7 +228,7 @@ export type N8nRole = keyof typeof READY;
  * @param options.env more environment variables, or other values for ours
  */
 export function n8nProcess({
-	installation: { node, entry },
+	installation: { version, folder, node, entry },
 	role = 'start',
 	userFolder,
 	port,
@@ -259,6 +259,9 @@ export function n8nProcess({
 			N8N_LOG_LEVEL: 'info',
 			NO_COLOR: '1',
 			...QUIET,
+			// Without it, n8n 1 saves that an execution has ended before it saves with what.
+			...(version.startsWith('1.') && { DB_SQLITE_POOL_SIZE: '3' }),
+			N8N_DISABLED_MODULES: TALKATIVE_MODULES.filter((name) => hasModule(folder, name)).join(','),
 			...env,
 		}),
 		port,
@@ -390,8 +393,15 @@ const QUIET = {
 	N8N_LICENSE_AUTO_RENEW_ENABLED: 'false',
 	N8N_AI_ENABLED: 'false',
 	N8N_MCP_COMMUNITY_NODE_DISCOVERY_ENABLED: 'false',
-	N8N_DISABLED_MODULES: 'mcp-registry,source-control',
 };
+
+/** Parts of n8n that would talk to the outside as well; not every version has them, or starts when one is named in vain. */
+const TALKATIVE_MODULES = ['mcp-registry', 'source-control'];
+
+function hasModule(installed: string, name: string): boolean {
+	const modules = join(installed, 'node_modules', 'n8n', 'dist', 'modules');
+	return [name, `${name}.ee`].some((one) => existsSync(join(modules, one)));
+}
 
 /**
  * What n8n needs of our environment. No more: a test runner's NODE_ENV or a shell's N8N_… and proxy variables would
