@@ -43,11 +43,11 @@ export function exampleAgentSuite() {
 	async function chat(
 		chatInput: string,
 		script: ModelAnswer[],
-		sessionId: string = randomUUID(),
+		{ agent = workflow, sessionId = String(randomUUID()) } = {},
 	): Promise<{ said: unknown; answers: string[] }> {
 		model.script.push(...script);
-		const said = await world().api.chat(workflow.id, TRIGGER, { chatInput, sessionId });
-		for (const { status } of await runsOf(workflow.id, 1)) expect(status).toBe('success');
+		const said = await world().api.chat(agent.id, TRIGGER, { chatInput, sessionId });
+		for (const { status } of await runsOf(agent.id, 1)) expect(status).toBe('success');
 		const last = model.requests.at(-1);
 		return { said, answers: last ? toolAnswers(last) : [] };
 	}
@@ -153,11 +153,13 @@ export function exampleAgentSuite() {
 
 	it('answers with a next step when the time is up, and the model gets the video later, without paying again', async () => {
 		const { sandbox } = world();
-		const usual = workflow;
-		workflow = await importAgent({ timeout: 0.02 });
+		const agent = await importAgent({ timeout: 0.02 });
 		sandbox.speed = 0.001;
 		const sessionId = randomUUID();
-		const late = await chat('A boat, please', [[makeBoat], 'It takes longer.'], sessionId);
+		const late = await chat('A boat, please', [[makeBoat], 'It takes longer.'], {
+			agent,
+			sessionId,
+		});
 		expect(late.said).toMatchObject({ output: 'It takes longer.' });
 		const [task] = sandbox.tasks.all();
 		expect(parsed(late.answers)).toMatchObject([
@@ -172,10 +174,9 @@ export function exampleAgentSuite() {
 		]);
 		sandbox.finish(task.id);
 		const look = { tool: 'Get_video_status', args: { task_id: task.id } };
-		const found = await chat('And now?', [[look], 'There it is.'], sessionId);
+		const found = await chat('And now?', [[look], 'There it is.'], { agent, sessionId });
 		expect(parsed(found.answers).at(-1)).toMatchObject([{ task_id: task.id, succeeded: true }]);
 		expect(sandbox.ledger.posts()).toHaveLength(1);
-		workflow = usual;
 	});
 
 	it('refuses a value that is not possible with one that is, and a video that is too dear, before it pays', async () => {

@@ -1,17 +1,22 @@
 // The examples that make one video: from text, from an image, with a pause; and the first of them built by hand, beside it.
 import axios from 'axios';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { IDataObject } from 'n8n-workflow';
 
 import { isRecord } from '../sandbox/server.cjs';
 import { itemsOf, type SavedWorkflow, type WorkflowJson } from '../support/n8n/server.cjs';
 import { importExample, nodeOf, readWorkflow, runExample } from './examples.cjs';
 import { runsOf } from './triggers.cjs';
-import { endOf, executed, until, world } from './world.cjs';
+import { endOf, executed, readError, retry, until, world } from './world.cjs';
 
 const HAND_BUILT = join(__dirname, '..', 'comparison', 'hand-built.json');
 
 /** The address that the workflow built by hand has in its nodes. */
 const REAL_API = 'https://seedanceapi.org/v1';
+
+/** The node that makes a video from an image. */
+const IMAGE = 'Generate video from image';
 
 /** A picture of one pixel. */
 const PNG = Buffer.from(
@@ -81,40 +86,92 @@ export function exampleVideosSuite() {
 		expect(execution.runData['Look at the video'].length).toBeGreaterThanOrEqual(2);
 	}, 60_000);
 
-	it('image-to-video.json makes a video from the image that somebody puts into its form', async () => {
-		const { api, n8n, sandbox } = world();
-		sandbox.speed = 0.001;
-		const workflow = await importExample('image-to-video.json');
-		await api.activateWorkflow(workflow.id);
-		const form = new FormData();
-		form.append('field-0', new Blob([PNG], { type: 'image/png' }), 'boat.png');
-		form.append('field-1', 'The boat drifts away');
-		const address = `${n8n.baseUrl}/form/${nodeOf(workflow, 'On form submission').webhookId}`;
-		const { status } = await axios.post(address, form, { proxy: false });
-		expect(status).toBe(200);
+	describe('image-to-video.json', () => {
+		/** Puts an image and a prompt into the published form; gives the workflow when its video is started. */
+		async function submitForm(changes: IDataObject = {}): Promise<SavedWorkflow> {
+			const { api, n8n, sandbox } = world();
+			sandbox.speed = 0.001;
+			const workflow = await importExample(
+				'image-to-video.json',
+				{},
+				{ changes: { [IMAGE]: changes } },
+			);
+			await api.activateWorkflow(workflow.id);
+			const form = new FormData();
+			form.append('field-0', new Blob([PNG], { type: 'image/png' }), 'boat.png');
+			form.append('field-1', 'The boat drifts away');
+			const { webhookId } = nodeOf(workflow, 'On form submission');
+			const address = `${n8n.baseUrl}/form/${webhookId}`;
+			const { status } = await axios.post(address, form, { proxy: false });
+			expect(status).toBe(200);
+			await sandbox.ledger.until((ledger) => ledger.charges().length === 1);
+			return workflow;
+		}
 
-		await sandbox.ledger.until((ledger) => ledger.charges().length === 1);
-		// What the API does with the link: it fetches the image, and is not signed in.
-		const [{ json }] = sandbox.ledger.posts();
-		const [link] = isRecord(json) && Array.isArray(json.image_urls) ? json.image_urls : [];
-		expect(link).toContain('/rest/binary-data/signed?token=');
-		const image = await axios.get<Buffer>(String(link), {
-			responseType: 'arraybuffer',
-			proxy: false,
-		});
-		expect(image.data.equals(PNG)).toBe(true);
+		/** What the API does with the link: it fetches the image, and is not signed in. */
+		async function fetchImage(): Promise<{ status: number; data: Buffer }> {
+			const [{ json }] = world().sandbox.ledger.posts();
+			const [link] = isRecord(json) && Array.isArray(json.image_urls) ? json.image_urls : [];
+			expect(link).toContain('/rest/binary-data/signed?token=');
+			return await axios.get<Buffer>(String(link), {
+				responseType: 'arraybuffer',
+				validateStatus: () => true,
+				proxy: false,
+			});
+		}
 
-		sandbox.finish(sandbox.tasks.all()[0].id);
-		const [execution] = await runsOf(workflow.id, 1);
-		await api.deactivateWorkflow(workflow.id);
-		expect(execution.status).toBe('success');
-		const [item] = itemsOf(execution, 'Generate video from image');
-		expect(item.json).toMatchObject({
-			succeeded: true,
-			prompt: 'The boat drifts away',
-			consumed_credits: 28,
+		it('makes a video from the image that somebody puts into its form', async () => {
+			const { api, sandbox } = world();
+			const { id } = await submitForm();
+			expect((await fetchImage()).data.equals(PNG)).toBe(true);
+			sandbox.finish(sandbox.tasks.all()[0].id);
+			const [execution] = await runsOf(id, 1);
+			await api.deactivateWorkflow(id);
+			expect(execution.status).toBe('success');
+			const [item] = itemsOf(execution, IMAGE);
+			expect(item.json).toMatchObject({
+				succeeded: true,
+				prompt: 'The boat drifts away',
+				consumed_credits: 28,
+			});
+			expect(item.binary?.data?.mimeType).toBe('video/mp4');
 		});
-		expect(item.binary?.data?.mimeType).toBe('video/mp4');
+
+		it('does not pay again when a run that took too long is retried', async () => {
+			const { api, sandbox } = world();
+			const { id } = await submitForm({ options: { timeout: 0.02 } });
+			const [failed] = await runsOf(id, 1);
+			expect(readError(failed).context).toMatchObject({ error_code: 'timeout' });
+			sandbox.finish(sandbox.tasks.all()[0].id);
+			const again = await retry(failed.id);
+			await api.deactivateWorkflow(id);
+			expect(sandbox.ledger.posts()).toHaveLength(1);
+			expect(again.status).toBe('success');
+			expect(itemsOf(again, IMAGE)[0].json).toMatchObject({ succeeded: true });
+		});
+
+		// n8n moves the file that the form was sent at exactly this moment.
+		it.each([
+			['has paused', 'waiting', { waitMethod: 'callback' }],
+			['has ended', 'success', { operation: 'generate' }],
+		])(
+			'keeps the image where the API looks for it when the execution %s',
+			async (_, state, changes) => {
+				const { api, sandbox } = world();
+				const { id } = await submitForm(changes);
+				for (const end = Date.now() + 15_000; ; await sleep(50)) {
+					const [{ status }] = await api.listExecutions(id);
+					if (status === state) break;
+					if (Date.now() > end) throw new Error(`The execution is "${status}"`);
+				}
+				const { status, data } = await fetchImage();
+				expect(status).toBe(200);
+				expect(data.equals(PNG)).toBe(true);
+				sandbox.finish(sandbox.tasks.all()[0].id);
+				await runsOf(id, 1);
+				await api.deactivateWorkflow(id);
+			},
+		);
 	});
 
 	describe('pause-then-wait.json', () => {
