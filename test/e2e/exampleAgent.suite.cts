@@ -136,6 +136,13 @@ export function exampleAgentSuite() {
 		expect(described('Get_cost_estimate').description).toContain('Free');
 	});
 
+	it('offers a text for the model where a person writes the description of the tool', async () => {
+		const types = await world().api.nodeTypes();
+		const tool = types.find(({ name }) => name === 'n8n-nodes-seedance.seedanceTool');
+		const text = tool?.properties.find(({ name }) => name === 'toolDescription')?.default;
+		expect(text).toMatch(/costs credits.*1 to 2 minutes.*video_url.*next_step/);
+	});
+
 	it('pays once for a video that the model asks for twice', async () => {
 		const { sandbox } = world();
 		const { said, answers } = await chat('A boat, please', [
