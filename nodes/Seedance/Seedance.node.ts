@@ -47,7 +47,13 @@ export class Seedance implements INodeType {
 			'={{ ({ generateAndWait: "Generate and Wait", generate: "Generate Without Waiting", estimateCost: "Get Cost Estimate", status: "Get Status", wait: "Wait for Video" })[$parameter["operation"]] }}',
 		description: 'Generate AI videos from text or an image with the Seedance API',
 		defaults: { name: 'Seedance' },
-		usableAsTool: true,
+		usableAsTool: {
+			replacements: {
+				// What n8n offers as the text for the model, when a person chooses to write it.
+				description:
+					'Generates AI videos from text or an image with the Seedance API. A new video costs credits and takes 1 to 2 minutes. Answers with JSON: video_url is the link to the video, and a next_step says what to do instead of generating again.',
+			},
+		},
 		inputs: [NodeConnectionTypes.Main],
 		outputs: [NodeConnectionTypes.Main],
 		credentials: [

@@ -95,7 +95,7 @@ async function prepare(
 			image = rawFields(context, itemIndex, ['imageUrl']);
 		} else if (imageSource === 'binary') {
 			const field = textParameter(context, itemIndex, 'imageBinaryField', 'data');
-			const link = imageLink(context, itemIndex, field, account.isLocal);
+			const link = await imageLink(context, itemIndex, field, account.isLocal);
 			if ('problem' in link) problems.push(link.problem);
 			else [image, imageIdentity] = [{ imageUrl: link.url }, link.identity];
 		} else if (imageSource !== 'none') {

@@ -12,8 +12,13 @@ import { promisify } from 'node:util';
 import type { IDataObject, INode } from 'n8n-workflow';
 
 import { isRecord } from '../sandbox/server.cjs';
-import { ensureN8n, type SavedWorkflow, type WorkflowJson } from '../support/n8n/server.cjs';
-import { CREDENTIAL_TYPE, world } from './world.cjs';
+import {
+	ensureN8n,
+	type Execution,
+	type SavedWorkflow,
+	type WorkflowJson,
+} from '../support/n8n/server.cjs';
+import { CREDENTIAL_TYPE, endOf, executed, world } from './world.cjs';
 
 export const FOLDER = join(__dirname, '..', '..', 'examples');
 
@@ -28,17 +33,41 @@ function isWorkflow(value: unknown): value is WorkflowJson {
 /** What a user fills in: by the name of the node, its fields. */
 export type FilledIn = Record<string, IDataObject>;
 
+/** What a user does beyond that. */
+export interface Choices {
+	/** Credentials of other nodes, by the node's name. */
+	credentials?: Record<string, NonNullable<INode['credentials']>>;
+	/** Fields that are set to another value, by the node's name. */
+	changes?: FilledIn;
+}
+
+/** A workflow in a file, with our credential chosen in the nodes of this package. */
+export function readWorkflow(path: string): WorkflowJson {
+	const { credential } = world();
+	const workflow: unknown = JSON.parse(readFileSync(path, 'utf8'));
+	if (!isWorkflow(workflow)) throw new Error(`${path} is not a workflow`);
+	for (const node of workflow.nodes) {
+		if (!node.type.startsWith('n8n-nodes-seedance.')) continue;
+		node.credentials = { [CREDENTIAL_TYPE]: { id: credential.id, name: credential.name } };
+	}
+	return workflow;
+}
+
 /**
  * Imports an example and does what its notes ask for: chooses the credential in the nodes of this package, and replaces the
  * given placeholders. Throws where there is none to replace.
  */
-export async function importExample(file: string, filledIn: FilledIn = {}): Promise<SavedWorkflow> {
-	const { api, credential } = world();
-	const workflow: unknown = JSON.parse(readFileSync(join(FOLDER, file), 'utf8'));
-	if (!isWorkflow(workflow)) throw new Error(`${file} is not a workflow`);
-	for (const node of workflow.nodes) {
-		if (!node.type.startsWith('n8n-nodes-seedance.')) continue;
-		node.credentials = { [CREDENTIAL_TYPE]: { id: credential.id, name: credential.name } };
+export async function importExample(
+	file: string,
+	filledIn: FilledIn = {},
+	{ credentials = {}, changes = {} }: Choices = {},
+): Promise<SavedWorkflow> {
+	const workflow = readWorkflow(join(FOLDER, file));
+	for (const [name, chosen] of Object.entries(credentials)) {
+		nodeOf(workflow, name).credentials = chosen;
+	}
+	for (const [name, values] of Object.entries(changes)) {
+		Object.assign(nodeOf(workflow, name).parameters, values);
 	}
 	for (const [name, values] of Object.entries(filledIn)) {
 		const { parameters } = nodeOf(workflow, name);
@@ -49,7 +78,16 @@ export async function importExample(file: string, filledIn: FilledIn = {}): Prom
 			Object.assign(parameters, { [field]: value });
 		}
 	}
-	return await api.createWorkflow(workflow);
+	return await world().api.createWorkflow(workflow);
+}
+
+/** Runs a workflow by its button, to a good end. */
+export async function runExample({ id }: SavedWorkflow, timeoutMs?: number): Promise<Execution> {
+	const executionId = await world().api.runWorkflow(id);
+	executed(executionId);
+	const execution = await endOf(executionId, timeoutMs);
+	expect(execution).toMatchObject({ status: 'success' });
+	return execution;
 }
 
 export function nodeOf({ nodes }: WorkflowJson, name: string): INode {

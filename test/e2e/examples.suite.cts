@@ -1,13 +1,14 @@
 // The example workflows: each is imported as a user imports it, gets a credential and its addresses, and runs.
 import { readdirSync } from 'node:fs';
 
-import { itemsOf, type Execution, type SavedWorkflow } from '../support/n8n/server.cjs';
+import type { SavedWorkflow } from '../support/n8n/server.cjs';
 import {
 	COLUMNS,
 	FOLDER,
 	importExample,
 	nodeOf,
 	rowWhen,
+	runExample,
 	startNetwork,
 	VideoTable,
 	type Cells,
@@ -15,7 +16,7 @@ import {
 	type Row,
 } from './examples.cjs';
 import { runsOf } from './triggers.cjs';
-import { endOf, executed, runScene, world } from './world.cjs';
+import { endOf, runScene, world } from './world.cjs';
 
 /** The names of nodes in the examples. */
 const START_VIDEOS = 'Start the videos';
@@ -28,15 +29,6 @@ const OVERDUE = 31;
 /** Tasks that end only when a test says so. */
 function slow(): void {
 	world().sandbox.speed = 0.001;
-}
-
-async function run({ id }: SavedWorkflow): Promise<Execution> {
-	const { api } = world();
-	const executionId = await api.runWorkflow(id);
-	executed(executionId);
-	const execution = await endOf(executionId);
-	expect(execution).toMatchObject({ status: 'success' });
-	return execution;
 }
 
 /** The task of a row, by its prompt; undefined when none was started. */
@@ -55,13 +47,6 @@ function finish(row: Row, outcome?: { status: 'FAILED'; errorMessage: string }):
 }
 
 export function examplesSuite() {
-	it('text-to-video.json delivers a video file once a credential is chosen', async () => {
-		const workflow = await importExample('text-to-video.json');
-		const [item] = itemsOf(await run(workflow), 'Generate video and wait');
-		expect(item.json).toMatchObject({ succeeded: true, consumed_credits: 56 });
-		expect(item.binary?.data?.mimeType).toBe('video/mp4');
-	});
-
 	describe('generate-with-callback.json, video-ready.json and catch-up.json', () => {
 		let network: Network;
 		let table: VideoTable;
@@ -83,7 +68,7 @@ export function examplesSuite() {
 		/** Adds rows, starts their videos and gives the rows as they are then. */
 		async function start(...rows: Array<Partial<Cells>>): Promise<Row[]> {
 			await table.add(...rows);
-			await run(generate);
+			await runExample(generate);
 			return await table.rows();
 		}
 
@@ -97,7 +82,7 @@ export function examplesSuite() {
 				[START_VIDEOS]: { callbackUrl },
 			});
 			catchUp = await importExample('catch-up.json', { [POST]: { url: network.url } });
-			await run(generate);
+			await runExample(generate);
 			[table] = await VideoTable.named('Seedance Videos');
 		});
 
@@ -119,7 +104,7 @@ export function examplesSuite() {
 		});
 
 		it('make their table on the first run, and use it from then on', async () => {
-			await run(generate);
+			await runExample(generate);
 			expect(await VideoTable.named('Seedance Videos')).toHaveLength(1);
 			expect(table.columns.map(({ name, type }) => `${name}: ${type}`).sort()).toEqual(
 				COLUMNS.map((name) => `${name}: string`).sort(),
@@ -135,7 +120,7 @@ export function examplesSuite() {
 		it('spend nothing while the Callback URL is the placeholder, and say so in the row', async () => {
 			const untouched = await importExample('generate-with-callback.json');
 			await table.add({ prompt: 'A kite' });
-			await run(untouched);
+			await runExample(untouched);
 			const [row] = await table.rows();
 			expect(row).toMatchObject({ status: 'FAILED', task_id: null });
 			expect(row.error).toMatch(
@@ -172,7 +157,7 @@ export function examplesSuite() {
 			const prompts = ['one', 'two', 'three', 'four', 'five', 'six'];
 			const rows = await start(...prompts.map((prompt) => ({ prompt })));
 			expect(rows.map(({ status }) => status)).toEqual([...Array(5).fill('IN_PROGRESS'), null]);
-			await run(generate);
+			await runExample(generate);
 			expect(world().sandbox.ledger.posts()).toHaveLength(6);
 		});
 
@@ -227,11 +212,11 @@ export function examplesSuite() {
 			expect(tooDear.error).toMatch(/^out_of_credits: .*No credits were spent/);
 
 			sandbox.ledger.balance = 1_000;
-			await run(generate);
+			await runExample(generate);
 			expect(sandbox.ledger.chargesPerBody().size).toBe(1);
 			await table.edit(tooLong.id, { prompt: 'A short one', status: '' });
 			await table.edit(tooDear.id, { status: '' });
-			await run(generate);
+			await runExample(generate);
 			const rows = await table.rows();
 			expect(rows).toEqual(
 				rows.map((row) => ({ ...row, status: 'IN_PROGRESS', task_id: taskOf(row), error: '' })),
@@ -244,7 +229,7 @@ export function examplesSuite() {
 			const [row] = await start({ prompt: 'A boat in fog', caption: 'Fog' });
 			expect(row).toMatchObject({ status: 'IN_PROGRESS', task_id: null });
 			expect(row.error).toMatch(/^maybe_created: /);
-			await run(generate);
+			await runExample(generate);
 			expect(sandbox.ledger.posts()).toHaveLength(1);
 
 			finish(row);
@@ -261,7 +246,7 @@ export function examplesSuite() {
 			sandbox.faults.on('generate', { kind: 'delay', ms: 2_000 });
 			const first = await api.runWorkflow(generate.id);
 			await rowWhen(table, row.id, ({ status }) => status === 'IN_PROGRESS');
-			await run(generate);
+			await runExample(generate);
 			expect(await api.getExecution(first)).toMatchObject({ status: 'running' });
 			await endOf(first);
 			expect(sandbox.ledger.posts()).toHaveLength(1);
@@ -283,7 +268,7 @@ export function examplesSuite() {
 			const [row] = await start({ prompt: 'A lost letter', caption: 'Found' });
 			finish(row);
 			await table.letPass(OVERDUE, row.id);
-			await run(catchUp);
+			await runExample(catchUp);
 			const posted = [{ video_url: videoOf(row), caption: 'Found' }];
 			const handedOnRow = { ...row, status: 'SUCCESS', video_url: videoOf(row), error: '' };
 			expect(network.posts).toEqual(posted);
@@ -294,7 +279,7 @@ export function examplesSuite() {
 			await sandbox.callbacks.deliver(task);
 			await handedOn(1);
 			await table.letPass(OVERDUE, row.id);
-			await run(catchUp);
+			await runExample(catchUp);
 			expect(network.posts).toEqual(posted);
 			expect(await table.rows()).toEqual([handedOnRow]);
 			expect(sandbox.ledger.posts()).toHaveLength(1);
@@ -307,7 +292,7 @@ export function examplesSuite() {
 			finish(fresh);
 			await table.letPass(OVERDUE, running.id);
 			const rows = await table.rows();
-			await run(catchUp);
+			await runExample(catchUp);
 			expect(sandbox.ledger.statusReads(taskOf(fresh))).toEqual([]);
 			expect(sandbox.ledger.statusReads(taskOf(running))).toHaveLength(1);
 			expect(await table.rows()).toEqual(rows);
@@ -331,7 +316,7 @@ export function examplesSuite() {
 			finish(bad, { status: 'FAILED', errorMessage: 'It was too dark.' });
 			const ids = [foreign, interrupted, good, bad, unclear].map(({ id }) => id);
 			await table.letPass(OVERDUE, ...ids);
-			await run(catchUp);
+			await runExample(catchUp);
 			expect(network.posts).toEqual([{ video_url: videoOf(good), caption: 'Good' }]);
 			expect(await table.rows()).toMatchObject([
 				{ id: good.id, status: 'SUCCESS', video_url: videoOf(good) },
@@ -355,7 +340,7 @@ export function examplesSuite() {
 			network.isDown = false;
 			await table.edit(row.id, { status: 'IN_PROGRESS' });
 			await table.letPass(OVERDUE, row.id);
-			await run(catchUp);
+			await runExample(catchUp);
 			expect(network.posts).toEqual([{ video_url: videoOf(row), caption: 'At last' }]);
 			expect(await table.rows()).toMatchObject([{ status: 'SUCCESS', error: '' }]);
 			expect(sandbox.ledger.posts()).toHaveLength(1);
@@ -364,8 +349,12 @@ export function examplesSuite() {
 
 	it('has no other file than the ones that are run here', () => {
 		expect(readdirSync(FOLDER).sort()).toEqual([
+			'agent.json',
+			'batch-with-credit-limit.json',
 			'catch-up.json',
 			'generate-with-callback.json',
+			'image-to-video.json',
+			'pause-then-wait.json',
 			'text-to-video.json',
 			'video-ready.json',
 		]);

@@ -45,6 +45,18 @@ describe('an image file', () => {
 		});
 	});
 
+	it('that a form was sent is linked at a place where it stays, since n8n moves it', async () => {
+		const sent = await world.n8n.storeFile(PNG, 'boat.png', 'image/png', 'temp');
+		expect(sent.id).toContain('/temp/');
+		const items = [{ json: {}, binary: { data: sent } }];
+		await world.run({ ...FROM_FILE, operation: 'generate' }, { items });
+		const [, token] = String(posts()[0].body).match(/token=[\w-]+\.([\w-]+)\./) ?? [];
+		const { id }: { id: string } = JSON.parse(Buffer.from(token, 'base64url').toString());
+		expect(id).not.toContain('/temp/');
+		const stored = await world.n8n.readFile({ ...sent, id });
+		expect(stored.equals(PNG)).toBe(true);
+	});
+
 	it('keeps its token out of the output, the errors and the log', async () => {
 		const run = await world.run({ ...FROM_FILE, simplify: false }, { items: await withFile() });
 		expect(run.json[0]).toMatchObject({

@@ -41,25 +41,38 @@ describe('a download', () => {
 });
 
 describe('an image file', () => {
-	const link = (file: object, helpers: object) =>
-		imageLink(
+	const link = async (file: object, helpers: object) =>
+		await imageLink(
 			contextOf({ getInputData: () => [{ json: {}, binary: { data: file } }], helpers }),
 			0,
 			'data',
 			true,
 		);
 
-	it('on an n8n that cannot make links to files says so', () => {
-		expect(link({ mimeType: 'image/png', id: 'filesystem:a' }, {})).toEqual({
+	it('on an n8n that cannot make links to files says so', async () => {
+		expect(await link({ mimeType: 'image/png', id: 'filesystem:a' }, {})).toEqual({
 			problem: expect.stringContaining('this n8n cannot make links to files. Update n8n.'),
 		});
 	});
 
-	it('without a known type is taken for an image', () => {
+	it('without a known type is taken for an image', async () => {
 		const createBinarySignedUrl = () => 'http://127.0.0.1/signed';
-		expect(link({ mimeType: '', id: 'filesystem:a' }, { createBinarySignedUrl })).toEqual({
+		expect(await link({ mimeType: '', id: 'filesystem:a' }, { createBinarySignedUrl })).toEqual({
 			url: 'http://127.0.0.1/signed',
 			identity: 'filesystem:a',
 		});
+	});
+
+	it('is the same image after n8n has moved it to its execution', async () => {
+		const helpers = {
+			createBinarySignedUrl: () => 'http://127.0.0.1/signed',
+			getBinaryStream: async () => 'content',
+			prepareBinaryData: async () => ({ id: 'a copy' }),
+		};
+		const stored = (execution: string) =>
+			`filesystem-v2:workflows/w/executions/${execution}/binary_data/3f2a`;
+		const sent = await link({ mimeType: 'image/png', id: stored('temp') }, helpers);
+		expect(sent).toMatchObject({ identity: '3f2a' });
+		expect(await link({ mimeType: 'image/png', id: stored('7') }, helpers)).toEqual(sent);
 	});
 });

@@ -7,7 +7,7 @@ import { SeedanceApi } from '../../credentials/SeedanceApi.credentials';
 import { Seedance } from '../../nodes/Seedance/Seedance.node';
 import { SeedanceTrigger } from '../../nodes/SeedanceTrigger/SeedanceTrigger.node';
 import { creditsFor } from '../../nodes/shared/pricing';
-import { checkSettings } from '../../nodes/shared/videoRequest';
+import { checkSettings, DURATIONS, RESOLUTIONS } from '../../nodes/shared/videoRequest';
 import type { WorkflowJson } from '../support/n8n/client.cjs';
 import { readJson, ROOT } from './packed.cjs';
 
@@ -15,8 +15,16 @@ const FOLDER = join(ROOT, 'examples');
 const STICKY_NOTE = 'n8n-nodes-base.stickyNote';
 const OUR_NODES: Record<string, INodeType> = {
 	'n8n-nodes-seedance.seedance': new Seedance(),
+	// What n8n makes of it, for an AI agent.
+	'n8n-nodes-seedance.seedanceTool': new Seedance(),
 	'n8n-nodes-seedance.seedanceTrigger': new SeedanceTrigger(),
 };
+
+/** The fields that n8n itself gives to every tool. */
+const TOOL_FIELDS = ['descriptionType', 'toolDescription'];
+
+/** Where n8n's own nodes come from. */
+const N8N_PACKAGES = /^(n8n-nodes-base|@n8n\/n8n-nodes-langchain)\./;
 
 /** What an exported workflow may tell of the n8n that it comes from. */
 const ALLOWED_KEYS = ['name', 'nodes', 'connections', 'pinData', 'settings'];
@@ -68,6 +76,23 @@ function labelsIn(properties: readonly INodeProperties[]): string[] {
 	]);
 }
 
+/** The credits of a node's video; the least and the most where an expression chooses the settings. */
+function pricesOf(parameters: INode['parameters']): number[] {
+	const { resolution, duration, generateAudio } = parameters;
+	if ([resolution, duration, generateAudio].some((value) => String(value).startsWith('='))) {
+		const all = RESOLUTIONS.flatMap((sharpness) =>
+			DURATIONS.flatMap((seconds) =>
+				[false, true].map((audio) => creditsFor(sharpness, seconds, audio)),
+			),
+		);
+		return [Math.min(...all), Math.max(...all)];
+	}
+	const settings = checkSettings(parameters);
+	if (!settings.ok) throw new Error(settings.problems.join(' '));
+	const { value } = settings;
+	return [creditsFor(value.resolution, value.duration, value.generateAudio)];
+}
+
 const files = readdirSync(FOLDER).sort();
 
 it('there are examples', () => {
@@ -81,6 +106,8 @@ const FINDABLE = new Set([
 	new SeedanceApi().displayName,
 	'Seedance Videos',
 	...['Execute workflow', 'Publish', 'Production URL', 'Schedule Trigger', 'Limit Per Input Row'],
+	// Options of the node's lists.
+	...['Keep Checking'],
 	// Stressed, not named.
 	...['before', 'contains'],
 ]);
@@ -93,9 +120,16 @@ describe.each(files)('%s', (file) => {
 	const steps = nodes.filter(({ type }) => type !== STICKY_NOTE);
 	const names = steps.map(({ name }) => name);
 	const notesText = notes.map(({ parameters }) => String(parameters.content)).join('\n');
-	const links = Object.entries(connections).flatMap(([from, { main }]) =>
-		main.flatMap((targets) => (targets ?? []).map(({ node }) => ({ from, to: node }))),
-	);
+	const linksOf = (kind: 'flow' | 'sub-node') =>
+		Object.entries(connections).flatMap(([from, outputs]) =>
+			Object.entries(outputs)
+				.filter(([type]) => (type === 'main') === (kind === 'flow'))
+				.flatMap(([, targets]) => targets.flat())
+				.flatMap((target) => (target ? [{ from, to: target.node }] : [])),
+		);
+	const links = linksOf('flow');
+	/** From a model, a memory or a tool to its agent. */
+	const subLinks = linksOf('sub-node');
 
 	it('is a workflow with a name, nodes of different names and ids, and the current execution order', () => {
 		expect(workflow.name).toMatch(/\S/);
@@ -110,15 +144,18 @@ describe.each(files)('%s', (file) => {
 	});
 
 	it('leads from its trigger to every node', () => {
-		expect(links.filter(({ from, to }) => !names.includes(from) || !names.includes(to))).toEqual(
-			[],
-		);
+		expect(
+			[...links, ...subLinks].filter(
+				({ from, to }) => !names.includes(from) || !names.includes(to),
+			),
+		).toEqual([]);
 		const triggers = steps.filter(({ type }) => /trigger$/i.test(type));
 		expect(triggers).toHaveLength(1);
 		const reached = new Set(triggers.map(({ name }) => name));
 		// A set that grows while it is walked through.
 		for (const name of reached) {
 			for (const { from, to } of links) if (from === name) reached.add(to);
+			for (const { from, to } of subLinks) if (to === name) reached.add(from);
 		}
 		expect([...reached].sort()).toEqual([...names].sort());
 	});
@@ -140,24 +177,19 @@ describe.each(files)('%s', (file) => {
 		(node) => {
 			const { description } = OUR_NODES[node.type];
 			const { properties } = description;
-			const shown = NodeHelpers.getNodeParameters(
-				properties,
-				node.parameters,
-				true,
-				false,
-				node,
-				description,
+			const isTool = node.type.endsWith('Tool');
+			const own = Object.fromEntries(
+				Object.entries(node.parameters).filter(([name]) => !isTool || !TOOL_FIELDS.includes(name)),
 			);
-			expect(shown).toEqual(expect.objectContaining(node.parameters));
+			const shown = NodeHelpers.getNodeParameters(properties, own, true, false, node, description);
+			expect(shown).toEqual(expect.objectContaining(own));
 			expect(NodeHelpers.getNodeParametersIssues(properties, node, description)).toBeNull();
 			expect(node.typeVersion).toBe(description.version);
 		},
 	);
 
 	it('uses no node but those of n8n and of this package', () => {
-		const others = steps.filter(
-			({ type }) => !(type in OUR_NODES) && !type.startsWith('n8n-nodes-base.'),
-		);
+		const others = steps.filter(({ type }) => !(type in OUR_NODES) && !N8N_PACKAGES.test(type));
 		expect(others).toEqual([]);
 	});
 
@@ -184,13 +216,11 @@ describe.each(files)('%s', (file) => {
 	});
 
 	it('gives the price of its videos as the price table does', () => {
-		const paid = steps
-			.filter(({ parameters }) => String(parameters.operation).startsWith('generate'))
-			.map(({ parameters }) => checkSettings(parameters));
-		for (const settings of paid) {
-			if (!settings.ok) throw new Error(settings.problems.join(' '));
-			const { resolution, duration, generateAudio } = settings.value;
-			expect(notesText).toContain(`${creditsFor(resolution, duration, generateAudio)} credits`);
+		const paid = steps.filter(({ parameters }) =>
+			String(parameters.operation).startsWith('generate'),
+		);
+		for (const price of paid.flatMap(({ parameters }) => pricesOf(parameters))) {
+			expect(notesText).toContain(`${price} credits`);
 		}
 		if (!paid.length) expect(notesText).toContain('Nothing.');
 	});

@@ -164,8 +164,17 @@ export interface Engine {
 	callback: (run: Run, callback: Callback, changes?: Partial<Order>) => Promise<CallbackAnswer>;
 	/** A suspended run whose time is up. */
 	timeUp: (run: Run) => Promise<Run>;
-	/** Puts a file into n8n's store, as a node before this one would have. */
-	storeFile: (bytes: Buffer, fileName: string, mimeType: string) => Promise<IBinaryData>;
+	/**
+	 * Puts a file into n8n's store, as a node before this one would have.
+	 *
+	 * @param executionId `temp` for what a form or a webhook was sent
+	 */
+	storeFile: (
+		bytes: Buffer,
+		fileName: string,
+		mimeType: string,
+		executionId?: string,
+	) => Promise<IBinaryData>;
 	readFile: (file: IBinaryData) => Promise<Buffer>;
 	/** Removes the folder of this n8n. */
 	close: () => Promise<void>;
@@ -737,12 +746,12 @@ export async function startEngine(options: { clockSpeed?: number } = {}): Promis
 			orders.set(ended, order);
 			return ended;
 		},
-		storeFile: async (bytes, fileName, mimeType) =>
-			await binaries.store(
-				{ type: 'execution', workflowId: WORKFLOW_ID, executionId: 'earlier' },
-				bytes,
-				{ data: '', fileName, mimeType },
-			),
+		storeFile: async (bytes, fileName, mimeType, executionId = 'earlier') =>
+			await binaries.store({ type: 'execution', workflowId: WORKFLOW_ID, executionId }, bytes, {
+				data: '',
+				fileName,
+				mimeType,
+			}),
 		readFile: async (file) => await binaries.getAsBuffer(file),
 		close: async () => {
 			jest.restoreAllMocks();

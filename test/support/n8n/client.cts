@@ -267,13 +267,40 @@ export class N8nClient {
 		if (waitingForWebhook !== true) throw new Error(`"${trigger}" does not wait for a test event`);
 	}
 
+	/**
+	 * Writes in the chat at the bottom of the canvas, and waits until the workflow has run: n8n listens for this session at an
+	 * address of its own.
+	 *
+	 * @param trigger the Chat Trigger's name
+	 * @returns what the chat shows
+	 */
+	async chat(
+		id: string,
+		trigger: string,
+		message: { chatInput: string; sessionId: string },
+	): Promise<unknown> {
+		const { sessionId: chatSessionId } = message;
+		const { waitingForWebhook } = await this.run(id, { trigger, chatSessionId });
+		if (waitingForWebhook !== true) throw new Error(`"${trigger}" does not wait for a message`);
+		const { status, body } = await this.callWebhook('POST', `${id}/${chatSessionId}`, {
+			kind: 'webhook-test',
+			body: { action: 'sendMessage', ...message },
+		});
+		if (status !== 200) throw new N8nApiError('The chat did not answer', status, body);
+		return body;
+	}
+
 	async stopListening(workflowId: string): Promise<void> {
 		await this.call('DELETE', `/test-webhook/${workflowId}`);
 	}
 
 	private async run(
 		id: string,
-		{ trigger, destination }: { trigger?: string; destination?: string },
+		{
+			trigger,
+			destination,
+			chatSessionId,
+		}: { trigger?: string; destination?: string; chatSessionId?: string },
 	): Promise<Record<string, unknown>> {
 		const workflowData = await this.getWorkflow(id);
 		const start = trigger ?? onlyTrigger(workflowData);
@@ -282,6 +309,7 @@ export class N8nClient {
 				workflowData,
 				triggerToStartFrom: { name: start },
 				...(destination && { destinationNode: { nodeName: destination, mode: 'inclusive' } }),
+				...(chatSessionId && { chatSessionId }),
 			}),
 		);
 	}
