@@ -26,6 +26,7 @@ import { wait } from './operations/wait';
 import { textParameter } from './parameters';
 import { deliver, sameForAll, type Result } from './results';
 import { resume } from './resume';
+import { addRunHints } from './runHints';
 
 const OPERATIONS: Readonly<
 	Record<Operation, (context: IExecuteFunctions, clock: Clock) => Promise<Result[]>>
@@ -44,7 +45,7 @@ export class Seedance implements INodeType {
 		version: 1,
 		// Written out, because n8n's lint reads plain text only; a test holds it against the list of operations.
 		subtitle:
-			'={{ ({ generateAndWait: "Generate and Wait", generate: "Generate Without Waiting", estimateCost: "Get Cost Estimate", status: "Get Status", wait: "Wait for Video" })[$parameter["operation"]] }}',
+			'={{ [({ generateAndWait: "Generate and Wait", generate: "Generate Without Waiting", estimateCost: "Get Cost Estimate", status: "Get Status", wait: "Wait for Video" })[$rawParameter["operation"]], ...(["generateAndWait", "generate", "estimateCost"].includes($rawParameter["operation"]) ? [$rawParameter["resolution"], $rawParameter["duration"] + "s", $rawParameter["operation"] === "estimateCost" ? "" : $rawParameter["aspectRatio"], $rawParameter["generateAudio"] === true ? "audio" : ""] : [])].filter((text) => text && !/^=|undefined/.test(text)).join(" · ") }}',
 		description: 'Generate AI videos from text or an image with the Seedance API',
 		defaults: { name: 'Seedance' },
 		usableAsTool: true,
@@ -84,12 +85,12 @@ export class Seedance implements INodeType {
 
 	async execute(this: IExecuteFunctions): Promise<INodeExecutionData[][]> {
 		const operation = textParameter(this, 0, 'operation');
-		const results = isOperation(operation)
-			? await OPERATIONS[operation](this, realClock(this.getExecutionCancelSignal?.()))
-			: sameForAll(
-					this.getInputData().length,
-					invalidInput([`Operation "${operation}" does not exist in this node.`]),
-				);
+		if (!isOperation(operation)) {
+			const problem = invalidInput([`Operation "${operation}" does not exist in this node.`]);
+			return deliver(this, sameForAll(this.getInputData().length, problem));
+		}
+		const results = await OPERATIONS[operation](this, realClock(this.getExecutionCancelSignal?.()));
+		addRunHints(this, operation, results);
 		return deliver(this, results);
 	}
 

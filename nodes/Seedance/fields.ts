@@ -15,6 +15,7 @@ import {
 	type Resolution,
 } from '../shared/videoRequest';
 import { POLL_INTERVAL_SECONDS, TIMEOUT_MINUTES } from '../shared/waiting';
+import { costNotices } from './costNotices';
 
 export type Operation = 'generateAndWait' | 'generate' | 'estimateCost' | 'status' | 'wait';
 
@@ -177,6 +178,7 @@ const priceFields: INodeProperties[] = [
 		description: 'Whether to generate an audio track',
 		displayOptions: showFor(...GENERATE, 'estimateCost'),
 	},
+	...costNotices([...GENERATE, 'estimateCost']),
 	{
 		displayName: 'Fixed Lens',
 		name: 'fixedLens',
