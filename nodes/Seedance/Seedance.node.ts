@@ -43,9 +43,9 @@ export class Seedance implements INodeType {
 		icon: { light: 'file:../../icons/seedance.svg', dark: 'file:../../icons/seedance.dark.svg' },
 		group: ['transform'],
 		version: 1,
-		// Written out, because n8n's lint reads plain text only; a test holds it against the list of operations.
+		// Written out, because n8n's lint reads plain text only; tests hold it against the operations and the room there is.
 		subtitle:
-			'={{ [({ generateAndWait: "Generate and Wait", generate: "Generate Without Waiting", estimateCost: "Get Cost Estimate", status: "Get Status", wait: "Wait for Video" })[$rawParameter["operation"]], ...(["generateAndWait", "generate", "estimateCost"].includes($rawParameter["operation"]) ? [$rawParameter["resolution"], $rawParameter["duration"] + "s", $rawParameter["operation"] === "estimateCost" ? "" : $rawParameter["aspectRatio"], $rawParameter["generateAudio"] === true ? "audio" : ""] : [])].filter((text) => text && !/^=|undefined/.test(text)).join(" · ") }}',
+			'={{ ({ generateAndWait: "Generate and Wait", generate: "Generate", estimateCost: "Cost Estimate", status: "Get Status", wait: "Wait for Video" })[$rawParameter["operation"]] + (["status", "wait"].includes($rawParameter["operation"]) ? "" : [["", $rawParameter["resolution"]], ["", $rawParameter["duration"], "s"], ["+ ", $rawParameter["generateAudio"] === true ? "audio" : "="]].filter((part) => !String(part[1]).startsWith("=")).map((part, index) => (index ? " " : " · ") + part.join("")).join("")) }}',
 		description: 'Generate AI videos from text or an image with the Seedance API',
 		defaults: { name: 'Seedance' },
 		usableAsTool: true,

@@ -15,7 +15,7 @@ import {
 	type Resolution,
 } from '../shared/videoRequest';
 import { POLL_INTERVAL_SECONDS, TIMEOUT_MINUTES } from '../shared/waiting';
-import { costNotices } from './costNotices';
+import { costHints } from './costHints';
 
 export type Operation = 'generateAndWait' | 'generate' | 'estimateCost' | 'status' | 'wait';
 
@@ -178,7 +178,6 @@ const priceFields: INodeProperties[] = [
 		description: 'Whether to generate an audio track',
 		displayOptions: showFor(...GENERATE, 'estimateCost'),
 	},
-	...costNotices([...GENERATE, 'estimateCost']),
 	{
 		displayName: 'Fixed Lens',
 		name: 'fixedLens',
@@ -430,6 +429,7 @@ export const resumeWebhooks: IWebhookDescription[] = (['POST', 'GET'] as const).
 
 /** Shown above the output before the node runs. */
 export const nodeHints: NodeHint[] = [
+	...costHints([...GENERATE, 'estimateCost']),
 	{
 		message:
 			'The Callback URL is a test URL: it only works while its trigger listens. Use the Production URL for real runs.',

@@ -39,8 +39,8 @@ function nodeOf(type: INodeType, chosen: INodeParameters): INode {
 	return { ...node, parameters: filled ?? {} };
 }
 
-/** The subtitle on the canvas, evaluated as the editor does. */
-function subtitleOf(type: INodeType, chosen: INodeParameters): unknown {
+/** An expression of the description, evaluated as the editor does. */
+function evaluated(type: INodeType, chosen: INodeParameters, expression: string): unknown {
 	const node = nodeOf(type, chosen);
 	const workflow = new Workflow({
 		nodes: [node],
@@ -52,44 +52,40 @@ function subtitleOf(type: INodeType, chosen: INodeParameters): unknown {
 			getKnownTypes: () => ({}),
 		},
 	});
-	const { subtitle = '' } = type.description;
-	return workflow.expression.getSimpleParameterValue(node, subtitle, 'internal', {});
+	return workflow.expression.getSimpleParameterValue(node, expression, 'internal', {});
+}
+
+function subtitleOf(type: INodeType, chosen: INodeParameters): unknown {
+	return evaluated(type, chosen, type.description.subtitle ?? '');
 }
 
 describe('the subtitle on the canvas', () => {
 	it.each([
-		[{}, 'Generate and Wait · 720p · 8s · 9:16'],
-		[{ generateAudio: true, duration: '12' }, 'Generate and Wait · 720p · 12s · 9:16 · audio'],
-		[
-			{ operation: 'generate', resolution: '480p', aspectRatio: '1:1' },
-			'Generate Without Waiting · 480p · 8s · 1:1',
-		],
-		[{ operation: 'estimateCost', duration: '4' }, 'Get Cost Estimate · 720p · 4s'],
-		[{ operation: 'status' }, 'Get Status'],
+		[{}, 'Generate and Wait · 720p 8s'],
+		[{ generateAudio: true, duration: '12' }, 'Generate and Wait · 720p 12s + audio'],
+		[{ operation: 'generate', resolution: '480p' }, 'Generate · 480p 8s'],
+		[{ operation: 'estimateCost', duration: '4' }, 'Cost Estimate · 720p 4s'],
+		[{ operation: 'status', taskId: '={{ $json.task_id }}' }, 'Get Status'],
 		[{ operation: 'wait', taskId: 'seed15' }, 'Wait for Video'],
 	])('of %j is "%s"', (chosen, text) => {
 		expect(subtitleOf(seedance, chosen)).toBe(text);
 	});
 
-	it.each(['resolution', 'duration', 'aspectRatio', 'generateAudio'])(
-		'leaves %s out where it is an expression, and shows no code',
-		(name) => {
-			const expected: Record<string, string> = {
-				resolution: 'Generate and Wait · 8s · 9:16',
-				duration: 'Generate and Wait · 720p · 9:16',
-				aspectRatio: 'Generate and Wait · 720p · 8s',
-				generateAudio: 'Generate and Wait · 720p · 8s · 9:16',
-			};
-			expect(subtitleOf(seedance, { [name]: '={{ $json.value }}' })).toBe(expected[name]);
-		},
-	);
+	it.each([
+		[['resolution'], 'Generate and Wait · 8s'],
+		[['duration'], 'Generate and Wait · 720p'],
+		[['generateAudio'], 'Generate and Wait · 720p 8s'],
+		[['resolution', 'duration', 'generateAudio'], 'Generate and Wait'],
+	])('leaves %j out where that is an expression, and shows no code', (names, text) => {
+		const chosen = Object.fromEntries(names.map((name) => [name, '={{ $json.value }}']));
+		expect(subtitleOf(seedance, chosen)).toBe(text);
+	});
 
-	it.each(OPERATION_OPTIONS.map(({ name, value }) => [String(value), name]))(
-		'names %s as the list of operations does',
-		(operation, name) => {
-			expect(String(subtitleOf(seedance, { operation })).split(' · ')[0]).toBe(name);
-		},
-	);
+	it('has a word for every operation, and fits under a node', () => {
+		const texts = OPERATION_OPTIONS.map(({ value }) => subtitleOf(seedance, { operation: value }));
+		expect(new Set(texts).size).toBe(OPERATION_OPTIONS.length);
+		for (const text of texts) expect(text).toMatch(/^[A-Z][\w ·]{7,27}$/);
+	});
 
 	it.each([
 		[['succeeded', 'failed'], 'Video Succeeded or Failed'],
@@ -100,19 +96,13 @@ describe('the subtitle on the canvas', () => {
 	});
 });
 
-/** Fields of the action node that are shown with these values. */
-function shownWith(chosen: INodeParameters): INodeProperties[] {
-	const node = nodeOf(seedance, chosen);
-	return seedance.description.properties.filter((field) =>
-		NodeHelpers.displayParameter(node.parameters, field, node, seedance.description),
-	);
-}
-
 describe('the price that is shown before running', () => {
+	/** The hints about credits that the editor shows with these values. */
 	const pricesWith = (chosen: INodeParameters) =>
-		shownWith(chosen).flatMap(({ type, displayName }) =>
-			type === 'notice' && /credits/.test(displayName) ? [displayName] : [],
-		);
+		(seedance.description.hints ?? [])
+			.filter(({ message }) => message.includes('credits'))
+			.filter(({ displayCondition = '' }) => evaluated(seedance, chosen, displayCondition) === true)
+			.map(({ message }) => message);
 
 	it.each(
 		RESOLUTIONS.flatMap((resolution) =>
@@ -125,13 +115,22 @@ describe('the price that is shown before running', () => {
 		const credits = creditsFor(resolution, duration, generateAudio);
 		for (const operation of ['generateAndWait', 'generate', 'estimateCost']) {
 			expect(pricesWith({ operation, ...settings })).toEqual([
-				`Each video with these settings costs ${credits} credits`,
+				`Each video with these settings costs ${credits} credits.`,
 			]);
 		}
 	});
 
+	it.each(['resolution', 'duration', 'generateAudio'])(
+		'is absent when %s is an expression, also one that can be evaluated',
+		(name) => {
+			const value = { resolution: '720p', duration: '8', generateAudio: false }[name];
+			expect(pricesWith({ [name]: `={{ ${JSON.stringify(value)} }}` })).toEqual([]);
+			expect(pricesWith({ [name]: '={{ $json.value }}' })).toEqual([]);
+		},
+	);
+
 	it.each(['status', 'wait'])('is absent from %s, which pays nothing', (operation) => {
-		expect(pricesWith({ operation })).toEqual([]);
+		expect(pricesWith({ operation, resolution: '720p' })).toEqual([]);
 	});
 });
 
