@@ -26,6 +26,7 @@ import { wait } from './operations/wait';
 import { textParameter } from './parameters';
 import { deliver, sameForAll, type Result } from './results';
 import { resume } from './resume';
+import { addRunHints } from './runHints';
 
 const OPERATIONS: Readonly<
 	Record<Operation, (context: IExecuteFunctions, clock: Clock) => Promise<Result[]>>
@@ -42,9 +43,9 @@ export class Seedance implements INodeType {
 		icon: { light: 'file:../../icons/seedance.svg', dark: 'file:../../icons/seedance.dark.svg' },
 		group: ['transform'],
 		version: 1,
-		// Written out, because n8n's lint reads plain text only; a test holds it against the list of operations.
+		// Written out, because n8n's lint reads plain text only; tests hold it against the operations and the room there is.
 		subtitle:
-			'={{ ({ generateAndWait: "Generate and Wait", generate: "Generate Without Waiting", estimateCost: "Get Cost Estimate", status: "Get Status", wait: "Wait for Video" })[$parameter["operation"]] }}',
+			'={{ ({ generateAndWait: "Generate and Wait", generate: "Generate", estimateCost: "Cost Estimate", status: "Get Status", wait: "Wait for Video" })[$rawParameter["operation"]] + (["status", "wait"].includes($rawParameter["operation"]) ? "" : [["", $rawParameter["resolution"]], ["", $rawParameter["duration"], "s"], ["+ ", $rawParameter["generateAudio"] === true ? "audio" : "="]].filter((part) => !String(part[1]).startsWith("=")).map((part, index) => (index ? " " : " · ") + part.join("")).join("")) }}',
 		description: 'Generate AI videos from text or an image with the Seedance API',
 		defaults: { name: 'Seedance' },
 		usableAsTool: {
@@ -90,12 +91,12 @@ export class Seedance implements INodeType {
 
 	async execute(this: IExecuteFunctions): Promise<INodeExecutionData[][]> {
 		const operation = textParameter(this, 0, 'operation');
-		const results = isOperation(operation)
-			? await OPERATIONS[operation](this, realClock(this.getExecutionCancelSignal?.()))
-			: sameForAll(
-					this.getInputData().length,
-					invalidInput([`Operation "${operation}" does not exist in this node.`]),
-				);
+		if (!isOperation(operation)) {
+			const problem = invalidInput([`Operation "${operation}" does not exist in this node.`]);
+			return deliver(this, sameForAll(this.getInputData().length, problem));
+		}
+		const results = await OPERATIONS[operation](this, realClock(this.getExecutionCancelSignal?.()));
+		addRunHints(this, operation, results);
 		return deliver(this, results);
 	}
 

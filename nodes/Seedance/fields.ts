@@ -15,6 +15,7 @@ import {
 	type Resolution,
 } from '../shared/videoRequest';
 import { POLL_INTERVAL_SECONDS, TIMEOUT_MINUTES } from '../shared/waiting';
+import { costHints } from './costHints';
 
 export type Operation = 'generateAndWait' | 'generate' | 'estimateCost' | 'status' | 'wait';
 
@@ -428,6 +429,7 @@ export const resumeWebhooks: IWebhookDescription[] = (['POST', 'GET'] as const).
 
 /** Shown above the output before the node runs. */
 export const nodeHints: NodeHint[] = [
+	...costHints([...GENERATE, 'estimateCost']),
 	{
 		message:
 			'The Callback URL is a test URL: it only works while its trigger listens. Use the Production URL for real runs.',

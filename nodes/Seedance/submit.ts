@@ -196,6 +196,10 @@ export async function submitAll(
 	const followed: Followed[] = [];
 	const toSend: Prepared[] = [];
 
+	const isPaidHere = ({ memoryKey }: Prepared) => {
+		const remembered = memory.recall(memoryKey);
+		return remembered.state === 'created' && remembered.executionId === context.getExecutionId();
+	};
 	const follow = (item: Prepared, { taskId, raw }: Sent, isNew: boolean) =>
 		followed.push({
 			itemIndex: item.itemIndex,
@@ -203,6 +207,7 @@ export async function submitAll(
 			account: item.account,
 			known: { ...item.known, taskId },
 			isNew,
+			isPaidHere: isPaidHere(item),
 			output: item.output,
 			raw,
 		});

@@ -59,7 +59,7 @@ export const triggerHints: NodeHint[] = [
 export const triggerFields: INodeProperties[] = [
 	{
 		displayName:
-			'Paste the Production URL above into Callback URL of a Seedance node that uses the same credential',
+			'Open Webhook URLs above, and paste the Production URL into Callback URL of a Seedance node that uses the same credential',
 		name: 'notice',
 		type: 'notice',
 		default: '',

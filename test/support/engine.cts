@@ -90,6 +90,8 @@ export interface Order {
 	after?: 'breaks';
 	/** How often the Seedance node runs, in a loop with itself. Default 1. */
 	rounds?: number;
+	/** The loop is one of n8n's Loop Over Items, by its type. */
+	loopsOverItems?: boolean;
 }
 
 /** How a run ended. */
@@ -101,6 +103,8 @@ export interface Run {
 	items: INodeExecutionData[];
 	/** The JSON of the first output. */
 	json: IDataObject[];
+	/** What the editor says above the output, about the last run of the Seedance node. */
+	hints: string[];
 	/** What ended the run, as a person reads it. */
 	error?: RunError;
 	/** What a node received that ran: its output, for the pass-through nodes. */
@@ -248,6 +252,8 @@ class Rounds implements INodeType {
 	}
 }
 
+const LOOP_OVER_ITEMS = 'n8n-nodes-base.splitInBatches';
+
 const NODE_TYPES: Readonly<Record<string, INodeType>> = {
 	[SEEDANCE]: new Seedance(),
 	[SEEDANCE_TOOL]: new Seedance(),
@@ -255,6 +261,7 @@ const NODE_TYPES: Readonly<Record<string, INodeType>> = {
 	'test.passThrough': new PassThrough(),
 	'test.breaksOnce': new BreaksOnce(),
 	'test.rounds': new Rounds(),
+	[LOOP_OVER_ITEMS]: new Rounds(),
 };
 
 function nodeTypeOf(name: string): INodeType {
@@ -419,7 +426,9 @@ function nodesOf(order: Order): INode[] {
 			}),
 			...order.node,
 		}),
-		node('Rounds', 'test.rounds', { parameters: { rounds: order.rounds ?? 1 } }),
+		node('Rounds', order.loopsOverItems ? LOOP_OVER_ITEMS : 'test.rounds', {
+			parameters: { rounds: order.rounds ?? 1 },
+		}),
 		node('Between', order.after === 'breaks' ? 'test.breaksOnce' : 'test.passThrough'),
 		node('After', 'test.passThrough'),
 		node('Failed', 'test.passThrough'),
@@ -474,6 +483,7 @@ function runOf(id: string, run: IRun, logs: readonly LogLine[]): Run {
 		outputs,
 		items,
 		json: items.map(({ json }) => json),
+		hints: (data.resultData.runData[NODE]?.at(-1)?.hints ?? []).map(({ message }) => message),
 		error: errorOf(run),
 		reached: (name) => last(name)?.flatMap((output) => output ?? []),
 		contextData: data.executionData?.contextData[`node:${NODE}`] ?? {},

@@ -1,18 +1,214 @@
-/** The description of the node, where one fact has to stand in two places. */
-import { Seedance } from '../../nodes/Seedance/Seedance.node';
+/** What the editor shows of both nodes before anything runs: subtitle, prices, and n8n's rules for texts. */
+import {
+	NodeHelpers,
+	Workflow,
+	type INode,
+	type INodeParameters,
+	type INodeProperties,
+	type INodeType,
+} from 'n8n-workflow';
+
+import { SeedanceApi } from '../../credentials/SeedanceApi.credentials';
 import { OPERATION_OPTIONS } from '../../nodes/Seedance/fields';
+import { Seedance } from '../../nodes/Seedance/Seedance.node';
+import { SeedanceTrigger } from '../../nodes/SeedanceTrigger/SeedanceTrigger.node';
+import { creditsFor } from '../../nodes/shared/pricing';
+import { DURATIONS, RESOLUTIONS } from '../../nodes/shared/videoRequest';
 
-describe('the node on the canvas', () => {
-	const { subtitle } = new Seedance().description;
+const seedance = new Seedance();
 
-	it.each(OPERATION_OPTIONS.map(({ name, value }) => [String(value), name]))(
-		'shows %s by the name that the list of operations gives it',
-		(value, name) => {
-			expect(subtitle).toContain(`${value}: "${name}"`);
+/** A node as the editor holds it: every field that is shown, with its default or what was chosen. */
+function nodeOf(type: INodeType, chosen: INodeParameters): INode {
+	const { properties } = type.description;
+	const node: INode = {
+		id: '1',
+		name: 'Node',
+		type: 'node',
+		typeVersion: 1,
+		position: [0, 0],
+		parameters: chosen,
+	};
+	const filled = NodeHelpers.getNodeParameters(
+		properties,
+		chosen,
+		true,
+		false,
+		node,
+		type.description,
+	);
+	return { ...node, parameters: filled ?? {} };
+}
+
+/** An expression of the description, evaluated as the editor does. */
+function evaluated(type: INodeType, chosen: INodeParameters, expression: string): unknown {
+	const node = nodeOf(type, chosen);
+	const workflow = new Workflow({
+		nodes: [node],
+		connections: {},
+		active: false,
+		nodeTypes: {
+			getByName: () => type,
+			getByNameAndVersion: () => type,
+			getKnownTypes: () => ({}),
+		},
+	});
+	return workflow.expression.getSimpleParameterValue(node, expression, 'internal', {});
+}
+
+function subtitleOf(type: INodeType, chosen: INodeParameters): unknown {
+	return evaluated(type, chosen, type.description.subtitle ?? '');
+}
+
+describe('the subtitle on the canvas', () => {
+	it.each([
+		[{}, 'Generate and Wait · 720p 8s'],
+		[{ generateAudio: true, duration: '12' }, 'Generate and Wait · 720p 12s + audio'],
+		[{ operation: 'generate', resolution: '480p' }, 'Generate · 480p 8s'],
+		[{ operation: 'estimateCost', duration: '4' }, 'Cost Estimate · 720p 4s'],
+		[{ operation: 'status', taskId: '={{ $json.task_id }}' }, 'Get Status'],
+		[{ operation: 'wait', taskId: 'seed15' }, 'Wait for Video'],
+	])('of %j is "%s"', (chosen, text) => {
+		expect(subtitleOf(seedance, chosen)).toBe(text);
+	});
+
+	it.each([
+		[['resolution'], 'Generate and Wait · 8s'],
+		[['duration'], 'Generate and Wait · 720p'],
+		[['generateAudio'], 'Generate and Wait · 720p 8s'],
+		[['resolution', 'duration', 'generateAudio'], 'Generate and Wait'],
+	])('leaves %j out where that is an expression, and shows no code', (names, text) => {
+		const chosen = Object.fromEntries(names.map((name) => [name, '={{ $json.value }}']));
+		expect(subtitleOf(seedance, chosen)).toBe(text);
+	});
+
+	it('has a word for every operation, and fits under a node', () => {
+		const texts = OPERATION_OPTIONS.map(({ value }) => subtitleOf(seedance, { operation: value }));
+		expect(new Set(texts).size).toBe(OPERATION_OPTIONS.length);
+		for (const text of texts) expect(text).toMatch(/^[A-Z][\w ·]{7,27}$/);
+	});
+
+	it.each([
+		[['succeeded', 'failed'], 'Video Succeeded or Failed'],
+		[['succeeded'], 'Video Succeeded'],
+		[['failed'], 'Video Failed'],
+	])('of a trigger on %j is "%s"', (events, text) => {
+		expect(subtitleOf(new SeedanceTrigger(), { events })).toBe(text);
+	});
+});
+
+describe('the price that is shown before running', () => {
+	/** The hints about credits that the editor shows with these values. */
+	const pricesWith = (chosen: INodeParameters) =>
+		(seedance.description.hints ?? [])
+			.filter(({ message }) => message.includes('credits'))
+			.filter(({ displayCondition = '' }) => evaluated(seedance, chosen, displayCondition) === true)
+			.map(({ message }) => message);
+
+	it.each(
+		RESOLUTIONS.flatMap((resolution) =>
+			DURATIONS.flatMap((duration) =>
+				[false, true].map((generateAudio) => ({ resolution, duration, generateAudio })),
+			),
+		),
+	)('of %j is the one of the price table', (settings) => {
+		const { resolution, duration, generateAudio } = settings;
+		const credits = creditsFor(resolution, duration, generateAudio);
+		for (const operation of ['generateAndWait', 'generate', 'estimateCost']) {
+			expect(pricesWith({ operation, ...settings })).toEqual([
+				`Each video with these settings costs ${credits} credits.`,
+			]);
+		}
+	});
+
+	it.each(['resolution', 'duration', 'generateAudio'])(
+		'is absent when %s is an expression, also one that can be evaluated',
+		(name) => {
+			const value = { resolution: '720p', duration: '8', generateAudio: false }[name];
+			expect(pricesWith({ [name]: `={{ ${JSON.stringify(value)} }}` })).toEqual([]);
+			expect(pricesWith({ [name]: '={{ $json.value }}' })).toEqual([]);
 		},
 	);
 
-	it('names no operation that does not exist', () => {
-		expect(subtitle?.match(/\w+: "/g)).toHaveLength(OPERATION_OPTIONS.length);
+	it.each(['status', 'wait'])('is absent from %s, which pays nothing', (operation) => {
+		expect(pricesWith({ operation, resolution: '720p' })).toEqual([]);
+	});
+});
+
+/** Every field, option and entry with its texts, at any depth. */
+function textsOf(fields: readonly INodeProperties[]): INodeProperties[] {
+	return fields.flatMap((field) => [
+		field,
+		...(field.options ?? []).flatMap((option) => {
+			if ('values' in option) return textsOf(option.values);
+			return 'displayName' in option && 'type' in option ? textsOf([option]) : [];
+		}),
+	]);
+}
+
+describe("n8n's rules for texts", () => {
+	const types = [seedance, new SeedanceTrigger()];
+	const fields = textsOf([
+		...types.flatMap(({ description }) => description.properties),
+		...new SeedanceApi().properties,
+	]);
+	const named = (all: readonly INodeProperties[]) => all.map(({ displayName }) => displayName);
+	const SMALL = ['a', 'an', 'and', 'at', 'by', 'for', 'in', 'of', 'on', 'per', 'the', 'to', 'with'];
+
+	it('find the fields', () => {
+		expect(fields.length).toBeGreaterThan(40);
+	});
+
+	it('want names in Title Case', () => {
+		const inTitleCase = (name: string) =>
+			name
+				.split(' ')
+				.every((word, index) => /^[(A-Z0-9>]/.test(word) || (index > 0 && SMALL.includes(word)));
+		const wrong = fields.filter(
+			({ type, displayName }) => type !== 'notice' && !inTitleCase(displayName),
+		);
+		expect(named(wrong)).toEqual([]);
+	});
+
+	it('want a description of every field, a sentence that begins with a capital', () => {
+		const wrong = fields.filter(({ type, name, description }) => {
+			if (['notice', 'hidden'].includes(type) || name === 'operation' || name === 'resource') {
+				return false;
+			}
+			const isBundle = type === 'collection';
+			return !isBundle && !/^[A-Z0-9]/.test(description ?? '');
+		});
+		expect(named(wrong)).toEqual([]);
+	});
+
+	it('want a full stop only where there are several sentences', () => {
+		const wrong = fields.filter(({ description = '' }) => {
+			const isMany = /[.!?] [A-Z0-9]/.test(description);
+			return description !== '' && isMany !== description.endsWith('.');
+		});
+		expect(named(wrong)).toEqual([]);
+	});
+
+	it('want "Whether" before what a switch does', () => {
+		const wrong = fields.filter(
+			({ type, description }) => type === 'boolean' && !description?.startsWith('Whether '),
+		);
+		expect(named(wrong)).toEqual([]);
+	});
+
+	it('want an example as a placeholder', () => {
+		const wrong = fields.filter(
+			({ type, placeholder }) =>
+				placeholder !== undefined && !placeholder.startsWith(type === 'string' ? 'e.g. ' : 'Add '),
+		);
+		expect(named(wrong)).toEqual([]);
+	});
+
+	it('want hints of at most 120 characters', () => {
+		const hints = [
+			...fields.flatMap(({ hint }) => hint ?? []),
+			...types.flatMap(({ description }) => description.hints ?? []).map(({ message }) => message),
+		];
+		expect(hints.length).toBeGreaterThan(5);
+		expect(hints.filter((hint) => hint.length > 120)).toEqual([]);
 	});
 });

@@ -1,0 +1,80 @@
+/**
+ * What the editor says above the output after a run, where a sentence saves credits or time: what is still running, what
+ * this run has paid for, and that a loop around the node makes it wait for one video after the other.
+ */
+import type { IExecuteFunctions, NodeExecutionHint } from 'n8n-workflow';
+
+import type { Operation } from './fields';
+import { isTool, runIndexOf } from './parameters';
+import type { Result } from './results';
+
+/** Task ids that a hint names; more would push the output out of sight. */
+const NAMED_TASKS = 3;
+
+const LOOP = 'n8n-nodes-base.splitInBatches';
+const WAITING: readonly Operation[] = ['generateAndWait', 'wait'];
+
+/** A task that may still end: it was read as running, or could not be followed to its end. */
+function isOpen({ known, task, problem }: Result): boolean {
+	if (problem) return problem.code === 'timeout' || problem.code === 'contact_lost';
+	return task ? task.state === 'running' : known.taskId !== null;
+}
+
+/** Credits of a task that this execution has started: the API's count once there is one, the price until then. */
+function creditsUsed({ isPaidHere, known, task }: Result): number {
+	if (!isPaidHere) return 0;
+	const counted = task && task.state !== 'running' ? task.consumedCredits : null;
+	return counted ?? known.estimatedCredits ?? 0;
+}
+
+function stillRunning(results: readonly Result[]): string | undefined {
+	const open = results.filter(isOpen).flatMap(({ known }) => known.taskId ?? []);
+	if (open.length === 0) return undefined;
+	const tasks = results.length === 1 ? 'task is' : 'tasks';
+	const more = open.length - NAMED_TASKS;
+	const ids = `${open.slice(0, NAMED_TASKS).join(', ')}${more > 0 ? ` and ${more} more` : ''}`;
+	return `${open.length} of ${results.length} ${tasks} still running: ${ids}. Wait for Video finishes them without paying again.`;
+}
+
+function used(results: readonly Result[]): string | undefined {
+	const credits = results.reduce((sum, result) => sum + creditsUsed(result), 0);
+	if (credits === 0) return undefined;
+	// n8n pins no output that holds a file (measured), but lets the next nodes run on it.
+	const advice = results.some(({ file }) => file)
+		? 'Run the next nodes one by one with Execute Step: that uses this output and does not pay again.'
+		: 'Pin this output while you build the next nodes.';
+	return `This run used ${credits} credits. ${advice}`;
+}
+
+/** Whether the node runs for a second time inside a Loop Over Items: between its loop output and its input. */
+function isInLoop(context: IExecuteFunctions): boolean {
+	if (runIndexOf(context) === 0) return false;
+	const { name } = context.getNode();
+	const after = new Set(context.getChildNodes(name).map((node) => node.name));
+	return context.getParentNodes(name).some((node) => node.type === LOOP && after.has(node.name));
+}
+
+/**
+ * Adds the hints of one run, where n8n has a place for them. Not as an AI tool, which nobody watches; what is about
+ * building a workflow only in a run from the editor.
+ */
+export function addRunHints(
+	context: IExecuteFunctions,
+	operation: Operation,
+	results: readonly Result[],
+): void {
+	if (isTool(context)) return;
+	const isByHand = context.getMode() === 'manual';
+	const messages = [
+		// Generate Without Waiting leaves all of them running, on purpose.
+		operation === 'generate' ? undefined : stillRunning(results),
+		isByHand ? used(results) : undefined,
+		WAITING.includes(operation) && isInLoop(context)
+			? 'This node handles all items at once; Loop Over Items makes it slower.'
+			: undefined,
+	];
+	const hints = messages.flatMap((message): NodeExecutionHint[] =>
+		message ? [{ message, location: 'outputPane' }] : [],
+	);
+	if (hints.length) context.addExecutionHints?.(...hints);
+}
