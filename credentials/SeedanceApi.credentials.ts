@@ -134,15 +134,16 @@ export class SeedanceApi implements ICredentialType {
 
 	/**
 	 * Puts the key into the header. A function, because n8n runs an expression for each request otherwise, which is a fifth
-	 * of all that starting a video costs n8n (`npm run bench -- overhead`).
+	 * of all that starting a video costs n8n (`npm run bench -- overhead`). Not a method: n8n copies the credential without
+	 * those, and would offer no Custom API Call.
 	 */
-	async authenticate(
+	authenticate = async (
 		{ apiKey }: ICredentialDataDecryptedObject,
 		request: IHttpRequestOptions,
-	): Promise<IHttpRequestOptions> {
+	): Promise<IHttpRequestOptions> => {
 		const Authorization = `Bearer ${String(apiKey).trim()}`;
 		return await Promise.resolve({ ...request, headers: { ...request.headers, Authorization } });
-	}
+	};
 
 	/**
 	 * Reads a task that cannot exist, which costs nothing: a right key is told "no such task". An answer

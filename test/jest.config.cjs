@@ -26,8 +26,8 @@ const project = (displayName, extra = {}) => ({
 
 module.exports = {
 	rootDir: common.rootDir,
-	projects: ['unit', 'integration', 'package', 'faults', 'e2e', 'queue', 'compat'].map((name) =>
-		project(name),
+	projects: ['unit', 'integration', 'package', 'faults', 'e2e', 'editor', 'queue', 'compat'].map(
+		(name) => project(name),
 	),
 	collectCoverageFrom: ['nodes/**/*.ts', 'credentials/**/*.ts'],
 	coverageDirectory: '<rootDir>/coverage',

@@ -4,6 +4,7 @@
  *     node test/run.mjs            npm test: lint, type check, build, tests with coverage, checks of the package
  *     node test/run.mjs faults     npm run test:faults: every fault in every place, and thousands of random schedules
  *     node test/run.mjs e2e        npm run test:e2e: the packed package in a real n8n server
+ *     node test/run.mjs editor     npm run test:editor: n8n's editor in a real browser; --screenshots renews the pictures
  *     node test/run.mjs queue      npm run test:queue: the packed package in n8n's queue mode, with PostgreSQL and Redis
  *     node test/run.mjs compat     npm run test:compat: the core flow in each n8n of test/support/n8n. `--n8n 2.8.4` runs one
  *                                  of them, `--write` puts the table into README.md
@@ -49,6 +50,17 @@ const JEST = join('node_modules', 'jest', 'bin', 'jest.js');
 const COVERAGE = { lines: 95, branches: 95 };
 const COVERED = ['./nodes/', './credentials/'];
 
+/** Where the pictures of the README are. */
+const PICTURES = join(ROOT, '.github', 'images');
+
+/** The browser: any Chromium that is there. */
+const CHROMIUM = [
+	process.env.CHROMIUM,
+	'/usr/bin/chromium',
+	'/usr/bin/chromium-browser',
+	'/usr/bin/google-chrome',
+];
+
 /** The packages for development take 1 GB, and as much again while they are replaced. */
 const REQUIRED_BYTES = 2 * 1024 ** 3;
 
@@ -62,6 +74,7 @@ const commands = {
 	test: runTests,
 	faults: runFaults,
 	e2e: runEndToEnd,
+	editor: runEditor,
 	queue: runQueue,
 	compat: runCompat,
 	sandbox: runSandbox,
@@ -107,6 +120,23 @@ async function runEndToEnd(args) {
 	const tarball = await step('pack', pack);
 	process.env.SEEDANCE_TARBALL = tarball;
 	await step('end-to-end tests', () => jest(['e2e'], '--runInBand', ...args));
+}
+
+/** With `--screenshots`, what the browser shows is kept as the pictures of the README. */
+async function runEditor(args) {
+	const chromium = CHROMIUM.find((path) => path && existsSync(path));
+	if (!chromium) {
+		throw new StepError(
+			'Chromium is missing. Install it (on Debian: apt-get install chromium), or set CHROMIUM to its path.',
+		);
+	}
+	process.env.SEEDANCE_CHROMIUM = chromium;
+	if (args.includes('--screenshots')) process.env.SEEDANCE_SCREENSHOTS = PICTURES;
+	await step('n8n', () => ensureN8n());
+	await step('build', build);
+	process.env.SEEDANCE_TARBALL = await step('pack', pack);
+	const others = args.filter((arg) => arg !== '--screenshots');
+	await step("tests of n8n's editor", () => jest(['editor'], '--runInBand', ...others));
 }
 
 async function runQueue(args) {

@@ -41,7 +41,7 @@ function used(results: readonly Result[]): string | undefined {
 	if (credits === 0) return undefined;
 	// n8n pins no output that holds a file (measured), but lets the next nodes run on it.
 	const advice = results.some(({ file }) => file)
-		? 'Run the next nodes one by one with Execute Step: that uses this output and does not pay again.'
+		? 'Build the next nodes with Execute step on each: that uses this output, without paying again.'
 		: 'Pin this output while you build the next nodes.';
 	return `This run used ${credits} credits. ${advice}`;
 }
@@ -54,9 +54,26 @@ function isInLoop(context: IExecuteFunctions): boolean {
 	return context.getParentNodes(name).some((node) => node.type === LOOP && after.has(node.name));
 }
 
+/** The sentences about one run. */
+function messagesFor(
+	context: IExecuteFunctions,
+	operation: Operation,
+	results: readonly Result[],
+): string[] {
+	const isByHand = context.getMode() === 'manual';
+	return [
+		// Generate Without Waiting leaves all of them running, on purpose.
+		operation === 'generate' ? undefined : stillRunning(results),
+		isByHand ? used(results) : undefined,
+		WAITING.includes(operation) && isInLoop(context)
+			? 'This node handles all items at once; Loop Over Items makes it slower.'
+			: undefined,
+	].filter((message) => message !== undefined);
+}
+
 /**
  * Adds the hints of one run, where n8n has a place for them. Not as an AI tool, which nobody watches; what is about
- * building a workflow only in a run from the editor.
+ * building a workflow only in a run from the editor. Never throws: what was paid for is handed out after it.
  */
 export function addRunHints(
 	context: IExecuteFunctions,
@@ -64,17 +81,14 @@ export function addRunHints(
 	results: readonly Result[],
 ): void {
 	if (isTool(context)) return;
-	const isByHand = context.getMode() === 'manual';
-	const messages = [
-		// Generate Without Waiting leaves all of them running, on purpose.
-		operation === 'generate' ? undefined : stillRunning(results),
-		isByHand ? used(results) : undefined,
-		WAITING.includes(operation) && isInLoop(context)
-			? 'This node handles all items at once; Loop Over Items makes it slower.'
-			: undefined,
-	];
-	const hints = messages.flatMap((message): NodeExecutionHint[] =>
-		message ? [{ message, location: 'outputPane' }] : [],
-	);
-	if (hints.length) context.addExecutionHints?.(...hints);
+	try {
+		const messages = messagesFor(context, operation, results);
+		const hints = messages.map(
+			(message): NodeExecutionHint => ({ message, location: 'outputPane' }),
+		);
+		if (hints.length) context.addExecutionHints?.(...hints);
+	} catch (error) {
+		const reason = error instanceof Error ? error.message : '';
+		context.logger.warn(`Seedance could not add its hints to the output: ${reason}`);
+	}
 }

@@ -64,7 +64,7 @@ async function main(): Promise<void> {
 	try {
 		for (const [index, row] of rows.entries()) {
 			say(`${index + 1} of ${rows.length}: ${row.what}`);
-			results.push({ row, ...(await row.measure(bench)) });
+			results.push({ row, ...(await measured(row, bench)) });
 		}
 	} finally {
 		await shared?.stop();
@@ -77,6 +77,19 @@ async function main(): Promise<void> {
 	const gross = results.flatMap(({ figures }) => figures.filter(({ isGross }) => isGross));
 	if (quick && gross.length) {
 		throw new BenchError(`Far off its mark: ${gross.map(({ name }) => name).join('; ')}.`);
+	}
+}
+
+/** What a row gives. One that fails is a miss, and does not take the others with it. */
+async function measured(row: Row, bench: Bench): Promise<RowResult> {
+	try {
+		return await row.measure(bench);
+	} catch (error) {
+		if (bench.signal.aborted || !(error instanceof BenchError)) throw error;
+		bench.say(error.message);
+		const name = `${row.what}: not measured`;
+		const nothing = { ours: '', beside: '', ratio: '', mark: '' };
+		return { figures: [{ name, ...nothing, isMet: false, isGross: true }], note: error.message };
 	}
 }
 

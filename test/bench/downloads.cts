@@ -1,6 +1,7 @@
 /** Memory of a download: the peak of n8n over its rest while a file of a given size is fetched. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { httpDownload, seedanceNode, type Flow, type FlowNode, type StartedBed } from './bed.cjs';
+import { BenchError } from './report.cjs';
 import type { Bench, Figure, Row } from './rows.cjs';
 
 const PLANS = {
@@ -87,7 +88,7 @@ async function download(bed: StartedBed, flow: Flow, node: string, size: number)
 		const [{ runData }] = await bed.executionsSince(mark, flow);
 		const file = runData[node]?.[0]?.data?.main[0]?.[0]?.binary?.data;
 		if (file?.bytes !== sandbox.videoBytes && !file?.fileSize?.startsWith(String(size))) {
-			throw new Error(`The file of ${size} MB has not come whole: ${JSON.stringify(file)}.`);
+			throw new BenchError(`The file of ${size} MB has not come whole: ${JSON.stringify(file)}.`);
 		}
 	} finally {
 		sandbox.videoBytes = null;

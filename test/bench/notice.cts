@@ -1,7 +1,7 @@
 /** Time to notice, from the end of a task to the output of the node, and how often the task was looked at for that. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { handBuiltLoop, seedanceNode, type Flow, type StartedBed } from './bed.cjs';
-import { median } from './report.cjs';
+import { BenchError, median } from './report.cjs';
 import type { Figure, Row } from './rows.cjs';
 import { isRecord } from '../sandbox/server.cjs';
 
@@ -74,7 +74,8 @@ export const notice: Row = {
 				[pause, ofPause],
 			] as const) {
 				const due = counts.get(flow);
-				if (found.length !== due) throw new Error(`${found.length} of ${due} have their video.`);
+				if (found.length !== due)
+					throw new BenchError(`${found.length} of ${due} have their video.`);
 			}
 			return {
 				figures: [...times(ofPoll, ofPause, ofLoop), ...looks(ofPoll, ofPause, ofLoop, quick)],
@@ -154,7 +155,7 @@ async function noticed(
 		const data = isRecord(json?.data) ? json.data : json;
 		const task = bed.sandbox.tasks.get(String(data?.task_id));
 		if (status !== 'success' || !run || !task?.endedAt || data?.status !== 'SUCCESS') {
-			throw new Error(`Execution ${id} ended as "${status}", without its video.`);
+			throw new BenchError(`Execution ${id} ended as "${status}", without its video.`);
 		}
 		found.push({
 			after: Math.max(0, run.startTime + run.executionTime - task.endedAt) / 1000,

@@ -1,6 +1,6 @@
 /** Overhead per item: Generate Without Waiting for many items against an API that answers at once. */
 import { httpCreate, seedanceNode, type Flow, type StartedBed } from './bed.cjs';
-import { median, ratioOf } from './report.cjs';
+import { BenchError, median, ratioOf } from './report.cjs';
 import type { Row } from './rows.cjs';
 
 const PLANS = {
@@ -62,7 +62,7 @@ async function nodeMs(bed: StartedBed, flow: Flow, node: string, items: number):
 	const [{ runData, status }] = await bed.executionsSince(mark, flow);
 	const [run] = runData[node];
 	if (status !== 'success' || run.data?.main[0]?.length !== items) {
-		throw new Error(`Generating ${items} items ended as "${status}".`);
+		throw new BenchError(`Generating ${items} items ended as "${status}".`);
 	}
 	return run.executionTime;
 }

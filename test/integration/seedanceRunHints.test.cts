@@ -31,7 +31,7 @@ describe('the credits of a run', () => {
 		const run = await generate(['one'], { parameters: { downloadVideo: true } });
 		expect(run.items[0].binary).toBeDefined();
 		expect(run.hints).toEqual([
-			'This run used 28 credits. Run the next nodes one by one with Execute Step: that uses this output and does not pay again.',
+			'This run used 28 credits. Build the next nodes with Execute step on each: that uses this output, without paying again.',
 		]);
 	});
 
@@ -182,4 +182,20 @@ it('are left out where n8n has no place for them', () => {
 	const context = Object.assign(Object.create(null), host);
 	const known = { taskId: 'seed1', prompt: null, estimatedCredits: 28 };
 	expect(() => addRunHints(context, 'status', [{ known, isPaidHere: true }])).not.toThrow();
+});
+
+it('never take a paid result with them, whatever goes wrong', () => {
+	const warnings: string[] = [];
+	const host = {
+		getNode: () => ({ type: 'seedance', name: 'Seedance' }),
+		getMode: () => 'manual',
+		logger: { warn: (text: string) => warnings.push(text) },
+		addExecutionHints: () => {
+			throw new Error('no room');
+		},
+	};
+	const context = Object.assign(Object.create(null), host);
+	const known = { taskId: 'seed1', prompt: null, estimatedCredits: 28 };
+	addRunHints(context, 'status', [{ known, isPaidHere: true }]);
+	expect(warnings).toEqual([expect.stringContaining('no room')]);
 });
