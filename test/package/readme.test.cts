@@ -305,11 +305,23 @@ describe('the README', () => {
 		expect(majors?.every((major) => major >= 20)).toBe(true);
 	});
 
-	it('shows the editor in an image that loads fast', () => {
-		const images = [...readme.matchAll(/!\[[^\]]+\]\(([^)]+)\)/g)].map(([, file]) => file);
-		expect(images).not.toEqual([]);
-		for (const file of images) {
+	it('shows pictures that load fast, each in light and dark, and has no others', () => {
+		const folder = '.github/images';
+		const pictures = [...readme.matchAll(/srcset="([^"]+)"><img alt="[^"]+" src="([^"]+)"/g)];
+		const names = pictures.flatMap(([, dark, light]) => {
+			expect(dark).toBe(light.replace('-light.png', '-dark.png'));
+			return [dark, light];
+		});
+		for (const file of names) {
 			expect(statSync(join(ROOT, file)).size).toBeLessThan(LARGEST_IMAGE_BYTES);
+		}
+		const there = readdirSync(join(ROOT, folder)).map((name) => `${folder}/${name}`);
+		expect([...new Set(names)].sort()).toEqual(there.sort());
+	});
+
+	it('shows a picture of every example, and the six nodes beside the one', () => {
+		for (const file of [...readdirSync(join(ROOT, 'examples')), 'hand-built.json']) {
+			expect(readme).toContain(`/example-${file.replace('.json', '')}-light.png"`);
 		}
 	});
 });
