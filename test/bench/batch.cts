@@ -63,7 +63,7 @@ export const batch: Row = {
 const FILELESS = { downloadVideo: false };
 
 const NOTE =
-	'Generate and Wait (Keep Checking) beside the loop Create → Wait 15 s → Look → IF, which handles all items of a batch together; all batches at the same time. From the start of the first node that does the work to the end of the execution.';
+	'Generate and Wait (Keep Checking) beside the loop Create → Wait 15 s → Look → IF, which handles all items of a batch together; all batches at the same time. From the start of the first node that does the work to the end of the execution. The loop looks every 15 s, and so right at the end of a video of 120 s.';
 
 /** By the number of videos: seconds from the start of the node that begins the work to the end of the execution. */
 async function wallSeconds(
