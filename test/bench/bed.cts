@@ -2,20 +2,19 @@
  * Where the rows of `npm run bench` are measured: a sandbox, a real n8n with the packed package, and the workflows that do
  * the same work with our node and with what a user would otherwise build by hand.
  */
-import axios from 'axios';
 import { randomUUID } from 'node:crypto';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { IConnections, INode, INodeParameters } from 'n8n-workflow';
 
-import { isRecord, startSandbox, type Sandbox, type SandboxOptions } from '../sandbox/server.cjs';
+import { startSandbox, type Sandbox, type SandboxOptions } from '../sandbox/server.cjs';
 import { startN8n, type Execution, type N8nServer } from '../support/n8n/server.cjs';
+import { startTaskAt } from '../support/tasks.cjs';
 import { BenchError, cpuMsOf } from './report.cjs';
 
 /** Seconds that the hand-built loop waits between two looks: as long as our node does at most. */
 export const LOOP_WAIT_SECONDS = 15;
 
-const ENDED = ['success', 'error', 'crashed', 'canceled'];
 /** Milliseconds between two looks at what n8n has come to; each costs it a little. */
 const LOOK_EVERY_MS = 500;
 
@@ -93,15 +92,6 @@ export async function startBed(
 		const { id, name } = await n8n.api.createCredential({ name: `For ${type}`, type, data });
 		return { [type]: { id, name } };
 	};
-	const executionCount = async (workflowId: string, status: readonly string[]) => {
-		const filter = encodeURIComponent(JSON.stringify({ workflowId, status }));
-		const answer = await n8n.api.call('GET', `/executions?filter=${filter}&limit=1`);
-		const count = isRecord(answer) ? answer.count : undefined;
-		if (typeof count !== 'number') {
-			throw new BenchError('n8n does not tell how many executions there are.');
-		}
-		return count;
-	};
 	const procOf = (file: string) => `/proc/${n8n.pid}/${file}`;
 	const bed: StartedBed = {
 		n8n,
@@ -129,19 +119,10 @@ export async function startBed(
 						throw new BenchError(`n8n answered ${status} instead of starting "${name}".`);
 					}
 				},
-				count: async (status = ENDED) => await executionCount(id, status),
+				count: async (status) => await n8n.api.countExecutions(id, status),
 			};
 		},
-		newTask: async (prompt) => {
-			const { data } = await axios.post<unknown>(
-				`${sandbox.baseUrl}/generate`,
-				{ prompt, aspect_ratio: '9:16', resolution: '480p', duration: '4' },
-				{ headers: { authorization: `Bearer ${sandbox.apiKey}` }, proxy: false },
-			);
-			const task = isRecord(data) && isRecord(data.data) ? data.data.task_id : undefined;
-			if (typeof task !== 'string') throw new BenchError('The sandbox started no task.');
-			return task;
-		},
+		newTask: async (prompt) => await startTaskAt(sandbox, { prompt }),
 		until: async (what, holds, maxMs) => {
 			for (const end = Date.now() + maxMs; !(await holds()); ) {
 				if (Date.now() > end) {
@@ -162,6 +143,9 @@ export async function startBed(
 			return found;
 		},
 		memoryMb: () => {
+			if (!existsSync(procOf('status'))) {
+				throw new BenchError('This system does not tell the memory of a process.');
+			}
 			const status = readFileSync(procOf('status'), 'utf8');
 			const megabytes = (name: string) =>
 				Number(new RegExp(`${name}:\\s+(\\d+)`).exec(status)?.[1]) / 1024;

@@ -6,14 +6,11 @@
  * the way from a callback to the end of its execution, not how many of them fit into a second. `test/run.mjs` builds and
  * packs the package and hands it over in SEEDANCE_TARBALL.
  */
-import { randomUUID } from 'node:crypto';
-import { existsSync, readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
-import type { INode } from 'n8n-workflow';
 
-import { startSandbox, type Sandbox } from '../sandbox/server.cjs';
-import { ensureN8n, InstallationError, startN8n, type N8nServer } from '../support/n8n/server.cjs';
+import { ensureN8n, InstallationError, type Execution } from '../support/n8n/server.cjs';
+import { seedanceNode, startBed, type StartedBed } from './bed.cjs';
 import {
 	atOnce,
 	BenchError,
@@ -64,41 +61,39 @@ async function main(): Promise<void> {
 	const machine = await machineLine(await ensureN8n(undefined, interruption.signal));
 	const count = values.quick ? 30 : 300;
 
-	let sandbox: Sandbox | undefined;
-	let n8n: N8nServer | undefined;
+	say('Starting n8n with the package, and the sandbox');
+	const bed = await startBed(packages, interruption.signal);
 	try {
-		say('Starting n8n with the package, and the sandbox');
-		sandbox = await startSandbox({ taskSeconds: Infinity, credits: 1e9 });
-		n8n = await startN8n({ packages, signal: interruption.signal });
-		const others = watchOthers(n8n.pid);
-		const { text, missed } = await measure(n8n, sandbox, count);
+		const others = watchOthers(bed.n8n.pid);
+		const { text, missed } = await measure(bed, count);
 		const summary = `${machine} · ${others()}`;
 		console.log(`\n${summary}\n\n${text}`);
 		if (values.write) writeResults(COMMAND, `\`${COMMAND} -- --write\`, ${summary}\n\n${text}`);
 		if (values.check && missed) process.exitCode = 1;
 	} finally {
-		await Promise.allSettled([n8n?.stop(), sandbox?.close()]);
+		await bed.stop();
 	}
 }
 
-async function measure(
-	n8n: N8nServer,
-	sandbox: Sandbox,
-	count: number,
-): Promise<{ text: string; missed: boolean }> {
-	const { workflowId, path } = await publish(n8n, sandbox);
-	const start = async (prompt: string) => {
-		const { status } = await n8n.api.callWebhook('POST', path, { body: { prompt } });
-		if (status !== 200) throw new BenchError(`n8n answered ${status} instead of starting a run.`);
-	};
-	const waiting = async () => await executionsIn(n8n, workflowId, 'waiting');
+async function measure(bed: StartedBed, count: number): Promise<{ text: string; missed: boolean }> {
+	const { sandbox } = bed;
+	const pausing = seedanceNode(bed, 'generateAndWait', { waitMethod: 'callback' });
+	const flow = await bed.publish('Many that pause', [pausing]);
+	const start = async (prompt: string) => await flow.start([{ prompt }]);
+	const untilWaiting = async (due: number) =>
+		await bed.until(
+			`${due} executions wait`,
+			async () => (await flow.count(['waiting'])) === due,
+			PATIENCE_MS,
+		);
 
 	say('Warming up');
 	await start('warm-up');
-	await until('the first execution waits', async () => (await waiting()) === 1);
+	await untilWaiting(1);
 	sandbox.finish(sandbox.tasks.all()[0].id);
-	await until('the first execution has ended', async () => (await waiting()) === 0);
-	const idleBeforeMb = await memoryAtRest(n8n);
+	await untilWaiting(0);
+	const idleBeforeMb = await memoryAtRest(bed);
+	const mark = await bed.newestExecution();
 
 	say(`Starting ${count} executions`);
 	await atOnce(
@@ -108,8 +103,8 @@ async function measure(
 		Infinity,
 		interruption.signal,
 	);
-	await until(`${count} executions wait`, async () => (await waiting()) === count);
-	const pausedMb = await memoryAtRest(n8n);
+	await untilWaiting(count);
+	const pausedMb = await memoryAtRest(bed);
 
 	say('The videos get ready, one after the other');
 	const tasks = sandbox.tasks.all().filter(({ ended }) => !ended);
@@ -121,11 +116,11 @@ async function measure(
 		await sleep(PACE_MS);
 	}
 	await sandbox.callbacks.settled();
-	await until('all have ended', async () => (await waiting()) === 0);
+	await untilWaiting(0);
 
 	// Right after its start n8n holds garbage that it drops under load: the lower of both is its idle memory.
-	const idleMb = Math.min(idleBeforeMb, await memoryAtRest(n8n));
-	const seconds = await secondsToEnd(n8n, readyAt);
+	const idleMb = Math.min(idleBeforeMb, await memoryAtRest(bed));
+	const seconds = secondsToEnd(await bed.executionsSince(mark, flow), readyAt);
 	if (seconds.length !== count) {
 		throw new BenchError(`${seconds.length} of ${count} executions ended with their video.`);
 	}
@@ -169,86 +164,25 @@ const row = (name: string, measured: string, mark: string, isMet: boolean) => [
 	isMet ? 'met' : 'miss',
 ];
 
-/** Publishes `Webhook → Seedance (pauses)`. */
-async function publish(n8n: N8nServer, sandbox: Sandbox) {
-	const { id, name } = await n8n.api.createCredential({
-		name: 'Seedance account',
-		type: 'seedanceApi',
-		data: { apiKey: sandbox.apiKey, baseUrl: sandbox.baseUrl },
-	});
-	const path = randomUUID();
-	const node = (more: Partial<INode> & { name: string; type: string }): INode => ({
-		id: randomUUID(),
-		typeVersion: 1,
-		position: [0, 0],
-		parameters: {},
-		...more,
-	});
-	const saved = await n8n.api.createWorkflow({
-		name: 'Many that pause',
-		nodes: [
-			node({
-				name: 'Webhook',
-				type: 'n8n-nodes-base.webhook',
-				typeVersion: 2,
-				webhookId: path,
-				parameters: { httpMethod: 'POST', path },
-			}),
-			node({
-				name: 'Seedance',
-				type: 'n8n-nodes-seedance.seedance',
-				credentials: { seedanceApi: { id, name } },
-				parameters: {
-					resource: 'video',
-					operation: 'generateAndWait',
-					waitMethod: 'callback',
-					prompt: '={{ $json.body.prompt }}',
-				},
-			}),
-		],
-		connections: { Webhook: { main: [[{ node: 'Seedance', type: 'main', index: 0 }]] } },
-		settings: { executionOrder: 'v1' },
-	});
-	await n8n.api.activateWorkflow(saved.id);
-	return { workflowId: saved.id, path };
-}
-
-/** How many executions of a workflow have this status. */
-async function executionsIn(n8n: N8nServer, workflowId: string, status: string): Promise<number> {
-	const filter = encodeURIComponent(JSON.stringify({ workflowId, status: [status] }));
-	const answer = await n8n.api.call('GET', `/executions?filter=${filter}&limit=1`);
-	const count: unknown =
-		typeof answer === 'object' && answer !== null ? Reflect.get(answer, 'count') : 0;
-	return Number(count);
-}
-
 /** Seconds from the moment a video was ready to the end of the execution that waited for it. */
-async function secondsToEnd(
-	n8n: N8nServer,
+function secondsToEnd(
+	executions: readonly Execution[],
 	readyAt: ReadonlyMap<string, number>,
-): Promise<number[]> {
-	const seconds: number[] = [];
-	// A new n8n counts its executions from 1, and has run no others; the first one was the warm-up.
-	for (let id = 2; id <= readyAt.size + 1; id++) {
-		const { runData, stoppedAt } = await n8n.api.getExecution(String(id));
+): number[] {
+	return executions.flatMap(({ runData, stoppedAt }) => {
 		const json = runData.Seedance?.at(-1)?.data?.main[0]?.[0]?.json;
 		const at = readyAt.get(String(json?.task_id));
-		if (at !== undefined && json?.succeeded === true) {
-			seconds.push((Date.parse(stoppedAt ?? '') - at) / 1000);
-		}
-	}
-	return seconds;
+		if (at === undefined || json?.succeeded !== true) return [];
+		return [(Date.parse(stoppedAt ?? '') - at) / 1000];
+	});
 }
 
 /** Resident megabytes of n8n's process, the lowest of several readings after a rest: garbage is no cost of waiting. */
-async function memoryAtRest(n8n: N8nServer): Promise<number> {
+async function memoryAtRest(bed: StartedBed): Promise<number> {
 	const readings: number[] = [];
 	for (let reading = 0; reading < READINGS; reading++) {
 		await sleep(REST_MS / READINGS, undefined, { signal: interruption.signal });
-		const file = `/proc/${n8n.pid}/status`;
-		if (!existsSync(file))
-			throw new BenchError('This system does not tell the memory of a process.');
-		readings.push(Number(/VmRSS:\s+(\d+)/.exec(readFileSync(file, 'utf8'))?.[1]) / 1024);
+		readings.push(bed.memoryMb().now);
 	}
 	return Math.min(...readings);
 }
@@ -260,14 +194,6 @@ function shuffled<T>(list: readonly T[]): T[] {
 		[copy[last], copy[other]] = [copy[other], copy[last]];
 	}
 	return copy;
-}
-
-async function until(what: string, holds: () => Promise<boolean>): Promise<void> {
-	for (const end = Date.now() + PATIENCE_MS; !(await holds()); ) {
-		if (Date.now() > end)
-			throw new BenchError(`Still not so after ${PATIENCE_MS / 1000} s: ${what}.`);
-		await sleep(500, undefined, { signal: interruption.signal });
-	}
 }
 
 function say(text: string): void {

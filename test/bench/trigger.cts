@@ -12,7 +12,7 @@ import { performance } from 'node:perf_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 
-import { isRecord, startSandbox, type Sandbox } from '../sandbox/server.cjs';
+import { startSandbox, type Sandbox } from '../sandbox/server.cjs';
 import { ensureN8n, InstallationError, startN8n, type N8nServer } from '../support/n8n/server.cjs';
 import {
 	atOnce,
@@ -184,7 +184,7 @@ async function measure(
 	maxMs: number,
 ): Promise<Measured> {
 	const deliveries = await kind.make(most);
-	const runsBefore = await endedRuns(n8n, kind.workflowId);
+	const runsBefore = await n8n.api.countExecutions(kind.workflowId);
 	const readsBefore = sandbox.ledger.statusReads().length;
 
 	const cpuBefore = cpuMsOf(n8n.pid);
@@ -209,7 +209,7 @@ async function measure(
 	const runs = kind.startsRuns ? requests : 0;
 	for (const end = Date.now() + RUNS_TIMEOUT; ; await sleep(LOOK_EVERY)) {
 		interruption.signal.throwIfAborted();
-		if ((await endedRuns(n8n, kind.workflowId)) >= runsBefore + runs) break;
+		if ((await n8n.api.countExecutions(kind.workflowId)) >= runsBefore + runs) break;
 		if (Date.now() > end) throw new BenchError(`${kind.name}: not all runs have ended.`);
 	}
 	const endedMs = kind.startsRuns ? performance.now() - started : answeredMs;
@@ -217,7 +217,7 @@ async function measure(
 
 	const wrong = answers.find(({ status }) => status !== kind.status);
 	if (wrong) throw new BenchError(`${kind.name}: an answer was ${wrong.status}.${logOf(n8n)}`);
-	const succeeded = await endedRuns(n8n, kind.workflowId, ['success']);
+	const succeeded = await n8n.api.countExecutions(kind.workflowId, ['success']);
 	if (succeeded !== runsBefore + runs) {
 		throw new BenchError(`${kind.name}: ${succeeded - runsBefore} runs succeeded, not ${runs}.`);
 	}
@@ -228,19 +228,6 @@ async function measure(
 		);
 	}
 	return { requests, answeredMs, endedMs, cpuMs, answers: answers.map(({ ms }) => ms) };
-}
-
-/** How many runs of a workflow have ended, so far. */
-async function endedRuns(
-	n8n: N8nServer,
-	workflowId: string,
-	status = ['success', 'error', 'crashed', 'canceled'],
-): Promise<number> {
-	const filter = encodeURIComponent(JSON.stringify({ workflowId, status }));
-	const listed = await n8n.api.call('GET', `/executions?filter=${filter}&limit=1`);
-	const count = isRecord(listed) ? listed.count : undefined;
-	if (typeof count !== 'number') throw new BenchError('n8n does not tell how many runs there are.');
-	return count;
 }
 
 function logOf(n8n: N8nServer): string {

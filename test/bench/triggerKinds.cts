@@ -10,6 +10,7 @@ import type { INode, INodeParameters } from 'n8n-workflow';
 import { signedCallbackUrl } from '../../nodes/shared/callback';
 import { isRecord, type Sandbox } from '../sandbox/server.cjs';
 import type { N8nServer } from '../support/n8n/server.cjs';
+import { startTaskAt } from '../support/tasks.cjs';
 import { atOnce, BenchError } from './report.cjs';
 
 /** The folder that n8n has to load for the trigger that does nothing. */
@@ -192,14 +193,7 @@ async function endedTasks(sandbox: Sandbox, count: number): Promise<string[]> {
 		proxy: false,
 	});
 	return await atOnce(MAKE_AT_ONCE, count, async () => {
-		const created = await api.post<unknown>('/generate', {
-			prompt: 'A paper boat on a quiet lake',
-			aspect_ratio: '9:16',
-			resolution: '480p',
-			duration: '4',
-		});
-		const data = isRecord(created.data) ? created.data.data : undefined;
-		const taskId = isRecord(data) ? data.task_id : undefined;
+		const taskId = await startTaskAt(sandbox);
 		for (;;) {
 			const told = await api.get<unknown>('/status', { params: { task_id: taskId } });
 			const task = isRecord(told.data) ? told.data.data : undefined;

@@ -32,6 +32,7 @@ import {
 	WRONG_KEY,
 	type Scene,
 } from '../e2e/world.cjs';
+import { expectCleanBooks } from '../support/books.cjs';
 import { itemsOf } from '../support/n8n/server.cjs';
 import gaps from './gaps.json';
 
@@ -85,13 +86,7 @@ const posts = () => world().sandbox.ledger.posts();
 beforeAll(startWorld, START_TIMEOUT);
 afterAll(stopWorld, 60_000);
 beforeEach(tidyWorld);
-afterEach(() => {
-	const { ledger } = world().sandbox;
-	expect({ breaches: ledger.breaches(), leaks: ledger.keyLeaks }).toEqual({
-		breaches: [],
-		leaks: [],
-	});
-});
+afterEach(() => expectCleanBooks(world().sandbox));
 
 describe('this version of n8n', () => {
 	check('Both nodes, the credential and the AI tool are there once installed', async () => {

@@ -2,11 +2,10 @@
  * What the end-to-end suites share: one real n8n with the packed package, one sandbox, and short ways to run a workflow
  * with the Seedance node in it and to read what came out.
  */
-import axios from 'axios';
 import type { IDataObject, INode, INodeParameters, IWorkflowSettings } from 'n8n-workflow';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-import { isRecord, startSandbox, type Sandbox } from '../sandbox/server.cjs';
+import { startSandbox, type Sandbox } from '../sandbox/server.cjs';
 import {
 	errorOf,
 	itemsOf,
@@ -16,6 +15,7 @@ import {
 	type N8nServer,
 	type SavedCredential,
 } from '../support/n8n/server.cjs';
+import { startTaskAt } from '../support/tasks.cjs';
 
 export const NODE_TYPE = 'n8n-nodes-seedance.seedance';
 export const CREDENTIAL_TYPE = 'seedanceApi';
@@ -182,16 +182,8 @@ export function readError(execution: Execution): {
 }
 
 /** Asks the sandbox for a video without n8n; gives the task's id. */
-export async function startTask(prompt = 'A paper boat'): Promise<string> {
-	const { sandbox: api } = world();
-	const { data } = await axios.post<unknown>(
-		`${api.baseUrl}/generate`,
-		{ prompt, aspect_ratio: '9:16', resolution: '480p', duration: '4' },
-		{ headers: { authorization: `Bearer ${api.apiKey}` }, proxy: false },
-	);
-	const task = isRecord(data) && isRecord(data.data) ? data.data.task_id : undefined;
-	if (typeof task !== 'string') throw new Error('The sandbox started no task');
-	return task;
+export async function startTask(prompt?: string): Promise<string> {
+	return await startTaskAt(world().sandbox, prompt === undefined ? {} : { prompt });
 }
 
 /** Looks again and again until something holds; throws after `timeoutMs`. */

@@ -20,6 +20,7 @@ import {
 	WRONG_KEY,
 } from '../e2e/world.cjs';
 import { readWorkflow } from '../e2e/examples.cjs';
+import { expectCleanBooks } from '../support/books.cjs';
 import { startBrowser, type Person, type SignedIn } from './browser.cjs';
 
 /** Milliseconds: the first start of n8n makes its database. */
@@ -45,13 +46,7 @@ afterAll(async () => {
 	await stopWorld();
 }, 60_000);
 beforeEach(tidyWorld);
-afterEach(() => {
-	const { ledger } = world().sandbox;
-	expect({ breaches: ledger.breaches(), leaks: ledger.keyLeaks }).toEqual({
-		breaches: [],
-		leaks: [],
-	});
-});
+afterEach(() => expectCleanBooks(world().sandbox));
 
 /** A test with a tab of its own; what the tab shows is kept when it fails. */
 function sees(what: string, test: (person: Person) => Promise<void>): void {

@@ -2,6 +2,7 @@
  * The packed package in n8n's queue mode, against the sandbox: what is started on one process runs on another, which may
  * die. One n8n serves all suites, because its five processes take longer to start than all of the workflows.
  */
+import { expectCleanBooks } from '../support/books.cjs';
 import { executionSuite } from './execution.suite.cjs';
 import { pauseSuite } from './pause.suite.cjs';
 import { secretsSuite } from './secrets.suite.cjs';
@@ -18,13 +19,7 @@ jest.setTimeout(120_000);
 beforeAll(startWorld, START_TIMEOUT);
 afterAll(stopWorld, 60_000);
 beforeEach(tidyWorld);
-afterEach(() => {
-	const { ledger } = world().sandbox;
-	expect({ breaches: ledger.breaches(), leaks: ledger.keyLeaks }).toEqual({
-		breaches: [],
-		leaks: [],
-	});
-});
+afterEach(() => expectCleanBooks(world().sandbox));
 
 describe('an execution', executionSuite);
 describe('a webhook process', webhookSuite);

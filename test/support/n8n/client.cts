@@ -358,6 +358,15 @@ export class N8nClient {
 		});
 	}
 
+	/** How many executions of a workflow have ended, or have one of these states. */
+	async countExecutions(workflowId: string, status: readonly string[] = ENDED): Promise<number> {
+		const filter = encodeURIComponent(JSON.stringify({ workflowId, status }));
+		const { count } = asRecord(await this.call('GET', `/executions?filter=${filter}&limit=1`));
+		if (typeof count !== 'number')
+			throw new Error('n8n does not tell how many executions there are');
+		return count;
+	}
+
 	/**
 	 * Looks at an execution until it has one of these states.
 	 *
