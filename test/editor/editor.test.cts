@@ -439,6 +439,38 @@ describe('an error', () => {
 		await person.picture('no-credits', person.fields(), person.output());
 	});
 
+	sees('with a wrong key: which one it takes, and that nothing was spent', async (person) => {
+		const { api, sandbox } = world();
+		const { id } = await api.createCredential({
+			name: 'Wrong account',
+			type: CREDENTIAL_TYPE,
+			data: { apiKey: WRONG_KEY, baseUrl: sandbox.baseUrl },
+		});
+		const credentials = { [CREDENTIAL_TYPE]: { id, name: 'Wrong account' } };
+		await person.openWorkflow(await workflowWith({ prompt: PROMPT }, { credentials }));
+		await person.openNode('Seedance');
+		await person.execute();
+		expect(await errorOf(person)).toMatch(
+			/^The API key was refused\..* \| .*credential.*No credits were spent\.$/,
+		);
+		expect(sandbox.ledger.spent).toBe(0);
+	});
+
+	sees('of a server that is down: where it looked, and that nothing was spent', async (person) => {
+		const { sandbox } = world();
+		await openSeedance(person);
+		await sandbox.goDown();
+		try {
+			await person.execute();
+			expect(await errorOf(person)).toMatch(
+				/could not be reached.* \| .*base URL.*No credits were spent\.$/i,
+			);
+		} finally {
+			await sandbox.comeBack();
+		}
+		expect(sandbox.ledger.posts()).toEqual([]);
+	});
+
 	sees('of a failed video: its reason, its task, what to do and what it cost', async (person) => {
 		await openSeedance(person, { prompt: '[fail] A boat' });
 		await person.execute();
