@@ -57,7 +57,8 @@ const showFor = (...operations: Operation[]) => ({
 	show: { resource: ['video'], operation: operations },
 });
 
-const GENERATE: Operation[] = ['generateAndWait', 'generate'];
+/** The operations that start videos, and so cost credits. */
+export const GENERATE: Operation[] = ['generateAndWait', 'generate'];
 const DOWNLOADING: Operation[] = ['generateAndWait', 'wait', 'status'];
 
 // Names of their own: n8n's lint reads a default only where it is a plain name or value.

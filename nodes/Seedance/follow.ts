@@ -26,8 +26,6 @@ export interface Followed {
 	known: KnownTask;
 	/** Started by this very run. */
 	isNew: boolean;
-	/** Started, and so paid for, by this execution: by this run, or by an earlier try of it. */
-	isPaidHere: boolean;
 	/** The API's answer to the POST, where this run sent it. */
 	raw?: IDataObject;
 	output: Output;
@@ -91,7 +89,6 @@ export async function watchAll(
 	return endings.map((ending, index) => ({
 		...resultOfEnding(tasks[index], ending, limit / 60_000, isWorkflowLimit),
 		output: tasks[index].output,
-		isPaidHere: tasks[index].isPaidHere,
 	}));
 }
 

@@ -130,7 +130,7 @@ export async function pauseFor(
 			const read = await inTurn(async () => await getTask(context, account, taskId, clock));
 			const isOver = read.outcome === 'task' && hasEnded(read.task);
 			const result = isOver ? resultOfTask(one.known, read.task) : { known: one.known };
-			known.set(one.itemIndex, { ...result, output, isPaidHere: one.isPaidHere });
+			known.set(one.itemIndex, { ...result, output });
 		}),
 	);
 	const results = inOrder(context.getInputData().length, known);
@@ -170,29 +170,20 @@ export async function goOn(
 	const open: Followed[] = [];
 	for (const [itemIndex, result] of results.entries()) {
 		const { taskId } = result.known;
-		const isPaidHere = result.isPaidHere ?? false;
 		const output = result.output ?? { simplify: true };
 		// Only what the account may see was kept, so that there is no key to be cut out.
 		const task = taskId === null ? undefined : readTask(taskId, readings.get(taskId), '');
 		if (isSettled(result) || taskId === null) {
 			known.set(itemIndex, result);
 		} else if (task && task.state !== 'running') {
-			known.set(itemIndex, { ...resultOfTask(result.known, task), output, isPaidHere });
+			known.set(itemIndex, { ...resultOfTask(result.known, task), output });
 		} else {
 			const found = await accountOf(context, itemIndex);
 			if ('problem' in found) {
 				known.set(itemIndex, { known: result.known, problem: { ...found.problem, taskId } });
 			} else {
 				const { account } = found;
-				open.push({
-					itemIndex,
-					taskId,
-					account,
-					known: result.known,
-					isNew: false,
-					isPaidHere,
-					output,
-				});
+				open.push({ itemIndex, taskId, account, known: result.known, isNew: false, output });
 			}
 		}
 	}

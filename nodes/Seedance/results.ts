@@ -15,8 +15,6 @@ export interface Result {
 	known: KnownTask;
 	/** The last reading, if there was one. */
 	task?: Task;
-	/** Started, and so paid for, by this execution. */
-	isPaidHere?: boolean;
 	problem?: Problem;
 	/** The API's answer to the POST, for a task that was not read since. */
 	raw?: IDataObject;

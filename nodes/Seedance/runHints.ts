@@ -4,7 +4,7 @@
  */
 import type { IExecuteFunctions, NodeExecutionHint } from 'n8n-workflow';
 
-import type { Operation } from './fields';
+import { GENERATE, type Operation } from './fields';
 import { isTool, runIndexOf } from './parameters';
 import type { Result } from './results';
 
@@ -21,8 +21,8 @@ function isOpen({ known, task, problem }: Result): boolean {
 }
 
 /** Credits of a task that this execution has started: the API's count once there is one, the price until then. */
-function creditsUsed({ isPaidHere, known, task }: Result): number {
-	if (!isPaidHere) return 0;
+function creditsUsed({ known, task, problem }: Result): number {
+	if (known.taskId === null || problem?.code === 'maybe_created') return 0;
 	const counted = task && task.state !== 'running' ? task.consumedCredits : null;
 	return counted ?? known.estimatedCredits ?? 0;
 }
@@ -64,7 +64,7 @@ function messagesFor(
 	return [
 		// Generate Without Waiting leaves all of them running, on purpose.
 		operation === 'generate' ? undefined : stillRunning(results),
-		isByHand ? used(results) : undefined,
+		isByHand && GENERATE.includes(operation) ? used(results) : undefined,
 		WAITING.includes(operation) && isInLoop(context)
 			? 'This node handles all items at once; Loop Over Items makes it slower.'
 			: undefined,

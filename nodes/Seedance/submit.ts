@@ -196,10 +196,6 @@ export async function submitAll(
 	const followed: Followed[] = [];
 	const toSend: Prepared[] = [];
 
-	const isPaidHere = ({ memoryKey }: Prepared) => {
-		const remembered = memory.recall(memoryKey);
-		return remembered.state === 'created' && remembered.executionId === context.getExecutionId();
-	};
 	const follow = (item: Prepared, { taskId, raw }: Sent, isNew: boolean) =>
 		followed.push({
 			itemIndex: item.itemIndex,
@@ -207,7 +203,6 @@ export async function submitAll(
 			account: item.account,
 			known: { ...item.known, taskId },
 			isNew,
-			isPaidHere: isPaidHere(item),
 			output: item.output,
 			raw,
 		});

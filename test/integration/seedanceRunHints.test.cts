@@ -73,6 +73,24 @@ describe('the credits of a run', () => {
 		expect(world.sandbox.ledger.spent).toBe(0);
 	});
 
+	it('are not those of a video that was refused, or that nobody knows of', async () => {
+		const { faults } = world.sandbox;
+		faults.on('generate', { kind: 'error', code: 'INVALID_PROMPT' }, { prompt: 'refused' });
+		const unclear = { code: 500, data: { task_id: 'seed15stray' } };
+		faults.on(
+			'generate',
+			{ kind: 'refuse-with', status: 500, body: unclear },
+			{ prompt: 'unclear' },
+		);
+		const run = await generate(['good', 'refused', 'unclear'], { node: CONTINUE });
+		expect(run.json.map(({ error_code: code }) => code)).toEqual([
+			undefined,
+			'invalid_input',
+			'maybe_created',
+		]);
+		expect(run.hints).toEqual([`This run used 28 credits. ${PIN}`]);
+	});
+
 	it('are not told of a video that an earlier execution has paid for', async () => {
 		const first = await generate(['one'], { after: 'breaks' });
 		const retried = await world.n8n.retry(first);
@@ -181,7 +199,7 @@ it('are left out where n8n has no place for them', () => {
 	const host = { getNode: () => ({ type: 'seedance', name: 'Seedance' }), getMode: () => 'manual' };
 	const context = Object.assign(Object.create(null), host);
 	const known = { taskId: 'seed1', prompt: null, estimatedCredits: 28 };
-	expect(() => addRunHints(context, 'status', [{ known, isPaidHere: true }])).not.toThrow();
+	expect(() => addRunHints(context, 'generate', [{ known }])).not.toThrow();
 });
 
 it('never take a paid result with them, whatever goes wrong', () => {
@@ -196,6 +214,6 @@ it('never take a paid result with them, whatever goes wrong', () => {
 	};
 	const context = Object.assign(Object.create(null), host);
 	const known = { taskId: 'seed1', prompt: null, estimatedCredits: 28 };
-	addRunHints(context, 'status', [{ known, isPaidHere: true }]);
+	addRunHints(context, 'generate', [{ known }]);
 	expect(warnings).toEqual([expect.stringContaining('no room')]);
 });

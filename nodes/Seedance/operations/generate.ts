@@ -20,8 +20,8 @@ export async function generate(context: IExecuteFunctions, clock: Clock): Promis
 	};
 	const { followed, failed } = await submitAll(context, options, clock, callbackOf);
 	const results = new Map(failed);
-	for (const { itemIndex, known, output, raw, isPaidHere } of followed) {
-		results.set(itemIndex, { known, output, raw, isPaidHere });
+	for (const { itemIndex, known, output, raw } of followed) {
+		results.set(itemIndex, { known, output, raw });
 	}
 	return inOrder(count, results);
 }

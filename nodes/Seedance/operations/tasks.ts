@@ -38,15 +38,7 @@ async function taskOf(
 	const known = { ...NOTHING_KNOWN, taskId };
 	const found = await accountOf(context, itemIndex);
 	if ('problem' in found) return { result: { known, problem: { ...found.problem, taskId } } };
-	return {
-		itemIndex,
-		taskId,
-		account: found.account,
-		known,
-		isNew: false,
-		isPaidHere: false,
-		output,
-	};
+	return { itemIndex, taskId, account: found.account, known, isNew: false, output };
 }
 
 /** The tasks of all items, and the items without a usable one. */
