@@ -1,5 +1,5 @@
 /** Batch wall time: 1, 10 and 50 videos of mixed lengths, from the start of the node to its end. */
-import { handBuiltLoop, seedanceNode, type Flow, type StartedBed } from './bed.cjs';
+import { handBuiltLoop, seedanceNode, type Flow, type Bed } from './bed.cjs';
 import type { Figure, Row } from './rows.cjs';
 import type { Execution } from '../support/n8n/server.cjs';
 
@@ -67,7 +67,7 @@ const NOTE =
 
 /** By the number of videos: seconds from the start of the node that begins the work to the end of the execution. */
 async function wallSeconds(
-	bed: StartedBed,
+	bed: Bed,
 	mark: number,
 	flow: Flow,
 	first: string,

@@ -30,6 +30,7 @@ export interface Flow {
 export interface Bed {
 	readonly n8n: N8nServer;
 	readonly sandbox: Sandbox;
+	readonly credentials: BedCredentials;
 	/** Publishes `Webhook → Split Out → …nodes`. `wires` are the connections of nodes that lead elsewhere: from, output, to. */
 	publish: (
 		name: string,
@@ -62,10 +63,6 @@ export interface BedCredentials {
 	httpHeaderAuth: NonNullable<INode['credentials']>;
 }
 
-export interface StartedBed extends Bed {
-	credentials: BedCredentials;
-}
-
 /**
  * Starts n8n and the sandbox. A task takes as long as its prompt says at its end ("… 75 s"), and without that for ever.
  *
@@ -75,7 +72,7 @@ export async function startBed(
 	packages: string,
 	signal: AbortSignal,
 	options: SandboxOptions = {},
-): Promise<StartedBed> {
+): Promise<Bed> {
 	const sandbox = await startSandbox({
 		credits: 1e9,
 		taskSeconds: ({ prompt }) => Number(/([\d.]+) s$/.exec(prompt)?.[1] ?? Infinity),
@@ -93,7 +90,7 @@ export async function startBed(
 		return { [type]: { id, name } };
 	};
 	const procOf = (file: string) => `/proc/${n8n.pid}/${file}`;
-	const bed: StartedBed = {
+	const bed: Bed = {
 		n8n,
 		sandbox,
 		credentials: {
@@ -202,7 +199,7 @@ function flowOf(
 
 /** Our node with these parameters; the prompt is each row's own. */
 export function seedanceNode(
-	{ credentials }: StartedBed,
+	{ credentials }: Bed,
 	operation: string,
 	parameters: INodeParameters = {},
 ): FlowNode {
@@ -223,7 +220,7 @@ const httpRequest = (name: string, parameters: INodeParameters): FlowNode => ({
 });
 
 /** With the API key in a header. */
-const signedIn = ({ credentials }: StartedBed, { parameters, ...node }: FlowNode): FlowNode => ({
+const signedIn = ({ credentials }: Bed, { parameters, ...node }: FlowNode): FlowNode => ({
 	...node,
 	credentials: credentials.httpHeaderAuth,
 	parameters: {
@@ -234,7 +231,7 @@ const signedIn = ({ credentials }: StartedBed, { parameters, ...node }: FlowNode
 });
 
 /** The POST as a user builds it with an HTTP Request node. */
-export function httpCreate(bed: StartedBed, options: INodeParameters = {}): FlowNode {
+export function httpCreate(bed: Bed, options: INodeParameters = {}): FlowNode {
 	const create = httpRequest('Create', {
 		method: 'POST',
 		url: `${bed.sandbox.baseUrl}/generate`,
@@ -257,7 +254,7 @@ export function httpDownload(): FlowNode {
 
 /** The loop of nodes that waits for all rows together: the best of what users build. Give both to `publish`. */
 export function handBuiltLoop(
-	bed: StartedBed,
+	bed: Bed,
 	waitSeconds = LOOP_WAIT_SECONDS,
 ): { nodes: FlowNode[]; wires: Array<[string, number, string]> } {
 	const look = httpRequest('Look', {

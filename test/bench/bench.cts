@@ -5,7 +5,7 @@
 import { parseArgs } from 'node:util';
 import { ensureN8n, InstallationError } from '../support/n8n/server.cjs';
 import { batch } from './batch.cjs';
-import { startBed, type StartedBed } from './bed.cjs';
+import { startBed, type Bed } from './bed.cjs';
 import { downloads } from './downloads.cjs';
 import { loading } from './loading.cjs';
 import { notice } from './notice.cjs';
@@ -38,7 +38,7 @@ async function main(): Promise<void> {
 	const { signal } = interruption;
 	const machine = await machineLine(await ensureN8n(undefined, signal));
 
-	let shared: StartedBed | undefined;
+	let shared: Bed | undefined;
 	const started = Date.now();
 	const say = (text: string) =>
 		process.stderr.write(

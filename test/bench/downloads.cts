@@ -1,6 +1,6 @@
 /** Memory of a download: the peak of n8n over its rest while a file of a given size is fetched. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { httpDownload, seedanceNode, type Flow, type FlowNode, type StartedBed } from './bed.cjs';
+import { httpDownload, seedanceNode, type Flow, type FlowNode, type Bed } from './bed.cjs';
 import { BenchError } from './report.cjs';
 import type { Bench, Figure, Row } from './rows.cjs';
 
@@ -72,7 +72,7 @@ async function peakMb(bench: Bench, size: number, who: 'Seedance' | 'HTTP Reques
 	}, true);
 }
 
-async function download(bed: StartedBed, flow: Flow, node: string, size: number): Promise<void> {
+async function download(bed: Bed, flow: Flow, node: string, size: number): Promise<void> {
 	const { sandbox } = bed;
 	sandbox.videoBytes = size * MB;
 	try {

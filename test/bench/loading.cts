@@ -57,9 +57,8 @@ export const loading: Row = {
 function unpacked(folder: string, tarball: string): string[] {
 	runTool('tar', ['-xzf', tarball], folder);
 	mkdirSync(join(folder, 'node_modules'));
-	for (const name of ['n8n-workflow']) {
-		symlinkSync(join(ROOT, 'node_modules', name), join(folder, 'node_modules', name), 'dir');
-	}
+	const workflow = join('node_modules', 'n8n-workflow');
+	symlinkSync(join(ROOT, workflow), join(folder, workflow), 'dir');
 	const manifest: { n8n: { nodes: string[]; credentials: string[] } } = JSON.parse(
 		readFileSync(join(folder, 'package', 'package.json'), 'utf8'),
 	);

@@ -1,6 +1,6 @@
 /** Time to notice, from the end of a task to the output of the node, and how often the task was looked at for that. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { handBuiltLoop, seedanceNode, type Flow, type StartedBed } from './bed.cjs';
+import { handBuiltLoop, seedanceNode, type Flow, type Bed } from './bed.cjs';
 import { BenchError, median } from './report.cjs';
 import type { Figure, Row } from './rows.cjs';
 import { isRecord } from '../sandbox/server.cjs';
@@ -142,12 +142,7 @@ function looks(poll: Noticed[], pause: Noticed[], loop: Noticed[], quick: boolea
 }
 
 /** What an execution noticed of its task, and when. Throws when one did not end well. */
-async function noticed(
-	bed: StartedBed,
-	mark: number,
-	flow: Flow,
-	last: string,
-): Promise<Noticed[]> {
+async function noticed(bed: Bed, mark: number, flow: Flow, last: string): Promise<Noticed[]> {
 	const found: Noticed[] = [];
 	for (const { id, status, runData } of await bed.executionsSince(mark, flow)) {
 		const run = runData[last]?.at(-1);

@@ -1,5 +1,5 @@
 /** Overhead per item: Generate Without Waiting for many items against an API that answers at once. */
-import { httpCreate, seedanceNode, type Flow, type StartedBed } from './bed.cjs';
+import { httpCreate, seedanceNode, type Flow, type Bed } from './bed.cjs';
 import { BenchError, median, ratioOf } from './report.cjs';
 import type { Row } from './rows.cjs';
 
@@ -54,7 +54,7 @@ export const overhead: Row = {
 };
 
 /** Milliseconds that the node took for so many items. */
-async function nodeMs(bed: StartedBed, flow: Flow, node: string, items: number): Promise<number> {
+async function nodeMs(bed: Bed, flow: Flow, node: string, items: number): Promise<number> {
 	const mark = await bed.newestExecution();
 	const before = await flow.count();
 	await flow.start(Array.from({ length: items }, (_, row) => ({ prompt: `A boat ${row}` })));

@@ -10,7 +10,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 
 import { ensureN8n, InstallationError, type Execution } from '../support/n8n/server.cjs';
-import { seedanceNode, startBed, type StartedBed } from './bed.cjs';
+import { seedanceNode, startBed, type Bed } from './bed.cjs';
 import {
 	atOnce,
 	BenchError,
@@ -75,7 +75,7 @@ async function main(): Promise<void> {
 	}
 }
 
-async function measure(bed: StartedBed, count: number): Promise<{ text: string; missed: boolean }> {
+async function measure(bed: Bed, count: number): Promise<{ text: string; missed: boolean }> {
 	const { sandbox } = bed;
 	const pausing = seedanceNode(bed, 'generateAndWait', { waitMethod: 'callback' });
 	const flow = await bed.publish('Many that pause', [pausing]);
@@ -178,7 +178,7 @@ function secondsToEnd(
 }
 
 /** Resident megabytes of n8n's process, the lowest of several readings after a rest: garbage is no cost of waiting. */
-async function memoryAtRest(bed: StartedBed): Promise<number> {
+async function memoryAtRest(bed: Bed): Promise<number> {
 	const readings: number[] = [];
 	for (let reading = 0; reading < READINGS; reading++) {
 		await sleep(REST_MS / READINGS, undefined, { signal: interruption.signal });

@@ -1,6 +1,5 @@
 /** What a row of `npm run bench` is: what it gets, and what it gives for the table. */
-import type { StartedBed } from './bed.cjs';
-import type { SandboxOptions } from '../sandbox/server.cjs';
+import type { Bed } from './bed.cjs';
 
 /** One line of the table. */
 export interface Figure {
@@ -36,7 +35,7 @@ export interface Bench {
 	 * Does something with n8n and a sandbox: the one that all rows share, or, when memory or processor time is measured, a new
 	 * one (not in the quick form, which has no time for that).
 	 */
-	withBed: <T>(work: (bed: StartedBed) => Promise<T>, isFresh?: boolean) => Promise<T>;
+	withBed: <T>(work: (bed: Bed) => Promise<T>, isFresh?: boolean) => Promise<T>;
 }
 
 export interface Row {
@@ -45,5 +44,3 @@ export interface Row {
 	what: string;
 	measure: (bench: Bench) => Promise<RowResult>;
 }
-
-export type { SandboxOptions };

@@ -1,6 +1,6 @@
 /** Idle cost of waiting: processor time of n8n per minute while many executions wait for their video. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { handBuiltLoop, seedanceNode, type Flow, type StartedBed } from './bed.cjs';
+import { handBuiltLoop, seedanceNode, type Flow, type Bed } from './bed.cjs';
 import { atOnce, BenchError } from './report.cjs';
 import type { Bench, Figure, Row } from './rows.cjs';
 
@@ -73,7 +73,7 @@ function figuresOf(count: number, at: number, costs: Costs, quick: boolean): Fig
 /** Processor seconds per minute that so many waiting executions cost, for each of the counts. */
 async function costsOf(
 	{ quick, say, signal }: Bench,
-	bed: StartedBed,
+	bed: Bed,
 	kind: Kind,
 	counts: readonly number[],
 	seconds: number,
@@ -127,7 +127,7 @@ async function costsOf(
 	return costs;
 }
 
-async function publish(bed: StartedBed, kind: Kind): Promise<Flow> {
+async function publish(bed: Bed, kind: Kind): Promise<Flow> {
 	if (kind === 'loop') {
 		const loop = handBuiltLoop(bed);
 		return await bed.publish('Waiting by hand', loop.nodes, loop.wires);
