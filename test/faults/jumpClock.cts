@@ -53,15 +53,25 @@ export class JumpClock {
 		return {
 			now: () => this.time,
 			random: () => this.random(),
-			sleep: async (ms) => !signal?.aborted && (await this.sleep(ms, owner)),
+			sleep: async (ms, cancel) =>
+				!signal?.aborted && !cancel?.aborted && (await this.sleep(ms, owner, cancel)),
 		};
 	}
 
-	/** Waits so many virtual milliseconds. False when the clock was reset, or its owner was stopped. */
-	async sleep(ms: number, owner: object = this): Promise<boolean> {
+	/** Waits so many virtual milliseconds. False when the clock was reset, its owner was stopped, or `cancel` came. */
+	async sleep(ms: number, owner: object = this, cancel?: AbortSignal): Promise<boolean> {
 		if (this.time >= this.latest) return false;
 		return await new Promise((wake) => {
-			this.sleepers.push({ wakesAt: this.time + Math.max(0, ms), owner, wake });
+			const sleeper = { wakesAt: this.time + Math.max(0, ms), owner, wake };
+			this.sleepers.push(sleeper);
+			cancel?.addEventListener(
+				'abort',
+				() => {
+					this.sleepers = this.sleepers.filter((one) => one !== sleeper);
+					wake(false);
+				},
+				{ once: true },
+			);
 			void this.pump();
 		});
 	}

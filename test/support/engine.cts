@@ -552,6 +552,9 @@ export function additionalDataOf(
 	};
 }
 
+/** Deadlines pass at most so many times faster than real time: the requests that they limit take real time. */
+const DEADLINE_SPEED = 10;
+
 /** A node's clock that runs so many times faster than real time. */
 export function fastClock(
 	realClock: typeof clock.realClock,
@@ -563,7 +566,8 @@ export function fastClock(
 		return {
 			...real,
 			now: () => start + (real.now() - start) * speed(),
-			sleep: async (ms) => await real.sleep(ms / speed()),
+			sleep: async (ms, cancel) =>
+				await real.sleep(ms / (cancel ? Math.min(speed(), DEADLINE_SPEED) : speed()), cancel),
 		};
 	};
 }

@@ -297,7 +297,8 @@ function loadTrigger(speed: () => number): INodeType {
 		const unbound: typeof realClock = (signal) => ({
 			...realClock(signal),
 			// A node leaves sleeps behind that nobody waits for; they must not keep this process alive.
-			sleep: async (ms) => await sleep(ms, true, { ref: false }),
+			sleep: async (ms, cancel) =>
+				await sleep(ms, true, { ref: false, signal: cancel }).catch(() => false),
 		});
 		jest.spyOn(clock, 'realClock').mockImplementation(fastClock(unbound, speed));
 		const node: {

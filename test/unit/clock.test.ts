@@ -1,7 +1,7 @@
 /** The real clock, and the limit of things done at once. */
 import * as fc from 'fast-check';
 
-import { limiter, realClock } from '../../nodes/shared/clock';
+import { limiter, realClock, within } from '../../nodes/shared/clock';
 import { settle, VirtualClock } from './virtualClock';
 
 describe('the real clock', () => {
@@ -47,6 +47,76 @@ describe('the real clock', () => {
 		const controller = new AbortController();
 		controller.abort();
 		await expect(realClock(controller.signal).sleep(60_000)).resolves.toBe(false);
+	});
+});
+
+describe('a sleep that its caller cancels', () => {
+	beforeEach(() => {
+		jest.useFakeTimers();
+	});
+	afterEach(() => {
+		jest.useRealTimers();
+	});
+
+	it('ends at once and leaves no timer behind', async () => {
+		const cancel = new AbortController();
+		const woke = jest.fn();
+		void realClock().sleep(60_000, cancel.signal).then(woke);
+		await jest.advanceTimersByTimeAsync(1_000);
+		cancel.abort();
+		await settle();
+		expect(woke).toHaveBeenCalledWith(false);
+		expect(jest.getTimerCount()).toBe(0);
+	});
+
+	it('leaves no listener at the signals of a long execution', async () => {
+		const stop = new AbortController();
+		const remove = jest.spyOn(stop.signal, 'removeEventListener');
+		const add = jest.spyOn(stop.signal, 'addEventListener');
+		void realClock(stop.signal).sleep(10);
+		await jest.advanceTimersByTimeAsync(10);
+		await settle();
+		expect(remove).toHaveBeenCalledTimes(add.mock.calls.length);
+	});
+
+	it('sleeps longer than the longest timer of Node.js', async () => {
+		const woke = jest.fn();
+		void realClock()
+			.sleep(2 ** 31 + 5_000)
+			.then(woke);
+		await jest.advanceTimersByTimeAsync(2 ** 31 + 4_000);
+		expect(woke).not.toHaveBeenCalled();
+		await jest.advanceTimersByTimeAsync(2_000);
+		expect(woke).toHaveBeenCalledWith(true);
+	});
+});
+
+describe('work within a time', () => {
+	beforeEach(() => {
+		jest.useFakeTimers();
+	});
+	afterEach(() => {
+		jest.useRealTimers();
+	});
+
+	it('gives what the work gives, and leaves no timer behind', async () => {
+		await expect(within(Promise.resolve('done'), 60_000, realClock())).resolves.toBe('done');
+		await settle();
+		expect(jest.getTimerCount()).toBe(0);
+	});
+
+	it('gives nothing when the time is up', async () => {
+		const given = jest.fn();
+		void within(new Promise(() => undefined), 5_000, realClock()).then(given);
+		await jest.advanceTimersByTimeAsync(5_000);
+		await settle();
+		expect(given).toHaveBeenCalledWith(undefined);
+	});
+
+	it('hands on the error of the work', async () => {
+		const work = Promise.reject(new Error('broke'));
+		await expect(within(work, 60_000, realClock())).rejects.toThrow('broke');
+		expect(jest.getTimerCount()).toBe(0);
 	});
 });
 

@@ -40,9 +40,14 @@ export class VirtualClock implements Clock {
 		return this.jitter();
 	}
 
-	async sleep(ms: number): Promise<boolean> {
+	async sleep(ms: number, cancel?: AbortSignal): Promise<boolean> {
 		this.sleeps.push(ms);
-		return this.stopped ? false : await this.until(ms, true);
+		return this.stopped || cancel?.aborted ? false : await this.until(ms, true, cancel);
+	}
+
+	/** Sleepers that nobody has woken yet: timers that a real clock would hold. */
+	get asleep(): number {
+		return this.sleepers.length;
 	}
 
 	/** Time that passes by itself, such as a slow answer: not a sleep, and Stop does not shorten it. */
@@ -77,9 +82,14 @@ export class VirtualClock implements Clock {
 		return { result: await finished, tookMs: this.time - startedAt };
 	}
 
-	private async until(ms: number, stops: boolean): Promise<boolean> {
+	private async until(ms: number, stops: boolean, cancel?: AbortSignal): Promise<boolean> {
 		return await new Promise((resolve) => {
-			this.sleepers.push({ wakesAt: this.time + ms, wake: resolve, stops });
+			const sleeper = { wakesAt: this.time + ms, wake: resolve, stops };
+			this.sleepers.push(sleeper);
+			cancel?.addEventListener('abort', () => {
+				this.sleepers = this.sleepers.filter((one) => one !== sleeper);
+				resolve(false);
+			});
 		});
 	}
 }
