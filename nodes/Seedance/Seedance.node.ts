@@ -9,7 +9,7 @@ import {
 	type IWebhookResponseData,
 } from 'n8n-workflow';
 
-import { realClock, type Clock } from '../shared/clock';
+import { realClock } from '../shared/clock';
 import { invalidInput } from '../shared/errors';
 import {
 	nodeHints,
@@ -26,14 +26,32 @@ import { wait } from './operations/wait';
 import { textParameter } from './parameters';
 import { deliver, sameForAll, type Result } from './results';
 import { resume } from './resume';
+import { runOf, type Run } from './run';
 import { addRunHints } from './runHints';
+import { resultsOfUnforeseen } from './unforeseen';
 
-const OPERATIONS: Readonly<
-	Record<Operation, (context: IExecuteFunctions, clock: Clock) => Promise<Result[]>>
-> = { generateAndWait, generate, estimateCost, status, wait };
+const OPERATIONS: Readonly<Record<Operation, (run: Run) => Promise<Result[]>>> = {
+	generateAndWait,
+	generate,
+	estimateCost,
+	status,
+	wait,
+};
 
 function isOperation(name: string): name is Operation {
 	return Object.hasOwn(OPERATIONS, name);
+}
+
+/** What became of every item. The one guard around all operations: whatever nobody foresaw is a failed item too. */
+async function resultsOf(run: Run): Promise<Result[]> {
+	try {
+		const operation = textParameter(run.context, 0, 'operation');
+		if (isOperation(operation)) return await OPERATIONS[operation](run);
+		const problem = invalidInput([`Operation "${operation}" does not exist in this node.`]);
+		return sameForAll(run.count, problem);
+	} catch (error) {
+		return resultsOfUnforeseen(run, error);
+	}
 }
 
 export class Seedance implements INodeType {
@@ -90,14 +108,10 @@ export class Seedance implements INodeType {
 	};
 
 	async execute(this: IExecuteFunctions): Promise<INodeExecutionData[][]> {
-		const operation = textParameter(this, 0, 'operation');
-		if (!isOperation(operation)) {
-			const problem = invalidInput([`Operation "${operation}" does not exist in this node.`]);
-			return deliver(this, sameForAll(this.getInputData().length, problem));
-		}
-		const results = await OPERATIONS[operation](this, realClock(this.getExecutionCancelSignal?.()));
-		addRunHints(this, operation, results);
-		return deliver(this, results);
+		const run = runOf(this, realClock(this.getExecutionCancelSignal?.()));
+		const results = await resultsOf(run);
+		addRunHints(run, results);
+		return deliver(run, results);
 	}
 
 	/** A callback for an execution that this node has suspended. */

@@ -1,33 +1,32 @@
-/** From task ids to results: read or watch all tasks together, then download what is ready. */
-import type { IDataObject, IExecuteFunctions } from 'n8n-workflow';
+/** From task IDs to results: read or watch all tasks together, and store each video the moment it is ready. */
+import type { IDataObject } from 'n8n-workflow';
 
-import { getTask, getTaskPatiently, PARALLEL_READS, type Account, type Read } from '../shared/api';
-import { limiter, type Clock } from '../shared/clock';
-import { downloadVideo, PARALLEL_DOWNLOADS } from '../shared/download';
-import {
-	contactLost,
-	downloadFailed,
-	noVideo,
-	readRefused,
-	stopped,
-	taskFailed,
-	timedOut,
-} from '../shared/errors';
+import { patiently, type Account, type Read } from '../shared/api';
+import { limiter } from '../shared/clock';
+import { fetchVideo, PARALLEL_DOWNLOADS } from '../shared/download';
+import { contactLost, noVideo, readRefused, stopped, taskFailed, timedOut } from '../shared/errors';
 import type { KnownTask, Task } from '../shared/task';
-import { timeoutMs, watchTasks, type Ending } from '../shared/waiting';
-import { isTool, type Options, type Output } from './parameters';
+import { watchTask, type Ending } from '../shared/waiting';
+import type { Options, Output } from './parameters';
 import type { Result } from './results';
+import type { Run } from './run';
 
-/** A task to look at: the item it belongs to, its id, and the account that may read it. */
-export interface Followed {
+/** Milliseconds that a download gets in any case, also when the wait for the videos is over before. */
+const DOWNLOAD_MS = 10 * 60_000;
+/** Milliseconds that Get Status gives an API that asks it to slow down. */
+const READ_ALL_MS = 15 * 60_000;
+
+/** A task to read: the item it belongs to, its ID, and the account that may read it. */
+export interface PendingTask {
 	itemIndex: number;
 	taskId: string;
 	account: Account;
 	known: KnownTask;
 	/** Started by this very run. */
 	isNew: boolean;
-	/** The API's answer to the POST, where this run sent it. */
+	/** The API's answer to the POST, where this run sent it, and the state that it told. */
 	raw?: IDataObject;
+	task?: Task;
 	output: Output;
 }
 
@@ -44,12 +43,10 @@ export function resultOfTask(known: KnownTask, task: Task): Result {
 }
 
 function resultOfEnding(
-	followed: Followed,
+	{ known, taskId }: PendingTask,
 	ending: Ending,
-	minutes: number,
-	isWorkflowLimit: boolean,
+	{ minutes, isWorkflowLimit }: WaitLimit,
 ): Result {
-	const { known, taskId } = followed;
 	switch (ending.outcome) {
 		case 'finished':
 			return resultOfTask(known, ending.task);
@@ -64,71 +61,98 @@ function resultOfEnding(
 	}
 }
 
-/**
- * Watches all tasks until each has ended, within the Timeout and the workflow's own time limit.
- * `startedAt` (milliseconds): when this node began; the start of the execution is not visible to it.
- */
-export async function watchAll(
-	context: IExecuteFunctions,
-	tasks: readonly Followed[],
-	options: Options,
-	clock: Clock,
-	startedAt: number,
-): Promise<Result[]> {
-	const settings = context.getWorkflowSettings?.();
-	const limit = timeoutMs(options.timeout, settings?.executionTimeout, clock.now() - startedAt);
-	const isWorkflowLimit = limit < options.timeout * 60_000;
-	const endings = await watchTasks(
-		tasks.map(({ account, taskId, isNew }) => ({
-			isNew,
-			read: async () => await getTask(context, account, taskId, clock),
-		})),
-		{ timeoutMs: limit, intervalMs: options.pollInterval * 1000 },
-		clock,
-	);
-	return endings.map((ending, index) => ({
-		...resultOfEnding(tasks[index], ending, limit / 60_000, isWorkflowLimit),
-		output: tasks[index].output,
-	}));
+/** How long a wait may take. */
+export interface WaitLimit {
+	/** Milliseconds since 1970. */
+	deadline: number;
+	minutes: number;
+	/** Whether the workflow's own limit comes before the Timeout. */
+	isWorkflowLimit: boolean;
 }
 
-/** Reads each task once (passing trouble is asked again). A failed task is an answer, not a problem. */
-export async function readAll(
-	context: IExecuteFunctions,
-	tasks: readonly Followed[],
-	clock: Clock,
+/** The limit of a wait that begins now: the Timeout, capped by the workflow's own limit. */
+export function waitLimit({ clock, workUntil }: Run, { timeout }: Options): WaitLimit {
+	const now = clock.now();
+	const wanted = now + timeout * 60_000;
+	const deadline = Math.max(now, Math.min(wanted, workUntil));
+	return { deadline, minutes: (deadline - now) / 60_000, isWorkflowLimit: deadline < wanted };
+}
+
+/** Adds the file of a video that is ready, where the item wants it. Gives another result where that failed. */
+type AddFile = (pending: PendingTask, result: Result, deadline: number) => Promise<Result>;
+
+function fileAdder(run: Run): AddFile {
+	const inTurn = limiter(PARALLEL_DOWNLOADS);
+	const { context, clock } = run;
+	return async ({ account, taskId }, result, waitUntil) => {
+		const { task, problem, output } = result;
+		const field = output?.fileField;
+		if (run.isTool || !field || problem || task?.state !== 'succeeded' || !task.videoUrl) {
+			return result;
+		}
+		const url = task.videoUrl;
+		return await inTurn(async () => {
+			const longest = Math.max(waitUntil, clock.now() + DOWNLOAD_MS);
+			const deadline = Math.min(longest, run.workUntil);
+			const readAgain = async () => {
+				const read = await run.readTask(account, taskId, deadline);
+				return read.outcome === 'task' ? read.task : undefined;
+			};
+			const got = await fetchVideo(context, { task, url }, { clock, deadline, readAgain });
+			return got.ok
+				? { ...result, task: got.task, file: { field, binary: got.binary } }
+				: { ...result, task: got.task, problem: got.problem };
+		});
+	};
+}
+
+/**
+ * Watches all tasks until each has ended, within the Timeout and the workflow's own time limit; stores each video as soon
+ * as it is ready, where its item wants the file. Gives one result per task, in their order.
+ */
+export async function watchAll(
+	run: Run,
+	tasks: readonly PendingTask[],
+	options: Options,
 ): Promise<Result[]> {
-	const inTurn = limiter(PARALLEL_READS);
+	const limit = waitLimit(run, options);
+	const wait = {
+		clock: run.clock,
+		startedAt: run.clock.now(),
+		deadline: limit.deadline,
+		intervalMs: options.pollInterval * 1000,
+	};
+	const addFile = fileAdder(run);
 	return await Promise.all(
-		tasks.map(async ({ known, taskId, account, output }): Promise<Result> => {
-			const read: Read = await inTurn(
-				async () => await getTaskPatiently(context, account, taskId, clock),
-			);
-			if (read.outcome === 'task') return { known, task: read.task, output };
-			const lost = read.outcome === 'transient';
-			const { failure } = read;
-			return { known, problem: lost ? contactLost(taskId, failure) : readRefused(taskId, failure) };
+		tasks.map(async (pending) => {
+			const { account, taskId, isNew, known, output } = pending;
+			const read = async (deadline: number) => await run.readTask(account, taskId, deadline);
+			const ending = await watchTask({ read, isNew, createdAt: known.createdAt }, wait);
+			const result = { ...resultOfEnding(pending, ending, limit), output };
+			return await addFile(pending, result, limit.deadline);
 		}),
 	);
 }
 
-/** Adds the file to every result whose video is ready, where Download Video is on. */
-export async function downloadAll(
-	context: IExecuteFunctions,
-	results: readonly Result[],
-	clock: Clock,
-): Promise<void> {
-	if (isTool(context)) return;
-	const inTurn = limiter(PARALLEL_DOWNLOADS);
-	await Promise.all(
-		results.map(async (result) => {
-			const { task, problem, output } = result;
-			const field = output?.fileField;
-			if (!field || problem || task?.state !== 'succeeded' || !task.videoUrl) return;
-			const url = task.videoUrl;
-			const got = await inTurn(async () => await downloadVideo(context, url, task.taskId, clock));
-			if (got.ok) result.file = { field, binary: got.binary };
-			else result.problem = downloadFailed(task.taskId, url, got.why, got.expired);
+/**
+ * Reads each task once (passing trouble is asked again), and stores the videos that are ready. A failed task is an answer,
+ * not a problem. Gives one result per task, in their order.
+ */
+export async function readAll(run: Run, tasks: readonly PendingTask[]): Promise<Result[]> {
+	const deadline = Math.min(run.startedAt + READ_ALL_MS, run.workUntil);
+	const addFile = fileAdder(run);
+	return await Promise.all(
+		tasks.map(async (pending): Promise<Result> => {
+			const { known, taskId, account, output } = pending;
+			const readOnce = async () => await run.readTask(account, taskId, deadline);
+			const read: Read = await patiently(readOnce, run.clock);
+			if (read.outcome === 'task') {
+				return await addFile(pending, { known, task: read.task, output }, deadline);
+			}
+			const { failure } = read;
+			const problem =
+				read.outcome === 'transient' ? contactLost(taskId, failure) : readRefused(taskId, failure);
+			return { known, problem, output };
 		}),
 	);
 }

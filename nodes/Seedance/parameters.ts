@@ -50,6 +50,8 @@ function switchParameter(
 /** How one item is to be given out. */
 export interface Output {
 	simplify: boolean;
+	/** Whether the fields of the input item are added. */
+	includeInput?: boolean;
 	/** The binary field for the video; undefined for no download. */
 	fileField?: string;
 }

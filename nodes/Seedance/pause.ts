@@ -4,19 +4,18 @@
  */
 import type { IDataObject, IExecuteFunctions } from 'n8n-workflow';
 
-import { getTask, PARALLEL_READS, type Account } from '../shared/api';
-import { limiter, type Clock } from '../shared/clock';
+import type { Account } from '../shared/api';
 import { isObject, numberOf, textOf } from '../shared/json';
-import { onErrorOf } from '../shared/onError';
 import { unreachableReason } from '../shared/publicUrl';
 import { hasEnded, readTask } from '../shared/task';
 import type { Checked } from '../shared/videoRequest';
-import { timeoutMs } from '../shared/waiting';
 import { accountOf } from './account';
-import { resultOfTask, watchAll, type Followed } from './follow';
-import { isTool, runIndexOf, textParameter, type Options } from './parameters';
+import { resultOfTask, waitLimit, watchAll, type PendingTask } from './follow';
+import { textParameter, unreadable, type Options } from './parameters';
+import type { CallbackOf } from './prepare';
 import { inOrder, itemsOf, type Result } from './results';
-import type { CallbackOf } from './submit';
+import type { Run } from './run';
+import type { Submitted } from './submit';
 import { readingsAtWakeUp, resumeUrlOf, suspend } from './suspension';
 
 /** Where the pause is kept in the node's context. */
@@ -52,31 +51,30 @@ export function keptPause(context: Readonly<Record<string, unknown>>): Pause | u
 }
 
 /** The pause that this very run of the node comes from; undefined when it runs for the first time, or is retried. */
-export function pauseBefore(context: IExecuteFunctions): Pause | undefined {
+export function pauseBefore({ context, runIndex }: Run): Pause | undefined {
 	const pause = keptPause(context.getContext('node'));
-	const isMine =
-		pause?.runIndex === runIndexOf(context) && pause.executionId === context.getExecutionId();
+	const isMine = pause?.runIndex === runIndex && pause.executionId === context.getExecutionId();
 	return isMine ? pause : undefined;
 }
 
 /** How an execution is started where n8n cannot suspend it well; there the node keeps checking. */
 const CANNOT_PAUSE = ['integrated', 'evaluation', 'retry'];
 
-/** Whether Wait Method is Pause Until Callback. */
-export function wantsPause(context: IExecuteFunctions): boolean {
-	return textParameter(context, 0, 'waitMethod', 'poll') === 'callback';
+/** Whether Wait Method is Pause Until Callback; a problem where that cannot be read. Never throws. */
+export function wantsPause(context: IExecuteFunctions): { pauses: boolean; problem?: string } {
+	try {
+		return { pauses: textParameter(context, 0, 'waitMethod', 'poll') === 'callback' };
+	} catch (error) {
+		return { pauses: false, problem: unreadable('Wait Method', error) };
+	}
 }
 
 /**
  * Whether this run can pause. Not as an AI tool, in a sub-workflow, in an unsaved workflow, or when it is retried: the
  * callbacks of remembered tasks lead to the execution that failed.
  */
-export function canPause(context: IExecuteFunctions): boolean {
-	return (
-		!isTool(context) &&
-		Boolean(context.getWorkflow().id) &&
-		!CANNOT_PAUSE.includes(context.getMode())
-	);
+export function canPause({ context, isTool }: Run): boolean {
+	return !isTool && Boolean(context.getWorkflow().id) && !CANNOT_PAUSE.includes(context.getMode());
 }
 
 /** The callback URL of every item: the one that resumes this execution. Refused where it could not work. */
@@ -112,43 +110,41 @@ export function isSettled({ problem, task }: Result): boolean {
 /**
  * Reads every task once, so that an end that was reported while this execution still ran is not missed, and suspends the
  * execution unless all have ended. Gives one result per item, as far as it is known by now.
- * `startedAt` (milliseconds): when this node began.
  */
 export async function pauseFor(
-	context: IExecuteFunctions,
-	followed: readonly Followed[],
-	failed: ReadonlyMap<number, Result>,
+	run: Run,
+	{ pending, failed }: Submitted,
 	options: Options,
-	clock: Clock,
-	startedAt: number,
 ): Promise<Result[]> {
-	const inTurn = limiter(PARALLEL_READS);
+	const { context, clock, count, onError } = run;
+	const { deadline } = waitLimit(run, options);
 	const known = new Map(failed);
 	await Promise.all(
-		followed.map(async (one) => {
+		pending.map(async (one) => {
 			const { account, taskId, output } = one;
-			const read = await inTurn(async () => await getTask(context, account, taskId, clock));
+			const read = await run.readTask(account, taskId, deadline);
 			const isOver = read.outcome === 'task' && hasEnded(read.task);
 			const result = isOver ? resultOfTask(one.known, read.task) : { known: one.known };
 			known.set(one.itemIndex, { ...result, output });
 		}),
 	);
-	const results = inOrder(context.getInputData().length, known);
+	const results = inOrder(count, known);
 	if (results.every(isSettled)) return results;
 
-	const limit = context.getWorkflowSettings?.().executionTimeout;
-	const timeout = timeoutMs(options.timeout, limit, clock.now() - startedAt);
 	const pause: Pause = {
-		runIndex: runIndexOf(context),
+		runIndex: run.runIndex,
 		executionId: context.getExecutionId(),
 		pausedAt: clock.now(),
 		results,
 	};
 	context.getContext('node')[FIELD] = pause;
 	// When the time is up, n8n hands these on without asking the node, so that On Error cannot stop there.
-	const onError = onErrorOf(context.getNode());
-	const atTimeout = itemsOf(results, onError === 'stop' ? 'continue' : onError, false);
-	await suspend(context, new Date(clock.now() + timeout), atTimeout);
+	const atTimeout = itemsOf(results, {
+		onError: onError === 'stop' ? 'continue' : onError,
+		isTool: false,
+		input: context.getInputData(),
+	});
+	await suspend(context, new Date(deadline), atTimeout);
 	return results.map((result) => ({ ...result, problem: undefined }));
 }
 
@@ -156,18 +152,13 @@ export async function pauseFor(
  * Goes on after a pause: what the callback has read is not read again, anything else is watched to its end. Nothing is
  * evaluated or started anew. Gives one result per item.
  */
-export async function goOn(
-	context: IExecuteFunctions,
-	{ results }: Pause,
-	options: Options,
-	clock: Clock,
-	startedAt: number,
-): Promise<Result[]> {
+export async function goOn(run: Run, { results }: Pause, options: Options): Promise<Result[]> {
+	const { context } = run;
 	const readings = new Map(
 		readingsAtWakeUp(context).map((data): [unknown, IDataObject] => [data.task_id, data]),
 	);
 	const known = new Map<number, Result>();
-	const open: Followed[] = [];
+	const open: PendingTask[] = [];
 	for (const [itemIndex, result] of results.entries()) {
 		const { taskId } = result.known;
 		const output = result.output ?? { simplify: true };
@@ -187,7 +178,7 @@ export async function goOn(
 			}
 		}
 	}
-	const ended = await watchAll(context, open, options, clock, startedAt);
+	const ended = await watchAll(run, open, options);
 	ended.forEach((result, index) => known.set(open[index].itemIndex, result));
 	return inOrder(results.length, known);
 }

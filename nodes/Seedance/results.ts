@@ -2,13 +2,14 @@
  * From what became of each item to what the node gives out: its shape, On Error in its three settings,
  * and the one error that lists everything when the node stops.
  */
-import type { IBinaryData, IDataObject, IExecuteFunctions, INodeExecutionData } from 'n8n-workflow';
+import type { IBinaryData, IDataObject, INodeExecutionData } from 'n8n-workflow';
 
-import { nodeError, notSent, withItem, type Problem } from '../shared/errors';
-import { errorOutputItem, failedItem, onErrorOf, type OnError } from '../shared/onError';
+import { nodeError, unforeseen, withItem, type Problem } from '../shared/errors';
+import { errorOutputItem, failedItem, type OnError } from '../shared/onError';
 import { rawItem, taskItem, unreadTaskItem, type KnownTask, type Task } from '../shared/task';
 import { shorten } from '../shared/videoRequest';
-import { isTool, type Output } from './parameters';
+import type { Output } from './parameters';
+import type { Run } from './run';
 
 /** What became of one input item. */
 export interface Result {
@@ -48,9 +49,14 @@ function itemOf(result: Result): IDataObject {
 }
 
 function jsonOf(result: Result, simplify: boolean): IDataObject {
-	if (result.answer) return result.answer;
-	const raw = simplify || result.problem ? undefined : (result.task?.raw ?? result.raw);
-	return raw ? rawItem(raw) : itemOf(result);
+	const { answer, problem, task, known } = result;
+	if (answer) return answer;
+	const raw = simplify ? undefined : (task?.raw ?? result.raw);
+	if (!raw) return itemOf(result);
+	const shown = rawItem(raw, known.taskId ?? task?.taskId ?? null);
+	if (!problem) return shown;
+	// A video may stand in a form that nobody has seen yet, so what the API gave is shown beside the failure.
+	return problem.code === 'no_video' ? { ...shown, ...itemOf(result) } : itemOf(result);
 }
 
 /** The one cost that is true of all problems; unknown when they differ. */
@@ -65,13 +71,13 @@ interface Failed {
 	problem: Problem;
 }
 
-/** What stopped the node, in one line: the first problem, or all of them when values were refused. */
+/** What stopped the node, in one sentence: the first problem, or how many items cannot be used. */
 function headlineOf(failed: readonly Failed[], total: number): string {
 	const [{ problem, index }, ...others] = failed;
 	const isOne = others.every((other) => other.problem.message === problem.message);
 	if (isOne && failed.length === total) return problem.message;
 	if (!isOne && failed.every((one) => one.problem.code === 'invalid_input')) {
-		return failed.map((one) => lineOf(one, total)).join(' ');
+		return `${failed.length} of ${total} items cannot be used.`;
 	}
 	const more = others.length ? ` (and ${others.length} more)` : '';
 	return `${withItem(problem.message, index, total)}${more}`;
@@ -83,21 +89,37 @@ function lineOf({ problem, result, index }: Failed, total: number): string {
 	return withItem(`${prompt}${problem.message}`, index, total);
 }
 
-/** What to do about each problem; said once where it is the same for all of them. */
-function adviceOf(failed: readonly Failed[], total: number): string {
+/** The advice of all problems, one per line; said once where it is the same for several. */
+function adviceOf(failed: readonly Failed[], total: number): string[] {
 	const [{ problem, index }, ...others] = failed;
 	const isOne = others.every((other) => other.problem.message === problem.message);
-	const isInput = failed.every((one) => one.problem.code === 'invalid_input');
-	if (isInput || (isOne && failed.length === total)) return problem.description;
-	if (isOne) return withItem(problem.description, index, total);
-	return [
-		...failed.map((one) => lineOf(one, total)),
-		...failed.map((one) => withItem(one.problem.description, one.index, total)),
-	].join(' ');
+	if (isOne && failed.length === total) return [problem.description];
+	if (isOne) return [withItem(problem.description, index, total)];
+	const advice = new Map<string, Failed[]>();
+	for (const one of failed) {
+		const { description } = one.problem;
+		advice.set(description, [...(advice.get(description) ?? []), one]);
+	}
+	return [...advice].flatMap(([description, ones]) => [
+		...ones.map((one) => lineOf(one, total)),
+		description,
+	]);
+}
+
+/** How the videos that exist are had after a failure, which is told only where there are some. */
+function wayOn(failed: readonly Failed[]): string {
+	const wait = 'Wait for Video gets them without paying again.';
+	// Where an outcome is unclear, Retry would stop at it again.
+	if (failed.some(({ problem }) => problem.code === 'maybe_created')) {
+		return `The other videos are not lost: ${wait}`;
+	}
+	const retry =
+		'Click Retry in Executions: finished videos are delivered without paying again, and only a failed one is started anew.';
+	return `${retry} To get the finished ones even if an item fails again: set On Error of this node to Continue (using error output), save, and choose Retry with currently saved workflow. A new run pays for all items.`;
 }
 
 /** The one error of a node that stops: what is ready, what is not, and every task id. */
-function stopError(context: IExecuteFunctions, results: readonly Result[]) {
+function stopError({ context }: Run, results: readonly Result[]) {
 	const total = results.length;
 	const all = results.flatMap((result, index): Failed[] =>
 		result.problem ? [{ index, result, problem: result.problem }] : [],
@@ -113,16 +135,13 @@ function stopError(context: IExecuteFunctions, results: readonly Result[]) {
 	const count = isFollowed ? `${ready.length} of ${total} videos are ready and paid. ` : '';
 	const unsent = all.length - failed.length;
 	const ids = results.flatMap(({ known }) => (known.taskId ? [known.taskId] : []));
-	// Where an outcome is unclear, Retry would stop at it again.
-	const next = failed.some(({ problem }) => problem.code === 'maybe_created')
-		? 'Fetch the videos that were started with Wait for Video, which does not pay again.'
-		: 'Click Retry in Executions: finished videos are delivered without paying again.';
-	const sentences = [
-		adviceOf(failed, total),
+	const lines = [
+		...adviceOf(failed, total),
 		unsent
 			? `${unsent} more ${unsent === 1 ? 'item was' : 'items were'} not started and cost nothing.`
 			: '',
-		ids.length ? `${next} Task IDs: ${ids.join(', ')}.` : '',
+		ids.length ? wayOn(failed) : '',
+		ids.length ? `Task IDs: ${ids.join(', ')}.` : '',
 	];
 	return nodeError(
 		context.getNode(),
@@ -130,7 +149,7 @@ function stopError(context: IExecuteFunctions, results: readonly Result[]) {
 			...first,
 			charged: sharedCost(failed.map(({ problem }) => problem)),
 			message: `${count}${headlineOf(failed, total)}`,
-			description: sentences.filter(Boolean).join(' '),
+			description: lines.filter(Boolean).join('\n'),
 		},
 		{ tasks },
 	);
@@ -148,19 +167,28 @@ function nextStepOf({ problem, known, task }: Result): string | undefined {
 	return known.taskId && isPaid ? LOOK_LATER : undefined;
 }
 
+/** How results are given out. */
+export interface Delivery {
+	onError: OnError;
+	isTool: boolean;
+	/** The input items, for those whose fields are to be kept. */
+	input: readonly INodeExecutionData[];
+}
+
 /** One item per result, in order, each with its `pairedItem`. */
 export function itemsOf(
 	results: readonly Result[],
-	onError: OnError,
-	tool: boolean,
+	{ onError, isTool, input }: Delivery,
 ): INodeExecutionData[] {
 	return results.map((result, index): INodeExecutionData => {
 		const pairedItem = { item: index };
-		const json = jsonOf(result, tool || (result.output?.simplify ?? true));
-		const next_step = tool ? nextStepOf(result) : undefined;
+		const own = jsonOf(result, isTool || (result.output?.simplify ?? true));
+		const given = result.output?.includeInput ? input[index]?.json : undefined;
+		const json = { ...given, ...own };
+		const next_step = isTool ? nextStepOf(result) : undefined;
 		if (next_step) return { json: { ...json, next_step }, pairedItem };
-		if (result.problem && onError === 'errorOutput' && !tool) {
-			return errorOutputItem(result.problem, json, index);
+		if (result.problem && onError === 'errorOutput' && !isTool) {
+			return errorOutputItem(result.problem, own, index);
 		}
 		const binary = result.file ? { [result.file.field]: result.file.binary } : undefined;
 		return { json, pairedItem, ...(binary && { binary }) };
@@ -171,22 +199,20 @@ export function itemsOf(
  * The node's output: one item per input item, in order.
  * Throws only when On Error is Stop and an item failed, after everything has ended.
  */
-export function deliver(
-	context: IExecuteFunctions,
-	results: readonly Result[],
-): INodeExecutionData[][] {
-	const onError = onErrorOf(context.getNode());
-	const tool = isTool(context);
-	if (onError === 'stop' && results.some((one) => one.problem && !(tool && nextStepOf(one)))) {
-		throw stopError(context, results);
+export function deliver(run: Run, results: readonly Result[]): INodeExecutionData[][] {
+	const { onError, isTool, context } = run;
+	if (onError === 'stop' && results.some((one) => one.problem && !(isTool && nextStepOf(one)))) {
+		throw stopError(run, results);
 	}
-	return [itemsOf(results, onError, tool)];
+	return [itemsOf(results, { onError, isTool, input: context.getInputData() })];
 }
 
-/** One result per item, in order, from results by item index. */
+/** One result per item, in order, from results by item index. An item without one is told as what nobody foresaw. */
 export function inOrder(count: number, byItem: ReadonlyMap<number, Result>): Result[] {
-	const lost = { known: NOTHING_KNOWN, problem: notSent('it was not reached.') };
-	return Array.from({ length: count }, (_, index) => byItem.get(index) ?? lost);
+	return Array.from(
+		{ length: count },
+		(_, index) => byItem.get(index) ?? { known: NOTHING_KNOWN, problem: unforeseen('', undefined) },
+	);
 }
 
 /** The same problem for every item: what is wrong concerns the node, not one of them. */

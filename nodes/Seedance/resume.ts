@@ -108,8 +108,7 @@ async function whatIsOpen(
 /** What n8n goes on with: the node itself, or, where it cannot run again, its items. */
 function continuation(context: IWebhookFunctions, { results }: Pause, known: Known) {
 	const readings = [...known.ended.values()].map((task) => ({
-		task_id: task.taskId,
-		...rawItem(task.raw),
+		...rawItem(task.raw, task.taskId),
 	}));
 	const again = wakeUp(context, readings);
 	if (again) return again;
@@ -118,7 +117,7 @@ function continuation(context: IWebhookFunctions, { results }: Pause, known: Kno
 		if (isSettled(result) || !task) return result;
 		return { ...resultOfTask(result.known, task), output: result.output };
 	});
-	return [itemsOf(ended, 'continue', false)];
+	return [itemsOf(ended, { onError: 'continue', isTool: false, input: [] })];
 }
 
 async function handle(

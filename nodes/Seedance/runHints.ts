@@ -2,11 +2,12 @@
  * What the editor says above the output after a run, where a sentence saves credits or time: what is still running, what
  * this run has paid for, and that a loop around the node makes it wait for one video after the other.
  */
-import type { IExecuteFunctions, NodeExecutionHint } from 'n8n-workflow';
+import type { NodeExecutionHint } from 'n8n-workflow';
 
 import { GENERATE, type Operation } from './fields';
-import { isTool, runIndexOf } from './parameters';
+import { textParameter } from './parameters';
 import type { Result } from './results';
+import type { Run } from './run';
 
 /** Task ids that a hint names; more would push the output out of sight. */
 const NAMED_TASKS = 3;
@@ -47,45 +48,50 @@ function used(results: readonly Result[]): string | undefined {
 }
 
 /** Whether the node runs for a second time inside a Loop Over Items: between its loop output and its input. */
-function isInLoop(context: IExecuteFunctions): boolean {
-	if (runIndexOf(context) === 0) return false;
+function isInLoop({ context, runIndex }: Run): boolean {
+	if (runIndex === 0) return false;
 	const { name } = context.getNode();
 	const after = new Set(context.getChildNodes(name).map((node) => node.name));
 	return context.getParentNodes(name).some((node) => node.type === LOOP && after.has(node.name));
 }
 
-/** The sentences about one run. */
-function messagesFor(
-	context: IExecuteFunctions,
-	operation: Operation,
-	results: readonly Result[],
-): string[] {
+/** A run that started nothing because of a limit would look like one that went well. */
+function overLimit(results: readonly Result[]): string | undefined {
+	const found = results.find(({ problem }) => problem?.code === 'over_limit')?.problem;
+	return found && `${found.message} Nothing was started.`;
+}
+
+/** The hints about one run. */
+function hintsFor(run: Run, results: readonly Result[]): NodeExecutionHint[] {
+	const { context } = run;
+	const operation = textParameter(context, 0, 'operation');
 	const isByHand = context.getMode() === 'manual';
+	const isGenerating = GENERATE.some((one) => one === operation);
+	const isWaiting = WAITING.some((one) => one === operation);
+	const hint = (message: string | undefined, type: NodeExecutionHint['type'] = 'info') =>
+		message === undefined ? [] : [{ message, type, location: 'outputPane' as const }];
 	return [
+		...hint(overLimit(results), 'warning'),
 		// Generate Without Waiting leaves all of them running, on purpose.
-		operation === 'generate' ? undefined : stillRunning(results),
-		isByHand && GENERATE.includes(operation) ? used(results) : undefined,
-		WAITING.includes(operation) && isInLoop(context)
-			? 'This node handles all items at once; Loop Over Items makes it slower.'
-			: undefined,
-	].filter((message) => message !== undefined);
+		...hint(operation === 'generate' ? undefined : stillRunning(results)),
+		...hint(isByHand && isGenerating ? used(results) : undefined),
+		...hint(
+			isWaiting && isInLoop(run)
+				? 'This node handles all items at once; Loop Over Items makes it slower.'
+				: undefined,
+		),
+	];
 }
 
 /**
  * Adds the hints of one run, where n8n has a place for them. Not as an AI tool, which nobody watches; what is about
  * building a workflow only in a run from the editor. Never throws: what was paid for is handed out after it.
  */
-export function addRunHints(
-	context: IExecuteFunctions,
-	operation: Operation,
-	results: readonly Result[],
-): void {
-	if (isTool(context)) return;
+export function addRunHints(run: Run, results: readonly Result[]): void {
+	const { context } = run;
+	if (run.isTool) return;
 	try {
-		const messages = messagesFor(context, operation, results);
-		const hints = messages.map(
-			(message): NodeExecutionHint => ({ message, location: 'outputPane' }),
-		);
+		const hints = hintsFor(run, results);
 		if (hints.length) context.addExecutionHints?.(...hints);
 	} catch (error) {
 		const reason = error instanceof Error ? error.message : '';

@@ -97,7 +97,7 @@ function decide(
 	}
 	const event = `${taskId}:${outcome}`;
 	if (wasDelivered(event)) return { status: 200, message: 'This was delivered before.' };
-	const json = settings.simplify ? taskItem(task) : { task_id: taskId, ...rawItem(task.raw) };
+	const json = settings.simplify ? taskItem(task) : rawItem(task.raw, taskId);
 	return { item: { ...json, metadata: metadataIn(query) }, event };
 }
 

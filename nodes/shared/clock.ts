@@ -8,6 +8,8 @@ export interface Clock {
 	sleep(ms: number, cancel?: AbortSignal): Promise<boolean>;
 	/** From 0 up to 1, for jitter. */
 	random(): number;
+	/** The same clock for work that Stop must not cut off. */
+	untied(): Clock;
 }
 
 /** Milliseconds: Node.js ends a timer of more at once. */
@@ -24,6 +26,7 @@ const sleepUntilAborted = isSleep(olderSleep) ? olderSleep : n8n.sleep;
 /** The real clock. `signal` is the execution's cancel signal, which ends a sleep at once. */
 export function realClock(signal?: AbortSignal): Clock {
 	return {
+		untied: () => realClock(),
 		now: () => Date.now(),
 		random: () => Math.random(),
 		sleep: async (ms, cancel) => {

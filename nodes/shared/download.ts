@@ -5,6 +5,8 @@
 import type { IBinaryData, IExecuteFunctions } from 'n8n-workflow';
 
 import type { Clock } from './clock';
+import { downloadFailed, type Problem } from './errors';
+import type { Task } from './task';
 import { isObject, numberOf, textOf } from './json';
 
 /** Downloads under way at once. */
@@ -162,4 +164,16 @@ export async function downloadVideo(
 			}
 		}
 	}
+}
+
+export async function fetchVideo(
+	context: IExecuteFunctions,
+	{ task, url }: { task: Task; url: string },
+	{ clock }: { clock: Clock; deadline: number; readAgain: () => Promise<Task | undefined> },
+): Promise<
+	{ ok: true; binary: IBinaryData; task: Task } | { ok: false; problem: Problem; task: Task }
+> {
+	const got = await downloadVideo(context, url, task.taskId, clock);
+	if (got.ok) return { ok: true, binary: got.binary, task };
+	return { ok: false, task, problem: downloadFailed(task.taskId, url, got.why, got.expired) };
 }

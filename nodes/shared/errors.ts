@@ -21,6 +21,7 @@ export type ErrorCode =
 	| 'not_created'
 	| 'maybe_created'
 	| 'out_of_credits'
+	| 'over_limit'
 	| 'invalid_input'
 	| 'invalid_api_key'
 	| 'task_not_found';
@@ -34,7 +35,7 @@ export interface Problem {
 	charged: Charged;
 	/** What happened, one sentence. */
 	message: string;
-	/** What to do next, and what it cost. */
+	/** What to do next, and what it cost. Plain text; a line break stands between several problems. */
 	description: string;
 	taskId?: string;
 	httpStatus?: number;
@@ -80,16 +81,21 @@ export interface CallFailure {
 		| 'out_of_credits'
 		| 'task_not_found'
 		| 'forbidden'
+		| 'firewall'
 		| 'rate_limited'
 		| 'redirected'
 		| 'refused'
 		| 'server_error'
 		| 'unreadable'
 		| 'unreachable'
-		| 'no_answer';
+		| 'no_answer'
+		/** Not sent at all: the time for sending was over. */
+		| 'out_of_time';
 	/** The API's own words, made readable; empty when it sent none. */
 	text: string;
 	httpStatus?: number;
+	/** Whether the answer has the form of the API's, and is not a page of something in front of it. */
+	isApi?: boolean;
 	/** Where a redirect points: the origin only. */
 	location?: string;
 	/** Milliseconds the API asks to wait. */
@@ -98,12 +104,22 @@ export interface CallFailure {
 	taskId?: string;
 }
 
+/** The base URL that the vendor documents. */
+export const USUAL_BASE_URL = 'https://seedanceapi.org/v1';
+
+const CHECK_BASE_URL = `Check the base URL in the credential; the usual one is ${USUAL_BASE_URL}.`;
+/** How one item is started again without paying for the others. */
+const START_AGAIN =
+	'Then send this item alone again, or click Retry in Executions if the execution failed: videos that exist are not paid for again. A new run pays for all items.';
+
 const said = (failure: CallFailure) =>
 	failure.text && failure.httpStatus ? ` The API said: "${failure.text}".` : '';
 /** An error can come under HTTP 200, which would only confuse. */
 const isHttpError = (failure: CallFailure) => (failure.httpStatus ?? 0) >= 300;
 const http = (failure: CallFailure) =>
 	isHttpError(failure) ? ` (HTTP ${failure.httpStatus})` : '';
+/** The API's own reason as the end of a sentence. */
+const because = (failure: CallFailure) => (failure.text ? `: ${failure.text}` : '');
 
 /** What a failure means whatever the call was: [code, what happened, what to do]. */
 function explain(failure: CallFailure): [ErrorCode, string, string] | undefined {
@@ -118,19 +134,31 @@ function explain(failure: CallFailure): [ErrorCode, string, string] | undefined 
 			return [
 				'out_of_credits',
 				'Your Seedance account does not have enough credits.',
-				`Add credits at seedanceapi.org, then run it again.${said(failure)}`,
+				`Add credits at seedanceapi.org.${said(failure)}`,
 			];
-		case 'forbidden':
+		case 'firewall':
 			return [
 				'not_created',
-				`The API, or a proxy in front of it, refused access${http(failure)}.`,
-				`Check the base URL in the credential, and whether a firewall or proxy blocks this n8n.${said(failure)}`,
+				`The firewall in front of the Seedance API blocked this n8n${http(failure)}.`,
+				`The API key is fine. Wait a few minutes; if it stays like this, ask the support of seedanceapi.org to let the address of your server through.${said(failure)}`,
 			];
+		case 'forbidden':
+			return failure.isApi
+				? [
+						'not_created',
+						`The API refused access${http(failure)}${because(failure)}.`,
+						'Look in your seedanceapi.org dashboard whether this account and its key may do this.',
+					]
+				: [
+						'not_created',
+						`Something in front of the API refused access${http(failure)}.`,
+						`Check whether a firewall or proxy blocks this n8n. ${CHECK_BASE_URL}${said(failure)}`,
+					];
 		case 'redirected':
 			return [
 				'not_created',
 				`The base URL in the credential points elsewhere: the server redirects to ${failure.location ?? 'another address'}.`,
-				'Set the base URL in the credential to the final address. The API key was not sent there.',
+				`Set the base URL in the credential to the final address; the usual one is ${USUAL_BASE_URL}. The API key was not sent there.`,
 			];
 		default:
 			return undefined;
@@ -140,41 +168,47 @@ function explain(failure: CallFailure): [ErrorCode, string, string] | undefined 
 /** A `POST /generate` that certainly created nothing. */
 export function notCreated(failure: CallFailure): Problem {
 	const more = { httpStatus: failure.httpStatus };
+	const told = (code: ErrorCode, message: string, advice: string) =>
+		problem(code, 'no', message, `${advice} ${START_AGAIN}`, more);
 	const known = explain(failure);
-	if (known) return problem(known[0], 'no', known[1], known[2], more);
+	if (known) return told(...known);
 	switch (failure.cause) {
 		case 'invalid_request':
-			return problem(
+			return told(
 				'invalid_input',
-				'no',
 				`The API refused the request: ${failure.text || 'it gave no reason'}`,
-				'Change the value that it names, then run it again.',
-				more,
+				'Change the value that it names.',
 			);
 		case 'rate_limited':
-			return problem(
+			return told(
 				'not_created',
-				'no',
 				`The API is receiving too many requests from you${http(failure)}.`,
-				`Set Options > Batching to send fewer videos at a time, or run it again later.${said(failure)}`,
-				more,
+				`Wait a few minutes, or set Options > Batching to send fewer videos at a time.${said(failure)}`,
+			);
+		case 'out_of_time':
+			return told(
+				'not_created',
+				'The time was up before the video was started.',
+				"Raise the timeout in this workflow's settings, or send fewer items at a time.",
 			);
 		case 'unreachable':
-			return problem(
+			return told(
 				'not_created',
-				'no',
-				'The Seedance API could not be reached.',
-				`Check the base URL in the credential and this n8n's internet connection${failure.text ? ` (${failure.text})` : ''}. The video was not started; it is safe to run it again.`,
-				more,
+				`The Seedance API could not be reached${failure.text ? ` (${failure.text})` : ''}, so the video was not started.`,
+				`Check this n8n's internet connection. ${CHECK_BASE_URL}`,
 			);
 		default:
-			return problem(
-				'not_created',
-				'no',
-				`The API refused to start the video${http(failure)}.`,
-				`Check the base URL in the credential: it should be the one from the Seedance API documentation.${said(failure)}`,
-				more,
-			);
+			return failure.isApi
+				? told(
+						'not_created',
+						`The API refused to start the video${http(failure)}${because(failure)}.`,
+						'Change what it names.',
+					)
+				: told(
+						'not_created',
+						`The base URL gave an answer that is not the API's${http(failure)}.`,
+						`${CHECK_BASE_URL}${said(failure)}`,
+					);
 	}
 }
 
@@ -184,6 +218,10 @@ const WHY_UNCLEAR: Readonly<Partial<Record<CallFailure['cause'], string>>> = {
 	server_error: 'the API answered with a server error',
 };
 
+/** Where a person finds a task whose ID never arrived, and how its video is had without paying again. */
+const LOOK_FIRST =
+	'Look in your seedanceapi.org dashboard whether the task is there. With its task ID, Wait for Video gets the video without paying again.';
+
 /** A `POST /generate` whose outcome is not known: it is never sent again by itself. */
 export function maybeCreated(failure: CallFailure): Problem {
 	const why = WHY_UNCLEAR[failure.cause] ?? 'the answer was unclear';
@@ -191,7 +229,7 @@ export function maybeCreated(failure: CallFailure): Problem {
 		'maybe_created',
 		'unknown',
 		`The video may have been started, and charged: ${why}${http(failure)}.`,
-		`It was not sent a second time. Before you run it again, look in your seedanceapi.org dashboard whether the task is there; with its task ID, Get Status or Wait for Video fetches the video without paying again.${said(failure)}`,
+		`It was not sent a second time. ${LOOK_FIRST} If it is not there, send this item alone again.${said(failure)}`,
 		{ httpStatus: failure.httpStatus, taskId: failure.taskId },
 	);
 }
@@ -202,18 +240,35 @@ export function stillUnclear(): Problem {
 		'maybe_created',
 		'unknown',
 		'An earlier try of this item was sent and its outcome is not known: the video may have been started, and charged.',
-		'It is not sent again. Look in your seedanceapi.org dashboard: with the task ID from there, Wait for Video fetches the video without paying again. To start it anew on purpose, run the workflow afresh.',
+		`It is not sent again. ${LOOK_FIRST} If it is not there, send this item alone in a new run.`,
 	);
 }
 
-/** An item that was not sent because an earlier one ended the batch. */
+/** An item that was not sent because an earlier one ended the batch. `because` is the end of a sentence, or several. */
 export function notSent(because: string): Problem {
 	return problem(
 		'not_created',
 		'no',
 		`The video was not started: ${because}`,
-		'Fix the cause, then run this item again.',
+		`Mend the cause. ${START_AGAIN}`,
 	);
+}
+
+/**
+ * What nobody foresaw, so that nobody knows what it cost: `charged` is never "no". `reason` is what was thrown, or empty;
+ * `taskId` is the item's task where the node knows of one.
+ */
+export function unforeseen(reason: string, taskId: string | undefined): Problem {
+	const what = `This node ran into something unforeseen${reason ? `: ${shorten(reason, 200)}` : ''}`;
+	return taskId
+		? problem(
+				'contact_lost',
+				'unknown',
+				what,
+				`The video is not lost: use Wait for Video with task ID ${taskId}, which does not pay again.`,
+				{ taskId },
+			)
+		: problem('maybe_created', 'unknown', what, LOOK_FIRST);
 }
 
 /** Values that were refused before any request. `sentences` come from the checks. */
@@ -221,25 +276,28 @@ export function invalidInput(sentences: readonly string[]): Problem {
 	return problem(
 		'invalid_input',
 		'no',
-		sentences.join(' '),
-		'Correct the value, then run it again.',
+		sentences.length > 1 ? `${sentences.length} values cannot be used.` : sentences.join(''),
+		sentences.length > 1
+			? [...sentences, `Correct these values. ${START_AGAIN}`].join('\n')
+			: `Correct this value. ${START_AGAIN}`,
 	);
 }
 
-/** A credential that cannot be used; `reason` is a sentence, or empty. */
-export function credentialProblem(reason: string): Problem {
+/** A credential that cannot be used; `reason` is a sentence, or empty. `name`: the credential's, as its user called it. */
+export function credentialProblem(reason: string, name: string | undefined): Problem {
+	const which = name ? `the credential "${name}"` : 'the Seedance credential of this node';
 	return problem(
 		'invalid_api_key',
 		'no',
 		reason || 'The Seedance credential could not be read.',
-		'Open the credential "Seedance API" of this node and correct it.',
+		`Open ${which} and correct it.`,
 	);
 }
 
 /** A run that would cost more than the user's limit. */
 export function tooManyCredits(credits: number, videos: number, limit: number): Problem {
 	return problem(
-		'invalid_input',
+		'over_limit',
 		'no',
 		`The ${videos === 1 ? 'video' : `${videos} videos`} would cost ${credits} credits, more than Maximum Credits per Run (${limit}).`,
 		'Nothing was started. Raise Options > Maximum Credits per Run, send fewer items, or choose cheaper settings.',
@@ -256,7 +314,7 @@ export function taskFailed(
 		'task_failed',
 		chargedBy(consumedCredits),
 		`The video could not be generated (task ${taskId})${reason ? `: ${shorten(reason, 300)}` : '. The API gave no reason.'}`,
-		'Change the prompt or the image if the reason names them, then generate it again.',
+		'Change the prompt or the image if the reason names them. Another video for this item is paid for anew.',
 		{ taskId },
 	);
 }
@@ -308,14 +366,17 @@ export function stopped(taskId: string): Problem {
 
 /** A task that could not be read any more. */
 export function contactLost(taskId: string, failure: CallFailure): Problem {
-	const why =
-		failure.cause === 'unreachable' || failure.cause === 'no_answer'
-			? 'the Seedance API could not be reached'
-			: `the API gave no usable answer${http(failure)}`;
+	const WHY: Partial<Record<CallFailure['cause'], string>> = {
+		unreachable: 'the Seedance API could not be reached',
+		no_answer: 'the Seedance API could not be reached',
+		rate_limited: `the API is receiving too many requests from you${http(failure)}`,
+		firewall: `the firewall in front of the Seedance API blocked this n8n${http(failure)}`,
+	};
+	const why = WHY[failure.cause] ?? `the API gave no usable answer${http(failure)}`;
 	return problem(
 		'contact_lost',
 		'unknown',
-		`Contact lost with task ${taskId}: ${why}, also when asked again.`,
+		`Contact lost with task ${taskId}: ${why}, even after several attempts.`,
 		`The video is not lost: use Wait for Video or Get Status with task ID ${taskId} later, which does not pay again.${said(failure)}`,
 		{ taskId, httpStatus: failure.httpStatus },
 	);
@@ -335,8 +396,8 @@ export function readRefused(taskId: string, failure: CallFailure): Problem {
 	}
 	const [code, what, advice] = explain(failure) ?? [
 		'contact_lost',
-		`The API refused to tell the state of the task${http(failure)}.`,
-		`Check the task ID and the base URL in the credential.${said(failure)}`,
+		`The API refused to tell the state of the task${http(failure)}${failure.isApi ? because(failure) : ''}.`,
+		failure.isApi ? 'Check the task ID.' : CHECK_BASE_URL,
 	];
 	return problem(
 		code === 'not_created' ? 'contact_lost' : code,
@@ -367,9 +428,18 @@ export function downloadFailed(
 	);
 }
 
-/** Marks a message with its item where there are several, counted from 0 as everywhere in n8n. */
+/** Marks a message with its item where there are several: counted from 0 as n8n's messages do, and as a person counts. */
 export function withItem(message: string, itemIndex: number, itemCount: number): string {
-	return itemCount > 1 ? `${message} [item ${itemIndex}]` : message;
+	return itemCount > 1
+		? `${message} [item ${itemIndex}] (number ${itemIndex + 1} of ${itemCount})`
+		: message;
+}
+
+const HTML: Readonly<Record<string, string>> = { '&': '&amp;', '<': '&lt;', '>': '&gt;' };
+
+/** A text as n8n's editor shows a description: as HTML, in which a line break is a tag and foreign signs are escaped. */
+function asHtml(text: string): string {
+	return text.replace(/[&<>]/g, (sign) => HTML[sign]).replace(/\n/g, '<br />');
 }
 
 /**
@@ -382,7 +452,8 @@ export function nodeError(
 	found: Problem,
 	context: IDataObject = {},
 ): NodeApiError | NodeOperationError {
-	const { description, httpStatus } = found;
+	const { httpStatus } = found;
+	const description = asHtml(found.description);
 	// n8n takes any error whose message holds this spelling for a run that a person stopped.
 	const message = found.message.replace(/canceled/g, 'cancelled').replace(/Canceled/g, 'Cancelled');
 	const response: JsonObject = { message, description };

@@ -5,6 +5,11 @@ export function isObject(value: unknown): value is Record<string, unknown> {
 	return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
+/** A copy of an object without some of its keys. */
+export function without<T>(object: Record<string, T>, ...keys: string[]): Record<string, T> {
+	return Object.fromEntries(Object.entries(object).filter(([key]) => !keys.includes(key)));
+}
+
 /** A non-empty text or a number as text; undefined for everything else. */
 export function textOf(value: unknown): string | undefined {
 	if (typeof value === 'number' && Number.isFinite(value)) return String(value);

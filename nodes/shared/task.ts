@@ -1,7 +1,8 @@
 /** A task as the API tells it, and as the nodes give it out. */
 import type { IDataObject } from 'n8n-workflow';
 
-import { isObject, numberOf, readableText, textOf, withoutSecrets } from './json';
+import { reasonIn } from './envelope';
+import { isObject, numberOf, readableText, textOf, without, withoutSecrets } from './json';
 import { creditsOf } from './pricing';
 import { checkSettings } from './videoRequest';
 
@@ -25,13 +26,50 @@ export interface Task {
 	raw: IDataObject;
 }
 
-/** Task ids are short tokens of any form; blanks, quotes or brackets are a mapping gone wrong or an attack. */
+/** Characters of a task ID. */
+const TASK_ID_MAX_LENGTH = 500;
+/** What an expression leaves that found nothing. */
+const BROKEN = /\{\{|\}\}|\[object |^(undefined|null|NaN)$/;
+
+/**
+ * Whether a text can be a task ID. The API promises no form of it, so whatever it gave may be asked for again; only
+ * the leftovers of a broken expression and control characters are refused.
+ */
 export function isTaskId(text: string): boolean {
-	return /^[^\s\p{C}{}<>"']{1,200}$/u.test(text);
+	return (
+		text.length > 0 &&
+		text.length <= TASK_ID_MAX_LENGTH &&
+		!/[\p{Cc}\p{Cs}]/u.test(text) &&
+		!BROKEN.test(text)
+	);
 }
 
-const SUCCESS_WORDS = ['SUCCESS', 'SUCCEEDED', 'COMPLETED'];
-const FAILURE_WORDS = ['FAILED', 'ERROR', 'CANCELLED', 'CANCELED', 'EXPIRED'];
+/**
+ * The words for an end, of the API and of those that clients guard against. One list, for reading and for callbacks.
+ * Source: the contract's notes, "Bodies", and the neighbours of this API.
+ */
+const SUCCESS_WORDS = [
+	'SUCCESS',
+	'SUCCEED',
+	'SUCCEEDED',
+	'COMPLETE',
+	'COMPLETED',
+	'DONE',
+	'FINISHED',
+];
+const FAILURE_WORDS = [
+	'FAIL',
+	'FAILED',
+	'FAILURE',
+	'ERROR',
+	'REJECTED',
+	'CANCELLED',
+	'CANCELED',
+	'EXPIRED',
+];
+
+/** Milliseconds for which a success without a video is read again before it counts as having none. */
+export const NO_VIDEO_GRACE_MS = 30_000;
 
 /** The state behind a status word, in any case. An unknown word means "still running". */
 export function stateOf(statusWord: string): TaskState {
@@ -49,11 +87,43 @@ export function hasEnded(task: Task): boolean {
 	return task.state === 'failed' || hasVideo(task);
 }
 
-/** The video's link: `response[0]` by the document; a bare text is taken too. */
-function videoUrlOf(response: unknown): string | null {
-	const list: unknown[] = Array.isArray(response) ? response : [response];
-	const url = list.map(textOf).find((text) => text && /^https?:\/\//i.test(text));
-	return url ?? null;
+/** Where the link of a video stands in an object, the likeliest first. */
+const URL_NAMES = [
+	'video_url',
+	'videoUrl',
+	'url',
+	'video',
+	'videos',
+	'output',
+	'result',
+	'download_url',
+];
+/** The places of a task that can hold its video. Never its `request`, which holds links of the user's. */
+const VIDEO_PLACES = ['response', ...URL_NAMES];
+const URL_DEPTH = 4;
+
+/** The first web link in a value: a text, a list, or an object under one of the usual names. */
+function linkIn(value: unknown, depth = URL_DEPTH): string | undefined {
+	const text = textOf(value);
+	if (text !== undefined) return /^https?:\/\/\S+$/i.test(text) ? text : undefined;
+	if (depth === 0) return undefined;
+	const inner: unknown[] = Array.isArray(value)
+		? value
+		: isObject(value)
+			? URL_NAMES.map((name) => value[name])
+			: [];
+	return inner.map((one) => linkIn(one, depth - 1)).find((link) => link !== undefined);
+}
+
+/** The video's link: `response[0]` by the document; other forms are taken too. */
+function videoUrlOf(data: Record<string, unknown>): string | null {
+	const links = VIDEO_PLACES.map((name) => linkIn(data[name]));
+	return links.find((link) => link !== undefined) ?? null;
+}
+
+/** The reason of a failed task, wherever the API put it. */
+function reasonOf(data: Record<string, unknown>): string | undefined {
+	return reasonIn(without(data, 'request', 'response'));
 }
 
 /**
@@ -62,21 +132,23 @@ function videoUrlOf(response: unknown): string | null {
  */
 export function readTask(taskId: string, data: unknown, apiKey: string): Task | undefined {
 	if (!isObject(data)) return undefined;
-	const statusWord = textOf(data.status);
+	const statusWord = textOf(data.status) ?? textOf(data.state);
 	const answeredId = textOf(data.task_id);
 	if (!statusWord || (answeredId !== undefined && answeredId !== taskId)) return undefined;
+	const state = stateOf(statusWord);
+	const reason = textOf(data.error_message) ?? (state === 'failed' ? reasonOf(data) : undefined);
 	const request = isObject(data.request) ? data.request : {};
 	const settings = checkSettings({ ...request, generateAudio: request.generate_audio });
 	return {
 		taskId,
-		state: stateOf(statusWord),
+		state,
 		statusWord,
-		videoUrl: videoUrlOf(data.response),
+		videoUrl: videoUrlOf(data),
 		prompt: textOf(request.prompt) ?? null,
 		consumedCredits: numberOf(data.consumed_credits),
 		estimatedCredits: settings.ok ? creditsOf(settings.value) : null,
 		createdAt: textOf(data.created_at) ?? null,
-		errorMessage: readableText(textOf(data.error_message) ?? '', apiKey) || null,
+		errorMessage: readableText(reason ?? '', apiKey) || null,
 		raw: withoutSecrets(data, apiKey),
 	};
 }
@@ -102,6 +174,8 @@ export interface KnownTask {
 	taskId: string | null;
 	prompt: string | null;
 	estimatedCredits: number | null;
+	/** Milliseconds since 1970 at which this execution has started it; absent for any other task. */
+	createdAt?: number;
 }
 
 /** The item of a task that was not read (yet). `created` is false when no task came to be. */
@@ -136,7 +210,11 @@ export function taskItem(task: Task, known?: KnownTask): TaskItem {
 	};
 }
 
-/** The API's own data as an item. Older n8n runs a node again when an item has `error` at its top (measured). */
-export function rawItem(raw: IDataObject): IDataObject {
-	return Object.fromEntries(Object.entries(raw).filter(([key]) => key !== 'error'));
+/**
+ * The API's own data as an item, which always carries the ID that this node knows. Older n8n runs a node again when an item
+ * has `error` at its top (measured).
+ */
+export function rawItem(raw: IDataObject, taskId: string | null = null): IDataObject {
+	const shown = without(raw, 'error');
+	return taskId === null ? shown : { ...shown, task_id: taskId };
 }

@@ -1,23 +1,24 @@
 /**
- * When to look at which task next. Knows nothing of HTTP or n8n: reading and the clock are handed in.
+ * When to read which task next. Knows nothing of HTTP or n8n: reading and the clock are handed in.
  *
  * Rules that must not regress:
  * - all tasks are watched together, so N tasks take as long as the slowest;
  * - one task's end never ends or hides another;
- * - there is always an end: each task ends by itself, by its limit of failed reads, by the deadline
- *   (with one last look), or by Stop.
+ * - passing trouble never ends a wait before its deadline: a paid video is worth waiting for;
+ * - there is always an end: each task ends by itself, by the deadline, or by Stop, and no read outlasts the deadline.
  */
-import { PARALLEL_READS, READ_MAX_FAILURES, RETRY_AFTER_MAX_MS, type Read } from './api';
-import { limiter, type Clock } from './clock';
+import { READ_MAX_FAILURES, type Read } from './api';
+import { RETRY_AFTER_MAX_MS } from './brake';
+import type { Clock } from './clock';
 import type { CallFailure } from './errors';
-import type { Task } from './task';
+import { hasEnded, NO_VIDEO_GRACE_MS, type Task } from './task';
 
 /** Seconds. What "Check Every" starts with, and how far it grows by itself. */
 export const POLL_INTERVAL_SECONDS = 5;
 export const POLL_INTERVAL_MAX_SECONDS = 15;
 export const POLL_GROWTH = 1.25;
 /**
- * Most videos take 1 to 2 minutes. Meanwhile the interval stays below these seconds, with which one of 90 seconds is looked at
+ * Most videos take 1 to 2 minutes. Meanwhile the interval stays below these seconds, with which one of 90 seconds is read
  * 12 times and noticed after 4 seconds (`npm run bench -- notice`); later it is this share of the time waited.
  */
 export const POLL_INTERVAL_USUAL_SECONDS = 8.5;
@@ -26,8 +27,10 @@ export const POLL_SHARE = 0.07;
 export const POLL_JITTER = 0.1;
 /** Minutes. */
 export const TIMEOUT_MINUTES = 15;
-/** Milliseconds kept back from the workflow's own time limit, to hand out the results. */
-export const EXECUTION_RESERVE_MS = 10_000;
+/** Milliseconds before the deadline at which a task is read for the last time, and the least that a read gets. */
+export const LAST_READ_MS = 2_000;
+/** Milliseconds for which "no such task" is not believed of a task that was started, or read, just before. */
+export const NOT_FOUND_GRACE_MS = 60_000;
 
 /** How the wait for one task ended. */
 export type Ending =
@@ -37,13 +40,6 @@ export type Ending =
 	| { outcome: 'refused'; failure: CallFailure }
 	| { outcome: 'stopped' };
 
-export interface WaitLimits {
-	/** Milliseconds from now. */
-	timeoutMs: number;
-	/** Milliseconds between two looks at one task; the wait grows from here, and never undercuts it. */
-	intervalMs: number;
-}
-
 /** Milliseconds: how far the interval may have grown after `waitedMs`. */
 function longestInterval(waitedMs: number): number {
 	const usual = Math.max(POLL_INTERVAL_USUAL_SECONDS * 1000, waitedMs * POLL_SHARE);
@@ -51,106 +47,132 @@ function longestInterval(waitedMs: number): number {
 }
 
 /**
- * Milliseconds to the next look, with jitter, after `looks` earlier intervals and when `waitedMs` have passed. Give Infinity
+ * Milliseconds to the next read, with jitter, after `reads` earlier intervals and when `waitedMs` have passed. Give Infinity
  * for a task that could not be read: trouble gets all the time it may.
  */
 export function nextInterval(
-	looks: number,
+	reads: number,
 	waitedMs: number,
 	intervalMs: number,
 	random: number,
 ): number {
-	const grown = Math.min(intervalMs * POLL_GROWTH ** looks, longestInterval(waitedMs));
+	const grown = Math.min(intervalMs * POLL_GROWTH ** reads, longestInterval(waitedMs));
 	return Math.max(intervalMs, grown * (1 + POLL_JITTER * (2 * random - 1)));
-}
-
-/**
- * The time a wait may take, in milliseconds: the user's minutes, capped by the workflow's own limit
- * (seconds; 0 or less means none) less what has passed of it and a reserve.
- */
-export function timeoutMs(
-	minutes: number,
-	executionTimeoutSeconds: number | undefined,
-	elapsedMs = 0,
-): number {
-	const wanted = minutes * 60_000;
-	if (!executionTimeoutSeconds || executionTimeoutSeconds <= 0) return wanted;
-	const most = executionTimeoutSeconds * 1000 - elapsedMs - EXECUTION_RESERVE_MS;
-	return Math.max(0, Math.min(wanted, most));
-}
-
-/** `paused` is how many intervals have passed since `startedAt` before the first look: 1 for a new task, or none. */
-async function watchOne(
-	read: () => Promise<Read>,
-	paused: number,
-	startedAt: number,
-	deadline: number,
-	intervalMs: number,
-	clock: Clock,
-): Promise<Ending> {
-	let failures = 0;
-	let statusWord: string | null = null;
-	let lastFailure: CallFailure | undefined;
-	for (let looks = paused; ; looks++) {
-		const isLastLook = clock.now() >= deadline;
-		const result = await read();
-		const isRead = result.outcome === 'task';
-		const waitedMs = isRead ? clock.now() - startedAt : Infinity;
-		let pauseMs = nextInterval(looks, waitedMs, intervalMs, clock.random());
-		if (result.outcome === 'task') {
-			if (result.task.state !== 'running') return { outcome: 'finished', task: result.task };
-			failures = 0;
-			lastFailure = undefined;
-			statusWord = result.task.statusWord;
-		} else if (result.outcome === 'final') {
-			return { outcome: 'refused', failure: result.failure };
-		} else {
-			failures++;
-			lastFailure = result.failure;
-			if (failures >= READ_MAX_FAILURES) {
-				return { outcome: 'lost', failure: result.failure };
-			}
-			const asked = Math.min(result.failure.retryAfterMs ?? 0, RETRY_AFTER_MAX_MS);
-			pauseMs = Math.max(pauseMs, asked);
-		}
-		const left = deadline - clock.now();
-		if (isLastLook || left <= 0) {
-			// A task that was never read must not be reported as "still being made".
-			return statusWord === null && lastFailure
-				? { outcome: 'lost', failure: lastFailure }
-				: { outcome: 'timeout', statusWord };
-		}
-		if (!(await clock.sleep(Math.min(pauseMs, left)))) return { outcome: 'stopped' };
-	}
 }
 
 /** One task to watch. */
 export interface Watched {
-	read: () => Promise<Read>;
+	/** Reads it, by the deadline (milliseconds since 1970). Must not throw. */
+	read: (deadline: number) => Promise<Read>;
 	/** Whether it was started just now, and so cannot be ready before the first interval has passed. */
 	isNew: boolean;
+	/** Milliseconds since 1970 at which this execution has started it; undefined for any other task. */
+	createdAt?: number;
+}
+
+export interface Wait {
+	clock: Clock;
+	/** Milliseconds since 1970, from which the intervals are reckoned. */
+	startedAt: number;
+	/** Milliseconds since 1970. */
+	deadline: number;
+	/** Milliseconds between two reads of one task; they grow from here, and never undercut it. */
+	intervalMs: number;
+}
+
+/** Failures that mean nothing any more once the API has answered well: something in between has changed for a moment. */
+const PASSING_LATER: ReadonlyArray<CallFailure['cause']> = [
+	'redirected',
+	'refused',
+	'invalid_request',
+];
+
+/** What the reads of one task have shown so far. */
+interface Progress {
+	statusWord: string | null;
+	/** Reads that failed in a row. */
+	failures: number;
+	lastFailure?: CallFailure;
+	/** Milliseconds since 1970 at which the API last knew of it. */
+	seenAt?: number;
+	/** Milliseconds since 1970 at which it was first seen as a success without a video. */
+	emptySince?: number;
+}
+
+/** Whether a refusal is the end of a wait, or may pass. */
+function isEnd({ cause }: CallFailure, { seenAt }: Progress, now: number): boolean {
+	if (seenAt === undefined) return true;
+	if (cause === 'task_not_found') return now - seenAt >= NOT_FOUND_GRACE_MS;
+	return !PASSING_LATER.includes(cause);
+}
+
+/** The end of a wait that one read brings, or undefined when it goes on; notes what the read has shown. */
+function take(read: Read, progress: Progress, now: number): Ending | undefined {
+	if (read.outcome !== 'task') {
+		const { failure } = read;
+		if (read.outcome === 'final' && isEnd(failure, progress, now)) {
+			return { outcome: 'refused', failure };
+		}
+		// Being asked to slow down is no failure of the API's.
+		if (failure.cause !== 'rate_limited') progress.failures++;
+		progress.lastFailure = failure;
+		return undefined;
+	}
+	const { task } = read;
+	progress.statusWord = task.statusWord;
+	progress.seenAt = now;
+	progress.failures = 0;
+	progress.lastFailure = undefined;
+	if (hasEnded(task)) return { outcome: 'finished', task };
+	if (task.state === 'running') return undefined;
+	progress.emptySince ??= now;
+	return now - progress.emptySince >= NO_VIDEO_GRACE_MS ? { outcome: 'finished', task } : undefined;
+}
+
+/** The end of a wait whose time is up. A task that could not be read must not be reported as "still being made". */
+function timeUp({ statusWord, failures, lastFailure }: Progress, read: Read): Ending {
+	if (read.outcome === 'task' && read.task.state !== 'running') {
+		return { outcome: 'finished', task: read.task };
+	}
+	const isLost = lastFailure && (statusWord === null || failures >= READ_MAX_FAILURES);
+	return isLost ? { outcome: 'lost', failure: lastFailure } : { outcome: 'timeout', statusWord };
+}
+
+/** Milliseconds from one read to the next. */
+function pauseAfter(
+	read: Read,
+	reads: number,
+	waitedMs: number,
+	{ intervalMs, clock }: Wait,
+): number {
+	if (read.outcome === 'task') {
+		// One whose video is about to come is not waited for longer than need be.
+		if (read.task.state !== 'running') return intervalMs;
+		return nextInterval(reads, waitedMs, intervalMs, clock.random());
+	}
+	const asked = Math.min(read.failure.retryAfterMs ?? 0, RETRY_AFTER_MAX_MS);
+	return Math.max(nextInterval(reads, Infinity, intervalMs, clock.random()), asked);
 }
 
 /**
- * Watches all tasks together until each has ended. Gives one ending per task, in their order; never
- * throws as long as the readers do not.
+ * Watches one task until it has ended, its time is up, or Stop comes. Never throws as long as the reader does not.
+ * Reads at growing intervals, ever more slowly while it cannot be read, and for the last time shortly before the deadline.
  */
-export async function watchTasks(
-	tasks: readonly Watched[],
-	limits: WaitLimits,
-	clock: Clock,
-): Promise<Ending[]> {
-	const inTurn = limiter(PARALLEL_READS);
-	const { timeoutMs: limitMs, intervalMs } = limits;
-	const startedAt = clock.now();
-	const deadline = startedAt + limitMs;
-	return await Promise.all(
-		tasks.map(async ({ read, isNew }): Promise<Ending> => {
-			const pauseMs = isNew ? Math.min(intervalMs, limitMs) : 0;
-			if (pauseMs > 0 && !(await clock.sleep(pauseMs))) return { outcome: 'stopped' };
-			const paused = isNew ? 1 : 0;
-			const readInTurn = async () => await inTurn(read);
-			return await watchOne(readInTurn, paused, startedAt, deadline, intervalMs, clock);
-		}),
-	);
+export async function watchTask(watched: Watched, wait: Wait): Promise<Ending> {
+	const { clock, startedAt, deadline, intervalMs } = wait;
+	const { isNew, read, createdAt } = watched;
+	const progress: Progress = { statusWord: null, failures: 0, seenAt: createdAt };
+	const firstPause = isNew ? Math.min(intervalMs, deadline - LAST_READ_MS - clock.now()) : 0;
+	if (firstPause > 0 && !(await clock.sleep(firstPause))) return { outcome: 'stopped' };
+	for (let reads = isNew ? 1 : 0; ; reads++) {
+		const readUntil = Math.max(deadline, clock.now() + LAST_READ_MS);
+		const result = await read(readUntil);
+		const now = clock.now();
+		const ending = take(result, progress, now);
+		if (ending) return ending;
+		const left = deadline - LAST_READ_MS - now;
+		if (left <= 0) return timeUp(progress, result);
+		const pauseMs = pauseAfter(result, reads, now - startedAt, wait);
+		if (!(await clock.sleep(Math.min(pauseMs, left)))) return { outcome: 'stopped' };
+	}
 }

@@ -53,6 +53,7 @@ export class JumpClock {
 		return {
 			now: () => this.time,
 			random: () => this.random(),
+			untied: () => this.clock(),
 			sleep: async (ms, cancel) =>
 				!signal?.aborted && !cancel?.aborted && (await this.sleep(ms, owner, cancel)),
 		};

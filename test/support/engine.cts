@@ -565,6 +565,7 @@ export function fastClock(
 		const start = real.now();
 		return {
 			...real,
+			untied: () => fastClock(realClock, speed)(),
 			now: () => start + (real.now() - start) * speed(),
 			sleep: async (ms, cancel) =>
 				await real.sleep(ms / (cancel ? Math.min(speed(), DEADLINE_SPEED) : speed()), cancel),

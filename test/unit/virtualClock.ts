@@ -45,6 +45,15 @@ export class VirtualClock implements Clock {
 		return this.stopped || cancel?.aborted ? false : await this.until(ms, true, cancel);
 	}
 
+	untied(): Clock {
+		return {
+			now: () => this.time,
+			random: () => this.random(),
+			untied: () => this.untied(),
+			sleep: async (ms, cancel) => !cancel?.aborted && (await this.until(ms, false, cancel)),
+		};
+	}
+
 	/** Sleepers that nobody has woken yet: timers that a real clock would hold. */
 	get asleep(): number {
 		return this.sleepers.length;

@@ -6,6 +6,7 @@ import { creditsOf } from '../../shared/pricing';
 import { checkSettings } from '../../shared/videoRequest';
 import { rawFields, unreadable } from '../parameters';
 import { NOTHING_KNOWN, type Result } from '../results';
+import type { Run } from '../run';
 
 function estimate(context: IExecuteFunctions, itemIndex: number): Result {
 	try {
@@ -29,6 +30,6 @@ function estimate(context: IExecuteFunctions, itemIndex: number): Result {
 }
 
 /** Gives one estimate per item, in order. */
-export async function estimateCost(context: IExecuteFunctions): Promise<Result[]> {
+export async function estimateCost({ context }: Run): Promise<Result[]> {
 	return context.getInputData().map((_, itemIndex) => estimate(context, itemIndex));
 }

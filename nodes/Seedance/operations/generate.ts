@@ -1,16 +1,16 @@
 /** Generate Without Waiting: starts the videos and gives their task ids at once; a callback tells their end. */
-import type { IExecuteFunctions } from 'n8n-workflow';
-
 import { signedCallbackUrl } from '../../shared/callback';
-import type { Clock } from '../../shared/clock';
 import { invalidInput } from '../../shared/errors';
+import { resultOfTask } from '../follow';
 import { metadataEntries, rawFields, readOptions } from '../parameters';
+import type { CallbackOf } from '../prepare';
 import { inOrder, sameForAll, type Result } from '../results';
-import { submitAll, type CallbackOf } from '../submit';
+import type { Run } from '../run';
+import { submitAll } from '../submit';
 
 /** Gives one result per item, in order: a task that was started, or why not. */
-export async function generate(context: IExecuteFunctions, clock: Clock): Promise<Result[]> {
-	const count = context.getInputData().length;
+export async function generate(run: Run): Promise<Result[]> {
+	const { context, count } = run;
 	const { options, problems } = readOptions(context);
 	if (problems.length) return sameForAll(count, invalidInput(problems));
 	const callbackOf: CallbackOf = (itemIndex, { apiKey, isLocal }) => {
@@ -18,10 +18,11 @@ export async function generate(context: IExecuteFunctions, clock: Clock): Promis
 		const entries = metadataEntries(raw.callbackMetadata);
 		return signedCallbackUrl(raw.callbackUrl, entries, apiKey, isLocal);
 	};
-	const { followed, failed } = await submitAll(context, options, clock, callbackOf);
+	const { pending, failed } = await submitAll(run, options, callbackOf);
 	const results = new Map(failed);
-	for (const { itemIndex, known, output, raw } of followed) {
-		results.set(itemIndex, { known, output, raw });
+	for (const { itemIndex, known, output, raw, task } of pending) {
+		const isOver = task && task.state !== 'running';
+		results.set(itemIndex, { ...(isOver ? resultOfTask(known, task) : { known }), output, raw });
 	}
 	return inOrder(count, results);
 }

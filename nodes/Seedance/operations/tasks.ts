@@ -1,20 +1,19 @@
-/** The tasks that Get Status and Wait for Video look at: the Task ID of each item, checked. */
-import type { IExecuteFunctions } from 'n8n-workflow';
-
+/** The tasks that Get Status and Wait for Video read: the Task ID of each item, checked. */
 import { invalidInput } from '../../shared/errors';
 import { textOf } from '../../shared/json';
 import { isTaskId } from '../../shared/task';
 import { shorten } from '../../shared/videoRequest';
 import { accountOf } from '../account';
-import type { Followed } from '../follow';
+import type { PendingTask } from '../follow';
 import { readOutput, unreadable, type Output } from '../parameters';
 import { NOTHING_KNOWN, type Result } from '../results';
+import type { Run } from '../run';
 
 async function taskOf(
-	context: IExecuteFunctions,
+	{ context }: Run,
 	itemIndex: number,
 	downloadsByDefault: boolean,
-): Promise<Followed | { result: Result }> {
+): Promise<PendingTask | { result: Result }> {
 	let value: unknown;
 	let output: Output;
 	try {
@@ -43,15 +42,15 @@ async function taskOf(
 
 /** The tasks of all items, and the items without a usable one. */
 export async function tasksOf(
-	context: IExecuteFunctions,
+	run: Run,
 	downloadsByDefault: boolean,
-): Promise<{ followed: Followed[]; failed: Map<number, Result> }> {
-	const followed: Followed[] = [];
+): Promise<{ pending: PendingTask[]; failed: Map<number, Result> }> {
+	const pending: PendingTask[] = [];
 	const failed = new Map<number, Result>();
-	for (let itemIndex = 0; itemIndex < context.getInputData().length; itemIndex++) {
-		const task = await taskOf(context, itemIndex, downloadsByDefault);
+	for (let itemIndex = 0; itemIndex < run.count; itemIndex++) {
+		const task = await taskOf(run, itemIndex, downloadsByDefault);
 		if ('result' in task) failed.set(itemIndex, task.result);
-		else followed.push(task);
+		else pending.push(task);
 	}
-	return { followed, failed };
+	return { pending, failed };
 }

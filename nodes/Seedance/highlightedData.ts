@@ -1,0 +1,63 @@
+/**
+ * Highlighted data of an execution: the IDs and the credits of the videos that it has started. n8n keeps it also when the
+ * execution is stopped, which is when the output is lost; it shows it on registered and licensed instances.
+ */
+import type { IExecuteFunctions } from 'n8n-workflow';
+
+import { isObject, numberOf, readableText } from '../shared/json';
+
+/** Names under which n8n keeps them. */
+export const TASKS = 'seedance_tasks';
+export const CREDITS = 'seedance_credits';
+/** Characters that n8n keeps of a value. */
+const VALUE_MAX_LENGTH = 255;
+/** What stands before the newest IDs where there is no room for all. */
+const MORE = '… ';
+
+interface CustomData {
+	get: (key: string) => unknown;
+	set: (key: string, value: unknown) => unknown;
+}
+
+function isCustomData(value: unknown): value is CustomData {
+	return isObject(value) && typeof value.get === 'function' && typeof value.set === 'function';
+}
+
+/** n8n's store of highlighted data: on the context, or where expressions find it in older versions. */
+function customDataOf(context: IExecuteFunctions): CustomData | undefined {
+	const own: unknown = Reflect.get(context, 'customData');
+	if (isCustomData(own)) return own;
+	const execution: unknown = context.getWorkflowDataProxy(0).$execution;
+	const found: unknown = isObject(execution) ? execution.customData : undefined;
+	return isCustomData(found) ? found : undefined;
+}
+
+/** The list with one more ID at its end; the oldest give way where they do not all fit. */
+export function withTask(list: string, taskId: string): string {
+	const all = [...list.replace(MORE, '').split(', ').filter(Boolean), taskId];
+	const whole = all.join(', ');
+	if (whole.length <= VALUE_MAX_LENGTH) return whole;
+	let shown = taskId.slice(0, VALUE_MAX_LENGTH - MORE.length);
+	for (const id of all.slice(0, -1).reverse()) {
+		if (MORE.length + id.length + 2 + shown.length > VALUE_MAX_LENGTH) break;
+		shown = `${id}, ${shown}`;
+	}
+	return `${MORE}${shown}`;
+}
+
+/**
+ * Adds a task that was just started, with its credits by the price table. Never throws: n8n takes ten values only, which
+ * are the user's as well, and a paid result does not depend on them.
+ */
+export function highlight(context: IExecuteFunctions, taskId: string, credits: number): void {
+	try {
+		const data = customDataOf(context);
+		if (!data) return;
+		const tasks: unknown = data.get(TASKS);
+		data.set(TASKS, withTask(typeof tasks === 'string' ? tasks : '', taskId));
+		data.set(CREDITS, String((numberOf(data.get(CREDITS)) ?? 0) + credits));
+	} catch (error) {
+		const reason = error instanceof Error ? readableText(error.message, '') : '';
+		context.logger.warn(`Seedance could not add to the highlighted data: ${reason}`);
+	}
+}

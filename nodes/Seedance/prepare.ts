@@ -1,0 +1,130 @@
+/** From one input item to a request that may be sent: everything about it is checked before anything is paid for. */
+import { createHash } from 'crypto';
+import type { IExecuteFunctions } from 'n8n-workflow';
+
+import type { Account } from '../shared/api';
+import { invalidInput, type Problem } from '../shared/errors';
+import type { MemoryKeys } from '../shared/memory';
+import { creditsOf } from '../shared/pricing';
+import type { KnownTask } from '../shared/task';
+import {
+	checkVideoRequest,
+	requestKey,
+	shorten,
+	type Checked,
+	type VideoRequest,
+} from '../shared/videoRequest';
+import { accountOf } from './account';
+import { imageLink } from './imageFile';
+import { rawFields, readOutput, textParameter, unreadable, type Output } from './parameters';
+import { NOTHING_KNOWN } from './results';
+import type { Run } from './run';
+
+/** The parameters that every video has. */
+const VIDEO_FIELDS = [
+	'prompt',
+	'aspectRatio',
+	'resolution',
+	'duration',
+	'generateAudio',
+	'fixedLens',
+] as const;
+
+/** The parameters that shape a video: the ones read here, and nothing else. A changed one makes another video at a retry. */
+const SHAPING_FIELDS = [...VIDEO_FIELDS, 'imageSource', 'imageUrl', 'imageBinaryField'] as const;
+
+/** An item that may be sent. */
+export interface Prepared {
+	itemIndex: number;
+	request: VideoRequest;
+	account: Account;
+	memoryKeys: MemoryKeys;
+	known: KnownTask;
+	output: Output;
+}
+
+/** The address to which the end of an item's task is told; undefined for none. May throw what an expression throws. */
+export type CallbackOf = (itemIndex: number, account: Account) => Checked<string | undefined>;
+
+/**
+ * SHA-256 (hex) of the settings that shape a video, as they stand in the workflow: expressions unevaluated, because what they
+ * give may differ at each try, and that is no other video.
+ */
+export function settingsKey(context: IExecuteFunctions): string {
+	const { parameters } = context.getNode();
+	const settings = SHAPING_FIELDS.map((name) => parameters[name] ?? null);
+	return createHash('sha256').update(JSON.stringify(settings)).digest('hex');
+}
+
+/** Under which an item is remembered. Version 1 of this package took the evaluated request for it. */
+function memoryKeysOf(run: Run, itemIndex: number, settings: string, request: string): MemoryKeys {
+	if (run.isTool) return [request];
+	const place = `${run.runIndex}:${itemIndex}`;
+	return [`${place}:${settings}`, `${place}:${request}`];
+}
+
+/** The image of an item: its link, and what identifies a file whose link differs each time. */
+async function readImage(
+	{ context }: Run,
+	itemIndex: number,
+	account: Account,
+): Promise<Checked<{ imageUrl?: unknown; identity?: string }>> {
+	const source = textParameter(context, itemIndex, 'imageSource', 'none');
+	switch (source) {
+		case 'none':
+			return { ok: true, value: {} };
+		case 'url':
+			return { ok: true, value: rawFields(context, itemIndex, ['imageUrl']) };
+		case 'binary': {
+			const field = textParameter(context, itemIndex, 'imageBinaryField', 'data');
+			const link = await imageLink(context, itemIndex, field, account.isLocal);
+			if ('problem' in link) return { ok: false, problems: [link.problem] };
+			return { ok: true, value: { imageUrl: link.url, identity: link.identity } };
+		}
+		default: {
+			const problem = `Image "${shorten(source, 60)}" is not possible. Allowed: none, url, binary.`;
+			return { ok: false, problems: [problem] };
+		}
+	}
+}
+
+/**
+ * Reads and checks one item. Gives all that is wrong with it at once. Never throws. `settings`: see {@link settingsKey}.
+ */
+export async function prepare(
+	run: Run,
+	itemIndex: number,
+	settings: string,
+	callbackOf: CallbackOf,
+): Promise<Prepared | { known: KnownTask; problem: Problem }> {
+	const { context } = run;
+	let known = NOTHING_KNOWN;
+	try {
+		const raw = rawFields(context, itemIndex, VIDEO_FIELDS);
+		known = { ...NOTHING_KNOWN, prompt: typeof raw.prompt === 'string' ? raw.prompt : null };
+		const output = readOutput(context, itemIndex, true);
+		const found = await accountOf(context, itemIndex);
+		if ('problem' in found) return { known, problem: found.problem };
+		const { account } = found;
+		const image = await readImage(run, itemIndex, account);
+		const link = image.ok && 'imageUrl' in image.value ? { imageUrl: image.value.imageUrl } : {};
+		const checked = checkVideoRequest({ ...raw, ...link }, account.isLocal);
+		const callback = callbackOf(itemIndex, account);
+		if (!checked.ok || !image.ok || !callback.ok) {
+			const problems = [checked, image, callback].flatMap((one) => (one.ok ? [] : one.problems));
+			return { known, problem: invalidInput(problems) };
+		}
+		const request = { ...checked.value, callbackUrl: callback.value };
+		const requestHash = requestKey(request, image.value.identity);
+		return {
+			itemIndex,
+			request,
+			account,
+			memoryKeys: memoryKeysOf(run, itemIndex, settings, requestHash),
+			known: { taskId: null, prompt: request.prompt, estimatedCredits: creditsOf(request) },
+			output,
+		};
+	} catch (error) {
+		return { known, problem: invalidInput([unreadable('A field', error)]) };
+	}
+}

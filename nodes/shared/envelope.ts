@@ -1,0 +1,194 @@
+/**
+ * What an answer of the API says: a task, or why not. Knows every shape that the contract and its notes name, and keeps an
+ * ID wherever it stands: a task that may have been paid for is never thrown away for a missing field.
+ */
+import type { CallFailure } from './errors';
+import { isObject, numberOf, readableText, textOf, without } from './json';
+
+/** An answer, its body parsed where it is JSON. */
+export interface HttpResponse {
+	status: number;
+	headers: Record<string, unknown>;
+	body: unknown;
+}
+
+/** Whole numbers that JavaScript would round: an ID of more digits is kept as text. */
+const LONG_IDS = /("(?:task_?id|id)"\s*:\s*)(-?\d{16,})(?=\s*[,}\]])/gi;
+
+/** A body as JSON, with long IDs as text; the text itself where it is no JSON. */
+export function parseBody(body: unknown): unknown {
+	const text = Buffer.isBuffer(body) ? body.toString('utf8') : body;
+	if (typeof text !== 'string') return text;
+	try {
+		return JSON.parse(text.replace(LONG_IDS, '$1"$2"'));
+	} catch {
+		return text;
+	}
+}
+
+/** The `data` of an envelope; empty where there is none. */
+export function dataOf(body: unknown): Record<string, unknown> {
+	return isObject(body) && isObject(body.data) ? body.data : {};
+}
+
+/** The names that the ID of a task goes by. */
+const TASK_ID_NAMES = ['task_id', 'taskId'] as const;
+
+function idIn(body: unknown, names: readonly string[]): string | undefined {
+	const layers = [dataOf(body), isObject(body) ? body : {}];
+	return layers
+		.flatMap((layer) => names.map((name) => textOf(layer[name])))
+		.find((id) => id !== undefined);
+}
+
+/** The ID of the task that a good answer is about, wherever it stands. */
+export function taskIdOf(body: unknown): string | undefined {
+	return idIn(body, [...TASK_ID_NAMES, 'id']);
+}
+
+/** 2xx and `code` 200, or no `code` at all. */
+export function isSuccess({ status, body }: HttpResponse): boolean {
+	const code = isObject(body) ? (body.code ?? 200) : 0;
+	return status >= 200 && status < 300 && numberOf(code) === 200;
+}
+
+/** The document's string codes, and what each means. */
+const STRING_CODES: Readonly<Record<string, CallFailure['cause']>> = {
+	INVALID_PROMPT: 'invalid_request',
+	INVALID_ASPECT_RATIO: 'invalid_request',
+	INVALID_RESOLUTION: 'invalid_request',
+	INVALID_DURATION: 'invalid_request',
+	TOO_MANY_IMAGES: 'invalid_request',
+	INVALID_API_KEY: 'invalid_api_key',
+	INSUFFICIENT_CREDITS: 'out_of_credits',
+	TASK_NOT_FOUND: 'task_not_found',
+	INTERNAL_ERROR: 'server_error',
+};
+
+/** What Cloudflare answers when it blocks a client before the API: the key has nothing to do with it. */
+const FIREWALL = /\berror code:\s*10\d\d\b|\bcf-error-details\b/i;
+
+function causeOfNumber(code: number, isJson: boolean): CallFailure['cause'] | undefined {
+	if (code >= 300 && code < 400) return 'redirected';
+	if (code === 400 || code === 422) return isJson ? 'invalid_request' : 'refused';
+	if (code === 401) return 'invalid_api_key';
+	if (code === 402) return 'out_of_credits';
+	if (code === 403) return 'forbidden';
+	if (code === 404) return isJson ? 'task_not_found' : 'refused';
+	if (code === 408) return 'no_answer';
+	if (code === 429) return 'rate_limited';
+	if (code >= 400 && code < 500) return 'refused';
+	if (code >= 500) return 'server_error';
+	return undefined;
+}
+
+/**
+ * Why an answer is no success, in the order the contract's notes give: a string code anywhere in the envelope, the numeric
+ * code, the HTTP status.
+ */
+function causeOf({ body, status }: HttpResponse): CallFailure['cause'] {
+	if (status === 403 && typeof body === 'string' && FIREWALL.test(body)) return 'firewall';
+	const envelope = isObject(body) ? body : {};
+	const error = isObject(envelope.error) ? envelope.error : {};
+	const data = dataOf(body);
+	const codes: unknown[] = [envelope.code, envelope.error, error.code, data.code];
+	for (const code of codes) {
+		const cause = typeof code === 'string' ? STRING_CODES[code.trim().toUpperCase()] : undefined;
+		if (cause) return cause;
+	}
+	for (const number of [...codes.map(numberOf), status]) {
+		const cause = number === null ? undefined : causeOfNumber(number, isObject(body));
+		if (cause) return cause;
+	}
+	return 'unreadable';
+}
+
+/** The names under which an object may hold a reason in words, the most particular first. */
+const REASON_NAMES = [
+	'error_message',
+	'errorMessage',
+	'fail_reason',
+	'failReason',
+	'failMsg',
+	'fail_msg',
+	'reason',
+	'error',
+	'detail',
+	'details',
+	'message',
+	'msg',
+] as const;
+const REASON_DEPTH = 3;
+
+/** Words that say only that there was an error, or that there was none: codes, and the `message` of a good envelope. */
+const isVague = (text: string) =>
+	/^(error|fail(ed|ure)?|[A-Z]+(_[A-Z]+)*|\d+)$/.test(text) || /^(success|ok)$/i.test(text);
+
+/** All texts under the usual names, the most particular first, however deep they are wrapped. */
+function reasonsIn(value: unknown, depth: number): string[] {
+	const text = typeof value === 'string' ? value.trim() : '';
+	if (text) return [text];
+	if (depth === 0) return [];
+	if (Array.isArray(value)) {
+		const list: unknown[] = value;
+		return list.flatMap((one) => reasonsIn(one, depth - 1));
+	}
+	if (!isObject(value)) return [];
+	return REASON_NAMES.flatMap((name) => reasonsIn(value[name], depth - 1));
+}
+
+/**
+ * The reason in words under one of the usual names of an object, wherever it stands; a bare code where there are no words,
+ * undefined where there is nothing.
+ */
+export function reasonIn(value: unknown): string | undefined {
+	const reasons = reasonsIn(value, REASON_DEPTH);
+	const isGood = (text: string) => /^(success|ok)$/i.test(text);
+	return reasons.find((text) => !isVague(text)) ?? reasons.find((text) => !isGood(text));
+}
+
+function textOfAnswer(body: unknown, apiKey: string): string {
+	if (typeof body === 'string') return readableText(body, apiKey);
+	const envelope = isObject(body) ? body : {};
+	const found = reasonIn([dataOf(body), envelope.error, without(envelope, 'data')]);
+	return readableText(found ?? '', apiKey);
+}
+
+/** Milliseconds of a `Retry-After` header, in seconds or as a date. */
+function retryAfterMs(headers: Record<string, unknown>, nowMs: number): number | undefined {
+	const text = textOf(headers['retry-after']);
+	if (text === undefined) return undefined;
+	const seconds = Number(text);
+	const ms = Number.isFinite(seconds) ? seconds * 1000 : Date.parse(text) - nowMs;
+	return Number.isFinite(ms) ? Math.max(0, ms) : undefined;
+}
+
+function originOf(location: unknown, baseUrl: string): string | undefined {
+	try {
+		return new URL(String(location), baseUrl).origin;
+	} catch {
+		return undefined;
+	}
+}
+
+/** What is known of the call beside its answer. */
+interface Asked {
+	apiKey: string;
+	baseUrl: string;
+	/** Milliseconds since 1970, for a `Retry-After` that is a date. */
+	nowMs: number;
+}
+
+/** Why an answer is no success, in the words of this package. */
+export function failureOf(response: HttpResponse, { apiKey, baseUrl, nowMs }: Asked): CallFailure {
+	return {
+		cause: causeOf(response),
+		text: textOfAnswer(response.body, apiKey),
+		httpStatus: response.status,
+		isApi: isObject(response.body),
+		location: originOf(response.headers.location, baseUrl),
+		retryAfterMs: retryAfterMs(response.headers, nowMs),
+		// Not a bare `id`: in an error that is the ID of the request.
+		taskId: idIn(response.body, TASK_ID_NAMES),
+	};
+}
