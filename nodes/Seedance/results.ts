@@ -5,6 +5,7 @@
 import type { IBinaryData, IDataObject, INodeExecutionData } from 'n8n-workflow';
 
 import { nodeError, unforeseen, withItem, type Problem } from '../shared/errors';
+import { without } from '../shared/json';
 import { errorOutputItem, failedItem, type OnError } from '../shared/onError';
 import { rawItem, taskItem, unreadTaskItem, type KnownTask, type Task } from '../shared/task';
 import { shorten } from '../shared/videoRequest';
@@ -183,7 +184,8 @@ export function itemsOf(
 	return results.map((result, index): INodeExecutionData => {
 		const pairedItem = { item: index };
 		const own = jsonOf(result, isTool || (result.output?.simplify ?? true));
-		const given = result.output?.includeInput ? input[index]?.json : undefined;
+		// Older n8n runs a node again when an item has `error` at its top.
+		const given = result.output?.includeInput ? without(input[index]?.json ?? {}, 'error') : {};
 		const json = { ...given, ...own };
 		const next_step = isTool ? nextStepOf(result) : undefined;
 		if (next_step) return { json: { ...json, next_step }, pairedItem };
