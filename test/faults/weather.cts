@@ -1,7 +1,9 @@
 // Every fault that the suite lets strike, by route: all kinds, all wrong shapes, all error codes. A test holds the lists
 // against the sandbox. The API never lies about an error of the caller's in them: what it refuses it has not charged.
 import {
+	ENCODINGS,
 	ERROR_CODES,
+	VIDEO_BODIES,
 	WRONG_SHAPES,
 	type ErrorShape,
 	type Fault,
@@ -11,6 +13,9 @@ import {
 /** Real milliseconds until a connection that hangs is cut. */
 const HANG_MS = 12;
 const DELAY_MS = 8;
+/** Real milliseconds between two bytes of an answer that drips, and how long it does. */
+const DRIP_EVERY_MS = 2;
+const DRIP_MS = 8;
 
 /** The shapes of an error that differ in how its cause has to be read: from a word, a number, or the HTTP status alone. */
 const SHAPES: readonly ErrorShape[] = [
@@ -43,6 +48,8 @@ const anywhere: Fault[] = [
 	{ kind: 'refuse-with', status: 408 },
 	{ kind: 'html', status: 403 },
 	{ kind: 'html', status: 502 },
+	{ kind: 'firewall' },
+	{ kind: 'drip', everyMs: DRIP_EVERY_MS, ms: DRIP_MS },
 	{ kind: 'redirect' },
 	{ kind: 'redirect', status: 301 },
 ];
@@ -100,6 +107,10 @@ export const FAULTS: Readonly<Record<Route, readonly Fault[]>> = {
 		{ kind: 'cut' },
 		{ kind: 'cut', afterBytes: 0 },
 		{ kind: 'content-type', value: 'application/octet-stream' },
+		{ kind: 'no-content-type' },
+		...ENCODINGS.map((encoding): Fault => ({ kind: 'encoded', encoding })),
+		...VIDEO_BODIES.map((body): Fault => ({ kind: 'video-body', body })),
+		{ kind: 'partial' },
 		{ kind: 'no-content-length' },
 		{ kind: 'video-bytes', bytes: 5_000 },
 	],

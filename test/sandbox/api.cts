@@ -14,16 +14,21 @@ import {
 	unknownFieldsOf,
 } from './contract.cjs';
 import { endingOf, type Ending, type Fault } from './faults.cjs';
-import type { Account, PostEntry } from './ledger.cjs';
-import { finishWith, safeHeaders, videoUrlOf, type SandboxState } from './state.cjs';
-import { statusEnvelope, type SandboxTask, type TaskPlan } from './tasks.cjs';
+import { idFields, withBareNumber } from './forms.cjs';
+import type { PostEntry } from './ledger.cjs';
+import { accountOf, finishWith, safeHeaders, shownVideo, type SandboxState } from './state.cjs';
+import { showsEnd, statusEnvelope, type SandboxTask, type TaskPlan } from './tasks.cjs';
 
 export function addApi(app: FastifyInstance, state: SandboxState): void {
 	app.post('/v1/generate', async (request, reply) => {
 		const entry = recordPost(state, request);
 		const prompt =
 			isRecord(entry.json) && typeof entry.json.prompt === 'string' ? entry.json.prompt : null;
-		const fault = state.faults.take('generate', { prompt, taskId: null });
+		const fault = state.faults.take('generate', {
+			prompt,
+			taskId: null,
+			account: accountOf(state, request)?.name ?? null,
+		});
 		entry.fault = fault?.kind ?? null;
 		await weather(state, fault);
 		let created: SandboxTask | null = null;
@@ -39,11 +44,7 @@ export function addApi(app: FastifyInstance, state: SandboxState): void {
 			}
 			created = state.tasks.create(account, order, credits, plan);
 			state.ledger.charge(account, created.id, credits, entry);
-			return jsonAnswer(200, {
-				code: 200,
-				message: 'success',
-				data: { task_id: created.id, status: created.runningWord },
-			});
+			return answerOf(state, created, plan?.answersEnd ?? false);
 		};
 		const ending = endingOf(fault, sceneOf(state, request, proceed));
 		entry.answered = statusOf(ending);
@@ -73,7 +74,11 @@ export function addApi(app: FastifyInstance, state: SandboxState): void {
 			fault: null,
 			answered: null,
 		});
-		const fault = state.faults.take('status', { prompt: known?.order.prompt ?? null, taskId });
+		const fault = state.faults.take('status', {
+			prompt: known?.order.prompt ?? null,
+			taskId,
+			account: account?.name ?? null,
+		});
 		read.fault = fault?.kind ?? null;
 		await weather(state, fault);
 		const proceed = (): Answer => {
@@ -82,7 +87,9 @@ export function addApi(app: FastifyInstance, state: SandboxState): void {
 			if (!task || task.account !== account) {
 				return errorAnswer('TASK_NOT_FOUND', state.errorShape);
 			}
-			return jsonAnswer(200, statusEnvelope(task, videoUrlOf(state, task)));
+			if (!state.tasks.countRead(task)) return errorAnswer('TASK_NOT_FOUND', state.errorShape);
+			const answer = jsonAnswer(200, statusEnvelope(task, shownVideo(state, task)));
+			return task.plan.idAs === 'number' ? withBareNumber(answer, task.id) : answer;
 		};
 		const ending = endingOf(fault, sceneOf(state, request, proceed));
 		read.answered = statusOf(ending);
@@ -101,6 +108,18 @@ export function creditsOf(order: VideoOrder): number {
 	return contractCredits(order.resolution, order.duration, order.generate_audio);
 }
 
+/** The answer to a POST that was taken. */
+function answerOf(state: SandboxState, { id }: SandboxTask, answersEnd: boolean): Answer {
+	const task = state.tasks.get(id);
+	if (!task) throw new Error(`The sandbox has lost task ${id}`);
+	const data =
+		answersEnd && showsEnd(task)
+			? statusEnvelope(task, shownVideo(state, task)).data
+			: { ...idFields(id, task.plan.idAs ?? 'task_id'), status: task.runningWord };
+	const answer = jsonAnswer(200, { code: 200, message: 'success', data });
+	return task.plan.idAs === 'number' ? withBareNumber(answer, id) : answer;
+}
+
 function sceneOf(
 	state: SandboxState,
 	request: FastifyRequest,
@@ -117,14 +136,17 @@ async function weather(state: SandboxState, fault: Fault | null): Promise<void> 
 	await pause(state.latencyMs + (fault?.kind === 'delay' ? fault.ms : 0));
 }
 
+/** The status that the caller gets to see; null when there never is a whole answer. */
 function statusOf(ending: Ending): number | null {
+	if ('drip' in ending) return ending.ms === undefined ? null : ending.drip.status;
 	return 'status' in ending ? ending.status : null;
 }
 
 function shownIn(ending: Ending): string | null {
-	if (!('body' in ending)) return null;
+	const body = 'drip' in ending ? ending.drip.body : 'body' in ending ? ending.body : null;
+	if (body === null) return null;
 	try {
-		const envelope: unknown = JSON.parse(ending.body);
+		const envelope: unknown = JSON.parse(body);
 		if (!isRecord(envelope) || !isRecord(envelope.data)) return null;
 		return typeof envelope.data.status === 'string' ? envelope.data.status : null;
 	} catch {
@@ -205,12 +227,6 @@ function leaksKey(state: SandboxState, text: string, where: string, url: string)
 	if (![main, other].some(({ apiKey }) => text.includes(apiKey))) return false;
 	state.ledger.recordLeak(where, url);
 	return true;
-}
-
-function accountOf(state: SandboxState, request: FastifyRequest): Account | null {
-	const found = /^Bearer (\S+)$/.exec(request.headers.authorization ?? '');
-	const { main, other } = state.accounts;
-	return [main, other].find(({ apiKey }) => apiKey === found?.[1]) ?? null;
 }
 
 function queryValue(request: FastifyRequest, name: string): string | null {

@@ -1,19 +1,16 @@
 // The contract the sandbox enforces: allowed values, prices, times, error codes and the shapes errors come in.
-// The allowed values are the product's, held against the vendor's document by the sandbox's own tests. The prices are written down here a second time, from the vendor's document and not from the product, so that a
-// wrong price in the product shows up as a difference to the ledger.
+// All of it is written down here a second time, from the vendor's document and not from the product, so that a value or a
+// price that is wrong in the product shows up as a refusal or as a difference to the ledger.
 
-import {
-	ASPECT_RATIOS,
-	DURATIONS,
-	PROMPT_MAX_LENGTH,
-	RESOLUTIONS,
-	type AspectRatio,
-	type Duration,
-	type Resolution,
-} from '../../nodes/shared/videoRequest';
-
-export { ASPECT_RATIOS, DURATIONS, PROMPT_MAX_LENGTH, RESOLUTIONS };
-export type { AspectRatio, Duration, Resolution };
+export const ASPECT_RATIOS = ['1:1', '16:9', '9:16', '4:3', '3:4', '21:9', '9:21'] as const;
+export type AspectRatio = (typeof ASPECT_RATIOS)[number];
+export const RESOLUTIONS = ['480p', '720p'] as const;
+export type Resolution = (typeof RESOLUTIONS)[number];
+/** Seconds, as the text that the contract wants. */
+export const DURATIONS = ['4', '8', '12'] as const;
+export type Duration = (typeof DURATIONS)[number];
+/** Characters. */
+export const PROMPT_MAX_LENGTH = 2000;
 
 /** Every field of `POST /generate` that the contract knows. */
 export const KNOWN_FIELDS: readonly string[] = [

@@ -3,14 +3,17 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 
 import { CALLBACK_SHAPES, type CallbackPlan } from './callbacks.cjs';
 import { ERROR_SHAPES, type ErrorShape, isRecord } from './contract.cjs';
-import { isFaultRule, isOutcome } from './faults.cjs';
+import { isFaultRule, isOutcome, isTaskPlan } from './faults.cjs';
+import { isRateLimit } from './limits.cjs';
 import type { SandboxState } from './state.cjs';
-import { showsEnd } from './tasks.cjs';
+import { showsEnd, type TaskPlan } from './tasks.cjs';
 
 /** What the control endpoint needs beyond the shared state. */
 export interface Controls {
 	reset: () => void;
 	setSpeed: (speed: number) => void;
+	/** Base URLs at which a request never leaves its caller. */
+	unreachable: () => Readonly<Record<string, string>>;
 }
 
 /** Adds `/_sandbox/…`. It needs no key, and the server listens on this machine only. */
@@ -46,6 +49,27 @@ export function addControl(app: FastifyInstance, state: SandboxState, controls: 
 		return { pending: 0 };
 	});
 
+	app.get('/_sandbox/limits', () => ({
+		standing: faults.limits.standing,
+		refused: faults.limits.refused,
+	}));
+	app.post('/_sandbox/limits', (request, reply) => {
+		const body = jsonOf(request);
+		const limits = Array.isArray(body) ? body : [body];
+		const wrong = limits.find((limit) => !isRateLimit(limit));
+		if (wrong !== undefined || limits.length === 0) {
+			return refuse(reply, `Not a rate limit: ${JSON.stringify(wrong)}`);
+		}
+		faults.limits.add(...limits.filter(isRateLimit));
+		return { standing: faults.limits.standing };
+	});
+	app.delete('/_sandbox/limits', () => {
+		faults.limits.clear();
+		return { standing: [] };
+	});
+	app.get('/_sandbox/unreachable', () => controls.unreachable());
+	app.get('/_sandbox/accounts', () => state.accounts);
+
 	app.post<{ Params: { id: string } }>('/_sandbox/tasks/:id/finish', (request, reply) => {
 		const outcome = jsonOf(request);
 		if (outcome !== undefined && !isOutcome(outcome)) {
@@ -73,6 +97,8 @@ export function addControl(app: FastifyInstance, state: SandboxState, controls: 
 		if (!isSettings(wish)) return refuse(reply, 'Not settings of the sandbox');
 		if (wish.speed !== undefined) controls.setSpeed(wish.speed);
 		if (wish.credits !== undefined) ledger.balance = wish.credits;
+		if (wish.otherCredits !== undefined) state.accounts.other.balance = wish.otherCredits;
+		if (wish.taskPlan !== undefined) tasks.plan = wish.taskPlan ?? {};
 		if (wish.latencyMs !== undefined) state.latencyMs = wish.latencyMs;
 		if (wish.errorShape !== undefined) state.errorShape = wish.errorShape;
 		if (wish.taskSeconds !== undefined) tasks.taskSeconds = wish.taskSeconds ?? undefined;
@@ -90,6 +116,9 @@ export function addControl(app: FastifyInstance, state: SandboxState, controls: 
 interface Settings {
 	speed?: number;
 	credits?: number;
+	otherCredits?: number;
+	/** Given to every new task. */
+	taskPlan?: TaskPlan | null;
 	latencyMs?: number;
 	taskSeconds?: number | null;
 	videoBytes?: number | null;
@@ -102,6 +131,8 @@ function isSettings(value: unknown): value is Settings {
 	const checks: Record<keyof Settings, (field: unknown) => boolean> = {
 		speed: (field) => isAmount(field) && field > 0,
 		credits: isAmount,
+		otherCredits: isAmount,
+		taskPlan: (field) => field === null || isTaskPlan(field),
 		latencyMs: isAmount,
 		taskSeconds: (field) => field === null || isAmount(field),
 		videoBytes: (field) => field === null || isAmount(field),

@@ -10,11 +10,16 @@ import {
 	isRecord,
 	jsonAnswer,
 } from './contract.cjs';
+import { ID_FORMS, REASON_FORMS, RESPONSE_FORMS } from './forms.cjs';
+import { RateLimits, ROUTES, type AccountName, type Route } from './limits.cjs';
 import type { Outcome, TaskPlan } from './tasks.cjs';
 
-/** The routes a fault can strike. */
-export const ROUTES = ['generate', 'status', 'video'] as const;
-export type Route = (typeof ROUTES)[number];
+/** Bodies that the video host can send in place of the video. */
+export const VIDEO_BODIES = ['html', 'json', 'text', 'webm', 'png'] as const;
+export type VideoBodyKind = (typeof VIDEO_BODIES)[number];
+/** How a video can be packed on its way. */
+export const ENCODINGS = ['gzip', 'deflate', 'br'] as const;
+export type Encoding = (typeof ENCODINGS)[number];
 
 /** Answers that are JSON under HTTP 200, but not what the contract promises. */
 export const WRONG_SHAPES = [
@@ -47,6 +52,11 @@ export type Fault =
 	| { kind: 'reset' }
 	/** Never an answer, nothing done. After `ms` the connection is cut; without it, never. */
 	| { kind: 'hang'; ms?: number }
+	/**
+	 * The usual answer, a byte every `everyMs`: blanks before JSON, the body itself of a video. After `ms` the rest comes at
+	 * once; without it the answer never ends.
+	 */
+	| { kind: 'drip'; everyMs: number; ms?: number }
 	/** Taken and charged, then the connection is reset: the answer is lost. */
 	| { kind: 'accept-then-reset' }
 	/** Taken and charged, and never answered. */
@@ -57,6 +67,8 @@ export type Fault =
 	| { kind: 'refuse-with'; status: number; body?: unknown; headers?: Record<string, string> }
 	/** 429. `retryAfter` in seconds, sent as a number or as an HTTP date; none without it. */
 	| { kind: 'rate-limit'; retryAfter?: number; as?: 'seconds' | 'date' }
+	/** The firewall before the API: 403 and the text `error code: 1010`, or another number. Nothing is done. */
+	| { kind: 'firewall'; code?: number }
 	/** A server error, nothing done. Default 500. */
 	| { kind: 'server-error'; status?: number }
 	/** One error of the contract in one shape. `accept` default false. */
@@ -79,14 +91,22 @@ export type Fault =
 	| { kind: 'failed'; errorMessage?: string }
 	/** generate and status: the id of another account's task in the answer. On generate the true task is charged. */
 	| { kind: 'foreign-id' }
-	/** generate: the new task is made to take this long and end this way. */
-	| { kind: 'task'; seconds?: number; runningWord?: string; outcome?: Outcome }
+	/** generate: the new task is made to take this long, to end this way, or to be told in another form. */
+	| ({ kind: 'task' } & TaskPlan)
 	/** video: nothing is sent for `ms` once `afterBytes` have been. Default half of the body. */
 	| { kind: 'stall'; ms: number; afterBytes?: number }
 	/** video: the connection is cut once `afterBytes` have been sent. Default half of the body. */
 	| { kind: 'cut'; afterBytes?: number }
 	/** video: another content type than video/mp4. */
 	| { kind: 'content-type'; value: string }
+	/** video: no content type. */
+	| { kind: 'no-content-type' }
+	/** video: packed on its way; the length told is that of the packed body. */
+	| { kind: 'encoded'; encoding: Encoding }
+	/** video: something else under HTTP 200, as video/mp4 unless another type is told. */
+	| { kind: 'video-body'; body: VideoBodyKind; contentType?: string }
+	/** video: 206 and the first half. */
+	| { kind: 'partial' }
 	/** video: sent without saying how long it is. */
 	| { kind: 'no-content-length' }
 	/** video: a synthetic body of this many bytes, streamed. */
@@ -108,11 +128,57 @@ const optional =
 	(value) =>
 		value === undefined || check(value);
 
+const isLinkPlan: FieldCheck = (value) =>
+	isRecord(value) &&
+	fits(value, { seconds: number, refusals: number, status: number, isRenewed: flag });
+
+/** The fields of a plan for a task, all optional. */
+const PLAN_FIELDS: Record<keyof TaskPlan, FieldCheck> = {
+	seconds: number,
+	runningWord: text,
+	outcome: isOutcome,
+	unknownReads: number,
+	unknownSeconds: number,
+	id: text,
+	idAs: oneOf(...ID_FORMS),
+	answersEnd: flag,
+};
+const OUTCOME_FIELDS: Record<keyof Outcome, FieldCheck> = {
+	status: oneOf('SUCCESS', 'FAILED'),
+	word: text,
+	response: oneOf('url', 'empty', 'null', 'missing'),
+	urlAfterReads: number,
+	urlAfterSeconds: number,
+	responseAs: oneOf(...RESPONSE_FORMS),
+	errorMessage: text,
+	reasonAs: oneOf(...REASON_FORMS),
+	videoStatus: number,
+	link: isLinkPlan,
+};
+
+/** True when every field that is there is known and right, so that a misspelt one is not silently ignored. */
+function fits(
+	value: Record<string, unknown>,
+	checks: Readonly<Record<string, FieldCheck>>,
+): boolean {
+	return Object.entries(value).every(
+		([key, field]) => field === undefined || (Object.hasOwn(checks, key) && checks[key](field)),
+	);
+}
+
+function allOptional(checks: Readonly<Record<string, FieldCheck>>): Record<string, FieldCheck> {
+	return Object.fromEntries(
+		Object.entries(checks).map(([field, check]) => [field, optional(check)]),
+	);
+}
+
 /** The fields of each kind and where it may strike: what the control endpoint checks a rule against. */
 const KINDS: Record<FaultKind, { routes: readonly Route[]; fields: Record<string, FieldCheck> }> = {
 	delay: { routes: ROUTES, fields: { ms: number } },
 	reset: { routes: ROUTES, fields: {} },
 	hang: { routes: ROUTES, fields: { ms: optional(number) } },
+	drip: { routes: ROUTES, fields: { everyMs: number, ms: optional(number) } },
+	firewall: { routes: ROUTES, fields: { code: optional(number) } },
 	'accept-then-reset': { routes: ['generate'], fields: {} },
 	'accept-then-hang': { routes: ['generate'], fields: { ms: optional(number) } },
 	'accept-then-5xx': {
@@ -153,15 +219,18 @@ const KINDS: Record<FaultKind, { routes: readonly Route[]; fields: Record<string
 	'foreign-id': { routes: ['generate', 'status'], fields: {} },
 	task: {
 		routes: ['generate'],
-		fields: {
-			seconds: optional(number),
-			runningWord: optional(text),
-			outcome: optional(isOutcome),
-		},
+		fields: allOptional(PLAN_FIELDS),
 	},
 	stall: { routes: ['video'], fields: { ms: number, afterBytes: optional(number) } },
 	cut: { routes: ['video'], fields: { afterBytes: optional(number) } },
 	'content-type': { routes: ['video'], fields: { value: text } },
+	'no-content-type': { routes: ['video'], fields: {} },
+	encoded: { routes: ['video'], fields: { encoding: oneOf(...ENCODINGS) } },
+	'video-body': {
+		routes: ['video'],
+		fields: { body: oneOf(...VIDEO_BODIES), contentType: optional(text) },
+	},
+	partial: { routes: ['video'], fields: {} },
 	'no-content-length': { routes: ['video'], fields: {} },
 	'video-bytes': { routes: ['video'], fields: { bytes: number } },
 };
@@ -180,19 +249,21 @@ export function routesOf(kind: FaultKind): readonly Route[] {
 
 /** True for an outcome as the control endpoint takes it. */
 export function isOutcome(value: unknown): value is Outcome {
-	return (
-		isRecord(value) &&
-		oneOf('SUCCESS', 'FAILED')(value.status) &&
-		optional(text)(value.word) &&
-		optional(oneOf('url', 'empty', 'null', 'missing'))(value.response) &&
-		optional(text)(value.errorMessage) &&
-		optional(number)(value.videoStatus)
-	);
+	return isRecord(value) && value.status !== undefined && fits(value, OUTCOME_FIELDS);
+}
+
+/** True for a plan of a task as the control endpoint takes it. */
+export function isTaskPlan(value: unknown): value is TaskPlan {
+	return isRecord(value) && fits(value, PLAN_FIELDS);
 }
 
 function isFault(value: unknown): value is Fault {
 	if (!isRecord(value) || !isFaultKind(value.kind)) return false;
-	return Object.entries(KINDS[value.kind].fields).every(([field, check]) => check(value[field]));
+	const { kind: _kind, ...given } = value;
+	const { fields } = KINDS[value.kind];
+	return (
+		Object.entries(fields).every(([field, check]) => check(given[field])) && fits(given, fields)
+	);
 }
 
 /** Which requests a rule strikes. All conditions have to hold. */
@@ -202,6 +273,8 @@ export interface FaultMatch {
 	prompt?: string;
 	/** status and video: only this task. */
 	taskId?: string;
+	/** generate and status: only requests with the key of this account. */
+	account?: AccountName;
 	/** Only from the n-th matching request on, counted from 1. */
 	nth?: number;
 	/** How often the rule strikes; default 1. */
@@ -219,6 +292,7 @@ function isFaultMatch(value: unknown): value is FaultMatch {
 		oneOf(...ROUTES)(value.route) &&
 		optional(text)(value.prompt) &&
 		optional(text)(value.taskId) &&
+		optional(oneOf('main', 'other'))(value.account) &&
 		optional(number)(value.nth) &&
 		(optional(number)(value.times) || value.times === 'always')
 	);
@@ -238,6 +312,7 @@ export interface AppliedFault {
 	route: Route;
 	prompt: string | null;
 	taskId: string | null;
+	account: AccountName | null;
 }
 
 interface StandingRule extends FaultRule {
@@ -249,9 +324,13 @@ interface StandingRule extends FaultRule {
 export interface FaultTarget {
 	prompt: string | null;
 	taskId: string | null;
+	/** Whose key the request carries; null without one, as a download is. */
+	account: AccountName | null;
 }
 
 export class Faults {
+	/** Limits for each account; a request beyond them meets a `rate-limit` before any rule is looked at. */
+	readonly limits = new RateLimits();
 	/** Every strike, in order. */
 	readonly applied: AppliedFault[] = [];
 	private standing: StandingRule[] = [];
@@ -286,19 +365,28 @@ export class Faults {
 		return this.applied.filter((each) => kind === undefined || each.kind === kind).length;
 	}
 
-	/** Takes all rules away; what struck stays counted. */
+	/** Takes all rules and limits away; what struck stays counted. */
 	clear(): void {
 		this.standing = [];
+		this.limits.clear();
 	}
 
-	/** Takes all rules away and forgets what struck. */
+	/** Takes all rules and limits away and forgets what struck. */
 	reset(): void {
 		this.clear();
+		this.limits.reset();
 		this.applied.length = 0;
 	}
 
 	/** The fault that strikes this request, if any, and one use of its rule. */
 	take(route: Route, target: FaultTarget): Fault | null {
+		const beyond = this.limits.refuse(route, target.account);
+		if (beyond) {
+			const { limit, secondsLeft } = beyond;
+			const retryAfter = limit.retryAfter === 'exact' ? Math.ceil(secondsLeft) : limit.retryAfter;
+			this.applied.push({ at: Date.now(), kind: 'rate-limit', route, ...target });
+			return { kind: 'rate-limit', retryAfter, as: limit.as };
+		}
 		for (const rule of this.standing) {
 			if (!matches(rule, route, target) || rule.used >= limitOf(rule)) continue;
 			rule.seen += 1;
@@ -317,12 +405,17 @@ function limitOf({ match: { times = 1 } }: FaultRule): number {
 
 function matches({ match }: FaultRule, route: Route, target: FaultTarget): boolean {
 	if (match.route !== route) return false;
+	if (match.account !== undefined && match.account !== target.account) return false;
 	if (match.prompt !== undefined && !target.prompt?.includes(match.prompt)) return false;
 	return match.taskId === undefined || match.taskId === target.taskId;
 }
 
-/** How a request ends: with an answer, with a cut connection, or never. */
-export type Ending = Answer | { reset: true } | { hang: true; ms?: number };
+/** How a request ends: with an answer, with one that drips, with a cut connection, or never. */
+export type Ending =
+	| Answer
+	| { drip: Answer; everyMs: number; ms?: number }
+	| { reset: true }
+	| { hang: true; ms?: number };
 
 /** What a fault needs to know about the place where it strikes. */
 export interface FaultScene {
@@ -345,6 +438,8 @@ export function endingOf(fault: Fault | null, scene: FaultScene): Ending {
 			return { reset: true };
 		case 'hang':
 			return { hang: true, ms: fault.ms };
+		case 'drip':
+			return { drip: scene.proceed(), everyMs: fault.everyMs, ms: fault.ms };
 		case 'accept-then-reset':
 			scene.proceed();
 			return { reset: true };
@@ -357,6 +452,7 @@ export function endingOf(fault: Fault | null, scene: FaultScene): Ending {
 		}
 		case 'refuse-with':
 		case 'rate-limit':
+		case 'firewall':
 		case 'server-error':
 		case 'redirect':
 			return refusalOf(fault, scene.elsewhere);
@@ -395,12 +491,10 @@ export function endingOf(fault: Fault | null, scene: FaultScene): Ending {
 			});
 		case 'foreign-id':
 			return withData(scene.proceed(), { task_id: scene.foreignTaskId() });
-		case 'task':
-			return scene.proceed({
-				seconds: fault.seconds,
-				runningWord: fault.runningWord,
-				outcome: fault.outcome,
-			});
+		case 'task': {
+			const { kind: _kind, ...plan } = fault;
+			return scene.proceed(plan);
+		}
 		default:
 			return scene.proceed();
 	}
@@ -408,7 +502,10 @@ export function endingOf(fault: Fault | null, scene: FaultScene): Ending {
 
 /** The answer of the faults that refuse without doing anything, which are the same on every route. */
 export function refusalOf(
-	fault: Extract<Fault, { kind: 'refuse-with' | 'rate-limit' | 'server-error' | 'redirect' }>,
+	fault: Extract<
+		Fault,
+		{ kind: 'refuse-with' | 'rate-limit' | 'firewall' | 'server-error' | 'redirect' }
+	>,
 	elsewhere: string,
 ): Answer {
 	switch (fault.kind) {
@@ -424,6 +521,12 @@ export function refusalOf(
 					? {}
 					: { 'retry-after': retryAfterHeader(fault.retryAfter, fault.as ?? 'seconds') },
 			);
+		case 'firewall':
+			return {
+				status: 403,
+				headers: { 'content-type': 'text/plain; charset=UTF-8', server: 'cloudflare' },
+				body: `error code: ${fault.code ?? 1010}`,
+			};
 		case 'server-error':
 			return serverError(fault.status ?? 500, false);
 		case 'redirect':

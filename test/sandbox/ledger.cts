@@ -121,7 +121,12 @@ export class Ledger {
 
 	/** Charges of the main account in order. */
 	charges(): readonly Charge[] {
-		return this.chargeEntries.filter((charge) => charge.account === 'main');
+		return this.chargesOf('main');
+	}
+
+	/** Charges of one account in order. */
+	chargesOf(account: Account['name']): readonly Charge[] {
+		return this.chargeEntries.filter((charge) => charge.account === account);
 	}
 
 	/** Credits taken from the main account less those given back. */

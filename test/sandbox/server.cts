@@ -9,7 +9,7 @@ import { htmlAnswer, type ErrorShape, type VideoOrder } from './contract.cjs';
 import { addControl } from './control.cjs';
 import { Faults } from './faults.cjs';
 import { Ledger, type Account } from './ledger.cjs';
-import { videoUrlOf, type SandboxState } from './state.cjs';
+import { shownVideo, type SandboxState } from './state.cjs';
 import {
 	statusEnvelope,
 	TaskStore,
@@ -18,15 +18,20 @@ import {
 	type SandboxTask,
 	type TaskPlan,
 } from './tasks.cjs';
+import { openUnreachable, type UnreachableKind } from './unreachable.cjs';
 import { addVideos } from './videos.cjs';
 
 export * from './contract.cjs';
 export type * from './ledger.cjs';
-export { FAULT_KINDS, ROUTES, WRONG_SHAPES, routesOf } from './faults.cjs';
-export type { Fault, FaultKind, FaultMatch, FaultRule, Route, WrongShape } from './faults.cjs';
+export { ENCODINGS, FAULT_KINDS, VIDEO_BODIES, WRONG_SHAPES, routesOf } from './faults.cjs';
+export type { Fault, FaultKind, FaultMatch, FaultRule, WrongShape } from './faults.cjs';
+export * from './forms.cjs';
+export { ROUTES } from './limits.cjs';
+export type { AccountName, RateLimit, Route } from './limits.cjs';
+export { UNREACHABLE_KINDS, type UnreachableKind } from './unreachable.cjs';
 export { CALLBACK_SHAPES } from './callbacks.cjs';
 export type { CallbackPlan, CallbackShape, Delivery } from './callbacks.cjs';
-export type { Outcome, SandboxTask, TaskPlan } from './tasks.cjs';
+export type { LinkPlan, Outcome, SandboxTask, TaskPlan } from './tasks.cjs';
 
 export interface SandboxOptions {
 	/** Port on 127.0.0.1; default 0, a free one. */
@@ -35,6 +40,8 @@ export interface SandboxOptions {
 	apiKey?: string;
 	/** Credits of the main account; default 1,000,000. */
 	credits?: number;
+	/** Credits of the other account; default 1,000,000. */
+	otherCredits?: number;
 	/** Virtual seconds per real second; default 1. Tasks take 50, 75 and 105 virtual seconds. */
 	speed?: number;
 	/** Virtual seconds of every task instead. */
@@ -72,6 +79,8 @@ export interface Sandbox {
 	/** A second account with its own key and tasks. */
 	readonly otherAccount: {
 		readonly apiKey: string;
+		/** Credits left; may be set at any time. */
+		balance: number;
 		/** Starts a task that the main account must not see, and gives its id. */
 		createTask: (order?: Partial<VideoOrder>, plan?: TaskPlan) => string;
 	};
@@ -79,6 +88,8 @@ export interface Sandbox {
 	readonly tasks: TaskStore;
 	readonly faults: Faults;
 	readonly callbacks: Callbacks;
+	/** Base URLs at which a request never leaves its caller, by the reason; each ends in `/v1`. */
+	readonly unreachable: Readonly<Record<UnreachableKind, string>>;
 	/** A second server, on another port: where redirects lead unless a fault says otherwise. */
 	readonly elsewhere: { readonly origin: string; readonly requests: readonly ElsewhereRequest[] };
 	/** Virtual seconds per real second; may be set at any time. */
@@ -108,10 +119,10 @@ const BODY_LIMIT = 20 * 1024 * 1024;
  * Close it when done.
  */
 export async function startSandbox(options: SandboxOptions = {}): Promise<Sandbox> {
-	const credits = options.credits ?? PLENTY_OF_CREDITS;
+	const { credits = PLENTY_OF_CREDITS, otherCredits = PLENTY_OF_CREDITS } = options;
 	const accounts: SandboxState['accounts'] = {
 		main: { name: 'main', apiKey: options.apiKey ?? newApiKey(), balance: credits },
-		other: { name: 'other', apiKey: newApiKey(), balance: PLENTY_OF_CREDITS },
+		other: { name: 'other', apiKey: newApiKey(), balance: otherCredits },
 	};
 	const ledger = new Ledger([accounts.main, accounts.other]);
 	const clock = new VirtualClock(options.speed ?? 1);
@@ -137,7 +148,7 @@ export async function startSandbox(options: SandboxOptions = {}): Promise<Sandbo
 		callbacks: new Callbacks({
 			plan: { ...USUAL_CALLBACK_PLAN, ...options.callbacks },
 			speed: () => clock.speed,
-			envelope: (task, asEnded) => statusEnvelope(task, videoUrlOf(state, task), asEnded),
+			envelope: (task, asEnded) => statusEnvelope(task, shownVideo(state, task), asEnded),
 			changed: () => ledger.changed(),
 		}),
 		latencyMs: options.latencyMs ?? 0,
@@ -168,17 +179,18 @@ export async function startSandbox(options: SandboxOptions = {}): Promise<Sandbo
 
 	const reset = () => {
 		state.tasks.clear();
+		state.tasks.plan = {};
 		state.faults.reset();
 		state.callbacks.clear();
 		ledger.clear();
 		requests.length = 0;
 		accounts.main.balance = credits;
-		accounts.other.balance = PLENTY_OF_CREDITS;
+		accounts.other.balance = otherCredits;
 	};
 
 	addApi(app, state);
 	addVideos(app, state, true);
-	addControl(app, state, { reset, setSpeed });
+	addControl(app, state, { reset, setSpeed, unreachable: () => unreachable.urls });
 	app.all('/website/*', (_request, reply) => {
 		const page = htmlAnswer(200, 'Welcome');
 		return reply.code(200).headers(page.headers).send(page.body);
@@ -210,6 +222,8 @@ export async function startSandbox(options: SandboxOptions = {}): Promise<Sandbo
 	await secondApp.listen({ host: HOST, port: 0 });
 	const secondOrigin = `http://${HOST}:${addressOf(secondApp).port}`;
 
+	const unreachable = await openUnreachable(HOST, port);
+
 	const sockets = new Set<Socket>();
 	app.server.on('connection', (socket) => {
 		sockets.add(socket);
@@ -238,8 +252,15 @@ export async function startSandbox(options: SandboxOptions = {}): Promise<Sandbo
 		apiKey: accounts.main.apiKey,
 		otherAccount: {
 			apiKey: accounts.other.apiKey,
+			get balance() {
+				return accounts.other.balance;
+			},
+			set balance(left) {
+				accounts.other.balance = left;
+			},
 			createTask: (order, plan) => createTask(accounts.other, order, plan).id,
 		},
+		unreachable: unreachable.urls,
 		ledger,
 		tasks: state.tasks,
 		faults: state.faults,
@@ -287,7 +308,7 @@ export async function startSandbox(options: SandboxOptions = {}): Promise<Sandbo
 				state.callbacks.clear();
 				// A server that is down cannot be closed, so it comes back for a moment.
 				await comeBack().catch(() => undefined);
-				await Promise.all([app.close(), secondApp.close()]);
+				await Promise.all([app.close(), secondApp.close(), unreachable.close()]);
 			})();
 			await closing;
 		},

@@ -2,10 +2,10 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 
 import { pause, type Callbacks } from './callbacks.cjs';
-import type { ErrorShape } from './contract.cjs';
+import type { Answer, ErrorShape } from './contract.cjs';
 import type { Ending, Faults } from './faults.cjs';
 import type { Account, Ledger } from './ledger.cjs';
-import type { SandboxTask, TaskStore, VirtualClock } from './tasks.cjs';
+import type { SandboxTask, ShownVideo, TaskStore, VirtualClock } from './tasks.cjs';
 
 export interface SandboxState {
 	accounts: { main: Account; other: Account };
@@ -30,9 +30,23 @@ export interface SandboxState {
 	log: (line: string) => void;
 }
 
-/** The address of a task's video. */
-export function videoUrlOf(state: SandboxState, task: SandboxTask): string {
-	return `${state.origin()}/videos/${task.id}.mp4`;
+/** The video of a task as an answer shows it; asking for its address is what makes a fresh link. */
+export function shownVideo(state: SandboxState, task: SandboxTask): ShownVideo {
+	return {
+		isThere: state.tasks.hasUrl(task),
+		url: () => {
+			const link = state.tasks.showLink(task);
+			const query = link === null ? '' : `?link=${link}`;
+			return `${state.origin()}/videos/${encodeURIComponent(task.id)}.mp4${query}`;
+		},
+	};
+}
+
+/** The account whose key a request carries; null without a valid one. */
+export function accountOf(state: SandboxState, request: FastifyRequest): Account | null {
+	const found = /^Bearer (\S+)$/.exec(request.headers.authorization ?? '');
+	const { main, other } = state.accounts;
+	return [main, other].find(({ apiKey }) => apiKey === found?.[1]) ?? null;
 }
 
 /** Headers with the API key replaced by its account's name, so that books can be printed. */
@@ -59,6 +73,10 @@ export async function finishWith(ending: Ending, reply: FastifyReply): Promise<n
 		reply.raw.socket?.resetAndDestroy();
 		return null;
 	}
+	if ('drip' in ending) {
+		drip(ending, reply);
+		return ending.ms === undefined ? null : ending.drip.status;
+	}
 	if ('hang' in ending) {
 		reply.hijack();
 		const { socket } = reply.raw;
@@ -67,4 +85,22 @@ export async function finishWith(ending: Ending, reply: FastifyReply): Promise<n
 	}
 	await reply.code(ending.status).headers(ending.headers).send(ending.body);
 	return ending.status;
+}
+
+/** Sends the head of an answer at once, a blank now and then, and its body when the time is up. */
+function drip(
+	{ drip: answer, everyMs, ms }: Extract<Ending, { drip: Answer }>,
+	reply: FastifyReply,
+) {
+	reply.hijack();
+	const { raw } = reply;
+	raw.writeHead(answer.status, answer.headers);
+	raw.write(' ');
+	const blanks = setInterval(() => raw.write(' '), everyMs);
+	const end = ms === undefined ? undefined : setTimeout(() => raw.end(answer.body), ms);
+	raw.once('close', () => {
+		clearInterval(blanks);
+		clearTimeout(end);
+	});
+	raw.once('finish', () => clearInterval(blanks));
 }

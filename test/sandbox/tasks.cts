@@ -2,6 +2,14 @@
 import { randomBytes } from 'node:crypto';
 
 import { SECONDS_TO_MAKE, type VideoOrder } from './contract.cjs';
+import {
+	idFields,
+	reasonFields,
+	responseFields,
+	type IdForm,
+	type ReasonForm,
+	type ResponseForm,
+} from './forms.cjs';
 import type { Account } from './ledger.cjs';
 
 /** How a task ends. */
@@ -11,10 +19,32 @@ export interface Outcome {
 	word?: string;
 	/** What stands in `response` of a success: the URL, `[]`, null, or no such key. Default: the URL. */
 	response?: 'url' | 'empty' | 'null' | 'missing';
+	/** The URL comes late: so many readings of the task show the success with `response` as it says, default empty. */
+	urlAfterReads?: number;
+	/** The same, for so many virtual seconds after the end. */
+	urlAfterSeconds?: number;
+	/** In which form the URL comes. Default `urls`, the contract's. */
+	responseAs?: ResponseForm;
 	/** For a failure. */
 	errorMessage?: string;
+	/** In which form and field the reason comes. Default `error_message`, the contract's. */
+	reasonAs?: ReasonForm;
 	/** The video host answers with this status instead of the video (403, 404, 410). */
 	videoStatus?: number;
+	/** Links that die, or that work only at the second try. */
+	link?: LinkPlan;
+}
+
+/** How the links to a finished video behave. */
+export interface LinkPlan {
+	/** Virtual seconds that a link lives from the reading that showed it. */
+	seconds?: number;
+	/** So many requests for this video are refused at first. */
+	refusals?: number;
+	/** The status of a refusal. Default 403. */
+	status?: number;
+	/** Each reading of the task gives a fresh link. Default true. */
+	isRenewed?: boolean;
 }
 
 /** What a test or a prompt wants of a task before it starts. */
@@ -24,6 +54,16 @@ export interface TaskPlan {
 	/** The word shown while it runs. Default `IN_PROGRESS`. */
 	runningWord?: string;
 	outcome?: Outcome;
+	/** So many readings right after the creation are answered with TASK_NOT_FOUND. */
+	unknownReads?: number;
+	/** The same, for so many virtual seconds. */
+	unknownSeconds?: number;
+	/** The id of the task instead of a made-up one; one that is taken gets a number behind it. */
+	id?: string;
+	/** Under which name, or as what, answers hold the id. Default `task_id`, the contract's. */
+	idAs?: IdForm;
+	/** The POST's own answer tells the end, where the task has ended by then (`seconds: 0`). */
+	answersEnd?: boolean;
 }
 
 export interface SandboxTask {
@@ -43,6 +83,17 @@ export interface SandboxTask {
 	endedAt: number | null;
 	/** Real time from which GET /status shows the end. Later than `endedAt` when the callback is early. */
 	visibleAt: number;
+	readonly plan: TaskPlan;
+	/** Readings of the account that owns it, and those of them that showed the end. */
+	reads: number;
+	readsOfEnd: number;
+	/** By {@link TaskStore.now}. */
+	readonly startedAt: number;
+	finishedAt: number;
+	/** When each link to its video was first shown, by {@link TaskStore.now}. */
+	readonly links: number[];
+	/** Requests for its video that were refused because of the plan for links. */
+	refusals: number;
 }
 
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
@@ -115,17 +166,22 @@ export interface TaskStoreOptions {
 }
 
 export class TaskStore {
+	/** Given to every new task; what a fault or a prompt says wins. */
+	plan: TaskPlan = {};
+	/** Virtual milliseconds, by which the windows of a plan are measured; a suite with a clock of its own sets it. */
+	now: () => number;
 	private readonly byId = new Map<string, SandboxTask>();
 	private readonly timers = new Map<string, NodeJS.Timeout>();
 	taskSeconds: TaskStoreOptions['taskSeconds'];
 
 	constructor(private readonly options: TaskStoreOptions) {
 		this.taskSeconds = options.taskSeconds;
+		this.now = () => options.clock.now();
 	}
 
 	/** Starts a task. A plan given here wins over words in the prompt. */
 	create(account: Account, order: VideoOrder, credits: number, plan: TaskPlan = {}): SandboxTask {
-		const wish = { ...planOfPrompt(order.prompt), ...plan };
+		const wish: TaskPlan = { ...this.plan, ...planOfPrompt(order.prompt), ...plan };
 		const usual =
 			typeof this.taskSeconds === 'function'
 				? this.taskSeconds(order)
@@ -133,7 +189,7 @@ export class TaskStore {
 		const slow = order.prompt.includes('[slow]') ? SLOW_FACTOR : 1;
 		const seconds = wish.seconds ?? usual * slow;
 		const task: SandboxTask = {
-			id: newTaskId(),
+			id: this.newId(wish),
 			account,
 			order,
 			credits,
@@ -144,6 +200,13 @@ export class TaskStore {
 			ended: false,
 			endedAt: null,
 			visibleAt: Infinity,
+			plan: wish,
+			reads: 0,
+			readsOfEnd: 0,
+			startedAt: this.now(),
+			finishedAt: Infinity,
+			links: [],
+			refusals: 0,
 		};
 		this.byId.set(task.id, task);
 		this.arm(task);
@@ -155,6 +218,44 @@ export class TaskStore {
 		const task = this.byId.get(id);
 		if (task && !task.ended && this.options.clock.now() >= task.endsAt) this.end(task);
 		return task;
+	}
+
+	/** Counts a reading of a task by its own account. False while the API does not know the task yet. */
+	countRead(task: SandboxTask): boolean {
+		task.reads += 1;
+		const { unknownReads = 0, unknownSeconds = 0 } = task.plan;
+		if (task.reads <= unknownReads) return false;
+		if (this.now() < task.startedAt + unknownSeconds * 1000) return false;
+		if (showsEnd(task)) task.readsOfEnd += 1;
+		return true;
+	}
+
+	/** Whether the URL of a finished video is there already. */
+	hasUrl({ outcome, readsOfEnd, finishedAt }: SandboxTask): boolean {
+		const { urlAfterReads = 0, urlAfterSeconds = 0 } = outcome;
+		return readsOfEnd > urlAfterReads && this.now() >= finishedAt + urlAfterSeconds * 1000;
+	}
+
+	/** The number of the link that a reading shows, or null where links have none. */
+	showLink(task: SandboxTask): number | null {
+		const plan = task.outcome.link;
+		if (plan?.seconds === undefined) return null;
+		if (plan.isRenewed !== false || task.links.length === 0) task.links.push(this.now());
+		return task.links.length - 1;
+	}
+
+	/** The status with which a request for a video is refused because of its link; null when it is served. */
+	refusalOfLink(task: SandboxTask, link: number | null): number | null {
+		const plan = task.outcome.link;
+		if (!plan) return null;
+		const { status = 403 } = plan;
+		if (task.refusals < (plan.refusals ?? 0)) {
+			task.refusals += 1;
+			return status;
+		}
+		if (plan.seconds === undefined) return null;
+		const shownAt = link === null ? undefined : task.links[link];
+		return shownAt !== undefined && this.now() < shownAt + plan.seconds * 1000 ? null : status;
 	}
 
 	/** All tasks in the order of their creation. */
@@ -183,6 +284,13 @@ export class TaskStore {
 		this.byId.clear();
 	}
 
+	private newId({ id, idAs }: TaskPlan): string {
+		const wanted = id ?? (idAs === 'number' ? newNumber() : newTaskId());
+		let free = wanted;
+		for (let nth = 2; this.byId.has(free); nth += 1) free = `${wanted}${nth}`;
+		return free;
+	}
+
 	private arm(task: SandboxTask): void {
 		clearTimeout(this.timers.get(task.id));
 		this.timers.delete(task.id);
@@ -205,6 +313,7 @@ export class TaskStore {
 		this.timers.delete(task.id);
 		task.ended = true;
 		task.endedAt = Date.now();
+		task.finishedAt = this.now();
 		task.visibleAt = task.endedAt;
 		task.visibleAt = task.endedAt + this.options.onEnd(task);
 	}
@@ -215,31 +324,58 @@ export function showsEnd(task: SandboxTask): boolean {
 	return task.ended && Date.now() >= task.visibleAt;
 }
 
+/** The video of a task, as an answer shows it. */
+export interface ShownVideo {
+	/** False while the success is there and its URL is not. */
+	isThere: boolean;
+	/** Called once, and only where the answer holds the URL: a fresh link counts from then. */
+	url: () => string;
+}
+
 /**
- * The body of GET /status for a task, as the contract prints it. `asEnded` shows the end even where it is still hidden,
- * which is what an early callback does.
+ * The body of GET /status for a task, as the contract prints it, or in the form that the task's plan wants. `asEnded`
+ * shows the end even where it is still hidden, which is what an early callback does.
  */
 export function statusEnvelope(
 	task: SandboxTask,
-	videoUrl: string,
+	video: ShownVideo,
 	asEnded = showsEnd(task),
 ): { code: number; message: string; data: Record<string, unknown> } {
 	const { outcome } = task;
 	const succeeded = outcome.status === 'SUCCESS';
 	const data: Record<string, unknown> = {
-		task_id: task.id,
+		...idFields(task.id, task.plan.idAs ?? 'task_id'),
 		status: asEnded ? (outcome.word ?? outcome.status) : task.runningWord,
 	};
 	if (asEnded) data.consumed_credits = succeeded ? task.credits : 0;
 	data.created_at = new Date(task.createdAt).toISOString().replace(/\.\d+Z$/, 'Z');
 	data.request = echoOf(task.order);
-	const response = asEnded && succeeded ? (outcome.response ?? 'url') : 'empty';
-	if (response === 'url') data.response = [videoUrl];
-	if (response === 'empty') data.response = [];
-	if (response === 'null') data.response = null;
-	data.error_message =
-		asEnded && !succeeded ? (outcome.errorMessage ?? 'The video could not be generated') : null;
+	Object.assign(data, responseOf(outcome, asEnded, video));
+	Object.assign(
+		data,
+		asEnded && !succeeded
+			? reasonFields(
+					outcome.errorMessage ?? 'The video could not be generated',
+					outcome.reasonAs ?? 'error_message',
+				)
+			: { error_message: null },
+	);
 	return { code: 200, message: 'success', data };
+}
+
+function responseOf(
+	outcome: Outcome,
+	asEnded: boolean,
+	video: ShownVideo,
+): Record<string, unknown> {
+	if (!asEnded || outcome.status !== 'SUCCESS') return { response: [] };
+	const isLate = outcome.urlAfterReads !== undefined || outcome.urlAfterSeconds !== undefined;
+	const { response = isLate ? 'empty' : 'url' } = outcome;
+	if (response === 'url' || (isLate && video.isThere)) {
+		return responseFields(video.url(), outcome.responseAs ?? 'urls');
+	}
+	if (response === 'missing') return {};
+	return { response: response === 'null' ? null : [] };
 }
 
 /** The API's echo of a request: the four fields it always shows, and what was given beyond them. */
@@ -262,4 +398,9 @@ function planOfPrompt(prompt: string): TaskPlan {
 
 function newTaskId(): string {
 	return `seed15${randomBytes(6).toString('hex')}pro`;
+}
+
+/** Digits of a number that is too large for JavaScript to hold. */
+function newNumber(): string {
+	return String(9_007_199_254_740_993n + (BigInt(`0x${randomBytes(6).toString('hex')}`) << 1n));
 }

@@ -2,12 +2,13 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
-import type { ServerResponse } from 'node:http';
+import type { OutgoingHttpHeaders, ServerResponse } from 'node:http';
+import { brotliCompressSync, deflateSync, gzipSync } from 'node:zlib';
 
 import { pause } from './callbacks.cjs';
 import { clipFor } from './clips.cjs';
 import { type Answer, htmlAnswer } from './contract.cjs';
-import { refusalOf, type Fault } from './faults.cjs';
+import { refusalOf, type Encoding, type Fault, type VideoBodyKind } from './faults.cjs';
 import type { VideoRead } from './ledger.cjs';
 import { finishWith, safeHeaders, type SandboxState } from './state.cjs';
 
@@ -17,6 +18,7 @@ const CHUNK_BYTES = 256 * 1024;
 export function addVideos(app: FastifyInstance, state: SandboxState, withFaults: boolean): void {
 	app.get<{ Params: { file: string } }>('/videos/:file', async (request, reply) => {
 		const taskId = request.params.file.replace(/\.mp4$/, '');
+		const link = new URL(request.url, state.origin()).searchParams.get('link');
 		const task = state.tasks.get(taskId);
 		if (request.headers.authorization !== undefined) state.ledger.recordLeak('video', request.url);
 		const read = state.ledger.recordVideoRead({
@@ -29,7 +31,11 @@ export function addVideos(app: FastifyInstance, state: SandboxState, withFaults:
 			complete: false,
 		});
 		const fault = withFaults
-			? state.faults.take('video', { prompt: task?.order.prompt ?? null, taskId })
+			? state.faults.take('video', {
+					prompt: task?.order.prompt ?? null,
+					taskId,
+					account: null,
+				})
 			: null;
 		read.fault = fault?.kind ?? null;
 		if (fault?.kind === 'delay') await pause(fault.ms);
@@ -38,9 +44,14 @@ export function addVideos(app: FastifyInstance, state: SandboxState, withFaults:
 			read.answered = await finishWith(refusal, reply);
 		} else if (!task?.ended || task.outcome.status !== 'SUCCESS') {
 			read.answered = await finishWith(htmlAnswer(404, 'Not Found'), reply);
-		} else if (task.outcome.videoStatus !== undefined) {
-			read.answered = await finishWith(htmlAnswer(task.outcome.videoStatus, 'Gone'), reply);
 		} else {
+			const gone =
+				task.outcome.videoStatus ??
+				state.tasks.refusalOfLink(task, link === null ? null : Number(link));
+			if (gone !== null) {
+				read.answered = await finishWith(htmlAnswer(gone, 'Gone'), reply);
+				return reply;
+			}
 			const body = await bodyFor(state, fault, () => clipFor(task.order));
 			await stream(reply, body, fault, read);
 		}
@@ -54,6 +65,7 @@ function refusalOfVideo(state: SandboxState, request: FastifyRequest, fault: Fau
 	switch (fault?.kind) {
 		case 'refuse-with':
 		case 'rate-limit':
+		case 'firewall':
 		case 'server-error':
 		case 'redirect':
 			return refusalOf(fault, `${state.elsewhere()}${request.url}`);
@@ -73,8 +85,32 @@ function refusalOfVideo(state: SandboxState, request: FastifyRequest, fault: Fau
 }
 
 interface VideoBody {
+	status: number;
 	bytes: number;
+	/** Without the length, which {@link stream} adds. */
+	headers: OutgoingHttpHeaders;
 	chunks: () => AsyncIterable<Buffer>;
+}
+
+const PACKERS: Readonly<Record<Encoding, (body: Buffer) => Buffer>> = {
+	gzip: (body) => gzipSync(body),
+	deflate: (body) => deflateSync(body),
+	br: (body) => brotliCompressSync(body),
+};
+
+/** What is sent in place of a video. Each begins as bodies of its kind do, which is how they are told apart. */
+const OTHER_BODIES: Readonly<Record<VideoBodyKind, Buffer>> = {
+	html: Buffer.from(
+		'<!DOCTYPE html>\n<html><head><title>Sign in</title></head><body>Sign in</body></html>\n',
+	),
+	json: Buffer.from('{"code":"LINK_EXPIRED","message":"The link is not valid any more"}'),
+	text: Buffer.from('The file is not available at the moment.\n'),
+	webm: filled(Buffer.from('1a45dfa39f4286810142f7810142f2810442f381084282847765626d', 'hex')),
+	png: filled(Buffer.from('89504e470d0a1a0a0000000d49484452', 'hex')),
+};
+
+function filled(start: Buffer): Buffer {
+	return Buffer.concat([start, Buffer.alloc(2_000 - start.length)]);
 }
 
 async function bodyFor(
@@ -82,14 +118,72 @@ async function bodyFor(
 	fault: Fault | null,
 	clip: () => Promise<string>,
 ): Promise<VideoBody> {
+	const usual = await usualBody(state, fault, clip);
+	switch (fault?.kind) {
+		case 'content-type':
+			return { ...usual, headers: { 'content-type': fault.value } };
+		case 'no-content-type':
+			return { ...usual, headers: {} };
+		case 'video-body':
+			return {
+				...whole(OTHER_BODIES[fault.body]),
+				headers: { 'content-type': fault.contentType ?? 'video/mp4' },
+			};
+		case 'encoded': {
+			const packed = PACKERS[fault.encoding](await gathered(usual));
+			return {
+				...whole(packed),
+				headers: { ...usual.headers, 'content-encoding': fault.encoding },
+			};
+		}
+		case 'partial': {
+			const all = await gathered(usual);
+			const half = all.subarray(0, Math.ceil(all.length / 2));
+			return {
+				...whole(half),
+				status: 206,
+				headers: {
+					...usual.headers,
+					'content-range': `bytes 0-${half.length - 1}/${all.length}`,
+				},
+			};
+		}
+		default:
+			return usual;
+	}
+}
+
+async function usualBody(
+	state: SandboxState,
+	fault: Fault | null,
+	clip: () => Promise<string>,
+): Promise<VideoBody> {
+	const headers = { 'content-type': 'video/mp4' };
 	const synthetic = fault?.kind === 'video-bytes' ? fault.bytes : state.videoBytes;
-	if (synthetic !== null) return { bytes: synthetic, chunks: () => syntheticChunks(synthetic) };
+	if (synthetic !== null) {
+		return { status: 200, headers, bytes: synthetic, chunks: () => syntheticChunks(synthetic) };
+	}
 	const file = await clip();
 	const { size } = await stat(file);
 	return {
+		status: 200,
+		headers,
 		bytes: size,
 		chunks: () => createReadStream(file, { highWaterMark: CHUNK_BYTES }),
 	};
+}
+
+function whole(body: Buffer): Omit<VideoBody, 'headers'> {
+	async function* chunks(): AsyncIterable<Buffer> {
+		yield await Promise.resolve(body);
+	}
+	return { status: 200, bytes: body.length, chunks };
+}
+
+async function gathered({ chunks }: VideoBody): Promise<Buffer> {
+	const parts: Buffer[] = [];
+	for await (const chunk of chunks()) parts.push(chunk);
+	return Buffer.concat(parts);
 }
 
 /** As many bytes as asked for from one small buffer, so that the sandbox's own memory stays flat. */
@@ -112,16 +206,27 @@ async function stream(
 ): Promise<void> {
 	reply.hijack();
 	const { raw } = reply;
-	raw.writeHead(200, {
-		'content-type': fault?.kind === 'content-type' ? fault.value : 'video/mp4',
+	raw.writeHead(body.status, {
+		...body.headers,
 		...(fault?.kind === 'no-content-length' ? {} : { 'content-length': body.bytes }),
 	});
-	read.answered = 200;
+	read.answered = body.status;
+	let drips = fault?.kind === 'drip' ? fault : null;
+	const dripsUntil = Date.now() + (drips?.ms ?? Infinity);
 	const troubled = fault?.kind === 'stall' || fault?.kind === 'cut' ? fault : null;
 	const troubleAt = troubled ? (troubled.afterBytes ?? Math.floor(body.bytes / 2)) : Infinity;
 	let trouble = troubled;
 	for await (const chunk of body.chunks()) {
 		let rest = chunk;
+		while (drips && rest.length > 0) {
+			if (Date.now() >= dripsUntil) {
+				drips = null;
+				break;
+			}
+			if (!(await write(raw, rest.subarray(0, 1), read))) return;
+			rest = rest.subarray(1);
+			await pause(drips.everyMs);
+		}
 		if (trouble && read.bytes + rest.length >= troubleAt) {
 			const before = rest.subarray(0, troubleAt - read.bytes);
 			rest = rest.subarray(before.length);
