@@ -271,15 +271,20 @@ export function unforeseen(reason: string, taskId: string | undefined): Problem 
 		: problem('maybe_created', 'unknown', what, LOOK_FIRST);
 }
 
-/** Values that were refused before any request. `sentences` come from the checks. */
-export function invalidInput(sentences: readonly string[]): Problem {
+/**
+ * Values that were refused before any request. `sentences` come from the checks; `advice` says what to do about one of them
+ * for which "correct this value" is not enough.
+ */
+export function invalidInput(sentences: readonly string[], advice?: string): Problem {
+	const isOne = sentences.length === 1;
+	const correct = `Correct ${isOne ? 'this value' : 'these values'}.`;
 	return problem(
 		'invalid_input',
 		'no',
-		sentences.length > 1 ? `${sentences.length} values cannot be used.` : sentences.join(''),
-		sentences.length > 1
-			? [...sentences, `Correct these values. ${START_AGAIN}`].join('\n')
-			: `Correct this value. ${START_AGAIN}`,
+		isOne ? sentences[0] : `${sentences.length} values cannot be used.`,
+		isOne
+			? `${advice ?? correct} ${START_AGAIN}`
+			: [...sentences, ...(advice ? [advice] : []), `${correct} ${START_AGAIN}`].join('\n'),
 	);
 }
 
