@@ -98,15 +98,12 @@ async function store(
 	file: { name: string; type: string },
 	whole: Promise<void>,
 ): Promise<IBinaryData> {
-	const stored = (async () => {
-		try {
-			return await context.helpers.prepareBinaryData(stream, file.name, file.type);
-		} catch (error) {
-			const { code, message } = isObject(error) ? error : {};
-			const reason = textOf(code) ?? readableText(textOf(message) ?? 'no reason given', '');
-			throw new DownloadError(`n8n could not store the file (${reason})`);
-		}
-	})();
+	const prepare = async () => await context.helpers.prepareBinaryData(stream, file.name, file.type);
+	const stored = prepare().catch((error: unknown) => {
+		const { code, message } = isObject(error) ? error : {};
+		const reason = textOf(code) ?? readableText(textOf(message) ?? 'no reason given', '');
+		throw new DownloadError(`n8n could not store the file (${reason})`);
+	});
 	// A stream that breaks makes n8n's store fail as well, but later.
 	const [binary] = await Promise.all([stored, whole]);
 	return binary;
@@ -155,14 +152,16 @@ async function downloadOnce(
 		const whole = wholeOf(stream, numberOf(headers['content-length']), onBytes);
 		return await store(context, stream, { name, type }, whole);
 	};
+	let isStored = false;
 	try {
-		return await Promise.race([load(), endEarly(options, () => lastByteAt, isDone.signal)]);
-	} catch (error) {
-		// n8n wraps the connection's stream in one of its own: destroying that alone leaves the connection open (measured).
-		request.abort();
-		throw error;
+		const early = endEarly(options, () => lastByteAt, isDone.signal);
+		const binary = await Promise.race([load(), early]);
+		isStored = true;
+		return binary;
 	} finally {
 		isDone.abort();
+		// n8n wraps the connection's stream in one of its own: destroying that alone leaves the connection open (measured).
+		if (!isStored) request.abort();
 		asked.then(
 			(response) => muted(response)?.destroy(),
 			() => {},

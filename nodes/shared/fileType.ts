@@ -61,15 +61,19 @@ export function extensionOf(videoType: string): string {
 	return FILE_EXTENSIONS[videoType] ?? 'mp4';
 }
 
-const IMAGES: ReadonlyArray<[type: string, signature: RegExp]> = [
-	['image/jpeg', /^\xff\xd8\xff/],
-	['image/png', /^\x89PNG\r\n\x1a\n/],
-	['image/gif', /^GIF8[79]a/],
-	['image/webp', /^RIFF[^]{4}WEBP/],
-	['image/bmp', /^BM[^]{4}\0{4}/],
-	['image/tiff', /^(II[*+]\0|MM\0[*+])/],
-	['image/jxl', /^(\xff\x0a|\0\0\0\x0cJXL )/],
-	['image/jp2', /^\0\0\0\x0cjP {2}/],
+/** What each image format has at which places, as Latin-1 text. */
+const IMAGES: ReadonlyArray<[type: string, ...parts: Array<[at: number, text: string]>]> = [
+	['image/jpeg', [0, '\xff\xd8\xff']],
+	['image/png', [0, '\x89PNG\r\n\x1a\n']],
+	['image/gif', [0, 'GIF8']],
+	['image/webp', [0, 'RIFF'], [8, 'WEBP']],
+	// Four zeros, because the two letters alone begin many a text.
+	['image/bmp', [0, 'BM'], [6, '\0\0\0\0']],
+	['image/tiff', [0, 'II*\0']],
+	['image/tiff', [0, 'MM\0*']],
+	['image/jxl', [0, '\xff\x0a']],
+	['image/jxl', [4, 'JXL ']],
+	['image/jp2', [4, 'jP  ']],
 ];
 
 /** The MIME type of an image by its first {@link HEAD_BYTES}; undefined for anything that is no picture made of pixels. */
@@ -78,13 +82,15 @@ export function imageTypeOf(head: Uint8Array): string | undefined {
 	if (brand && PICTURE_BRAND.test(brand))
 		return brand.startsWith('av') ? 'image/avif' : 'image/heic';
 	const start = ascii(head, 0, HEAD_BYTES);
-	return IMAGES.find(([, signature]) => signature.test(start))?.[0];
+	return IMAGES.find(([, ...parts]) =>
+		parts.every(([at, text]) => start.startsWith(text, at)),
+	)?.[0];
 }
 
 /** Beginnings of texts that people meet in the place of a file, tested in this order. */
 const TEXTS: ReadonlyArray<[kind: string, beginning: RegExp]> = [
 	['a web page', /^(<!--[^]*?-->\s*)?<(!doctype\s+html|html|head|body|title|script|meta)\b/i],
-	['an SVG drawing', /^<[^]*<svg\b|^<svg\b/i],
+	['an SVG drawing', /^<([^]*<)?svg\b/i],
 	['XML', /^</],
 	['JSON', /^[[{]/],
 ];

@@ -25,13 +25,17 @@ const contextOf = (parts: object): IExecuteFunctions => Object.assign(Object.cre
 
 const url = 'http://127.0.0.1/a.mp4';
 
-const download = async (httpRequest: () => Promise<unknown>, helpers: object = {}) => {
+const download = async (
+	httpRequest: () => Promise<unknown>,
+	helpers: object = {},
+	deadline = 1_000_000,
+) => {
 	const task = readTask('seed/15', { status: 'SUCCESS', response: [url] }, '');
 	if (!task) throw new Error('No task');
 	const got = await fetchVideo(
 		contextOf({ helpers: { httpRequest, ...helpers } }),
 		{ task, url },
-		{ clock, deadline: 1_000_000, readAgain: async () => await Promise.reject(new Error('no')) },
+		{ clock, deadline, readAgain: async () => await Promise.reject(new Error('no')) },
 	);
 	return got.ok ? got.binary : got.problem.message;
 };
@@ -54,6 +58,31 @@ describe('a download', () => {
 			throw Object.assign(new Error('bad'), { code: 'ERR_INVALID_URL' });
 		};
 		expect(await download(failing)).toContain(': the connection failed (ERR_INVALID_URL).');
+	});
+
+	it.each([403, 206, 200])(
+		'by a helper that knows no abort closes the stream of HTTP %i',
+		async (statusCode) => {
+			const bodies: Readable[] = [];
+			const answer = async () => {
+				const body = Readable.from([Buffer.alloc(1000), Buffer.alloc(1000)]);
+				bodies.push(body);
+				return await Promise.resolve({ statusCode, headers: {}, body });
+			};
+			expect(await download(answer)).toContain('could not be downloaded');
+			expect(bodies.length).toBeGreaterThan(2);
+			expect(bodies.map(({ destroyed }) => destroyed)).toEqual(bodies.map(() => true));
+		},
+	);
+
+	it('closes the stream of an answer that comes when the time is up', async () => {
+		const body = Readable.from([mp4Of(900)]);
+		let answer: (response: unknown) => void = () => {};
+		const asked = new Promise<unknown>((resolve) => (answer = resolve));
+		expect(await download(async () => await asked, {}, -1)).toContain('the time was up');
+		answer({ statusCode: 200, headers: {}, body });
+		await new Promise((resolve) => body.once('close', resolve));
+		expect(body.destroyed).toBe(true);
 	});
 
 	it('that n8n refuses to store says why', async () => {
@@ -125,15 +154,21 @@ describe('an image file', () => {
 		expect(await link({ mimeType: 'image/png', id: stored('7') }, helpers)).toEqual(sent);
 	});
 
-	it('closes what it has read of', async () => {
+	it('is read at its beginning only, and closed', async () => {
 		const streams: Readable[] = [];
+		let chunks = 0;
+		function* photo() {
+			yield PNG;
+			for (; chunks < 1000; chunks++) yield Buffer.alloc(1000);
+		}
 		const getBinaryStream = async () => {
-			const stream = Readable.from([PNG, Buffer.alloc(1000), Buffer.alloc(1000)]);
+			const stream = Readable.from(photo());
 			streams.push(stream);
 			return await Promise.resolve(stream);
 		};
 		const createBinarySignedUrl = () => 'http://127.0.0.1/signed';
 		await link({ mimeType: 'image/png', id: 'a:b' }, { getBinaryStream, createBinarySignedUrl });
+		expect(chunks).toBeLessThan(50);
 		const prepareBinaryData = async () => await Promise.reject(new Error('full'));
 		const helpers = { getBinaryStream, createBinarySignedUrl, prepareBinaryData };
 		await expect(link({ mimeType: '', id: 'a:b' }, helpers)).rejects.toThrow('full');
