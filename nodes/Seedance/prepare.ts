@@ -68,7 +68,7 @@ async function readImage(
 	{ context }: Run,
 	itemIndex: number,
 	account: Account,
-): Promise<Checked<{ imageUrl?: unknown; identity?: string }>> {
+): Promise<Checked<{ imageUrl?: unknown; identity?: string }> & { advice?: string }> {
 	const source = textParameter(context, itemIndex, 'imageSource', 'none');
 	switch (source) {
 		case 'none':
@@ -78,7 +78,7 @@ async function readImage(
 		case 'binary': {
 			const field = textParameter(context, itemIndex, 'imageBinaryField', 'data');
 			const link = await imageLink(context, itemIndex, field, account.isLocal);
-			if ('problem' in link) return { ok: false, problems: [link.problem] };
+			if ('problem' in link) return { ok: false, problems: [link.problem], advice: link.advice };
 			return { ok: true, value: { imageUrl: link.url, identity: link.identity } };
 		}
 		default: {
@@ -112,7 +112,7 @@ export async function prepare(
 		const callback = callbackOf(itemIndex, account);
 		if (!checked.ok || !image.ok || !callback.ok) {
 			const problems = [checked, image, callback].flatMap((one) => (one.ok ? [] : one.problems));
-			return { known, problem: invalidInput(problems) };
+			return { known, problem: invalidInput(problems, image.advice) };
 		}
 		const request = { ...checked.value, callbackUrl: callback.value };
 		const requestHash = requestKey(request, image.value.identity);

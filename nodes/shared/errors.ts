@@ -271,15 +271,20 @@ export function unforeseen(reason: string, taskId: string | undefined): Problem 
 		: problem('maybe_created', 'unknown', what, LOOK_FIRST);
 }
 
-/** Values that were refused before any request. `sentences` come from the checks. */
-export function invalidInput(sentences: readonly string[]): Problem {
+/**
+ * Values that were refused before any request. `sentences` come from the checks; `advice` says what to do about one of them
+ * for which "correct this value" is not enough.
+ */
+export function invalidInput(sentences: readonly string[], advice?: string): Problem {
+	const isOne = sentences.length === 1;
+	const correct = `Correct ${isOne ? 'this value' : 'these values'}.`;
 	return problem(
 		'invalid_input',
 		'no',
-		sentences.length > 1 ? `${sentences.length} values cannot be used.` : sentences.join(''),
-		sentences.length > 1
-			? [...sentences, `Correct these values. ${START_AGAIN}`].join('\n')
-			: `Correct this value. ${START_AGAIN}`,
+		isOne ? sentences[0] : `${sentences.length} values cannot be used.`,
+		isOne
+			? `${advice ?? correct} ${START_AGAIN}`
+			: [...sentences, ...(advice ? [advice] : []), `${correct} ${START_AGAIN}`].join('\n'),
 	);
 }
 
@@ -408,22 +413,47 @@ export function readRefused(taskId: string, failure: CallFailure): Problem {
 	);
 }
 
+/** What is known of a download that gave no file. */
+export interface DownloadFailure {
+	/** What happened, as the end of a sentence. */
+	why: string;
+	/** HTTP status of the video's server. */
+	status?: number;
+	/** Milliseconds since the task was created, for a link that is too old. */
+	expiredMs?: number;
+}
+
+/** A time span in the largest unit that says it well: "12 minutes", "3 hours", "2 days". */
+function formatAge(ms: number): string {
+	const hours = ms / 3_600_000;
+	if (hours < 2) return formatMinutes(Math.floor(ms / 60_000));
+	return hours < 48 ? `${Math.floor(hours)} hours` : `${Math.floor(hours / 24)} days`;
+}
+
 /** A video that is ready and paid for, but could not be stored. */
-export function downloadFailed(
-	taskId: string,
-	url: string,
-	why: string,
-	expired: boolean,
-): Problem {
+export function downloadFailed(taskId: string, url: string, failure: DownloadFailure): Problem {
+	const { why, status, expiredMs } = failure;
+	// The link comes from outside, and n8n shows descriptions as HTML.
+	const link = url.replace(/[<>"]/g, encodeURIComponent);
+	const free = `Wait for Video with task ID ${taskId}, or Retry in Executions if the execution failed`;
+	if (expiredMs !== undefined) {
+		return problem(
+			'download_failed',
+			'yes',
+			`The link of the video has expired (task ${taskId}): ${why}, ${formatAge(expiredMs)} after the video was started.`,
+			`Reading the task again gave no link that works. To ask for one later without paying again, use ${free}; if it stays like this, ask the support of seedanceapi.org with the task ID. The link was ${link}`,
+			{ taskId },
+		);
+	}
+	const blocked =
+		status === 403
+			? ' If the link opens in your browser, a firewall or proxy keeps this n8n away from it.'
+			: '';
 	return problem(
 		'download_failed',
 		'yes',
-		expired
-			? `The link of the video has expired (task ${taskId}, ${why}).`
-			: `The video is ready, but could not be downloaded (task ${taskId}): ${why}.`,
-		expired
-			? `Read the task again with Get Status, in case the API gives a new link. The link was ${url}`
-			: `Nothing is lost: the video is at ${url} – running it again with Retry in Executions, or Wait for Video with task ID ${taskId}, downloads it without paying again.`,
+		`The video is ready, but could not be downloaded (task ${taskId}): ${why}.`,
+		`Nothing is lost: the video is at ${link} and downloading it again does not pay again. Use ${free}.${blocked}`,
 		{ taskId },
 	);
 }

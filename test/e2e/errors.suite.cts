@@ -183,13 +183,13 @@ export function errorsSuite() {
 		expect(context).toMatchObject({ error_code: 'timeout', charged: 'unknown' });
 	});
 
-	it('an expired link says so, and that the video was paid for', async () => {
+	it('a link that is dead a moment after the start is not called expired, and the video was paid for', async () => {
 		const taskId = await startTask('A boat [expired]');
 		const { message, description, context } = await errorOfRun({
 			parameters: { operation: 'wait', downloadVideo: true },
 			rows: [{ task_id: taskId }],
 		});
-		expect(message).toContain(`The link of the video has expired (task ${taskId}`);
+		expect(message).toContain(`could not be downloaded (task ${taskId}): HTTP 410.`);
 		expect(description).toContain('The credits for this video were spent.');
 		expect(context).toMatchObject({ error_code: 'download_failed', charged: 'yes' });
 	});

@@ -1,14 +1,22 @@
 // The image a video starts from: a public link, or a file of the input item as a signed link to this n8n.
 import { failureOf, seedanceWorld } from '../support/seedanceWorld.cjs';
+import { mp4Of } from '../support/videoHost.cjs';
 
 const world = seedanceWorld();
 const posts = () => world.sandbox.ledger.posts();
 const PNG = Buffer.from('89504e470d0a1a0a', 'hex');
 const FROM_FILE = { prompt: 'A boat', imageSource: 'binary' };
 
-const withFile = async (field = 'data', name = 'boat.png', type = 'image/png') => [
-	{ json: {}, binary: { [field]: await world.n8n.storeFile(PNG, name, type) } },
+const withFile = async (field = 'data', name = 'boat.png', type = 'image/png', bytes = PNG) => [
+	{ json: {}, binary: { [field]: await world.n8n.storeFile(bytes, name, type) } },
 ];
+
+/** The file that a signed link of this n8n leads to. */
+function linkedFile(body: unknown): { id: string } {
+	const [, token] = String(body).match(/token=[\w-]+\.([\w-]+)\./) ?? [];
+	const { id }: { id: string } = JSON.parse(Buffer.from(token, 'base64url').toString());
+	return { id };
+}
 
 describe('an image link', () => {
 	it('is sent as it is', async () => {
@@ -50,8 +58,7 @@ describe('an image file', () => {
 		expect(sent.id).toContain('/temp/');
 		const items = [{ json: {}, binary: { data: sent } }];
 		await world.run({ ...FROM_FILE, operation: 'generate' }, { items });
-		const [, token] = String(posts()[0].body).match(/token=[\w-]+\.([\w-]+)\./) ?? [];
-		const { id }: { id: string } = JSON.parse(Buffer.from(token, 'base64url').toString());
+		const { id } = linkedFile(posts()[0].body);
 		expect(id).not.toContain('/temp/');
 		const stored = await world.n8n.readFile({ ...sent, id });
 		expect(stored.equals(PNG)).toBe(true);
@@ -78,28 +85,132 @@ describe('an image file', () => {
 	});
 
 	it.each([
-		[
-			'is not there',
-			async () => [{ json: {} }],
-			/"data": the item has no file in that field\. Set it/,
-		],
-		[
-			'is no image',
-			async () => await withFile('data', 'a.pdf', 'application/pdf'),
-			/"data": the file is application\/pdf, not an image/,
-		],
-	])('that %s is named before anything is sent', async (_, items, why) => {
-		const run = await world.run(FROM_FILE, { items: await items() });
-		expect(failureOf(run).message).toMatch(why);
+		['IMAGE/JPEG', 'ffd8ffe000104a464946'],
+		['Image/Png', '89504e470d0a1a0a'],
+		['image/jpg', '89504e470d0a1a0a'],
+		['application/octet-stream', 'ffd8ffe1'],
+		['application/octet-stream', '89504e470d0a1a0a'],
+		['', '474946383961'],
+		['text/plain', '52494646100000005745425056503820'],
+		['binary/octet-stream', '0000001866747970686569630000'],
+		['application/json', '49492a00'],
+	])('is told by its first bytes, also when it is called "%s"', async (type, start) => {
+		const bytes = Buffer.concat([Buffer.from(start, 'hex'), Buffer.alloc(2000)]);
+		const items = await withFile('data', 'photo', type, bytes);
+		const run = await world.run({ ...FROM_FILE, operation: 'generate' }, { items });
+		expect(run.error).toBeUndefined();
+		const { id } = linkedFile(posts()[0].body);
+		const linked = await world.n8n.readFile({ data: '', mimeType: '', id });
+		expect(linked.equals(bytes)).toBe(true);
+	});
+
+	it.each([
+		['application/octet-stream', false],
+		['', false],
+		['IMAGE/PNG', true],
+	])('that n8n has as "%s" is served to the API as an image', async (type, isSame) => {
+		const items = await withFile('data', 'photo', type);
+		await world.run({ ...FROM_FILE, operation: 'generate' }, { items });
+		const { id } = linkedFile(posts()[0].body);
+		expect(id === items[0].binary.data.id).toBe(isSame);
+		expect((await world.n8n.metadataOf(id)).mimeType?.toLowerCase()).toBe('image/png');
+	});
+
+	it.each([
+		['a web page', '<!DOCTYPE html><html></html>'],
+		['an SVG drawing', '<svg xmlns="http://www.w3.org/2000/svg"></svg>'],
+		['JSON', '{"error":"no such file"}'],
+		['text', 'not an image at all'],
+		['a PDF', '%PDF-1.7'],
+		['a video', mp4Of(900)],
+		['an empty file', ''],
+	])(
+		'that is %s is refused before it costs, although it is called image/png',
+		async (kind, content) => {
+			const items = await withFile('data', 'boat.png', 'image/png', Buffer.from(content));
+			const { message, description, context } = failureOf(await world.run(FROM_FILE, { items }));
+			expect(message).toBe(
+				`Input Data Field Name "data": the file "boat.png" is ${kind}, not an image.`,
+			);
+			expect(description).toContain('Use an image file such as JPEG, PNG or WebP.');
+			expect(context).toMatchObject({ error_code: 'invalid_input', charged: 'no' });
+			expect(posts()).toHaveLength(0);
+		},
+	);
+
+	it('in memory is told by its first bytes too', async () => {
+		world.n8n.binariesInMemory = true;
+		const items = await withFile('data', 'a.png', 'image/png', Buffer.from('no image'));
+		expect(failureOf(await world.run(FROM_FILE, { items })).message).toContain(
+			'the file "a.png" is text, not an image.',
+		);
+	});
+
+	it('that n8n has thrown away is named before anything is sent', async () => {
+		const items = await withFile();
+		items[0].binary.data.id = `${items[0].binary.data.id}0`;
+		const { message } = failureOf(await world.run(FROM_FILE, { items }));
+		expect(message).toBe(
+			'Input Data Field Name "data": the file "boat.png" could not be read from n8n\'s store.',
+		);
+		expect(posts()).toHaveLength(0);
+	});
+
+	it('that is missing is named with the fields that do hold files', async () => {
+		const [one] = await withFile('photo');
+		const [two] = await withFile('logo');
+		const items = [{ json: {}, binary: { ...one.binary, ...two.binary } }];
+		const { message, description } = failureOf(await world.run(FROM_FILE, { items }));
+		expect(message).toBe(
+			'Input Data Field Name "data": the item has no file in that field, only in "photo", "logo".',
+		);
+		expect(description).toContain('Set it to the field of the previous node that holds the image.');
+		expect(posts()).toHaveLength(0);
+	});
+
+	it('that is missing where there are many is named with some of them', async () => {
+		const [{ binary }] = await withFile('photo');
+		const many = Object.fromEntries(Array.from({ length: 11 }, (_, n) => [`p${n}`, binary.photo]));
+		const { message } = failureOf(
+			await world.run(FROM_FILE, { items: [{ json: {}, binary: many }] }),
+		);
+		expect(message).toContain('only in "p0", "p1", "p2", "p3", "p4", "p5", "p6", "p7", 3 more.');
+	});
+
+	it('in an item without files is named as such', async () => {
+		const { message } = failureOf(await world.run(FROM_FILE, { items: [{ json: {} }] }));
+		expect(message).toBe(
+			'Input Data Field Name "data": the item has no file in that field, nor any other file.',
+		);
+	});
+
+	it('within the JSON is taken where the workflow keeps its files there', async () => {
+		const [{ binary }] = await withFile();
+		const items = [{ json: { photo: { ...binary.data } } }];
+		const order = { items, settings: { binaryMode: 'combined' as const } };
+		await world.run({ ...FROM_FILE, operation: 'generate', imageBinaryField: 'photo' }, order);
+		expect(linkedFile(posts()[0].body).id).toBe(binary.data.id);
+		const { message } = failureOf(await world.run(FROM_FILE, order));
+		expect(message).toContain('the item has no file in that field, only in "photo".');
+	});
+
+	it('within the JSON of a usual workflow is no file, so that nobody can link to a file of others', async () => {
+		const [{ binary }] = await withFile();
+		const items = [{ json: { photo: { ...binary.data } } }];
+		const run = await world.run({ ...FROM_FILE, imageBinaryField: 'photo' }, { items });
+		expect(failureOf(run).message).toContain('no file in that field, nor any other file.');
 		expect(posts()).toHaveLength(0);
 	});
 
 	it('that n8n keeps in memory cannot be fetched, and says what to do instead', async () => {
 		world.n8n.binariesInMemory = true;
-		const { message } = failureOf(await world.run(FROM_FILE, { items: await withFile() }));
-		expect(message).toContain('keeps files in memory, where the API cannot fetch them');
-		expect(message).toContain('N8N_DEFAULT_BINARY_DATA_MODE');
-		expect(message).toContain('From URL');
+		const run = await world.run(FROM_FILE, { items: await withFile() });
+		const { message, description } = failureOf(run);
+		expect(message).toBe(
+			'Input Data Field Name "data": this n8n keeps files in memory, where the API cannot fetch them.',
+		);
+		expect(description).toContain('N8N_DEFAULT_BINARY_DATA_MODE');
+		expect(description).toContain('From URL');
 		expect(posts()).toHaveLength(0);
 	});
 
@@ -108,9 +219,15 @@ describe('an image file', () => {
 			apiKey: world.sandbox.apiKey,
 			baseUrl: 'https://api.example.com/v1',
 		});
-		const { message, context } = failureOf(await world.run(FROM_FILE, { items: await withFile() }));
-		expect(message).toContain('because the address of this n8n is not public');
-		expect(message).toContain('Set WEBHOOK_URL or N8N_EDITOR_BASE_URL');
+		const run = await world.run(FROM_FILE, { items: await withFile() });
+		const { message, description, context } = failureOf(run);
+		expect(message).toBe(
+			'Input Data Field Name "data": the Seedance API cannot fetch the file, because the address of this n8n is not public.',
+		);
+		expect(description).toContain(
+			'Set N8N_WEBHOOK_URL (WEBHOOK_URL before n8n 2.41) or N8N_EDITOR_BASE_URL',
+		);
+		expect(description).not.toContain('Correct the value');
 		expect(context).toMatchObject({ error_code: 'invalid_input', charged: 'no' });
 	});
 });

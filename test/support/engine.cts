@@ -180,6 +180,8 @@ export interface Engine {
 		executionId?: string,
 	) => Promise<IBinaryData>;
 	readFile: (file: IBinaryData) => Promise<Buffer>;
+	/** What n8n has noted of a file: the type that it serves it under. */
+	metadataOf: (id: string) => Promise<{ mimeType?: string }>;
 	/** Removes the folder of this n8n. */
 	close: () => Promise<void>;
 }
@@ -768,6 +770,7 @@ export async function startEngine(options: { clockSpeed?: number } = {}): Promis
 				mimeType,
 			}),
 		readFile: async (file) => await binaries.getAsBuffer(file),
+		metadataOf: async (id) => await binaries.getMetadata(id),
 		close: async () => {
 			jest.restoreAllMocks();
 			await core.close();

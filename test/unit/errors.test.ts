@@ -333,7 +333,7 @@ const CASES: Array<[string, Problem, errors.ErrorCode, errors.Charged, string, s
 	],
 	[
 		'a failed download',
-		errors.downloadFailed(ID, 'https://cdn.example.com/v.mp4', 'HTTP 500', false),
+		errors.downloadFailed(ID, 'https://cdn.example.com/v.mp4', { why: 'HTTP 500', status: 500 }),
 		'download_failed',
 		'yes',
 		'could not be downloaded',
@@ -341,7 +341,11 @@ const CASES: Array<[string, Problem, errors.ErrorCode, errors.Charged, string, s
 	],
 	[
 		'an expired link',
-		errors.downloadFailed(ID, 'https://cdn.example.com/v.mp4', 'HTTP 403', true),
+		errors.downloadFailed(ID, 'https://cdn.example.com/v.mp4', {
+			why: 'HTTP 403',
+			status: 403,
+			expiredMs: 7_200_000,
+		}),
 		'download_failed',
 		'yes',
 		'expired',
@@ -539,5 +543,45 @@ describe('the error that a node throws', () => {
 			// n8n looks for exactly this in the message of an error.
 			expect(errors.nodeError(NODE, problem).message.includes('canceled')).toBe(false);
 		}
+	});
+});
+
+describe('a link that has expired', () => {
+	it.each([
+		[5 * 60_000, '5 minutes'],
+		[119 * 60_000, '119 minutes'],
+		[2 * 3_600_000, '2 hours'],
+		[47 * 3_600_000, '47 hours'],
+		[72 * 3_600_000, '3 days'],
+	])('is told with its age: %d ms', (expiredMs, age) => {
+		const { message } = errors.downloadFailed(ID, 'https://x/v.mp4', {
+			why: 'HTTP 410',
+			expiredMs,
+		});
+		expect(message).toBe(
+			`The link of the video has expired (task ${ID}): HTTP 410, ${age} after the video was started.`,
+		);
+	});
+});
+
+describe('a failed download', () => {
+	it('names the ways that do not pay again', () => {
+		const { description } = errors.downloadFailed(ID, 'https://x/v.mp4', { why: 'HTTP 500' });
+		expect(description).toContain('Nothing is lost: the video is at https://x/v.mp4');
+		expect(description).toContain('does not pay again');
+		expect(description).toContain(`Wait for Video with task ID ${ID}`);
+		expect(description).toContain('Retry in Executions if the execution failed');
+		expect(description).not.toContain('firewall');
+	});
+
+	it('with HTTP 403 speaks of a firewall', () => {
+		const failure = { why: 'HTTP 403', status: 403 };
+		const { description } = errors.downloadFailed(ID, 'https://x/v.mp4', failure);
+		expect(description).toContain('a firewall or proxy keeps this n8n away from it');
+	});
+
+	it('shows a link that holds HTML as text', () => {
+		const { description } = errors.downloadFailed(ID, 'https://x/<b>"', { why: 'HTTP 500' });
+		expect(description).toContain('https://x/%3Cb%3E%22');
 	});
 });
