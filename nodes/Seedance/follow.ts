@@ -3,7 +3,7 @@ import type { IDataObject } from 'n8n-workflow';
 
 import { patiently, type Account, type Read } from '../shared/api';
 import { limiter } from '../shared/clock';
-import { fetchVideo, PARALLEL_DOWNLOADS } from '../shared/download';
+import { DOWNLOAD_LIMIT_MS, fetchVideo, PARALLEL_DOWNLOADS } from '../shared/download';
 import { contactLost, noVideo, readRefused, stopped, taskFailed, timedOut } from '../shared/errors';
 import type { KnownTask, Task } from '../shared/task';
 import { watchTask, type Ending } from '../shared/waiting';
@@ -11,8 +11,6 @@ import type { Options, Output } from './parameters';
 import type { Result } from './results';
 import type { Run } from './run';
 
-/** Milliseconds that a download gets in any case, also when the wait for the videos is over before. */
-const DOWNLOAD_MS = 10 * 60_000;
 /** Milliseconds that Get Status gives an API that asks it to slow down. */
 const READ_ALL_MS = 15 * 60_000;
 
@@ -92,7 +90,8 @@ function fileAdder(run: Run): AddFile {
 		}
 		const url = task.videoUrl;
 		return await inTurn(async () => {
-			const longest = Math.max(waitUntil, clock.now() + DOWNLOAD_MS);
+			// A video may be ready right before the time is up.
+			const longest = Math.max(waitUntil, clock.now() + DOWNLOAD_LIMIT_MS);
 			const deadline = Math.min(longest, run.workUntil);
 			const readAgain = async () => {
 				const read = await run.readTask(account, taskId, deadline);
