@@ -77,7 +77,7 @@ async function readImage(
 			return { ok: true, value: rawFields(context, itemIndex, ['imageUrl']) };
 		case 'binary': {
 			const field = textParameter(context, itemIndex, 'imageBinaryField', 'data');
-			const link = await imageLink(context, itemIndex, field, account.isLocal);
+			const link = await imageLink(context, itemIndex, field, account.reach);
 			if ('problem' in link) return { ok: false, problems: [link.problem], advice: link.advice };
 			return { ok: true, value: { imageUrl: link.url, identity: link.identity } };
 		}
@@ -108,7 +108,7 @@ export async function prepare(
 		const { account } = found;
 		const image = await readImage(run, itemIndex, account);
 		const link = image.ok && 'imageUrl' in image.value ? { imageUrl: image.value.imageUrl } : {};
-		const checked = checkVideoRequest({ ...raw, ...link }, account.isLocal);
+		const checked = checkVideoRequest({ ...raw, ...link }, account.reach);
 		const callback = callbackOf(itemIndex, account);
 		if (!checked.ok || !image.ok || !callback.ok) {
 			const problems = [checked, image, callback].flatMap((one) => (one.ok ? [] : one.problems));
