@@ -60,12 +60,14 @@ export function valueAt(
 	{ itemIndex, path, label }: Place,
 	fallback?: unknown,
 ) {
+	let problem: string;
 	try {
 		const value: unknown = context.getNodeParameter(path, itemIndex, fallback);
 		return typeof value === 'string' ? wellFormed(value) : value;
 	} catch (error) {
-		throw new FieldError([unreadable(label, error)]);
+		problem = unreadable(label, error);
 	}
+	throw new FieldError([problem]);
 }
 
 export const placeOf = (itemIndex: number, name: string): Place => ({

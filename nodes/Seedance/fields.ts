@@ -14,6 +14,7 @@ import {
 	type AspectRatio,
 	type Resolution,
 } from '../shared/videoRequest';
+import { POLL_INTERVAL_MAX_SECONDS } from '../shared/waiting';
 import { costHints } from './costHints';
 import { numberField, NUMBERS } from './numbers';
 
@@ -362,8 +363,7 @@ const maxCredits: INodeProperties = {
 
 const pollInterval: INodeProperties = {
 	...numberField('pollInterval'),
-	description:
-		'How often to check, in seconds. Slows down to every 15 seconds for long waits, and is never more often than this.',
+	description: `How often to check, in seconds. Slows down to every ${POLL_INTERVAL_MAX_SECONDS} seconds for long waits, and is never more often than this.`,
 };
 
 const timeout: INodeProperties = {

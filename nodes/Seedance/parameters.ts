@@ -7,11 +7,13 @@ import { shorten } from '../shared/text';
 import type { RawFields } from '../shared/videoRequest';
 import {
 	FieldError,
+	fieldProblems,
 	placeOf,
 	readTogether,
 	switchParameter,
 	textParameter,
 	valueAt,
+	type Place,
 } from './fieldReading';
 import { labelOf } from './fields';
 import { missingParts } from './templates';
@@ -57,31 +59,40 @@ export function rawFields(
 	);
 }
 
-/** Callback Metadata of one item; where a part of it cannot be read, that part is named. */
-function metadataAt(context: IExecuteFunctions, itemIndex: number): unknown {
+/** The parts of Callback Metadata as they stand in the workflow, each with the name that a person gave it, or its number. */
+function metadataPlaces(context: IExecuteFunctions, itemIndex: number): Place[] {
 	const path = 'callbackMetadata';
-	try {
-		return valueAt(context, placeOf(itemIndex, path));
-	} catch (error) {
-		const stored: unknown = context.getNode().parameters[path];
-		const entries = metadataEntries(stored);
-		readTogether(
-			Object.fromEntries(
-				entries.flatMap(({ name }, index) =>
-					(['name', 'value'] as const).map((part) => {
-						const called = typeof name === 'string' && !name.startsWith('=') ? name : index + 1;
-						const place = {
-							itemIndex,
-							path: `${path}.values[${index}].${part}`,
-							label: `${labelOf(path)} "${shorten(String(called), 40)}"`,
-						};
-						return [place.path, () => valueAt(context, place, '')];
-					}),
-				),
-			),
+	return metadataEntries(context.getNode().parameters[path]).flatMap(({ name }, index) => {
+		const called = typeof name === 'string' && !name.startsWith('=') ? name : String(index + 1);
+		const label = `${labelOf(path)} "${shorten(called, 40)}"`;
+		return ['name', 'value'].map(
+			(part): Place => ({
+				itemIndex,
+				path: `${path}.values[${index}].${part}`,
+				label,
+			}),
 		);
-		throw error;
+	});
+}
+
+/** Callback Metadata of one item. Throws a {@link FieldError} that names the parts that cannot be read. */
+function metadataAt(context: IExecuteFunctions, itemIndex: number): unknown {
+	let problems: readonly string[];
+	try {
+		return valueAt(context, placeOf(itemIndex, 'callbackMetadata'));
+	} catch (error) {
+		problems = fieldProblems(error);
 	}
+	// One part of it cannot be read: each is read alone, so that the right one is named.
+	readTogether(
+		Object.fromEntries(
+			metadataPlaces(context, itemIndex).map((place) => [
+				place.path,
+				() => valueAt(context, place, ''),
+			]),
+		),
+	);
+	throw new FieldError(problems);
 }
 
 /** How one item is to be given out. */

@@ -99,8 +99,7 @@ function problemsOf(read: () => unknown): readonly string[] {
 	try {
 		read();
 	} catch (error) {
-		if (error instanceof FieldError) return error.problems;
-		throw error;
+		return error instanceof FieldError ? error.problems : [`not a FieldError: ${String(error)}`];
 	}
 	return [];
 }
