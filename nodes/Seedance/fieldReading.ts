@@ -13,9 +13,8 @@ export class FieldError extends Error {
 	}
 }
 
-/** What an expression that cannot be read says, as one sentence about its field; a {@link FieldError} names its own. */
-export function unreadable(field: string, error: unknown): string {
-	if (error instanceof FieldError) return error.message;
+/** What an expression that cannot be read says, as one sentence about its field. */
+function unreadable(field: string, error: unknown): string {
 	const reason = error instanceof Error ? error.message : String(error);
 	return `${field} could not be read: ${shorten(reason, 200).replace(/\.$/, '')}.`;
 }

@@ -18,7 +18,7 @@ import {
 import { labelOf } from './fields';
 import { missingParts } from './templates';
 
-export { fieldProblems, readTogether, textParameter, unreadable } from './fieldReading';
+export { choiceParameter, fieldProblems, readTogether, textParameter } from './fieldReading';
 export { readOptions, waitMethodOf, type Options } from './options';
 
 /** Whether an AI agent runs the node: the default agent does not say so, but its node type does. */

@@ -366,7 +366,7 @@ describe('items that are wrong', () => {
 		[
 			'an image source that does not exist',
 			{ prompt: 'A', imageSource: 'disk' },
-			/^Image "disk" is not possible\. Allowed: none, url, binary\.$/,
+			/^Image "disk" is not supported\. Allowed: none, url, binary\.$/,
 		],
 		[
 			'an image without a link',
@@ -379,9 +379,9 @@ describe('items that are wrong', () => {
 	});
 
 	it.each([
-		['={{ $json.none }}', 'Task ID is empty. Map the task_id that generating the video gave.'],
+		['={{ $json.none }}', 'Task ID is empty: this item has no such value.'],
 		['a b/../c', 'Task ID "a b/../c" is not a task ID.'],
-		["={{ $('Nowhere').item.json.x }}", 'A field could not be read: '],
+		["={{ $('Nowhere').item.json.x }}", 'Task ID could not be read: '],
 	])('say so for the task id %j', async (taskId, message) => {
 		for (const operation of ['status', 'wait']) {
 			const error = failureOf(await world.run({ operation, taskId }));

@@ -67,6 +67,38 @@ describe('a broken expression', () => {
 	});
 });
 
+it('every field of an item that cannot be read is told at once', async () => {
+	const broken = { duration: BROKEN, resolution: BROKEN, simplify: BROKEN, imageSource: BROKEN };
+	const run = await world.run(
+		{ prompt: 'A cat', imageUrl: 'x', ...broken },
+		{ node: { onError: 'continueRegularOutput' } },
+	);
+	const message = String(run.json[0].error_message);
+	for (const label of ['Duration', 'Resolution', 'Simplify', 'Image']) {
+		expect(message).toContain(`${label} could not be read: `);
+	}
+	expect(run.json[0]).toMatchObject({ prompt: null, error_code: 'invalid_input', charged: 'no' });
+});
+
+it.each(['status', 'wait'])('%s takes one Task ID an item, and says so', async (operation) => {
+	const taskId = 'seed15abc123def456pro, seed15xyz789';
+	expect(failureOf(await world.run({ operation, taskId })).message).toContain(
+		'Task ID holds 2 IDs; each item takes one.',
+	);
+	expect(world.sandbox.ledger.statusReads()).toHaveLength(0);
+});
+
+it('Include Other Input Fields adds the row to the output, for the items that ask for it', async () => {
+	const run = await world.run(
+		{ operation: 'generate', prompt: 'A cat', options: { includeInput: '={{ $json.keep }}' } },
+		{ items: [true, false].map((keep) => ({ json: { keep, row: 7, status: 'new' } })) },
+	);
+	expect(run.json.map(({ row, status }) => [row, status])).toEqual([
+		[7, 'IN_PROGRESS'],
+		[undefined, 'IN_PROGRESS'],
+	]);
+});
+
 it('an empty cell is the default of its field, and is sent as such', async () => {
 	const cell = '={{ $json.x }}';
 	const run = await world.run(
@@ -124,9 +156,9 @@ it.each([
 
 it('a number beyond its bounds is refused before anything is paid', async () => {
 	const options = { timeout: 1e12, pollInterval: 3_000_000 };
-	const { message } = failureOf(await world.run({ prompt: 'A cat', options }));
-	expect(message).toContain('Timeout (Minutes) must be a number from 0 to 10080');
-	expect(message).toContain('Check Every (Seconds) must be a number from 1 to 3600');
+	const { description } = failureOf(await world.run({ prompt: 'A cat', options }));
+	expect(description).toContain('Timeout (Minutes) must be a number from 0 to 10080');
+	expect(description).toContain('Check Every (Seconds) must be a number from 1 to 3600');
 	expect(posts()).toEqual([]);
 });
 

@@ -304,7 +304,9 @@ describe('Get Cost Estimate', () => {
 			{ operation: 'estimateCost', duration: '={{ $json.seconds }}' },
 			{ credential: null, items: [{ json: { seconds: 7 } }] },
 		);
-		expect(failureOf(run).message).toBe('Duration "7" is not supported. Allowed: 4, 8, 12 seconds.');
+		expect(failureOf(run).message).toBe(
+			'Duration "7" is not supported. Allowed: 4, 8, 12 seconds.',
+		);
 	});
 
 	it('names a field that cannot be read', async () => {
@@ -370,8 +372,10 @@ describe('Options', () => {
 		async (operation) => {
 			const options = { timeout: -1, pollInterval: 'soon', maxCredits: 'few' };
 			const run = await world.run({ operation, prompt: 'a', taskId: 'x', options });
-			expect(failureOf(run).message).toMatch(/Check Every|Timeout|Maximum Credits/);
-			expect(failureOf(run).message).toMatch(/must be a (whole )?number from \d+ to \d+, not /);
+			const { message, description } = failureOf(run);
+			expect(`${message} ${description}`).toMatch(
+				/(?:Check Every \(Seconds\)|Maximum Credits per Run) must be a number from \d+ to \d+, not /,
+			);
 			expect(world.sandbox.ledger.posts()).toHaveLength(0);
 		},
 	);

@@ -18,7 +18,6 @@ import {
 	readOutput,
 	readTogether,
 	textParameter,
-	unreadable,
 	waitMethodOf,
 } from '../../nodes/Seedance/parameters';
 import { Seedance } from '../../nodes/Seedance/Seedance.node';
@@ -179,7 +178,6 @@ describe('a field that cannot be read', () => {
 	it('is told by its own label where a caller knows no better', () => {
 		const error = new FieldError(['Duration could not be read: x.', 'Prompt is empty.']);
 		expect(fieldProblems(error)).toEqual(['Duration could not be read: x.', 'Prompt is empty.']);
-		expect(unreadable('A field', error)).toBe('Duration could not be read: x. Prompt is empty.');
 		expect(fieldProblems(new Error('no data.'))).toEqual([
 			'The settings of this node could not be read: no data.',
 		]);
