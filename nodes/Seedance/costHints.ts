@@ -8,9 +8,11 @@ import type { NodeHint } from 'n8n-workflow';
 import { creditsFor } from '../shared/pricing';
 import { DURATIONS, RESOLUTIONS } from '../shared/videoRequest';
 
-/** True where the field holds exactly this value itself, and not an expression. */
+/** True where the field holds exactly this value itself, and not an expression. A number may be stored as a text. */
 const holds = (field: string, value: string | boolean) =>
-	`$rawParameter["${field}"] === ${JSON.stringify(value)}`;
+	typeof value === 'string'
+		? `String($rawParameter["${field}"]) === ${JSON.stringify(value)}`
+		: `$rawParameter["${field}"] === ${JSON.stringify(value)}`;
 
 /** One hint for each combination of resolution, duration and audio, in these operations. */
 export const costHints = (operations: readonly string[]): NodeHint[] =>

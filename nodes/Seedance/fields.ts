@@ -14,8 +14,9 @@ import {
 	type AspectRatio,
 	type Resolution,
 } from '../shared/videoRequest';
-import { POLL_INTERVAL_SECONDS, TIMEOUT_MINUTES } from '../shared/waiting';
+import { POLL_INTERVAL_MAX_SECONDS } from '../shared/waiting';
 import { costHints } from './costHints';
+import { numberField, NUMBERS } from './numbers';
 
 export type Operation = 'generateAndWait' | 'generate' | 'estimateCost' | 'status' | 'wait';
 
@@ -67,6 +68,9 @@ const {
 	resolution: DEFAULT_RESOLUTION,
 	duration: DEFAULT_DURATION,
 } = DEFAULTS;
+
+/** Seconds, as a number: one that is mapped from a sheet is then one of the choices. */
+const DEFAULT_SECONDS = Number(DEFAULT_DURATION);
 
 const ASPECT_RATIO_LABELS: Readonly<Record<AspectRatio, string>> = {
 	'9:16': '9:16 (Vertical: TikTok, Reels, Shorts)',
@@ -123,7 +127,7 @@ const requestFields: INodeProperties[] = [
 		required: true,
 		default: '',
 		placeholder: 'e.g. https://example.com/my-image.jpg',
-		description: 'A public link to one image',
+		description: 'A public link to the image itself, not to a page that shows it',
 		displayOptions: {
 			show: { resource: ['video'], operation: GENERATE, imageSource: ['url'] },
 		},
@@ -165,8 +169,8 @@ const priceFields: INodeProperties[] = [
 		displayName: 'Duration',
 		name: 'duration',
 		type: 'options',
-		options: DURATIONS.map((value) => ({ name: `${value} Seconds`, value })),
-		default: DEFAULT_DURATION,
+		options: DURATIONS.map((value) => ({ name: `${value} Seconds`, value: Number(value) })),
+		default: DEFAULT_SECONDS,
 		description: 'How long the video is',
 		displayOptions: showFor(...GENERATE, 'estimateCost'),
 	},
@@ -197,7 +201,7 @@ const taskFields: INodeProperties[] = [
 		required: true,
 		default: '={{ $json.task_id }}',
 		placeholder: 'e.g. seed15abc123def456pro',
-		description: 'The ID that generating the video gave',
+		description: 'The task_id of a video that was started before. One ID per item.',
 		displayOptions: showFor('status', 'wait'),
 	},
 ];
@@ -211,7 +215,7 @@ const callbackFields: INodeProperties[] = [
 		placeholder: 'e.g. https://example.com/webhook/…/webhook',
 		hint: 'Paste the Production URL of a Seedance Trigger',
 		description:
-			'Where the API reports that the video is ready. Leave it empty to look for yourself. The node signs the URL, so that the trigger starts for your own videos only.',
+			'Where the API reports that the video is ready. Leave it empty to check yourself, with Get Status or Wait for Video. The node signs the URL, so that the trigger starts for your own videos only.',
 		displayOptions: showFor('generate'),
 	},
 	{
@@ -222,7 +226,7 @@ const callbackFields: INodeProperties[] = [
 		placeholder: 'Add Metadata',
 		default: {},
 		description:
-			'Small values that the Seedance Trigger gives out with the video, such as a row number. They travel in the URL: no secrets, at most 1000 bytes.',
+			'Small values that the Seedance Trigger outputs together with the video, such as a row number. They travel in the URL: no secrets, at most 1000 bytes.',
 		options: [
 			{
 				displayName: 'Metadata',
@@ -269,13 +273,13 @@ const waitFields: INodeProperties[] = [
 			{
 				name: 'Keep Checking',
 				value: 'poll',
-				description: 'Look again and again. Works in every n8n.',
+				description: 'Check the videos until they are ready. Works in every n8n.',
 			},
 			{
 				name: 'Pause Until Callback',
 				value: 'callback',
 				description:
-					'Put the execution aside until the API reports the videos. Needs an n8n that the API can reach.',
+					'Pause the execution until the API reports the videos. It uses no resources while paused and survives a restart. Needs an n8n that the API can reach.',
 			},
 		],
 		default: 'poll',
@@ -340,19 +344,11 @@ const batching: INodeProperties = {
 			name: 'batch',
 			values: [
 				{
-					displayName: 'Items per Batch',
-					name: 'batchSize',
-					type: 'number',
-					typeOptions: { minValue: -1 },
-					default: 50,
+					...numberField('batchSize'),
 					description: 'How many videos to start before pausing. Use -1 for no batches.',
 				},
 				{
-					displayName: 'Batch Interval (Ms)',
-					name: 'batchInterval',
-					type: 'number',
-					typeOptions: { minValue: 0 },
-					default: 1000,
+					...numberField('batchInterval'),
 					description: 'Milliseconds between two groups',
 				},
 			],
@@ -361,30 +357,26 @@ const batching: INodeProperties = {
 };
 
 const maxCredits: INodeProperties = {
-	displayName: 'Maximum Credits per Run',
-	name: 'maxCredits',
-	type: 'number',
-	typeOptions: { minValue: 0 },
-	default: 100,
+	...numberField('maxCredits'),
 	description: 'Start nothing when all items together would cost more. Read from the first item.',
 };
 
 const pollInterval: INodeProperties = {
-	displayName: 'Check Every (Seconds)',
-	name: 'pollInterval',
-	type: 'number',
-	typeOptions: { minValue: 1 },
-	default: POLL_INTERVAL_SECONDS,
-	description: 'Seconds between two looks at a task. Grows gently, never falls below this.',
+	...numberField('pollInterval'),
+	description: `How often to check, in seconds. Slows down to every ${POLL_INTERVAL_MAX_SECONDS} seconds for long waits, and is never more often than this.`,
 };
 
 const timeout: INodeProperties = {
-	displayName: 'Timeout (Minutes)',
-	name: 'timeout',
-	type: 'number',
-	typeOptions: { minValue: 0 },
-	default: TIMEOUT_MINUTES,
+	...numberField('timeout'),
 	description: 'How long to wait for the videos. They go on being made afterwards.',
+};
+
+const includeInput: INodeProperties = {
+	displayName: 'Include Other Input Fields',
+	name: 'includeInput',
+	type: 'boolean',
+	default: false,
+	description: "Whether to add the input's fields to the output. Seedance fields win, e.g. status.",
 };
 
 const optionsOf = (operation: Operation, options: INodeProperties[]): INodeProperties => ({
@@ -398,9 +390,10 @@ const optionsOf = (operation: Operation, options: INodeProperties[]): INodePrope
 });
 
 const optionFields: INodeProperties[] = [
-	optionsOf('generateAndWait', [batching, pollInterval, maxCredits, timeout]),
-	optionsOf('generate', [batching, maxCredits]),
-	optionsOf('wait', [pollInterval, timeout]),
+	optionsOf('generateAndWait', [batching, pollInterval, includeInput, maxCredits, timeout]),
+	optionsOf('generate', [batching, includeInput, maxCredits]),
+	optionsOf('status', [includeInput]),
+	optionsOf('wait', [pollInterval, includeInput, timeout]),
 ];
 
 /** Every field below the operation, in the order people think. */
@@ -413,6 +406,20 @@ export const videoFields: INodeProperties[] = [
 	...outputFields,
 	...optionFields,
 ];
+
+/** The labels of all fields, by the path of their parameter. */
+const LABELS: ReadonlyMap<string, string> = new Map([
+	...videoFields.map(({ name, displayName }) => [name, displayName] as const),
+	...[batching, pollInterval, includeInput, maxCredits, timeout].map(
+		({ name, displayName }) => [`options.${name}`, displayName] as const,
+	),
+	...Object.values(NUMBERS).map(({ path, label }) => [path, label] as const),
+]);
+
+/** What a person calls a parameter: the label of its field. `path` is its name, or its path within the Options. */
+export function labelOf(path: string): string {
+	return LABELS.get(path) ?? path;
+}
 
 /** One address for both methods, as n8n's resume URL has it; nothing is registered while a workflow is active. */
 export const resumeWebhooks: IWebhookDescription[] = (['POST', 'GET'] as const).map(
@@ -433,9 +440,9 @@ export const nodeHints: NodeHint[] = [
 	...costHints([...GENERATE, 'estimateCost']),
 	{
 		message:
-			'The Callback URL is a test URL: it only works while its trigger listens. Use the Production URL for real runs.',
+			'The Callback URL is a test URL: it works for two minutes only, while its trigger listens. Use its Production URL.',
 		displayCondition:
-			'={{ $parameter["operation"] === "generate" && String($parameter["callbackUrl"]).includes("/webhook-test/") }}',
+			'={{ $parameter["operation"] === "generate" && String($rawParameter["callbackUrl"]).includes("/webhook-test/") }}',
 		whenToDisplay: 'beforeExecution',
 		type: 'warning',
 		location: 'outputPane',

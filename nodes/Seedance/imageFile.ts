@@ -3,7 +3,7 @@ import type { IBinaryData, IExecuteFunctions, INodeExecutionData } from 'n8n-wor
 
 import { HEAD_BYTES, imageTypeOf, kindOf } from '../shared/fileType';
 import { isObject } from '../shared/json';
-import { isPublicUrl } from '../shared/publicUrl';
+import { unreachableReason, type ApiReach } from '../shared/publicUrl';
 import { shorten } from '../shared/videoRequest';
 
 /** How long the link works; the API fetches the image when the task starts. */
@@ -98,7 +98,7 @@ export async function imageLink(
 	context: IExecuteFunctions,
 	itemIndex: number,
 	field: string,
-	apiIsLocal: boolean,
+	apiReach: ApiReach,
 ): Promise<ImageLink> {
 	const refuse = (why: string, advice: string): ImageLink => ({
 		problem: `Input Data Field Name "${shorten(field, 60)}": ${why}.`,
@@ -138,7 +138,7 @@ export async function imageLink(
 			`Set N8N_DEFAULT_BINARY_DATA_MODE to "filesystem". ${INSTEAD}`,
 		);
 	}
-	if (!apiIsLocal && !isPublicUrl(context.getRestApiUrl())) {
+	if (apiReach !== 'loopback' && unreachableReason(context.getRestApiUrl(), apiReach)) {
 		return refuse(
 			'the Seedance API cannot fetch the file, because the address of this n8n is not public',
 			`Set N8N_WEBHOOK_URL (WEBHOOK_URL before n8n 2.41) or N8N_EDITOR_BASE_URL to its public address. ${INSTEAD}`,

@@ -2,9 +2,24 @@
 import type { IExecuteFunctions } from 'n8n-workflow';
 
 import type { MetadataEntry } from '../shared/callback';
-import { numberOf, isObject, textOf } from '../shared/json';
-import { switchOf, type RawFields } from '../shared/videoRequest';
-import { POLL_INTERVAL_SECONDS, TIMEOUT_MINUTES } from '../shared/waiting';
+import { isObject, numberOf } from '../shared/json';
+import { shorten } from '../shared/text';
+import type { RawFields } from '../shared/videoRequest';
+import {
+	FieldError,
+	fieldProblems,
+	placeOf,
+	readTogether,
+	switchParameter,
+	textParameter,
+	valueAt,
+	type Place,
+} from './fieldReading';
+import { labelOf } from './fields';
+import { missingParts } from './templates';
+
+export { choiceParameter, fieldProblems, readTogether, textParameter } from './fieldReading';
+export { readOptions, waitMethodOf, type Options } from './options';
 
 /** Whether an AI agent runs the node: the default agent does not say so, but its node type does. */
 export function isTool(context: IExecuteFunctions): boolean {
@@ -16,59 +31,97 @@ export function runIndexOf(context: IExecuteFunctions): number {
 	return numberOf(context.evaluateExpression('{{ $runIndex }}', 0)) ?? 0;
 }
 
-/** Named parameters of one item, as they are. Throws what an expression throws. */
+/** Texts that an expression may put together of several values; with none of them found, the rest is no text of a person. */
+const COMPOSED = ['prompt', 'imageUrl', 'callbackUrl'];
+
+function fieldAt(context: IExecuteFunctions, itemIndex: number, name: string): unknown {
+	if (name === 'callbackMetadata') return metadataAt(context, itemIndex);
+	const place = placeOf(itemIndex, name);
+	const value = valueAt(context, place);
+	const missing = COMPOSED.includes(name) ? missingParts(context, place, value) : [];
+	if (missing.length === 0) return value;
+	throw new FieldError([
+		`${place.label} is incomplete: this item has no value for ${missing.join(' and ')}. Check the names, or end each with ?? "" where it may be empty.`,
+	]);
+}
+
+/**
+ * Named parameters of one item, as they are, their texts well-formed.
+ * Throws a {@link FieldError} that tells every field that cannot be read.
+ */
 export function rawFields(
 	context: IExecuteFunctions,
 	itemIndex: number,
 	names: readonly string[],
 ): RawFields {
-	const entries = names.map((name): [string, unknown] => [
-		name,
-		context.getNodeParameter(name, itemIndex, undefined),
-	]);
-	return Object.fromEntries(entries);
+	return readTogether(
+		Object.fromEntries(names.map((name) => [name, () => fieldAt(context, itemIndex, name)])),
+	);
 }
 
-export function textParameter(
-	context: IExecuteFunctions,
-	itemIndex: number,
-	name: string,
-	fallback = '',
-): string {
-	return textOf(context.getNodeParameter(name, itemIndex, fallback)) ?? fallback;
+/** The parts of Callback Metadata as they stand in the workflow, each with the name that a person gave it, or its number. */
+function metadataPlaces(context: IExecuteFunctions, itemIndex: number): Place[] {
+	const path = 'callbackMetadata';
+	return metadataEntries(context.getNode().parameters[path]).flatMap(({ name }, index) => {
+		const called = typeof name === 'string' && !name.startsWith('=') ? name : String(index + 1);
+		const label = `${labelOf(path)} "${shorten(called, 40)}"`;
+		return ['name', 'value'].map(
+			(part): Place => ({
+				itemIndex,
+				path: `${path}.values[${index}].${part}`,
+				label,
+			}),
+		);
+	});
 }
 
-function switchParameter(
-	context: IExecuteFunctions,
-	itemIndex: number,
-	name: string,
-	fallback: boolean,
-): boolean {
-	return switchOf(context.getNodeParameter(name, itemIndex, fallback)) ?? fallback;
+/** Callback Metadata of one item. Throws a {@link FieldError} that names the parts that cannot be read. */
+function metadataAt(context: IExecuteFunctions, itemIndex: number): unknown {
+	let problems: readonly string[];
+	try {
+		return valueAt(context, placeOf(itemIndex, 'callbackMetadata'));
+	} catch (error) {
+		problems = fieldProblems(error);
+	}
+	// One part of it cannot be read: each is read alone, so that the right one is named.
+	readTogether(
+		Object.fromEntries(
+			metadataPlaces(context, itemIndex).map((place) => [
+				place.path,
+				() => valueAt(context, place, ''),
+			]),
+		),
+	);
+	throw new FieldError(problems);
 }
 
 /** How one item is to be given out. */
 export interface Output {
 	simplify: boolean;
-	/** Whether the fields of the input item are added. */
-	includeInput?: boolean;
 	/** The binary field for the video; undefined for no download. */
 	fileField?: string;
+	/** Whether the fields of the input item are added; those of Seedance win. */
+	includeInput: boolean;
 }
 
 /**
  * Reads how an item is to be given out. Called before anything is paid for, because an expression that
- * cannot be read throws, and must not take a paid result with it.
+ * cannot be read throws, and must not take a paid result with it. Throws a {@link FieldError}.
  */
 export function readOutput(
 	context: IExecuteFunctions,
 	itemIndex: number,
 	downloadsByDefault: boolean,
 ): Output {
-	const simplify = switchParameter(context, itemIndex, 'simplify', true);
-	const downloads = switchParameter(context, itemIndex, 'downloadVideo', downloadsByDefault);
-	if (!downloads) return { simplify };
-	return { simplify, fileField: textParameter(context, itemIndex, 'outputBinaryField', 'data') };
+	const { simplify, fileField, includeInput } = readTogether({
+		simplify: () => switchParameter(context, itemIndex, 'simplify', true),
+		fileField: () =>
+			switchParameter(context, itemIndex, 'downloadVideo', downloadsByDefault)
+				? textParameter(context, itemIndex, 'outputBinaryField', 'data')
+				: undefined,
+		includeInput: () => switchParameter(context, itemIndex, 'options.includeInput', false),
+	});
+	return { simplify, includeInput, ...(fileField !== undefined && { fileField }) };
 }
 
 /** The entries of Callback Metadata; their values keep the type that their expression gave. */
@@ -76,63 +129,4 @@ export function metadataEntries(collection: unknown): MetadataEntry[] {
 	const entries: unknown[] =
 		isObject(collection) && Array.isArray(collection.values) ? collection.values : [];
 	return entries.filter(isObject).map(({ name, value }) => ({ name, value }));
-}
-
-/** What an expression that cannot be read says, as one sentence about its field. */
-export function unreadable(field: string, error: unknown): string {
-	const reason = error instanceof Error ? error.message : String(error);
-	return `${field} could not be read: ${reason.replace(/\.$/, '')}.`;
-}
-
-export interface Options {
-	/** Credits; undefined for no limit. */
-	maxCredits?: number;
-	/** Videos per group; Infinity for no groups. */
-	batchSize: number;
-	/** Milliseconds between groups. */
-	batchInterval: number;
-	/** Minutes. */
-	timeout: number;
-	/** Seconds. */
-	pollInterval: number;
-}
-
-/** The Options of the node, from its first item; unusable numbers are named, not guessed. */
-export function readOptions(context: IExecuteFunctions): { options: Options; problems: string[] } {
-	const problems: string[] = [];
-	let given: unknown;
-	try {
-		given = context.getNodeParameter('options', 0, {});
-	} catch (error) {
-		problems.push(unreadable('Options', error));
-	}
-	const fields = isObject(given) ? given : {};
-	const batching = isObject(fields.batching) ? fields.batching : {};
-	const batch = isObject(batching.batch) ? batching.batch : undefined;
-	const read = (label: string, value: unknown, fallback: number, least: number): number => {
-		if (value === undefined) return fallback;
-		const number = numberOf(value);
-		if (number === null || number < least) {
-			problems.push(`${label} must be a number of at least ${least}, not "${String(value)}".`);
-			return fallback;
-		}
-		return number;
-	};
-	const batchSize = batch
-		? read('Items per Batch', batch.batchSize, 50, -1)
-		: Number.POSITIVE_INFINITY;
-	return {
-		problems,
-		options: {
-			maxCredits:
-				// A limit whose expression gives nothing is an error, not "no limit".
-				Object.hasOwn(fields, 'maxCredits')
-					? read('Maximum Credits per Run', fields.maxCredits ?? null, 0, 0)
-					: undefined,
-			batchSize: batchSize > 0 ? Math.floor(batchSize) : Number.POSITIVE_INFINITY,
-			batchInterval: batch ? read('Batch Interval', batch.batchInterval, 1000, 0) : 0,
-			timeout: read('Timeout (Minutes)', fields.timeout, TIMEOUT_MINUTES, 0),
-			pollInterval: read('Check Every (Seconds)', fields.pollInterval, POLL_INTERVAL_SECONDS, 1),
-		},
-	};
 }

@@ -11,7 +11,7 @@ import { hasEnded, readTask } from '../shared/task';
 import type { Checked } from '../shared/videoRequest';
 import { accountOf } from './account';
 import { resultOfTask, waitLimit, watchAll, type PendingTask } from './follow';
-import { textParameter, unreadable, type Options } from './parameters';
+import { fieldProblems, waitMethodOf, type Options } from './parameters';
 import type { CallbackOf } from './prepare';
 import { inOrder, itemsOf, type Result } from './results';
 import type { Run } from './run';
@@ -63,9 +63,9 @@ const CANNOT_PAUSE = ['integrated', 'evaluation', 'retry'];
 /** Whether Wait Method is Pause Until Callback; a problem where that cannot be read. Never throws. */
 export function wantsPause(context: IExecuteFunctions): { pauses: boolean; problem?: string } {
 	try {
-		return { pauses: textParameter(context, 0, 'waitMethod', 'poll') === 'callback' };
+		return { pauses: waitMethodOf(context) === 'callback' };
 	} catch (error) {
-		return { pauses: false, problem: unreadable('Wait Method', error) };
+		return { pauses: false, problem: fieldProblems(error).join(' ') };
 	}
 }
 
@@ -91,7 +91,7 @@ export function resumeCallback(context: IExecuteFunctions): CallbackOf {
 				],
 			};
 		}
-		const reason = unreachableReason(url, account.isLocal);
+		const reason = unreachableReason(url, account.reach);
 		if (!reason) return { ok: true, value: url };
 		return {
 			ok: false,
@@ -161,7 +161,7 @@ export async function goOn(run: Run, { results }: Pause, options: Options): Prom
 	const open: PendingTask[] = [];
 	for (const [itemIndex, result] of results.entries()) {
 		const { taskId } = result.known;
-		const output = result.output ?? { simplify: true };
+		const output = result.output ?? { simplify: true, includeInput: false };
 		// Only what the account may see was kept, so that there is no key to be cut out.
 		const task = taskId === null ? undefined : readTask(taskId, readings.get(taskId), '');
 		if (isSettled(result) || taskId === null) {

@@ -10,13 +10,20 @@ import type { KnownTask } from '../shared/task';
 import {
 	checkVideoRequest,
 	requestKey,
-	shorten,
 	type Checked,
 	type VideoRequest,
 } from '../shared/videoRequest';
 import { accountOf } from './account';
 import { imageLink } from './imageFile';
-import { rawFields, readOutput, textParameter, unreadable, type Output } from './parameters';
+import {
+	choiceParameter,
+	fieldProblems,
+	rawFields,
+	readOutput,
+	readTogether,
+	textParameter,
+	type Output,
+} from './parameters';
 import { NOTHING_KNOWN } from './results';
 import type { Run } from './run';
 
@@ -63,13 +70,19 @@ function memoryKeysOf(run: Run, itemIndex: number, settings: string, request: st
 	return [`${place}:${settings}`, `${place}:${request}`];
 }
 
+/** A checked value; where it was refused, perhaps with what to do about it. */
+type Told<T> = Checked<T> & { advice?: string };
+
+/** Where the image of an item comes from. */
+const IMAGE_SOURCES = ['none', 'url', 'binary'] as const;
+
 /** The image of an item: its link, and what identifies a file whose link differs each time. */
 async function readImage(
 	{ context }: Run,
 	itemIndex: number,
 	account: Account,
-): Promise<Checked<{ imageUrl?: unknown; identity?: string }> & { advice?: string }> {
-	const source = textParameter(context, itemIndex, 'imageSource', 'none');
+	source: (typeof IMAGE_SOURCES)[number],
+): Promise<Told<{ imageUrl?: unknown; identity?: string }>> {
 	switch (source) {
 		case 'none':
 			return { ok: true, value: {} };
@@ -77,14 +90,19 @@ async function readImage(
 			return { ok: true, value: rawFields(context, itemIndex, ['imageUrl']) };
 		case 'binary': {
 			const field = textParameter(context, itemIndex, 'imageBinaryField', 'data');
-			const link = await imageLink(context, itemIndex, field, account.isLocal);
+			const link = await imageLink(context, itemIndex, field, account.reach);
 			if ('problem' in link) return { ok: false, problems: [link.problem], advice: link.advice };
 			return { ok: true, value: { imageUrl: link.url, identity: link.identity } };
 		}
-		default: {
-			const problem = `Image "${shorten(source, 60)}" is not possible. Allowed: none, url, binary.`;
-			return { ok: false, problems: [problem] };
-		}
+	}
+}
+
+/** A value that may fail to be read, as one that was refused with its reasons. */
+async function told<T>(read: () => Promise<Told<T>>): Promise<Told<T>> {
+	try {
+		return await read();
+	} catch (error) {
+		return { ok: false, problems: fieldProblems(error) };
 	}
 }
 
@@ -100,16 +118,22 @@ export async function prepare(
 	const { context } = run;
 	let known = NOTHING_KNOWN;
 	try {
-		const raw = rawFields(context, itemIndex, VIDEO_FIELDS);
-		known = { ...NOTHING_KNOWN, prompt: typeof raw.prompt === 'string' ? raw.prompt : null };
-		const output = readOutput(context, itemIndex, true);
+		const { raw, output, source } = readTogether({
+			raw: () => {
+				const fields = rawFields(context, itemIndex, VIDEO_FIELDS);
+				known = { ...known, prompt: typeof fields.prompt === 'string' ? fields.prompt : null };
+				return fields;
+			},
+			output: () => readOutput(context, itemIndex, true),
+			source: () => choiceParameter(context, itemIndex, 'imageSource', IMAGE_SOURCES),
+		});
 		const found = await accountOf(context, itemIndex);
 		if ('problem' in found) return { known, problem: found.problem };
 		const { account } = found;
-		const image = await readImage(run, itemIndex, account);
+		const image = await told(async () => await readImage(run, itemIndex, account, source));
 		const link = image.ok && 'imageUrl' in image.value ? { imageUrl: image.value.imageUrl } : {};
-		const checked = checkVideoRequest({ ...raw, ...link }, account.isLocal);
-		const callback = callbackOf(itemIndex, account);
+		const checked = checkVideoRequest({ ...raw, ...link }, account.reach);
+		const callback = await told(async () => await Promise.resolve(callbackOf(itemIndex, account)));
 		if (!checked.ok || !image.ok || !callback.ok) {
 			const problems = [checked, image, callback].flatMap((one) => (one.ok ? [] : one.problems));
 			return { known, problem: invalidInput(problems, image.advice) };
@@ -125,6 +149,6 @@ export async function prepare(
 			output,
 		};
 	} catch (error) {
-		return { known, problem: invalidInput([unreadable('A field', error)]) };
+		return { known, problem: invalidInput(fieldProblems(error)) };
 	}
 }

@@ -22,7 +22,7 @@ import { within, type Clock } from './clock';
 import { dataOf, failureOf, isSuccess, parseBody, taskIdOf, type HttpResponse } from './envelope';
 import type { CallFailure } from './errors';
 import { isObject, numberOf, textOf, withoutSecrets } from './json';
-import { isPublicUrl } from './publicUrl';
+import { reachOf, type ApiReach } from './publicUrl';
 import { readTask, type Task } from './task';
 import { failureWithoutAnswer, isRefusedConnection } from './unsent';
 import { USER_AGENT } from './userAgent';
@@ -48,8 +48,8 @@ export interface Account {
 	apiKey: string;
 	/** Without a slash at its end. */
 	baseUrl: string;
-	/** Whether the API itself runs on this machine or network, as the sandbox does. */
-	isLocal: boolean;
+	/** From where the API looks at links and callbacks; the sandbox runs on this machine. */
+	reach: ApiReach;
 	decrypted: ICredentialDataDecryptedObject;
 }
 
@@ -76,7 +76,7 @@ export async function getAccount(
 	return {
 		apiKey,
 		baseUrl,
-		isLocal: !isPublicUrl(baseUrl),
+		reach: reachOf(baseUrl),
 		// Filled, so that n8n does not probe the base URL before every request (see the credential).
 		decrypted: { ...decrypted, apiKey, baseUrl, reachability: 'not probed' },
 	};

@@ -11,9 +11,14 @@ import { createHmac, timingSafeEqual } from 'crypto';
 import type { IDataObject } from 'n8n-workflow';
 
 import { isObject, textOf } from './json';
-import { unreachableReason } from './publicUrl';
+import { isResumeUrl, wrongAddressReason } from './callbackAddress';
+import { checkCallbackLink } from './links';
+import type { ApiReach } from './publicUrl';
 import { isTaskId, stateOf } from './task';
-import { shorten, type Checked } from './videoRequest';
+import { shorten, wellFormed } from './text';
+import { brokenReason, isDate, quote, type Checked } from './values';
+
+export { isTestUrl } from './callbackAddress';
 
 /** Characters of a callback URL as it is sent, with metadata and signature. */
 export const CALLBACK_URL_MAX_LENGTH = 2000;
@@ -49,15 +54,24 @@ export interface MetadataEntry {
 	value: unknown;
 }
 
+/** Why a value cannot be handed on as metadata: only texts can be broken expressions; objects and lists are fine. */
+function brokenMetadata(value: unknown): string | undefined {
+	if (typeof value === 'number' || typeof value === 'string') return brokenReason(value);
+	return isDate(value) || typeof value === 'function' ? brokenReason(value) : undefined;
+}
+
 function metadataJson(entries: readonly MetadataEntry[]): Checked<string> {
 	const problems: string[] = [];
 	const values = new Map<string, unknown>();
 	for (const { name, value } of entries) {
 		const key = textOf(name);
+		const broken = brokenReason(name ?? '') ?? brokenMetadata(value);
 		if (key === undefined) {
 			problems.push('Callback Metadata holds a value without a name.');
 		} else if (values.has(key)) {
 			problems.push(`Callback Metadata holds "${shorten(key, 40)}" twice.`);
+		} else if (broken) {
+			problems.push(`Callback Metadata "${shorten(key, 40)}" ${broken}.`);
 		} else {
 			values.set(key, value ?? null);
 		}
@@ -65,7 +79,9 @@ function metadataJson(entries: readonly MetadataEntry[]): Checked<string> {
 	if (problems.length) return { ok: false, problems };
 	let json: string;
 	try {
-		json = JSON.stringify(Object.fromEntries(values));
+		json = JSON.stringify(Object.fromEntries(values), (_, inner: unknown) =>
+			typeof inner === 'string' ? wellFormed(inner) : inner,
+		);
 	} catch {
 		return {
 			ok: false,
@@ -86,17 +102,17 @@ function metadataJson(entries: readonly MetadataEntry[]): Checked<string> {
 
 /**
  * The callback URL as it is sent: what the user gave, with metadata and signature appended. Undefined
- * where the field is empty. `apiIsLocal`: the API itself runs on this machine, so any host will do.
+ * where the field is empty. `apiReach`: how far the API itself can reach.
  * Gives every problem at once, each a sentence.
  */
 export function signedCallbackUrl(
 	given: unknown,
 	entries: readonly MetadataEntry[],
 	apiKey: string,
-	apiIsLocal: boolean,
+	apiReach: ApiReach,
 ): Checked<string | undefined> {
-	const url = typeof given === 'string' ? given.trim() : given;
-	if (url === undefined || url === null || url === '') {
+	const link = checkCallbackLink(given, apiReach);
+	if (link.ok && link.value === undefined) {
 		if (!entries.length) return { ok: true, value: undefined };
 		return {
 			ok: false,
@@ -105,34 +121,37 @@ export function signedCallbackUrl(
 			],
 		};
 	}
-	const quoted = `Callback URL "${shorten(String(url), 60)}"`;
-	const problems: string[] = [];
-	const reason =
-		typeof url !== 'string' || /\s/.test(url)
-			? 'is not a web link that starts with http:// or https://'
-			: unreachableReason(url, apiIsLocal);
-	if (reason) problems.push(`${quoted} ${reason}.`);
-	if (typeof url === 'string' && new RegExp(`[?&](${META}|${SIGNATURE})=`).test(url)) {
-		problems.push(
-			`${quoted} has been signed before. Enter the URL as your Seedance Trigger shows it.`,
-		);
+	const url = (link.ok && link.value) || '';
+	const problems = link.ok ? [] : [...link.problems];
+	const refuse = (reason: string) => problems.push(`Callback URL ${quote(url)} ${reason}.`);
+	const wrongAddress = url ? wrongAddressReason(url) : undefined;
+	if (wrongAddress) refuse(wrongAddress);
+	if (new RegExp(`[?&](${META}|${SIGNATURE})=`).test(url)) {
+		refuse('has been signed before. Enter the URL as your Seedance Trigger shows it');
 	}
 	const json = metadataJson(entries);
 	if (!json.ok) problems.push(...json.problems);
-	if (typeof url !== 'string' || !json.ok || problems.length) return { ok: false, problems };
+	const isResume = isResumeUrl(url);
+	if (isResume && entries.length) {
+		refuse(
+			'resumes an execution of n8n, which passes no Callback Metadata on. Remove the metadata',
+		);
+	}
+	if (!json.ok || problems.length) return { ok: false, problems };
 
 	const meta = entries.length ? Buffer.from(json.value).toString('base64url') : '';
 	const signature = `${SIGNATURE}=${signatureOf(meta, apiKey)}`;
-	const signed = withQuery(url, meta ? `${META}=${meta}&${signature}` : signature);
-	if (signed.length > CALLBACK_URL_MAX_LENGTH) {
+	// A resume address has n8n's own token, and n8n refuses one that was changed.
+	const sent = isResume ? url : withQuery(url, meta ? `${META}=${meta}&${signature}` : signature);
+	if (sent.length > CALLBACK_URL_MAX_LENGTH) {
 		return {
 			ok: false,
 			problems: [
-				`Callback URL has ${signed.length} characters with its metadata and signature; at most ${CALLBACK_URL_MAX_LENGTH} are possible. Use a shorter URL or less Callback Metadata.`,
+				`Callback URL has ${sent.length} characters with its metadata and signature; at most ${CALLBACK_URL_MAX_LENGTH} are possible. Use a shorter URL or less Callback Metadata.`,
 			],
 		};
 	}
-	return { ok: true, value: signed };
+	return { ok: true, value: sent };
 }
 
 /** What a delivery carries as proof. `malformed`: no signature could look like this. */

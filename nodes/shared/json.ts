@@ -1,6 +1,8 @@
 /** Reading JSON from outside: type guards instead of casts, and text that is safe to show. */
 import type { IDataObject } from 'n8n-workflow';
 
+import { shorten, wellFormed } from './text';
+
 export function isObject(value: unknown): value is Record<string, unknown> {
 	return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
@@ -10,10 +12,10 @@ export function without<T>(object: Record<string, T>, ...keys: string[]): Record
 	return Object.fromEntries(Object.entries(object).filter(([key]) => !keys.includes(key)));
 }
 
-/** A non-empty text or a number as text; undefined for everything else. */
+/** A non-empty text, well-formed, or a number as text; undefined for everything else. */
 export function textOf(value: unknown): string | undefined {
 	if (typeof value === 'number' && Number.isFinite(value)) return String(value);
-	return typeof value === 'string' && value.trim() ? value.trim() : undefined;
+	return typeof value === 'string' && value.trim() ? wellFormed(value.trim()) : undefined;
 }
 
 /** A number, or a text that holds one; null for everything else. */
@@ -42,7 +44,7 @@ export function withoutSecrets(value: Record<string, unknown>, apiKey: string): 
 			if (/^callback_?url$/i.test(key)) return undefined;
 			if (typeof inner !== 'string') return inner;
 			const isOurs = /seedance_sig|binary-data\/signed|webhook-waiting\//i.test(inner);
-			return withoutKey(isOurs ? withoutAccess(inner) : inner, apiKey);
+			return wellFormed(withoutKey(isOurs ? withoutAccess(inner) : inner, apiKey));
 		}),
 	);
 	return copy;
@@ -57,6 +59,5 @@ function withoutKey(text: string, apiKey: string): string {
 export function readableText(text: string, apiKey: string): string {
 	if (/<\s*(!doctype|html|head|body)\b/i.test(text)) return '';
 	const plain = withoutAccess(text.replace(/<[^>]*>/g, ' '));
-	const line = withoutKey(plain, apiKey).replace(/\s+/g, ' ').trim();
-	return line.length > 300 ? `${line.slice(0, 299)}…` : line;
+	return shorten(withoutKey(plain, apiKey), 300);
 }

@@ -4,7 +4,7 @@ import type { IDataObject } from 'n8n-workflow';
 import { reasonIn } from './envelope';
 import { isObject, numberOf, readableText, textOf, without, withoutSecrets } from './json';
 import { creditsOf } from './pricing';
-import { checkSettings } from './videoRequest';
+import { echoedSettings } from './videoRequest';
 
 export type TaskState = 'running' | 'succeeded' | 'failed';
 
@@ -138,7 +138,7 @@ export function readTask(taskId: string, data: unknown, apiKey: string): Task | 
 	const state = stateOf(statusWord);
 	const reason = textOf(data.error_message) ?? (state === 'failed' ? reasonOf(data) : undefined);
 	const request = isObject(data.request) ? data.request : {};
-	const settings = checkSettings({ ...request, generateAudio: request.generate_audio });
+	const settings = echoedSettings(request);
 	return {
 		taskId,
 		state,
@@ -146,7 +146,7 @@ export function readTask(taskId: string, data: unknown, apiKey: string): Task | 
 		videoUrl: videoUrlOf(data),
 		prompt: textOf(request.prompt) ?? null,
 		consumedCredits: numberOf(data.consumed_credits),
-		estimatedCredits: settings.ok ? creditsOf(settings.value) : null,
+		estimatedCredits: settings ? creditsOf(settings) : null,
 		createdAt: textOf(data.created_at) ?? null,
 		errorMessage: readableText(reason ?? '', apiKey) || null,
 		raw: withoutSecrets(data, apiKey),

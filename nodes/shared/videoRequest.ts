@@ -5,7 +5,14 @@
  */
 import { createHash } from 'crypto';
 
-import { unreachableReason } from './publicUrl';
+import { isSheetTime, ratioOf } from './aspectRatio';
+import { checkImageUrl } from './links';
+import type { ApiReach } from './publicUrl';
+import { wellFormed } from './text';
+import { asText, brokenReason, isEmpty, quote, type Checked } from './values';
+
+export { shorten } from './text';
+export type { Checked } from './values';
 
 /** In the order the dropdown shows them: vertical first, the most used in posting workflows. */
 export const ASPECT_RATIOS = ['9:16', '16:9', '1:1', '3:4', '4:3', '21:9', '9:21'] as const;
@@ -44,47 +51,30 @@ export interface VideoRequest extends VideoSettings {
 /** Values as they come out of the node's fields or of expressions: of any type. */
 export type RawFields = Readonly<Record<string, unknown>>;
 
-export type Checked<T> = { ok: true; value: T } | { ok: false; problems: string[] };
-
 /** `field "value" … Allowed: …`, the one form of every refused value. */
 function notAllowed(field: string, value: unknown, allowed: readonly string[]): string {
-	return `${field} ${quote(value)} is not possible. Allowed: ${allowed.join(', ')}.`;
+	const reason = typeof value === 'string' ? brokenReason(value) : undefined;
+	return `${field} ${reason ?? `${quote(value)} is not supported`}. Allowed: ${allowed.join(', ')}.`;
 }
 
-function quote(value: unknown): string {
-	const text = typeof value === 'string' ? value : (JSON.stringify(value) ?? String(value));
-	return `"${shorten(text, 60)}"`;
-}
-
-/** The first `length` characters of a text, on one line, with an ellipsis where it was cut. */
-export function shorten(text: string, length: number): string {
-	const characters = [...text.replace(/\s+/g, ' ').trim()];
-	return characters.length <= length
-		? characters.join('')
-		: `${characters.slice(0, length - 1).join('')}…`;
-}
-
-function isEmpty(value: unknown): boolean {
-	return value === undefined || value === null || (typeof value === 'string' && !value.trim());
-}
-
-/** Numbers and booleans from expressions become their text; anything else that is no text is refused. */
-function asText(value: unknown): string | undefined {
-	if (typeof value === 'string') return value;
-	if (typeof value === 'number' || typeof value === 'boolean') return String(value);
-	return undefined;
+/** The same for a value that a spreadsheet has changed. */
+function notATime(field: string, value: unknown, allowed: readonly string[]): string {
+	return `${field} ${quote(value)} looks like a time or a date: a spreadsheet has changed what was entered. Format that column as plain text and enter the value again. Allowed: ${allowed.join(', ')}.`;
 }
 
 function readPrompt(value: unknown, problems: string[]): string {
 	if (isEmpty(value)) {
-		problems.push('Prompt is empty. Describe the video in words.');
+		problems.push(
+			'Prompt is empty: this item has no such value. Describe the video in words, or check the name in the expression.',
+		);
 		return '';
 	}
-	const text = asText(value);
-	if (text === undefined) {
-		problems.push(`Prompt must be text, not ${quote(value)}.`);
+	const broken = brokenReason(value);
+	if (broken) {
+		problems.push(`Prompt ${broken}.`);
 		return '';
 	}
+	const text = wellFormed(asText(value) ?? '');
 	const length = [...text].length;
 	if (length > PROMPT_MAX_LENGTH) {
 		problems.push(
@@ -94,46 +84,41 @@ function readPrompt(value: unknown, problems: string[]): string {
 	return text;
 }
 
-/** A ratio that a spreadsheet read as a time of day, such as `9:16:00`, `09:16` or an ISO date of 1899. */
-function looksLikeTime(value: unknown): boolean {
-	if (value instanceof Date) return true;
-	const text = asText(value)?.trim() ?? '';
-	return (
-		/^\d{1,2}:\d{2}:\d{2}(\.\d+)?(\s*[ap]m)?$/i.test(text) ||
-		/^\d{1,2}:\d{2}\s*[ap]m$/i.test(text) ||
-		/^0\d:\d{2}$/.test(text) ||
-		/^(18|19)\d\d-\d\d-\d\dT\d\d:\d\d/.test(text) ||
-		/^0\.\d{4,}$/.test(text)
-	);
-}
-
 function readAspectRatio(value: unknown, problems: string[]): AspectRatio {
-	const text = (asText(value) ?? '').replace(/\s+/g, '');
-	const found = ASPECT_RATIOS.find((ratio) => ratio === text);
+	if (isEmpty(value)) return DEFAULTS.aspectRatio;
+	const found = ratioOf(value, ASPECT_RATIOS);
 	if (found) return found;
-	problems.push(
-		looksLikeTime(value)
-			? `Aspect Ratio ${quote(value)} looks like a time of day: a spreadsheet has turned the ratio into a time. Format that column as plain text and enter the ratio again. Allowed: ${ASPECT_RATIOS.join(', ')}.`
-			: notAllowed('Aspect Ratio', value, ASPECT_RATIOS),
-	);
+	const refused = isSheetTime(value, ASPECT_RATIOS) ? notATime : notAllowed;
+	problems.push(refused('Aspect Ratio', value, ASPECT_RATIOS));
 	return DEFAULTS.aspectRatio;
 }
 
+/** A text of a dropdown in plain characters and lower case, without the explanation in brackets. */
+function plain(value: unknown): string {
+	const text = (asText(value) ?? '').normalize('NFKC').replace(/\s*\([^)]*\)\s*$/, '');
+	return text.trim().toLowerCase();
+}
+
 function readResolution(value: unknown, problems: string[]): Resolution {
-	const text = (asText(value) ?? '').trim().toLowerCase();
-	const found = RESOLUTIONS.find((resolution) => resolution === text || resolution === `${text}p`);
+	if (isEmpty(value)) return DEFAULTS.resolution;
+	const lines = /^(\d+)(?:[.,]0+)?\s*p?$/.exec(plain(value))?.[1];
+	const found = RESOLUTIONS.find((resolution) => resolution === `${lines}p`);
 	if (!found) problems.push(notAllowed('Resolution', value, RESOLUTIONS));
 	return found ?? DEFAULTS.resolution;
 }
 
+/** Seconds as people write them, and as a spreadsheet shows them when it takes them for a time: `00:08`, `0:00:08`. */
+const SECONDS = /^(\d+)(?:[.,]0+)?\s*-?(?:s|sec|secs|second|seconds)?\.?$/;
+const SECONDS_AS_TIME = /^(?:0{1,2}:)?0{1,2}:0?(\d{1,2})$/;
+
 function readDuration(value: unknown, problems: string[]): Duration {
-	const text = (asText(value) ?? '').trim().toLowerCase();
-	const seconds = /^(\d+)(?:\.0+)?\s*(?:s|sec|secs|second|seconds)?$/.exec(text)?.[1];
+	if (isEmpty(value)) return DEFAULTS.duration;
+	const text = plain(value);
+	const seconds = (SECONDS.exec(text) ?? SECONDS_AS_TIME.exec(text))?.[1];
 	const found = DURATIONS.find((duration) => duration === seconds);
 	if (!found) {
-		problems.push(
-			`Duration ${quote(value)} is not possible. Allowed: ${DURATIONS.join(', ')} seconds.`,
-		);
+		const refused = isSheetTime(value, []) ? notATime : notAllowed;
+		problems.push(refused('Duration', value, DURATIONS).replace(/\.$/, ' seconds.'));
 	}
 	return found ?? DEFAULTS.duration;
 }
@@ -143,11 +128,12 @@ const NO = ['false', 'no', 'n', 'off', '0'];
 
 /** Yes or no from a switch, a sheet or an expression; undefined for anything else. */
 export function switchOf(value: unknown): boolean | undefined {
-	const text = (asText(value) ?? '').trim().toLowerCase();
+	const text = plain(value);
 	if (YES.includes(text)) return true;
 	return NO.includes(text) ? false : undefined;
 }
 
+/** A switch that is off where its field is empty. */
 function readSwitch(field: string, value: unknown, problems: string[]): boolean {
 	if (isEmpty(value)) return false;
 	const found = switchOf(value);
@@ -155,32 +141,9 @@ function readSwitch(field: string, value: unknown, problems: string[]): boolean 
 	return found ?? false;
 }
 
-function readImageUrl(value: unknown, apiIsLocal: boolean, problems: string[]): string {
-	const list: unknown[] = Array.isArray(value) ? value : [value];
-	if (list.length > 1) {
-		problems.push(`Image URL holds ${list.length} images; the API takes at most 1.`);
-		return '';
-	}
-	const [only] = list;
-	if (isEmpty(only)) {
-		problems.push('Image URL is empty. Enter a link to an image, or set Image to "None".');
-		return '';
-	}
-	const text = typeof only === 'string' ? only.trim() : '';
-	if (/^data:/i.test(text)) {
-		problems.push(
-			'Image URL holds the image itself (a data URI), which the API does not take. Use a public link, or set Image to "From Input File".',
-		);
-		return text;
-	}
-	const reason = unreachableReason(text, apiIsLocal);
-	if (reason) problems.push(`Image URL ${quote(only)} ${reason}.`);
-	return text;
-}
-
 /**
  * The settings that decide the price, tidied and checked.
- * Accepts what people's sheets hold: `8`, `"8s"`, `" 720P "`, `"TRUE"`.
+ * Accepts what people's sheets hold: `8`, `"8s"`, `" 720P "`, `"TRUE"`. An empty value is the field's default.
  */
 export function checkSettings(raw: RawFields): Checked<VideoSettings> {
 	const problems: string[] = [];
@@ -193,22 +156,39 @@ export function checkSettings(raw: RawFields): Checked<VideoSettings> {
 }
 
 /**
+ * The settings in the API's own echo of a request; undefined where it does not tell the two that decide the price. There an
+ * absent value is not known, and no default of the node.
+ */
+export function echoedSettings(request: RawFields): VideoSettings | undefined {
+	if (isEmpty(request.resolution) || isEmpty(request.duration)) return undefined;
+	const settings = checkSettings({ ...request, generateAudio: request.generate_audio });
+	return settings.ok ? settings.value : undefined;
+}
+
+/**
  * A whole request, tidied and checked before anything is sent. `raw.imageUrl` is read when present.
- * `apiIsLocal`: the API itself is on this machine (the sandbox), so local links are fine.
+ * `apiReach`: how far the API itself can reach (the sandbox reaches this machine).
  * Gives every problem at once, each a sentence that names field, value and what is allowed.
  */
-export function checkVideoRequest(raw: RawFields, apiIsLocal: boolean): Checked<VideoRequest> {
+export function checkVideoRequest(raw: RawFields, apiReach: ApiReach): Checked<VideoRequest> {
 	const problems: string[] = [];
 	const prompt = readPrompt(raw.prompt, problems);
 	const aspectRatio = readAspectRatio(raw.aspectRatio, problems);
 	const settings = checkSettings(raw);
 	if (!settings.ok) problems.push(...settings.problems);
 	const fixedLens = readSwitch('Fixed Lens', raw.fixedLens, problems);
-	const imageUrl = 'imageUrl' in raw ? readImageUrl(raw.imageUrl, apiIsLocal, problems) : undefined;
+	const image = 'imageUrl' in raw ? checkImageUrl(raw.imageUrl, apiReach) : undefined;
+	if (image && !image.ok) problems.push(...image.problems);
 	if (problems.length || !settings.ok) return { ok: false, problems };
 	return {
 		ok: true,
-		value: { prompt, aspectRatio, ...settings.value, fixedLens, ...(imageUrl && { imageUrl }) },
+		value: {
+			prompt,
+			aspectRatio,
+			...settings.value,
+			fixedLens,
+			...(image?.ok && { imageUrl: image.value }),
+		},
 	};
 }
 

@@ -62,7 +62,7 @@ export async function prepareKinds(n8n: N8nServer, sandbox: Sandbox): Promise<Ki
 		credentials: { seedanceApi: { id: seedance.id, name: seedance.name } },
 	});
 	const signed = (apiKey: string, row: number) => {
-		const url = signedCallbackUrl(trigger.url, [{ name: 'row', value: row }], apiKey, true);
+		const url = signedCallbackUrl(trigger.url, [{ name: 'row', value: row }], apiKey, 'loopback');
 		if (!url.ok || !url.value) throw new BenchError('The URL of the trigger cannot be signed.');
 		return url.value;
 	};

@@ -268,7 +268,7 @@ function requestOf({ nodes }: WorkflowJson): VideoRequest {
 	const { prompt, aspectRatio, resolution, duration, generateAudio, fixedLens } = parameters;
 	const checked = checkVideoRequest(
 		{ prompt, aspectRatio, resolution, duration, generateAudio, fixedLens },
-		true,
+		'loopback',
 	);
 	if (!checked.ok) throw new DemoError(checked.problems.join('\n'));
 	return checked.value;

@@ -305,12 +305,12 @@ describe('items that are wrong', () => {
 	it('are all named in one message, and nothing is sent', async () => {
 		const { message, description, context } = failureOf(await world.run(FIELDS, { items: ITEMS }));
 		expect(message).toMatch(
-			/"A clock": Aspect Ratio "9:16:00" looks like a time of day.*\[item 1\]/,
+			/"A clock": Aspect Ratio "9:16:00" looks like a time or a date.*\[item 1\]/,
 		);
 		expect(message).toContain(
-			'"A bird": Duration "7" is not possible. Allowed: 4, 8, 12 seconds. [item 2]',
+			'"A bird": Duration "7" is not supported. Allowed: 4, 8, 12 seconds. [item 2]',
 		);
-		expect(message).toMatch(/Prompt is empty.*Aspect Ratio "2:1" is not possible.*\[item 3\]/);
+		expect(message).toMatch(/Prompt is empty.*Aspect Ratio "2:1" is not supported.*\[item 3\]/);
 		expect(message).not.toContain('A boat');
 		expect(description).toContain(NO_COST);
 		expect(description).toContain('1 more item was not started and cost nothing.');
@@ -332,7 +332,7 @@ describe('items that are wrong', () => {
 			estimated_credits: null,
 			created_at: null,
 			error_message: expect.stringMatching(
-				/^Duration "7" is not possible\..* No credits were spent\.$/,
+				/^Duration "7" is not supported\..* No credits were spent\.$/,
 			),
 			error_code: 'invalid_input',
 			charged: 'no',
@@ -350,7 +350,7 @@ describe('items that are wrong', () => {
 		expect(run.outputs[1]).toHaveLength(3);
 		expect(run.outputs[1][1].json).toEqual({
 			...ITEMS[2].json,
-			error: expect.stringContaining('Duration "7" is not possible.'),
+			error: expect.stringContaining('Duration "7" is not supported.'),
 			details: expect.objectContaining({ error_code: 'invalid_input', succeeded: false }),
 		});
 		expect(run.reached('Failed')).toHaveLength(3);
@@ -361,12 +361,12 @@ describe('items that are wrong', () => {
 		[
 			'a field that cannot be read',
 			{ prompt: "={{ $('Nowhere').item.json.x }}" },
-			/^A field could not be read: /,
+			/^Prompt could not be read: /,
 		],
 		[
 			'an image source that does not exist',
 			{ prompt: 'A', imageSource: 'disk' },
-			/^Image "disk" is not possible\. Allowed: none, url, binary\.$/,
+			/^Image "disk" is not supported\. Allowed: none, url, binary\.$/,
 		],
 		[
 			'an image without a link',
@@ -379,9 +379,9 @@ describe('items that are wrong', () => {
 	});
 
 	it.each([
-		['={{ $json.none }}', 'Task ID is empty. Map the task_id that generating the video gave.'],
+		['={{ $json.none }}', 'Task ID is empty: this item has no such value.'],
 		['a b/../c', 'Task ID "a b/../c" is not a task ID.'],
-		["={{ $('Nowhere').item.json.x }}", 'A field could not be read: '],
+		["={{ $('Nowhere').item.json.x }}", 'Task ID could not be read: '],
 	])('say so for the task id %j', async (taskId, message) => {
 		for (const operation of ['status', 'wait']) {
 			const error = failureOf(await world.run({ operation, taskId }));

@@ -132,7 +132,7 @@ describe('an image file', () => {
 			}),
 			0,
 			'data',
-			true,
+			'loopback',
 		);
 
 	it('on an n8n that cannot make links to files says so', async () => {

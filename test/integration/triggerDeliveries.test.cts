@@ -102,7 +102,7 @@ function nextRun() {
 describe('the signature', () => {
 	const signedBy = (values: IDataObject, apiKey: string) => {
 		const entries = Object.entries(values).map(([name, value]) => ({ name, value }));
-		const signed = signedCallbackUrl('http://127.0.0.1/hook', entries, apiKey, true);
+		const signed = signedCallbackUrl('http://127.0.0.1/hook', entries, apiKey, 'loopback');
 		if (!signed.ok || !signed.value) throw new Error('The URL could not be signed');
 		return signed.value.split('?')[1];
 	};

@@ -172,7 +172,7 @@ describe('the numbers in the sentences', () => {
 		[/at most (\d+) bytes/g, METADATA_MAX_BYTES],
 		[/Timeout\*\*, (\d+) minutes/g, TIMEOUT_MINUTES],
 		[/draft settings cost (\d+) credits/g, creditsFor('480p', '4', false)],
-		[/Grows slowly to (\d+)/g, POLL_INTERVAL_MAX_SECONDS],
+		[/Slows down to every (\d+) seconds/g, POLL_INTERVAL_MAX_SECONDS],
 		[/Node (\d+\.\d+) or newer/g, oldestNode],
 	])('%s', (pattern, value) => {
 		const found = [...everything.matchAll(pattern)].map(([, number]) => Number(number));

@@ -40,7 +40,7 @@ const BODY: GenerateBody = {
 const ACCOUNT: Account = {
 	apiKey: OWNER,
 	baseUrl: BASE,
-	isLocal: false,
+	reach: 'internet',
 	decrypted: { apiKey: OWNER, baseUrl: BASE },
 };
 const CREATED = JSON.stringify({
@@ -766,7 +766,7 @@ describe('the account of an item', () => {
 		expect(await getAccount(context)).toEqual({
 			apiKey: OWNER,
 			baseUrl: BASE,
-			isLocal: false,
+			reach: 'internet',
 			decrypted: { apiKey: OWNER, baseUrl: BASE, other: 1, reachability: 'not probed' },
 		});
 	});
@@ -776,7 +776,7 @@ describe('the account of an item', () => {
 			apiKey: OWNER,
 			baseUrl: 'http://127.0.0.1:4010/v1',
 		});
-		expect(await getAccount(context)).toMatchObject({ isLocal: true });
+		expect(await getAccount(context)).toMatchObject({ reach: 'loopback' });
 	});
 
 	it.each([

@@ -6,6 +6,7 @@ import {
 	CALLBACK_URL_MAX_LENGTH,
 	claimIn,
 	isSignedBy,
+	isTestUrl,
 	metadataIn,
 	METADATA_MAX_BYTES,
 	proofIn,
@@ -13,6 +14,7 @@ import {
 	taskIdsIn,
 	type MetadataEntry,
 } from '../../nodes/shared/callback';
+import type { ApiReach } from '../../nodes/shared/publicUrl';
 
 /** Stands for the account's key. */
 const ACCOUNT = 'sk-seedance-0123456789';
@@ -21,8 +23,8 @@ const HOOK = 'https://n8n.example.com/webhook/5d0f/webhook';
 const entries = (values: Record<string, unknown>): MetadataEntry[] =>
 	Object.entries(values).map(([name, value]) => ({ name, value }));
 
-function sign(url: unknown, values: Record<string, unknown> = {}, apiIsLocal = false) {
-	return signedCallbackUrl(url, entries(values), ACCOUNT, apiIsLocal);
+function sign(url: unknown, values: Record<string, unknown> = {}, apiReach: ApiReach = 'internet') {
+	return signedCallbackUrl(url, entries(values), ACCOUNT, apiReach);
 }
 
 /** The signed URL of an input that has to be accepted. */
@@ -67,7 +69,7 @@ describe('a callback URL', () => {
 	});
 
 	it('is signed with the key without blanks around it, as the credential sends it', () => {
-		expect(signedCallbackUrl(HOOK, [], ` ${ACCOUNT}\n`, false)).toEqual(sign(HOOK));
+		expect(signedCallbackUrl(HOOK, [], ` ${ACCOUNT}\n`, 'internet')).toEqual(sign(HOOK));
 	});
 
 	it.each([
@@ -102,7 +104,90 @@ describe('a callback URL', () => {
 	});
 
 	it('may be on this machine when the API is', () => {
-		expect(sign('http://127.0.0.1:5678/webhook/x', {}, true).ok).toBe(true);
+		expect(sign('http://127.0.0.1:5678/webhook/x', {}, 'loopback').ok).toBe(true);
+	});
+
+	it('that leads to this machine is refused where the API is only in the same network', () => {
+		expect(sign('http://n8n:5678/webhook/x', {}, 'private').ok).toBe(true);
+		const refused = sign('http://localhost:5678/webhook/x', {}, 'private');
+		expect(refused).toMatchObject({
+			ok: false,
+			problems: [expect.stringContaining('this machine itself (localhost)')],
+		});
+	});
+
+	it.each([
+		['https://n8n.example.com/workflow/Yx3K9dQ2LmN8pRsT', "n8n's editor"],
+		['https://n8n.example.com/workflow/12', "n8n's editor"],
+		['https://n8n.example.com/workflow/new?projectId=1', "n8n's editor"],
+		['https://n8n.example.com/workflow/Yx3K9dQ2LmN8pRsT/executions/77', "n8n's editor"],
+		['https://example.com/n8n/workflow/Yx3K9dQ2LmN8pRsT/debug/5', "n8n's editor"],
+		['https://n8n.example.com/home/workflows', "n8n's editor"],
+		['https://n8n.example.com/projects/P4k/workflows', "n8n's editor"],
+		['https://n8n.example.com/form/9d1f2a', 'a form'],
+		['https://n8n.example.com/form-test/9d1f2a', 'a form'],
+		['https://n8n.example.com/form-waiting/4711', 'a form'],
+		['https://n8n.example.com/webhook/9d1f2a/chat', 'a chat'],
+		['https://n8n.example.com/webhook-test/9d1f2a/chat', 'a chat'],
+		['https://n8n.example.com/hooks/0b7c5f1e-1a2b-4c3d-8e9f-001122334455/chat', 'a chat'],
+		['https://n8n.example.com/mcp/9d1f2a', 'an MCP server'],
+	])('%s is refused as the address of %s, with what to use', (url, what) => {
+		const [problem, ...others] = problemsOf(url);
+		expect(problem).toContain(`is the address of ${what}`);
+		expect(problem).toContain('Use the Production URL');
+		expect(others).toEqual([]);
+	});
+
+	it.each([
+		'https://n8n.example.com/webhook/workflow/done',
+		'https://n8n.example.com/webhook/form/7',
+		'https://n8n.example.com/webhook/chat',
+		'https://n8n.example.com/webhook/mcp/x',
+		'https://hooks.example.com/api/workflow/7',
+		'https://hooks.example.com/workflows/7/run',
+		'https://hooks.example.com/forms/7',
+		'https://hooks.example.com/chat',
+		'https://hooks.example.com/team/chat',
+		'https://hooks.example.com/home/video-ready',
+		'https://hooks.example.com/?next=/workflow/7',
+		'https://workflow.example.com/form',
+	])('%s is no such address, and passes', (url) => {
+		expect(problemsOf(url)).toEqual([]);
+	});
+
+	it('that is a test URL passes, and is known to be one', () => {
+		const test = 'https://n8n.example.com/webhook-test/5d0f/webhook';
+		expect(problemsOf(test)).toEqual([]);
+		expect(isTestUrl(test)).toBe(true);
+		expect(isTestUrl('https://example.com/n8n/webhook-test/5d0f')).toBe(true);
+		for (const other of [HOOK, 'https://a.example.com/h?from=/webhook-test/x', '', 'x']) {
+			expect(isTestUrl(other)).toBe(false);
+		}
+	});
+
+	it('that resumes an execution is sent as it is, because n8n refuses a changed one', () => {
+		const resume = 'https://n8n.example.com/webhook-waiting/4711?signature=0f0f';
+		expect(sign(resume)).toEqual({ ok: true, value: resume });
+		expect(problemsOf(resume, { row: 1 })).toEqual([
+			expect.stringContaining('Remove the metadata'),
+		]);
+	});
+
+	it.each([
+		['https://a.example.com/1, https://b.example.com/2', 'holds 2 links'],
+		['https://a.example.com/1;https://b.example.com/2', 'holds 2 links'],
+		['https://a.example.com/1\nhttps://b.example.com/2\nhttps://c.example.com/3', 'holds 3 links'],
+		['["https://a.example.com/1","https://b.example.com/2"]', 'holds 2 links'],
+		[['https://a.example.com/1', 'https://b.example.com/2'], 'holds 2 links'],
+		['undefined', 'is only the word "undefined"'],
+		['https://n8n.example.com/webhook/undefined', 'holds "undefined" as a part of its address'],
+		['https://n8n.example.com/webhook/{{ $json.path }}', 'still holds "{{ $json.path }}"'],
+		['https://n8n.example.com/webhook/[object Object]', 'gave an object'],
+		[{ url: HOOK }, 'must be text, but the expression gave an object'],
+	])('%j is refused: %s', (url, reason) => {
+		const problems = problemsOf(url);
+		expect(problems).toEqual([expect.stringMatching(/^Callback URL .+\.$/s)]);
+		expect(problems[0]).toContain(reason);
 	});
 
 	it('that was signed before is refused', () => {
@@ -133,6 +218,8 @@ describe('metadata', () => {
 				(given) => {
 					const json = JSON.stringify(given);
 					fc.pre(Buffer.byteLength(json) <= 600);
+					// What a broken expression leaves is refused, see below.
+					fc.pre(!/\{\{|\$\{|<%|\[object|"(?:undefined|null|NaN)"/i.test(json));
 					const query = queryOf(signed(HOOK, given));
 					expect(JSON.stringify(metadataIn(query))).toBe(json);
 					expect(isSignedBy(proofIn(query), ACCOUNT)).toBe(true);
@@ -166,8 +253,30 @@ describe('metadata', () => {
 		],
 		['that is no JSON', [{ name: 'row', value: 1n }], 'cannot be written as JSON'],
 	])('%s is refused', (_, given, sentence) => {
-		const result = signedCallbackUrl(HOOK, given, ACCOUNT, false);
+		const result = signedCallbackUrl(HOOK, given, ACCOUNT, 'internet');
 		expect(result.ok ? '' : result.problems.join()).toContain(sentence);
+	});
+
+	it.each([
+		['[object Object]', 'gave an object'],
+		['undefined', 'is only the word "undefined"'],
+		['null', 'is only the word "null"'],
+		['{{ $json.row }}', 'still holds'],
+		[Number.NaN, 'must be text, but the expression gave NaN'],
+		[new Date(0), 'gave a date'],
+	])('with the broken value %j is refused, by its name', (value, reason) => {
+		const [problem, ...others] = problemsOf(HOOK, { row: value });
+		expect(problem).toContain('Callback Metadata "row"');
+		expect(problem).toContain(reason);
+		expect(others).toEqual([]);
+	});
+
+	it('holds no half of a surrogate pair, at any depth', () => {
+		const half = '\ud83d';
+		expect(metadataIn(queryOf(signed(HOOK, { a: half, b: [{ c: `x${half}` }] })))).toEqual({
+			a: '\ufffd',
+			b: [{ c: 'x\ufffd' }],
+		});
 	});
 
 	it('tells its problems together with those of the URL', () => {

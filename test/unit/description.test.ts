@@ -62,9 +62,10 @@ function subtitleOf(type: INodeType, chosen: INodeParameters): unknown {
 describe('the subtitle on the canvas', () => {
 	it.each([
 		[{}, 'Generate and Wait · 720p 8s'],
-		[{ generateAudio: true, duration: '12' }, 'Generate and Wait · 720p 12s + audio'],
+		[{ generateAudio: true, duration: 12 }, 'Generate and Wait · 720p 12s + audio'],
+		[{ duration: '12' }, 'Generate and Wait · 720p 12s'],
 		[{ operation: 'generate', resolution: '480p' }, 'Generate · 480p 8s'],
-		[{ operation: 'estimateCost', duration: '4' }, 'Cost Estimate · 720p 4s'],
+		[{ operation: 'estimateCost', duration: 4 }, 'Cost Estimate · 720p 4s'],
 		[{ operation: 'status', taskId: '={{ $json.task_id }}' }, 'Get Status'],
 		[{ operation: 'wait', taskId: 'seed15' }, 'Wait for Video'],
 	])('of %j is "%s"', (chosen, text) => {
@@ -110,20 +111,26 @@ describe('the price that is shown before running', () => {
 				[false, true].map((generateAudio) => ({ resolution, duration, generateAudio })),
 			),
 		),
-	)('of %j is the one of the price table', (settings) => {
+	)('of %j is the one of the price table, with the seconds as number and as text', (settings) => {
 		const { resolution, duration, generateAudio } = settings;
 		const credits = creditsFor(resolution, duration, generateAudio);
 		for (const operation of ['generateAndWait', 'generate', 'estimateCost']) {
-			expect(pricesWith({ operation, ...settings })).toEqual([
-				`Each video with these settings costs ${credits} credits.`,
-			]);
+			for (const seconds of [duration, Number(duration)]) {
+				expect(pricesWith({ operation, ...settings, duration: seconds })).toEqual([
+					`Each video with these settings costs ${credits} credits.`,
+				]);
+			}
 		}
+	});
+
+	it('is there for a node that was just added', () => {
+		expect(pricesWith({})).toEqual(['Each video with these settings costs 28 credits.']);
 	});
 
 	it.each(['resolution', 'duration', 'generateAudio'])(
 		'is absent when %s is an expression, also one that can be evaluated',
 		(name) => {
-			const value = { resolution: '720p', duration: '8', generateAudio: false }[name];
+			const value = { resolution: '720p', duration: 8, generateAudio: false }[name];
 			expect(pricesWith({ [name]: `={{ ${JSON.stringify(value)} }}` })).toEqual([]);
 			expect(pricesWith({ [name]: '={{ $json.value }}' })).toEqual([]);
 		},
@@ -131,6 +138,53 @@ describe('the price that is shown before running', () => {
 
 	it.each(['status', 'wait'])('is absent from %s, which pays nothing', (operation) => {
 		expect(pricesWith({ operation, resolution: '720p' })).toEqual([]);
+	});
+});
+
+describe('the dropdown of Duration', () => {
+	const duration = seedance.description.properties.find(({ name }) => name === 'duration');
+
+	it('has numbers, so that a number from a sheet is one of its choices', () => {
+		const values = (duration?.options ?? []).map((option) => 'value' in option && option.value);
+		expect(values).toEqual([4, 8, 12]);
+		expect(values).toContain(duration?.default);
+	});
+});
+
+describe('the hint about a test URL', () => {
+	/** Whether the editor shows it with this Callback URL. */
+	const isShown = (callbackUrl: string, operation = 'generate') =>
+		(seedance.description.hints ?? [])
+			.filter(({ message }) => message.includes('two minutes'))
+			.some(({ displayCondition = '' }) =>
+				evaluated(seedance, { operation, callbackUrl }, displayCondition),
+			);
+
+	it('is shown before the run, also where the URL stands in an expression', () => {
+		expect(isShown('https://n8n.example.com/webhook-test/5d0f/webhook')).toBe(true);
+		expect(isShown('=https://n8n.example.com/webhook-test/{{ $json.path }}')).toBe(true);
+	});
+
+	it('is absent from a Production URL, and from operations without a callback', () => {
+		expect(isShown('https://n8n.example.com/webhook/5d0f/webhook')).toBe(false);
+		expect(isShown('={{ $json.url }}')).toBe(false);
+		expect(isShown('https://n8n.example.com/webhook-test/5d0f', 'generateAndWait')).toBe(false);
+	});
+});
+
+describe('Include Other Input Fields', () => {
+	it('is offered by every operation that gives out videos, and off', () => {
+		const offering = seedance.description.properties.filter(
+			({ name, options = [] }) =>
+				name === 'options' &&
+				options.some(
+					(option) =>
+						option.name === 'includeInput' && 'default' in option && option.default === false,
+				),
+		);
+		expect(offering.flatMap(({ displayOptions }) => displayOptions?.show?.operation ?? [])).toEqual(
+			['generateAndWait', 'generate', 'status', 'wait'],
+		);
 	});
 });
 

@@ -1,7 +1,7 @@
 /** Which addresses the API can reach from the internet. */
 import * as fc from 'fast-check';
 
-import { isPublicUrl, unreachableReason } from '../../nodes/shared/publicUrl';
+import { isPublicUrl, reachOf, unreachableReason } from '../../nodes/shared/publicUrl';
 
 describe('an address that the internet can reach', () => {
 	it.each([
@@ -21,7 +21,7 @@ describe('an address that the internet can reach', () => {
 		'https://local.example.com/a',
 	])('%s is public', (url) => {
 		expect(isPublicUrl(url)).toBe(true);
-		expect(unreachableReason(url, false)).toBeUndefined();
+		expect(unreachableReason(url, 'internet')).toBeUndefined();
 	});
 
 	it.each([
@@ -57,9 +57,20 @@ describe('an address that the internet can reach', () => {
 		'http://[febf::1]/file',
 		'http://[::ffff:127.0.0.1]/file',
 		'http://[::ffff:192.168.0.1]/file',
+		'http://[::127.0.0.1]/file',
+		'http://[64:ff9b::10.0.0.1]/file',
+		'http://[ff02::1]/file',
+		'http://[2001:db8::1]/file',
+		'http://192.0.2.1/file',
+		'http://198.18.0.1/file',
+		'http://198.51.100.7/file',
+		'http://203.0.113.9/file',
+		'http://nas.home.arpa/file',
+		'http://shop.test/file',
+		'http://files.corp/file',
 	])('%s is not', (url) => {
 		expect(isPublicUrl(url)).toBe(false);
-		expect(unreachableReason(url, false)).toBe(
+		expect(unreachableReason(url, 'internet')).toBe(
 			'points to a private address, which the Seedance API cannot reach from the internet',
 		);
 	});
@@ -91,7 +102,7 @@ describe('an address that the internet can reach', () => {
 		fc.assert(
 			fc.property(fc.string(), (text) => {
 				expect(typeof isPublicUrl(text)).toBe('boolean');
-				expect(['string', 'undefined']).toContain(typeof unreachableReason(text, false));
+				expect(['string', 'undefined']).toContain(typeof unreachableReason(text, 'internet'));
 			}),
 		);
 		expect(isPublicUrl('no link at all')).toBe(false);
@@ -104,20 +115,82 @@ describe('why a link cannot be used', () => {
 		'"%s" is no web link',
 		(url) => {
 			const reason = 'is not a web link that starts with http:// or https://';
-			expect(unreachableReason(url, false)).toBe(reason);
-			expect(unreachableReason(url, true)).toBe(reason);
+			expect(unreachableReason(url, 'internet')).toBe(reason);
+			expect(unreachableReason(url, 'loopback')).toBe(reason);
 		},
 	);
 
 	it.each(['https://user:secret@example.com/a.png', 'https://user@example.com/a.png'])(
 		'%s would hand on a login',
 		(url) => {
-			expect(unreachableReason(url, true)).toContain('user name or password');
+			expect(unreachableReason(url, 'loopback')).toContain('user name or password');
 		},
 	);
 
-	it('lets local links through when the API itself is local', () => {
-		expect(unreachableReason('http://127.0.0.1:9000/cat.png', true)).toBeUndefined();
-		expect(unreachableReason('http://localhost/cat.png', true)).toBeUndefined();
+	const LOOPBACK = [
+		'http://localhost:5678/hook',
+		'http://LOCALHOST./hook',
+		'http://n8n.localhost/hook',
+		'http://localhost.localdomain/hook',
+		'http://127.0.0.1/hook',
+		'http://127.9.9.9/hook',
+		'http://127.1/hook',
+		'http://2130706433/hook',
+		'http://0x7f000001/hook',
+		'http://0177.0.0.1/hook',
+		'http://0.0.0.0:5678/hook',
+		'http://0/hook',
+		'http://[::1]/hook',
+		'http://[::]/hook',
+		'http://[0:0:0:0:0:0:0:1]/hook',
+		'http://[::ffff:127.0.0.1]/hook',
+		'http://[::7f00:1]/hook',
+	];
+	const PRIVATE = [
+		'http://n8n:5678/hook',
+		'http://n8n.internal/hook',
+		'http://10.0.0.7/hook',
+		'http://192.168.1.5/hook',
+		'http://172.20.0.3/hook',
+		'http://[fd00::5]/hook',
+		'http://[fe80::1]/hook',
+		'http://[::ffff:10.0.0.7]/hook',
+	];
+	const PUBLIC = ['https://n8n.example.com/hook', 'http://8.8.8.8/hook', 'http://[2606:4700::1]/'];
+
+	it.each(LOOPBACK)('%s is this machine alone', (url) => {
+		expect(reachOf(url)).toBe('loopback');
+	});
+
+	it.each(PRIVATE)('%s is in this network', (url) => {
+		expect(reachOf(url)).toBe('private');
+	});
+
+	it.each(PUBLIC)('%s is on the internet', (url) => {
+		expect(reachOf(url)).toBe('internet');
+	});
+
+	it('an API on this machine reaches everything', () => {
+		const all = [...LOOPBACK, ...PRIVATE, ...PUBLIC];
+		expect(all.filter((url) => unreachableReason(url, 'loopback'))).toEqual([]);
+	});
+
+	it('an API in this network reaches the network, and not this machine', () => {
+		const reached = [...PRIVATE, ...PUBLIC];
+		expect(reached.filter((url) => unreachableReason(url, 'private'))).toEqual([]);
+		for (const url of LOOPBACK) {
+			expect(unreachableReason(url, 'private')).toContain('points to this machine itself');
+		}
+	});
+
+	it('an API on the internet reaches the internet only', () => {
+		expect(PUBLIC.filter((url) => unreachableReason(url, 'internet'))).toEqual([]);
+		for (const url of [...LOOPBACK, ...PRIVATE]) {
+			expect(unreachableReason(url, 'internet')).toContain('points to a private address');
+		}
+	});
+
+	it('an API whose address cannot be read is thought to reach nothing private', () => {
+		expect(reachOf('https://[not-an-address')).toBe('internet');
 	});
 });

@@ -1,6 +1,7 @@
 /** What a request may hold, and the bytes that are sent for it. */
 import * as fc from 'fast-check';
 
+import type { ApiReach } from '../../nodes/shared/publicUrl';
 import {
 	ASPECT_RATIOS,
 	DEFAULTS,
@@ -9,9 +10,9 @@ import {
 	RESOLUTIONS,
 	checkSettings,
 	checkVideoRequest,
+	echoedSettings,
 	requestBody,
 	requestKey,
-	shorten,
 	switchOf,
 	type RawFields,
 	type VideoRequest,
@@ -20,14 +21,14 @@ import {
 const FIELDS = { prompt: 'a cat', aspectRatio: '9:16', resolution: '720p', duration: '8' };
 const LINK = 'https://cdn.example.com/cat.png';
 
-function accepted(raw: RawFields, apiIsLocal = false): VideoRequest {
-	const checked = checkVideoRequest(raw, apiIsLocal);
+function accepted(raw: RawFields, apiReach: ApiReach = 'internet'): VideoRequest {
+	const checked = checkVideoRequest(raw, apiReach);
 	if (!checked.ok) throw new Error(checked.problems.join(' '));
 	return checked.value;
 }
 
-function problemsOf(raw: RawFields, apiIsLocal = false): string[] {
-	const checked = checkVideoRequest(raw, apiIsLocal);
+function problemsOf(raw: RawFields, apiReach: ApiReach = 'internet'): string[] {
+	const checked = checkVideoRequest(raw, apiReach);
 	return checked.ok ? [] : checked.problems;
 }
 
@@ -168,7 +169,7 @@ describe('a prompt', () => {
 			fc.property(
 				fc
 					.string({ unit: 'grapheme', minLength: 1, maxLength: 200 })
-					.filter((text) => !!text.trim()),
+					.filter((text) => !!text.trim() && !/\{\{|\$|<%|\[object/.test(text)),
 				(prompt) => {
 					expect(JSON.parse(bytes({ ...FIELDS, prompt }))).toMatchObject({ prompt });
 				},
@@ -178,7 +179,7 @@ describe('a prompt', () => {
 
 	it.each(['', '   ', '\n', null, undefined])('that is empty is refused: %j', (prompt) => {
 		expect(problemsOf({ ...FIELDS, prompt })).toEqual([
-			'Prompt is empty. Describe the video in words.',
+			'Prompt is empty: this item has no such value. Describe the video in words, or check the name in the expression.',
 		]);
 	});
 
@@ -195,6 +196,77 @@ describe('a prompt', () => {
 		expect(problem).toContain('Prompt must be text');
 		expect(problem).toContain('scene');
 	});
+
+	it('with half a surrogate pair, as a cut text leaves it, is sent well-formed', () => {
+		expect(accepted({ ...FIELDS, prompt: 'a cat \ud83d' }).prompt).toBe('a cat \ufffd');
+		expect(accepted({ ...FIELDS, prompt: '\udc08 a cat 🐈' }).prompt).toBe('\ufffd a cat 🐈');
+	});
+
+	it.each([
+		['[object Object]', 'gave an object'],
+		['A cat in [object Object] style', 'gave an object'],
+		['[object Promise]', 'gave an object'],
+		['[object Undefined] at night', 'gave an object'],
+		['[Array]', 'gave an object'],
+		['Colours: [Object]', 'gave an object'],
+		['undefined', 'is only the word "undefined"'],
+		[' Null ', 'is only the word "Null"'],
+		['NaN', 'is only the word "NaN"'],
+		['"undefined"', 'is only the word'],
+		['A cat in {{city}} style {{style}}', 'still holds "{{city}}"'],
+		['A cat in {{ $json.city }}', 'still holds "{{ $json.city }}"'],
+		['A cat in {{ $json.city', 'still holds'],
+		['A cat in ${city}', 'still holds "${city}"'],
+		['$json.prompt', 'still holds'],
+		["$('Sheet').item.json.prompt", 'still holds'],
+		['#N/A', 'the error of a formula'],
+		['#REF!', 'the error of a formula'],
+		[{ scene: 'a cat' }, 'Choose one value of it such as its "scene"'],
+		[['a cat', 'a dog'], 'gave a list of 2'],
+		[['a cat'], 'gave a list of 1'],
+		[[], 'gave a list of 0'],
+		[new Date(0), 'gave a date'],
+		[{ isLuxonDateTime: true, ts: 0 }, 'gave a date'],
+		[Promise.resolve('a cat'), 'gave a Promise'],
+		[Number.NaN, 'gave NaN'],
+		[Number.POSITIVE_INFINITY, 'gave Infinity'],
+		[() => 'a cat', 'gave a function'],
+	])('that is a broken expression is refused before it costs: %j', (prompt, reason) => {
+		const problems = problemsOf({ ...FIELDS, prompt });
+		expect(problems).toEqual([expect.stringMatching(/^Prompt .+\.$/)]);
+		expect(problems[0]).toContain(reason);
+	});
+
+	it.each([
+		'A cat in undefined style',
+		'an undefined shape floats over a null island',
+		'The word NULL in neon letters',
+		'Infinity pool at dusk',
+		'A price tag of $5 and {curly} braces',
+		'{"scene":{"subject":"cat"}}',
+		'[Subject: a cat] [Object: a vase] [Style: noir]',
+		'An object [red] on a table',
+		'The hashtag #N on a wall',
+		'nullify',
+		'0',
+	])('that only looks like one passes: %s', (prompt) => {
+		expect(accepted({ ...FIELDS, prompt }).prompt).toBe(prompt);
+	});
+
+	it('is never what JavaScript writes for something that is no text', () => {
+		const anything = fc.anything({
+			withMap: true,
+			withDate: true,
+			withSet: true,
+			withNullPrototype: true,
+		});
+		fc.assert(
+			fc.property(fc.string(), anything, fc.string(), (before, value, after) => {
+				const prompt = `${before}${Object.prototype.toString.call(value)}${after}`;
+				expect(problemsOf({ ...FIELDS, prompt })).not.toEqual([]);
+			}),
+		);
+	});
 });
 
 describe('values from sheets and expressions', () => {
@@ -206,6 +278,12 @@ describe('values from sheets and expressions', () => {
 		['12 seconds', '12'],
 		['4 sec', '4'],
 		['4.0', '4'],
+		['8,0', '8'],
+		['12 Seconds', '12'],
+		['8-second', '8'],
+		['８', '8'],
+		['00:08', '8'],
+		['0:00:12', '12'],
 		[12, '12'],
 	])('duration %j is %s', (given, duration) => {
 		expect(accepted({ ...FIELDS, duration: given }).duration).toBe(duration);
@@ -216,6 +294,8 @@ describe('values from sheets and expressions', () => {
 		['480P', '480p'],
 		['720', '720p'],
 		[480, '480p'],
+		['720.0', '720p'],
+		['480p (Draft, Cheaper)', '480p'],
 	])('resolution %j is %s', (given, resolution) => {
 		expect(accepted({ ...FIELDS, resolution: given }).resolution).toBe(resolution);
 	});
@@ -224,6 +304,27 @@ describe('values from sheets and expressions', () => {
 		[' 16:9 ', '16:9'],
 		['9 : 16', '9:16'],
 		['21:9\n', '21:9'],
+		['9/16', '9:16'],
+		['9x16', '9:16'],
+		['16 × 9', '16:9'],
+		['16 by 9', '16:9'],
+		['16 to 9', '16:9'],
+		['16-9', '16:9'],
+		['16∶9', '16:9'],
+		['１６：９', '16:9'],
+		['1920x1080', '16:9'],
+		['1080 x 1920 px', '9:16'],
+		['9:16 (Vertical: TikTok, Reels, Shorts)', '9:16'],
+		[0.5625, '9:16'],
+		['0.5625', '9:16'],
+		['0,5625', '9:16'],
+		[16 / 9, '16:9'],
+		['1.78', '16:9'],
+		[0.75, '3:4'],
+		[4 / 3, '4:3'],
+		[1, '1:1'],
+		[21 / 9, '21:9'],
+		[9 / 21, '9:21'],
 	])('aspect ratio %j is %s', (given, aspectRatio) => {
 		expect(accepted({ ...FIELDS, aspectRatio: given }).aspectRatio).toBe(aspectRatio);
 	});
@@ -259,16 +360,21 @@ describe('values from sheets and expressions', () => {
 describe('a refused value', () => {
 	it.each([
 		['aspectRatio', '2:1', 'Aspect Ratio "2:1"', '9:16, 16:9, 1:1, 3:4, 4:3, 21:9, 9:21'],
-		['aspectRatio', '', 'Aspect Ratio ""', '9:16, 16:9, 1:1, 3:4, 4:3, 21:9, 9:21'],
-		['aspectRatio', undefined, 'Aspect Ratio "undefined"', '9:16, 16:9'],
+		['aspectRatio', '18:32', 'Aspect Ratio "18:32"', '9:16, 16:9, 1:1, 3:4, 4:3, 21:9, 9:21'],
+		['aspectRatio', 'undefined', 'Aspect Ratio is only the word "undefined"', '9:16, 16:9'],
+		['aspectRatio', '{{ $json.ratio }}', 'Aspect Ratio still holds', '9:16, 16:9'],
+		['aspectRatio', 2, 'Aspect Ratio "2"', '9:16, 16:9'],
+		['aspectRatio', 0.5, 'Aspect Ratio "0.5"', '9:16, 16:9'],
+		['aspectRatio', '1600x1200x1', 'Aspect Ratio "1600x1200x1"', '9:16, 16:9'],
 		['aspectRatio', { a: 1 }, 'Aspect Ratio "{"a":1}"', '9:16, 16:9'],
 		['resolution', '1080p', 'Resolution "1080p"', '720p, 480p'],
-		['resolution', null, 'Resolution "null"', '720p, 480p'],
+		['resolution', 'null', 'Resolution is only the word "null"', '720p, 480p'],
 		['duration', '5', 'Duration "5"', '4, 8, 12'],
 		['duration', 8.5, 'Duration "8.5"', '4, 8, 12'],
 		['duration', -8, 'Duration "-8"', '4, 8, 12'],
 		['duration', '8 minutes', 'Duration "8 minutes"', '4, 8, 12'],
-		['duration', undefined, 'Duration "undefined"', '4, 8, 12'],
+		['duration', Number.NaN, 'Duration "NaN"', '4, 8, 12'],
+		['duration', '[object Object]', 'Duration holds "[object Object]"', '4, 8, 12'],
 		['generateAudio', 'loud', 'Generate Audio "loud"', 'true, false'],
 		['generateAudio', [true], 'Generate Audio "[true]"', 'true, false'],
 		['fixedLens', 'maybe', 'Fixed Lens "maybe"', 'true, false'],
@@ -285,7 +391,7 @@ describe('a refused value', () => {
 			fc.property(anything, anything, anything, (aspectRatio, resolution, duration) => {
 				const checked = checkVideoRequest(
 					{ prompt: 'a cat', aspectRatio, resolution, duration },
-					false,
+					'internet',
 				);
 				if (!checked.ok) {
 					expect(checked.problems.length).toBeGreaterThan(0);
@@ -315,6 +421,26 @@ describe('a refused value', () => {
 		expect(problems.length).toBe(7);
 	});
 
+	it.each([undefined, null, '', '  ', '\n'])(
+		'is not an empty one: %j is the default of its field',
+		(empty) => {
+			const request = accepted({
+				prompt: 'a cat',
+				aspectRatio: empty,
+				resolution: empty,
+				duration: empty,
+				generateAudio: empty,
+				fixedLens: empty,
+			});
+			expect(request).toEqual({
+				prompt: 'a cat',
+				...DEFAULTS,
+				generateAudio: false,
+				fixedLens: false,
+			});
+		},
+	);
+
 	it('is quoted short, however long it is', () => {
 		const [problem] = problemsOf({ ...FIELDS, resolution: 'x'.repeat(5000) });
 		expect(problem.length).toBeLessThan(200);
@@ -325,19 +451,85 @@ describe('a refused value', () => {
 		'16:09:00',
 		'9:16:00 AM',
 		'9:16 AM',
+		'09:16 a.m.',
+		'4:09 PM',
 		'09:16',
+		'16:09',
+		'4:03',
+		'04:03:00',
+		'1:01',
+		'01:01:00',
+		'21:09',
+		'09.16',
+		'16h09',
+		'1899-12-30 16:09:00',
 		'1899-12-30T09:16:00.000Z',
+		'30.12.1899 16:09:00',
+		'12/30/1899 4:09:00 PM',
+		'Sat Dec 30 1899 16:09:00 GMT+0100',
+		'2026-09-16',
+		'16-Sep',
+		'Sep 16',
+		'16.09.2026',
+		'PT9H16M',
 		0.386111111,
+		'0.3861',
+		0.6729166666666667,
+		'0,672916667',
+		0.16875,
+		0.127777778,
+		'1.386111',
+		46281,
 		new Date(0),
-	])('%j is told to be a time that a spreadsheet made of the ratio', (aspectRatio) => {
-		const [problem] = problemsOf({ ...FIELDS, aspectRatio });
-		expect(problem).toContain('time');
-		expect(problem).toContain('spreadsheet');
+		{ isLuxonDateTime: true },
+	])('%j is told to be a time or a date that a spreadsheet made of the ratio', (aspectRatio) => {
+		const [problem, ...others] = problemsOf({ ...FIELDS, aspectRatio });
+		expect(problem).toContain('looks like a time or a date: a spreadsheet');
 		expect(problem).toContain('Allowed: 9:16');
+		expect(others).toEqual([]);
 	});
 
+	it.each(['08:00', '8:00:00', '12:00 AM', '1899-12-30T00:00:08.000Z'])(
+		'%j is told to be a time that a spreadsheet made of the duration',
+		(duration) => {
+			const [problem] = problemsOf({ ...FIELDS, duration });
+			expect(problem).toContain('looks like a time or a date');
+			expect(problem).toContain('Allowed: 4, 8, 12 seconds.');
+		},
+	);
+
+	it.each(ASPECT_RATIOS.map((ratio) => [ratio]))(
+		'%s as every form of a time is refused with the hint, and never taken for another ratio',
+		(ratio) => {
+			const [first, second] = ratio.split(':').map(Number);
+			const two = (number: number) => String(number).padStart(2, '0');
+			const forms = [
+				`${first}:${two(second)}:00`,
+				`${two(first)}:${two(second)}:00`,
+				`1899-12-30 ${two(first)}:${two(second)}:00`,
+				`00:${two(first)}:${two(second)}`,
+				(first * 60 + second) / 1440,
+				String((first * 60 + second) / 1440),
+				(first * 60 + second) / 86400,
+			];
+			for (const aspectRatio of forms) {
+				expect(problemsOf({ ...FIELDS, aspectRatio })[0]).toContain('a spreadsheet');
+			}
+		},
+	);
+
 	it('that is no time is not called one', () => {
-		expect(problemsOf({ ...FIELDS, aspectRatio: '2:1' })[0]).not.toContain('spreadsheet');
+		for (const aspectRatio of ['2:1', '5:4', 2.35, 0.5, '1.9', 'wide', 7, 'a separate one']) {
+			expect(problemsOf({ ...FIELDS, aspectRatio })[0]).not.toContain('spreadsheet');
+		}
+	});
+
+	it('is quoted even where it cannot be written down', () => {
+		const circular: Record<string, unknown> = {};
+		circular.self = circular;
+		for (const value of [circular, 1n, Symbol('x'), () => 1]) {
+			expect(problemsOf({ ...FIELDS, resolution: value })).toHaveLength(1);
+		}
 	});
 });
 
@@ -353,8 +545,123 @@ describe('an image link', () => {
 
 	it('is only one', () => {
 		const [problem] = problemsOf({ ...FIELDS, imageUrl: [LINK, LINK] });
-		expect(problem).toContain('Image URL');
-		expect(problem).toContain('at most 1');
+		expect(problem).toBe(
+			'Image URL holds 2 links; it takes one. Choose one of them, or give each an item of its own (Split Out node).',
+		);
+	});
+
+	it.each([
+		['https://a.example.com/1.png, https://b.example.com/2.png', 2],
+		['https://a.example.com/1.png,https://b.example.com/2.png', 2],
+		['https://a.example.com/1.png;https://b.example.com/2.png', 2],
+		['https://a.example.com/1.png | https://b.example.com/2.png', 2],
+		['https://a.example.com/1.png https://b.example.com/2.png', 2],
+		['https://a.example.com/1.png\nhttps://b.example.com/2.png\n', 2],
+		['https://a.example.com/1.png\r\nhttps://b.example.com/2.png\r\nhttp://c.example.com/3', 3],
+		['["https://a.example.com/1.png", "https://b.example.com/2.png"]', 2],
+		['https://a.example.com/1.png; 2.png; 3.png', 3],
+		['https://a.example.com/1?a=1,2,https://b.example.com/2', 2],
+	])('is only one, also in one cell: %j', (imageUrl, count) => {
+		expect(problemsOf({ ...FIELDS, imageUrl })).toEqual([
+			expect.stringContaining(`Image URL holds ${count} links`),
+		]);
+	});
+
+	it.each([
+		'https://a.example.com/1.png?crop=1,2,3;x|y',
+		'https://a.example.com/w_100,h_100/cat.png',
+		'https://a.example.com/fetch/w_1,h_2/https://b.example.com/cat.png',
+		'https://a.example.com/?url=https://b.example.com/cat.png',
+		'https://a.example.com/?urls=https://b.example.com/1.png,https://c.example.com/2.png',
+		'https://a.example.com/a.png/b.png',
+		'https://a.example.com/my cat.png',
+		'https://a.example.com/null-island.png',
+		'https://a.example.com/undefined-behaviour?x=nullable',
+	])('with commas or another link in it is still one: %s', (imageUrl) => {
+		expect(accepted({ ...FIELDS, imageUrl }).imageUrl).toBe(imageUrl);
+	});
+
+	it.each([
+		[`"${LINK}"`, LINK],
+		[`<${LINK}>`, LINK],
+		[`["${LINK}"]`, LINK],
+	])('is tidied where only one thing can be meant: %j', (imageUrl, sent) => {
+		expect(accepted({ ...FIELDS, imageUrl }).imageUrl).toBe(sent);
+	});
+
+	it.each([
+		['undefined', 'is only the word'],
+		['[object Object]', 'gave an object'],
+		['https://a.example.com/undefined', 'holds "undefined" as a part'],
+		['https://a.example.com/undefined.png', 'holds "undefined" as a part'],
+		['https://a.example.com/null/cat.png', 'holds "null" as a part'],
+		['https://a.example.com/cat?id=undefined', 'holds "undefined" as a part'],
+		['https://a.example.com/[object%20Object]', 'gave an object'],
+		['https://a.example.com/%7B%7Bfile%7D%7D', 'still holds "{{file}}"'],
+		['https://a.example.com/{{ $json.file }}', 'still holds'],
+		[[{ url: LINK }], 'gave an object'],
+		['[{"url":"https://a.example.com/1.png"}]', 'gave an object'],
+	])('that is a broken expression is refused: %j', (imageUrl, reason) => {
+		const problems = problemsOf({ ...FIELDS, imageUrl });
+		expect(problems).toEqual([expect.stringMatching(/^Image URL .+\.$/)]);
+		expect(problems[0]).toContain(reason);
+	});
+
+	it.each([
+		[
+			'https://drive.google.com/file/d/1AbC_d-9/view?usp=sharing',
+			'Google Drive',
+			'https://drive.google.com/uc?export=download&id=1AbC_d-9',
+		],
+		['https://drive.google.com/open?id=1AbC', 'Google Drive', 'uc?export=download&id=1AbC'],
+		['https://drive.google.com/drive/folders/1AbC', 'Google Drive', 'Open the folder'],
+		['https://docs.google.com/document/d/1AbC/edit', 'Google Docs', 'From Input File'],
+		['https://photos.app.goo.gl/Xy12', 'Google Photos', 'From Input File'],
+		['https://photos.google.com/share/Xy12', 'Google Photos', 'From Input File'],
+		['https://www.dropbox.com/s/abc/cat.png?dl=0', 'Dropbox', 'raw=1'],
+		['https://www.dropbox.com/scl/fi/abc/cat.png?rlkey=1&dl=0', 'Dropbox', 'raw=1'],
+		['https://www.dropbox.com/scl/fo/abc/folder?rlkey=1&dl=1', 'Dropbox', 'rather than its folder'],
+		['https://1drv.ms/i/s!Abc', 'OneDrive', 'From Input File'],
+		['https://onedrive.live.com/?cid=1&id=2', 'OneDrive', 'From Input File'],
+		['https://acme.sharepoint.com/:i:/g/Eabc', 'OneDrive', 'download=1'],
+		['https://www.icloud.com/iclouddrive/0abc#cat', 'iCloud', 'From Input File'],
+		['https://share.icloud.com/photos/0abc', 'iCloud', 'From Input File'],
+		['https://app.box.com/s/abc', 'Box', 'Direct Link'],
+		['https://imgur.com/a/abc', 'Imgur', 'https://i.imgur.com/'],
+		['https://github.com/a/b/blob/main/cat.png', 'GitHub', '"Raw"'],
+		['https://we.tl/t-abc', 'WeTransfer', 'From Input File'],
+		['https://www.google.com/imgres?imgurl=x', 'Google Images', 'address of the image'],
+	])(
+		'to a page that shows the file is refused, with what to use: %s',
+		(imageUrl, name, instead) => {
+			const problems = problemsOf({ ...FIELDS, imageUrl });
+			expect(problems).toHaveLength(1);
+			expect(problems[0]).toContain(`is a page of ${name}`);
+			expect(problems[0]).toContain(instead);
+		},
+	);
+
+	it.each([
+		'https://drive.google.com/uc?export=download&id=1AbC',
+		'https://drive.google.com/uc?export=view&id=1AbC',
+		'https://drive.google.com/thumbnail?id=1AbC&sz=w1000',
+		'https://drive.usercontent.google.com/download?id=1AbC',
+		'https://lh3.googleusercontent.com/d/1AbC',
+		'https://www.dropbox.com/s/abc/cat.png?raw=1',
+		'https://www.dropbox.com/scl/fi/abc/cat.png?rlkey=1&dl=1',
+		'https://dl.dropboxusercontent.com/s/abc/cat.png',
+		'https://onedrive.live.com/download?resid=1',
+		'https://api.onedrive.com/v1.0/shares/u!abc/root/content',
+		'https://acme.sharepoint.com/:i:/g/Eabc?download=1',
+		'https://acme.box.com/shared/static/abc.png',
+		'https://i.imgur.com/abc.png',
+		'https://raw.githubusercontent.com/a/b/main/cat.png',
+		'https://github.com/a/b/blob/main/cat.png?raw=true',
+		'https://images.unsplash.com/photo-1?w=1000',
+		'https://my-dropbox.com/cat.png',
+		'https://drive.google.com.example.com/file/d/1/view',
+	])('to the file itself passes: %s', (imageUrl) => {
+		expect(accepted({ ...FIELDS, imageUrl }).imageUrl).toBe(imageUrl);
 	});
 
 	it.each(['', '  ', null, undefined])('that is %j is told to be empty', (imageUrl) => {
@@ -372,7 +679,7 @@ describe('an image link', () => {
 
 	it.each([
 		['cat.png', 'is not a web link'],
-		[{ url: LINK }, 'is not a web link'],
+		[{ url: LINK }, 'must be text, but the expression gave an object'],
 		['ftp://example.com/cat.png', 'is not a web link'],
 		['http://localhost/cat.png', 'private address'],
 		['http://192.168.0.5/cat.png', 'private address'],
@@ -386,7 +693,7 @@ describe('an image link', () => {
 
 	it('may be local when the API is', () => {
 		const imageUrl = 'http://127.0.0.1:4000/cat.png';
-		expect(accepted({ ...FIELDS, imageUrl }, true).imageUrl).toBe(imageUrl);
+		expect(accepted({ ...FIELDS, imageUrl }, 'loopback').imageUrl).toBe(imageUrl);
 	});
 });
 
@@ -408,6 +715,24 @@ describe('the settings that decide the price', () => {
 			],
 		});
 	});
+});
+
+describe("the settings in the API's echo of a request", () => {
+	it('are known where it tells resolution and duration', () => {
+		const echo = { resolution: '480p', duration: '12', generate_audio: true };
+		expect(echoedSettings(echo)).toEqual({
+			resolution: '480p',
+			duration: '12',
+			generateAudio: true,
+		});
+	});
+
+	it.each([{}, { resolution: '720p' }, { duration: '8' }, { resolution: '', duration: '8' }])(
+		'are unknown in %j: there is no default for what the API has made',
+		(echo) => {
+			expect(echoedSettings(echo)).toBeUndefined();
+		},
+	);
 });
 
 describe('the request key', () => {
@@ -449,13 +774,5 @@ describe('the request key', () => {
 		const a = { ...request, generateAudio: true, fixedLens: false };
 		const b = { ...request, generateAudio: false, fixedLens: true };
 		expect(requestKey(a)).not.toBe(requestKey(b));
-	});
-});
-
-describe('a shortened text', () => {
-	it('keeps its start, is one line, and does not cut a character in two', () => {
-		expect(shorten('a  cat\nsleeps', 60)).toBe('a cat sleeps');
-		expect(shorten('abcdef', 4)).toBe('abc…');
-		expect(shorten('🐈🐈🐈🐈', 3)).toBe('🐈🐈…');
 	});
 });

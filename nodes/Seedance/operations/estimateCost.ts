@@ -4,7 +4,7 @@ import type { IExecuteFunctions } from 'n8n-workflow';
 import { invalidInput } from '../../shared/errors';
 import { creditsOf } from '../../shared/pricing';
 import { checkSettings } from '../../shared/videoRequest';
-import { rawFields, unreadable } from '../parameters';
+import { fieldProblems, rawFields } from '../parameters';
 import { NOTHING_KNOWN, type Result } from '../results';
 import type { Run } from '../run';
 
@@ -24,7 +24,7 @@ function estimate(context: IExecuteFunctions, itemIndex: number): Result {
 			},
 		};
 	} catch (error) {
-		const problem = invalidInput([unreadable('A field', error)]);
+		const problem = invalidInput(fieldProblems(error));
 		return { known: NOTHING_KNOWN, problem };
 	}
 }

@@ -13,10 +13,10 @@ export async function generate(run: Run): Promise<Result[]> {
 	const { context, count } = run;
 	const { options, problems } = readOptions(context);
 	if (problems.length) return sameForAll(count, invalidInput(problems));
-	const callbackOf: CallbackOf = (itemIndex, { apiKey, isLocal }) => {
+	const callbackOf: CallbackOf = (itemIndex, { apiKey, reach }) => {
 		const raw = rawFields(context, itemIndex, ['callbackUrl', 'callbackMetadata']);
 		const entries = metadataEntries(raw.callbackMetadata);
-		return signedCallbackUrl(raw.callbackUrl, entries, apiKey, isLocal);
+		return signedCallbackUrl(raw.callbackUrl, entries, apiKey, reach);
 	};
 	const { pending, failed } = await submitAll(run, options, callbackOf);
 	const results = new Map(failed);

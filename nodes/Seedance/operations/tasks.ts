@@ -1,11 +1,10 @@
 /** The tasks that Get Status and Wait for Video read: the Task ID of each item, checked. */
 import { invalidInput } from '../../shared/errors';
-import { textOf } from '../../shared/json';
 import { isTaskId } from '../../shared/task';
-import { shorten } from '../../shared/videoRequest';
+import { checkTaskId, quote, type Checked } from '../../shared/values';
 import { accountOf } from '../account';
 import type { PendingTask } from '../follow';
-import { readOutput, unreadable, type Output } from '../parameters';
+import { fieldProblems, rawFields, readOutput, readTogether, type Output } from '../parameters';
 import { NOTHING_KNOWN, type Result } from '../results';
 import type { Run } from '../run';
 
@@ -14,26 +13,24 @@ async function taskOf(
 	itemIndex: number,
 	downloadsByDefault: boolean,
 ): Promise<PendingTask | { result: Result }> {
-	let value: unknown;
+	const refused = (problems: readonly string[]) => ({
+		result: { known: NOTHING_KNOWN, problem: invalidInput(problems) },
+	});
+	let given: Checked<string>;
 	let output: Output;
 	try {
-		value = context.getNodeParameter('taskId', itemIndex, '');
-		output = readOutput(context, itemIndex, downloadsByDefault);
+		const read = readTogether({
+			raw: () => rawFields(context, itemIndex, ['taskId']),
+			output: () => readOutput(context, itemIndex, downloadsByDefault),
+		});
+		given = checkTaskId(read.raw.taskId);
+		output = read.output;
 	} catch (error) {
-		const problem = invalidInput([unreadable('A field', error)]);
-		return { result: { known: NOTHING_KNOWN, problem } };
+		return refused(fieldProblems(error));
 	}
-	const taskId = textOf(value);
-	if (taskId === undefined) {
-		const problem = invalidInput([
-			'Task ID is empty. Map the task_id that generating the video gave.',
-		]);
-		return { result: { known: NOTHING_KNOWN, problem } };
-	}
-	if (!isTaskId(taskId)) {
-		const problem = invalidInput([`Task ID "${shorten(taskId, 60)}" is not a task ID.`]);
-		return { result: { known: NOTHING_KNOWN, problem } };
-	}
+	if (!given.ok) return refused(given.problems);
+	const taskId = given.value;
+	if (!isTaskId(taskId)) return refused([`Task ID ${quote(taskId)} is not a task ID.`]);
 	const known = { ...NOTHING_KNOWN, taskId };
 	const found = await accountOf(context, itemIndex);
 	if ('problem' in found) return { result: { known, problem: { ...found.problem, taskId } } };
