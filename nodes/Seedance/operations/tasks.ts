@@ -35,8 +35,8 @@ async function taskOf(
 		return { result: { known: NOTHING_KNOWN, problem } };
 	}
 	const known = { ...NOTHING_KNOWN, taskId };
-	const found = await accountOf(context, itemIndex);
-	if ('problem' in found) return { result: { known, problem: { ...found.problem, taskId } } };
+	const found = await accountOf(context, itemIndex, taskId);
+	if ('problem' in found) return { result: { known, problem: found.problem } };
 	return { itemIndex, taskId, account: found.account, known, isNew: false, output };
 }
 
