@@ -20,10 +20,12 @@ import {
 } from '../nodes/shared/credentialTest';
 import { USER_AGENT } from '../nodes/shared/userAgent';
 
-/** Reads a task that cannot exist, which costs nothing: a right key is told "no such task". */
+/** A task that cannot exist: reading it costs nothing, and a right key is told "no such task". */
+const TEST_TASK_ID = 'n8n-credential-test';
+
 const TEST_REQUEST = {
 	url: '/status',
-	qs: { task_id: 'n8n-credential-test' },
+	qs: { task_id: TEST_TASK_ID },
 	headers: { Accept: 'application/json', 'User-Agent': USER_AGENT },
 	disableFollowRedirect: true,
 };
@@ -31,12 +33,44 @@ const TEST_REQUEST = {
 /** Milliseconds without a byte after which the test gives up. */
 const TEST_TIMEOUT_MS = 15_000;
 
-function authorization({ apiKey }: ICredentialDataDecryptedObject) {
-	return { Authorization: `Bearer ${String(apiKey).trim()}` };
+type HttpHelpers = IHttpRequestHelper['helpers'];
+
+/** n8n's HTTP client for each credential that it is about to send a request with. */
+const helpersOf = new WeakMap<ICredentialDataDecryptedObject, HttpHelpers>();
+
+function withKey(headers: IDataObject | undefined, credentials: ICredentialDataDecryptedObject) {
+	return { ...headers, Authorization: `Bearer ${String(credentials.apiKey).trim()}` };
 }
 
-/** Credentials with which a request was sent, as n8n hands them over anew for each item. */
-const used = new WeakSet<ICredentialDataDecryptedObject>();
+/**
+ * The test in our own words: n8n's rules cannot tell a host that is not there from a connection that broke, or the page of a
+ * firewall from an answer of the API. n8n shows the bare code of an error, so it gets a new error without one.
+ *
+ * @throws Error with the sentence that the form shows
+ */
+async function testCredential(
+	helpers: HttpHelpers,
+	credentials: ICredentialDataDecryptedObject,
+): Promise<void> {
+	const account = readCredential(credentials);
+	if ('problem' in account) throw new Error(`${account.problem} ${TEST_IS_FREE}`);
+	let answer: unknown;
+	try {
+		answer = await helpers.httpRequest({
+			...TEST_REQUEST,
+			url: `${account.baseUrl}${TEST_REQUEST.url}`,
+			headers: withKey(TEST_REQUEST.headers, credentials),
+			timeout: TEST_TIMEOUT_MS,
+			encoding: 'text',
+			returnFullResponse: true,
+			ignoreHttpStatusErrors: true,
+		});
+	} catch (error) {
+		throw new Error(whyNoAnswer(error));
+	}
+	const flaw = flawOfAnswer(answer);
+	if (flaw) throw new Error(flaw);
+}
 
 export class SeedanceApi implements ICredentialType {
 	name = 'seedanceApi';
@@ -67,47 +101,26 @@ export class SeedanceApi implements ICredentialType {
 			description: 'Change it only for a proxy or a test server that speaks the same API',
 		},
 		{
-			displayName: 'Asked',
-			name: 'asked',
+			displayName: 'HTTP Client',
+			name: 'httpClient',
 			type: 'hidden',
-			// n8n has a hook only for a credential with such a field, and runs it before each request while the field is empty.
+			// n8n runs the hook below only for a credential with such a field, and before each request while it is empty.
 			typeOptions: { expirable: true },
-			default: 'in the test only',
+			default: '',
 		},
 	];
 
 	/**
-	 * The test in our own words: n8n's rules cannot tell a host that is not there from a connection that broke, or the firewall's
-	 * page from the API's answer. n8n runs this hook in the test, and again with the same credential after a request of any node
-	 * has failed; there it does nothing. It gives no value to be stored: n8n would repeat a failed request of an HTTP Request node
-	 * then, and so pay twice (n8n-core, `requestWithAuthentication`).
-	 *
-	 * @throws Error with the sentence that the form shows
+	 * Keeps n8n's HTTP client for `authenticate`, which alone sees whether the request is the test's. Sends nothing, since n8n
+	 * calls it before every request of every node; and gives n8n nothing to store, since n8n would then repeat each failed request of
+	 * an HTTP Request node, a paid one as well (n8n-core, `requestWithAuthentication`).
 	 */
 	async preAuthentication(
 		this: IHttpRequestHelper,
 		credentials: ICredentialDataDecryptedObject,
 	): Promise<IDataObject> {
-		if (used.has(credentials)) return {};
-		const account = readCredential(credentials);
-		if ('problem' in account) throw new Error(`${account.problem} ${TEST_IS_FREE}`);
-		let answer: unknown;
-		try {
-			answer = await this.helpers.httpRequest({
-				...TEST_REQUEST,
-				url: `${account.baseUrl}${TEST_REQUEST.url}`,
-				headers: { ...TEST_REQUEST.headers, ...authorization(credentials) },
-				timeout: TEST_TIMEOUT_MS,
-				encoding: 'text',
-				returnFullResponse: true,
-				ignoreHttpStatusErrors: true,
-			});
-		} catch (error) {
-			throw new Error(whyNoAnswer(error));
-		}
-		const flaw = flawOfAnswer(answer);
-		if (flaw) throw new Error(flaw);
-		return {};
+		helpersOf.set(credentials, this.helpers);
+		return await Promise.resolve({});
 	}
 
 	/**
@@ -119,12 +132,14 @@ export class SeedanceApi implements ICredentialType {
 		credentials: ICredentialDataDecryptedObject,
 		request: IHttpRequestOptions,
 	): Promise<IHttpRequestOptions> => {
-		used.add(credentials);
-		const headers = { ...request.headers, ...authorization(credentials) };
-		return await Promise.resolve({ ...request, headers });
+		const helpers = helpersOf.get(credentials);
+		if (helpers && request.qs?.task_id === TEST_TASK_ID) {
+			await testCredential(helpers, credentials);
+		}
+		return { ...request, headers: withKey(request.headers, credentials) };
 	};
 
-	/** The same once more by n8n's own means, for a version of n8n that does not run the hook. */
+	/** The same once more by n8n's own means, for an n8n that hands over no HTTP client. */
 	test: ICredentialTestRequest = {
 		request: {
 			...TEST_REQUEST,

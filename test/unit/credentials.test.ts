@@ -61,13 +61,6 @@ describe('the credential', () => {
 		expect(baseUrl).toMatchObject({ name: 'baseUrl', default: 'https://seedanceapi.org/v1' });
 	});
 
-	it('is never asked by n8n for a request: its hidden field is filled from the beginning', () => {
-		const expirable = credential.properties.filter(({ typeOptions }) => typeOptions?.expirable);
-		expect(expirable).toHaveLength(1);
-		expect(expirable[0].type).toBe('hidden');
-		expect(expirable[0].default).not.toBe('');
-	});
-
 	it('says which keys work', () => {
 		const { hint = '', description = '' } = credential.properties[0];
 		expect(description).toContain('seedanceapi.org');
@@ -86,8 +79,9 @@ describe('the credential', () => {
 
 const FIELDS = { apiKey: ' a-key-of-someone ', baseUrl: ' http://127.0.0.1:9/v1/ ' };
 
-/** Runs the hook as n8n does in the test. */
-async function hook(
+/** What n8n does before it sends a request: the hook, then the header; `result` is what it would send. */
+async function send(
+	toSend: IHttpRequestOptions,
 	answer: (options: IHttpRequestOptions) => Promise<unknown>,
 	fields: ICredentialDataDecryptedObject = { ...FIELDS },
 ) {
@@ -96,23 +90,36 @@ async function hook(
 		requests.push(options);
 		return await answer(options);
 	};
-	const result: unknown = await credential.preAuthentication
-		.call({ helpers: { httpRequest } }, fields)
+	const stored = await credential.preAuthentication.call({ helpers: { httpRequest } }, fields);
+	const result: unknown = await credential
+		.authenticate(fields, toSend)
 		.catch((error: unknown) => error);
-	return { result, requests, fields };
+	return { result, requests, stored };
 }
 
+const TEST = { baseURL: 'http://127.0.0.1:9/v1', url: '/status', qs: request.qs };
+
+/** As n8n does it in the test. */
+async function hook(
+	answer: (options: IHttpRequestOptions) => Promise<unknown>,
+	fields?: ICredentialDataDecryptedObject,
+) {
+	return await send(TEST, answer, fields);
+}
+
+/** What is said about an answer; undefined where the test goes on. */
 const says = async (statusCode: number, body: unknown) => {
 	const { result } = await hook(async () => ({ statusCode, headers: {}, body }));
-	return result instanceof Error ? result.message : result;
+	return result instanceof Error ? result.message : undefined;
 };
 
 const RIGHT = { statusCode: 404, body: '{"code":"TASK_NOT_FOUND"}' };
 
-describe('the hook before the test', () => {
-	it('sends what the test sends, once, with the name of this package, and stores nothing', async () => {
-		const { result, requests } = await hook(async () => RIGHT);
-		expect(result).toEqual({});
+describe('before the test', () => {
+	it('the credential sends what the test sends, with the name of this package, and stores nothing', async () => {
+		const { result, requests, stored } = await hook(async () => RIGHT);
+		expect(stored).toEqual({});
+		expect(result).toMatchObject({ headers: { Authorization: 'Bearer a-key-of-someone' } });
 		expect(requests).toHaveLength(1);
 		expect(requests[0]).toMatchObject({
 			url: 'http://127.0.0.1:9/v1/status',
@@ -129,11 +136,14 @@ describe('the hook before the test', () => {
 		expect((await hook(async () => RIGHT)).requests).toHaveLength(1);
 	});
 
-	it('does nothing after a request of a node has failed', async () => {
-		const fields = { ...FIELDS };
-		await credential.authenticate(fields, { url: 'http://127.0.0.1:9/v1/generate' });
-		const { result, requests } = await hook(async () => await Promise.reject(new Error()), fields);
-		expect({ result, requests }).toEqual({ result: {}, requests: [] });
+	it.each([
+		{ method: 'POST' as const, url: 'http://127.0.0.1:9/v1/generate', body: {} },
+		{ url: 'http://127.0.0.1:9/v1/status', qs: { task_id: 'seed15a' } },
+		{ url: 'http://127.0.0.1:9/v1/status?task_id=seed15a' },
+	])('sends and stores nothing for a request of a node: %j', async (toSend) => {
+		const { result, requests, stored } = await send(toSend, async () => RIGHT);
+		expect({ requests, stored }).toEqual({ requests: [], stored: {} });
+		expect(result).toEqual({ ...toSend, headers: { Authorization: 'Bearer a-key-of-someone' } });
 	});
 
 	it.each([
@@ -237,7 +247,7 @@ describe('the test of the credential', () => {
 		[400, { code: 'INVALID_PROMPT' }],
 	])('passes with a right key: HTTP %i %j', async (status, body) => {
 		expect(verdict(status, body)).toBe('OK');
-		expect(await says(status, JSON.stringify(body))).toEqual({});
+		expect(await says(status, JSON.stringify(body))).toBeUndefined();
 	});
 
 	it.each([
