@@ -22,7 +22,7 @@ import { within, type Clock } from './clock';
 import { readCredential, type CredentialFlaw } from './credential';
 import { dataOf, failureOf, isSuccess, parseBody, taskIdOf, type HttpResponse } from './envelope';
 import type { CallFailure } from './errors';
-import { isObject, numberOf, textOf, withoutSecrets } from './json';
+import { isObject, numberOf, withoutSecrets } from './json';
 import { isPublicUrl } from './publicUrl';
 import { readTask, type Task } from './task';
 import { failureWithoutAnswer, isRefusedConnection } from './unsent';
