@@ -264,6 +264,41 @@ function requestsSuite() {
 	});
 }
 
+/** What the vendor's firewall answers before the API sees a request. */
+const BLOCKED: Array<[string, Fault]> = [
+	['a text', { kind: 'firewall' }],
+	['JSON', { kind: 'refuse-with', status: 403, body: { error_code: 1010 } }],
+];
+
+function firewallSuite() {
+	it.each(BLOCKED)(
+		'is told from a wrong key or base URL, and nothing is charged (%s)',
+		async (_, fault) => {
+			const { faults, ledger } = world().sandbox;
+			faults.on('generate', fault, { times: 'always' });
+			const { message, description, context } = readError(
+				await runScene({ parameters: { operation: 'generateAndWait' } }),
+			);
+			expect(context).toMatchObject({ error_code: 'not_created', charged: 'no' });
+			expect(message).toMatch(/firewall/i);
+			expect(`${message} ${description}`).not.toMatch(/base URL/i);
+			expect(ledger.charges()).toHaveLength(0);
+		},
+	);
+
+	it('is told who asks: each request names this package', async () => {
+		const { ledger } = world().sandbox;
+		await runScene({ parameters: { operation: 'generateAndWait', downloadVideo: true } });
+		const requests = [ledger.posts(), ledger.statusReads(), ledger.videoReads()];
+		for (const kind of requests) {
+			expect(kind.length).toBeGreaterThan(0);
+			for (const { headers } of kind) {
+				expect(headers['user-agent']).toMatch(/^n8n-nodes-seedance\/\d+\.\d+\.\d+ /);
+			}
+		}
+	});
+}
+
 function expressionsSuite() {
 	const FIELDS: Array<[string, INodeParameters]> = [
 		['Wait Method', { waitMethod: UNREADABLE }],
@@ -469,6 +504,7 @@ export function findingsSuite() {
 	describe('run again', retriesSuite);
 	describe('waiting', waitingSuite);
 	describe('requests and accounts', requestsSuite);
+	describe("the vendor's firewall", firewallSuite);
 	describe('expressions', expressionsSuite);
 	describe('files', filesSuite);
 	describe('a stopped execution', stoppedSuite);
