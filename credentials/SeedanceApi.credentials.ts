@@ -17,7 +17,7 @@ import {
 	TEST_IS_FREE,
 	TEST_RULES,
 	whyNoAnswer,
-} from '../nodes/shared/credentialTest';
+} from '../nodes/shared/credentialCheck';
 import { USER_AGENT } from '../nodes/shared/userAgent';
 
 /** A task that cannot exist: reading it costs nothing, and a right key is told "no such task". */
