@@ -10,65 +10,67 @@ import type {
 	INodeProperties,
 } from 'n8n-workflow';
 
-const WRONG_KEY =
-	'The API key was refused. Enter the key from your seedanceapi.org dashboard; keys of other vendors do not work.';
-const NOT_THE_API =
-	'The base URL does not lead to the Seedance API: it answered, but not as the API does. The usual one is https://seedanceapi.org/v1';
-const SERVER_TROUBLE =
-	'The Seedance API has trouble right now, so the key could not be checked. Try again in a few minutes, and check the base URL.';
-const REDIRECTED =
-	'The base URL redirects to another address. Enter the final address as the base URL; the key was not sent there.';
-const NO_ACCESS =
-	'Access was refused before the key could be checked. Check the base URL, and whether a firewall or proxy blocks this n8n.';
+import { readCredential, USUAL_BASE_URL } from '../nodes/shared/credential';
+import {
+	flawOfAnswer,
+	REFUSED_STATUSES,
+	TEST_IS_FREE,
+	TEST_RULES,
+	whyNoAnswer,
+} from '../nodes/shared/credentialCheck';
+import { USER_AGENT } from '../nodes/shared/userAgent';
 
-const NO_ANSWER =
-	'Nothing answers at the base URL. Check its spelling (the usual one is https://seedanceapi.org/v1), and whether this n8n can reach the internet.';
+/** A task that cannot exist: reading it costs nothing, and a right key is told "no such task". */
+const TEST_TASK_ID = 'n8n-credential-test';
 
-const REDIRECTS = [301, 302, 303, 307, 308];
-/** The registered 5xx, and those of the proxy that stands in front of the API. */
-const SERVER_ERRORS = [
-	500, 501, 502, 503, 504, 505, 506, 507, 508, 510, 511, 520, 521, 522, 523, 524, 525, 526, 527,
-	530,
-];
+const TEST_REQUEST = {
+	url: '/status',
+	qs: { task_id: TEST_TASK_ID },
+	headers: { Accept: 'application/json', 'User-Agent': USER_AGENT },
+	disableFollowRedirect: true,
+};
 
-/** Where an envelope can hold its code; the contract shows `code`, clients have seen the others. */
-const CODE_PATHS = ['code', 'error', 'error.code', 'data.code'];
+/** Milliseconds without a byte after which the test gives up. */
+const TEST_TIMEOUT_MS = 15_000;
 
-function rejectCode(value: string | number, message: string) {
-	return CODE_PATHS.map((key) => ({
-		type: 'responseSuccessBody' as const,
-		properties: { key, value, message },
-	}));
+type HttpHelpers = IHttpRequestHelper['helpers'];
+
+/** n8n's HTTP client for each credential that it is about to send a request with. */
+const helpersOf = new WeakMap<ICredentialDataDecryptedObject, HttpHelpers>();
+
+function withKey(headers: IDataObject | undefined, credentials: ICredentialDataDecryptedObject) {
+	return { ...headers, Authorization: `Bearer ${String(credentials.apiKey).trim()}` };
 }
 
-/** n8n runs a mixed list, one rule after the other; its type knows lists of one kind only. */
-const TEST_RULES = [
-	{ type: 'responseCode', properties: { value: 401, message: WRONG_KEY } },
-	{ type: 'responseCode', properties: { value: 403, message: NO_ACCESS } },
-	{ type: 'responseCode', properties: { value: 429, message: SERVER_TROUBLE } },
-	...REDIRECTS.map((value) => ({
-		type: 'responseCode' as const,
-		properties: { value, message: REDIRECTED },
-	})),
-	...SERVER_ERRORS.map((value) => ({
-		type: 'responseCode' as const,
-		properties: { value, message: SERVER_TROUBLE },
-	})),
-	...rejectCode('INVALID_API_KEY', WRONG_KEY),
-	...rejectCode(401, WRONG_KEY),
-	...rejectCode('401', WRONG_KEY),
-	...rejectCode(403, NO_ACCESS),
-	...rejectCode('403', NO_ACCESS),
-	...rejectCode('INTERNAL_ERROR', SERVER_TROUBLE),
-	...[429, ...SERVER_ERRORS].flatMap((value) => [
-		...rejectCode(value, SERVER_TROUBLE),
-		...rejectCode(String(value), SERVER_TROUBLE),
-	]),
-	{
-		type: 'responseSuccessBody',
-		properties: { key: 'code', value: undefined, message: NOT_THE_API },
-	},
-] as ICredentialTestRequest['rules'];
+/**
+ * The test in our own words: n8n's rules cannot tell a host that is not there from a connection that broke, or the page of a
+ * firewall from an answer of the API. n8n shows the bare code of an error, so it gets a new error without one.
+ *
+ * @throws Error with the sentence that the form shows
+ */
+async function testCredential(
+	helpers: HttpHelpers,
+	credentials: ICredentialDataDecryptedObject,
+): Promise<void> {
+	const account = readCredential(credentials);
+	if ('problem' in account) throw new Error(`${account.problem} ${TEST_IS_FREE}`);
+	let answer: unknown;
+	try {
+		answer = await helpers.httpRequest({
+			...TEST_REQUEST,
+			url: `${account.baseUrl}${TEST_REQUEST.url}`,
+			headers: withKey(TEST_REQUEST.headers, credentials),
+			timeout: TEST_TIMEOUT_MS,
+			encoding: 'text',
+			returnFullResponse: true,
+			ignoreHttpStatusErrors: true,
+		});
+	} catch (error) {
+		throw new Error(whyNoAnswer(error));
+	}
+	const flaw = flawOfAnswer(answer);
+	if (flaw) throw new Error(flaw);
+}
 
 export class SeedanceApi implements ICredentialType {
 	name = 'seedanceApi';
@@ -94,42 +96,31 @@ export class SeedanceApi implements ICredentialType {
 			displayName: 'Base URL',
 			name: 'baseUrl',
 			type: 'string',
-			default: 'https://seedanceapi.org/v1',
-			placeholder: 'e.g. https://seedanceapi.org/v1',
+			default: USUAL_BASE_URL,
+			placeholder: `e.g. ${USUAL_BASE_URL}`,
 			description: 'Change it only for a proxy or a test server that speaks the same API',
 		},
 		{
-			displayName: 'Reachability',
-			name: 'reachability',
+			displayName: 'HTTP Client',
+			name: 'httpClient',
 			type: 'hidden',
-			// n8n calls `preAuthentication` only for a credential with such a field.
+			// n8n runs the hook below only for a credential with such a field, and before each request while it is empty.
 			typeOptions: { expirable: true },
 			default: '',
 		},
 	];
 
 	/**
-	 * Says what to check when nothing answers at the base URL: without it, the credential test shows a bare
-	 * code such as ECONNREFUSED (measured). n8n calls this while the hidden field is empty: in the test,
-	 * and never for the nodes of this package, which fill it. The request carries no key and costs nothing.
+	 * Keeps n8n's HTTP client for `authenticate`, which alone sees whether the request is the test's. Sends nothing, since n8n
+	 * calls it before every request of every node; and gives n8n nothing to store, since n8n would then repeat each failed request of
+	 * an HTTP Request node, a paid one as well (n8n-core, `requestWithAuthentication`).
 	 */
 	async preAuthentication(
 		this: IHttpRequestHelper,
 		credentials: ICredentialDataDecryptedObject,
 	): Promise<IDataObject> {
-		try {
-			await this.helpers.httpRequest({
-				url: String(credentials.baseUrl).trim(),
-				encoding: 'text',
-				timeout: 15_000,
-				disableFollowRedirect: true,
-				ignoreHttpStatusErrors: true,
-			});
-		} catch {
-			// A new error on purpose: n8n shows the code of the original instead of this text.
-			throw new Error(NO_ANSWER);
-		}
-		return {};
+		helpersOf.set(credentials, this.helpers);
+		return await Promise.resolve({});
 	}
 
 	/**
@@ -138,29 +129,24 @@ export class SeedanceApi implements ICredentialType {
 	 * those, and would offer no Custom API Call.
 	 */
 	authenticate = async (
-		{ apiKey }: ICredentialDataDecryptedObject,
+		credentials: ICredentialDataDecryptedObject,
 		request: IHttpRequestOptions,
 	): Promise<IHttpRequestOptions> => {
-		const Authorization = `Bearer ${String(apiKey).trim()}`;
-		return await Promise.resolve({ ...request, headers: { ...request.headers, Authorization } });
+		const helpers = helpersOf.get(credentials);
+		if (helpers && request.qs?.task_id === TEST_TASK_ID) {
+			await testCredential(helpers, credentials);
+		}
+		return { ...request, headers: withKey(request.headers, credentials) };
 	};
 
-	/**
-	 * Reads a task that cannot exist, which costs nothing: a right key is told "no such task". An answer
-	 * without any `code`, such as a web page, is not the API; n8n can only compare for equality, and a
-	 * missing value equals `undefined` (measured).
-	 */
+	/** The same once more by n8n's own means, for an n8n that hands over no HTTP client. */
 	test: ICredentialTestRequest = {
 		request: {
+			...TEST_REQUEST,
 			baseURL: '={{ String($credentials.baseUrl).trim().replace(/\\/+$/, "") }}',
-			url: '/status',
-			qs: { task_id: 'n8n-credential-test' },
-			disableFollowRedirect: true,
-			ignoreHttpStatusErrors: {
-				ignore: true,
-				except: [401, 403, 429, ...REDIRECTS, ...SERVER_ERRORS],
-			},
+			ignoreHttpStatusErrors: { ignore: true, except: REFUSED_STATUSES },
 		},
-		rules: TEST_RULES,
+		// n8n runs a mixed list, one rule after the other; its type knows lists of one kind only.
+		rules: TEST_RULES as ICredentialTestRequest['rules'],
 	};
 }

@@ -4,18 +4,23 @@ import type { IExecuteFunctions } from 'n8n-workflow';
 import { CREDENTIAL_TYPE, getAccount, type Account } from '../shared/api';
 import { credentialProblem, type Problem } from '../shared/errors';
 
-/** The account of one item; a credential that cannot be read is a problem of that item. */
+/**
+ * The account of one item; a credential that cannot be read is a problem of that item. Never throws.
+ *
+ * @param taskId of a task that exists already and is to be read with this account
+ */
 export async function accountOf(
 	context: IExecuteFunctions,
 	itemIndex: number,
+	taskId?: string,
 ): Promise<{ account: Account } | { problem: Problem }> {
 	const name = context.getNode().credentials?.[CREDENTIAL_TYPE]?.name;
 	try {
-		const account = await getAccount(context, itemIndex);
-		return 'problem' in account
-			? { problem: credentialProblem(account.problem, name) }
-			: { account };
+		const found = await getAccount(context, itemIndex);
+		if (!('problem' in found)) return { account: found };
+		return { problem: credentialProblem(found.problem, { name, field: found.field, taskId }) };
 	} catch (error) {
-		return { problem: credentialProblem(error instanceof Error ? error.message : '', name) };
+		const reason = error instanceof Error ? error.message : '';
+		return { problem: credentialProblem(reason, { name, taskId }) };
 	}
 }

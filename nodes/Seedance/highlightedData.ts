@@ -4,12 +4,14 @@
  */
 import type { IExecuteFunctions } from 'n8n-workflow';
 
-import { isObject, numberOf, readableText } from '../shared/json';
+import { isObject, numberOf, readableText, textOf } from '../shared/json';
 
 /** Names under which n8n keeps them. */
 export const TASKS = 'seedance_tasks';
 export const CREDITS = 'seedance_credits';
-/** Characters that n8n keeps of a value. */
+/** Where the IDs stand, eleven in each: n8n has ten values for an execution, and the user's own are among them. */
+const LISTS = [TASKS, ...[2, 3, 4, 5].map((nth) => `${TASKS}_${nth}`)];
+/** Characters of a value beyond which n8n complains in its log; it keeps 512 (n8n-core, `execution-metadata`). */
 const VALUE_MAX_LENGTH = 255;
 /** What stands before the newest IDs where there is no room for all. */
 const MORE = '… ';
@@ -33,16 +35,28 @@ function customDataOf(context: IExecuteFunctions): CustomData | undefined {
 }
 
 /** The list with one more ID at its end; the oldest give way where they do not all fit. */
-export function withTask(list: string, taskId: string): string {
-	const all = [...list.replace(MORE, '').split(', ').filter(Boolean), taskId];
-	const whole = all.join(', ');
-	if (whole.length <= VALUE_MAX_LENGTH) return whole;
+function withNewest(list: string, taskId: string): string {
 	let shown = taskId.slice(0, VALUE_MAX_LENGTH - MORE.length);
-	for (const id of all.slice(0, -1).reverse()) {
+	for (const id of list.replace(MORE, '').split(', ').filter(Boolean).reverse()) {
 		if (MORE.length + id.length + 2 + shown.length > VALUE_MAX_LENGTH) break;
 		shown = `${id}, ${shown}`;
 	}
 	return `${MORE}${shown}`;
+}
+
+/** Adds an ID to the first list that has room for it, and to the last one in place of the oldest where none has. */
+function addTask(data: CustomData, taskId: string): void {
+	let last = TASKS;
+	for (const key of LISTS) {
+		const list = textOf(data.get(key)) ?? '';
+		if (list) last = key;
+		const longer = list ? `${list}, ${taskId}` : taskId;
+		if (longer.length > VALUE_MAX_LENGTH || list.startsWith(MORE)) continue;
+		data.set(key, longer);
+		// n8n ignores a value beyond the tenth without a word.
+		if (data.get(key) === longer) return;
+	}
+	data.set(last, withNewest(textOf(data.get(last)) ?? '', taskId));
 }
 
 /**
@@ -53,8 +67,7 @@ export function highlight(context: IExecuteFunctions, taskId: string, credits: n
 	try {
 		const data = customDataOf(context);
 		if (!data) return;
-		const tasks: unknown = data.get(TASKS);
-		data.set(TASKS, withTask(typeof tasks === 'string' ? tasks : '', taskId));
+		addTask(data, taskId);
 		data.set(CREDITS, String((numberOf(data.get(CREDITS)) ?? 0) + credits));
 	} catch (error) {
 		const reason = error instanceof Error ? readableText(error.message, '') : '';

@@ -169,9 +169,9 @@ export async function goOn(run: Run, { results }: Pause, options: Options): Prom
 		} else if (task && task.state !== 'running') {
 			known.set(itemIndex, { ...resultOfTask(result.known, task), output });
 		} else {
-			const found = await accountOf(context, itemIndex);
+			const found = await accountOf(context, itemIndex, taskId);
 			if ('problem' in found) {
-				known.set(itemIndex, { known: result.known, problem: { ...found.problem, taskId } });
+				known.set(itemIndex, { known: result.known, problem: found.problem });
 			} else {
 				const { account } = found;
 				open.push({ itemIndex, taskId, account, known: result.known, isNew: false, output });

@@ -19,9 +19,10 @@ import type {
 
 import { RETRY_AFTER_MAX_MS, type Brake } from './brake';
 import { within, type Clock } from './clock';
+import { readCredential, type CredentialFlaw } from './credential';
 import { dataOf, failureOf, isSuccess, parseBody, taskIdOf, type HttpResponse } from './envelope';
 import type { CallFailure } from './errors';
-import { isObject, numberOf, textOf, withoutSecrets } from './json';
+import { isObject, numberOf, withoutSecrets } from './json';
 import { reachOf, type ApiReach } from './publicUrl';
 import { readTask, type Task } from './task';
 import { failureWithoutAnswer, isRefusedConnection } from './unsent';
@@ -57,28 +58,19 @@ export interface Account {
 export async function getAccount(
 	context: NodeFunctions,
 	itemIndex = 0,
-): Promise<Account | { problem: string }> {
+): Promise<Account | CredentialFlaw> {
 	const decrypted: ICredentialDataDecryptedObject =
 		'getExecutionCancelSignal' in context
 			? await context.getCredentials(CREDENTIAL_TYPE, itemIndex)
 			: await context.getCredentials(CREDENTIAL_TYPE);
-	const apiKey = textOf(decrypted.apiKey) ?? '';
-	const baseUrl = (textOf(decrypted.baseUrl) ?? '').replace(/\/+$/, '');
-	if (!apiKey) return { problem: 'The credential holds no API key.' };
-	if (/[^\x21-\x7e]/.test(apiKey)) {
-		return {
-			problem: 'The API key in the credential holds a space or a character that no key has.',
-		};
-	}
-	if (!/^https?:\/\/[^/\s]+/i.test(baseUrl)) {
-		return { problem: 'The base URL in the credential must start with http:// or https://.' };
-	}
+	const read = readCredential(decrypted);
+	if ('problem' in read) return read;
+	const { apiKey, baseUrl } = read;
 	return {
 		apiKey,
 		baseUrl,
 		reach: reachOf(baseUrl),
-		// Filled, so that n8n does not probe the base URL before every request (see the credential).
-		decrypted: { ...decrypted, apiKey, baseUrl, reachability: 'not probed' },
+		decrypted: { ...decrypted, apiKey, baseUrl },
 	};
 }
 

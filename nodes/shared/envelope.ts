@@ -3,6 +3,7 @@
  * ID wherever it stands: a task that may have been paid for is never thrown away for a missing field.
  */
 import type { CallFailure } from './errors';
+import { firewallCodeOf } from './firewall';
 import { isObject, numberOf, readableText, textOf, without } from './json';
 
 /** An answer, its body parsed where it is JSON. */
@@ -65,9 +66,6 @@ const STRING_CODES: Readonly<Record<string, CallFailure['cause']>> = {
 	INTERNAL_ERROR: 'server_error',
 };
 
-/** What Cloudflare answers when it blocks a client before the API: the key has nothing to do with it. */
-const FIREWALL = /\berror code:\s*10\d\d\b|\bcf-error-details\b/i;
-
 function causeOfNumber(code: number, isJson: boolean): CallFailure['cause'] | undefined {
 	if (code >= 300 && code < 400) return 'redirected';
 	if (code === 400 || code === 422) return isJson ? 'invalid_request' : 'refused';
@@ -87,7 +85,7 @@ function causeOfNumber(code: number, isJson: boolean): CallFailure['cause'] | un
  * code, the HTTP status.
  */
 function causeOf({ body, status }: HttpResponse): CallFailure['cause'] {
-	if (status === 403 && typeof body === 'string' && FIREWALL.test(body)) return 'firewall';
+	if (firewallCodeOf(status, body) !== undefined) return 'firewall';
 	const envelope = isObject(body) ? body : {};
 	const error = isObject(envelope.error) ? envelope.error : {};
 	const data = dataOf(body);

@@ -10,6 +10,7 @@ import {
 	type JsonObject,
 } from 'n8n-workflow';
 
+import { USUAL_BASE_URL } from './credential';
 import { shorten } from './videoRequest';
 
 export type ErrorCode =
@@ -103,9 +104,6 @@ export interface CallFailure {
 	/** A task id found in an answer that is no success. */
 	taskId?: string;
 }
-
-/** The base URL that the vendor documents. */
-export const USUAL_BASE_URL = 'https://seedanceapi.org/v1';
 
 const CHECK_BASE_URL = `Check the base URL in the credential; the usual one is ${USUAL_BASE_URL}.`;
 /** How one item is started again without paying for the others. */
@@ -288,14 +286,33 @@ export function invalidInput(sentences: readonly string[], advice?: string): Pro
 	);
 }
 
-/** A credential that cannot be used; `reason` is a sentence, or empty. `name`: the credential's, as its user called it. */
-export function credentialProblem(reason: string, name: string | undefined): Problem {
-	const which = name ? `the credential "${name}"` : 'the Seedance credential of this node';
+/**
+ * A credential that cannot be used, told before anything was sent.
+ *
+ * @param reason one sentence; empty where nobody knows
+ * @param about.name of the credential, as its owner calls it
+ * @param about.taskId of a task that was to be read with it: nothing is known about what that cost
+ */
+export function credentialProblem(
+	reason: string,
+	about: { name?: string; field?: 'apiKey' | 'baseUrl'; taskId?: string } = {},
+): Problem {
+	const { name, field, taskId } = about;
+	const what = reason || 'The Seedance credential could not be read.';
+	const which = name
+		? `the credential "${name}" of this node`
+		: 'the Seedance credential of this node';
+	const advice = `Open ${which} and correct it.`;
+	if (taskId === undefined) {
+		const code = field === 'baseUrl' ? 'not_created' : 'invalid_api_key';
+		return problem(code, 'no', what, advice);
+	}
 	return problem(
-		'invalid_api_key',
-		'no',
-		reason || 'The Seedance credential could not be read.',
-		`Open ${which} and correct it.`,
+		field === 'baseUrl' ? 'contact_lost' : 'invalid_api_key',
+		'unknown',
+		`${what} Task ${taskId} could not be read.`,
+		`${advice} Then read the task with Wait for Video and task ID ${taskId}, which does not pay again.`,
+		{ taskId },
 	);
 }
 

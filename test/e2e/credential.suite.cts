@@ -1,6 +1,11 @@
 // The button "Test" of the credential's form: what passes, what does not, and what it says. It never costs anything.
+import type { INode } from 'n8n-workflow';
+import { createServer, type IncomingMessage, type RequestListener } from 'node:http';
+import type { AddressInfo } from 'node:net';
+
+import { USER_AGENT } from '../../nodes/shared/userAgent';
 import { ERROR_SHAPES } from '../sandbox/server.cjs';
-import { CREDENTIAL_TYPE, world, WRONG_KEY } from './world.cjs';
+import { CREDENTIAL_TYPE, endOf, executed, START, world, WRONG_KEY } from './world.cjs';
 
 async function testWith(changes: { apiKey?: string; baseUrl?: string } = {}) {
 	const { api, sandbox } = world();
@@ -12,7 +17,78 @@ async function testWith(changes: { apiKey?: string; baseUrl?: string } = {}) {
 	});
 }
 
-const fails = (message: RegExp) => ({ status: 'Error', message: expect.stringMatching(message) });
+/** What the form shows: it says what is wrong, and that testing costs nothing. */
+const fails = (message: RegExp) => ({
+	status: 'Error',
+	message: expect.stringMatching(new RegExp(`${message.source}.*Testing is free\\.$`)),
+});
+
+/** A server of the test's own; gives what `use` gives, and every request that came meanwhile. */
+async function withServer<T>(
+	listener: RequestListener,
+	use: (origin: string) => Promise<T>,
+): Promise<{ result: T; requests: IncomingMessage[] }> {
+	const requests: IncomingMessage[] = [];
+	const server = createServer((request, response) => {
+		requests.push(request);
+		listener(request, response);
+	});
+	await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
+	const { port } = server.address() as AddressInfo;
+	try {
+		return { result: await use(`http://127.0.0.1:${port}`), requests };
+	} finally {
+		server.closeAllConnections();
+		await new Promise((done) => server.close(done));
+	}
+}
+
+/** Runs n8n's own HTTP Request node with a credential of ours, once for each of three items. */
+async function runHttpRequest(origin: string, method: string) {
+	const { api } = world();
+	const credential = await api.createCredential({
+		name: 'For HTTP Request',
+		type: CREDENTIAL_TYPE,
+		data: { apiKey: world().sandbox.apiKey, baseUrl: `${origin}/v1` },
+	});
+	const at = (name: string, type: string, more: Partial<INode>): INode => ({
+		id: `e2e-${name}`,
+		name,
+		type,
+		typeVersion: 1,
+		position: [0, 0],
+		parameters: {},
+		...more,
+	});
+	const { id } = await api.createWorkflow({
+		name: 'HTTP Request',
+		nodes: [
+			at(START, 'n8n-nodes-base.manualTrigger', {}),
+			at('HTTP Request', 'n8n-nodes-base.httpRequest', {
+				typeVersion: 4.2,
+				onError: 'continueRegularOutput',
+				parameters: {
+					method,
+					url: `${origin}/v1/${method === 'POST' ? 'generate' : 'status?task_id=1'}`,
+					authentication: 'predefinedCredentialType',
+					nodeCredentialType: CREDENTIAL_TYPE,
+				},
+				credentials: { [CREDENTIAL_TYPE]: { id: credential.id, name: credential.name } },
+			}),
+		],
+		connections: { [START]: { main: [[{ node: 'HTTP Request', type: 'main', index: 0 }]] } },
+		pinData: { [START]: [1, 2, 3].map((row) => ({ json: { row } })) },
+		settings: { executionOrder: 'v1' },
+	});
+	const execution = await api.runWorkflow(id);
+	executed(execution);
+	return await endOf(execution);
+}
+
+/** Everything that n8n has stored of a credential. */
+async function storedIn(id: string): Promise<unknown> {
+	return await world().api.call('GET', `/credentials/${id}?includeData=true`);
+}
 
 export function credentialSuite() {
 	afterEach(() => {
@@ -22,7 +98,41 @@ export function credentialSuite() {
 
 	it('passes with the right key', async () => {
 		expect(await testWith()).toMatchObject({ status: 'OK' });
-		expect(world().sandbox.ledger.statusReads()).toHaveLength(1);
+	});
+
+	it('asks the API at every test, a saved one too, and stores nothing', async () => {
+		const { api, credential, sandbox } = world();
+		const { ledger } = sandbox;
+		const before = await storedIn(credential.id);
+		const full = { ...credential, data: { apiKey: sandbox.apiKey, baseUrl: sandbox.baseUrl } };
+		for (const _ of [1, 2]) {
+			const reads = ledger.statusReads().length;
+			expect(await api.testCredential(full)).toMatchObject({ status: 'OK' });
+			expect(ledger.statusReads().length).toBeGreaterThan(reads);
+		}
+		await sandbox.goDown();
+		expect(await api.testCredential(full)).toEqual(fails(/Nothing answers at the base URL/));
+		await sandbox.comeBack();
+		expect(await storedIn(credential.id)).toEqual(before);
+	});
+
+	it('says who asks, in each of its requests', async () => {
+		const { requests } = await withServer(
+			(_, response) => {
+				response.writeHead(404, { 'content-type': 'application/json' });
+				response.end('{"code":"TASK_NOT_FOUND"}');
+			},
+			async (origin) => {
+				expect(await testWith({ baseUrl: `${origin}/v1` })).toMatchObject({ status: 'OK' });
+			},
+		);
+		expect(requests.length).toBeGreaterThan(0);
+		for (const { headers, url } of requests) {
+			expect({ url, by: headers['user-agent'] }).toEqual({
+				url: '/v1/status?task_id=n8n-credential-test',
+				by: USER_AGENT,
+			});
+		}
 	});
 
 	it('passes with a saved credential, whose key the form does not know', async () => {
@@ -106,9 +216,74 @@ export function credentialSuite() {
 		);
 	});
 
-	// Only here n8n shows its own code: the server answers, and breaks off the test alone.
-	it('does not pass when the connection breaks', async () => {
+	it('does not pass when the connection breaks, and says what to check', async () => {
 		world().sandbox.faults.on('status', { kind: 'reset' });
-		expect(await testWith()).toEqual(fails(/ECONNRESET|reset|aborted/));
+		expect(await testWith()).toEqual(fails(/was reset before an answer came.*check the base URL/));
+	});
+
+	it.each([
+		['text', 'error code: 1010', /Cloudflare, error 1010/],
+		['JSON', { error_code: 1010, cloudflare_error: true }, /Cloudflare, error 1010/],
+		['a page', '<title>Access denied | Cloudflare</title>', /Cloudflare/],
+	])(
+		"does not blame the key when the vendor's firewall refuses, in %s",
+		async (_, body, message) => {
+			world().sandbox.faults.on('status', { kind: 'refuse-with', status: 403, body });
+			const result = await testWith();
+			expect(result).toEqual(fails(message));
+			expect(result.message).toContain('the key is not the reason');
+		},
+	);
+
+	it('does not pass with https:// where plain http answers, and says so', async () => {
+		const baseUrl = world().sandbox.baseUrl.replace('http://', 'https://');
+		expect(await testWith({ baseUrl })).toEqual(
+			fails(/No secure connection.*starts with https:\/\/ or http:\/\/ rightly/),
+		);
+	});
+
+	it.each([
+		['seedanceapi.org/v1', /must start with http:\/\/ or https:\/\//],
+		['http://127.0.0.1:99999/v1', /a port is a number from 1 to 65535/],
+		['http://127.0.0.999/v1', /names no server/],
+		['http://127.0.0.1/v 1', /holds a space/],
+		['http://me:secret@127.0.0.1/v1', /user name or a password/],
+		['http://127.0.0.1/v1?a=1', /must end after its path/],
+	])(
+		'does not pass with the base URL %s, and says what is wrong with it',
+		async (baseUrl, flaw) => {
+			const result = await testWith({ baseUrl });
+			expect(result).toEqual(fails(flaw));
+			expect(result.message).toContain('the usual one is https://seedanceapi.org/v1');
+			expect(result.message).not.toContain('secret');
+		},
+	);
+
+	describe("in n8n's HTTP Request node, with 3 items", () => {
+		it('makes 3 requests, all with the key', async () => {
+			const { result, requests } = await withServer(
+				(_, response) => response.end('{}'),
+				async (origin) => await runHttpRequest(origin, 'GET'),
+			);
+			expect(result.status).toBe('success');
+			expect(requests.map(({ url }) => url)).toEqual(Array(3).fill('/v1/status?task_id=1'));
+			for (const { headers } of requests) {
+				expect(headers.authorization).toBe(`Bearer ${world().sandbox.apiKey}`);
+			}
+		});
+
+		it.each<[string, RequestListener]>([
+			['a server error', (_, response) => response.writeHead(502).end()],
+			['a refused key', (_, response) => response.writeHead(401).end('{"code":401}')],
+			['a lost answer', (request) => request.socket.resetAndDestroy()],
+		])('makes 3 and repeats no POST that ended with %s', async (_, listener) => {
+			const { requests } = await withServer(
+				listener,
+				async (origin) => await runHttpRequest(origin, 'POST'),
+			);
+			expect(requests.map(({ method, url }) => `${method} ${url}`)).toEqual(
+				Array(3).fill('POST /v1/generate'),
+			);
+		});
 	});
 }

@@ -449,26 +449,70 @@ describe('a refused POST among several', () => {
 });
 
 describe('a credential that cannot be used', () => {
-	it.each([
-		['without a key', { apiKey: ' ' }, 'The credential holds no API key.'],
-		['with a space in the key', { apiKey: 'sk a' }, 'holds a space'],
-		[
-			'without a web address',
-			{ baseUrl: 'seedanceapi.org/v1' },
-			'must start with http:// or https://',
-		],
-	])('%s is named before anything is sent', async (_, change, message) => {
+	const use = (change: { apiKey?: string; baseUrl?: string }) =>
 		world.n8n.credentials.set('Main account', {
 			apiKey: world.sandbox.apiKey,
 			baseUrl: world.sandbox.baseUrl,
 			...change,
 		});
-		for (const operation of ['generateAndWait', 'generate', 'status', 'wait']) {
+	const OPERATIONS = ['generateAndWait', 'generate', 'status', 'wait'];
+
+	it.each([
+		['without a key', { apiKey: ' ' }, 'The credential holds no API key.'],
+		['with a space in the key', { apiKey: 'sk a' }, 'holds a space'],
+	])('%s is named before anything is sent', async (_, change, message) => {
+		use(change);
+		for (const operation of OPERATIONS) {
 			const error = failureOf(await world.run({ operation, prompt: 'A', taskId: 'seed15a' }));
 			expect(error.message).toContain(message);
+			expect(error.description).toContain('Open the credential "Main account" of this node');
 			expect(error.context).toMatchObject({ error_code: 'invalid_api_key' });
 		}
 		expect(posts()).toHaveLength(0);
+	});
+
+	it.each([
+		['without http', 'seedanceapi.org/v1', 'must start with http:// or https://'],
+		['with a port that does not exist', 'http://127.0.0.1:99999/v1', 'a port is a number'],
+		['with a host that cannot exist', 'http://127.0.0.999/v1', 'names no server'],
+		['with a space', 'http://127.0.0.1:1/v 1', 'holds a space'],
+		['with a password', 'http://me:secret@127.0.0.1:1/v1', 'user name or a password'],
+		['with a query', 'http://127.0.0.1:1/v1?a=1', 'must end after its path'],
+	])('has a base URL %s: told before anything is sent', async (_, baseUrl, flaw) => {
+		use({ baseUrl });
+		for (const operation of OPERATIONS) {
+			const error = failureOf(await world.run({ operation, prompt: 'A', taskId: 'seed15a' }));
+			const isRead = operation === 'status' || operation === 'wait';
+			expect(error.message).toContain(flaw);
+			expect(error.message).toContain('(the usual one is https://seedanceapi.org/v1)');
+			expect(error.message).not.toContain('secret');
+			expect(error.description).toContain('Open the credential "Main account" of this node');
+			expect(error.context).toMatchObject({
+				error_code: isRead ? 'contact_lost' : 'not_created',
+				charged: isRead ? 'unknown' : 'no',
+			});
+		}
+		expect(posts()).toHaveLength(0);
+	});
+
+	it.each(['http://127.0.0.1:99999/v1', 'http://no such host/v1', 'https://:80/v1'])(
+		'leaves nothing unclear: a retry with the right one starts the video (%s)',
+		async (baseUrl) => {
+			use({ baseUrl });
+			const first = await world.run({ operation: 'generate', prompt: 'A boat' });
+			expect(failureOf(first).context).toMatchObject({ error_code: 'not_created', charged: 'no' });
+			use({});
+			const second = await world.n8n.retry(first);
+			expect(second.json).toMatchObject([{ task_id: ids()[0] }]);
+			expect(posts()).toHaveLength(1);
+		},
+	);
+
+	it('does not say that a task which exists has cost nothing', async () => {
+		use({ apiKey: '' });
+		const run = await world.run({ operation: 'wait', taskId: 'seed15a' }, { node: CONTINUE });
+		expect(run.json[0]).toMatchObject({ task_id: 'seed15a', charged: 'unknown' });
+		expect(run.everything).not.toContain('No credits were spent');
 	});
 
 	it('that is gone is told with the reason n8n gives', async () => {

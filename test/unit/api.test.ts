@@ -767,7 +767,7 @@ describe('the account of an item', () => {
 			apiKey: OWNER,
 			baseUrl: BASE,
 			reach: 'internet',
-			decrypted: { apiKey: OWNER, baseUrl: BASE, other: 1, reachability: 'not probed' },
+			decrypted: { apiKey: OWNER, baseUrl: BASE, other: 1 },
 		});
 	});
 
@@ -793,7 +793,7 @@ describe('the account of an item', () => {
 	])('says what is wrong with it, without showing the key: %j', async (data, problem) => {
 		const { context } = withCredential(data);
 		const account = await getAccount(context);
-		expect(account).toEqual({ problem: expect.stringContaining(problem) });
+		expect(account).toMatchObject({ problem: expect.stringContaining(problem) });
 		expect(JSON.stringify(account)).not.toContain('sk-');
 	});
 });

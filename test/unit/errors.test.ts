@@ -191,7 +191,7 @@ const CASES: Array<[string, Problem, errors.ErrorCode, errors.Charged, string, s
 		'invalid_api_key',
 		'no',
 		'holds no API key',
-		'Seedance API',
+		'Seedance credential of this node',
 	],
 	[
 		'an unreadable credential',
@@ -199,7 +199,23 @@ const CASES: Array<[string, Problem, errors.ErrorCode, errors.Charged, string, s
 		'invalid_api_key',
 		'no',
 		'could not be read',
-		'Seedance API',
+		'Seedance credential of this node',
+	],
+	[
+		'a base URL that cannot work, at a video that was to be started',
+		errors.credentialProblem('The base URL is empty.', { name: 'My key', field: 'baseUrl' }),
+		'not_created',
+		'no',
+		'base URL is empty',
+		'Open the credential "My key"',
+	],
+	[
+		'a base URL that cannot work, at a task that was to be read',
+		errors.credentialProblem('The base URL is empty.', { field: 'baseUrl', taskId: ID }),
+		'contact_lost',
+		'unknown',
+		'base URL is empty',
+		ID,
 	],
 	[
 		'a run over the limit',

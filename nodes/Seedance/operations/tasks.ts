@@ -32,8 +32,8 @@ async function taskOf(
 	const taskId = given.value;
 	if (!isTaskId(taskId)) return refused([`Task ID ${quote(taskId)} is not a task ID.`]);
 	const known = { ...NOTHING_KNOWN, taskId };
-	const found = await accountOf(context, itemIndex);
-	if ('problem' in found) return { result: { known, problem: { ...found.problem, taskId } } };
+	const found = await accountOf(context, itemIndex, taskId);
+	if ('problem' in found) return { result: { known, problem: found.problem } };
 	return { itemIndex, taskId, account: found.account, known, isNew: false, output };
 }
 
