@@ -72,7 +72,10 @@ export class Tally {
 			counts.faults[kind] = (counts.faults[kind] ?? 0) + 1;
 		}
 		counts.posts += book.posts.length - story.earlierPosts;
-		const charges = sandbox.ledger.charges().slice(story.earlierPosts);
+		const charges = book.posts
+			.slice(story.earlierPosts)
+			.map(({ entry }) => entry)
+			.filter(({ accepted }) => accepted);
 		counts.charges += charges.length;
 		counts.refunds += charges.filter(({ refunded }) => refunded > 0).length;
 		counts.runs += of('start');
