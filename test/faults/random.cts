@@ -25,7 +25,7 @@ import {
 	type Schedule,
 	type StopPlan,
 } from './schedule.cjs';
-import { FAULTS } from './weather.cjs';
+import { ENDLESS, FAULTS } from './weather.cjs';
 
 /** One in so many is true. */
 const rarely = (oneIn: number): fc.Arbitrary<boolean> =>
@@ -97,10 +97,20 @@ const limit: fc.Arbitrary<RateLimit> = fc
 		...(account !== null && { account }),
 	}));
 
+/** Connections that nobody ends: its caller has to. */
+const endless = (route: Route): fc.Arbitrary<FaultPlan> =>
+	fc.record({
+		route: fc.constant(route),
+		name: fc.constantFrom(...NAMES.slice(0, 4), null),
+		fault: fc.constantFrom(...(ENDLESS[route] ?? [])),
+		times: fc.constantFrom<FaultPlan['times'][]>(1, 1, 2, 'always'),
+	});
+
 const fault: fc.Arbitrary<FaultPlan> = fc.oneof(
-	{ arbitrary: faultOn('generate'), weight: 3 },
-	{ arbitrary: faultOn('status'), weight: 3 },
-	{ arbitrary: faultOn('video'), weight: 2 },
+	{ arbitrary: faultOn('generate'), weight: 9 },
+	{ arbitrary: faultOn('status'), weight: 9 },
+	{ arbitrary: faultOn('video'), weight: 6 },
+	...ROUTES.map((route) => ({ arbitrary: endless(route), weight: 1 })),
 );
 
 const stop: fc.Arbitrary<StopPlan> = fc.record({

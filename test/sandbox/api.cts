@@ -130,6 +130,7 @@ function sceneOf(
 	return {
 		proceed,
 		elsewhere: `${state.elsewhere()}${request.url}`,
+		now: state.faults.limits.now(),
 		foreignTaskId: state.foreignTaskId,
 	};
 }

@@ -69,7 +69,7 @@ function refusalOfVideo(state: SandboxState, request: FastifyRequest, fault: Fau
 		case 'firewall':
 		case 'server-error':
 		case 'redirect':
-			return refusalOf(fault, `${state.elsewhere()}${request.url}`);
+			return refusalOf(fault, `${state.elsewhere()}${request.url}`, state.faults.limits.now());
 		case 'html':
 			return htmlAnswer(fault.status);
 		case 'empty-body': {
