@@ -402,7 +402,8 @@ class Judge {
 	/** A task whose end was reported while the execution still ran is seen right before the pause. */
 	private pause({ run, posts, reads, isStopped }: Episode): void {
 		const { downForJumps } = this.schedule;
-		if (!run.data.waitTill || isStopped || downForJumps > 0) return;
+		// A limit of no time at all leaves none for a look.
+		if (!run.data.waitTill || isStopped || downForJumps > 0 || this.waitMs === 0) return;
 		const round = entriesOf(run).length - 1;
 		const prompts = this.schedule.items.map(({ name }) => promptOf(this.schedule, name, round));
 		for (const post of posts.filter((one) => answerToPost(one) === 'created')) {
@@ -931,7 +932,12 @@ class Judge {
 		found: Found,
 		taskId: string,
 	): string[] {
-		const age = this.ageAt(look, found, taskId);
+		const seen = looks.filter(({ kind }) => kind === 'task').at(-1);
+		// One that was there a moment ago is not believed to be gone either.
+		const age = Math.min(
+			this.ageAt(look, found, taskId),
+			seen ? Math.max(look.at - seen.at, YOUNG_MS) : Infinity,
+		);
 		if (look.code !== 'task_not_found' || age > YOUNG_MS + YOUNG_SLACK_MS) return [look.code];
 		const passing = this.afterTrouble(looks, found, taskId);
 		// Retried: whether the run that made it is this one can be argued.

@@ -107,7 +107,11 @@ function linkOf(link: Fate['link']): LinkPlan | undefined {
 }
 
 /** What the sandbox makes of a request: the fate of its name, in the API's words. */
-function planOf(schedule: Schedule, order: VideoOrder, nth: number): TaskPlan {
+export function planOf(
+	schedule: Pick<Schedule, 'fates'>,
+	order: VideoOrder,
+	nth: number,
+): TaskPlan {
 	const name = nameIn(order.prompt);
 	const fate = name ? schedule.fates[name] : schedule.fates.apple;
 	const { ends, seconds, unknownSeconds, urlLateSeconds } = fate;

@@ -42,7 +42,7 @@ const item: fc.Arbitrary<ItemPlan> = fc.record({
 	account: fc.constantFrom('main', 'other'),
 });
 
-const fate: fc.Arbitrary<Fate> = fc
+export const fate: fc.Arbitrary<Fate> = fc
 	.record({
 		ends: fc.constantFrom('ready', 'ready', 'ready', ...ENDS),
 		seconds: fc.constantFrom(12, 0, 4, 40, 90, 200),
@@ -106,7 +106,7 @@ const endless = (route: Route): fc.Arbitrary<FaultPlan> =>
 		times: fc.constantFrom<FaultPlan['times'][]>(1, 1, 2, 'always'),
 	});
 
-const fault: fc.Arbitrary<FaultPlan> = fc.oneof(
+export const fault: fc.Arbitrary<FaultPlan> = fc.oneof(
 	{ arbitrary: faultOn('generate'), weight: 9 },
 	{ arbitrary: faultOn('status'), weight: 9 },
 	{ arbitrary: faultOn('video'), weight: 6 },
