@@ -351,6 +351,9 @@ class Judge {
 		if (schedule.operation === 'estimateCost' && reads.length + videos.length > 0) {
 			this.report('went on', 'the estimate called the API');
 		}
+		if (schedule.operation === 'pause' && hasTwoAccounts(schedule)) {
+			none('of a pause whose key comes from the row');
+		}
 		const stops = schedule.onError === 'stopWorkflow';
 		if (stops && schedule.items.some(({ isWrong }) => isWrong)) none('though an item is wrong');
 		if (cause === 'retry' && before && !failedAtNode(before)) none('of a node that had succeeded');
@@ -628,6 +631,7 @@ class Judge {
 		const code = textOf(json.error_code);
 		if (code === undefined) return 'neither a task nor an error';
 		const { isWrong } = schedule.items[index];
+		if (schedule.operation === 'pause' && hasTwoAccounts(schedule)) return undefined;
 		if (isWrong !== (code === 'invalid_input') && !this.hasInvalidPosts(episode)) {
 			return isWrong ? 'a wrong value that is not named' : 'a right value that is refused';
 		}
@@ -717,6 +721,8 @@ class Judge {
 		}
 		const early = this.givenUpEarly(found, taskId, looks, outcome);
 		if (early) return early;
+		if (outcome === 'task_failed' && this.hidesReason(found, taskId))
+			return 'a failure without its reason';
 		if (outcome === 'success') {
 			const url = `${this.stage.sandbox.origin}/videos/${encodeURIComponent(taskId)}.mp4`;
 			if (textOf(json.video_url)?.split('?')[0] !== url) {
@@ -725,6 +731,13 @@ class Judge {
 			if (task?.account.name !== accountOf(schedule, index)) return 'the task of another account';
 		}
 		return this.wrongFacts(found, task, looks);
+	}
+
+	/** Whether the reason of a failure was told, in whatever form, and the item does not have it. */
+	private hidesReason({ json, episode }: Found, taskId: string): boolean {
+		const last = episode.reads.filter(({ entry }) => entry.taskId === taskId).at(-1);
+		const isTrue = last !== undefined && (last.fault === null || last.fault.kind === 'delay');
+		return isTrue && textOf(json.error_message)?.includes('Not accepted') !== true;
 	}
 
 	/** Whether an earlier round of the same execution has given out that task. */
@@ -967,7 +980,6 @@ class Judge {
 			(look.kind === 'final' && this.ageAt(look, found, taskId) <= YOUNG_MS + YOUNG_SLACK_MS);
 		const lastGood = lastIndexOf(counted, (look) => !isFailure(look));
 		const failures = counted.length - 1 - lastGood;
-		if (counted.length === 0) return ['timeout'];
 		if (failures < MOST_READS) {
 			// Too few reads for either word, where not one has shown the task.
 			return lastGood < 0 ? ['timeout', 'contact_lost'] : ['timeout'];
