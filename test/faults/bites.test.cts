@@ -464,7 +464,7 @@ const OLD_FAULTS: OldFault[] = [
 				const got = await fetchVideo(...given);
 				if (lastVideoFault()?.kind !== 'encoded') return got;
 				const { taskId } = got.task;
-				const problem = downloadFailed(taskId, given[1].url, 'only some bytes arrived', false);
+				const problem = downloadFailed(taskId, given[1].url, { why: 'only some bytes arrived' });
 				return { ok: false, problem, task: got.task };
 			});
 		},

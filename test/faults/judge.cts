@@ -632,6 +632,10 @@ class Judge {
 		if (code === undefined) return 'neither a task nor an error';
 		const { isWrong } = schedule.items[index];
 		if (schedule.operation === 'pause' && hasTwoAccounts(schedule)) return undefined;
+		// A base URL that is none, or whose API could not call back, is told before the values are looked at.
+		if (schedule.unreachable !== null && ['invalid_input', 'invalid_api_key'].includes(code)) {
+			return undefined;
+		}
 		if (isWrong !== (code === 'invalid_input') && !this.hasInvalidPosts(episode)) {
 			return isWrong ? 'a wrong value that is not named' : 'a right value that is refused';
 		}
@@ -652,7 +656,9 @@ class Judge {
 			schedule.maxVideos !== null ||
 			episode.isStopped ||
 			schedule.downForJumps > 0 ||
-			schedule.unreachable !== null;
+			schedule.unreachable !== null ||
+			// There was no time for it.
+			schedule.executionTimeout !== null;
 		if (!hasCause) return 'not started, and nothing was in the way';
 		return this.isOtherAccountsTrouble(episode, index)
 			? 'not started because of another account'
@@ -798,14 +804,15 @@ class Judge {
 				return 'not asked for any more long before its time was up';
 			}
 		}
-		if (outcome !== 'download_failed') return undefined;
+		// The limit of a workflow may leave no time for it.
+		if (outcome !== 'download_failed' || this.schedule.executionTimeout !== null) return undefined;
 		const refused = episode.videos.find(
 			(video) => video.entry.taskId === taskId && isRefusedLink(video),
 		);
 		const lastVideo = episode.videos.filter(({ entry }) => entry.taskId === taskId).at(-1);
 		if (!refused || !lastVideo || !isRefusedLink(lastVideo)) return undefined;
-		const isReadAnew = looks.some(({ at }) => at >= refused.at && at > (looks[0]?.at ?? 0));
-		return isReadAnew || lastVideo.at > refused.at
+		const shown = looks.findIndex((look) => look.kind === 'task' && look.hasVideo);
+		return shown >= 0 && shown < looks.length - 1
 			? undefined
 			: 'a link was given up without a new reading';
 	}
@@ -913,7 +920,10 @@ class Judge {
 		if (downForJumps > 0 || unreachable !== null) allowed.push('contact_lost', 'timeout');
 		const isLookup = operation === 'status';
 		const settled = this.settledBy(looks, found, taskId);
-		if (isHandedOn(episode, found.runIndex) && !settled.isFinal) return [...allowed, 'running'];
+		const isHandedOnNow = isHandedOn(episode, found.runIndex);
+		// With no time at all, the last look before the pause has none either.
+		if (isHandedOnNow && this.waitMs === 0) allowed.push('running');
+		if (isHandedOnNow && !settled.isFinal) return [...allowed, 'running'];
 		if (settled.isFinal) return [...allowed, ...settled.outcomes];
 		allowed.push(...settled.outcomes);
 		if (look === undefined) {
@@ -980,6 +990,9 @@ class Judge {
 			(look.kind === 'final' && this.ageAt(look, found, taskId) <= YOUNG_MS + YOUNG_SLACK_MS);
 		const lastGood = lastIndexOf(counted, (look) => !isFailure(look));
 		const failures = counted.length - 1 - lastGood;
+		// An earlier round, or the run that is retried, may have read it, and this wait only been asked to slow down.
+		const isOfAnother = this.schedule.rounds > 1 || found.episode.cause === 'retry';
+		if (isOfAnother && now.at(-1)?.kind === 'limited') return ['timeout', 'contact_lost'];
 		if (failures < MOST_READS) {
 			// Too few reads for either word, where not one has shown the task.
 			return lastGood < 0 ? ['timeout', 'contact_lost'] : ['timeout'];
@@ -1236,8 +1249,10 @@ class Judge {
 		if (this.schedule.rounds > 1) return;
 		for (const episode of this.story.episodes) {
 			if (episode.cause !== 'timeUp') continue;
-			const made = this.own(episode)
-				.flatMap(({ posts }) => posts)
+			const posts = this.own(episode).flatMap((one) => one.posts);
+			// Of a task whose id was not told nobody knows that it has ended.
+			if (posts.some((post) => ['misled', 'any'].includes(answerToPost(post)))) continue;
+			const made = posts
 				.filter((post) => answerToPost(post) === 'created')
 				.map(({ entry }) => entry.taskId ?? '');
 			const before = this.stage.book.reads.slice(0, episode.readsUntil);
