@@ -99,17 +99,21 @@ async function runTests() {
 	await step('checks of the package', () => jest(['package']));
 }
 
-/** SEED repeats the random schedules, SCHEDULES says how many. What they counted is told at the end, whatever it is. */
+/**
+ * SEED repeats the random schedules, SCHEDULES says how many, SEEDS=fixed takes the seeds of test/faults/seeds.json. What
+ * they counted is told at the end, whatever it is.
+ */
 async function runFaults(args) {
-	process.env.SEED ||= String(randomInt(2 ** 31));
+	if (process.env.SEEDS !== 'fixed') process.env.SEED ||= String(randomInt(2 ** 31));
+	const seed = process.env.SEED ? `SEED=${process.env.SEED}` : 'SEEDS=fixed';
 	mkdirSync(CACHE, { recursive: true });
 	const counts = mkdtempSync(join(CACHE, 'faults-'));
 	process.env.SEEDANCE_FAULTS_COUNTS = counts;
-	say(`SEED=${process.env.SEED}`);
+	say(seed);
 	try {
 		await step('fault suite', () => jest(['faults'], '--maxWorkers=100%', ...args));
 	} finally {
-		say(`\n${summaryOf(counts)}SEED=${process.env.SEED}`);
+		say(`\n${summaryOf(counts)}${seed}`);
 		rmSync(counts, { recursive: true, force: true });
 	}
 }

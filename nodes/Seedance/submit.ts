@@ -44,6 +44,8 @@ export interface Submitted {
  * A failed task is made anew only when a person retries.
  */
 async function recall(run: Run, memory: Memory, item: Prepared): Promise<Sent | undefined> {
+	// What an equal call sends at this moment is no lost answer: it is waited for when it is this item's turn.
+	if (memory.underWay(item.memoryKeys)) return undefined;
 	const remembered = recallNow(memory, item);
 	if (!remembered || 'problem' in remembered) return remembered;
 	const { context, clock } = run;

@@ -10,9 +10,23 @@ import {
 import { isRecord, type PostEntry, type SandboxTask } from '../sandbox/server.cjs';
 import { NODE, type Run } from '../support/engine.cjs';
 import { CREDITS, type Episode, type Story } from './perform.cjs';
-import { isStarting, promptOf, SETTINGS, type Schedule } from './schedule.cjs';
-import { answerToPost, endsBatch, isBrokenDownload, lookOf, type Look } from './seen.cjs';
-import type { Stage } from './stage.cjs';
+import {
+	accountOf,
+	hasTwoAccounts,
+	isStarting,
+	promptOf,
+	SETTINGS,
+	type Schedule,
+} from './schedule.cjs';
+import {
+	answerToPost,
+	endsBatch,
+	isBrokenDownload,
+	isRefusedLink,
+	lookOf,
+	type Look,
+} from './seen.cjs';
+import type { Met, Stage } from './stage.cjs';
 
 /** The promises, by what breaks them. */
 export const RULES = [
@@ -71,6 +85,8 @@ const FIELDS = [
 	'created_at',
 	'error_message',
 ];
+/** Faults that last for ever unless they say for how long. */
+const ENDLESS_KINDS: readonly string[] = ['hang', 'accept-then-hang', 'drip'];
 /** Virtual milliseconds. */
 const SECOND = 1000;
 const MINUTE = 60_000;
@@ -79,8 +95,28 @@ const SLACK_MS = 15 * SECOND;
 /** A callback is decided within 8 seconds. */
 const LONGEST_CALLBACK_MS = 10 * SECOND;
 const MOST_POSTS = 5;
+/** Reads in a row that have failed at the end of a wait which has lost contact. */
 const MOST_READS = 5;
+/** Reads of a task that is looked at only once, before it is given up. */
+const FEWEST_TRIES = 2;
 const MOST_TRIES = 3;
+/** A 404 within so long after a task was made is no answer. Around it, either is right. */
+const YOUNG_MS = MINUTE;
+const YOUNG_SLACK_MS = 6 * SECOND;
+/** A success without its video is read again for so long before that is its end. */
+const GRACE_MS = 30 * SECOND;
+/** How much earlier than its limit a wait may end, and how long before its end it may have read last. */
+const EARLY_MS = 2 * SECOND;
+const LAST_READ_MS = 90 * SECOND;
+/** A `Retry-After` up to here is honoured. */
+const LONGEST_RETRY_AFTER_MS = MINUTE;
+/** A video is downloaded so soon after the reading that showed it. */
+const SOON_MS = 10 * SECOND;
+/** The shortest time limit of a workflow that leaves room for an answer. */
+const ROOMY_LIMIT_S = 15;
+/** Milliseconds that one call may take, when nobody ends it. */
+const POST_DEADLINE_MS = MINUTE;
+const READ_DEADLINE_MS = 30 * SECOND;
 
 /** An item as it was given out, or as an error lists it. */
 interface Found {
@@ -147,6 +183,22 @@ function promptIn({ json }: PostEntry): string {
 	return (prompt ?? '').split(' ~')[0];
 }
 
+/** The length of the longest run of entries for which `test` holds. */
+function longestRun<T>(list: readonly T[], test: (entry: T) => boolean): number {
+	let longest = 0;
+	let current = 0;
+	for (const entry of list) {
+		current = test(entry) ? current + 1 : 0;
+		longest = Math.max(longest, current);
+	}
+	return longest;
+}
+
+/** The last place at which `test` holds; -1 for none. */
+function lastIndexOf<T>(list: readonly T[], test: (entry: T) => boolean): number {
+	return list.reduce((last, entry, index) => (test(entry) ? index : last), -1);
+}
+
 /** Judges one story on the stage on which it was played, before that is made new. */
 export function judge(stage: Stage, story: Story): Verdict {
 	return new Judge(stage, story).verdict();
@@ -178,8 +230,11 @@ class Judge {
 			this.rounds(episode);
 			this.end(episode);
 			this.time(episode);
+			this.patience(episode);
+			this.brake(episode);
 			this.secrets(episode);
 		}
+		this.handedOnThoughEnded();
 		this.contract();
 		return { violations: this.violations, ids: this.ids };
 	}
@@ -229,12 +284,8 @@ class Judge {
 
 	/** At most one charge for each item that is protected, and no POST after one that may have been accepted. */
 	private charges(episodes: readonly Episode[]): void {
-		const { changingPrompt } = this.schedule;
+		// A prompt that comes out differently at each try is the same item all the same.
 		const wanted = this.wanted(episodes);
-		// A prompt that changes is another request with each try; that is not protected.
-		const evaluations = changingPrompt
-			? this.tries * episodes.filter(({ cause }) => cause === 'start' || cause === 'retry').length
-			: 1;
 		const held = new Map<string, number>();
 		const replaced = new Set<string>();
 		for (const episode of episodes) {
@@ -243,7 +294,7 @@ class Judge {
 				if (answer === 'refused' || answer === 'any') continue;
 				const prompt = promptIn(post.entry);
 				const already = held.get(prompt) ?? 0;
-				if (already < (wanted.get(prompt) ?? 0) * evaluations) {
+				if (already < (wanted.get(prompt) ?? 0)) {
 					held.set(prompt, already + 1);
 					continue;
 				}
@@ -300,6 +351,9 @@ class Judge {
 		if (schedule.operation === 'estimateCost' && reads.length + videos.length > 0) {
 			this.report('went on', 'the estimate called the API');
 		}
+		if (schedule.operation === 'pause' && hasTwoAccounts(schedule)) {
+			none('of a pause whose key comes from the row');
+		}
 		const stops = schedule.onError === 'stopWorkflow';
 		if (stops && schedule.items.some(({ isWrong }) => isWrong)) none('though an item is wrong');
 		if (cause === 'retry' && before && !failedAtNode(before)) none('of a node that had succeeded');
@@ -316,31 +370,43 @@ class Judge {
 	/** What follows a POST that failed. */
 	private failedPosts({ posts, run }: Episode, stops: boolean): void {
 		const { items, rounds } = this.schedule;
+		const accounts = [...new Set(posts.map(({ entry }) => entry.account))];
 		if (this.tries === 1 && (stops || rounds === 1)) {
-			const last = posts.findIndex((post) => {
-				if (answerToPost(post) === 'created') return false;
-				if (post.entry.answered === 429) return false;
-				return stops ? answerToPost(post) !== 'misled' : endsBatch(post);
-			});
-			if (last >= 0 && last < posts.length - 1) {
-				this.report('went on', `${posts.length - 1 - last} POSTs after one that ends the batch`);
+			// With On Error = Stop nothing follows at all; else nothing of the same account.
+			const groups = stops
+				? [posts]
+				: accounts.map((account) => posts.filter(({ entry }) => entry.account === account));
+			for (const group of groups) {
+				const last = group.findIndex((post) => {
+					if (answerToPost(post) === 'created' || post.entry.answered === 429) return false;
+					return stops ? answerToPost(post) !== 'misled' : endsBatch(post);
+				});
+				if (last >= 0 && last < group.length - 1) {
+					this.report('went on', `${group.length - 1 - last} POSTs after one that ends the batch`);
+				}
 			}
 		}
 		const most = items.length * Math.min(rounds, entriesOf(run).length + 1) * this.tries;
 		const refused = posts.filter((post) => answerToPost(post) === 'refused');
 		const limited = refused.filter(({ entry }) => entry.answered === 429).length;
-		if (limited > most * MOST_POSTS) this.report('sent again', `${limited} POSTs after 429`);
 		if (refused.length - limited > most) {
 			this.report('sent again', `${refused.length - limited} POSTs that were refused`);
+		}
+		for (const account of accounts) {
+			const own = posts.filter(({ entry }) => entry.account === account);
+			const longest = longestRun(own, ({ entry }) => entry.answered === 429);
+			const allowed = MOST_POSTS * this.tries * Math.min(rounds, entriesOf(run).length + 1);
+			if (longest > allowed) {
+				this.report('sent again', `${longest} POSTs in a row that were answered with 429`);
+			}
 		}
 	}
 
 	/** A task whose end was reported while the execution still ran is seen right before the pause. */
 	private pause({ run, posts, reads, isStopped }: Episode): void {
-		const { downForJumps, changingPrompt } = this.schedule;
-		if (!run.data.waitTill || isStopped || downForJumps > 0) return;
-		// What an earlier try has started with another prompt is forgotten.
-		if (changingPrompt && this.tries > 1) return;
+		const { downForJumps } = this.schedule;
+		// A limit of no time at all leaves none for a look.
+		if (!run.data.waitTill || isStopped || downForJumps > 0 || this.waitMs === 0) return;
 		const round = entriesOf(run).length - 1;
 		const prompts = this.schedule.items.map(({ name }) => promptOf(this.schedule, name, round));
 		for (const post of posts.filter((one) => answerToPost(one) === 'created')) {
@@ -565,12 +631,23 @@ class Judge {
 		const code = textOf(json.error_code);
 		if (code === undefined) return 'neither a task nor an error';
 		const { isWrong } = schedule.items[index];
+		if (schedule.operation === 'pause' && hasTwoAccounts(schedule)) return undefined;
+		// A base URL that is none, or whose API could not call back, is told before the values are looked at.
+		if (schedule.unreachable !== null && ['invalid_input', 'invalid_api_key'].includes(code)) {
+			return undefined;
+		}
 		if (isWrong !== (code === 'invalid_input') && !this.hasInvalidPosts(episode)) {
 			return isWrong ? 'a wrong value that is not named' : 'a right value that is refused';
 		}
 		if (!isStarting(schedule.operation))
 			return isWrong ? undefined : 'a task that was not looked at';
-		const codes = ['not_created', 'invalid_input', 'invalid_api_key', 'out_of_credits'];
+		const codes = [
+			'not_created',
+			'invalid_input',
+			'invalid_api_key',
+			'out_of_credits',
+			'over_limit',
+		];
 		if (![...codes, 'maybe_created'].includes(code)) return 'an error that only a task can have';
 		const posts = this.own(episode).flatMap((one) => one.posts);
 		const hasCause =
@@ -578,8 +655,34 @@ class Judge {
 			schedule.items.some((item) => item.isWrong) ||
 			schedule.maxVideos !== null ||
 			episode.isStopped ||
-			schedule.downForJumps > 0;
-		return hasCause ? undefined : 'not started, and nothing was in the way';
+			schedule.downForJumps > 0 ||
+			schedule.unreachable !== null ||
+			// There was no time for it.
+			schedule.executionTimeout !== null;
+		if (!hasCause) return 'not started, and nothing was in the way';
+		return this.isOtherAccountsTrouble(episode, index)
+			? 'not started because of another account'
+			: undefined;
+	}
+
+	/** Whether nothing was in the way of an item but what happened to another account. */
+	private isOtherAccountsTrouble(episode: Episode, index: number): boolean {
+		const { schedule } = this;
+		const isSimple =
+			hasTwoAccounts(schedule) &&
+			schedule.onError !== 'stopWorkflow' &&
+			schedule.rounds === 1 &&
+			this.tries === 1 &&
+			schedule.maxVideos === null &&
+			schedule.executionTimeout === null &&
+			schedule.timeout > 0 &&
+			schedule.downForJumps === 0 &&
+			schedule.unreachable === null;
+		if (!isSimple || episode.isStopped || schedule.items[index].isWrong) return false;
+		const account = accountOf(schedule, index);
+		return !episode.posts.some(
+			(post) => post.entry.account === account && answerToPost(post) !== 'created',
+		);
 	}
 
 	/** Whether values were refused by the API, or by the limit of credits. */
@@ -618,25 +721,29 @@ class Judge {
 		const outcome = this.outcomeOf(json);
 		const looks = this.looksAt(found, taskId);
 		if (episode.isStopped && outcome !== 'success') return undefined;
-		const allowed = looks.flatMap((look) => this.allowedFor(look, found, taskId));
+		const allowed = this.allowedAfter(looks, found, taskId);
 		if (!allowed.includes(outcome)) {
-			return `"${outcome}" where ${asText(looks)} allows ${allowed.join(', ') || 'nothing'}`;
+			return `"${outcome}" where ${asText(looks.slice(-6))} allows ${allowed.join(', ') || 'nothing'}`;
 		}
-		const [look] = looks;
-		if (
-			outcome === 'contact_lost' &&
-			looks.length === 1 &&
-			look?.kind === 'trouble' &&
-			this.isGivenUpEarly(found, taskId)
-		) {
-			return 'given up after too few reads';
-		}
+		const early = this.givenUpEarly(found, taskId, looks, outcome);
+		if (early) return early;
+		if (outcome === 'task_failed' && this.hidesReason(found, taskId))
+			return 'a failure without its reason';
 		if (outcome === 'success') {
-			const url = `${this.stage.sandbox.origin}/videos/${taskId}.mp4`;
-			if (json.video_url !== url) return `the video ${String(json.video_url)}`;
-			if (task?.account.name !== 'main') return 'the task of another account';
+			const url = `${this.stage.sandbox.origin}/videos/${encodeURIComponent(taskId)}.mp4`;
+			if (textOf(json.video_url)?.split('?')[0] !== url) {
+				return `the video ${String(json.video_url)}`;
+			}
+			if (task?.account.name !== accountOf(schedule, index)) return 'the task of another account';
 		}
 		return this.wrongFacts(found, task, looks);
+	}
+
+	/** Whether the reason of a failure was told, in whatever form, and the item does not have it. */
+	private hidesReason({ json, episode }: Found, taskId: string): boolean {
+		const last = episode.reads.filter(({ entry }) => entry.taskId === taskId).at(-1);
+		const isTrue = last !== undefined && (last.fault === null || last.fault.kind === 'delay');
+		return isTrue && textOf(json.error_message)?.includes('Not accepted') !== true;
 	}
 
 	/** Whether an earlier round of the same execution has given out that task. */
@@ -648,11 +755,13 @@ class Judge {
 
 	/** Whether a person's Retry found a failed task, and nothing kept it from making it anew. */
 	private isOldFailure(episode: Episode, taskId: string): boolean {
-		const { items, retries, affordable, maxVideos, downForJumps, changingPrompt } = this.schedule;
+		const { items, retries, affordable, otherAffordable, maxVideos, downForJumps, unreachable } =
+			this.schedule;
 		const isHindered =
 			affordable !== null ||
+			otherAffordable !== null ||
 			maxVideos !== null ||
-			changingPrompt ||
+			unreachable !== null ||
 			downForJumps > 0 ||
 			items.some(({ isWrong }) => isWrong) ||
 			!retries.every(({ heals }) => heals) ||
@@ -663,23 +772,56 @@ class Judge {
 		return look?.kind === 'task' && look.state === 'failed';
 	}
 
-	/** Whether a task was given up although it had not been asked for often enough. */
-	private isGivenUpEarly({ episode }: Found, taskId: string): boolean {
-		const { timeout, executionTimeout, faults, rounds } = this.schedule;
-		const isShort = timeout < 2 || executionTimeout !== null || rounds > 1;
-		if (isShort || faults.some(({ fault }) => fault.kind === 'rate-limit')) return false;
-		if (this.schedule.downForJumps > 0) return false;
-		const reads = episode.reads.filter(({ entry }) => entry.taskId === taskId);
-		const last = reads.slice(-MOST_READS);
-		const isTrouble = last.every((read) => lookOf(read, this.task(taskId)).kind === 'trouble');
-		return last.length < MOST_READS || !isTrouble;
+	/** The time that a wait has, in virtual milliseconds. */
+	private get waitMs(): number {
+		const { timeout, executionTimeout } = this.schedule;
+		const limit =
+			executionTimeout === null ? Infinity : Math.max(0, executionTimeout - 10) * SECOND;
+		return Math.min(timeout * MINUTE, limit);
+	}
+
+	/** What is wrong when a task was given up before its time was up, or before it was asked for anew. */
+	private givenUpEarly(
+		{ episode, runIndex, isInError }: Found,
+		taskId: string,
+		looks: readonly Look[],
+		outcome: string,
+	): string | undefined {
+		const { operation, rounds } = this.schedule;
+		const last = looks.at(-1);
+		const isOpen = last?.kind === 'trouble' || last?.kind === 'limited' || !last;
+		if (operation === 'status') {
+			const isHasty = outcome === 'contact_lost' && last?.kind === 'trouble';
+			return isHasty && looks.length < FEWEST_TRIES ? 'given up after one read' : undefined;
+		}
+		if (rounds > 1 || this.tries > 1 || isHandedOn(episode, runIndex)) return undefined;
+		const isWait = episode.cause === 'start' || episode.cause === 'retry';
+		if (isWait && !isInError && isOpen && ['timeout', 'contact_lost'].includes(outcome)) {
+			if (episode.tookMs < this.waitMs - EARLY_MS) {
+				return `given up after ${episode.tookMs} ms of ${this.waitMs}`;
+			}
+			if (last && last.at < episode.startedAt + this.waitMs - LAST_READ_MS) {
+				return 'not asked for any more long before its time was up';
+			}
+		}
+		// The limit of a workflow may leave no time for it.
+		if (outcome !== 'download_failed' || this.schedule.executionTimeout !== null) return undefined;
+		const refused = episode.videos.find(
+			(video) => video.entry.taskId === taskId && isRefusedLink(video),
+		);
+		const lastVideo = episode.videos.filter(({ entry }) => entry.taskId === taskId).at(-1);
+		if (!refused || !lastVideo || !isRefusedLink(lastVideo)) return undefined;
+		const shown = looks.findIndex((look) => look.kind === 'task' && look.hasVideo);
+		return shown >= 0 && shown < looks.length - 1
+			? undefined
+			: 'a link was given up without a new reading';
 	}
 
 	/** What an item says of its task beside the outcome. */
 	private wrongFacts(
 		{ json, index, runIndex }: Found,
 		task: SandboxTask | undefined,
-		looks: ReadonlyArray<Look | undefined>,
+		looks: readonly Look[],
 	): string | undefined {
 		const { schedule } = this;
 		const prompt = promptOf(schedule, schedule.items[index].name, runIndex);
@@ -691,7 +833,7 @@ class Judge {
 		}
 		const { consumed_credits: consumed } = json;
 		if (consumed === null) return undefined;
-		const isTold = looks.some((look) => look?.kind === 'task' && look.credits === consumed);
+		const isTold = looks.some((look) => look.kind === 'task' && look.credits === consumed);
 		return isTold && task ? undefined : `${String(consumed)} credits that nobody told`;
 	}
 
@@ -705,19 +847,18 @@ class Judge {
 			posts.some((post) => post.entry.taskId === taskId || answerToPost(post) === 'misled'),
 		);
 		if (isStarting(operation) && !isMade) return 'a task that was not made for it';
-		// With a shape that leaves the id out, there is none in the raw data either.
-		if (!isStarting(operation) && taskId && taskId !== this.story.taskIds[index]) {
-			return 'another task than it was given';
+		// Whatever the API has left out: the node knows the id.
+		if (!isStarting(operation) && taskId !== this.story.taskIds[index]) {
+			return `${taskId ?? 'no task'} instead of the one it was given`;
 		}
-		const id = isStarting(operation) ? (taskId ?? '') : this.story.taskIds[index];
+		const id = taskId ?? '';
 		const looks = this.looksAt(found, id);
-		const status = textOf(json.status) ?? '';
-		const allowed = looks.flatMap((look) => this.allowedFor(look, found, id));
+		const allowed = this.allowedAfter(looks, found, id);
 		if (
 			allowed.some((outcome) => ['success', 'running', 'failed', 'emptySuccess'].includes(outcome))
 		)
 			return undefined;
-		return `raw status ${status} where ${asText(looks)} allows ${allowed.join(', ') || 'nothing'}`;
+		return `raw status ${String(json.status)} where ${asText(looks.slice(-6))} allows ${allowed.join(', ') || 'nothing'}`;
 	}
 
 	private outcomeOf(json: IDataObject): string {
@@ -728,21 +869,25 @@ class Judge {
 		return json.status === 'SUCCESS' ? 'emptySuccess' : 'running';
 	}
 
-	/** What the node can have seen last of a task: one reading, or several where several items look at it. */
-	private looksAt({ episode, runIndex, all }: Found, taskId: string): Array<Look | undefined> {
+	/** What the node can have seen of a task, in order. */
+	private looksAt({ episode, runIndex }: Found, taskId: string): Look[] {
 		const task = this.task(taskId);
 		const { reads } = this.stage.book;
 		// What the time limit hands on was settled before the pause.
 		const until = isHandedOn(episode, runIndex)
 			? this.readsBeforePause(episode)
 			: episode.readsUntil;
-		const own = reads.slice(0, until).filter(({ entry }) => entry.taskId === taskId);
-		const isShared = all.filter((json) => json.task_id === taskId).length > 1;
-		const isLooked =
-			!isStarting(this.schedule.operation) &&
-			(this.schedule.rounds > 1 || this.story.taskIds.filter((id) => id === taskId).length > 1);
-		const last = isShared || isLooked ? own : own.slice(-1);
-		return last.length ? last.map((read) => lookOf(read, task)) : [undefined];
+		return reads
+			.slice(0, until)
+			.filter(({ entry }) => entry.taskId === taskId)
+			.map((read) => lookOf(read, task));
+	}
+
+	/** Whether several items, or several rounds, look at a task, so that any of its readings may be the last of one. */
+	private isShared({ all }: Found, taskId: string): boolean {
+		if (all.filter((json) => json.task_id === taskId).length > 1) return true;
+		if (isStarting(this.schedule.operation)) return false;
+		return this.schedule.rounds > 1 || this.story.taskIds.filter((id) => id === taskId).length > 1;
 	}
 
 	private readsBeforePause(episode: Episode): number {
@@ -750,32 +895,111 @@ class Judge {
 		return before?.readsUntil ?? episode.readsUntil;
 	}
 
-	/** The outcomes that a last look at a task allows. */
-	private allowedFor(look: Look | undefined, found: Found, taskId: string): string[] {
+	/** The outcomes that these looks at a task allow. */
+	private allowedAfter(looks: readonly Look[], found: Found, taskId: string): string[] {
+		if (!this.isShared(found, taskId) || looks.length === 0) {
+			return this.allowedFor(looks, found, taskId);
+		}
+		return looks.flatMap((_, index) =>
+			this.allowedFor(looks.slice(0, index + 1), found, taskId).concat('timeout'),
+		);
+	}
+
+	/** The outcomes that are right when the last of these looks was the last. */
+	private allowedFor(looks: readonly Look[], found: Found, taskId: string): string[] {
 		const { operation } = this.schedule;
 		const { episode, isInError } = found;
 		if (operation === 'generate') return ['running'];
+		const look = looks.at(-1);
 		const allowed: string[] = [];
 		const isReadNow = episode.reads.some(({ entry }) => entry.taskId === taskId);
 		const isCut = isInError && found.all.some((json) => this.isUnstarted(json));
 		// A node that stops before it waits tells of its other tasks only that they were started.
 		if (isInError && isStarting(operation) && (isCut || !isReadNow)) allowed.push('running');
-		if (this.schedule.downForJumps > 0) allowed.push('contact_lost');
+		const { downForJumps, unreachable } = this.schedule;
+		if (downForJumps > 0 || unreachable !== null) allowed.push('contact_lost', 'timeout');
 		const isLookup = operation === 'status';
-		const settled = this.settledBy(look, found, taskId);
-		if (isHandedOn(episode, found.runIndex) && !settled.isFinal) return [...allowed, 'running'];
+		const settled = this.settledBy(looks, found, taskId);
+		const isHandedOnNow = isHandedOn(episode, found.runIndex);
+		// With no time at all, the last look before the pause has none either.
+		if (isHandedOnNow && this.waitMs === 0) allowed.push('running');
+		if (isHandedOnNow && !settled.isFinal) return [...allowed, 'running'];
 		if (settled.isFinal) return [...allowed, ...settled.outcomes];
-		if (look === undefined) return allowed;
+		allowed.push(...settled.outcomes);
+		if (look === undefined) {
+			// Without the time for a single read, there is none.
+			return this.waitMs < SLACK_MS ? [...allowed, 'timeout', 'contact_lost'] : allowed;
+		}
+		if (isLookup) {
+			if (look.kind === 'task') return [...allowed, 'running'];
+			if (look.kind === 'final') return [...allowed, look.code];
+			return [...allowed, 'contact_lost', ...(look.kind === 'odd' ? ['task_not_found'] : [])];
+		}
 		switch (look.kind) {
 			case 'task':
-				return [...allowed, isLookup ? 'running' : 'timeout'];
-			case 'trouble':
-				return [...allowed, 'contact_lost', ...(isLookup ? [] : ['timeout'])];
-			case 'final':
-				return [...allowed, look.code];
+				return [...allowed, 'timeout'];
 			case 'odd':
 				return [...allowed, 'contact_lost', 'task_not_found', 'timeout'];
+			case 'final':
+				return [...allowed, ...this.afterRefusal(look, looks, found, taskId)];
+			case 'trouble':
+			case 'limited':
+				return [...allowed, ...this.afterTrouble(looks, found, taskId)];
 		}
+	}
+
+	/** A 404 of a task that this run has made a moment ago is no answer yet. */
+	private afterRefusal(
+		look: Look & { kind: 'final' },
+		looks: readonly Look[],
+		found: Found,
+		taskId: string,
+	): string[] {
+		const seen = looks.filter(({ kind }) => kind === 'task').at(-1);
+		// One that was there a moment ago is not believed to be gone either.
+		const age = Math.min(
+			this.ageAt(look, found, taskId),
+			seen ? Math.max(look.at - seen.at, YOUNG_MS) : Infinity,
+		);
+		if (look.code !== 'task_not_found' || age > YOUNG_MS + YOUNG_SLACK_MS) return [look.code];
+		const passing = this.afterTrouble(looks, found, taskId);
+		// Retried: whether the run that made it is this one can be argued.
+		const isOlder = found.episode.tasksBefore.has(taskId);
+		return isOlder || age > YOUNG_MS - YOUNG_SLACK_MS ? [...passing, look.code] : passing;
+	}
+
+	/** Virtual milliseconds since a task was made, at a look; Infinity for one that this execution has not made. */
+	private ageAt({ at }: Look, { episode }: Found, taskId: string): number {
+		if (!isStarting(this.schedule.operation)) return Infinity;
+		const posts = this.own(episode).flatMap((one) => one.posts);
+		const made =
+			posts.find(({ entry }) => entry.taskId === taskId) ??
+			posts.filter((post) => ['misled', 'any'].includes(answerToPost(post))).at(-1);
+		return made ? at - made.at : Infinity;
+	}
+
+	/** What a wait ends with that could not read its task at the end: contact is lost only after several failed reads. */
+	private afterTrouble(looks: readonly Look[], found: Found, taskId: string): string[] {
+		const now = looks.slice(
+			-found.episode.reads.filter((one) => one.entry.taskId === taskId).length,
+		);
+		const counted = now.filter(({ kind }) => kind !== 'limited');
+		const isFailure = (look: Look) =>
+			look.kind === 'trouble' ||
+			look.kind === 'odd' ||
+			(look.kind === 'final' && this.ageAt(look, found, taskId) <= YOUNG_MS + YOUNG_SLACK_MS);
+		const lastGood = lastIndexOf(counted, (look) => !isFailure(look));
+		const failures = counted.length - 1 - lastGood;
+		// An earlier round, or the run that is retried, may have read it, and this wait only been asked to slow down.
+		const isOfAnother = this.schedule.rounds > 1 || found.episode.cause === 'retry';
+		if (isOfAnother && now.at(-1)?.kind === 'limited') return ['timeout', 'contact_lost'];
+		if (failures < MOST_READS) {
+			// Too few reads for either word, where not one has shown the task.
+			return lastGood < 0 ? ['timeout', 'contact_lost'] : ['timeout'];
+		}
+		// The last one may have been cut off by the end of the time, and not be counted.
+		const isClear = failures > MOST_READS + 1 && now.every(({ kind }) => kind === 'trouble');
+		return isClear ? ['contact_lost'] : ['contact_lost', 'timeout'];
 	}
 
 	private isUnstarted({ task_id, error_code }: IDataObject): boolean {
@@ -784,26 +1008,33 @@ class Judge {
 
 	/** The outcomes of a task that has ended. */
 	private settledBy(
-		look: Look | undefined,
-		{ episode, runIndex, isInError }: Found,
+		looks: readonly Look[],
+		found: Found,
 		taskId: string,
 	): { isFinal: boolean; outcomes: string[] } {
+		const { episode, isInError } = found;
 		const isLookup = this.schedule.operation === 'status';
-		if (look?.kind !== 'task' || look.state === 'running') return { isFinal: false, outcomes: [] };
+		const look = looks.at(-1);
+		const open = { isFinal: false, outcomes: [] };
+		if (look === undefined) return open;
+		if (look.kind !== 'task') {
+			// What showed a success without its video, and then nothing more, may be told as that.
+			return isLookup ? open : { isFinal: false, outcomes: this.afterGrace(looks, found, look.at) };
+		}
+		if (look.state === 'running') return open;
 		if (look.state === 'failed') {
 			return { isFinal: true, outcomes: [isLookup ? 'failed' : 'task_failed'] };
 		}
 		if (!look.hasVideo) {
-			// Right before a pause, a success that still lacks its video may get it.
-			const isFinal = !isHandedOn(episode, runIndex);
-			return { isFinal, outcomes: [isLookup ? 'emptySuccess' : 'no_video'] };
+			if (isLookup) return { isFinal: true, outcomes: ['emptySuccess'] };
+			return { isFinal: false, outcomes: this.afterGrace(looks, found, look.at) };
 		}
 		const { operation, download } = this.schedule;
 		if (!download || operation === 'pause') return { isFinal: true, outcomes: ['success'] };
 		const tries = episode.videos.filter(({ entry }) => entry.taskId === taskId);
-		const isBroken = tries.some((video) => isBrokenDownload(video, this.task(taskId)));
+		const isBroken = tries.some((video) => isBrokenDownload(video));
 		const last = tries.at(-1);
-		const isLastBroken = last !== undefined && isBrokenDownload(last, this.task(taskId));
+		const isLastBroken = last !== undefined && isBrokenDownload(last);
 		const isLooked =
 			!isStarting(operation) &&
 			(this.schedule.rounds > 1 || this.story.taskIds.filter((id) => id === taskId).length > 1);
@@ -814,6 +1045,19 @@ class Judge {
 		return { isFinal: true, outcomes: [isLastBroken ? 'download_failed' : 'success'] };
 	}
 
+	/** `no_video`, where the task has been a success without its video for long enough, or for all the time there was. */
+	private afterGrace(looks: readonly Look[], { episode }: Found, at: number): string[] {
+		const lastOther = lastIndexOf(
+			looks,
+			(look) => look.kind === 'task' && !(look.state === 'succeeded' && !look.hasVideo),
+		);
+		const since = looks.slice(lastOther + 1).find(({ kind }) => kind === 'task')?.at;
+		if (since === undefined) return [];
+		const isLong = at - since >= GRACE_MS - EARLY_MS;
+		const isTimeUp = at >= episode.startedAt + this.waitMs - EARLY_MS;
+		return isLong || isTimeUp ? ['no_video'] : [];
+	}
+
 	/** Whether an item says the truth about its cost. */
 	private wrongCharge(found: Found, taskId: string | undefined): string | undefined {
 		const { json } = found;
@@ -822,12 +1066,12 @@ class Judge {
 			return json.charged === undefined ? undefined : 'a cost without an error';
 		}
 		const charge = this.stage.sandbox.ledger
-			.charges()
+			.chargesOf(accountOf(this.schedule, found.index))
 			.find((one) => taskId !== undefined && one.taskId === taskId);
 		const isPaid = charge !== undefined && charge.refunded === 0;
 		const looks = taskId === undefined ? [] : this.looksAt(found, taskId);
 		// An API that tells another count than it charges is believed.
-		const isLied = looks.some((look) => look?.kind === 'task' && look.credits === 0);
+		const isLied = looks.some((look) => look.kind === 'task' && look.credits === 0);
 		if (json.charged === 'no' && isPaid && !isLied) return 'charged, though it says no';
 		if (json.charged === 'yes' && !isPaid) return 'not charged, though it says yes';
 		const allowed = this.chargesOf(code, taskId !== undefined, looks);
@@ -837,15 +1081,11 @@ class Judge {
 	}
 
 	/** What an item can know about its cost. */
-	private chargesOf(
-		code: string,
-		hasTask: boolean,
-		looks: ReadonlyArray<Look | undefined>,
-	): string[] {
+	private chargesOf(code: string, hasTask: boolean, looks: readonly Look[]): string[] {
 		if (code === 'download_failed') return ['yes'];
 		if (code === 'task_failed' || code === 'no_video') {
 			return looks.map((look) => {
-				if (look?.kind !== 'task' || look.credits === null) return 'unknown';
+				if (look.kind !== 'task' || look.credits === null) return 'unknown';
 				return look.credits > 0 ? 'yes' : 'no';
 			});
 		}
@@ -872,7 +1112,6 @@ class Judge {
 		const { schedule } = this;
 		const isRepeated = schedule.rounds > 1 && schedule.sameEachRound;
 		if (!isStarting(schedule.operation) || isRepeated || episode.isStopped) return;
-		if (schedule.changingPrompt && (this.tries > 1 || schedule.retries.length > 0)) return;
 		const posts = this.own(episode)
 			.filter((one) => this.story.episodes.indexOf(one) <= this.story.episodes.indexOf(episode))
 			.flatMap((one) => one.posts);
@@ -930,19 +1169,113 @@ class Judge {
 		if (this.isWokenEarly(episode)) {
 			this.report('went on', 'it was woken up while a video was still being made');
 		}
-		const { run, tookMs } = episode;
+		const { run, tookMs, cause } = episode;
 		const rounds = Math.max(1, entriesOf(run).length - carriedRounds(episode) + 1);
 		const most = rounds * this.tries * this.longestTry(episode) + SLACK_MS;
-		if (tookMs > most) {
+		const tell = (limit: number) =>
 			this.report(
 				'took too long',
-				`${Math.round(tookMs / SECOND)} s of at most ${Math.round(most / SECOND)} s (${schedule.operation}, ${episode.cause})`,
+				`${Math.round(tookMs / SECOND)} s of at most ${Math.round(limit / SECOND)} s (${schedule.operation}, ${cause})`,
 			);
+		if (tookMs > most) tell(most);
+		const { executionTimeout } = schedule;
+		// What is not out by then, n8n throws away, with the ids of what was paid.
+		const isLimited =
+			executionTimeout !== null &&
+			executionTimeout >= ROOMY_LIMIT_S &&
+			schedule.rounds === 1 &&
+			this.tries === 1 &&
+			(cause === 'start' || cause === 'retry');
+		if (isLimited && tookMs >= executionTimeout * SECOND) tell(executionTimeout * SECOND);
+	}
+
+	/** Each video is downloaded when it is ready, and not when the slowest is. */
+	private patience({ reads, videos, run, isStopped, cause }: Episode): void {
+		const { operation, faults, limits } = this.schedule;
+		const isBusy = faults.some(({ route }) => route === 'video') || limits.length > 0;
+		const isWait = operation === 'poll' || operation === 'wait';
+		if (!isWait || isBusy || isStopped || run.error || cause !== 'start') return;
+		for (const taskId of new Set(videos.map(({ entry }) => entry.taskId))) {
+			const shown = reads.find(
+				(read) =>
+					read.entry.taskId === taskId &&
+					lookOf(read, this.task(taskId)).kind === 'task' &&
+					read.entry.showsVideo,
+			);
+			const first = videos.find(({ entry }) => entry.taskId === taskId);
+			if (!shown || !first || this.tries > 1 || first.at - shown.at <= SOON_MS) continue;
+			const late = Math.round((first.at - shown.at) / SECOND);
+			this.report('took too long', `the video of ${taskId} was left lying for ${late} s`);
+		}
+	}
+
+	/** A 429 slows everything of its account down: no POST, and no read, comes sooner than it asks for. */
+	private brake(episode: Episode): void {
+		if (this.tries > 1 || this.schedule.rounds > 1) return;
+		this.tooSoon('POSTs', episode.posts, () => false);
+		const lastReads = new Set(
+			[...new Set(episode.reads.map(({ entry }) => entry.taskId))].map((taskId) =>
+				episode.reads.filter(({ entry }) => entry.taskId === taskId).at(-1),
+			),
+		);
+		// The last look at a task is due when the time is up, whatever the API has asked for.
+		this.tooSoon('reads', episode.reads, (read) => lastReads.has(read));
+	}
+
+	private tooSoon<T extends { account: string | null; answered: number | null }, M extends Met<T>>(
+		what: string,
+		requests: readonly M[],
+		isExempt: (request: M) => boolean,
+	): void {
+		for (const { entry, fault, at } of requests) {
+			if (entry.answered !== 429 || fault?.kind !== 'rate-limit') continue;
+			const asked = (fault.retryAfter ?? 0) * SECOND;
+			const until = at + (what === 'reads' ? Math.min(asked, LONGEST_RETRY_AFTER_MS) : asked);
+			const soon = requests.filter(
+				(one) =>
+					one.entry.account === entry.account &&
+					one.at > at &&
+					one.at < until - SECOND &&
+					!isExempt(one),
+			);
+			if (soon.length === 0) continue;
+			this.report('sent again', `${soon.length} ${what} sooner than 429 had asked for`);
+			return;
+		}
+	}
+
+	/** The time of a pause was up, and the items say "in progress", although every task had been read as ended. */
+	private handedOnThoughEnded(): void {
+		if (this.schedule.rounds > 1) return;
+		for (const episode of this.story.episodes) {
+			if (episode.cause !== 'timeUp') continue;
+			const posts = this.own(episode).flatMap((one) => one.posts);
+			// Of a task whose id was not told nobody knows that it has ended.
+			if (posts.some((post) => ['misled', 'any'].includes(answerToPost(post)))) continue;
+			const made = posts
+				.filter((post) => answerToPost(post) === 'created')
+				.map(({ entry }) => entry.taskId ?? '');
+			const before = this.stage.book.reads.slice(0, episode.readsUntil);
+			const hasEnded = (taskId: string) => {
+				const last = before.filter(({ entry }) => entry.taskId === taskId).at(-1);
+				const look = last && lookOf(last, this.task(taskId));
+				return look?.kind === 'task' && look.state !== 'running';
+			};
+			if (made.length > 0 && made.every(hasEnded)) {
+				this.report('wrong outcome', 'handed on unfinished, though every task was read as ended');
+			}
 		}
 	}
 
 	/** Whether an execution was woken up before the last of its videos had ended, and so held its place for nothing. */
 	private isWokenEarly({ cause, tookMs }: Episode): boolean {
+		const isPassing = Object.values(this.schedule.fates).some(
+			({ ends, urlLateSeconds, unknownSeconds }) =>
+				ends === 'noVideo' || urlLateSeconds !== undefined || unknownSeconds !== undefined,
+		);
+		// A success without its video is read again for a while before it is told as that.
+		if (isPassing || this.schedule.faults.some(({ fault }) => fault.kind === 'no-video'))
+			return false;
 		return cause === 'callback' && this.schedule.rounds === 1 && tookMs > LONGEST_CALLBACK_MS;
 	}
 
@@ -951,10 +1284,17 @@ class Judge {
 		const { schedule } = this;
 		const { items, batch, operation } = schedule;
 		const count = items.length;
-		const isLimited = schedule.faults.some(({ fault }) => fault.kind === 'rate-limit');
-		const patience = isLimited ? 4 * MINUTE : 15 * SECOND;
+		const { faults, limits, unreachable } = schedule;
+		const isLimited = limits.length > 0 || faults.some(({ fault }) => fault.kind === 'rate-limit');
+		const isEndless =
+			unreachable !== null ||
+			faults.some(({ fault }) => 'ms' in fault && fault.ms === undefined) ||
+			faults.some(({ fault }) => ENDLESS_KINDS.includes(fault.kind) && !('ms' in fault));
+		const once = isEndless ? POST_DEADLINE_MS : 15 * SECOND;
+		const patience = isLimited ? 4 * MINUTE : once;
 		const groups = batch ? Math.ceil(count / Math.max(1, batch.size)) : 0;
-		const hasFaults = schedule.faults.length > 0 || schedule.downForJumps > 0;
+		const hasFaults =
+			faults.length > 0 || limits.length > 0 || unreachable !== null || schedule.downForJumps > 0;
 		const sending = hasFaults ? count * patience : 0;
 		const recalling = cause === 'retry' && hasFaults ? count * patience : 0;
 		const pausing = batch ? groups * batch.seconds * SECOND : 0;
@@ -963,7 +1303,8 @@ class Judge {
 		const waiting = waits
 			? Math.min(schedule.timeout * MINUTE, Math.max(0, limit - 10) * SECOND)
 			: 0;
-		const looking = operation === 'status' && hasFaults ? patience : 0;
+		const trying = isEndless ? MOST_READS * READ_DEADLINE_MS : 0;
+		const looking = operation === 'status' && hasFaults ? patience + trying : 0;
 		const loading = schedule.download ? Math.ceil(count / 3) * 3 * 65 * SECOND : 0;
 		return sending + recalling + pausing + waiting + looking + loading;
 	}
@@ -998,8 +1339,24 @@ class Judge {
 			this.report('contract', breach);
 		}
 		for (const { where } of ledger.keyLeaks) this.report('secret shown', `the API key: ${where}`);
+		if (this.story.leftOpen > 0) {
+			this.report('took too long', `${this.story.leftOpen} calls were never ended`);
+		}
+		this.callbackUrls();
 		const inside = this.story.episodes.reduce((sum, { posts }) => sum + posts.length, 0);
 		const outside = book.posts.length - this.story.earlierPosts - inside;
 		if (outside > 0) this.report('charged twice', `${outside} POSTs of callbacks`);
+	}
+
+	/** The address that resumes an execution belongs to the node: a later node that waits must not answer to it. */
+	private callbackUrls(): void {
+		if (this.schedule.operation !== 'pause') return;
+		for (const { entry } of this.stage.book.posts.slice(this.story.earlierPosts)) {
+			const url = isRecord(entry.json) ? textOf(entry.json.callback_url) : undefined;
+			const [, rest] = /\/webhook-waiting\/([^?]*)/.exec(url ?? '') ?? [];
+			if (rest === undefined || rest.split('/').filter(Boolean).length > 1) continue;
+			this.report('resumed twice', 'the callback URL is the one of every node that waits');
+			return;
+		}
 	}
 }

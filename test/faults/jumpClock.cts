@@ -50,13 +50,14 @@ export class JumpClock {
 	clock(signal?: AbortSignal): Clock {
 		const owner = {};
 		signal?.addEventListener('abort', () => this.wakeAll(owner), { once: true });
-		return {
+		const own = {
 			now: () => this.time,
 			random: () => this.random(),
-			untied: () => this.clock(),
-			sleep: async (ms, cancel) =>
+			sleep: async (ms: number, cancel?: AbortSignal) =>
 				!signal?.aborted && !cancel?.aborted && (await this.sleep(ms, owner, cancel)),
+			untied: () => this.clock(),
 		};
+		return own;
 	}
 
 	/** Waits so many virtual milliseconds. False when the clock was reset, its owner was stopped, or `cancel` came. */
@@ -109,6 +110,14 @@ export class JumpClock {
 			}
 			await this.quiet();
 		} while (this.underWay > 0);
+	}
+
+	/** Resolves when nobody sleeps any more and nothing is under way. */
+	async drained(): Promise<void> {
+		do {
+			await this.idle();
+			await turn();
+		} while (this.sleepers.length > 0 || this.underWay > 0);
 	}
 
 	private happened(): void {

@@ -3,6 +3,8 @@ import type { IDataObject, INodeExecutionData, INodeParameters } from 'n8n-workf
 
 import {
 	contractCredits,
+	type AccountName,
+	type LinkPlan,
 	type PostEntry,
 	type SandboxTask,
 	type TaskPlan,
@@ -11,12 +13,16 @@ import {
 } from '../sandbox/server.cjs';
 import { NODE, type Callback, type Order, type Run } from '../support/engine.cjs';
 import {
+	accountOf,
+	FORMS,
+	hasTwoAccounts,
 	isStarting,
 	nameIn,
 	promptOf,
 	SETTINGS,
 	WRONG_DURATION,
 	type CallbackPlan,
+	type Fate,
 	type ItemPlan,
 	type Schedule,
 } from './schedule.cjs';
@@ -40,6 +46,8 @@ export interface Episode {
 	videos: Array<Met<VideoRead>>;
 	/** How many reads the book held at its end. */
 	readsUntil: number;
+	/** Virtual milliseconds since 1970. */
+	startedAt: number;
 	/** Virtual milliseconds. */
 	tookMs: number;
 	/** Everything logged from its start until nothing was under way any more. */
@@ -62,6 +70,8 @@ export interface Story {
 	callbacks: number;
 	/** How often an execution went on a second time from the same pause. */
 	resumedTwice: number;
+	/** Requests whose caller still waited for an answer when everything else had ended. */
+	leftOpen: number;
 }
 
 /** The price of every video here. */
@@ -80,28 +90,59 @@ const LONGEST_STORY_MS = 4 * 60 * 60_000;
 /** Rounds of pausing; more would be an endless loop. */
 const MOST_PAUSES = 8;
 
+/** Virtual seconds that a brief link lives. */
+const BRIEF_LINK_SECONDS = 20;
+
+function linkOf(link: Fate['link']): LinkPlan | undefined {
+	switch (link) {
+		case 'refusedOnce':
+			return { refusals: 1, status: 404 };
+		case 'brief':
+			return { seconds: BRIEF_LINK_SECONDS };
+		case 'dead':
+			return { seconds: BRIEF_LINK_SECONDS, isRenewed: false, status: 410 };
+		default:
+			return undefined;
+	}
+}
+
 /** What the sandbox makes of a request: the fate of its name, in the API's words. */
-function planOf(schedule: Schedule, order: VideoOrder, nth: number): TaskPlan {
+export function planOf(
+	schedule: Pick<Schedule, 'fates'>,
+	order: VideoOrder,
+	nth: number,
+): TaskPlan {
 	const name = nameIn(order.prompt);
-	const { ends, seconds } = name ? schedule.fates[name] : schedule.fates.apple;
+	const fate = name ? schedule.fates[name] : schedule.fates.apple;
+	const { ends, seconds, unknownSeconds, urlLateSeconds } = fate;
+	const form = fate.form ? FORMS[fate.form] : {};
+	const link = linkOf(fate.link);
 	const failed: TaskPlan['outcome'] = {
 		status: 'FAILED',
 		// An API that repeats the callback URL, which holds a token.
 		errorMessage: `Not accepted${order.callback_url ? ` (told ${order.callback_url})` : ''}`,
+		...form.failure,
 	};
+	const succeeded: TaskPlan['outcome'] = {
+		status: 'SUCCESS',
+		...(urlLateSeconds !== undefined && { urlAfterSeconds: urlLateSeconds }),
+		...(link && { link }),
+		...form.success,
+	};
+	const plan = { ...form.plan, ...(unknownSeconds !== undefined && { unknownSeconds }) };
 	switch (ends) {
 		case 'never':
-			return { seconds: Infinity };
+			return { ...plan, seconds: Infinity };
 		case 'failed':
-			return { seconds, outcome: failed };
+			return { ...plan, seconds, outcome: failed };
 		case 'failedOnce':
-			return nth === 1 ? { seconds, outcome: failed } : { seconds };
+			return { ...plan, seconds, outcome: nth === 1 ? failed : succeeded };
 		case 'noVideo':
-			return { seconds, outcome: { status: 'SUCCESS', response: 'empty' } };
+			return { ...plan, seconds, outcome: { status: 'SUCCESS', response: 'empty' } };
 		case 'expired':
-			return { seconds, outcome: { status: 'SUCCESS', videoStatus: 410 } };
+			return { ...plan, seconds, outcome: { status: 'SUCCESS', videoStatus: 410 } };
 		case 'ready':
-			return { seconds };
+			return { ...plan, seconds, outcome: succeeded };
 	}
 }
 
@@ -157,12 +198,13 @@ function parametersOf(schedule: Schedule): INodeParameters {
 }
 
 /** A task of an earlier workflow, started past the node. */
-async function earlierTask(stage: Stage, prompt: string): Promise<string> {
+async function earlierTask(stage: Stage, prompt: string, account: AccountName): Promise<string> {
 	const { sandbox } = stage;
+	const apiKey = account === 'other' ? sandbox.otherAccount.apiKey : sandbox.apiKey;
 	const answer = await fetch(`${sandbox.baseUrl}/generate`, {
 		method: 'POST',
 		headers: {
-			Authorization: `Bearer ${sandbox.apiKey}`,
+			Authorization: `Bearer ${apiKey}`,
 			'Content-Type': 'application/json',
 		},
 		body: JSON.stringify({ prompt, aspect_ratio: '9:16', resolution: '480p', duration: '4' }),
@@ -176,14 +218,14 @@ async function earlierTask(stage: Stage, prompt: string): Promise<string> {
 /** The task of each item that looks at one; items of the same name look at the same one. */
 async function tasksFor(stage: Stage, schedule: Schedule): Promise<string[]> {
 	const ids = new Map<string, string>();
-	const idOf = async ({ name, task }: ItemPlan): Promise<string> => {
+	const idOf = async ({ name, task, account = 'main' }: ItemPlan): Promise<string> => {
 		if (task === 'unknown') return `seed15unknown-${name}`;
-		if (task === 'foreign') return stage.sandbox.otherAccount.createTask();
-		return await earlierTask(stage, promptOf(schedule, name, 0));
+		const owner = (task === 'own') === (account === 'main') ? 'main' : 'other';
+		return await earlierTask(stage, promptOf(schedule, name, 0), owner);
 	};
 	const all: string[] = [];
 	for (const item of schedule.items) {
-		const key = `${item.name} ${item.task}`;
+		const key = `${item.name} ${item.task} ${item.account ?? 'main'}`;
 		const id = ids.get(key) ?? (await idOf(item));
 		ids.set(key, id);
 		all.push(item.isWrong ? '' : id);
@@ -192,11 +234,13 @@ async function tasksFor(stage: Stage, schedule: Schedule): Promise<string[]> {
 }
 
 function itemsOf(schedule: Schedule, taskIds: readonly string[]): INodeExecutionData[] {
+	const isTwo = hasTwoAccounts(schedule);
 	return schedule.items.map(({ name, isWrong }, row) => ({
 		json: {
 			row,
 			// The rest of the prompt is the node's expression.
 			prompt: `A film about ${name}`,
+			...(isTwo && { account: accountOf(schedule, row) }),
 			duration: isWrong ? WRONG_DURATION : SETTINGS.duration,
 			...(taskIds[row] !== undefined && { task_id: taskIds[row] }),
 		},
@@ -239,6 +283,7 @@ class Player {
 			earlierPosts: stage.book.posts.length,
 			callbacks: 0,
 			resumedTwice: 0,
+			leftOpen: 0,
 		};
 	}
 
@@ -268,6 +313,7 @@ class Player {
 
 	private async heal(): Promise<void> {
 		this.stage.sandbox.faults.clear();
+		this.stage.setCredential(hasTwoAccounts(this.schedule) ? 'byRow' : 'main');
 		if (this.isDown) await this.comeBack();
 	}
 
@@ -437,6 +483,7 @@ class Player {
 			reads: book.reads.slice(from.reads),
 			videos: book.videos.slice(from.videos),
 			readsUntil: book.reads.length,
+			startedAt,
 			tookMs,
 			logs: n8n.logs
 				.slice(from.logs)
@@ -460,6 +507,14 @@ export async function perform(stage: Stage, schedule: Schedule): Promise<Story> 
 			? []
 			: await tasksFor(stage, schedule);
 	if (schedule.affordable !== null) sandbox.ledger.balance = schedule.affordable * CREDITS;
+	if (schedule.otherAffordable !== null) {
+		sandbox.otherAccount.balance = schedule.otherAffordable * CREDITS;
+	}
+	sandbox.faults.limits.add(...schedule.limits);
+	stage.setCredential(
+		hasTwoAccounts(schedule) ? 'byRow' : 'main',
+		schedule.unreachable === null ? undefined : sandbox.unreachable[schedule.unreachable],
+	);
 	for (const { route, name, fault, times } of schedule.faults) {
 		sandbox.faults.on(route, fault, { times, ...(name !== null && { prompt: name }) });
 	}
@@ -475,5 +530,6 @@ export async function perform(stage: Stage, schedule: Schedule): Promise<Story> 
 		await player.comeBack();
 		await time.idle();
 	}
+	player.story.leftOpen = stage.openRequests();
 	return player.story;
 }

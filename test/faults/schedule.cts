@@ -1,5 +1,13 @@
 // What one schedule of the fault suite holds: items, settings, faults, Stop, callbacks, and what a person does afterwards.
-import type { Fault, Route } from '../sandbox/server.cjs';
+import type {
+	AccountName,
+	Fault,
+	Outcome,
+	RateLimit,
+	Route,
+	TaskPlan,
+	UnreachableKind,
+} from '../sandbox/server.cjs';
 
 /** Operations and, for Generate and Wait, its two ways to wait. */
 export const OPERATIONS = ['generate', 'poll', 'pause', 'status', 'wait', 'estimateCost'] as const;
@@ -15,11 +23,47 @@ export type Name = (typeof NAMES)[number];
 /** How the tasks of one name end. `failedOnce`: the first one fails, those after it succeed. */
 export const ENDS = ['ready', 'failed', 'failedOnce', 'never', 'noVideo', 'expired'] as const;
 
+/** How the links to a video behave. `refusedOnce`: at the first request; `brief`: dead 20 seconds after the reading that
+ * showed it, and renewed by each further one; `dead`: the same, and never renewed. */
+export const LINKS = ['lasting', 'refusedOnce', 'brief', 'dead'] as const;
+
 export interface Fate {
 	ends: (typeof ENDS)[number];
 	/** Virtual seconds until then. */
 	seconds: number;
+	/** For so many virtual seconds after its creation the API does not know the task. */
+	unknownSeconds?: number;
+	/** A success comes so many virtual seconds before its URL. */
+	urlLateSeconds?: number;
+	link?: (typeof LINKS)[number];
+	/** How its answers look, where the contract is silent. */
+	form?: keyof typeof FORMS;
 }
+
+/** Forms of a task's answers that a caller has to understand all the same. */
+export const FORMS: Readonly<
+	Record<string, { plan?: TaskPlan; success?: Partial<Outcome>; failure?: Partial<Outcome> }>
+> = {
+	'id as taskId': { plan: { idAs: 'taskId' } },
+	'id as id': { plan: { idAs: 'id' } },
+	'id as a large number': { plan: { idAs: 'number' } },
+	'id with spaces and a slash': { plan: { id: 'seed 15/of films+more' } },
+	'id with letters of the world': { plan: { id: 'seed15-ümlaut-視頻-🎬' } },
+	'id with braces': { plan: { id: 'seed15{braces}[brackets]' } },
+	'objects with a url': {
+		success: { responseAs: 'url-objects', word: 'succeed' },
+		failure: { reasonAs: 'message-object', word: 'failure' },
+	},
+	'a video_url beside the response': {
+		success: { responseAs: 'top-level-video-url', word: 'DONE' },
+		failure: { reasonAs: 'error', word: 'REJECTED' },
+	},
+	'an object with a video_url': {
+		success: { responseAs: 'video-url-object', word: 'finished' },
+		failure: { reasonAs: 'fail_reason', word: 'fail' },
+	},
+	'told at once': { plan: { answersEnd: true } },
+};
 
 export interface ItemPlan {
 	name: Name;
@@ -27,6 +71,8 @@ export interface ItemPlan {
 	isWrong: boolean;
 	/** Get Status and Wait for Video: whose task the item names. */
 	task: 'own' | 'foreign' | 'unknown';
+	/** Whose key the row's credential holds; `main` where there is one account. */
+	account?: AccountName;
 }
 
 export interface FaultPlan {
@@ -92,6 +138,12 @@ export interface Schedule {
 	maxVideos: number | null;
 	/** What the account can pay, in videos; null for plenty. */
 	affordable: number | null;
+	/** The same for the other account, where rows use two. */
+	otherAffordable: number | null;
+	/** Requests beyond them are answered with 429, by the virtual clock. */
+	limits: RateLimit[];
+	/** The base URL of the credential is one at which no request leaves; corrected when things heal. */
+	unreachable: UnreachableKind | null;
 	/** The workflow's own time limit in seconds; null for none. */
 	executionTimeout: number | null;
 	/** The API refuses connections until the clock has jumped so often. */
@@ -131,6 +183,9 @@ export const PLAIN: Schedule = {
 	batch: null,
 	maxVideos: null,
 	affordable: null,
+	otherAffordable: null,
+	limits: [],
+	unreachable: null,
 	executionTimeout: null,
 	downForJumps: 0,
 	stop: null,
@@ -161,4 +216,14 @@ export function promptOf(schedule: Schedule, name: Name, runIndex: number): stri
 
 export function nameIn(prompt: string): Name | undefined {
 	return NAMES.find((name) => prompt.includes(name));
+}
+
+/** Whose key the row of an item uses. */
+export function accountOf(schedule: Schedule, index: number): AccountName {
+	return schedule.items[index]?.account ?? 'main';
+}
+
+/** Whether rows of one run use two accounts. */
+export function hasTwoAccounts({ items }: Schedule): boolean {
+	return items.some(({ account }) => account === 'other');
 }

@@ -5,31 +5,22 @@ import { judge } from './judge.cjs';
 import { perform } from './perform.cjs';
 import { schedules } from './random.cjs';
 import type { Schedule } from './schedule.cjs';
+import { schedulesOf, seedsOf } from './seeds.cjs';
 import { openStage, type Stage } from './stage.cjs';
 import { complaint, Tally } from './tally.cjs';
 
 /** How many test files share the schedules. */
 export const SHARES = 2;
-const DEFAULT_SCHEDULES = 2_000;
-/** Milliseconds for one share, with the search for the simplest schedule that fails. */
+/** Milliseconds for one share at least, with the search for the simplest schedule that fails, and for each schedule. */
 const TIME_LIMIT_MS = 20 * 60_000;
+const MS_EACH = 500;
 
-/** A whole number from the environment. Throws when there is something else. */
-function numberFrom(name: string): number | undefined {
-	const text = process.env[name];
-	if (text === undefined || text === '') return undefined;
-	const number = Number(text);
-	if (!Number.isInteger(number)) throw new Error(`${name} must be a whole number, not "${text}"`);
-	return number;
-}
-
-/** Registers the test of one share, counted from 1. */
+/** Registers the tests of one share, counted from 1: one for each seed. */
 export function describeShare(share: number): void {
-	const seed = (numberFrom('SEED') ?? Date.now() % 2 ** 31) + share;
-	const all = numberFrom('SCHEDULES') ?? DEFAULT_SCHEDULES;
-	const numRuns = Math.ceil(all / SHARES);
+	const seeds = seedsOf();
+	const numRuns = Math.ceil(schedulesOf() / SHARES / seeds.length);
 	const path = process.env.SCHEDULE_PATH;
-	const tally = new Tally(`schedules ${share}`, numRuns);
+	const tally = new Tally(`schedules ${share}`, numRuns * seeds.length);
 	let stage: Stage;
 
 	beforeAll(async () => {
@@ -40,10 +31,10 @@ export function describeShare(share: number): void {
 		await stage.close();
 	});
 
-	it(
-		`${numRuns} random schedules keep the promise`,
-		async () => {
-			process.stdout.write(`faults, schedules ${share}: SEED=${seed - share}\n`);
+	it.each(seeds)(
+		`${numRuns} random schedules keep the promise, with SEED=%i`,
+		async (seed) => {
+			process.stdout.write(`faults, schedules ${share}: SEED=${seed}\n`);
 			let isShrinking = false;
 			const play = async (schedule: Schedule) => {
 				const story = await perform(stage, schedule);
@@ -55,18 +46,18 @@ export function describeShare(share: number): void {
 				throw new Error(complaint(story, verdict));
 			};
 			const found = await fc.check(fc.asyncProperty(schedules, play), {
-				seed,
+				seed: seed + share,
 				numRuns,
 				...(path && { path }),
 			});
 			if (!found.failed) return;
 			throw new Error(
 				[
-					`After ${found.numRuns} schedules; again with SEED=${seed - share}${found.counterexamplePath ? `, this one alone with SCHEDULE_PATH=${found.counterexamplePath}` : ''} -t "share ${share}"`,
+					`After ${found.numRuns} schedules; again with SEED=${seed}${found.counterexamplePath ? `, this one alone with SCHEDULE_PATH=${found.counterexamplePath}` : ''} -t "share ${share}"`,
 					found.errorInstance instanceof Error ? found.errorInstance.message : '',
 				].join('\n'),
 			);
 		},
-		TIME_LIMIT_MS,
+		Math.max(TIME_LIMIT_MS, numRuns * MS_EACH),
 	);
 }

@@ -1,5 +1,11 @@
 // What a caller could learn from each answer of the sandbox: the fault that struck decides, not what the node made of it.
-import type { Fault, PostEntry, SandboxTask, VideoRead } from '../sandbox/server.cjs';
+import {
+	ERRORS,
+	type Fault,
+	type PostEntry,
+	type SandboxTask,
+	type VideoRead,
+} from '../sandbox/server.cjs';
 import type { Met, MetRead } from './stage.cjs';
 
 /**
@@ -30,6 +36,7 @@ export function answerToPost({ entry, fault }: Met<PostEntry>): PostAnswer {
 	switch (fault?.kind) {
 		case undefined:
 		case 'delay':
+		case 'drip':
 		case 'task':
 			return accepted ? 'created' : 'refused';
 		case 'foreign-id':
@@ -55,31 +62,48 @@ export function endsBatch({ entry, fault }: Met<PostEntry>): boolean {
 }
 
 /** What a read shows of its task, or how it went wrong: for now, or for good, and then with which error code. */
-export type Look =
+export type Look = {
+	/** Virtual milliseconds since 1970. */
+	at: number;
+} & (
 	| {
 			kind: 'task';
 			state: 'running' | 'succeeded' | 'failed';
 			hasVideo: boolean;
 			credits: number | null;
 	  }
+	/** It is asked again, until the time is up. */
 	| { kind: 'trouble' }
-	/** A refusal of another shape than promised: the one or the other. */
+	/** 429: no failure, it is asked again, later. */
+	| { kind: 'limited' }
+	/** A refusal of another shape than promised: for now or for good. */
 	| { kind: 'odd' }
-	| { kind: 'final'; code: string };
+	| { kind: 'final'; code: string }
+);
 
-const SUCCESS_WORDS = ['SUCCESS', 'SUCCEEDED', 'COMPLETED'];
-const FAILURE_WORDS = ['FAILED', 'ERROR', 'CANCELLED', 'CANCELED', 'EXPIRED'];
+export const SUCCESS_WORDS: readonly string[] = [
+	'SUCCESS',
+	'SUCCEED',
+	'SUCCEEDED',
+	'COMPLETE',
+	'COMPLETED',
+	'DONE',
+	'FINISHED',
+];
+export const FAILURE_WORDS: readonly string[] = [
+	'FAIL',
+	'FAILED',
+	'FAILURE',
+	'ERROR',
+	'REJECTED',
+	'CANCELLED',
+	'CANCELED',
+	'EXPIRED',
+];
 /** Wrong shapes that leave a status readable: its task's id and code may be missing, but must not be wrong. */
 const READABLE_READS: readonly string[] = ['no-task-id', 'empty-task-id', 'no-code', 'code-string'];
 
-const TROUBLE: Look = { kind: 'trouble' };
-const final = (code: string): Look => ({ kind: 'final', code });
-
-function taskIn(
-	{ entry, hasEnded }: MetRead,
-	task: SandboxTask | undefined,
-	hidesVideo: boolean,
-): Look {
+function taskIn({ entry, at, hasEnded }: MetRead, task: SandboxTask | undefined): Look {
 	const word = (entry.shown ?? '').toUpperCase();
 	const state = SUCCESS_WORDS.includes(word)
 		? 'succeeded'
@@ -88,81 +112,96 @@ function taskIn(
 			: 'running';
 	const isSuccess = hasEnded && task?.outcome.status === 'SUCCESS';
 	return {
+		at,
 		kind: 'task',
 		state,
-		hasVideo:
-			state === 'succeeded' &&
-			isSuccess &&
-			!hidesVideo &&
-			(task.outcome.response ?? 'url') === 'url',
+		hasVideo: state === 'succeeded' && entry.showsVideo,
 		credits: hasEnded ? (isSuccess ? task.credits : 0) : null,
 	};
 }
 
-function refusedRead(status: number, isJson: boolean): Look {
-	if (status < 300 || status === 408 || status === 429 || status >= 500) return TROUBLE;
+/** `isPage`: the answer is a web page, which comes from a proxy and not from the API. */
+function refusedRead(at: number, status: number, isPage: boolean): Look {
+	const final = (code: string): Look => ({ at, kind: 'final', code });
+	if (status === 429) return { at, kind: 'limited' };
+	if (status < 300 || status === 408 || status >= 500) return { at, kind: 'trouble' };
 	if (status === 401) return final('invalid_api_key');
 	if (status === 402) return final('out_of_credits');
-	if (status === 404 && isJson) return final('task_not_found');
-	return final('contact_lost');
+	if (isPage) return { at, kind: status === 403 || status === 404 ? 'trouble' : 'odd' };
+	if (status === 404) return final('task_not_found');
+	if (status === 403) return final('contact_lost');
+	return { at, kind: 'odd' };
 }
 
 /** What one read of a task showed to its caller. */
 export function lookOf(read: MetRead, task: SandboxTask | undefined): Look {
-	const { entry, fault } = read;
+	const { entry, fault, at } = read;
 	const { answered } = entry;
-	if (answered === null) return TROUBLE;
+	const trouble: Look = { at, kind: 'trouble' };
+	if (answered === null) return trouble;
 	switch (fault?.kind) {
 		case undefined:
 		case 'delay':
-			return answered === 200 ? taskIn(read, task, false) : refusedRead(answered, true);
+		case 'drip':
 		case 'status-word':
-			return answered === 200 ? taskIn(read, task, false) : refusedRead(answered, true);
 		case 'no-video':
-			return answered === 200 ? taskIn(read, task, true) : refusedRead(answered, true);
+			return answered === 200 ? taskIn(read, task) : refusedRead(at, answered, false);
 		case 'failed':
 			return answered === 200
-				? { kind: 'task', state: 'failed', hasVideo: false, credits: 0 }
-				: refusedRead(answered, true);
+				? { at, kind: 'task', state: 'failed', hasVideo: false, credits: 0 }
+				: refusedRead(at, answered, false);
 		case 'wrong-shape':
-			if (task?.account.name !== 'main') return { kind: 'odd' };
-			if (entry.shown === null || !READABLE_READS.includes(fault.shape)) return TROUBLE;
-			return taskIn(read, task, false);
+			if (!task || task.account.name !== entry.account) return { at, kind: 'odd' };
+			if (entry.shown === null || !READABLE_READS.includes(fault.shape)) return trouble;
+			return taskIn(read, task);
 		case 'foreign-id':
-			return answered === 200 ? TROUBLE : refusedRead(answered, true);
+			return answered === 200 ? trouble : refusedRead(at, answered, false);
 		case 'error':
-			if (fault.code === 'INTERNAL_ERROR') return TROUBLE;
-			if (fault.code === 'INVALID_API_KEY') return final('invalid_api_key');
-			if (fault.code === 'INSUFFICIENT_CREDITS') return final('out_of_credits');
-			if (fault.code === 'TASK_NOT_FOUND' && fault.shape !== 'html') return final('task_not_found');
-			return final('contact_lost');
+			if (fault.code === 'INTERNAL_ERROR') return trouble;
+			return refusedRead(at, ERRORS[fault.code].status, fault.shape === 'html');
 		case 'html':
-			return refusedRead(answered, false);
+			return refusedRead(at, answered, true);
+		case 'firewall':
+			return { at, kind: 'odd' };
 		case 'invalid-json':
 		case 'empty-body':
-			return TROUBLE;
+			return trouble;
+		case 'redirect':
+			return { at, kind: 'final', code: 'contact_lost' };
 		default:
-			return refusedRead(answered, true);
+			return refusedRead(at, answered, false);
 	}
 }
 
 /** Real milliseconds without a byte that a download survives. */
 const SHORT_STALL_MS = 500;
+/** Bodies that are videos, whatever they are sent as. */
+const VIDEOS: readonly string[] = ['webm'];
+
+/** Whether a link was refused: it may be dead, and a new reading may give one that lives. */
+export function isRefusedLink({ entry }: Met<VideoRead>): boolean {
+	return entry.answered === 403 || entry.answered === 404 || entry.answered === 410;
+}
 
 /** Whether a download went wrong. What only looks odd, or comes late, is a video all the same. */
-export function isBrokenDownload(
-	{ fault }: Met<VideoRead>,
-	task: SandboxTask | undefined,
-): boolean {
-	if (task?.outcome.videoStatus !== undefined) return true;
+export function isBrokenDownload(video: Met<VideoRead>): boolean {
+	const { fault, entry } = video;
+	if (isRefusedLink(video)) return true;
 	switch (fault?.kind) {
+		case 'redirect':
+			return false;
 		case undefined:
 		case 'delay':
-		case 'redirect':
 		case 'content-type':
+		case 'no-content-type':
+		case 'encoded':
 		case 'no-content-length':
 		case 'video-bytes':
-			return false;
+			return entry.answered !== 200;
+		case 'video-body':
+			return !VIDEOS.includes(fault.body);
+		case 'drip':
+			return fault.ms === undefined;
 		case 'stall':
 			return fault.ms > SHORT_STALL_MS;
 		default:

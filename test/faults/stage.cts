@@ -23,11 +23,15 @@ import { JumpClock } from './jumpClock.cjs';
 /** Bytes of every video. */
 export const VIDEO_BYTES = 2_000;
 export const CREDENTIAL = 'Main account';
+/** Tells the requests apart, for the clock. */
+const NTH_HEADER = 'x-nth-request';
 
 /** A request, and the fault that it met. */
 export interface Met<T> {
 	entry: T;
 	fault: Fault | null;
+	/** Virtual milliseconds since 1970. */
+	at: number;
 }
 
 /** A read of a task, and whether that task had ended by then. */
@@ -55,21 +59,46 @@ export interface Stage {
 	onJump: () => void;
 	/** Virtual milliseconds since 1970 at which a running task will end; Infinity for never. */
 	endOf: (task: SandboxTask) => number;
+	/** Which account the node's credential gives, and where: by the row of the item, or always the main one. */
+	setCredential: (account: 'byRow' | 'main', baseUrl?: string) => void;
+	/** Requests that nobody answers and whose caller still waits. */
+	openRequests: () => number;
 	/** Back to the beginning. */
 	reset: () => void;
 	close: () => Promise<void>;
 }
 
+/** What watches n8n's requests. */
+interface Watch {
+	/** A request that is never answered is not waited for: its caller has to end it when its own time is up. */
+	park: (headers: Readonly<Record<string, string>>) => void;
+	/** Parked requests whose caller still waits. */
+	parked: () => number;
+	/** Ends the watch. */
+	end: () => void;
+}
+
 /** Lets the clock wait for every HTTP request of n8n's, a streamed body included. */
-function watchRequests(time: JumpClock): () => void {
+function watchRequests(time: JumpClock): Watch {
 	const network = createRequire(requireAsCore.resolve('@n8n/backend-network'));
 	const axios: AxiosStatic = network('axios');
-	const watch = axios.interceptors.request.use((config) => {
+	const ends = new Map<string, () => void>();
+	const parked = new Set<string>();
+	let count = 0;
+	const interceptor = axios.interceptors.request.use((config) => {
 		const send = axios.getAdapter(config.adapter);
+		const nth = String((count += 1));
+		config.headers.set(NTH_HEADER, nth);
 		return {
 			...config,
 			adapter: async (given) => {
-				const end = time.begin();
+				const over = time.begin();
+				ends.set(nth, over);
+				const end = () => {
+					ends.delete(nth);
+					parked.delete(nth);
+					over();
+				};
 				try {
 					const answer = await send(given);
 					const body: unknown = answer.data;
@@ -83,7 +112,28 @@ function watchRequests(time: JumpClock): () => void {
 			},
 		};
 	});
-	return () => axios.interceptors.request.eject(watch);
+	return {
+		park: (headers) => {
+			const nth = headers[NTH_HEADER];
+			if (!nth || !ends.has(nth)) return;
+			parked.add(nth);
+			ends.get(nth)?.();
+		},
+		parked: () => parked.size,
+		end: () => axios.interceptors.request.eject(interceptor),
+	};
+}
+
+/** Whether a fault leaves its caller waiting for ever. */
+function isEndless(fault: Fault | null): boolean {
+	switch (fault?.kind) {
+		case 'hang':
+		case 'accept-then-hang':
+		case 'drip':
+			return fault.ms === undefined;
+		default:
+			return false;
+	}
 }
 
 interface Container {
@@ -117,10 +167,17 @@ export async function openStage(): Promise<Stage> {
 		callbacks: { never: true },
 	});
 	const n8n = await startEngine();
-	n8n.credentials.set(CREDENTIAL, { apiKey: sandbox.apiKey, baseUrl: sandbox.baseUrl });
+	// The keys stand in the credential and not in the rows, where they would be seen.
+	const byRow = `={{ $('Start').all()[$itemIndex].json.account === 'other' ? '${sandbox.otherAccount.apiKey}' : '${sandbox.apiKey}' }}`;
+	const setCredential: Stage['setCredential'] = (account, baseUrl = sandbox.baseUrl) => {
+		const apiKey = account === 'byRow' ? byRow : sandbox.apiKey;
+		n8n.credentials.set(CREDENTIAL, { apiKey, baseUrl });
+	};
 	jest.spyOn(clock, 'realClock').mockImplementation((signal) => time.clock(signal));
 	watchFiles(time);
-	const unwatch = watchRequests(time);
+	const watch = watchRequests(time);
+	sandbox.tasks.now = () => time.now();
+	sandbox.faults.limits.now = () => time.now();
 
 	const book: Book = { posts: [], reads: [], videos: [] };
 	const made = new Map<SandboxTask, number>();
@@ -136,18 +193,22 @@ export async function openStage(): Promise<Stage> {
 		onRequest: () => undefined,
 		onJump: () => undefined,
 		endOf,
+		setCredential,
+		openRequests: () => watch.parked(),
 		reset: () => {
 			stage.planOf = () => ({});
 			stage.onRequest = () => undefined;
 			stage.onJump = () => undefined;
 			time.reset();
+			sandbox.cutHanging();
 			sandbox.reset();
+			setCredential('main');
 			made.clear();
 			for (const list of [book.posts, book.reads, book.videos]) list.length = 0;
 			n8n.logs.length = 0;
 		},
 		close: async () => {
-			unwatch();
+			watch.end();
 			await sandbox.close();
 			await n8n.close();
 		},
@@ -175,12 +236,15 @@ export async function openStage(): Promise<Stage> {
 		const fault = take(route, target);
 		const post = ledger.posts().at(-1);
 		const [read, video] = [ledger.statusEntries.at(-1), ledger.videoEntries.at(-1)];
-		if (route === 'generate' && post) book.posts.push({ entry: post, fault });
+		const at = time.now();
+		if (route === 'generate' && post) book.posts.push({ entry: post, fault, at });
 		if (route === 'status' && read) {
 			const hasEnded = tasks.get(read.taskId ?? '')?.ended ?? false;
-			book.reads.push({ entry: read, fault, hasEnded });
+			book.reads.push({ entry: read, fault, at, hasEnded });
 		}
-		if (route === 'video' && video) book.videos.push({ entry: video, fault });
+		if (route === 'video' && video) book.videos.push({ entry: video, fault, at });
+		const entry = { generate: post, status: read, video }[route];
+		if (entry && isEndless(fault)) watch.park(entry.headers);
 		stage.onRequest(route);
 		return fault;
 	};

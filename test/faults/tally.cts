@@ -62,7 +62,11 @@ export class Tally {
 	) {}
 
 	/** Counts one schedule that was played and judged, and tells now and then how far it is. */
-	add(stage: Stage, story: Story, { violations, ids }: Verdict): void {
+	add(
+		stage: Stage,
+		story: Pick<Story, 'episodes' | 'earlierPosts' | 'callbacks'>,
+		{ violations, ids }: Verdict,
+	): void {
 		const { counts } = this;
 		const { sandbox, book } = stage;
 		const { episodes } = story;
@@ -72,7 +76,10 @@ export class Tally {
 			counts.faults[kind] = (counts.faults[kind] ?? 0) + 1;
 		}
 		counts.posts += book.posts.length - story.earlierPosts;
-		const charges = sandbox.ledger.charges().slice(story.earlierPosts);
+		const charges = book.posts
+			.slice(story.earlierPosts)
+			.map(({ entry }) => entry)
+			.filter(({ accepted }) => accepted);
 		counts.charges += charges.length;
 		counts.refunds += charges.filter(({ refunded }) => refunded > 0).length;
 		counts.runs += of('start');
@@ -107,7 +114,12 @@ export class Tally {
 }
 
 /** One line per violation, and the schedule as it can be given to `perform`. */
-export function complaint(story: Story, { violations }: Verdict): string {
+export function complaint(story: Story, verdict: Verdict): string {
+	return complaintOf(story.schedule, verdict);
+}
+
+/** One line per violation, and what was played. */
+export function complaintOf(played: unknown, { violations }: Verdict): string {
 	const lines = violations.map(({ rule, text }) => `${rule}: ${text}`);
-	return `${lines.join('\n')}\n${JSON.stringify(story.schedule)}`;
+	return `${lines.join('\n')}\n${JSON.stringify(played)}`;
 }

@@ -16,6 +16,8 @@ const DELAY_MS = 8;
 /** Real milliseconds between two bytes of an answer that drips, and how long it does. */
 const DRIP_EVERY_MS = 2;
 const DRIP_MS = 8;
+/** Often enough that a limit of silence never ends it. */
+const ENDLESS_DRIP_MS = 20;
 
 /** The shapes of an error that differ in how its cause has to be read: from a word, a number, or the HTTP status alone. */
 const SHAPES: readonly ErrorShape[] = [
@@ -116,9 +118,13 @@ export const FAULTS: Readonly<Record<Route, readonly Fault[]>> = {
 	],
 };
 
-/** Connections that are never cut: the node's own time limits have to end them. Few, because those are real. */
+/** Connections that are never cut: the node's own time limits have to end them. */
 export const ENDLESS: Readonly<Partial<Record<Route, readonly Fault[]>>> = {
-	generate: [{ kind: 'hang' }, { kind: 'accept-then-hang' }],
-	status: [{ kind: 'hang' }],
-	video: [{ kind: 'stall', ms: 2_000 }],
+	generate: [
+		{ kind: 'hang' },
+		{ kind: 'accept-then-hang' },
+		{ kind: 'drip', everyMs: ENDLESS_DRIP_MS },
+	],
+	status: [{ kind: 'hang' }, { kind: 'drip', everyMs: ENDLESS_DRIP_MS }],
+	video: [{ kind: 'hang' }, { kind: 'drip', everyMs: ENDLESS_DRIP_MS }],
 };

@@ -49,7 +49,7 @@ export function addApi(app: FastifyInstance, state: SandboxState): void {
 		const ending = endingOf(fault, sceneOf(state, request, proceed));
 		entry.answered = statusOf(ending);
 		state.log(lineOfPost(entry));
-		await finishWith(ending, reply);
+		await finishWith(ending, reply, state.hanging);
 		state.ledger.changed();
 		if (created) state.callbacks.started(created);
 		return reply;
@@ -70,6 +70,7 @@ export function addApi(app: FastifyInstance, state: SandboxState): void {
 			headers: safeHeaders(state, request),
 			taskId,
 			shown: null,
+			showsVideo: false,
 			breaches,
 			fault: null,
 			answered: null,
@@ -94,10 +95,11 @@ export function addApi(app: FastifyInstance, state: SandboxState): void {
 		const ending = endingOf(fault, sceneOf(state, request, proceed));
 		read.answered = statusOf(ending);
 		read.shown = shownIn(ending);
+		read.showsVideo = bodyOf(ending)?.includes('/videos/') ?? false;
 		state.log(
 			`GET  /v1/status    ${taskId ?? 'without a task_id'}: ${read.shown ?? read.answered ?? read.fault}`,
 		);
-		await finishWith(ending, reply);
+		await finishWith(ending, reply, state.hanging);
 		state.ledger.changed();
 		return reply;
 	});
@@ -128,6 +130,7 @@ function sceneOf(
 	return {
 		proceed,
 		elsewhere: `${state.elsewhere()}${request.url}`,
+		now: state.faults.limits.now(),
 		foreignTaskId: state.foreignTaskId,
 	};
 }
@@ -142,8 +145,13 @@ function statusOf(ending: Ending): number | null {
 	return 'status' in ending ? ending.status : null;
 }
 
+function bodyOf(ending: Ending): string | null {
+	if ('drip' in ending) return ending.drip.body;
+	return 'body' in ending ? ending.body : null;
+}
+
 function shownIn(ending: Ending): string | null {
-	const body = 'drip' in ending ? ending.drip.body : 'body' in ending ? ending.body : null;
+	const body = bodyOf(ending);
 	if (body === null) return null;
 	try {
 		const envelope: unknown = JSON.parse(body);

@@ -423,6 +423,8 @@ export interface FaultScene {
 	proceed: (plan?: TaskPlan) => Answer;
 	/** Where a redirect leads. */
 	elsewhere: string;
+	/** Milliseconds since 1970, from which a date in `Retry-After` is reckoned. */
+	now: number;
 	/** A task of another account. */
 	foreignTaskId: () => string;
 }
@@ -455,7 +457,7 @@ export function endingOf(fault: Fault | null, scene: FaultScene): Ending {
 		case 'firewall':
 		case 'server-error':
 		case 'redirect':
-			return refusalOf(fault, scene.elsewhere);
+			return refusalOf(fault, scene.elsewhere, scene.now);
 		case 'error':
 			accepted(fault.accept, false);
 			return errorAnswer(fault.code, fault.shape);
@@ -507,6 +509,7 @@ export function refusalOf(
 		{ kind: 'refuse-with' | 'rate-limit' | 'firewall' | 'server-error' | 'redirect' }
 	>,
 	elsewhere: string,
+	now: number,
 ): Answer {
 	switch (fault.kind) {
 		case 'refuse-with':
@@ -519,7 +522,7 @@ export function refusalOf(
 				{ code: 429, message: 'Too many requests' },
 				fault.retryAfter === undefined
 					? {}
-					: { 'retry-after': retryAfterHeader(fault.retryAfter, fault.as ?? 'seconds') },
+					: { 'retry-after': retryAfterHeader(fault.retryAfter, fault.as ?? 'seconds', now) },
 			);
 		case 'firewall':
 			return {
@@ -539,9 +542,9 @@ export function refusalOf(
 }
 
 /** An HTTP date has no fractions of a second, so it is rounded up: never earlier than asked for. */
-function retryAfterHeader(seconds: number, as: 'seconds' | 'date'): string {
+function retryAfterHeader(seconds: number, as: 'seconds' | 'date', now: number): string {
 	if (as === 'seconds') return String(seconds);
-	return new Date(Math.ceil((Date.now() + seconds * 1000) / 1000) * 1000).toUTCString();
+	return new Date(Math.ceil((now + seconds * 1000) / 1000) * 1000).toUTCString();
 }
 
 function serverError(status: number, html: boolean): Answer {

@@ -45,6 +45,8 @@ export interface StatusRead {
 	taskId: string | null;
 	/** The status word that was shown; null when none was. */
 	shown: string | null;
+	/** The answer held the URL of a video. */
+	showsVideo: boolean;
 	breaches: string[];
 	fault: string | null;
 	answered: number | null;

@@ -99,6 +99,8 @@ export interface Sandbox {
 	videoBytes: number | null;
 	/** Ends a task now. Throws when there is no such running task. */
 	finish: (taskId: string, outcome?: Outcome) => void;
+	/** Cuts the connections of all answers that hang or drip; gives how many callers were still waiting. */
+	cutHanging: () => number;
 	/** Back to the beginning: no tasks, empty books, no faults, full balance. */
 	reset: () => void;
 	/** Stops listening and cuts all connections, so that callers are refused. */
@@ -157,6 +159,7 @@ export async function startSandbox(options: SandboxOptions = {}): Promise<Sandbo
 		origin: () => origin,
 		elsewhere: () => secondOrigin,
 		foreignTaskId: () => createTask(accounts.other).id,
+		hanging: new Set(),
 		log: options.log ?? (() => undefined),
 	};
 
@@ -186,6 +189,13 @@ export async function startSandbox(options: SandboxOptions = {}): Promise<Sandbo
 		requests.length = 0;
 		accounts.main.balance = credits;
 		accounts.other.balance = otherCredits;
+	};
+
+	const cutHanging = () => {
+		const waiting = [...state.hanging].filter(({ destroyed }) => !destroyed);
+		for (const answer of waiting) answer.socket?.resetAndDestroy();
+		state.hanging.clear();
+		return waiting.length;
 	};
 
 	addApi(app, state);
@@ -291,6 +301,7 @@ export async function startSandbox(options: SandboxOptions = {}): Promise<Sandbo
 			state.videoBytes = bytes;
 		},
 		finish: (taskId, outcome) => void state.tasks.finish(taskId, outcome),
+		cutHanging,
 		reset,
 		goDown: async () => {
 			if (down) return;

@@ -1,5 +1,6 @@
 // What the sandbox's routes share: its accounts, books, tasks, faults and settings.
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { ServerResponse } from 'node:http';
 
 import { pause, type Callbacks } from './callbacks.cjs';
 import type { Answer, ErrorShape } from './contract.cjs';
@@ -26,6 +27,8 @@ export interface SandboxState {
 	elsewhere: () => string;
 	/** Starts a task of the other account and gives its id. */
 	foreignTaskId: () => string;
+	/** Answers that do not come: hanging, and dripping ones. */
+	hanging: Set<ServerResponse>;
 	/** Gets one line for each thing that happened. */
 	log: (line: string) => void;
 }
@@ -67,18 +70,24 @@ function hideStrangeKey(authorization: string): string {
 }
 
 /** Sends an answer, cuts the connection, or leaves the caller waiting. Gives the HTTP status, or null without one. */
-export async function finishWith(ending: Ending, reply: FastifyReply): Promise<number | null> {
+export async function finishWith(
+	ending: Ending,
+	reply: FastifyReply,
+	hanging: Set<ServerResponse>,
+): Promise<number | null> {
 	if ('reset' in ending) {
 		reply.hijack();
 		reply.raw.socket?.resetAndDestroy();
 		return null;
 	}
 	if ('drip' in ending) {
+		hanging.add(reply.raw);
 		drip(ending, reply);
 		return ending.ms === undefined ? null : ending.drip.status;
 	}
 	if ('hang' in ending) {
 		reply.hijack();
+		hanging.add(reply.raw);
 		const { socket } = reply.raw;
 		if (ending.ms !== undefined) void pause(ending.ms).then(() => socket?.resetAndDestroy());
 		return null;

@@ -41,18 +41,19 @@ export function addVideos(app: FastifyInstance, state: SandboxState, withFaults:
 		if (fault?.kind === 'delay') await pause(fault.ms);
 		const refusal = refusalOfVideo(state, request, fault);
 		if (refusal) {
-			read.answered = await finishWith(refusal, reply);
+			read.answered = await finishWith(refusal, reply, state.hanging);
 		} else if (!task?.ended || task.outcome.status !== 'SUCCESS') {
-			read.answered = await finishWith(htmlAnswer(404, 'Not Found'), reply);
+			read.answered = await finishWith(htmlAnswer(404, 'Not Found'), reply, state.hanging);
 		} else {
 			const gone =
 				task.outcome.videoStatus ??
 				state.tasks.refusalOfLink(task, link === null ? null : Number(link));
 			if (gone !== null) {
-				read.answered = await finishWith(htmlAnswer(gone, 'Gone'), reply);
+				read.answered = await finishWith(htmlAnswer(gone, 'Gone'), reply, state.hanging);
 				return reply;
 			}
 			const body = await bodyFor(state, fault, () => clipFor(task.order));
+			if (fault?.kind === 'drip') state.hanging.add(reply.raw);
 			await stream(reply, body, fault, read);
 		}
 		state.log(`GET  /videos        ${taskId}: ${read.answered ?? read.fault}, ${read.bytes} bytes`);
@@ -68,7 +69,7 @@ function refusalOfVideo(state: SandboxState, request: FastifyRequest, fault: Fau
 		case 'firewall':
 		case 'server-error':
 		case 'redirect':
-			return refusalOf(fault, `${state.elsewhere()}${request.url}`);
+			return refusalOf(fault, `${state.elsewhere()}${request.url}`, state.faults.limits.now());
 		case 'html':
 			return htmlAnswer(fault.status);
 		case 'empty-body': {

@@ -90,6 +90,8 @@ export interface Order {
 	after?: 'breaks';
 	/** How often the Seedance node runs, in a loop with itself. Default 1. */
 	rounds?: number;
+	/** An agent in the place of the node makes these calls of it as its tool, all at once. */
+	toolCalls?: ToolCall[];
 	/** The loop is one of n8n's Loop Over Items, by its type. */
 	loopsOverItems?: boolean;
 }
@@ -254,12 +256,73 @@ class Rounds implements INodeType {
 	}
 }
 
+/** A call of a tool, as a model asks for it. */
+export interface ToolCall {
+	/** What the model fills in: `$fromAI('prompt')` and the like. */
+	values: Record<string, string>;
+	/** Turns of the event loop that pass before it. */
+	after: number;
+}
+
+/** What one call of a tool gave: its answer as n8n hands it to a model, or its error. */
+export type ToolAnswer = { answer: unknown } | { error: string };
+
+interface CallableTool {
+	invoke: (values: Record<string, string>) => Promise<unknown>;
+}
+
+function isToolList(value: unknown): value is CallableTool[] {
+	return Array.isArray(value) && value.length > 0 && value.every((tool) => 'invoke' in tool);
+}
+
+/** Calls the Seedance node as its tool, all calls of one answer at once, as an agent of n8n does. */
+class AgentOfTests implements INodeType {
+	description: INodeTypeDescription = {
+		...description('agent'),
+		inputs: [NodeConnectionTypes.Main, { type: NodeConnectionTypes.AiTool }],
+		properties: [
+			{ displayName: 'Calls', name: 'calls', type: 'json', default: '[]', noDataExpression: true },
+		],
+	};
+
+	async execute(this: IExecuteFunctions): Promise<INodeExecutionData[][]> {
+		const tools = await this.getInputConnectionData(NodeConnectionTypes.AiTool, 0);
+		if (!isToolList(tools)) throw new Error('The agent has no tool');
+		const calls: ToolCall[] = JSON.parse(String(this.getNodeParameter('calls', 0)));
+		const answers = await Promise.all(
+			calls.map(async ({ values, after }): Promise<IDataObject> => {
+				for (let turns = 0; turns < after; turns += 1) await nextTurn();
+				try {
+					const answer = await tools[0].invoke(values);
+					return { answer: JSON.parse(String(answer)) };
+				} catch (error) {
+					return { error: error instanceof Error ? error.message : String(error) };
+				}
+			}),
+		);
+		return [answers.map((json) => ({ json }))];
+	}
+}
+
+async function nextTurn(): Promise<void> {
+	await new Promise<void>((resolve) => setImmediate(resolve));
+}
+
+/** The node as n8n hands it to an agent: its output leads to a model. */
+function asAgentTool(node: Seedance): INodeType {
+	const toolDescription = { ...node.description, outputs: [NodeConnectionTypes.AiTool] };
+	return Object.create(node, { description: { value: toolDescription } });
+}
+
+const AGENT_TOOL = 'n8n-nodes-seedance.agentSeedanceTool';
 const LOOP_OVER_ITEMS = 'n8n-nodes-base.splitInBatches';
 
 const NODE_TYPES: Readonly<Record<string, INodeType>> = {
 	[SEEDANCE]: new Seedance(),
 	[SEEDANCE_TOOL]: new Seedance(),
 	[SEEDANCE_TRIGGER]: new SeedanceTrigger(),
+	[AGENT_TOOL]: asAgentTool(new Seedance()),
+	'test.agent': new AgentOfTests(),
 	'test.passThrough': new PassThrough(),
 	'test.breaksOnce': new BreaksOnce(),
 	'test.rounds': new Rounds(),
@@ -419,9 +482,13 @@ function nodesOf(order: Order): INode[] {
 		...more,
 	});
 	const credential = order.credential === undefined ? 'Main account' : order.credential;
+	const { toolCalls } = order;
 	return [
 		node('Start', 'test.passThrough'),
-		node(NODE, SEEDANCE, {
+		...(toolCalls
+			? [node('Agent', 'test.agent', { parameters: { calls: JSON.stringify(toolCalls) } })]
+			: []),
+		node(NODE, toolCalls ? AGENT_TOOL : SEEDANCE, {
 			parameters: { resource: 'video', ...order.parameters },
 			...(credential !== null && {
 				credentials: { seedanceApi: { id: credential, name: credential } },
@@ -437,6 +504,7 @@ function nodesOf(order: Order): INode[] {
 	];
 }
 
+const toAgent = [{ node: 'Agent', type: NodeConnectionTypes.AiTool, index: 0 }];
 const to = (node: string) => [{ node, type: NodeConnectionTypes.Main, index: 0 }];
 
 function workflowOf(order: Order): Workflow {
@@ -445,12 +513,14 @@ function workflowOf(order: Order): Workflow {
 		id: WORKFLOW_ID,
 		name: 'A workflow under test',
 		nodes: nodesOf(order),
-		connections: {
-			Start: { main: [to(NODE)] },
-			[NODE]: { main: hasErrorOutput ? [to('Rounds'), to('Failed')] : [to('Rounds')] },
-			Rounds: { main: [to(NODE), to('Between')] },
-			Between: { main: [to('After')] },
-		},
+		connections: order.toolCalls
+			? { Start: { main: [to('Agent')] }, [NODE]: { ai_tool: [toAgent] } }
+			: {
+					Start: { main: [to(NODE)] },
+					[NODE]: { main: hasErrorOutput ? [to('Rounds'), to('Failed')] : [to('Rounds')] },
+					Rounds: { main: [to(NODE), to('Between')] },
+					Between: { main: [to('After')] },
+				},
 		active: false,
 		nodeTypes,
 		settings: { executionOrder: 'v1', ...order.settings },
