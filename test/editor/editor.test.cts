@@ -434,7 +434,7 @@ describe('an error', () => {
 		await openSeedance(person);
 		await person.execute();
 		expect(await errorOf(person)).toMatch(
-			/^Your Seedance account does not have enough credits\. \| Add credits at seedanceapi\.org, then run it again\..* No credits were spent\.$/,
+			/^Your Seedance account does not have enough credits\. \| Add credits at seedanceapi\.org\..* No credits were spent\.$/,
 		);
 		await person.picture('no-credits', person.fields(), person.output());
 	});
@@ -479,6 +479,44 @@ describe('an error', () => {
 		expect(text).toMatch(/^The video could not be generated \(task \S+\): .+ \| Change the prompt/);
 		expect(text).toContain(`Task ID: ${id}.`);
 		expect(text).toMatch(/No credits were spent\.$/);
+	});
+});
+
+describe('a run that is refused', () => {
+	sees('has one problem per line, with foreign signs as they are', async (person) => {
+		await openSeedance(person, {
+			prompt: 'A boat',
+			aspectRatio: '={{ "<b>wide</b>" }}',
+			resolution: '={{ "4K & more" }}',
+			duration: '={{ 7 }}',
+		});
+		await person.execute();
+		const message = person.output().getByTestId('node-error-message');
+		await message.waitFor({ timeout: 30_000 });
+		expect(await message.innerText()).toBe('3 values cannot be used.');
+		const description = await person.output().getByTestId('node-error-description').innerText();
+		const lines = description.split('\n').filter(Boolean);
+		expect(lines[0]).toMatch(/^Aspect Ratio "<b>wide<\/b>"/);
+		expect(lines[1]).toMatch(/^Resolution "4K & more"/);
+		expect(lines[2]).toMatch(/^Duration "7"/);
+		expect(lines.at(-1)).toMatch(/No credits were spent\.$/);
+		expect(world().sandbox.ledger.posts()).toEqual([]);
+	});
+
+	sees('by Maximum Credits per Run says so above an output that looks good', async (person) => {
+		await person.openWorkflow(
+			await workflowWith(
+				{ prompt: PROMPT, options: { maxCredits: 5 } },
+				{ onError: 'continueErrorOutput' },
+			),
+		);
+		await person.openNode('Seedance');
+		await person.execute();
+		await expectSoon(
+			async () => (await person.hints()).some((hint) => hint.includes('Maximum Credits per Run')),
+			true,
+		);
+		expect(world().sandbox.ledger.posts()).toEqual([]);
 	});
 });
 
