@@ -130,7 +130,7 @@ const REASON_NAMES = [
 	'message',
 	'msg',
 ] as const;
-const REASON_DEPTH = 3;
+const REASON_DEPTH = 5;
 
 /** Words that say only that there was an error, or that there was none: codes, and the `message` of a good envelope. */
 const isVague = (text: string) =>

@@ -263,7 +263,7 @@ function rateLimited(perSecond: number, readyAfterMs: number, retryAfter?: strin
 		allowed = allowed.filter((at) => at > ms - SECOND);
 		if (allowed.length >= perSecond) {
 			seen.limited++;
-			const headers = retryAfter === undefined ? {} : { 'retry-after': retryAfter };
+			const headers = retryAfter === undefined ? undefined : { 'retry-after': retryAfter };
 			return { statusCode: 429, headers, body: '{"code":429}' };
 		}
 		allowed.push(ms);
