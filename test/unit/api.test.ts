@@ -1172,5 +1172,6 @@ describe('the account of an item', () => {
 		const account = await getAccount(context);
 		expect(account).toMatchObject({ problem: expect.stringContaining(problem) });
 		expect(JSON.stringify(account)).not.toContain('sk-');
+		if (problem === 'base URL') expect(JSON.stringify(account)).toContain(BASE);
 	});
 });
