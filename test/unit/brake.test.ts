@@ -248,7 +248,7 @@ function runAgainst(
 	const accountOf = (name: string): Account => ({
 		apiKey: `sk-${name}`,
 		baseUrl: 'https://seedanceapi.org/v1',
-		isLocal: false,
+		reach: 'internet',
 		decrypted: {},
 	});
 	return { clock, run, accountOf, startedAt };

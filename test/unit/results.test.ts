@@ -24,7 +24,7 @@ const NODE: INode = {
 	parameters: {},
 };
 const VIDEO = 'https://cdn.example.com/v.mp4';
-const RAW: Output = { simplify: false };
+const RAW: Output = { simplify: false, includeInput: false };
 
 function taskOf(taskId: string, data: object) {
 	const task = readTask(taskId, { status: 'IN_PROGRESS', ...data }, '');
