@@ -36,7 +36,8 @@ function customDataOf(context: IExecuteFunctions): CustomData | undefined {
 
 /** The list with one more ID at its end; the oldest give way where they do not all fit. */
 function withNewest(list: string, taskId: string): string {
-	let shown = taskId.slice(0, VALUE_MAX_LENGTH - MORE.length);
+	// Not half of a character that is two for JavaScript.
+	let shown = taskId.slice(0, VALUE_MAX_LENGTH - MORE.length).replace(/[\ud800-\udbff]$/, '');
 	for (const id of list.replace(MORE, '').split(', ').filter(Boolean).reverse()) {
 		if (MORE.length + id.length + 2 + shown.length > VALUE_MAX_LENGTH) break;
 		shown = `${id}, ${shown}`;

@@ -49,10 +49,16 @@ export function runOf(context: IExecuteFunctions, clock: Clock): Run {
 		brakes.set(key, brake);
 		return brake;
 	};
-	const readInTurn = async (account: Account, taskId: string, deadline: number): Promise<Read> => {
+	/** Undefined when the deadline came before there was room for it. */
+	const readInTurn = async (
+		account: Account,
+		taskId: string,
+		deadline: number,
+	): Promise<Read | undefined> => {
 		const { pending } = await inTurn(async () => {
 			const left = deadline - clock.now();
-			const read = getTask(context, account, taskId, clock, Math.max(left, 1));
+			if (left <= 0) return { pending: undefined };
+			const read = getTask(context, account, taskId, clock, left);
 			await within(read, READ_HOLDS_MS, clock);
 			// In an object, because a promise alone would be waited for, and hold the place.
 			return { pending: read };
@@ -76,6 +82,7 @@ export function runOf(context: IExecuteFunctions, clock: Clock): Run {
 			while (await brake.turn(deadline)) {
 				const sentAt = clock.now();
 				const read = await readInTurn(account, taskId, deadline);
+				if (!read) break;
 				const isLimited = read.outcome === 'transient' && read.failure.cause === 'rate_limited';
 				if (!isLimited) {
 					const isAnswer = read.outcome !== 'transient' || read.failure.httpStatus !== undefined;

@@ -7,7 +7,7 @@
  * - a refused key or an empty account ends the rows of that account, and of no other;
  * - with On Error = Stop nothing is sent when one item is wrong, and no POST follows one that failed.
  */
-import { createTask, getTaskPatiently, CREDENTIAL_TYPE } from '../shared/api';
+import { createTask, CREDENTIAL_TYPE, getTaskPatiently, LEAST_POST_MS } from '../shared/api';
 import {
 	maybeCreated,
 	notCreated,
@@ -29,8 +29,6 @@ import { accountKey, type Run } from './run';
 
 /** Milliseconds that sending gets in any case, however short the Timeout is. */
 const SENDING_MS = 60_000;
-/** Milliseconds that have to be left for a POST, so that its answer can still be read. */
-const LEAST_POST_MS = 1_000;
 
 export interface Submitted {
 	/** Tasks that exist: created now, or remembered from an earlier try. */

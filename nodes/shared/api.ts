@@ -20,7 +20,15 @@ import type {
 import { RETRY_AFTER_MAX_MS, type Brake } from './brake';
 import { within, type Clock } from './clock';
 import { readCredential, type CredentialFlaw } from './credential';
-import { dataOf, failureOf, isSuccess, parseBody, taskIdOf, type HttpResponse } from './envelope';
+import {
+	dataOf,
+	failureOf,
+	isSuccess,
+	parseBody,
+	reasonOfAnswer,
+	taskIdOf,
+	type HttpResponse,
+} from './envelope';
 import type { CallFailure } from './errors';
 import { isObject, numberOf, withoutSecrets } from './json';
 import { reachOf, type ApiReach } from './publicUrl';
@@ -33,6 +41,8 @@ export const CREDENTIAL_TYPE = 'seedanceApi';
 /** Milliseconds that one POST, and one read, may take in all. */
 export const POST_TIMEOUT_MS = 60_000;
 export const READ_TIMEOUT_MS = 30_000;
+/** Milliseconds that have to be left for a POST, so that the answer to a paid one can still be read. */
+export const LEAST_POST_MS = 1_000;
 /** Tries of one POST, the first included, while the API certainly accepted none of them. */
 export const POST_MAX_TRIES = 5;
 /** Reads of one task that may fail in a row where nobody waits for it, and at the end of a wait. */
@@ -224,7 +234,8 @@ async function post(
 
 /**
  * Starts one video. Sent once; again only after a refused connection, an unknown host or a 429, at most
- * {@link POST_MAX_TRIES} times in a row for all videos of the account, and never after the deadline. Never throws.
+ * {@link POST_MAX_TRIES} times in a row for all videos of the account, and never in the last {@link LEAST_POST_MS} before
+ * the deadline. Never throws.
  * Source of the rule: the design, "Generate"; there is no idempotency key.
  */
 export async function createTask(
@@ -237,7 +248,7 @@ export async function createTask(
 	let failure: CallFailure = { cause: 'out_of_time', text: '' };
 	for (let tries = 1; ; tries++) {
 		const isMyTurn = await brake.turn(deadline);
-		if (!isMyTurn || clock.now() >= deadline) return { outcome: 'refused', failure };
+		if (!isMyTurn || deadline - clock.now() < LEAST_POST_MS) return { outcome: 'refused', failure };
 		const sentAt = clock.now();
 		const created = await post(context, account, body, sending);
 		if (created.outcome === 'refused') failure = created.failure;
@@ -276,6 +287,15 @@ function isFinal({ cause, isApi }: CallFailure): boolean {
 	);
 }
 
+/** The task that an answer tells, where it tells one. The reason of a failed one may stand beside its data. */
+function taskIn(response: HttpResponse, taskId: string, apiKey: string): Task | undefined {
+	if (!isSuccess(response)) return undefined;
+	const { body } = response;
+	const task = readTask(taskId, dataOf(body), apiKey);
+	if (task?.state !== 'failed' || task.errorMessage !== null) return task;
+	return { ...task, errorMessage: reasonOfAnswer(body, apiKey) || null };
+}
+
 /** Reads one task, once, within `timeoutMs` (milliseconds) in all. Tied to Stop. Never throws. */
 export async function getTask(
 	context: NodeFunctions,
@@ -295,7 +315,7 @@ export async function getTask(
 	if (!called.ok) return { outcome: 'transient', failure: called.failure };
 	const { response } = called;
 	const { apiKey, baseUrl } = account;
-	const task = isSuccess(response) ? readTask(taskId, dataOf(response.body), apiKey) : undefined;
+	const task = taskIn(response, taskId, apiKey);
 	if (task) return { outcome: 'task', task };
 	const failure = failureOf(response, { apiKey, baseUrl, nowMs: clock.now() });
 	return { outcome: isFinal(failure) ? 'final' : 'transient', failure };

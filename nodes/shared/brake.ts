@@ -48,12 +48,12 @@ export function brakeOf(clock: Clock): Brake {
 	const take = () => {
 		nextAt = Math.max(nextAt, clock.now()) + spacingMs;
 	};
-	/** `nextAt` may move while somebody sleeps, so it is looked at again. */
-	const untilFree = async (isGone: () => boolean): Promise<boolean> => {
-		while (!isGone() && clock.now() < nextAt) {
-			if (!(await clock.sleep(nextAt - clock.now()))) return false;
+	/** `nextAt` may move while somebody sleeps, so it is looked at again. Who has gone leaves no timer. */
+	const untilFree = async (gone: AbortSignal): Promise<boolean> => {
+		while (!gone.aborted && clock.now() < nextAt) {
+			if (!(await clock.sleep(nextAt - clock.now(), gone))) return false;
 		}
-		if (isGone()) return false;
+		if (gone.aborted) return false;
 		take();
 		return true;
 	};
@@ -64,12 +64,12 @@ export function brakeOf(clock: Clock): Brake {
 				take();
 				return true;
 			}
-			let isGone = false;
+			const gone = new AbortController();
 			waiting++;
-			const mine = last.then(async () => await untilFree(() => isGone));
+			const mine = last.then(async () => await untilFree(gone.signal));
 			last = mine.finally(() => waiting--);
 			const isMyTurn = await within(mine, deadline - clock.now(), clock);
-			isGone = true;
+			gone.abort();
 			return isMyTurn ?? false;
 		},
 		slowDown: (sentAt, retryAfterMs) => {

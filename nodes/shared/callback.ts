@@ -222,8 +222,7 @@ export function taskIdsIn(body: unknown, query: Readonly<Record<string, unknown>
 	return [...new Set(found)].slice(0, MAX_TASK_IDS);
 }
 
-/** Words of the API and of other providers for an end, beside those that `GET /status` uses, and for what comes before it. */
-const OTHER_END_WORDS = /^(success|succeed|fail|complete|finish|done)/i;
+/** Words of the API and of other providers for what comes before an end. */
 const RUNNING_WORDS =
 	/^(in.?progress|queue|pending|running|processing|generating|waiting|submitted|created|started)/i;
 
@@ -232,7 +231,6 @@ export function claimIn(body: unknown): 'ended' | 'running' | 'nothing' {
 	const words = layersOf(body)
 		.flatMap((layer) => [layer.status, layer.state].map(textOf))
 		.filter((word) => word !== undefined);
-	const isEnd = (word: string) => stateOf(word) !== 'running' || OTHER_END_WORDS.test(word);
-	if (words.some(isEnd)) return 'ended';
+	if (words.some((word) => stateOf(word) !== 'running')) return 'ended';
 	return words.some((word) => RUNNING_WORDS.test(word)) ? 'running' : 'nothing';
 }

@@ -35,16 +35,27 @@ export function dataOf(body: unknown): Record<string, unknown> {
 /** The names that the ID of a task goes by. */
 const TASK_ID_NAMES = ['task_id', 'taskId'] as const;
 
+/** Where an answer may hold its task: in its `data`, beside it, or one object deeper. */
+const TASK_PLACES = ['data', 'task', 'result'] as const;
+
+/** The objects of an answer that may be its task, the likeliest first. */
+function layersOf(body: unknown): Array<Record<string, unknown>> {
+	const inside = (layer: Record<string, unknown>) =>
+		TASK_PLACES.flatMap((name) => layer[name]).filter(isObject);
+	const whole = [body].flat().filter(isObject);
+	const inner = whole.flatMap(inside);
+	return [...inner, ...inner.flatMap(inside), ...whole];
+}
+
 function idIn(body: unknown, names: readonly string[]): string | undefined {
-	const layers = [dataOf(body), isObject(body) ? body : {}];
-	return layers
+	return layersOf(body)
 		.flatMap((layer) => names.map((name) => textOf(layer[name])))
 		.find((id) => id !== undefined);
 }
 
 /** The ID of the task that a good answer is about, wherever it stands. */
 export function taskIdOf(body: unknown): string | undefined {
-	return idIn(body, [...TASK_ID_NAMES, 'id']);
+	return idIn(body, TASK_ID_NAMES) ?? idIn(body, ['id']);
 }
 
 /** 2xx and `code` 200, or no `code` at all. */
@@ -111,12 +122,15 @@ const REASON_NAMES = [
 	'fail_msg',
 	'reason',
 	'error',
+	'errors',
+	'error_msg',
+	'errorMsg',
 	'detail',
 	'details',
 	'message',
 	'msg',
 ] as const;
-const REASON_DEPTH = 3;
+const REASON_DEPTH = 5;
 
 /** Words that say only that there was an error, or that there was none: codes, and the `message` of a good envelope. */
 const isVague = (text: string) =>
@@ -145,10 +159,11 @@ export function reasonIn(value: unknown): string | undefined {
 	return reasons.find((text) => !isVague(text)) ?? reasons.find((text) => !isGood(text));
 }
 
-function textOfAnswer(body: unknown, apiKey: string): string {
+/** The reason that an answer gives in words, readable; empty where it gives none. */
+export function reasonOfAnswer(body: unknown, apiKey: string): string {
 	if (typeof body === 'string') return readableText(body, apiKey);
 	const envelope = isObject(body) ? body : {};
-	const found = reasonIn([dataOf(body), envelope.error, without(envelope, 'data')]);
+	const found = reasonIn([envelope.data, envelope.error, without(envelope, 'data')]);
 	return readableText(found ?? '', apiKey);
 }
 
@@ -162,8 +177,11 @@ function retryAfterMs(headers: Record<string, unknown>, nowMs: number): number |
 }
 
 function originOf(location: unknown, baseUrl: string): string | undefined {
+	const text = textOf(location);
+	if (text === undefined) return undefined;
 	try {
-		return new URL(String(location), baseUrl).origin;
+		const { protocol, origin } = new URL(text, baseUrl);
+		return /^https?:$/.test(protocol) ? origin : undefined;
 	} catch {
 		return undefined;
 	}
@@ -179,11 +197,12 @@ interface Asked {
 
 /** Why an answer is no success, in the words of this package. */
 export function failureOf(response: HttpResponse, { apiKey, baseUrl, nowMs }: Asked): CallFailure {
+	const cause = causeOf(response);
 	return {
-		cause: causeOf(response),
-		text: textOfAnswer(response.body, apiKey),
+		cause,
+		text: reasonOfAnswer(response.body, apiKey),
 		httpStatus: response.status,
-		isApi: isObject(response.body),
+		isApi: isObject(response.body) && cause !== 'firewall',
 		location: originOf(response.headers.location, baseUrl),
 		retryAfterMs: retryAfterMs(response.headers, nowMs),
 		// Not a bare `id`: in an error that is the ID of the request.

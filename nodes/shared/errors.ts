@@ -223,12 +223,16 @@ const LOOK_FIRST =
 /** A `POST /generate` whose outcome is not known: it is never sent again by itself. */
 export function maybeCreated(failure: CallFailure): Problem {
 	const why = WHY_UNCLEAR[failure.cause] ?? 'the answer was unclear';
+	const { httpStatus, taskId } = failure;
+	const look = taskId
+		? `Use Wait for Video or Get Status with task ID ${taskId}, which does not pay again.`
+		: `${LOOK_FIRST} If it is not there, send this item alone again, which pays for this one video.`;
 	return problem(
 		'maybe_created',
 		'unknown',
 		`The video may have been started, and charged: ${why}${http(failure)}.`,
-		`It was not sent a second time. ${LOOK_FIRST} If it is not there, send this item alone again.${said(failure)}`,
-		{ httpStatus: failure.httpStatus, taskId: failure.taskId },
+		`It was not sent a second time. ${look}${said(failure)}`,
+		{ httpStatus, taskId },
 	);
 }
 
@@ -238,7 +242,7 @@ export function stillUnclear(): Problem {
 		'maybe_created',
 		'unknown',
 		'An earlier try of this item was sent and its outcome is not known: the video may have been started, and charged.',
-		`It is not sent again. ${LOOK_FIRST} If it is not there, send this item alone in a new run.`,
+		`It is not sent again. ${LOOK_FIRST} If it is not there, send this item alone in a new run, which pays for this one video.`,
 	);
 }
 
@@ -257,7 +261,8 @@ export function notSent(because: string): Problem {
  * `taskId` is the item's task where the node knows of one.
  */
 export function unforeseen(reason: string, taskId: string | undefined): Problem {
-	const what = `This node ran into something unforeseen${reason ? `: ${shorten(reason, 200)}` : ''}`;
+	const task = taskId ? ` (task ${taskId})` : '';
+	const what = `This node ran into something unforeseen${task}${reason ? `: ${shorten(reason, 200)}` : ''}`;
 	return taskId
 		? problem(
 				'contact_lost',
@@ -305,7 +310,7 @@ export function credentialProblem(
 	const advice = `Open ${which} and correct it.`;
 	if (taskId === undefined) {
 		const code = field === 'baseUrl' ? 'not_created' : 'invalid_api_key';
-		return problem(code, 'no', what, advice);
+		return problem(code, 'no', what, `${advice} ${START_AGAIN}`);
 	}
 	return problem(
 		field === 'baseUrl' ? 'contact_lost' : 'invalid_api_key',

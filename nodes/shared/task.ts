@@ -133,7 +133,7 @@ function reasonOf(data: Record<string, unknown>): string | undefined {
 export function readTask(taskId: string, data: unknown, apiKey: string): Task | undefined {
 	if (!isObject(data)) return undefined;
 	const statusWord = textOf(data.status) ?? textOf(data.state);
-	const answeredId = textOf(data.task_id);
+	const answeredId = textOf(data.task_id) ?? textOf(data.taskId);
 	if (!statusWord || (answeredId !== undefined && answeredId !== taskId)) return undefined;
 	const state = stateOf(statusWord);
 	const reason = textOf(data.error_message) ?? (state === 'failed' ? reasonOf(data) : undefined);

@@ -8,8 +8,10 @@ import { isObject, textOf } from './json';
 /** Codes of a connection that was never made, so nothing was sent. Trying again may help. */
 const NEVER_CONNECTED = ['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN'];
 /** Codes of a request that a client refuses before it sends anything. */
-const NEVER_SENT =
-	/^(ERR_INVALID_URL|ERR_INVALID_PROTOCOL|ERR_UNESCAPED|ERR_TLS_|CERT_|DEPTH_ZERO_|SELF_SIGNED|UNABLE_TO_)/;
+const NEVER_SENT = /^(ERR_INVALID_URL|ERR_INVALID_PROTOCOL|ERR_UNESCAPED|ERR_TLS_)/;
+/** Codes of a server's certificate that was not accepted, which is before anything is sent. Source: Node.js, "X509 certificate error codes". */
+const BAD_CERTIFICATE =
+	/^(CERT_|CRL_|DEPTH_ZERO_|SELF_SIGNED|UNABLE_TO_|ERROR_IN_C|HOSTNAME_MISMATCH|INVALID_CA|INVALID_PURPOSE|PATH_LENGTH_EXCEEDED)/;
 /** System calls that come before the first byte. */
 const BEFORE_SENDING = ['connect', 'getaddrinfo'];
 /** Links in a chain of causes; more would be a circle. */
@@ -44,6 +46,11 @@ function isUnused(socket: Record<string, unknown>): boolean {
 	);
 }
 
+/** Whether the code of an error says that nothing was sent. */
+function isBeforeSending(code: string): boolean {
+	return NEVER_CONNECTED.includes(code) || NEVER_SENT.test(code) || BAD_CERTIFICATE.test(code);
+}
+
 /**
  * Why a request ended without an answer: `unreachable` when it certainly never left, `no_answer` when it may have
  * arrived. `text` is the code of the error for a person, or empty.
@@ -52,7 +59,7 @@ export function failureWithoutAnswer(error: unknown): CallFailure {
 	const chain = causesOf(error);
 	const codes = chain.map((cause) => textOf(cause.code)).filter((code) => code !== undefined);
 	const hasNeverLeft =
-		codes.some((code) => NEVER_CONNECTED.includes(code) || NEVER_SENT.test(code)) ||
+		codes.some(isBeforeSending) ||
 		chain.some((cause) => BEFORE_SENDING.includes(String(cause.syscall))) ||
 		// n8n's own guard against requests into private networks refuses before anything is sent.
 		chain.some((cause) => /^Ssrf/.test(textOf(cause.name) ?? '')) ||

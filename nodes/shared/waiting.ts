@@ -95,8 +95,8 @@ interface Progress {
 	lastFailure?: CallFailure;
 	/** Milliseconds since 1970 at which the API last knew of it. */
 	seenAt?: number;
-	/** Milliseconds since 1970 at which it was first seen as a success without a video. */
-	emptySince?: number;
+	/** The success without a video that it is by its last state, and since when (milliseconds since 1970). */
+	empty?: { task: Task; since: number };
 }
 
 /** Whether a refusal is the end of a wait, or may pass. */
@@ -124,18 +124,23 @@ function take(read: Read, progress: Progress, now: number): Ending | undefined {
 	progress.failures = 0;
 	progress.lastFailure = undefined;
 	if (hasEnded(task)) return { outcome: 'finished', task };
-	if (task.state === 'running') return undefined;
-	progress.emptySince ??= now;
-	return now - progress.emptySince >= NO_VIDEO_GRACE_MS ? { outcome: 'finished', task } : undefined;
+	if (task.state === 'running') {
+		progress.empty = undefined;
+		return undefined;
+	}
+	const since = progress.empty?.since ?? now;
+	progress.empty = { task, since };
+	return now - since >= NO_VIDEO_GRACE_MS ? { outcome: 'finished', task } : undefined;
 }
 
-/** The end of a wait whose time is up. A task that could not be read must not be reported as "still being made". */
-function timeUp({ statusWord, failures, lastFailure }: Progress, read: Read): Ending {
-	if (read.outcome === 'task' && read.task.state !== 'running') {
-		return { outcome: 'finished', task: read.task };
-	}
-	const isLost = lastFailure && (statusWord === null || failures >= READ_MAX_FAILURES);
-	return isLost ? { outcome: 'lost', failure: lastFailure } : { outcome: 'timeout', statusWord };
+/**
+ * The end of a wait whose time is up. A task that could not be read, or that has succeeded without a video, must not be
+ * reported as "still being made".
+ */
+function timeUp({ statusWord, failures, lastFailure, empty }: Progress): Ending {
+	const isLost = statusWord === null || failures >= READ_MAX_FAILURES;
+	if (lastFailure && isLost) return { outcome: 'lost', failure: lastFailure };
+	return empty ? { outcome: 'finished', task: empty.task } : { outcome: 'timeout', statusWord };
 }
 
 /** Milliseconds from one read to the next. */
@@ -171,7 +176,7 @@ export async function watchTask(watched: Watched, wait: Wait): Promise<Ending> {
 		const ending = take(result, progress, now);
 		if (ending) return ending;
 		const left = deadline - LAST_READ_MS - now;
-		if (left <= 0) return timeUp(progress, result);
+		if (left <= 0) return timeUp(progress);
 		const pauseMs = pauseAfter(result, reads, now - startedAt, wait);
 		if (!(await clock.sleep(Math.min(pauseMs, left)))) return { outcome: 'stopped' };
 	}

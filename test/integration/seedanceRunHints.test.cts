@@ -1,4 +1,5 @@
 // What the editor says above the output after a run: credits that were used, tasks that still run, a loop that slows down.
+import type { Run as NodeRun } from '../../nodes/Seedance/run';
 import { addRunHints } from '../../nodes/Seedance/runHints';
 import { SEEDANCE_TOOL, type Order, type Run } from '../support/engine.cjs';
 import { seedanceWorld } from '../support/seedanceWorld.cjs';
@@ -195,25 +196,29 @@ describe('Loop Over Items around the node', () => {
 	});
 });
 
+const KNOWN = { taskId: 'seed1', prompt: null, estimatedCredits: 28 };
+
+/** A run of the node on an n8n of which only these parts are there. */
+const runOn = (host: object): NodeRun =>
+	Object.assign(Object.create(null), { context: host, isTool: false, runIndex: 0 });
+
 it('are left out where n8n has no place for them', () => {
-	const host = { getNode: () => ({ type: 'seedance', name: 'Seedance' }), getMode: () => 'manual' };
-	const context = Object.assign(Object.create(null), host);
-	const known = { taskId: 'seed1', prompt: null, estimatedCredits: 28 };
-	expect(() => addRunHints(context, 'generate', [{ known }])).not.toThrow();
+	const warn = jest.fn();
+	const host = { getNodeParameter: () => 'generate', getMode: () => 'manual', logger: { warn } };
+	addRunHints(runOn(host), [{ known: KNOWN }]);
+	expect(warn).not.toHaveBeenCalled();
 });
 
 it('never take a paid result with them, whatever goes wrong', () => {
 	const warnings: string[] = [];
 	const host = {
-		getNode: () => ({ type: 'seedance', name: 'Seedance' }),
+		getNodeParameter: () => 'generate',
 		getMode: () => 'manual',
 		logger: { warn: (text: string) => warnings.push(text) },
 		addExecutionHints: () => {
 			throw new Error('no room');
 		},
 	};
-	const context = Object.assign(Object.create(null), host);
-	const known = { taskId: 'seed1', prompt: null, estimatedCredits: 28 };
-	addRunHints(context, 'generate', [{ known }]);
+	addRunHints(runOn(host), [{ known: KNOWN }]);
 	expect(warnings).toEqual([expect.stringContaining('no room')]);
 });

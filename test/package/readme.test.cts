@@ -17,10 +17,11 @@ import {
 	POST_TIMEOUT_MS,
 	READ_MAX_FAILURES,
 	READ_TIMEOUT_MS,
-	RETRY_AFTER_MAX_MS,
 } from '../../nodes/shared/api';
+import { RETRY_AFTER_MAX_MS } from '../../nodes/shared/brake';
 import { CALLBACK_URL_MAX_LENGTH, METADATA_MAX_BYTES } from '../../nodes/shared/callback';
 import { DOWNLOAD_MAX_TRIES, PARALLEL_DOWNLOADS, STALL_MS } from '../../nodes/shared/download';
+import { EXECUTION_RESERVE_MS } from '../../nodes/shared/limit';
 import { creditsFor } from '../../nodes/shared/pricing';
 import { unreadTaskItem } from '../../nodes/shared/task';
 import {
@@ -30,7 +31,6 @@ import {
 	RESOLUTIONS,
 } from '../../nodes/shared/videoRequest';
 import {
-	EXECUTION_RESERVE_MS,
 	POLL_INTERVAL_MAX_SECONDS,
 	POLL_INTERVAL_SECONDS,
 	TIMEOUT_MINUTES,

@@ -7,14 +7,16 @@ import {
 	getAccount,
 	getTask,
 	getTaskPatiently,
+	LEAST_POST_MS,
 	PARALLEL_READS,
 	POST_MAX_TRIES,
 	POST_TIMEOUT_MS,
 	READ_MAX_FAILURES,
 	READ_TIMEOUT_MS,
-	RETRY_AFTER_MAX_MS,
 	type Account,
+	type Sending,
 } from '../../nodes/shared/api';
+import { brakeOf } from '../../nodes/shared/brake';
 import {
 	contactLost,
 	maybeCreated,
@@ -23,6 +25,7 @@ import {
 	type Charged,
 	type ErrorCode,
 } from '../../nodes/shared/errors';
+import { USER_AGENT } from '../../nodes/shared/userAgent';
 import type { GenerateBody } from '../../nodes/shared/videoRequest';
 import { VirtualClock } from './virtualClock';
 
@@ -49,6 +52,7 @@ const CREATED = JSON.stringify({
 	data: { task_id: ID, status: 'IN_PROGRESS' },
 });
 const RUNNING = CREATED;
+const RUNNING_REPLY = { statusCode: 200, headers: {}, body: RUNNING };
 
 interface Reply {
 	statusCode?: number;
@@ -62,6 +66,10 @@ interface Sent {
 	more: unknown;
 	/** Whether n8n would tie the request to Stop. */
 	tiedToStop: boolean;
+	/** Milliseconds since the beginning. */
+	at: number;
+	/** Whether it was cut off before it began, so that nothing leaves. */
+	cutBefore: boolean;
 }
 
 /** An error that a request ends with instead of an answer. */
@@ -69,11 +77,26 @@ class NoAnswer {
 	constructor(readonly error: unknown) {}
 }
 
+/** A request that has no end of its own, as one whose body drips: gives what the function gives once it is cut off. */
+class Endless {
+	constructor(readonly whenCut: () => unknown = () => new Promise(() => undefined)) {}
+}
+
+/** An answer that takes its time. */
+class Slow {
+	constructor(
+		readonly ms: number,
+		readonly reply: unknown,
+	) {}
+}
+
 /** n8n's side of a call: gives these answers in turn, the last one for ever, and notes what was sent. */
-function fakeN8n(...replies: unknown[]) {
+function fakeN8n(clock: VirtualClock, ...replies: unknown[]) {
 	const sent: Sent[] = [];
+	const startedAt = clock.now();
+	const stop = new AbortController();
 	const n8n = {
-		getExecutionCancelSignal: () => undefined,
+		getExecutionCancelSignal: () => stop.signal,
 		helpers: {
 			async httpRequestWithAuthentication(
 				this: object,
@@ -81,14 +104,27 @@ function fakeN8n(...replies: unknown[]) {
 				options: IHttpRequestOptions,
 				more: unknown,
 			) {
-				sent.push({ type, options, more, tiedToStop: 'getExecutionCancelSignal' in this });
+				const tiedToStop = 'getExecutionCancelSignal' in this;
+				const cutBefore = options.abortSignal?.aborted === true;
+				sent.push({ type, options, more, tiedToStop, at: clock.now() - startedAt, cutBefore });
 				const reply = replies[Math.min(sent.length, replies.length) - 1];
 				if (reply instanceof NoAnswer) throw reply.error;
-				return await Promise.resolve(reply);
+				if (reply instanceof Endless) {
+					return await new Promise((resolve, reject) => {
+						const end = () => Promise.resolve().then(reply.whenCut).then(resolve, reject);
+						options.abortSignal?.addEventListener?.('abort', end);
+					});
+				}
+				if (reply instanceof Slow) await clock.elapse(reply.ms);
+				return await Promise.resolve(reply instanceof Slow ? reply.reply : reply);
 			},
 		},
 	};
-	return { context: n8n as unknown as IExecuteFunctions, sent };
+	const press = () => {
+		stop.abort();
+		clock.stop();
+	};
+	return { context: n8n as unknown as IExecuteFunctions, sent, press };
 }
 
 const answer = (
@@ -104,17 +140,37 @@ const answer = (
 const dropped = (code: string, more: object = {}) =>
 	new NoAnswer(Object.assign(new Error(`request failed, ${code}`), { code, ...more }));
 
+const HOUR = 3_600_000;
+
+/** How one video is sent, on a brake of its own, and in which order that is told. */
+function sendingOn(clock: VirtualClock, more: Partial<Sending> = {}) {
+	const told: string[] = [];
+	const sending: Sending = {
+		clock,
+		brake: brakeOf(clock),
+		deadline: clock.now() + HOUR,
+		onSend: () => told.push('send'),
+		onRefused: () => told.push('refused'),
+		...more,
+	};
+	return { sending, told };
+}
+
 async function post(...replies: unknown[]) {
-	const { context, sent } = fakeN8n(...replies);
 	const clock = new VirtualClock();
-	const { result } = await clock.run(createTask(context, ACCOUNT, BODY, clock));
-	return { result, sent, sleeps: clock.sleeps };
+	const { context, sent } = fakeN8n(clock, ...replies);
+	const { sending, told } = sendingOn(clock);
+	const { result, tookMs } = await clock.run(createTask(context, ACCOUNT, BODY, sending));
+	expect(clock.asleep).toBe(0);
+	return { result, sent, told, tookMs };
 }
 
 async function read(...replies: unknown[]) {
-	const { context, sent } = fakeN8n(...replies);
-	const result = await getTask(context, ACCOUNT, ID, new VirtualClock());
-	return { result, sent };
+	const clock = new VirtualClock();
+	const { context, sent } = fakeN8n(clock, ...replies);
+	const { result, tookMs } = await clock.run(getTask(context, ACCOUNT, ID, clock));
+	expect(clock.asleep).toBe(0);
+	return { result, sent, tookMs };
 }
 
 describe('the numbers', () => {
@@ -122,7 +178,7 @@ describe('the numbers', () => {
 		expect(POST_TIMEOUT_MS).toBe(60_000);
 		expect(READ_TIMEOUT_MS).toBe(30_000);
 		expect(POST_MAX_TRIES).toBe(5);
-		expect(RETRY_AFTER_MAX_MS).toBe(60_000);
+		expect(LEAST_POST_MS).toBe(1_000);
 		expect(READ_MAX_FAILURES).toBe(5);
 		expect(PARALLEL_READS).toBe(10);
 		expect(CREDENTIAL_TYPE).toBe('seedanceApi');
@@ -171,14 +227,177 @@ describe('what is sent', () => {
 		}
 	});
 
-	it('is not cut off by Stop when it costs money', async () => {
-		const { sent } = await post(answer(200, CREATED));
+	it('says honestly who it is, in both calls', async () => {
+		for (const { sent } of [await post(answer(200, CREATED)), await read(answer(200, RUNNING))]) {
+			expect(sent[0].options.headers).toEqual({
+				Accept: 'application/json',
+				'User-Agent': USER_AGENT,
+			});
+		}
+		expect(USER_AGENT).toMatch(/^n8n-nodes-seedance\/\d/);
+	});
+});
+
+describe('Stop', () => {
+	it('does not cut off a POST: its answer holds the ID of a paid task', async () => {
+		const clock = new VirtualClock();
+		const { context, sent, press } = fakeN8n(clock, new Slow(20_000, answer(200, CREATED)));
+		const { sending } = sendingOn(clock);
+		const work = createTask(context, ACCOUNT, BODY, sending);
+		const { result } = await clock.run(
+			Promise.all([work, clock.elapse(3_000).then(() => press())]),
+		);
+		expect(result[0]).toMatchObject({ outcome: 'created', taskId: ID });
+		expect(sent[0].options.abortSignal?.aborted).toBe(false);
+		// n8n would tie it to Stop itself, if it could tell the signal.
 		expect(sent[0].tiedToStop).toBe(false);
 	});
 
-	it('ends with Stop when it only reads', async () => {
-		const { sent } = await read(answer(200, RUNNING));
-		expect(sent[0].tiedToStop).toBe(true);
+	it('cuts off a read at once', async () => {
+		const clock = new VirtualClock();
+		const { context, sent, press } = fakeN8n(clock, new Endless());
+		const work = getTask(context, ACCOUNT, ID, clock);
+		const { result, tookMs } = await clock.run(
+			Promise.all([work, clock.elapse(3_000).then(() => press())]),
+		);
+		expect(result[0]).toMatchObject({ outcome: 'transient', failure: { cause: 'no_answer' } });
+		expect(sent[0].options.abortSignal?.aborted).toBe(true);
+		expect(tookMs).toBe(3_000);
+	});
+
+	it('that came before lets no read out', async () => {
+		const clock = new VirtualClock();
+		const { context, sent, press } = fakeN8n(clock, new Endless());
+		press();
+		const { tookMs } = await clock.run(getTask(context, ACCOUNT, ID, clock));
+		expect(sent[0].cutBefore).toBe(true);
+		expect(tookMs).toBe(0);
+	});
+
+	it('ends the pause before a POST that was refused: nothing more is sent, nothing was charged', async () => {
+		for (const reply of [answer(429, { code: 429 }), dropped('ECONNREFUSED')]) {
+			const clock = new VirtualClock();
+			const { context, sent, press } = fakeN8n(clock, reply);
+			const { sending, told } = sendingOn(clock);
+			const work = createTask(context, ACCOUNT, BODY, sending);
+			const { result, tookMs } = await clock.run(
+				Promise.all([work, clock.elapse(500).then(() => press())]),
+			);
+			expect(result[0].outcome).toBe('refused');
+			expect(sent.length).toBe(1);
+			expect(told).toEqual(['send', 'refused']);
+			expect(tookMs).toBe(500);
+		}
+	});
+
+	it('leaves no listener at the signal of a long execution', async () => {
+		const clock = new VirtualClock();
+		const { context } = fakeN8n(clock, answer(200, RUNNING));
+		const signal = context.getExecutionCancelSignal();
+		if (!signal) throw new Error('no signal');
+		const add = jest.spyOn(signal, 'addEventListener');
+		const remove = jest.spyOn(signal, 'removeEventListener');
+		await clock.run(getTask(context, ACCOUNT, ID, clock));
+		expect(add).toHaveBeenCalled();
+		expect(remove).toHaveBeenCalledTimes(add.mock.calls.length);
+	});
+});
+
+describe('a call that has no end of its own', () => {
+	/** What the HTTP client of n8n throws when it is cut off, with its socket. */
+	const cutWith = (socket: object) => () => {
+		const request = { _currentRequest: { socket } };
+		throw Object.assign(new Error('canceled'), { code: 'ERR_CANCELED', request });
+	};
+
+	it('ends when its time is up, cut off, though the API drips', async () => {
+		const { result, sent, tookMs } = await read(new Endless());
+		expect(result).toMatchObject({ outcome: 'transient', failure: { cause: 'no_answer' } });
+		expect(sent[0].options.abortSignal?.aborted).toBe(true);
+		expect(tookMs).toBeGreaterThanOrEqual(READ_TIMEOUT_MS);
+		expect(tookMs).toBeLessThanOrEqual(READ_TIMEOUT_MS + 1_000);
+	});
+
+	it('ends at once after the cut where it lets itself be cut off', async () => {
+		const { tookMs } = await read(new Endless(cutWith({ _bytesDispatched: 300 })));
+		expect(tookMs).toBe(READ_TIMEOUT_MS);
+	});
+
+	it('ends in the time it is given where that is less', async () => {
+		const clock = new VirtualClock();
+		const { context, sent } = fakeN8n(clock, new Endless());
+		const { tookMs } = await clock.run(getTask(context, ACCOUNT, ID, clock, 3_000));
+		expect(tookMs).toBeLessThanOrEqual(4_000);
+		expect(sent[0].options.timeout).toBe(3_000);
+	});
+
+	it('never gets more than its own limit, whatever it is given', async () => {
+		const clock = new VirtualClock();
+		const { context, sent } = fakeN8n(clock, new Endless());
+		const { tookMs } = await clock.run(getTask(context, ACCOUNT, ID, clock, HOUR));
+		expect(tookMs).toBeLessThanOrEqual(READ_TIMEOUT_MS + 1_000);
+		expect(sent[0].options.timeout).toBe(READ_TIMEOUT_MS);
+	});
+
+	it('is a POST that may have been charged, sent once', async () => {
+		const { result, sent, told, tookMs } = await post(new Endless());
+		expect(result).toMatchObject({ outcome: 'unclear', failure: { cause: 'no_answer' } });
+		expect(sent.length).toBe(1);
+		expect(told).toEqual(['send']);
+		expect(tookMs).toBeLessThanOrEqual(POST_TIMEOUT_MS + 1_000);
+	});
+
+	it('is a POST that ends with the time of the whole run', async () => {
+		const clock = new VirtualClock();
+		const { context, sent } = fakeN8n(clock, new Endless());
+		const { sending } = sendingOn(clock, { deadline: clock.now() + 7_000 });
+		const { result, tookMs } = await clock.run(createTask(context, ACCOUNT, BODY, sending));
+		expect(result.outcome).toBe('unclear');
+		expect(sent[0].options.timeout).toBe(7_000);
+		expect(tookMs).toBeLessThanOrEqual(8_000);
+	});
+
+	it.each([
+		['still connecting', { connecting: true }],
+		['in its TLS handshake', { connecting: false, secureConnecting: true, _bytesDispatched: 517 }],
+		['without a byte sent', { connecting: false, _bytesDispatched: 0 }],
+	])('still tells that it never left: %s', async (_name, socket) => {
+		const { result, told } = await post(new Endless(cutWith(socket)));
+		expect(result).toMatchObject({ outcome: 'refused', failure: { cause: 'unreachable' } });
+		expect(told).toEqual(['send', 'refused']);
+	});
+
+	it('still tells that it had left', async () => {
+		const socket = { connecting: false, secureConnecting: false, _bytesDispatched: 300 };
+		const { result, told } = await post(new Endless(cutWith(socket)));
+		expect(result).toMatchObject({ outcome: 'unclear', failure: { cause: 'no_answer' } });
+		expect(told).toEqual(['send']);
+	});
+
+	it('still gives an answer that came in the last moment', async () => {
+		const { result } = await post(new Endless(() => answer(200, CREATED)));
+		expect(result).toMatchObject({ outcome: 'created', taskId: ID });
+	});
+});
+
+describe('an address that makes no URL', () => {
+	it.each([
+		'https://seedanceapi.org:99999/v1',
+		'https://[::1/v1',
+		'http://a b/v1',
+		'https://%zz/v1',
+	])('costs nothing, and nothing is sent: %s', async (baseUrl) => {
+		const clock = new VirtualClock();
+		const { context, sent } = fakeN8n(clock, answer(200, CREATED));
+		const { sending, told } = sendingOn(clock);
+		const account = { ...ACCOUNT, baseUrl };
+		const { result } = await clock.run(createTask(context, account, BODY, sending));
+		expect(result).toMatchObject({
+			outcome: 'refused',
+			failure: { cause: 'unreachable', text: 'ERR_INVALID_URL' },
+		});
+		expect(sent).toEqual([]);
+		expect(told).toEqual(['send', 'refused']);
 	});
 });
 
@@ -210,6 +429,36 @@ describe('a started video', () => {
 	it('is known by an id beside an empty `data` too', async () => {
 		const { result } = await post(answer(200, { code: 200, task_id: ID, data: null }));
 		expect(result).toEqual({ outcome: 'created', taskId: ID, raw: { task_id: ID } });
+	});
+
+	it('is told before and after to who keeps the books: sent, and never refused', async () => {
+		expect((await post(answer(200, CREATED))).told).toEqual(['send']);
+	});
+
+	it('that has failed at once is told as failed', async () => {
+		const data = { task_id: ID, status: 'FAILED', error_message: 'NSFW', consumed_credits: 0 };
+		const { result } = await post(answer(200, { code: 200, data }));
+		expect(result).toMatchObject({
+			outcome: 'created',
+			task: { state: 'failed', errorMessage: 'NSFW', consumedCredits: 0 },
+		});
+	});
+
+	it('keeps an ID that JavaScript would round', async () => {
+		const body = '{"code":200,"data":{"task_id":12345678901234567891,"status":"IN_PROGRESS"}}';
+		const { result } = await post(answer(200, body));
+		expect(result).toMatchObject({
+			taskId: '12345678901234567891',
+			raw: { task_id: '12345678901234567891' },
+		});
+	});
+
+	it.each([
+		['taskId', { taskId: ID }],
+		['id', { id: ID }],
+	])('carries its ID in Raw also where the API calls it "%s"', async (_name, data) => {
+		const { result } = await post(answer(200, { code: 200, data }));
+		expect(result).toMatchObject({ outcome: 'created', taskId: ID, raw: { task_id: ID } });
 	});
 });
 
@@ -355,12 +604,12 @@ describe('the nine error codes of the contract, in every shape', () => {
 
 describe('a web page instead of an answer', () => {
 	it.each([
-		[400, 'refused', 'final'],
+		[400, 'refused', 'transient'],
 		[401, 'refused', 'final'],
 		[402, 'refused', 'final'],
-		[403, 'refused', 'final'],
-		[404, 'refused', 'final'],
-		[405, 'refused', 'final'],
+		[403, 'refused', 'transient'],
+		[404, 'refused', 'transient'],
+		[405, 'refused', 'transient'],
 		[200, 'unclear', 'transient'],
 		[408, 'unclear', 'transient'],
 		[500, 'unclear', 'transient'],
@@ -409,7 +658,8 @@ describe('an answer that cannot be used', () => {
 		['half a JSON', answer(200, '{"code":200,"data":{"sta')],
 		['no status', answer(200, { code: 200, data: { task_id: ID } })],
 		['another task', answer(200, { code: 200, data: { task_id: 'foreign', status: 'SUCCESS' } })],
-		['no answer object', undefined],
+		['another taskId', answer(200, { code: 200, data: { taskId: 'foreign', status: 'SUCCESS' } })],
+		['no answer object', 'text'],
 	])('is passing trouble for a read: %s', async (_name, reply) => {
 		const { result } = await read(reply);
 		expect(result).toMatchObject({ outcome: 'transient', failure: { cause: 'unreadable' } });
@@ -487,13 +737,13 @@ describe('a POST without an answer', () => {
 	it.each(['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN'])(
 		'that is never sent ends after five tries and cost nothing: %s',
 		async (code) => {
-			const { result, sent, sleeps } = await post(dropped(code));
+			const { result, sent, told } = await post(dropped(code));
 			expect(result).toMatchObject({
 				outcome: 'refused',
 				failure: { cause: 'unreachable', text: code },
 			});
-			expect(sent.length).toBe(5);
-			expect(sleeps).toEqual([1_000, 2_000, 4_000, 8_000]);
+			expect(sent.map(({ at }) => at)).toEqual([0, 1_000, 3_000, 7_000, 15_000]);
+			expect(told).toEqual(Array(5).fill(['send', 'refused']).flat());
 		},
 	);
 
@@ -543,9 +793,88 @@ describe('a POST without an answer', () => {
 	});
 
 	it('ends when a retry meets an unclear outcome: refused first, reset then', async () => {
-		const { result, sent } = await post(dropped('ECONNREFUSED'), dropped('ECONNRESET'));
+		const { result, sent, told } = await post(dropped('ECONNREFUSED'), dropped('ECONNRESET'));
 		expect(result.outcome).toBe('unclear');
 		expect(sent.length).toBe(2);
+		// What the books end with is "sent", never "refused".
+		expect(told).toEqual(['send', 'refused', 'send']);
+	});
+
+	it('is waited for five times in all, not for each video: the next ones are tried once', async () => {
+		const clock = new VirtualClock();
+		const { context, sent } = fakeN8n(clock, dropped('ECONNREFUSED'));
+		const { sending } = sendingOn(clock);
+		const three = async () => {
+			for (let video = 0; video < 3; video++) await createTask(context, ACCOUNT, BODY, sending);
+		};
+		await clock.run(three());
+		expect(sent.length).toBe(5 + 1 + 1);
+	});
+
+	it('is waited for again once the API has answered', async () => {
+		const clock = new VirtualClock();
+		const down = dropped('ECONNREFUSED');
+		const { context, sent } = fakeN8n(
+			clock,
+			...Array<unknown>(5).fill(down),
+			answer(200, CREATED),
+			down,
+			answer(200, CREATED),
+		);
+		const { sending } = sendingOn(clock);
+		const three = async () => {
+			const outcomes: string[] = [];
+			for (let video = 0; video < 3; video++) {
+				outcomes.push((await createTask(context, ACCOUNT, BODY, sending)).outcome);
+			}
+			return outcomes;
+		};
+		expect((await clock.run(three())).result).toEqual(['refused', 'created', 'created']);
+		expect(sent.length).toBe(8);
+	});
+});
+
+describe('the time for sending', () => {
+	it('that is over lets nothing out', async () => {
+		for (const left of [999, 0, -1, -60_000]) {
+			const clock = new VirtualClock();
+			const { context, sent } = fakeN8n(clock, answer(200, CREATED));
+			const { sending, told } = sendingOn(clock, { deadline: clock.now() + left });
+			const { result } = await clock.run(createTask(context, ACCOUNT, BODY, sending));
+			expect(result).toEqual({ outcome: 'refused', failure: { cause: 'out_of_time', text: '' } });
+			expect(sent).toEqual([]);
+			expect(told).toEqual([]);
+		}
+	});
+
+	it('ends the tries of a POST that is refused again and again', async () => {
+		for (const reply of [answer(429, { code: 429 }), dropped('ECONNREFUSED')]) {
+			const clock = new VirtualClock();
+			const { context, sent } = fakeN8n(clock, reply);
+			const { sending } = sendingOn(clock, { deadline: clock.now() + 5_000 });
+			const { result, tookMs } = await clock.run(createTask(context, ACCOUNT, BODY, sending));
+			expect(result.outcome).toBe('refused');
+			expect(tookMs).toBe(5_000);
+			expect(sent.at(-1)?.at).toBeLessThan(5_000);
+		}
+	});
+
+	it('lets nothing out whose answer could not be read any more', async () => {
+		const clock = new VirtualClock();
+		const { context, sent } = fakeN8n(clock, dropped('ECONNREFUSED'));
+		// The fourth try would come 200 ms before the end.
+		const { sending } = sendingOn(clock, { deadline: clock.now() + 7_200 });
+		const { result } = await clock.run(createTask(context, ACCOUNT, BODY, sending));
+		expect(result.outcome).toBe('refused');
+		expect(sent.map(({ at }) => at)).toEqual([0, 1_000, 3_000]);
+	});
+
+	it('tells the last refusal where there was one, since that is the cause', async () => {
+		const clock = new VirtualClock();
+		const { context } = fakeN8n(clock, answer(429, { code: 429 }, { 'retry-after': '30' }));
+		const { sending } = sendingOn(clock, { deadline: clock.now() + 5_000 });
+		const { result } = await clock.run(createTask(context, ACCOUNT, BODY, sending));
+		expect(result).toMatchObject({ outcome: 'refused', failure: { cause: 'rate_limited' } });
 	});
 });
 
@@ -561,50 +890,78 @@ describe('too many requests', () => {
 	});
 
 	it('end after five tries and cost nothing', async () => {
-		const { result, sent } = await post(answer(429, { code: 429 }));
+		const { result, sent, told } = await post(answer(429, { code: 429 }));
 		expect(result).toMatchObject({ outcome: 'refused', failure: { cause: 'rate_limited' } });
-		expect(sent.length).toBe(5);
+		expect(sent.map(({ at }) => at)).toEqual([0, 1_000, 3_000, 7_000, 15_000]);
+		expect(told).toEqual(Array(5).fill(['send', 'refused']).flat());
+	});
+
+	it('are five in a row for the whole account, not for each video', async () => {
+		const clock = new VirtualClock();
+		const { context, sent } = fakeN8n(clock, answer(429, { code: 429 }));
+		const { sending } = sendingOn(clock);
+		const ten = async () => {
+			for (let video = 0; video < 10; video++) await createTask(context, ACCOUNT, BODY, sending);
+		};
+		await clock.run(ten());
+		expect(sent.length).toBe(5 + 9);
+	});
+
+	it('are counted anew after an answer that is none', async () => {
+		const limited = answer(429, { code: 429 });
+		const clock = new VirtualClock();
+		const four = Array<unknown>(4).fill(limited);
+		const { context, sent } = fakeN8n(clock, ...four, answer(200, CREATED), ...four, RUNNING_REPLY);
+		const { sending } = sendingOn(clock);
+		const two = async () => [
+			await createTask(context, ACCOUNT, BODY, sending),
+			await createTask(context, ACCOUNT, BODY, sending),
+		];
+		const { result } = await clock.run(two());
+		expect(result.map(({ outcome }) => outcome)).toEqual(['created', 'created']);
+		expect(sent.length).toBe(10);
 	});
 
 	it.each([
 		['7', 7_000],
 		['60', 60_000],
-		['0', 0],
 		[new Date(1_000_000 + 30_000).toUTCString(), 30_000],
-		[new Date(0).toUTCString(), 0],
 	])('wait as long as Retry-After asks: %s', async (header, ms) => {
-		const { sleeps } = await post(
+		const { sent } = await post(
 			answer(429, { code: 429 }, { 'retry-after': header }),
 			answer(200, CREATED),
 		);
-		expect(sleeps).toEqual([ms]);
+		expect(sent.map(({ at }) => at)).toEqual([0, ms]);
 	});
 
+	it.each(['0', new Date(0).toUTCString()])(
+		'are tried again soon, not at once, where Retry-After asks for nothing: %s',
+		async (header) => {
+			const { sent } = await post(
+				answer(429, { code: 429 }, { 'retry-after': header }),
+				answer(200, CREATED),
+			);
+			expect(sent[1].at).toBeGreaterThan(0);
+			expect(sent[1].at).toBeLessThanOrEqual(1_000);
+		},
+	);
+
 	it.each(['61', '3600'])('do not wait longer than a minute: %s', async (header) => {
-		const { result, sent, sleeps } = await post(
+		const { result, sent, tookMs } = await post(
 			answer(429, { code: 429 }, { 'retry-after': header }),
 			answer(200, CREATED),
 		);
 		expect(result).toMatchObject({ outcome: 'refused', failure: { cause: 'rate_limited' } });
 		expect(sent.length).toBe(1);
-		expect(sleeps).toEqual([]);
+		expect(tookMs).toBe(0);
 	});
 
 	it.each([undefined, '', 'soon'])('wait by themselves where the header is %p', async (header) => {
-		const { sleeps } = await post(
+		const { sent } = await post(
 			answer(429, { code: 429 }, { 'retry-after': header }),
 			answer(200, CREATED),
 		);
-		expect(sleeps).toEqual([1_000]);
-	});
-
-	it('do not outlast Stop: nothing more is sent, nothing was charged', async () => {
-		const { context, sent } = fakeN8n(answer(429, { code: 429 }));
-		const clock = new VirtualClock();
-		clock.stop();
-		const { result } = await clock.run(createTask(context, ACCOUNT, BODY, clock));
-		expect(result).toMatchObject({ outcome: 'refused', failure: { cause: 'rate_limited' } });
-		expect(sent.length).toBe(1);
+		expect(sent.map(({ at }) => at)).toEqual([0, 1_000]);
 	});
 
 	it('are passing trouble for a read, with the time the API asks for', async () => {
@@ -629,6 +986,13 @@ describe('a redirect', () => {
 		},
 	);
 
+	it('that names no address is not said to lead back to where it came from', async () => {
+		for (const headers of [{}, { location: '' }, { location: 'mailto:a@example.com' }]) {
+			const { result } = await read(answer(302, '', headers));
+			expect(result).toMatchObject({ failure: { cause: 'redirected', location: undefined } });
+		}
+	});
+
 	it('within the same host or to nowhere is still a redirect', async () => {
 		const inside = await read(answer(302, '', { location: '/login' }));
 		expect(inside.result).toMatchObject({ failure: { location: 'https://seedanceapi.org' } });
@@ -649,6 +1013,24 @@ describe('a read', () => {
 			outcome: 'task',
 			task: { taskId: ID, state: 'succeeded', videoUrl: 'https://cdn.example.com/v.mp4' },
 		});
+	});
+
+	it.each([
+		['in its data', { code: 200, message: 'success', data: { error_message: 'why' } }],
+		['wrapped', { code: 200, data: { error_message: { message: 'why' } } }],
+		['under another name', { code: 200, data: { fail_reason: 'why' } }],
+		['beside its data', { code: 200, message: 'why', data: {} }],
+		['in an error beside its data', { code: 200, error: { message: 'why' }, data: {} }],
+	])('of a failed task tells the reason, wherever it stands: %s', async (_name, body) => {
+		const data = { ...body.data, task_id: ID, status: 'FAILED' };
+		const { result } = await read(answer(200, { ...body, data }));
+		expect(result).toMatchObject({ task: { state: 'failed', errorMessage: 'why' } });
+	});
+
+	it('of a failed task without a reason makes none up', async () => {
+		const data = { task_id: ID, status: 'FAILED' };
+		const { result } = await read(answer(200, { code: 200, message: 'success', data }));
+		expect(result).toMatchObject({ task: { state: 'failed', errorMessage: null } });
 	});
 
 	it('of a failed task is an answer, not an error', async () => {
@@ -684,29 +1066,27 @@ describe('a read', () => {
 
 describe('a patient read', () => {
 	async function patiently(replies: unknown[], stopped = false) {
-		const { context, sent } = fakeN8n(...replies);
 		const clock = new VirtualClock();
-		if (stopped) clock.stop();
+		const { context, sent, press } = fakeN8n(clock, ...replies);
+		if (stopped) press();
 		const { result } = await clock.run(getTaskPatiently(context, ACCOUNT, ID, clock));
-		return { result, sent, sleeps: clock.sleeps };
+		return { result, sent, times: sent.map(({ at }) => at) };
 	}
 
 	it('asks again after passing trouble, and ends with the answer', async () => {
-		const { result, sent, sleeps } = await patiently([
+		const { result, times } = await patiently([
 			answer(502, HTML),
 			dropped('ECONNRESET'),
 			answer(200, RUNNING),
 		]);
 		expect(result.outcome).toBe('task');
-		expect(sent.length).toBe(3);
-		expect(sleeps).toEqual([1_000, 2_000]);
+		expect(times).toEqual([0, 1_000, 3_000]);
 	});
 
 	it('ends after five tries', async () => {
-		const { result, sent, sleeps } = await patiently([answer(502, HTML)]);
+		const { result, times } = await patiently([answer(502, HTML)]);
 		expect(result.outcome).toBe('transient');
-		expect(sent.length).toBe(5);
-		expect(sleeps).toEqual([1_000, 2_000, 4_000, 8_000]);
+		expect(times).toEqual([0, 1_000, 3_000, 7_000, 15_000]);
 	});
 
 	it('does not ask again where asking cannot help', async () => {
@@ -717,8 +1097,8 @@ describe('a patient read', () => {
 
 	it('waits as long as the API asks, a minute at most', async () => {
 		const wait = (seconds: string) => answer(429, { code: 429 }, { 'retry-after': seconds });
-		const { sleeps } = await patiently([wait('20'), wait('600'), answer(200, RUNNING)]);
-		expect(sleeps).toEqual([20_000, 60_000]);
+		const { times } = await patiently([wait('20'), wait('600'), answer(200, RUNNING)]);
+		expect(times).toEqual([0, 20_000, 80_000]);
 	});
 
 	it('ends with Stop', async () => {
@@ -795,5 +1175,6 @@ describe('the account of an item', () => {
 		const account = await getAccount(context);
 		expect(account).toMatchObject({ problem: expect.stringContaining(problem) });
 		expect(JSON.stringify(account)).not.toContain('sk-');
+		if (problem === 'base URL') expect(JSON.stringify(account)).toContain(BASE);
 	});
 });

@@ -387,10 +387,8 @@ describe('the task that a delivery means', () => {
 			true,
 			'',
 			' ',
-			'a b',
-			'<a>',
-			'{}',
-			'x'.repeat(201),
+			'{{ $json.id }}',
+			'x'.repeat(501),
 			'a\u0000b',
 			'\u001b[1m',
 		];

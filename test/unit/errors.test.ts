@@ -1,6 +1,7 @@
 /** Every sentence about a failure: what happened, what to do, and whether credits were spent. */
 import { NodeApiError, NodeOperationError, type INode } from 'n8n-workflow';
 
+import { USUAL_BASE_URL } from '../../nodes/shared/credential';
 import * as errors from '../../nodes/shared/errors';
 import type { CallFailure, Problem } from '../../nodes/shared/errors';
 
@@ -18,6 +19,12 @@ const SPENT = 'The credits for this video were spent.';
 const FREE = 'No credits were spent.';
 const UNKNOWN = 'Whether credits were spent is not known.';
 
+/** The text that n8n's editor shows of a description, which it takes for HTML. */
+function textOf(description: string | null | undefined): string {
+	const plain = (description ?? '').replace(/<br \/>/g, '\n');
+	return plain.replace(/&lt;/g, '<').replace(/&gt;/g, '>').replace(/&amp;/g, '&');
+}
+
 function failure(cause: CallFailure['cause'], more: Partial<CallFailure> = {}): CallFailure {
 	return { cause, text: '', ...more };
 }
@@ -28,6 +35,7 @@ const CAUSES: Array<CallFailure['cause']> = [
 	'out_of_credits',
 	'task_not_found',
 	'forbidden',
+	'firewall',
 	'rate_limited',
 	'redirected',
 	'refused',
@@ -35,7 +43,11 @@ const CAUSES: Array<CallFailure['cause']> = [
 	'unreadable',
 	'unreachable',
 	'no_answer',
+	'out_of_time',
 ];
+
+/** What `credential.ts` says of an empty base URL. */
+const NO_BASE_URL = `The base URL in the credential is empty (the usual one is ${USUAL_BASE_URL}).`;
 
 /** Each factory in each of its forms: name, problem, code, charged, what its message holds, what its advice holds. */
 const CASES: Array<[string, Problem, errors.ErrorCode, errors.Charged, string, string]> = [
@@ -53,7 +65,7 @@ const CASES: Array<[string, Problem, errors.ErrorCode, errors.Charged, string, s
 		'invalid_input',
 		'no',
 		'no reason',
-		'run it again',
+		'Change the value',
 	],
 	[
 		'a wrong key',
@@ -72,12 +84,38 @@ const CASES: Array<[string, Problem, errors.ErrorCode, errors.Charged, string, s
 		'Add credits at seedanceapi.org',
 	],
 	[
-		'a firewall',
+		'a proxy that refuses',
 		errors.notCreated(failure('forbidden', { httpStatus: 403 })),
 		'not_created',
 		'no',
 		'refused access (HTTP 403)',
 		'Check the base URL',
+	],
+	[
+		'an API that refuses',
+		errors.notCreated(
+			failure('forbidden', { httpStatus: 403, isApi: true, text: 'Account suspended' }),
+		),
+		'not_created',
+		'no',
+		'refused access (HTTP 403): Account suspended',
+		'seedanceapi.org dashboard',
+	],
+	[
+		'the firewall of the vendor',
+		errors.notCreated(failure('firewall', { httpStatus: 403, text: 'error code: 1010' })),
+		'not_created',
+		'no',
+		'firewall in front of the Seedance API',
+		'The API key is fine',
+	],
+	[
+		'a time for sending that was over',
+		errors.notCreated(failure('out_of_time')),
+		'not_created',
+		'no',
+		'time was up before the video was started',
+		"this workflow's settings",
 	],
 	[
 		'a redirect',
@@ -110,8 +148,8 @@ const CASES: Array<[string, Problem, errors.ErrorCode, errors.Charged, string, s
 		errors.notCreated(failure('unreachable', { text: 'ECONNREFUSED' })),
 		'not_created',
 		'no',
-		'could not be reached',
-		'safe to run it again',
+		'could not be reached (ECONNREFUSED)',
+		'Check the base URL',
 	],
 	[
 		'no connection for no known reason',
@@ -122,12 +160,20 @@ const CASES: Array<[string, Problem, errors.ErrorCode, errors.Charged, string, s
 		'internet connection',
 	],
 	[
-		'any other refusal',
+		'any other refusal of something else than the API',
 		errors.notCreated(failure('refused', { httpStatus: 405, text: 'Method not allowed' })),
 		'not_created',
 		'no',
-		'HTTP 405',
+		"not the API's (HTTP 405)",
 		'Method not allowed',
+	],
+	[
+		'any other refusal of the API',
+		errors.notCreated(failure('refused', { httpStatus: 409, text: 'Twice', isApi: true })),
+		'not_created',
+		'no',
+		'refused to start the video (HTTP 409): Twice',
+		'Change what it names',
 	],
 	[
 		'a broken connection after the POST',
@@ -143,7 +189,7 @@ const CASES: Array<[string, Problem, errors.ErrorCode, errors.Charged, string, s
 		'maybe_created',
 		'unknown',
 		'server error (HTTP 500)',
-		'Before you run it again, look',
+		'Look in your seedanceapi.org dashboard',
 	],
 	[
 		'an unreadable answer to the POST',
@@ -175,23 +221,31 @@ const CASES: Array<[string, Problem, errors.ErrorCode, errors.Charged, string, s
 		'not_created',
 		'no',
 		'item 0 was refused.',
-		'run this item again',
+		'send this item alone again',
 	],
 	[
-		'wrong input',
+		'one wrong value',
+		errors.invalidInput(['Prompt is empty.']),
+		'invalid_input',
+		'no',
+		'Prompt is empty.',
+		'Correct this value',
+	],
+	[
+		'several wrong values, one in each line',
 		errors.invalidInput(['Prompt is empty.', 'Duration "5" is not possible.']),
 		'invalid_input',
 		'no',
-		'Prompt is empty. Duration "5" is not possible.',
-		'Correct the value',
+		'2 values cannot be used.',
+		'Prompt is empty.\nDuration "5" is not possible.\nCorrect these values.',
 	],
 	[
 		'an unusable credential',
-		errors.credentialProblem('The credential holds no API key.'),
+		errors.credentialProblem('The credential holds no API key.', { name: 'My account' }),
 		'invalid_api_key',
 		'no',
 		'holds no API key',
-		'Seedance credential of this node',
+		'the credential "My account"',
 	],
 	[
 		'an unreadable credential',
@@ -203,24 +257,32 @@ const CASES: Array<[string, Problem, errors.ErrorCode, errors.Charged, string, s
 	],
 	[
 		'a base URL that cannot work, at a video that was to be started',
-		errors.credentialProblem('The base URL is empty.', { name: 'My key', field: 'baseUrl' }),
+		errors.credentialProblem(NO_BASE_URL, { name: 'My key', field: 'baseUrl' }),
 		'not_created',
 		'no',
-		'base URL is empty',
+		'base URL in the credential is empty',
 		'Open the credential "My key"',
 	],
 	[
 		'a base URL that cannot work, at a task that was to be read',
-		errors.credentialProblem('The base URL is empty.', { field: 'baseUrl', taskId: ID }),
+		errors.credentialProblem(NO_BASE_URL, { field: 'baseUrl', taskId: ID }),
 		'contact_lost',
 		'unknown',
-		'base URL is empty',
+		'base URL in the credential is empty',
 		ID,
+	],
+	[
+		'something unforeseen',
+		errors.unforeseen('', undefined),
+		'maybe_created',
+		'unknown',
+		'ran into something unforeseen',
+		'Wait for Video gets the video without paying again',
 	],
 	[
 		'a run over the limit',
 		errors.tooManyCredits(84, 3, 50),
-		'invalid_input',
+		'over_limit',
 		'no',
 		'3 videos would cost 84 credits, more than Maximum Credits per Run (50)',
 		'Nothing was started',
@@ -228,7 +290,7 @@ const CASES: Array<[string, Problem, errors.ErrorCode, errors.Charged, string, s
 	[
 		'a single video over the limit',
 		errors.tooManyCredits(84, 1, 50),
-		'invalid_input',
+		'over_limit',
 		'no',
 		'The video would cost 84 credits',
 		'Raise Options',
@@ -239,7 +301,7 @@ const CASES: Array<[string, Problem, errors.ErrorCode, errors.Charged, string, s
 		'task_failed',
 		'no',
 		'NSFW content',
-		'generate it again',
+		'paid for anew',
 	],
 	[
 		'a failed task that was charged',
@@ -247,7 +309,7 @@ const CASES: Array<[string, Problem, errors.ErrorCode, errors.Charged, string, s
 		'task_failed',
 		'yes',
 		'render error',
-		'generate it again',
+		'paid for anew',
 	],
 	[
 		'a failed task without reason or price',
@@ -255,7 +317,7 @@ const CASES: Array<[string, Problem, errors.ErrorCode, errors.Charged, string, s
 		'task_failed',
 		'unknown',
 		'no reason',
-		'generate it again',
+		'paid for anew',
 	],
 	[
 		'a success without a video',
@@ -332,7 +394,39 @@ const CASES: Array<[string, Problem, errors.ErrorCode, errors.Charged, string, s
 		'Add credits',
 	],
 	[
-		'a firewall before a read',
+		'the firewall of the vendor before a read',
+		errors.readRefused(ID, failure('firewall', { httpStatus: 403 })),
+		'contact_lost',
+		'unknown',
+		'firewall in front of the Seedance API',
+		'The API key is fine',
+	],
+	[
+		'contact lost at the firewall of the vendor',
+		errors.contactLost(ID, failure('firewall', { httpStatus: 403 })),
+		'contact_lost',
+		'unknown',
+		'firewall in front of the Seedance API',
+		'does not pay again',
+	],
+	[
+		'contact lost to too many requests',
+		errors.contactLost(ID, failure('rate_limited', { httpStatus: 429 })),
+		'contact_lost',
+		'unknown',
+		'too many requests',
+		'does not pay again',
+	],
+	[
+		'something unforeseen with a task',
+		errors.unforeseen('x is not a function', ID),
+		'contact_lost',
+		'unknown',
+		`unforeseen (task ${ID}): x is not a function`,
+		`Wait for Video with task ID ${ID}`,
+	],
+	[
+		'a proxy before a read',
 		errors.readRefused(ID, failure('forbidden', { httpStatus: 403 })),
 		'contact_lost',
 		'unknown',
@@ -340,11 +434,19 @@ const CASES: Array<[string, Problem, errors.ErrorCode, errors.Charged, string, s
 		'base URL',
 	],
 	[
-		'a read that is refused',
+		'a read that something else than the API refuses',
 		errors.readRefused(ID, failure('refused', { httpStatus: 405 })),
 		'contact_lost',
 		'unknown',
 		'HTTP 405',
+		'Check the base URL',
+	],
+	[
+		'a read that the API refuses',
+		errors.readRefused(ID, failure('refused', { httpStatus: 409, text: 'Busy', isApi: true })),
+		'contact_lost',
+		'unknown',
+		'(HTTP 409): Busy',
 		'Check the task ID',
 	],
 	[
@@ -393,8 +495,9 @@ describe('the sentences', () => {
 	);
 
 	it.each(CASES)('of %s use none of the words that n8n asks not to use', (_name, problem) => {
-		// "Server error" is what HTTP calls it; "render error" is the API's own word in a case.
-		const ours = `${problem.message} ${problem.description}`.replace(/(server|render) error/g, '');
+		// "Server error" is what HTTP calls it; the others are the API's own words in a case.
+		const theirs = /server error|render error|error code: 1010/g;
+		const ours = `${problem.message} ${problem.description}`.replace(theirs, '');
 		expect(ours).not.toMatch(/\b(error|problem|failure|mistake)s?\b/i);
 	});
 
@@ -426,6 +529,7 @@ describe('the sentences', () => {
 				'not_created',
 				'maybe_created',
 				'out_of_credits',
+				'over_limit',
 				'invalid_input',
 				'invalid_api_key',
 				'task_not_found',
@@ -500,19 +604,140 @@ describe('the sentences', () => {
 	});
 });
 
+describe('the advice', () => {
+	/** Everything that a person may be told to do that sends a paid request once more. */
+	const STARTS_ANEW =
+		/\b(run|send|start|generate)\b[^.]*\b(again|anew)\b|\bnew run\b|\bRetry\b|\banother video\b/i;
+	const SAYS_WHAT_IT_PAYS = /\bpa(y|ys|id|ying)\b/;
+
+	it.each(CASES)(
+		'of %s never says to run it again without saying what that pays',
+		(_name, found) => {
+			const text = `${found.message} ${found.description}`;
+			expect(text).not.toMatch(/\brun (it|this|them) again\b/i);
+			if (STARTS_ANEW.test(text)) expect(text).toMatch(SAYS_WHAT_IT_PAYS);
+		},
+	);
+
+	it.each(CASES.filter(([, { code, taskId }]) => code === 'maybe_created' && !taskId))(
+		'of %s sends to look for the task first',
+		(_name, { description }) => {
+			expect(description).toContain('seedanceapi.org dashboard');
+			expect(description).toContain('Wait for Video gets the video without paying again');
+		},
+	);
+
+	it('after a look in vain says what sending it again pays', () => {
+		for (const found of [errors.maybeCreated(failure('no_answer')), errors.stillUnclear()]) {
+			expect(found.description).toContain('If it is not there');
+			expect(found.description).toContain('which pays for this one video');
+		}
+	});
+
+	it('after an unclear answer that named the task is to wait for that task, not to send it again', () => {
+		const { description } = errors.maybeCreated(failure('server_error', { taskId: ID }));
+		expect(description).toContain(`Wait for Video or Get Status with task ID ${ID}`);
+		expect(description).not.toMatch(STARTS_ANEW);
+	});
+
+	it('is seen by this very test: there is some that starts a video again', () => {
+		expect(
+			CASES.filter(([, { description }]) => STARTS_ANEW.test(description)).length,
+		).toBeGreaterThan(10);
+	});
+
+	it.each(CASES.filter(([, { code }]) => code === 'not_created' || code === 'invalid_input'))(
+		'of %s says how this item alone is sent, and that a new run pays for all',
+		(_name, { description }) => {
+			expect(description).toContain('send this item alone again');
+			expect(description).toContain('A new run pays for all items.');
+		},
+	);
+
+	it.each(
+		CASES.filter(([, { taskId, code }]) => taskId && ['timeout', 'contact_lost'].includes(code)),
+	)('of %s never starts a video again that exists', (_name, { description }) => {
+		expect(description).not.toMatch(STARTS_ANEW);
+	});
+
+	it.each(CASES)(
+		'of %s names the usual base URL where it speaks of the base URL',
+		(_name, found) => {
+			const text = `${found.message} ${found.description}`;
+			if (/base URL/i.test(text)) expect(text).toContain(USUAL_BASE_URL);
+		},
+	);
+
+	it('names the usual base URL in at least these causes', () => {
+		for (const cause of ['unreachable', 'redirected', 'forbidden', 'refused'] as const) {
+			expect(errors.notCreated(failure(cause)).description).toContain(USUAL_BASE_URL);
+		}
+		expect(USUAL_BASE_URL).toBe('https://seedanceapi.org/v1');
+	});
+
+	it('does not doubt the base URL where the API itself has answered', () => {
+		for (const cause of ['forbidden', 'refused', 'invalid_request', 'firewall'] as const) {
+			const found = failure(cause, { isApi: true, httpStatus: 409, text: 'why' });
+			for (const { message, description } of [
+				errors.notCreated(found),
+				errors.readRefused(ID, found),
+			]) {
+				expect(`${message} ${description}`).not.toContain('base URL');
+			}
+		}
+	});
+
+	it("gives the API's own reason in the headline where it gives one", () => {
+		for (const status of [403, 409, 413]) {
+			const cause = status === 403 ? 'forbidden' : 'refused';
+			const found = failure(cause, { isApi: true, httpStatus: status, text: 'the reason' });
+			expect(errors.notCreated(found).message).toContain('the reason');
+			expect(errors.readRefused(ID, found).message).toContain('the reason');
+		}
+	});
+});
+
+describe('something unforeseen', () => {
+	it('is never said to have cost nothing', () => {
+		for (const found of [errors.unforeseen('x', ID), errors.unforeseen('x', undefined)]) {
+			expect(found.charged).toBe('unknown');
+		}
+	});
+
+	it('keeps a long reason short', () => {
+		expect(errors.unforeseen('x'.repeat(5_000), ID).message.length).toBeLessThan(300);
+	});
+});
+
 describe('the item number', () => {
 	it('is named where there are several items, and not where there is one', () => {
-		expect(errors.withItem('Prompt is empty.', 3, 30)).toBe('Prompt is empty. [item 3]');
+		expect(errors.withItem('Prompt is empty.', 3, 30)).toBe(
+			'Prompt is empty. [item 3] (number 4 of 30)',
+		);
 		expect(errors.withItem('Prompt is empty.', 0, 1)).toBe('Prompt is empty.');
 	});
 });
 
 describe('the error that a node throws', () => {
+	it('shows each of several problems on a line of its own', () => {
+		const error = errors.nodeError(NODE, errors.invalidInput(['One.', 'Two.']));
+		expect(error.description).toMatch(/^One\.<br \/>Two\.<br \/>Correct these values\./);
+	});
+
+	it('shows foreign signs as they are: n8n takes a description for HTML', () => {
+		const found = errors.notCreated(
+			failure('refused', { httpStatus: 405, text: '<img src=x onerror="a()"> & <b>\nmore' }),
+		);
+		const { description } = errors.nodeError(NODE, found);
+		expect(description).toContain('&lt;img src=x onerror="a()"&gt; &amp; &lt;b&gt;<br />more');
+		expect(description?.replace(/<br \/>/g, '')).not.toMatch(/[<>]/);
+	});
+
 	it('holds message, description, error code, charge and task for error workflows', () => {
 		const error = errors.nodeError(NODE, errors.timedOut(ID, 15, null), { tasks: [{ item: 0 }] });
 		expect(error).toBeInstanceOf(NodeOperationError);
 		expect(error.message).toBe(errors.timedOut(ID, 15, null).message);
-		expect(error.description).toBe(errors.timedOut(ID, 15, null).description);
+		expect(textOf(error.description)).toBe(errors.timedOut(ID, 15, null).description);
 		expect(error.context).toMatchObject({
 			error_code: 'timeout',
 			charged: 'unknown',
@@ -533,7 +758,7 @@ describe('the error that a node throws', () => {
 	it.each(CASES)('says exactly the sentences of %s', (_name, problem) => {
 		const error = errors.nodeError(NODE, problem);
 		expect(error.message).toBe(problem.message);
-		expect(error.description).toBe(problem.description);
+		expect(textOf(error.description)).toBe(problem.description);
 		expect(JSON.stringify(error.messages)).not.toMatch(/retry automatically/);
 	});
 

@@ -68,4 +68,43 @@ describe('the highlighted data of an execution', () => {
 		).not.toThrow();
 		expect(warnings).toEqual(['Seedance could not add to the highlighted data: full']);
 	});
+
+	it('is found where expressions find it, on n8n that has no other way', () => {
+		const { context, values } = store();
+		const { customData, logger } = context as unknown as { customData: object; logger: object };
+		const getWorkflowDataProxy = () => ({ $execution: { customData } });
+		highlight({ logger, getWorkflowDataProxy } as never, 'seed15a', 8);
+		expect(Object.fromEntries(values)).toEqual({
+			seedance_tasks: 'seed15a',
+			seedance_credits: '8',
+		});
+	});
+
+	it.each([
+		['no execution', () => ({})],
+		['an execution without it', () => ({ $execution: {} })],
+		['something else in its place', () => ({ $execution: { customData: 'x' } })],
+	])('costs no paid result where n8n tells %s', (_name, getWorkflowDataProxy) => {
+		const { context, warnings } = store();
+		const { logger } = context;
+		expect(() => highlight({ logger, getWorkflowDataProxy } as never, 'seed15a', 8)).not.toThrow();
+		expect(warnings).toEqual([]);
+	});
+
+	it('leaves all ten values of the user alone where there are so many', () => {
+		const own = Object.fromEntries(ids(10).map((id) => [id, 'mine']));
+		const { context, values } = store(own);
+		highlight(context, 'seed15a', 8);
+		expect(Object.fromEntries(values)).toEqual(own);
+	});
+
+	it('is never cut inside of a character', () => {
+		const { context, values, warnings } = store();
+		highlight(context, `${'x'.repeat(252)}🙂🙂`, 8);
+		for (let list = 2; list < 20; list++) highlight(context, `${'x'.repeat(252)}🙂🙂`, 8);
+		for (const value of values.values()) {
+			expect(value).not.toMatch(/[\ud800-\udbff](?![\udc00-\udfff])/);
+		}
+		expect(warnings).toEqual([]);
+	});
 });

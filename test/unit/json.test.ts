@@ -117,13 +117,20 @@ describe('text of the API for a person', () => {
 		expect(readableText('x'.repeat(301), ACCOUNT)).toBe(`${'x'.repeat(299)}…`);
 	});
 
+	it.each([297, 298, 299, 300])('is never cut inside of an emoji: after %i letters', (letters) => {
+		const text = readableText(`${'x'.repeat(letters)}${'🙂'.repeat(10)}`, ACCOUNT);
+		expect(text).not.toMatch(/[\ud800-\udbff](?![\udc00-\udfff])/);
+		expect([...text].length).toBe(300);
+		expect(text.endsWith('…')).toBe(true);
+	});
+
 	it('is one line without the key, whatever came', () => {
 		fc.assert(
 			fc.property(fc.string(), fc.string(), (before, after) => {
 				const text = readableText(`${before} ${ACCOUNT} ${after}`, ACCOUNT);
 				expect(text).not.toContain(ACCOUNT);
 				expect(text).not.toMatch(/[\n\r\t]/);
-				expect(text.length).toBeLessThanOrEqual(300);
+				expect([...text].length).toBeLessThanOrEqual(300);
 			}),
 		);
 	});

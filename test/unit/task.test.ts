@@ -43,16 +43,16 @@ describe('the state behind a status word', () => {
 		` ${word[0]}${word.slice(1).toLowerCase()} `,
 	];
 
-	it.each(['SUCCESS', 'SUCCEEDED', 'COMPLETED'].flatMap(spellings))('"%s" is success', (word) => {
+	const SUCCESS = 'SUCCESS SUCCEED SUCCEEDED COMPLETE COMPLETED DONE FINISHED'.split(' ');
+	const FAILURE = 'FAIL FAILED FAILURE ERROR REJECTED CANCELLED CANCELED EXPIRED'.split(' ');
+
+	it.each(SUCCESS.flatMap(spellings))('"%s" is success', (word) => {
 		expect(stateOf(word)).toBe('succeeded');
 	});
 
-	it.each(['FAILED', 'ERROR', 'CANCELLED', 'CANCELED', 'EXPIRED'].flatMap(spellings))(
-		'"%s" is failure',
-		(word) => {
-			expect(stateOf(word)).toBe('failed');
-		},
-	);
+	it.each(FAILURE.flatMap(spellings))('"%s" is failure', (word) => {
+		expect(stateOf(word)).toBe('failed');
+	});
 
 	it.each(
 		['IN_PROGRESS', 'QUEUED', 'PENDING', 'RUNNING', 'PROCESSING', 'SOMETHING_NEW'].flatMap(
@@ -63,13 +63,97 @@ describe('the state behind a status word', () => {
 	});
 
 	it('is never an end that the API did not name', () => {
-		const ends = /^(SUCCESS|SUCCEEDED|COMPLETED|FAILED|ERROR|CANCELLED|CANCELED|EXPIRED)$/i;
+		const ends = [...SUCCESS, ...FAILURE];
 		fc.assert(
 			fc.property(fc.string(), (word) => {
-				fc.pre(!ends.test(word.trim()));
+				fc.pre(!ends.includes(word.trim().toUpperCase()));
 				expect(stateOf(word)).toBe('running');
 			}),
 		);
+	});
+});
+
+describe('the end of a task', () => {
+	const of = (data: object) => {
+		const task = readTask(ID, { task_id: ID, ...data });
+		if (!task) throw new Error('not read');
+		return { ended: tasks.hasEnded(task), video: tasks.hasVideo(task) };
+	};
+
+	it.each([
+		['a success with its video', { status: 'DONE', response: [VIDEO] }, true, true],
+		['a success without one, which may still come', { status: 'SUCCESS' }, false, false],
+		['a failure', { status: 'REJECTED' }, true, false],
+		['a failure with a link', { status: 'FAILED', response: [VIDEO] }, true, false],
+		['a video that is being made', { status: 'QUEUED' }, false, false],
+		[
+			'one that is being made and has a link already',
+			{ status: 'RUNNING', response: [VIDEO] },
+			false,
+			false,
+		],
+	])('is told by one definition: %s', (_name, data, ended, video) => {
+		expect(of(data)).toEqual({ ended, video });
+	});
+});
+
+describe('a task ID', () => {
+	it.each([
+		ID,
+		'1',
+		'12345678901234567891',
+		'a/b:c?d',
+		'with blank',
+		'sèed',
+		'任務',
+		'seed🙂',
+		'-1',
+		'x'.repeat(500),
+	])('may have any form, since the API promises none: %s', (text) => {
+		expect(tasks.isTaskId(text)).toBe(true);
+	});
+
+	it.each([
+		'',
+		'{{ $json.task_id }}',
+		'}}',
+		'[object Object]',
+		'undefined',
+		'null',
+		'NaN',
+		'a\nb',
+		'a\u0000b',
+		'\ud800',
+		'x'.repeat(501),
+	])('is not what a broken expression leaves: %j', (text) => {
+		expect(tasks.isTaskId(text)).toBe(false);
+	});
+
+	it.each(['undefined-1', 'seednull', 'NaNny'])('may hold such a word: %s', (text) => {
+		expect(tasks.isTaskId(text)).toBe(true);
+	});
+});
+
+describe('an item as the API gave it', () => {
+	it('carries the ID that this node knows, whatever the API wrote there', () => {
+		for (const raw of [
+			{ task_id: '', status: 'SUCCESS' },
+			{ status: 'SUCCESS' },
+			{ task_id: null },
+		]) {
+			expect(tasks.rawItem(raw, ID)).toEqual({ ...raw, task_id: ID });
+		}
+	});
+
+	it('stays as it is where this node knows none', () => {
+		expect(tasks.rawItem({ a: 1 })).toEqual({ a: 1 });
+	});
+
+	it('never has an error at its top, for which older n8n runs a node again', () => {
+		expect(tasks.rawItem({ error: null, a: { error: 1 } }, ID)).toEqual({
+			a: { error: 1 },
+			task_id: ID,
+		});
 	});
 });
 
@@ -104,6 +188,15 @@ describe('a reading of a task', () => {
 		expect(readTask(ID, { ...DATA, task_id: 'seed-of-somebody-else' })).toBeUndefined();
 	});
 
+	it('says nothing of a task where another one goes by another name', () => {
+		expect(readTask(ID, { ...DATA, task_id: undefined, taskId: 'foreign' })).toBeUndefined();
+		expect(readTask(ID, { ...DATA, task_id: '', taskId: ID })?.taskId).toBe(ID);
+	});
+
+	it('knows its task by a number too', () => {
+		expect(readTask('42', { ...DATA, task_id: 42 })?.taskId).toBe('42');
+	});
+
 	it('takes an answer that does not repeat the id for the task that was asked for', () => {
 		expect(readTask(ID, { ...DATA, task_id: undefined })?.taskId).toBe(ID);
 	});
@@ -134,6 +227,49 @@ describe('a reading of a task', () => {
 	it('takes the first video, also from a bare text', () => {
 		expect(readTask(ID, { ...DATA, response: [VIDEO, 'https://b'] })?.videoUrl).toBe(VIDEO);
 		expect(readTask(ID, { ...DATA, response: VIDEO })?.videoUrl).toBe(VIDEO);
+	});
+
+	it.each([
+		['a list of objects', { response: [{ url: VIDEO }] }],
+		['an object', { response: { url: VIDEO } }],
+		['video_url', { response: [{ video_url: VIDEO }] }],
+		['video as an object', { response: { video: { url: VIDEO } } }],
+		['videos', { response: { videos: [{ url: VIDEO }] } }],
+		['a result in it', { response: { result: { video_url: VIDEO } } }],
+		['beside it', { response: [], video_url: VIDEO }],
+		['beside it in camel case', { response: null, videoUrl: VIDEO }],
+		['an output', { response: undefined, output: [VIDEO] }],
+		['after something that is none', { response: ['', null, VIDEO] }],
+		['with blanks around it', { response: [` ${VIDEO}\n`] }],
+	])('finds the video in other forms: %s', (_name, form) => {
+		expect(readTask(ID, { ...DATA, ...form })?.videoUrl).toBe(VIDEO);
+	});
+
+	it("never takes a link of the user's own request for the video", () => {
+		const request = { ...DATA.request, image_urls: ['https://x/a.png'], url: 'https://x/b' };
+		expect(readTask(ID, { ...DATA, response: [], request })?.videoUrl).toBeNull();
+	});
+
+	it.each([
+		['error_message', { error_message: 'why' }],
+		['error_message as an object', { error_message: { message: 'why' } }],
+		['error', { error: 'why' }],
+		['error.message', { error: { code: 'X', message: 'why' } }],
+		['fail_reason', { fail_reason: 'why' }],
+		['failMsg', { failMsg: 'why' }],
+		['message', { message: 'why' }],
+		['detail in a list', { detail: [{ msg: 'why' }] }],
+	])('of a failed task shows the reason wherever it stands: %s', (_name, data) => {
+		expect(readTask(ID, { status: 'FAILED', ...data })?.errorMessage).toBe('why');
+	});
+
+	it('of a failed task takes no reason from the request', () => {
+		const request = { message: 'a cat', error: 'a dog' };
+		expect(readTask(ID, { status: 'FAILED', request })?.errorMessage).toBeNull();
+	});
+
+	it('of a task that has not failed makes no reason of a message', () => {
+		expect(readTask(ID, { status: 'RUNNING', message: 'in the queue' })?.errorMessage).toBeNull();
 	});
 
 	it('shows no reason that is a web page, and no API key in a reason', () => {
