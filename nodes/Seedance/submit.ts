@@ -87,6 +87,7 @@ async function send(run: Run, memory: Memory, item: Prepared, deadline: number):
 	const createdAt = clock.now();
 	if (created.outcome === 'created') {
 		const { taskId, task, raw } = created;
+		run.taskIds.set(item.itemIndex, taskId);
 		memory.created(memoryKeys, { taskId, executionId, createdAt });
 		context.logger.info(`Seedance task ${taskId} created (${where})`);
 		highlight(context, taskId, creditsOf(request));
@@ -108,13 +109,17 @@ class Submission implements Submitted {
 	readonly pending: PendingTask[] = [];
 	readonly failed = new Map<number, Result>();
 
-	constructor(private readonly memory: Memory) {}
+	constructor(
+		private readonly memory: Memory,
+		private readonly taskIds: Run['taskIds'],
+	) {}
 
 	/** An item whose video was sent, now or before. */
 	take(item: Prepared, sent: Sent, isNew: boolean): void {
 		if ('problem' in sent) return this.fail(item, sent.problem);
 		const { taskId, createdAt, raw, task } = sent;
 		const { itemIndex, account, output } = item;
+		this.taskIds.set(itemIndex, taskId);
 		const known = { ...item.known, taskId, ...(createdAt !== undefined && { createdAt }) };
 		this.pending.push({ itemIndex, taskId, account, known, isNew, output, raw, task });
 	}
@@ -201,7 +206,7 @@ export async function submitAll(
 	const { context, count, onError } = run;
 	const stops = onError === 'stop';
 	const memory = memoryIn(context.getContext('node'));
-	const submission = new Submission(memory);
+	const submission = new Submission(memory, run.taskIds);
 
 	const settings = settingsKey(context);
 	const prepared: Prepared[] = [];
