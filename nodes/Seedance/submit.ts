@@ -7,7 +7,7 @@
  * - a refused key or an empty account ends the rows of that account, and of no other;
  * - with On Error = Stop nothing is sent when one item is wrong, and no POST follows one that failed.
  */
-import { createTask, getTaskPatiently, CREDENTIAL_TYPE } from '../shared/api';
+import { createTask, patiently, CREDENTIAL_TYPE } from '../shared/api';
 import {
 	maybeCreated,
 	notCreated,
@@ -29,6 +29,8 @@ import { accountKey, type Run } from './run';
 
 /** Milliseconds that sending gets in any case, however short the Timeout is. */
 const SENDING_MS = 60_000;
+/** Milliseconds that a retry by a person gets to see which of its tasks have failed. */
+const RECALL_MS = 60_000;
 /** Milliseconds that have to be left for a POST, so that its answer can still be read. */
 const LEAST_POST_MS = 1_000;
 
@@ -52,7 +54,9 @@ async function recall(run: Run, memory: Memory, item: Prepared): Promise<Sent | 
 	// Mode `retry` lasts for all automatic tries of a retried execution; only the first may make it anew.
 	const isMadeHere = remembered.executionId === context.getExecutionId();
 	if (context.getMode() !== 'retry' || isMadeHere) return remembered;
-	const read = await getTaskPatiently(context, item.account, remembered.taskId, clock);
+	const deadline = Math.min(clock.now() + RECALL_MS, run.workUntil);
+	const readOnce = async () => await run.readTask(item.account, remembered.taskId, deadline);
+	const read = await patiently(readOnce, clock, deadline);
 	if (read.outcome === 'task' && read.task.state === 'failed') {
 		memory.forget(item.memoryKeys);
 		return undefined;
@@ -221,8 +225,9 @@ export async function submitAll(
 	}
 
 	const toSend: Prepared[] = [];
-	for (const item of prepared) {
-		const found = await recall(run, memory, item);
+	const recalled = await Promise.all(prepared.map(async (item) => await recall(run, memory, item)));
+	for (const [index, item] of prepared.entries()) {
+		const found = recalled[index];
 		if (found) submission.take(item, found, false);
 		else toSend.push(item);
 	}

@@ -648,10 +648,20 @@ export function fastClock(
 			...real,
 			untied: () => fastClock(realClock, speed)(),
 			now: () => start + (real.now() - start) * speed(),
-			sleep: async (ms, cancel) =>
-				await real.sleep(ms / (cancel ? Math.min(speed(), DEADLINE_SPEED) : speed()), cancel),
+			sleep: async (ms, cancel) => await real.sleep(ms / speed(), cancel),
 		};
 	};
+}
+
+/** Lets deadlines pass no faster than {@link DEADLINE_SPEED} where a node's clock runs at this speed. Needs jest. */
+export function slowDeadlines(module: typeof clock, speed: () => number): void {
+	const { within } = module;
+	jest
+		.spyOn(module, 'within')
+		.mockImplementation(
+			async (work, ms, clockOfNode) =>
+				await within(work, ms * Math.max(1, speed() / DEADLINE_SPEED), clockOfNode),
+		);
 }
 
 /**
@@ -676,6 +686,7 @@ export async function startEngine(options: { clockSpeed?: number } = {}): Promis
 
 	const { realClock } = clock;
 	jest.spyOn(clock, 'realClock').mockImplementation(fastClock(realClock, () => clockSpeed));
+	slowDeadlines(clock, () => clockSpeed);
 
 	const launch = (
 		order: Order,
