@@ -129,7 +129,9 @@ class Submission implements Submitted {
 	}
 
 	fail(item: { itemIndex: number; known: KnownTask; output?: Result['output'] }, problem: Problem) {
-		const known = { ...item.known, taskId: problem.taskId ?? null };
+		const taskId = problem.taskId ?? null;
+		if (taskId !== null) this.taskIds.set(item.itemIndex, taskId);
+		const known = { ...item.known, taskId };
 		this.failed.set(item.itemIndex, { known, problem, output: item.output });
 	}
 

@@ -213,16 +213,16 @@ describe("1: at a person's Retry", () => {
 describe('2: a tool that an agent calls', () => {
 	const PROMPT = { prompt: '={{ $fromAI("prompt", "", "string") }}' };
 	const call = async (
-		calls: NonNullable<Order['calls']>,
+		toolCalls: NonNullable<Order['toolCalls']>,
 		parameters: Order['parameters'] = {},
 		order: Partial<Order> = {},
 	) => {
-		const run = await world.run({ ...PROMPT, ...parameters }, { calls, ...order });
-		return run.reached('Agent')?.map(({ json }) => Object(json.answer ?? json)) ?? [];
+		const run = await world.run({ ...PROMPT, ...parameters }, { toolCalls, ...order });
+		return run.reached('Agent')?.map(({ json }) => Object([json.answer ?? json].flat()[0])) ?? [];
 	};
-	const boat = { input: { prompt: 'A boat' } };
-	const car = { input: { prompt: 'A car' } };
-	const cat = { input: { prompt: 'A cat' } };
+	const boat = { values: { prompt: 'A boat' } };
+	const car = { values: { prompt: 'A car' } };
+	const cat = { values: { prompt: 'A cat' } };
 
 	it.each(['generate', 'generateAndWait'])(
 		'twice in the same turn starts one video with %s, and both calls get its ID',
@@ -257,7 +257,7 @@ describe('2: a tool that an agent calls', () => {
 		world.sandbox.faults.on('generate', { kind: 'delay', ms: 40 });
 		const duration = '={{ $fromAI("duration", "", "string") }}';
 		const answers = await call(
-			['8', ' 8s ', '8'].map((text) => ({ input: { prompt: 'A boat', duration: text } })),
+			['8', ' 8s ', '8'].map((text) => ({ values: { prompt: 'A boat', duration: text } })),
 			{ operation: 'generate', duration },
 		);
 		expect(answers.map(({ task_id }) => task_id)).toEqual(Array(3).fill(ids()[0]));
@@ -303,7 +303,7 @@ describe('2: a tool that an agent calls', () => {
 		world.sandbox.faults.on('generate', { kind: 'error', code: 'INVALID_PROMPT' });
 		const answers = await call([boat, boat, { ...boat, afterMs: 150 }], { operation: 'generate' });
 		expect(answers.slice(0, 2)).toMatchObject(
-			Array(2).fill({ failed: expect.stringContaining('The API refused the request') }),
+			Array(2).fill({ error: expect.stringContaining('The API refused the request') }),
 		);
 		expect(answers[2]).toMatchObject({ task_id: ids()[0] });
 		expect(posts()).toHaveLength(2);
@@ -317,7 +317,7 @@ describe('2: a tool that an agent calls', () => {
 			{ node: { retryOnFail: true, maxTries: 3, waitBetweenTries: 1 } },
 		);
 		expect(answers).toMatchObject([
-			{ failed: expect.stringContaining('The video could not be generated') },
+			{ error: expect.stringContaining('The video could not be generated') },
 		]);
 		expect(posts()).toHaveLength(1);
 	});

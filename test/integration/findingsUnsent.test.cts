@@ -25,15 +25,12 @@ afterEach(() => {
 	limits.POST_TIMEOUT_MS = 60_000;
 });
 
-/** `no-url` is refused before anything is sent, as a credential that cannot be used. */
-const codeOf = (kind: string) => (kind === 'no-url' ? 'invalid_api_key' : 'not_created');
-
 describe('9: a request that never left', () => {
 	it.each(UNREACHABLE_KINDS)('%s: costs nothing, and Retry starts it, once', async (kind) => {
 		useBaseUrl(world.sandbox.unreachable[kind]);
 		const run = await world.run({ prompt: 'A boat' });
 		const { message, description, context } = failureOf(run);
-		expect(context).toMatchObject({ error_code: codeOf(kind), charged: 'no' });
+		expect(context).toMatchObject({ error_code: 'not_created', charged: 'no' });
 		expect(message + description).not.toMatch(/may have been|charged:/);
 		expect(description).toContain('No credits were spent.');
 		expect(posts()).toHaveLength(0);
@@ -81,8 +78,8 @@ describe('9: a request that never left', () => {
 				await world.run({ operation: 'wait', taskId, options: { timeout: 0.5 } }),
 			);
 			expect(context).toMatchObject({ error_code: 'contact_lost', task_id: taskId });
-			expect(message).toContain('could not be reached');
-			expect(description).toContain('does not pay again');
+			expect(message).toMatch(/could not be reached|has a port that does not exist/);
+			expect(message + description).not.toMatch(/charged|not created|start/);
 		},
 	);
 
