@@ -23,7 +23,7 @@ import { generate } from './operations/generate';
 import { generateAndWait } from './operations/generateAndWait';
 import { status } from './operations/status';
 import { wait } from './operations/wait';
-import { textParameter } from './parameters';
+import { fieldProblems, textParameter } from './fieldReading';
 import { deliver, sameForAll, type Result } from './results';
 import { resume } from './resume';
 import { runOf, type Run } from './run';
@@ -44,8 +44,13 @@ function isOperation(name: string): name is Operation {
 
 /** What became of every item. The one guard around all operations: whatever nobody foresaw is a failed item too. */
 async function resultsOf(run: Run): Promise<Result[]> {
+	let operation: string;
 	try {
-		const operation = textParameter(run.context, 0, 'operation');
+		operation = textParameter(run.context, 0, 'operation');
+	} catch (error) {
+		return sameForAll(run.count, invalidInput(fieldProblems(error)));
+	}
+	try {
 		if (isOperation(operation)) return await OPERATIONS[operation](run);
 		const problem = invalidInput([`Operation "${operation}" does not exist in this node.`]);
 		return sameForAll(run.count, problem);

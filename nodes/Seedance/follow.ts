@@ -144,7 +144,7 @@ export async function readAll(run: Run, tasks: readonly PendingTask[]): Promise<
 		tasks.map(async (pending): Promise<Result> => {
 			const { known, taskId, account, output } = pending;
 			const readOnce = async () => await run.readTask(account, taskId, deadline);
-			const read: Read = await patiently(readOnce, run.clock);
+			const read: Read = await patiently(readOnce, run.clock, deadline);
 			if (read.outcome === 'task') {
 				return await addFile(pending, { known, task: read.task, output }, deadline);
 			}

@@ -24,6 +24,8 @@ export interface Run {
 	readonly runIndex: number;
 	/** Milliseconds since 1970 until which the run may work, before n8n ends the execution; Infinity without a limit. */
 	readonly workUntil: number;
+	/** The task of an item, as soon as the run knows of it: what is told when something throws that nobody foresaw. */
+	readonly taskIds: Map<number, string>;
 	/** The brake of an account, shared by everything that this run sends there. */
 	brakeFor: (account: Account) => Brake;
 	/**
@@ -75,6 +77,7 @@ export function runOf(context: IExecuteFunctions, clock: Clock): Run {
 		isTool: tool,
 		runIndex: tool ? 0 : runIndexOf(context),
 		workUntil: workUntil(context, startedAt) ?? Infinity,
+		taskIds: new Map(),
 		brakeFor,
 		readTask: async (account, taskId, deadline) => {
 			const brake = brakeFor(account);

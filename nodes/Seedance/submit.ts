@@ -7,7 +7,7 @@
  * - a refused key or an empty account ends the rows of that account, and of no other;
  * - with On Error = Stop nothing is sent when one item is wrong, and no POST follows one that failed.
  */
-import { createTask, CREDENTIAL_TYPE, getTaskPatiently, LEAST_POST_MS } from '../shared/api';
+import { createTask, CREDENTIAL_TYPE, LEAST_POST_MS, patiently } from '../shared/api';
 import {
 	maybeCreated,
 	notCreated,
@@ -29,6 +29,8 @@ import { accountKey, type Run } from './run';
 
 /** Milliseconds that sending gets in any case, however short the Timeout is. */
 const SENDING_MS = 60_000;
+/** Milliseconds that a retry by a person gets to see which of its tasks have failed. */
+const RECALL_MS = 60_000;
 
 export interface Submitted {
 	/** Tasks that exist: created now, or remembered from an earlier try. */
@@ -50,7 +52,9 @@ async function recall(run: Run, memory: Memory, item: Prepared): Promise<Sent | 
 	// Mode `retry` lasts for all automatic tries of a retried execution; only the first may make it anew.
 	const isMadeHere = remembered.executionId === context.getExecutionId();
 	if (context.getMode() !== 'retry' || isMadeHere) return remembered;
-	const read = await getTaskPatiently(context, item.account, remembered.taskId, clock);
+	const deadline = Math.min(clock.now() + RECALL_MS, run.workUntil);
+	const readOnce = async () => await run.readTask(item.account, remembered.taskId, deadline);
+	const read = await patiently(readOnce, clock, deadline);
 	if (read.outcome === 'task' && read.task.state === 'failed') {
 		memory.forget(item.memoryKeys);
 		return undefined;
@@ -85,6 +89,7 @@ async function send(run: Run, memory: Memory, item: Prepared, deadline: number):
 	const createdAt = clock.now();
 	if (created.outcome === 'created') {
 		const { taskId, task, raw } = created;
+		run.taskIds.set(item.itemIndex, taskId);
 		memory.created(memoryKeys, { taskId, executionId, createdAt });
 		context.logger.info(`Seedance task ${taskId} created (${where})`);
 		highlight(context, taskId, creditsOf(request));
@@ -106,19 +111,25 @@ class Submission implements Submitted {
 	readonly pending: PendingTask[] = [];
 	readonly failed = new Map<number, Result>();
 
-	constructor(private readonly memory: Memory) {}
+	constructor(
+		private readonly memory: Memory,
+		private readonly taskIds: Run['taskIds'],
+	) {}
 
 	/** An item whose video was sent, now or before. */
 	take(item: Prepared, sent: Sent, isNew: boolean): void {
 		if ('problem' in sent) return this.fail(item, sent.problem);
 		const { taskId, createdAt, raw, task } = sent;
 		const { itemIndex, account, output } = item;
+		this.taskIds.set(itemIndex, taskId);
 		const known = { ...item.known, taskId, ...(createdAt !== undefined && { createdAt }) };
 		this.pending.push({ itemIndex, taskId, account, known, isNew, output, raw, task });
 	}
 
 	fail(item: { itemIndex: number; known: KnownTask; output?: Result['output'] }, problem: Problem) {
-		const known = { ...item.known, taskId: problem.taskId ?? null };
+		const taskId = problem.taskId ?? null;
+		if (taskId !== null) this.taskIds.set(item.itemIndex, taskId);
+		const known = { ...item.known, taskId };
 		this.failed.set(item.itemIndex, { known, problem, output: item.output });
 	}
 
@@ -199,7 +210,7 @@ export async function submitAll(
 	const { context, count, onError } = run;
 	const stops = onError === 'stop';
 	const memory = memoryIn(context.getContext('node'));
-	const submission = new Submission(memory);
+	const submission = new Submission(memory, run.taskIds);
 
 	const settings = settingsKey(context);
 	const prepared: Prepared[] = [];
@@ -214,8 +225,9 @@ export async function submitAll(
 	}
 
 	const toSend: Prepared[] = [];
-	for (const item of prepared) {
-		const found = await recall(run, memory, item);
+	const recalled = await Promise.all(prepared.map(async (item) => await recall(run, memory, item)));
+	for (const [index, item] of prepared.entries()) {
+		const found = recalled[index];
 		if (found) submission.take(item, found, false);
 		else toSend.push(item);
 	}

@@ -5,10 +5,15 @@ import { memoryIn } from '../shared/memory';
 import { NOTHING_KNOWN, type Result } from './results';
 import type { Run } from './run';
 
-/** The task of an item of this run, by what the execution remembers. */
-function taskIdsOf({ context, isTool, runIndex, count }: Run): Map<number, string> {
-	if (isTool) return new Map();
-	return memoryIn(context.getContext('node')).tasksOfRun(runIndex, count);
+/** The tasks of this run by item: those that it knows of, and those that the execution remembers. Never throws. */
+function taskIdsOf({ context, isTool, runIndex, count, taskIds }: Run): Map<number, string> {
+	if (isTool) return taskIds;
+	try {
+		const remembered = memoryIn(context.getContext('node')).tasksOfRun(runIndex, count);
+		return new Map([...remembered, ...taskIds]);
+	} catch {
+		return taskIds;
+	}
 }
 
 /** One result per item, in order. Never throws. */

@@ -334,12 +334,17 @@ export async function getTaskPatiently(
 	return await patiently(async () => await getTask(context, account, taskId, clock), clock);
 }
 
-/** {@link getTaskPatiently}, with a read of one's own. */
-export async function patiently(read: () => Promise<Read>, clock: Clock): Promise<Read> {
+/** {@link getTaskPatiently}, with a read of one's own, and not beyond the deadline (milliseconds since 1970). */
+export async function patiently(
+	read: () => Promise<Read>,
+	clock: Clock,
+	deadline = Infinity,
+): Promise<Read> {
 	for (let tries = 1; ; tries++) {
 		const found = await read();
 		if (found.outcome !== 'transient' || tries >= READ_MAX_FAILURES) return found;
-		const pauseMs = Math.min(found.failure.retryAfterMs ?? 0, RETRY_AFTER_MAX_MS);
-		if (!(await clock.sleep(Math.max(pauseMs, 1000 * 2 ** (tries - 1))))) return found;
+		const asked = Math.min(found.failure.retryAfterMs ?? 0, RETRY_AFTER_MAX_MS);
+		const pauseMs = Math.max(asked, 1000 * 2 ** (tries - 1));
+		if (clock.now() + pauseMs >= deadline || !(await clock.sleep(pauseMs))) return found;
 	}
 }

@@ -16,15 +16,21 @@ export interface HttpResponse {
 /** Whole numbers that JavaScript would round: an ID of more digits is kept as text. */
 const LONG_IDS = /("(?:task_?id|id)"\s*:\s*)(-?\d{16,})(?=\s*[,}\]])/gi;
 
+/** A text as JSON, with long IDs as text; undefined where it is no JSON. */
+function parsed(text: string): unknown {
+	try {
+		return JSON.parse(text.replace(LONG_IDS, '$1"$2"'));
+	} catch {
+		return undefined;
+	}
+}
+
 /** A body as JSON, with long IDs as text; the text itself where it is no JSON. */
 export function parseBody(body: unknown): unknown {
 	const text = Buffer.isBuffer(body) ? body.toString('utf8') : body;
 	if (typeof text !== 'string') return text;
-	try {
-		return JSON.parse(text.replace(LONG_IDS, '$1"$2"'));
-	} catch {
-		return text;
-	}
+	const json = parsed(text);
+	return json === undefined ? text : json;
 }
 
 /** The `data` of an envelope; empty where there is none. */
@@ -136,10 +142,13 @@ const REASON_DEPTH = 5;
 const isVague = (text: string) =>
 	/^(error|fail(ed|ure)?|[A-Z]+(_[A-Z]+)*|\d+)$/.test(text) || /^(success|ok)$/i.test(text);
 
-/** All texts under the usual names, the most particular first, however deep they are wrapped. */
+/** All texts under the usual names, the most particular first, however deep they are wrapped, also as JSON in a text. */
 function reasonsIn(value: unknown, depth: number): string[] {
 	const text = typeof value === 'string' ? value.trim() : '';
-	if (text) return [text];
+	if (text) {
+		const inner = /^[{[]/.test(text) && depth > 0 ? reasonsIn(parsed(text), depth - 1) : [];
+		return inner.length ? inner : [text];
+	}
 	if (depth === 0) return [];
 	if (Array.isArray(value)) {
 		const list: unknown[] = value;

@@ -1,7 +1,7 @@
 /** A task as the API tells it, and as the nodes give it out. */
 import type { IDataObject } from 'n8n-workflow';
 
-import { reasonIn } from './envelope';
+import { parseBody, reasonIn } from './envelope';
 import { isObject, numberOf, readableText, textOf, without, withoutSecrets } from './json';
 import { creditsOf } from './pricing';
 import { echoedSettings } from './videoRequest';
@@ -102,8 +102,9 @@ const URL_NAMES = [
 const VIDEO_PLACES = ['response', ...URL_NAMES];
 const URL_DEPTH = 4;
 
-/** The first web link in a value: a text, a list, or an object under one of the usual names. */
-function linkIn(value: unknown, depth = URL_DEPTH): string | undefined {
+/** The first web link in a value: a text, a list, an object under one of the usual names, or any of these as JSON in a text. */
+function linkIn(given: unknown, depth = URL_DEPTH): string | undefined {
+	const value = parseBody(given);
 	const text = textOf(value);
 	if (text !== undefined) return /^https?:\/\/\S+$/i.test(text) ? text : undefined;
 	if (depth === 0) return undefined;
@@ -136,7 +137,7 @@ export function readTask(taskId: string, data: unknown, apiKey: string): Task | 
 	const answeredId = textOf(data.task_id) ?? textOf(data.taskId);
 	if (!statusWord || (answeredId !== undefined && answeredId !== taskId)) return undefined;
 	const state = stateOf(statusWord);
-	const reason = textOf(data.error_message) ?? (state === 'failed' ? reasonOf(data) : undefined);
+	const reason = state === 'failed' ? reasonOf(data) : textOf(data.error_message);
 	const request = isObject(data.request) ? data.request : {};
 	const settings = echoedSettings(request);
 	return {

@@ -51,14 +51,17 @@ function toldOfPost(code: ErrorCode, shape: ErrorShape): Told {
 			return {
 				code: 'not_created',
 				charged: 'no',
-				message: 'The API refused to start the video',
+				message:
+					shape === 'html'
+						? `The base URL gave an answer that is not the API's (HTTP ${status}).`
+						: 'The API refused to start the video',
 			};
 		default:
 			return shape === 'html'
 				? {
 						code: 'not_created',
 						charged: 'no',
-						message: `The API refused to start the video (HTTP ${status}).`,
+						message: `The base URL gave an answer that is not the API's (HTTP ${status}).`,
 					}
 				: {
 						code: 'invalid_input',
@@ -72,17 +75,18 @@ function toldOfPost(code: ErrorCode, shape: ErrorShape): Told {
 /** What a person is told when reading a task meets an error of the contract. */
 function toldOfRead(code: ErrorCode, shape: ErrorShape, taskId: string): Told {
 	const charged = 'unknown';
+	const contactLost = {
+		code: 'contact_lost',
+		charged,
+		message: `Contact lost with task ${taskId}: the API gave no usable answer`,
+	};
 	switch (code) {
 		case 'INVALID_API_KEY':
 			return { code: 'invalid_api_key', charged, message: 'The API key was refused. Task' };
 		case 'INSUFFICIENT_CREDITS':
 			return { code: 'out_of_credits', charged, message: 'not have enough credits. Task' };
 		case 'INTERNAL_ERROR':
-			return {
-				code: 'contact_lost',
-				charged,
-				message: `Contact lost with task ${taskId}: the API`,
-			};
+			return contactLost;
 		case 'TASK_NOT_FOUND':
 			if (shape === 'html') break;
 			return {
@@ -91,11 +95,10 @@ function toldOfRead(code: ErrorCode, shape: ErrorShape, taskId: string): Told {
 				message: `There is no task ${taskId} in this Seedance account.`,
 			};
 	}
-	return {
-		code: 'contact_lost',
-		charged,
-		message: 'The API refused to tell the state of the task',
-	};
+	// A page of something in front of the API says nothing about the task, and is asked again.
+	return shape === 'html'
+		? contactLost
+		: { ...contactLost, message: 'The API refused to tell the state of the task' };
 }
 
 const CASES = ERROR_CODES.flatMap((code) => ERROR_SHAPES.map((shape) => ({ code, shape })));
@@ -152,7 +155,7 @@ describe('a POST whose outcome nobody knows', () => {
 		).map((shape): Fault => ({ kind: 'wrong-shape', shape })),
 	];
 	it.each(unclear)('is sent once and said to be unclear: %j', async (fault) => {
-		const shortened = jest.replaceProperty(limits, 'POST_TIMEOUT_MS', 150);
+		const shortened = jest.replaceProperty(limits, 'POST_TIMEOUT_MS', 5_000);
 		world.sandbox.faults.on('generate', fault, { times: 'always' });
 		const run = await world.run({ prompt: 'A boat' });
 		shortened.restore();
@@ -241,9 +244,10 @@ describe('a POST that was certainly not accepted', () => {
 		await world.sandbox.goDown();
 		const run = await world.run({ prompt: 'A boat' });
 		await world.sandbox.comeBack();
-		expect(failureOf(run).message).toBe('The Seedance API could not be reached.');
+		expect(failureOf(run).message).toBe(
+			'The Seedance API could not be reached (ECONNREFUSED), so the video was not started.',
+		);
 		expect(failureOf(run).description).toContain(NO_COST);
-		expect(failureOf(run).description).toContain('ECONNREFUSED');
 	});
 
 	it.each([301, 302, 307, 308])('does not follow a %i redirect', async (status) => {
@@ -259,7 +263,7 @@ describe('a POST that was certainly not accepted', () => {
 	it('says that a proxy refused access', async () => {
 		world.sandbox.faults.on('generate', { kind: 'html', status: 403 });
 		const error = failureOf(await world.run({ prompt: 'A boat' }));
-		expect(error.message).toBe('The API, or a proxy in front of it, refused access (HTTP 403).');
+		expect(error.message).toBe('Something in front of the API refused access (HTTP 403).');
 		expect(error.context).toMatchObject({ error_code: 'not_created', charged: 'no' });
 	});
 });
@@ -270,6 +274,7 @@ describe('a read', () => {
 		world.sandbox.faults.on('status', { kind: 'redirect' }, { times: 'always' });
 		const error = failureOf(await world.run({ operation: 'wait', taskId: id }));
 		expect(error.message).toContain('points elsewhere');
+		expect(error.description).toContain('The API key was not sent there.');
 		expect(error.context).toMatchObject({ error_code: 'contact_lost', charged: 'unknown' });
 		expect(world.sandbox.elsewhere.requests).toHaveLength(0);
 	});
@@ -284,7 +289,9 @@ describe('a read', () => {
 	it("never takes another task's state for its own", async () => {
 		const id = await world.existingTask();
 		world.sandbox.faults.on('status', { kind: 'foreign-id' }, { times: 'always' });
-		const error = failureOf(await world.run({ operation: 'wait', taskId: id }));
+		const error = failureOf(
+			await world.run({ operation: 'wait', taskId: id, options: { timeout: 1 } }),
+		);
 		expect(error.context).toMatchObject({ error_code: 'contact_lost', task_id: id });
 	});
 });
@@ -302,18 +309,24 @@ describe('items that are wrong', () => {
 		duration: '={{ $json.seconds }}',
 	};
 
-	it('are all named in one message, and nothing is sent', async () => {
+	it('are all named in one error, one problem per line, and nothing is sent', async () => {
 		const { message, description, context } = failureOf(await world.run(FIELDS, { items: ITEMS }));
-		expect(message).toMatch(
-			/"A clock": Aspect Ratio "9:16:00" looks like a time or a date.*\[item 1\]/,
+		expect(message).toBe('3 of 4 items cannot be used.');
+		const lines = description.split('<br />');
+		expect(lines).toEqual(
+			expect.arrayContaining([
+				expect.stringMatching(
+					/^"A clock": Aspect Ratio "9:16:00" looks like a time or a date.*\[item 1\] \(number 2 of 4\)$/,
+				),
+				expect.stringMatching(/^"A bird": Duration "7" is not supported\..*\[item 2\]/),
+				expect.stringMatching(/\[item 3\] \(number 4 of 4\)$/),
+				expect.stringMatching(/^Prompt is empty/),
+				expect.stringMatching(/^Aspect Ratio "2:1" is not supported\./),
+				'1 more item was not started and cost nothing.',
+			]),
 		);
-		expect(message).toContain(
-			'"A bird": Duration "7" is not supported. Allowed: 4, 8, 12 seconds. [item 2]',
-		);
-		expect(message).toMatch(/Prompt is empty.*Aspect Ratio "2:1" is not supported.*\[item 3\]/);
-		expect(message).not.toContain('A boat');
+		expect(description).not.toContain('A boat');
 		expect(description).toContain(NO_COST);
-		expect(description).toContain('1 more item was not started and cost nothing.');
 		expect(context).toMatchObject({ error_code: 'invalid_input', charged: 'no' });
 		expect(posts()).toHaveLength(0);
 	});
@@ -380,7 +393,7 @@ describe('items that are wrong', () => {
 
 	it.each([
 		['={{ $json.none }}', 'Task ID is empty: this item has no such value.'],
-		['a b/../c', 'Task ID "a b/../c" is not a task ID.'],
+		['seed{{ $json.id }}', 'Task ID'],
 		["={{ $('Nowhere').item.json.x }}", 'Task ID could not be read: '],
 	])('say so for the task id %j', async (taskId, message) => {
 		for (const operation of ['status', 'wait']) {
@@ -398,7 +411,9 @@ describe('a refused POST among several', () => {
 		const { message, description, context } = failureOf(
 			await world.runPrompts(['a', 'b', 'c', 'd']),
 		);
-		expect(message).toBe('The API refused the request: The prompt is invalid or empty. [item 2]');
+		expect(message).toBe(
+			'The API refused the request: The prompt is invalid or empty. [item 2] (number 3 of 4)',
+		);
 		expect(description).toContain(NO_COST);
 		expect(description).toContain('1 more item was not started and cost nothing.');
 		expect(description).toContain('Click Retry in Executions');

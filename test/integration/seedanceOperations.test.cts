@@ -326,6 +326,7 @@ describe('Options', () => {
 		expect(failureOf(run).message).toContain(
 			'The 3 videos would cost 84 credits, more than Maximum Credits per Run (83).',
 		);
+		expect(failureOf(run).context).toMatchObject({ error_code: 'over_limit', charged: 'no' });
 		expect(failureOf(run).description).toContain('No credits were spent.');
 		expect(bodies()).toEqual([]);
 	});
@@ -343,7 +344,7 @@ describe('Options', () => {
 			{ node: { onError: 'continueRegularOutput' } },
 		);
 		expect(run.json[0]).toMatchObject({
-			error_code: 'invalid_input',
+			error_code: 'over_limit',
 			charged: 'no',
 			error_message: expect.stringContaining('The video would cost 28 credits'),
 		});

@@ -99,7 +99,7 @@ describe('Retry of an execution', () => {
 		});
 		const run = await world.runPrompts(['a', 'b']);
 		expect(failureOf(run).message).toMatch(
-			/^1 of 2 videos are ready and paid\. .*Busy.*\[item 0\]$/,
+			/^1 of 2 videos are ready and paid\. .*Busy.*\[item 0\] \(number 1 of 2\)$/,
 		);
 		expect(failureOf(run).description).toContain(
 			'finished videos are delivered without paying again',
@@ -186,9 +186,10 @@ describe('Retry of an execution', () => {
 	});
 
 	it('goes on with a task that cannot be read just then', async () => {
-		world.sandbox.faults.on('status', { kind: 'server-error' }, { times: 10 });
-		const run = await world.run({ prompt: 'A boat' });
+		world.sandbox.faults.on('status', { kind: 'server-error' }, { times: 'always' });
+		const run = await world.run({ prompt: 'A boat', options: { timeout: 1 } });
 		expect(failureOf(run).context).toMatchObject({ error_code: 'contact_lost' });
+		world.sandbox.faults.clear();
 		const retried = await world.n8n.retry(run);
 		expect(retried.json[0]).toMatchObject({ task_id: ids()[0], succeeded: true });
 		expect(posts()).toHaveLength(1);

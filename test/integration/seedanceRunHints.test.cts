@@ -1,7 +1,7 @@
 // What the editor says above the output after a run: credits that were used, tasks that still run, a loop that slows down.
 import type { Run as NodeRun } from '../../nodes/Seedance/run';
 import { addRunHints } from '../../nodes/Seedance/runHints';
-import { SEEDANCE_TOOL, type Order, type Run } from '../support/engine.cjs';
+import { NODE, SEEDANCE_TOOL, type Order, type Run } from '../support/engine.cjs';
 import { seedanceWorld } from '../support/seedanceWorld.cjs';
 
 const world = seedanceWorld();
@@ -196,29 +196,57 @@ describe('Loop Over Items around the node', () => {
 	});
 });
 
-const KNOWN = { taskId: 'seed1', prompt: null, estimatedCredits: 28 };
+describe('a hint has the colour of what it says', () => {
+	const hintsOf = (run: Run) => run.data.resultData.runData[NODE].at(-1)?.hints;
 
-/** A run of the node on an n8n of which only these parts are there. */
-const runOn = (host: object): NodeRun =>
-	Object.assign(Object.create(null), { context: host, isTool: false, runIndex: 0 });
+	it('a limit that started nothing is a warning, not a green tick', async () => {
+		const run = await generate(['one', 'two'], {
+			parameters: { options: { maxCredits: 55 } },
+			node: { onError: 'continueErrorOutput' },
+		});
+		expect(hintsOf(run)).toEqual([
+			{
+				message:
+					'The 2 videos would cost 56 credits, more than Maximum Credits per Run (55). Nothing was started.',
+				type: 'warning',
+				location: 'outputPane',
+			},
+		]);
+	});
+
+	it('the credits of a run are information', async () => {
+		const run = await generate(['one']);
+		expect(hintsOf(run)).toEqual([
+			{ message: `This run used 28 credits. ${PIN}`, type: 'info', location: 'outputPane' },
+		]);
+	});
+});
+
+/** A run in the editor of which n8n gives no more than these parts. */
+function bareRun(parts: object): NodeRun {
+	const context = {
+		getNode: () => ({ type: 'seedance', name: 'Seedance' }),
+		getMode: () => 'manual',
+		getNodeParameter: () => 'generate',
+		...parts,
+	};
+	return Object.assign(Object.create(null), { context, isTool: false, runIndex: 0 });
+}
 
 it('are left out where n8n has no place for them', () => {
-	const warn = jest.fn();
-	const host = { getNodeParameter: () => 'generate', getMode: () => 'manual', logger: { warn } };
-	addRunHints(runOn(host), [{ known: KNOWN }]);
-	expect(warn).not.toHaveBeenCalled();
+	const known = { taskId: 'seed1', prompt: null, estimatedCredits: 28 };
+	expect(() => addRunHints(bareRun({}), [{ known }])).not.toThrow();
 });
 
 it('never take a paid result with them, whatever goes wrong', () => {
 	const warnings: string[] = [];
-	const host = {
-		getNodeParameter: () => 'generate',
-		getMode: () => 'manual',
+	const run = bareRun({
 		logger: { warn: (text: string) => warnings.push(text) },
 		addExecutionHints: () => {
 			throw new Error('no room');
 		},
-	};
-	addRunHints(runOn(host), [{ known: KNOWN }]);
+	});
+	const known = { taskId: 'seed1', prompt: null, estimatedCredits: 28 };
+	addRunHints(run, [{ known }]);
 	expect(warnings).toEqual([expect.stringContaining('no room')]);
 });

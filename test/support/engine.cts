@@ -15,6 +15,7 @@ import {
 	NodeConnectionTypes,
 	NodeHelpers,
 	replaceCircularReferences,
+	sleep,
 	Workflow,
 	type IBinaryData,
 	type ICredentialDataDecryptedObject,
@@ -94,6 +95,8 @@ export interface Order {
 	toolCalls?: ToolCall[];
 	/** The loop is one of n8n's Loop Over Items, by its type. */
 	loopsOverItems?: boolean;
+	/** Seconds of the node's clock after which n8n ends the execution, as it does at a limit of the whole instance. */
+	endsAfter?: number;
 }
 
 /** How a run ended. */
@@ -113,6 +116,8 @@ export interface Run {
 	reached: (name: string) => INodeExecutionData[] | undefined;
 	/** What the Seedance node remembers in this execution. */
 	contextData: IDataObject;
+	/** The highlighted data of the execution. */
+	highlighted: Record<string, string>;
 	/** The execution's id. */
 	id: string;
 	/** The whole execution as n8n stores it. */
@@ -260,8 +265,10 @@ class Rounds implements INodeType {
 export interface ToolCall {
 	/** What the model fills in: `$fromAI('prompt')` and the like. */
 	values: Record<string, string>;
-	/** Turns of the event loop that pass before it. */
-	after: number;
+	/** Turns of the event loop that pass before it; default 0. */
+	after?: number;
+	/** Real milliseconds that pass before it; default 0. */
+	afterMs?: number;
 }
 
 /** What one call of a tool gave: its answer as n8n hands it to a model, or its error. */
@@ -290,7 +297,8 @@ class AgentOfTests implements INodeType {
 		if (!isToolList(tools)) throw new Error('The agent has no tool');
 		const calls: ToolCall[] = JSON.parse(String(this.getNodeParameter('calls', 0)));
 		const answers = await Promise.all(
-			calls.map(async ({ values, after }): Promise<IDataObject> => {
+			calls.map(async ({ values, after = 0, afterMs = 0 }): Promise<IDataObject> => {
+				if (afterMs > 0) await sleep(afterMs);
 				for (let turns = 0; turns < after; turns += 1) await nextTurn();
 				try {
 					const answer = await tools[0].invoke(values);
@@ -559,6 +567,7 @@ function runOf(id: string, run: IRun, logs: readonly LogLine[]): Run {
 		error: errorOf(run),
 		reached: (name) => last(name)?.flatMap((output) => output ?? []),
 		contextData: data.executionData?.contextData[`node:${NODE}`] ?? {},
+		highlighted: data.resultData.metadata ?? {},
 		data,
 		logs,
 		everything: asJson({ data, logs }),
@@ -639,10 +648,20 @@ export function fastClock(
 			...real,
 			untied: () => fastClock(realClock, speed)(),
 			now: () => start + (real.now() - start) * speed(),
-			sleep: async (ms, cancel) =>
-				await real.sleep(ms / (cancel ? Math.min(speed(), DEADLINE_SPEED) : speed()), cancel),
+			sleep: async (ms, cancel) => await real.sleep(ms / speed(), cancel),
 		};
 	};
+}
+
+/** Lets deadlines pass no faster than {@link DEADLINE_SPEED} where a node's clock runs at this speed. Needs jest. */
+export function slowDeadlines(module: typeof clock, speed: () => number): void {
+	const { within } = module;
+	jest
+		.spyOn(module, 'within')
+		.mockImplementation(
+			async (work, ms, clockOfNode) =>
+				await within(work, ms * Math.max(1, speed() / DEADLINE_SPEED), clockOfNode),
+		);
 }
 
 /**
@@ -667,6 +686,7 @@ export async function startEngine(options: { clockSpeed?: number } = {}): Promis
 
 	const { realClock } = clock;
 	jest.spyOn(clock, 'realClock').mockImplementation(fastClock(realClock, () => clockSpeed));
+	slowDeadlines(clock, () => clockSpeed);
 
 	const launch = (
 		order: Order,
@@ -689,6 +709,9 @@ export async function startEngine(options: { clockSpeed?: number } = {}): Promis
 		const additionalData: IWorkflowExecuteAdditionalData = {
 			...additionalDataOf(helper, restApiUrl),
 			executionId,
+			...(order.endsAfter !== undefined && {
+				executionTimeoutTimestamp: Date.now() + order.endsAfter * 1000,
+			}),
 			hooks: new ExecutionLifecycleHooks(mode, executionId, {
 				id: WORKFLOW_ID,
 				name: 'A workflow under test',
@@ -708,12 +731,19 @@ export async function startEngine(options: { clockSpeed?: number } = {}): Promis
 		const running = new WorkflowExecute(additionalData, mode, data).processRunExecutionData(
 			workflow,
 		);
+		const timeUp =
+			order.endsAfter === undefined
+				? undefined
+				: setTimeout(() => running.cancel(), (order.endsAfter * 1000) / clockSpeed);
 		return {
 			stop: () => running.cancel(),
-			finished: running.then((run) => ({
-				...runOf(executionId, run, logs.slice(before)),
-				status: stored[0] ?? run.status,
-			})),
+			finished: running.then((run) => {
+				clearTimeout(timeUp);
+				return {
+					...runOf(executionId, run, logs.slice(before)),
+					status: stored[0] ?? run.status,
+				};
+			}),
 		};
 	};
 
@@ -774,6 +804,11 @@ export async function startEngine(options: { clockSpeed?: number } = {}): Promis
 				runData[lastNodeExecuted].pop();
 			}
 			const again = { ...order, ...changes };
+			// "Retry with currently saved workflow" runs the nodes as they stand there now.
+			const workflow = workflowOf(again);
+			for (const entry of data.executionData?.nodeExecutionStack ?? []) {
+				entry.node = workflow.getNode(entry.node.name) ?? entry.node;
+			}
 			const retried = await launch(again, 'retry', data).finished;
 			orders.set(retried, again);
 			return retried;

@@ -40,6 +40,7 @@ import {
 	additionalDataOf,
 	Credentials,
 	fastClock,
+	slowDeadlines,
 	requireAsCore,
 	SEEDANCE_TRIGGER,
 	startCore,
@@ -301,6 +302,7 @@ function loadTrigger(speed: () => number): INodeType {
 				await sleep(ms, true, { ref: false, signal: cancel }).catch(() => false),
 		});
 		jest.spyOn(clock, 'realClock').mockImplementation(fastClock(unbound, speed));
+		slowDeadlines(clock, speed);
 		const node: {
 			SeedanceTrigger: new () => INodeType;
 		} = require('../../nodes/SeedanceTrigger/SeedanceTrigger.node');

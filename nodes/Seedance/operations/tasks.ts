@@ -9,10 +9,11 @@ import { NOTHING_KNOWN, type Result } from '../results';
 import type { Run } from '../run';
 
 async function taskOf(
-	{ context }: Run,
+	run: Run,
 	itemIndex: number,
 	downloadsByDefault: boolean,
 ): Promise<PendingTask | { result: Result }> {
+	const { context } = run;
 	const refused = (problems: readonly string[]) => ({
 		result: { known: NOTHING_KNOWN, problem: invalidInput(problems) },
 	});
@@ -31,6 +32,7 @@ async function taskOf(
 	if (!given.ok) return refused(given.problems);
 	const taskId = given.value;
 	if (!isTaskId(taskId)) return refused([`Task ID ${quote(taskId)} is not a task ID.`]);
+	run.taskIds.set(itemIndex, taskId);
 	const known = { ...NOTHING_KNOWN, taskId };
 	const found = await accountOf(context, itemIndex, taskId);
 	if ('problem' in found) return { result: { known, problem: found.problem } };
