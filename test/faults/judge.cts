@@ -24,6 +24,7 @@ import {
 	isBrokenDownload,
 	isRefusedLink,
 	lookOf,
+	SUCCESS_WORDS,
 	type Look,
 } from './seen.cjs';
 import type { Met, Stage } from './stage.cjs';
@@ -404,9 +405,10 @@ class Judge {
 
 	/** A task whose end was reported while the execution still ran is seen right before the pause. */
 	private pause({ run, posts, reads, isStopped }: Episode): void {
-		const { downForJumps } = this.schedule;
-		// A limit of no time at all leaves none for a look.
-		if (!run.data.waitTill || isStopped || downForJumps > 0 || this.waitMs === 0) return;
+		const { downForJumps, executionTimeout } = this.schedule;
+		// No time at all leaves none for a look, and the limit of a workflow may leave none.
+		if (this.waitMs === 0 || executionTimeout !== null) return;
+		if (!run.data.waitTill || isStopped || downForJumps > 0) return;
 		const round = entriesOf(run).length - 1;
 		const prompts = this.schedule.items.map(({ name }) => promptOf(this.schedule, name, round));
 		for (const post of posts.filter((one) => answerToPost(one) === 'created')) {
@@ -741,9 +743,13 @@ class Judge {
 
 	/** Whether the reason of a failure was told, in whatever form, and the item does not have it. */
 	private hidesReason({ json, episode }: Found, taskId: string): boolean {
-		const last = episode.reads.filter(({ entry }) => entry.taskId === taskId).at(-1);
-		const isTrue = last !== undefined && (last.fault === null || last.fault.kind === 'delay');
-		return isTrue && textOf(json.error_message)?.includes('Not accepted') !== true;
+		// What a fault tells in the place of the task has a reason of its own.
+		const isOther = this.schedule.faults.some(
+			({ fault }) =>
+				fault.kind === 'failed' || fault.kind === 'task' || fault.kind === 'status-word',
+		);
+		const isRead = episode.reads.some(({ entry }) => entry.taskId === taskId);
+		return isRead && !isOther && textOf(json.error_message)?.includes('Not accepted') !== true;
 	}
 
 	/** Whether an earlier round of the same execution has given out that task. */
@@ -974,7 +980,7 @@ class Judge {
 		const posts = this.own(episode).flatMap((one) => one.posts);
 		const made =
 			posts.find(({ entry }) => entry.taskId === taskId) ??
-			posts.filter((post) => ['misled', 'any'].includes(answerToPost(post))).at(-1);
+			posts.find((post) => ['misled', 'any'].includes(answerToPost(post)));
 		return made ? at - made.at : Infinity;
 	}
 
@@ -1042,16 +1048,17 @@ class Judge {
 		// Without any try it was not to be stored, because the node had failed already.
 		const isUntried = last === undefined && isInError;
 		if (isUntried) return { isFinal: true, outcomes: ['success'] };
+		// The limit of a workflow may leave no time for it.
+		const isCutShort = last === undefined && this.schedule.executionTimeout !== null;
+		if (isCutShort) return { isFinal: true, outcomes: ['success', 'download_failed'] };
 		return { isFinal: true, outcomes: [isLastBroken ? 'download_failed' : 'success'] };
 	}
 
 	/** `no_video`, where the task has been a success without its video for long enough, or for all the time there was. */
 	private afterGrace(looks: readonly Look[], { episode }: Found, at: number): string[] {
-		const lastOther = lastIndexOf(
-			looks,
-			(look) => look.kind === 'task' && !(look.state === 'succeeded' && !look.hasVideo),
-		);
-		const since = looks.slice(lastOther + 1).find(({ kind }) => kind === 'task')?.at;
+		const since = looks.find(
+			(look) => look.kind === 'task' && look.state === 'succeeded' && !look.hasVideo,
+		)?.at;
 		if (since === undefined) return [];
 		const isLong = at - since >= GRACE_MS - EARLY_MS;
 		const isTimeUp = at >= episode.startedAt + this.waitMs - EARLY_MS;
@@ -1100,7 +1107,9 @@ class Judge {
 		for (const { json, binary } of items) {
 			const file = binary?.data;
 			const isReady =
-				json.succeeded === true || (json.error_code === undefined && json.status === 'SUCCESS');
+				json.succeeded === true ||
+				(json.error_code === undefined &&
+					SUCCESS_WORDS.includes(String(json.status).toUpperCase()));
 			if (file && (!isWanted || !isReady)) this.report('items', `a file at ${shown(json)}`);
 			if (!isWanted || json.succeeded !== true || isStopped) continue;
 			if (!file?.bytes) this.report('wrong outcome', `a success without its file: ${shown(json)}`);

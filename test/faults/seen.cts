@@ -151,7 +151,9 @@ export function lookOf(read: MetRead, task: SandboxTask | undefined): Look {
 				? { at, kind: 'task', state: 'failed', hasVideo: false, credits: 0 }
 				: refusedRead(at, answered, false);
 		case 'wrong-shape':
+			// Of a task that the API does not know, or not yet, there is nothing to be misshaped but its refusal.
 			if (!task || task.account.name !== entry.account) return { at, kind: 'odd' };
+			if (task.plan.unknownSeconds !== undefined) return { at, kind: 'odd' };
 			if (entry.shown === null || !READABLE_READS.includes(fault.shape)) return trouble;
 			return taskIn(read, task);
 		case 'foreign-id':
