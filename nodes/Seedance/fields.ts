@@ -1,10 +1,5 @@
 /** The fields that several operations share. Dropdowns are built from the lists the checks use. */
-import type {
-	INodeProperties,
-	INodePropertyOptions,
-	IWebhookDescription,
-	NodeHint,
-} from 'n8n-workflow';
+import type { INodeProperties, INodePropertyOptions, NodeHint } from 'n8n-workflow';
 
 import {
 	ASPECT_RATIOS,
@@ -413,20 +408,6 @@ export const videoFields: INodeProperties[] = [
 	...outputFields,
 	...optionFields,
 ];
-
-/** One address for both methods, as n8n's resume URL has it; nothing is registered while a workflow is active. */
-export const resumeWebhooks: IWebhookDescription[] = (['POST', 'GET'] as const).map(
-	(httpMethod) => ({
-		name: httpMethod === 'POST' ? 'default' : 'setup',
-		httpMethod,
-		responseMode: 'onReceived',
-		// Empty, so that n8n answers with what the node gives; its default is a literal text (measured).
-		responseData: '',
-		path: '',
-		isFullPath: true,
-		restartWebhook: true,
-	}),
-);
 
 /** Shown above the output before the node runs. */
 export const nodeHints: NodeHint[] = [

@@ -7,7 +7,7 @@ import * as results from '../../nodes/Seedance/results';
 import * as api from '../../nodes/shared/api';
 import type { CallFailure } from '../../nodes/shared/errors';
 import * as json from '../../nodes/shared/json';
-import * as line from '../../nodes/shared/line';
+import { KeyedMutex } from '../../nodes/shared/keyedMutex';
 import * as memory from '../../nodes/shared/memory';
 import * as onError from '../../nodes/shared/onError';
 import * as task from '../../nodes/shared/task';
@@ -265,7 +265,10 @@ const BITES: Bite[] = [
 	{
 		what: 'takes callbacks of the same moment without one waiting for the other',
 		rules: ['resumed twice'],
-		take: () => jest.spyOn(line, 'lineUp').mockReturnValue({ leave: () => undefined }),
+		take: () =>
+			jest
+				.spyOn(KeyedMutex.prototype, 'acquire')
+				.mockReturnValue({ isHeld: async () => true, release: () => undefined }),
 	},
 	{
 		what: 'sends a field that the API does not know',

@@ -32,14 +32,14 @@ afterEach(() => {
 });
 
 describe('before the pause', () => {
-	it('gives the API the address that resumes this execution, as n8n made it', async () => {
+	it('gives the API the address that resumes this execution, with a segment of the node before its token', async () => {
 		const run = await paused();
 		const [{ order }] = world.sandbox.tasks.all();
 		const { resumeToken } = run.data;
 		expect(resumeToken).toBeTruthy();
-		expect(order.callback_url).toBe(
-			`http://localhost:5678/webhook-waiting/${run.id}?signature=${resumeToken}`,
-		);
+		const { pathname, search } = new URL(String(order.callback_url));
+		expect(pathname).toMatch(new RegExp(`^/webhook-waiting/${run.id}/seedance-[0-9a-f]{32}$`));
+		expect(search).toBe(`?signature=${resumeToken}`);
 		const shown = JSON.stringify([run.data.resultData, run.contextData, run.logs]);
 		expect(shown).not.toContain(resumeToken);
 	});
@@ -124,7 +124,7 @@ describe('before the pause', () => {
 		});
 		const { message, description } = failureOf(await world.run({ prompt: 'one', ...PAUSE }));
 		expect(message).toContain('Pause Until Callback is not possible: the address of this n8n');
-		expect(message).toContain('Set WEBHOOK_URL');
+		expect(message).toContain('Set N8N_WEBHOOK_URL (WEBHOOK_URL before n8n 2.41)');
 		expect(description).toContain('No credits were spent.');
 	});
 
