@@ -14,7 +14,7 @@ import type { IDataObject, IWebhookFunctions, IWebhookResponseData } from 'n8n-w
 import { afterTakeOver, answer, unavailable, type Answer } from '../shared/answer';
 import type { Account } from '../shared/api';
 import { isSignedBy, metadataIn, proofIn } from '../shared/callback';
-import { bodyOf, claimIn, shapeOf, taskIdsIn } from '../shared/callbackBody';
+import { bodyOf, claimIn, loggedId, shapeOf, taskIdsIn } from '../shared/callbackBody';
 import type { Clock } from '../shared/clock';
 import { cachedAccount } from '../shared/credentialCache';
 import { contactLost, readRefused } from '../shared/errors';
@@ -86,13 +86,13 @@ function decide(
 	wasDelivered: (outcome: Outcome) => boolean,
 ): Answer | { item: IDataObject; outcome: Outcome } {
 	if (look.outcome === 'cannotTell') {
-		const found = (look.isFinal ? readRefused : contactLost)(taskId, look.failure);
+		const found = (look.isFinal ? readRefused : contactLost)(loggedId(taskId), look.failure);
 		return unavailable(found.message);
 	}
 	if (look.outcome === 'running') {
 		if (claimIn(body) !== 'ended') return { status: 200, message: 'The video is not ready yet.' };
 		return unavailable(
-			`it says that task ${taskId} has ended, but the API shows it as running. It starts nothing until the API shows the end`,
+			`it says that task ${loggedId(taskId)} has ended, but the API shows it as running. It starts nothing until the API shows the end`,
 		);
 	}
 	const { task } = look;
@@ -189,7 +189,7 @@ async function handle(context: IWebhookFunctions, clock: Clock): Promise<Answer 
 	return {
 		status: 404,
 		message: 'This account has no such task.',
-		log: `there is no task ${taskIds.join(' or ')} in the account of the credential`,
+		log: `there is no task ${taskIds.map(loggedId).join(' or ')} in the account of the credential`,
 	};
 }
 

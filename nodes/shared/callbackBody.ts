@@ -153,6 +153,15 @@ export function bodyOf(context: IWebhookFunctions): unknown {
 	return isEmpty || taskIdsIn(rawBody, {}).length > 0 ? rawBody : body;
 }
 
+/** Whether a text of a sender's may stand in the log: short, of ordinary letters, and nothing that grants access. */
+const isPlain = (text: string, maxLength: number) =>
+	text.length <= maxLength && /^[\w.:-]+$/.test(text) && !/seedance_|signature/i.test(text);
+
+/** A task id that a sender has named, for n8n's log. */
+export function loggedId(taskId: string): string {
+	return isPlain(taskId, 200) ? taskId : 'with an odd ID';
+}
+
 /** Characters of a shape: a sender must not fill the log. */
 const SHAPE_MAX_LENGTH = 300;
 
@@ -165,8 +174,7 @@ function shapeOfValue(value: unknown, depth: number): string {
 	if (depth > 2) return 'object';
 	const fields = Object.entries(value).slice(0, 10);
 	const names = fields.map(([name, inner]) => {
-		const plain = /^[\w .-]{1,40}$/.test(name) ? name : 'a name that is none';
-		return `${plain}: ${shapeOfValue(inner, depth + 1)}`;
+		return `${isPlain(name, 30) ? name : 'an odd name'}: ${shapeOfValue(inner, depth + 1)}`;
 	});
 	return names.length ? `{ ${names.join(', ')} }` : 'empty object';
 }

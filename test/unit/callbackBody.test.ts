@@ -1,7 +1,7 @@
 /** What a callback says, in whatever way it is packed: which task it means, whether that has ended, what it looks like. */
 import * as fc from 'fast-check';
 
-import { claimIn, shapeOf, taskIdsIn } from '../../nodes/shared/callbackBody';
+import { claimIn, loggedId, shapeOf, taskIdsIn } from '../../nodes/shared/callbackBody';
 
 const said = { task_id: 'seed1', status: 'SUCCESS' };
 const text = JSON.stringify(said);
@@ -78,7 +78,17 @@ describe('the task that a callback means', () => {
 	});
 
 	it('is nothing for what cannot be an id', () => {
-		for (const task_id of [{}, [], null, true, '', ' ', '{}', 'a\u0000b', '\u001b[1m']) {
+		for (const task_id of [
+			{},
+			[],
+			null,
+			true,
+			'',
+			' ',
+			'{{ $json.id }}',
+			'a\u0000b',
+			'\u001b[1m',
+		]) {
 			expect(taskIdsIn({ task_id }, {})).toEqual([]);
 		}
 		for (const body of [[], null, 5, 'hello', 'a=b', '"', '{', '<a>']) {
@@ -158,4 +168,17 @@ describe('the shape of a body', () => {
 		expect(shape).not.toMatch(/private|secret|\n/);
 		expect(shape.length).toBeLessThan(320);
 	});
+});
+
+describe('an id in the log', () => {
+	it.each(['seed1', 'a:b.c-d_e', '17'])('stands there as it is: %s', (id) => {
+		expect(loggedId(id)).toBe(id);
+	});
+
+	it.each(['a b', 'ü', 'x'.repeat(201), 'a\u2028b', 'seedance_sig=abc', 'https://a/b', '"'])(
+		'is not shown when a sender could have made it up to be read: %j',
+		(id) => {
+			expect(loggedId(id)).toBe('with an odd ID');
+		},
+	);
 });
