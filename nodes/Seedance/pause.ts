@@ -91,8 +91,8 @@ export function isSettled({ problem, task }: Result): boolean {
 const READ_BEFORE_PAUSE_MS = 20_000;
 
 /** Without a file: Download Video is not offered with Pause Until Callback. */
-function withoutFile({ fileField: _, ...output }: Output): Output {
-	return output;
+function withoutFile(output: Output): Output {
+	return { ...output, fileField: undefined };
 }
 
 /** What was found out about one task right before the pause. */
