@@ -36,7 +36,7 @@ const REST_MS = 10_000;
 const READINGS = 5;
 const PATIENCE_MS = 300_000;
 /** Attempts of the sender for one callback, for both kinds: n8n refuses some while it is busy. Neighbours make 3 to 10. */
-const ATTEMPTS = 10;
+const ATTEMPTS = 6;
 
 /**
  * What is to be reached: megabytes of memory and looks for each execution, and how many times as long as n8n's own Wait nodes
@@ -136,6 +136,8 @@ async function measureKind(
 	const readyAt = Date.now();
 	for (const { id } of tasks) sandbox.finish(id);
 	await sandbox.callbacks.settled();
+	const answers = tasks.flatMap(({ id }) => sandbox.callbacks.of(id));
+	say(`${name}: ${answers.length} callbacks, answered ${tally(answers.map(statusOf))}`);
 	await untilWaiting(0);
 
 	// Right after its start n8n holds garbage that it drops under load: the lower of both is its idle memory.
@@ -158,6 +160,15 @@ async function measureKind(
 		callbacks: most(tasks.map(({ id }) => sandbox.callbacks.of(id).length)),
 		looks: most(tasks.map(({ id }) => sandbox.ledger.statusReads(id).length)),
 	};
+}
+
+const statusOf = ({ status }: { status: number | null }) => String(status ?? 'by nobody');
+
+/** "200 (3), 503 (1)": how often each of these words stands there. */
+function tally(words: readonly string[]): string {
+	const counts = new Map<string, number>();
+	for (const word of words) counts.set(word, (counts.get(word) ?? 0) + 1);
+	return [...counts].map(([word, count]) => `${word} (${count})`).join(', ');
 }
 
 /** Executions that wait; undefined while n8n is too busy to tell: it answers 503 then, to every request. */
