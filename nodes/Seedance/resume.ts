@@ -64,8 +64,9 @@ function inGroups(open: readonly string[], own: string | undefined): string[][] 
 const NOTED: Answer = { status: 200, message: 'Noted. The execution waits for more videos.' };
 
 /**
- * Looks until one task is found that is still being made; undefined when none is. A success without its video is no reason
- * to keep the callback: the node itself reads it again.
+ * Looks until one task is found that is still being made; undefined when none is. The node itself reads again what has to be:
+ * a success without its video, and a task for which there was no time. On a busy n8n hundreds of callbacks come at once,
+ * and none of them may be sent away for ever.
  */
 async function whatIsOpen(
 	context: IWebhookFunctions,

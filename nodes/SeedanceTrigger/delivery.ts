@@ -85,8 +85,9 @@ function decide(
 	settings: Settings,
 	wasDelivered: (outcome: Outcome) => boolean,
 ): Answer | { item: IDataObject; outcome: Outcome } {
-	if (look.outcome === 'cannotTell') {
-		const found = (look.isFinal ? readRefused : contactLost)(loggedId(taskId), look.failure);
+	if (look.outcome === 'cannotTell' || look.outcome === 'noTime') {
+		const isFinal = look.outcome === 'cannotTell' && look.isFinal;
+		const found = (isFinal ? readRefused : contactLost)(loggedId(taskId), look.failure);
 		return unavailable(found.message);
 	}
 	if (look.outcome === 'running') {

@@ -20,13 +20,15 @@ export const MAX_FAILED_READS = 3;
 
 /**
  * How the look at a task ended. `noVideo`: a success whose video is not there yet, so that it has not ended either.
- * `cannotTell`: the API gave no usable answer; `isFinal`: asking again gives the same.
+ * `noTime`: no answer by the deadline, because the API or this n8n is slow. `cannotTell`: the API gave no usable answer;
+ * `isFinal`: asking again gives the same.
  */
 export type Look =
 	| { outcome: 'ended'; task: Task }
 	| { outcome: 'noVideo'; task: Task }
 	| { outcome: 'running' }
 	| { outcome: 'unknownTask' }
+	| { outcome: 'noTime'; failure: CallFailure }
 	| { outcome: 'cannotTell'; failure: CallFailure; isFinal: boolean };
 
 /** How patient a look is. */
@@ -60,6 +62,8 @@ export async function lookAt(
 		}
 		if (read.outcome === 'transient') {
 			failures++;
+			const { failure } = read;
+			if (failure.cause === 'no_answer' && next >= deadline) return { outcome: 'noTime', failure };
 			if (failures >= MAX_FAILED_READS || next >= deadline) {
 				return { outcome: 'cannotTell', failure: read.failure, isFinal: false };
 			}

@@ -162,7 +162,9 @@ async function measureKind(
 	};
 }
 
-const statusOf = ({ status }: { status: number | null }) => String(status ?? 'by nobody');
+/** The status of an answer, and its words where it is a refusal: n8n's own differ from the node's. */
+const statusOf = ({ status, answer }: { status: number | null; answer: string }) =>
+	status === null ? 'by nobody in time' : status < 400 ? `${status}` : `${status} ${answer}`;
 
 /** "200 (3), 503 (1)": how often each of these words stands there. */
 function tally(words: readonly string[]): string {

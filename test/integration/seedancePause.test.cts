@@ -338,6 +338,16 @@ describe('a callback', () => {
 		expect(answer.run?.json).toMatchObject([{ succeeded: true }, { succeeded: true }]);
 	});
 
+	it('is not sent away when there is no time to read the tasks: the node reads them', async () => {
+		const run = await paused(['one', 'two']);
+		for (const taskId of ids()) world.sandbox.finish(taskId);
+		world.sandbox.faults.on('status', { kind: 'hang' }, { times: 2 });
+		const answer = await world.n8n.callback(run, said(ids()[1]));
+		expect(answer).toMatchObject({ status: 200, body: { message: 'The execution goes on.' } });
+		expect(answer.run?.json).toMatchObject([{ succeeded: true }, { succeeded: true }]);
+		expect(world.sandbox.ledger.posts()).toHaveLength(2);
+	});
+
 	it('for a credential that cannot be read without the run lets the node read it', async () => {
 		const { sandbox, n8n } = world;
 		const apiKey = `={{ "${sandbox.apiKey.slice(0, -4)}" + $("Start").first().json.end }}`;
