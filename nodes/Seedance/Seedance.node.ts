@@ -11,13 +11,7 @@ import {
 
 import { realClock } from '../shared/clock';
 import { invalidInput } from '../shared/errors';
-import {
-	nodeHints,
-	OPERATION_OPTIONS,
-	resumeWebhooks,
-	videoFields,
-	type Operation,
-} from './fields';
+import { nodeHints, OPERATION_OPTIONS, videoFields, type Operation } from './fields';
 import { estimateCost } from './operations/estimateCost';
 import { generate } from './operations/generate';
 import { generateAndWait } from './operations/generateAndWait';
@@ -26,6 +20,7 @@ import { wait } from './operations/wait';
 import { fieldProblems, textParameter } from './fieldReading';
 import { deliver, sameForAll, type Result } from './results';
 import { resume } from './resume';
+import { resumeWebhooks } from './resumeAddress';
 import { runOf, type Run } from './run';
 import { addRunHints } from './runHints';
 import { resultsOfUnforeseen } from './unforeseen';
@@ -88,7 +83,7 @@ export class Seedance implements INodeType {
 			},
 		],
 		webhooks: resumeWebhooks,
-		waitingNodeTooltip: 'Waiting until the API reports that the videos are ready',
+		waitingNodeTooltip: 'Paused. The workflow continues when the last video is ready.',
 		hints: nodeHints,
 		properties: [
 			{

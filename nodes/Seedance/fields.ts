@@ -1,10 +1,5 @@
 /** The fields that several operations share. Dropdowns are built from the lists the checks use. */
-import type {
-	INodeProperties,
-	INodePropertyOptions,
-	IWebhookDescription,
-	NodeHint,
-} from 'n8n-workflow';
+import type { INodeProperties, INodePropertyOptions, NodeHint } from 'n8n-workflow';
 
 import {
 	ASPECT_RATIOS,
@@ -420,20 +415,6 @@ const LABELS: ReadonlyMap<string, string> = new Map([
 export function labelOf(path: string): string {
 	return LABELS.get(path) ?? path;
 }
-
-/** One address for both methods, as n8n's resume URL has it; nothing is registered while a workflow is active. */
-export const resumeWebhooks: IWebhookDescription[] = (['POST', 'GET'] as const).map(
-	(httpMethod) => ({
-		name: httpMethod === 'POST' ? 'default' : 'setup',
-		httpMethod,
-		responseMode: 'onReceived',
-		// Empty, so that n8n answers with what the node gives; its default is a literal text (measured).
-		responseData: '',
-		path: '',
-		isFullPath: true,
-		restartWebhook: true,
-	}),
-);
 
 /** Shown above the output before the node runs. */
 export const nodeHints: NodeHint[] = [

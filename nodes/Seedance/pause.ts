@@ -4,56 +4,29 @@
  */
 import type { IDataObject, IExecuteFunctions } from 'n8n-workflow';
 
-import type { Account } from '../shared/api';
-import { isObject, numberOf, textOf } from '../shared/json';
+import { patiently } from '../shared/api';
 import { unreachableReason } from '../shared/publicUrl';
 import { hasEnded, readTask } from '../shared/task';
 import type { Checked } from '../shared/videoRequest';
 import { accountOf } from './account';
 import { resultOfTask, waitLimit, watchAll, type PendingTask } from './follow';
-import { fieldProblems, waitMethodOf, type Options } from './parameters';
+import { fieldProblems, waitMethodOf, type Options, type Output } from './parameters';
+import { keepPause, readPause, type Pause } from './pauseState';
 import type { CallbackOf } from './prepare';
 import { inOrder, itemsOf, type Result } from './results';
+import { resumeUrlOf } from './resumeAddress';
 import type { Run } from './run';
 import type { Submitted } from './submit';
-import { readingsAtWakeUp, resumeUrlOf, suspend } from './suspension';
+import { readingsAtWakeUp, suspend } from './suspension';
 
-/** Where the pause is kept in the node's context. */
-const FIELD = 'seedancePause';
-
-/** A pause, as it is kept. */
-export interface Pause {
-	/** The run of the node that paused. */
-	runIndex: number;
-	executionId: string;
-	/** Milliseconds since 1970. */
-	pausedAt: number;
-	/** One per item, in order: a task to wait for, or what became of it already. */
-	results: Result[];
-}
-
-function isResult(value: unknown): value is Result {
-	return isObject(value) && isObject(value.known);
-}
-
-/** The pause that is kept in a node's context. */
-export function keptPause(context: Readonly<Record<string, unknown>>): Pause | undefined {
-	const kept: unknown = context[FIELD];
-	if (!isObject(kept) || !Array.isArray(kept.results) || !kept.results.every(isResult)) {
-		return undefined;
-	}
-	return {
-		runIndex: numberOf(kept.runIndex) ?? -1,
-		executionId: textOf(kept.executionId) ?? '',
-		pausedAt: numberOf(kept.pausedAt) ?? 0,
-		results: kept.results,
-	};
-}
+/** Milliseconds since 1970, the year 3000: n8n's own "for ever". A date beyond what its database can hold would be none. */
+const FAR_FUTURE = Date.UTC(3000, 0, 1);
 
 /** The pause that this very run of the node comes from; undefined when it runs for the first time, or is retried. */
 export function pauseBefore({ context, runIndex }: Run): Pause | undefined {
-	const pause = keptPause(context.getContext('node'));
-	const isMine = pause?.runIndex === runIndex && pause.executionId === context.getExecutionId();
+	const pause = readPause(context.getContext('node'));
+	if (typeof pause === 'string') return undefined;
+	const isMine = pause.runIndex === runIndex && pause.executionId === context.getExecutionId();
 	return isMine ? pause : undefined;
 }
 
@@ -77,17 +50,23 @@ export function canPause({ context, isTool }: Run): boolean {
 	return !isTool && Boolean(context.getWorkflow().id) && !CANNOT_PAUSE.includes(context.getMode());
 }
 
-/** The callback URL of every item: the one that resumes this execution. Refused where it could not work. */
-export function resumeCallback(context: IExecuteFunctions): CallbackOf {
+const KEEP_CHECKING = 'set Wait Method to "Keep Checking"';
+
+/**
+ * The callback URL of every item: the one that resumes this execution at this node. Refused where it could not work: the
+ * address cannot be reached, or the account depends on the item. A callback comes without items, so the account has to
+ * be the same where there is none.
+ */
+export async function resumeCallback({ context, count }: Run): Promise<CallbackOf> {
 	const url = resumeUrlOf(context);
-	let first: Account | undefined;
+	const withoutItem = await accountOf(context, count);
+	const common = 'problem' in withoutItem ? undefined : withoutItem.account;
 	return (_, account): Checked<string> => {
-		first ??= account;
-		if (account.apiKey !== first.apiKey || account.baseUrl !== first.baseUrl) {
+		if (account.apiKey !== common?.apiKey || account.baseUrl !== common.baseUrl) {
 			return {
 				ok: false,
 				problems: [
-					'Pause Until Callback needs one account for all items, but the credential gives different ones. Set Wait Method to "Keep Checking".',
+					`Pause Until Callback needs one account for all items, but the credential takes it from the item. Use a credential with a fixed API key and base URL, or ${KEEP_CHECKING}.`,
 				],
 			};
 		}
@@ -96,7 +75,7 @@ export function resumeCallback(context: IExecuteFunctions): CallbackOf {
 		return {
 			ok: false,
 			problems: [
-				`Pause Until Callback is not possible: the address of this n8n ${reason}. Set WEBHOOK_URL to its public address, or set Wait Method to "Keep Checking".`,
+				`Pause Until Callback is not possible: the address of this n8n ${reason}. Set N8N_WEBHOOK_URL (WEBHOOK_URL before n8n 2.41) to its public address, or ${KEEP_CHECKING}.`,
 			],
 		};
 	};
@@ -107,9 +86,44 @@ export function isSettled({ problem, task }: Result): boolean {
 	return problem !== undefined || (task !== undefined && hasEnded(task));
 }
 
+/** Milliseconds that a task gets to be read before the pause: meanwhile n8n refuses the callbacks of the others. */
+const READ_BEFORE_PAUSE_MS = 20_000;
+
+/** Without a file: Download Video is not offered with Pause Until Callback. */
+function withoutFile(output: Output): Output {
+	return { ...output, fileField: undefined };
+}
+
+/** What was found out about one task right before the pause. */
+interface Reading {
+	task: PendingTask;
+	result: Result;
+	/** A success without its video: the API has reported its end already, so no callback will come for it. */
+	awaitsVideo: boolean;
+}
+
 /**
- * Reads every task once, so that an end that was reported while this execution still ran is not missed, and suspends the
- * execution unless all have ended. Gives one result per item, as far as it is known by now.
+ * Reads a task once, again after passing trouble, so that an end that was reported while this execution still ran is not
+ * missed: n8n refuses callbacks until it has stored the pause.
+ */
+async function readBeforePause(run: Run, pending: PendingTask, deadline: number): Promise<Reading> {
+	const { account, taskId, known } = pending;
+	const output = withoutFile(pending.output);
+	const until = Math.min(deadline, run.clock.now() + READ_BEFORE_PAUSE_MS);
+	const readOnce = async () => await run.readTask(account, taskId, until);
+	const read = await patiently(readOnce, run.clock);
+	const task = read.outcome === 'task' ? read.task : undefined;
+	const isOver = task !== undefined && hasEnded(task);
+	return {
+		task: { ...pending, output, isNew: false },
+		result: { ...(isOver ? resultOfTask(known, task) : { known }), output },
+		awaitsVideo: !isOver && task?.state === 'succeeded',
+	};
+}
+
+/**
+ * Suspends the execution until a callback, unless nothing is left that a callback could report. Gives one result per item,
+ * as far as it is known by now.
  */
 export async function pauseFor(
 	run: Run,
@@ -119,32 +133,32 @@ export async function pauseFor(
 	const { context, clock, count, onError } = run;
 	const { deadline } = waitLimit(run, options);
 	const known = new Map(failed);
-	await Promise.all(
-		pending.map(async (one) => {
-			const { account, taskId, output } = one;
-			const read = await run.readTask(account, taskId, deadline);
-			const isOver = read.outcome === 'task' && hasEnded(read.task);
-			const result = isOver ? resultOfTask(one.known, read.task) : { known: one.known };
-			known.set(one.itemIndex, { ...result, output });
-		}),
+	const readings = await Promise.all(
+		pending.map(async (one) => await readBeforePause(run, one, deadline)),
 	);
-	const results = inOrder(count, known);
-	if (results.every(isSettled)) return results;
+	for (const { task, result } of readings) known.set(task.itemIndex, result);
+	const open = readings.filter(({ result }) => !isSettled(result));
+	if (open.every(({ awaitsVideo }) => awaitsVideo)) {
+		const tasks = open.map(({ task }) => task);
+		const ended = await watchAll(run, tasks, options);
+		ended.forEach((result, index) => known.set(tasks[index].itemIndex, result));
+		return inOrder(count, known);
+	}
 
-	const pause: Pause = {
+	const results = inOrder(count, known);
+	keepPause(context.getContext('node'), {
 		runIndex: run.runIndex,
 		executionId: context.getExecutionId(),
 		pausedAt: clock.now(),
 		results,
-	};
-	context.getContext('node')[FIELD] = pause;
+	});
 	// When the time is up, n8n hands these on without asking the node, so that On Error cannot stop there.
 	const atTimeout = itemsOf(results, {
 		onError: onError === 'stop' ? 'continue' : onError,
 		isTool: false,
 		input: context.getInputData(),
 	});
-	await suspend(context, new Date(deadline), atTimeout);
+	await suspend(context, new Date(Math.min(deadline, FAR_FUTURE)), atTimeout);
 	return results.map((result) => ({ ...result, problem: undefined }));
 }
 
@@ -161,17 +175,17 @@ export async function goOn(run: Run, { results }: Pause, options: Options): Prom
 	const open: PendingTask[] = [];
 	for (const [itemIndex, result] of results.entries()) {
 		const { taskId } = result.known;
-		const output = result.output ?? { simplify: true, includeInput: false };
+		const output = withoutFile(result.output ?? { simplify: true, includeInput: false });
 		// Only what the account may see was kept, so that there is no key to be cut out.
 		const task = taskId === null ? undefined : readTask(taskId, readings.get(taskId), '');
 		if (isSettled(result) || taskId === null) {
 			known.set(itemIndex, result);
-		} else if (task && task.state !== 'running') {
+		} else if (task && hasEnded(task)) {
 			known.set(itemIndex, { ...resultOfTask(result.known, task), output });
 		} else {
 			const found = await accountOf(context, itemIndex, taskId);
 			if ('problem' in found) {
-				known.set(itemIndex, { known: result.known, problem: found.problem });
+				known.set(itemIndex, { known: result.known, problem: found.problem, output });
 			} else {
 				const { account } = found;
 				open.push({ itemIndex, taskId, account, known: result.known, isNew: false, output });

@@ -9,17 +9,20 @@
  */
 import type { IWebhookFunctions, IWebhookResponseData } from 'n8n-workflow';
 
-import { answer, isTakenOver, unavailable, type Answer } from '../shared/answer';
-import { getAccount, PARALLEL_READS, type Account } from '../shared/api';
-import { claimIn, taskIdsIn } from '../shared/callback';
+import { afterTakeOver, answer, unavailable, type Answer } from '../shared/answer';
+import { PARALLEL_READS, type Account } from '../shared/api';
+import { bodyOf, claimIn, taskIdsIn } from '../shared/callbackBody';
 import type { Clock } from '../shared/clock';
+import { cachedAccount } from '../shared/credentialCache';
 import { contactLost, readRefused } from '../shared/errors';
 import { isObject, readableText } from '../shared/json';
-import { comesUp, lineUp, type Lines } from '../shared/line';
+import { KeyedMutex } from '../shared/keyedMutex';
 import { DECIDE_WITHIN_MS, lookAt } from '../shared/look';
 import { rawItem, type Task } from '../shared/task';
 import { resultOfTask } from './follow';
-import { isSettled, keptPause, type Pause } from './pause';
+import { isSettled } from './pause';
+import { readPause, type Pause } from './pauseState';
+import { mayResume } from './resumeAddress';
 import { itemsOf } from './results';
 import { storedContext, wakeUp } from './suspension';
 
@@ -34,7 +37,8 @@ interface Known {
 }
 
 const pauses = new Map<string, Known>();
-const lines: Lines = new Map();
+/** By pause: its callbacks run one after another. */
+const callbacks = new KeyedMutex();
 
 function knownOf(name: string): Known {
 	const known = pauses.get(name) ?? { ended: new Map(), isOver: false };
@@ -59,7 +63,11 @@ function inGroups(open: readonly string[], own: string | undefined): string[][] 
 
 const NOTED: Answer = { status: 200, message: 'Noted. The execution waits for more videos.' };
 
-/** Looks until one task is found that has not ended; undefined when all have. */
+/**
+ * Looks until one task is found that is still being made; undefined when none is. The node itself reads again what has to be:
+ * a success without its video, and a task for which there was no time. On a busy n8n hundreds of callbacks come at once,
+ * and none of them may be sent away for ever.
+ */
 async function whatIsOpen(
 	context: IWebhookFunctions,
 	account: Account,
@@ -69,7 +77,7 @@ async function whatIsOpen(
 	clock: Clock,
 ): Promise<Answer | undefined> {
 	const query: unknown = context.getQueryData();
-	const body: unknown = context.getBodyData();
+	const body = bodyOf(context);
 	const open = results
 		.filter((result) => !isSettled(result))
 		.flatMap((result) => result.known.taskId ?? []);
@@ -81,7 +89,8 @@ async function whatIsOpen(
 				.filter((taskId) => !known.ended.has(taskId))
 				.map(async (taskId) => {
 					const isEarly = taskId === own && claim !== 'running';
-					const look = await lookAt(context, account, taskId, isEarly, deadline, clock);
+					const patience = { isEarly, awaitsVideo: false, deadline };
+					const look = await lookAt(context, { account, taskId }, patience, clock);
 					if (look.outcome === 'ended') known.ended.set(taskId, look.task);
 					return { taskId, look };
 				}),
@@ -105,13 +114,8 @@ async function whatIsOpen(
 	return undefined;
 }
 
-/** What n8n goes on with: the node itself, or, where it cannot run again, its items. */
-function continuation(context: IWebhookFunctions, { results }: Pause, known: Known) {
-	const readings = [...known.ended.values()].map((task) => ({
-		...rawItem(task.raw, task.taskId),
-	}));
-	const again = wakeUp(context, readings);
-	if (again) return again;
+/** What n8n goes on with where the node cannot run again: its items. */
+function itemsNow({ results }: Pause, known: Known) {
 	const ended = results.map((result) => {
 		const task = known.ended.get(result.known.taskId ?? '');
 		if (isSettled(result) || !task) return result;
@@ -120,34 +124,57 @@ function continuation(context: IWebhookFunctions, { results }: Pause, known: Kno
 	return [itemsOf(ended, { onError: 'continue', isTool: false, input: [] })];
 }
 
+/** What n8n goes on with, or the answer to a callback after which the execution stays suspended. */
+async function decide(
+	context: IWebhookFunctions,
+	pause: Pause,
+	known: Known,
+	deadline: number,
+	clock: Clock,
+) {
+	const account = await cachedAccount(context, clock).catch((error: unknown) => ({
+		problem: error instanceof Error ? error.message : '',
+	}));
+	if ('problem' in account) {
+		// A credential may be one that can be read while the node runs, and not from here.
+		return wakeUp(context, []) ?? unavailable(readableText(account.problem, ''));
+	}
+	const open = await whatIsOpen(context, account, pause, known, deadline, clock);
+	if (open) return open;
+	const readings = [...known.ended.values()].map((task) => rawItem(task.raw, task.taskId));
+	return wakeUp(context, readings) ?? itemsNow(pause, known);
+}
+
 async function handle(
 	context: IWebhookFunctions,
 	clock: Clock,
 ): Promise<Answer | IWebhookResponseData> {
 	const deadline = clock.now() + DECIDE_WITHIN_MS;
-	const pause = keptPause(storedContext(context));
-	if (!pause) return { status: 404, message: 'Nothing waits here.' };
+	const pause = readPause(storedContext(context));
+	if (pause === 'unreadable') {
+		return unavailable('another version of this package has stored the pause. Update the package');
+	}
+	if (pause === 'none' || !mayResume(context, pause.version)) {
+		return { status: 404, message: 'Nothing waits here.' };
+	}
 	const name = `${pause.executionId}:${pause.pausedAt}`;
-	const place = lineUp(lines, name);
+	const lock = callbacks.acquire(name);
 	const known = knownOf(name);
 	let isHandedOver = false;
 	try {
-		if (!(await comesUp(place, deadline - clock.now(), clock))) return unavailable();
+		if (!(await lock.isHeld(deadline - clock.now(), clock))) return unavailable();
 		if (known.isOver) return { status: 200, message: 'Noted. The execution goes on already.' };
-		const account = await getAccount(context);
-		if ('problem' in account) return unavailable(account.problem);
-		const open = await whatIsOpen(context, account, pause, known, deadline, clock);
-		if (open) return open;
-		const workflowData = continuation(context, pause, known);
-		void isTakenOver(context, clock).then((isOver) => {
-			known.isOver = isOver;
-			if (isOver) known.ended.clear();
-			place.leave();
-		});
+		const decision = await decide(context, pause, known, deadline, clock);
+		if ('status' in decision) return decision;
 		isHandedOver = true;
-		return { workflowData, webhookResponse: { message: 'The execution goes on.' } };
+		afterTakeOver(context, clock, (isTakenOver) => {
+			known.isOver = isTakenOver;
+			if (isTakenOver) known.ended.clear();
+			lock.release();
+		});
+		return { workflowData: decision, webhookResponse: { message: 'The execution goes on.' } };
 	} finally {
-		if (!isHandedOver) place.leave();
+		if (!isHandedOver) lock.release();
 	}
 }
 

@@ -3,7 +3,7 @@
  * in one place. Measured with n8n 2.41, and held by the end-to-end tests:
  *
  * - when the time is up, n8n disables the node and hands its stored input through. So the stored input is
- *   replaced by what is to be handed on then, and the real one is kept beside it, where no node looks;
+ *   replaced by what is to be handed on then, and the real one is stored as `data.main[1]`, which n8n ignores;
  * - when a callback resumes, n8n disables the node as well. Enabling it again, in the stored entry that the
  *   resume hook sees, makes n8n run the node once more, inside the resumed execution, with the input that the
  *   hook gives. So the node ends as every node does: with its items, On Error and Retry On Fail.
@@ -15,12 +15,7 @@ import type {
 	IWebhookFunctions,
 } from 'n8n-workflow';
 
-import { isObject, textOf } from '../shared/json';
-
-/** The address that resumes this execution, with n8n's token for it. It is used as it is: n8n refuses a changed one. */
-export function resumeUrlOf(context: IExecuteFunctions): string {
-	return textOf(context.evaluateExpression('{{ $execution.resumeUrl }}', 0)) ?? '';
-}
+import { isObject } from '../shared/json';
 
 /**
  * Suspends the execution until a callback or `until`. `atTimeout` is handed to the next node when the time is up;

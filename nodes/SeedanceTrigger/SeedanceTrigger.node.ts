@@ -13,6 +13,7 @@ import { realClock } from '../shared/clock';
 import { handleDelivery } from './delivery';
 import { triggerFields, triggerHints, triggerPanel, triggerWebhooks } from './fields';
 import { addFiles } from './files';
+import { settledItems } from './outcome';
 
 export class SeedanceTrigger implements INodeType {
 	description: INodeTypeDescription = {
@@ -24,9 +25,9 @@ export class SeedanceTrigger implements INodeType {
 		subtitle:
 			'={{ $parameter["events"].length === 1 ? ($parameter["events"][0] === "failed" ? "Video Failed" : "Video Succeeded") : "Video Succeeded or Failed" }}',
 		description: 'Starts the workflow when a Seedance video is ready, or has failed',
-		eventTriggerDescription: 'Waiting for a video of yours to be reported',
+		eventTriggerDescription: 'Waiting for a callback about one of your videos',
 		activationMessage:
-			'This workflow now starts for each video that a Seedance node was given its Production URL for.',
+			"This workflow now starts when a video is ready whose Callback URL is this trigger's Production URL.",
 		defaults: { name: 'Seedance Trigger' },
 		inputs: [],
 		outputs: [NodeConnectionTypes.Main],
@@ -41,8 +42,9 @@ export class SeedanceTrigger implements INodeType {
 		return await handleDelivery(this, realClock());
 	}
 
-	/** Runs inside the recorded execution that {@link webhook} started: the file belongs there, and Stop works. */
+	/** Runs inside the recorded execution that {@link webhook} started: long work belongs there, and Stop works. */
 	async execute(this: IExecuteFunctions): Promise<INodeExecutionData[][]> {
-		return [await addFiles(this, realClock(this.getExecutionCancelSignal?.()))];
+		const clock = realClock(this.getExecutionCancelSignal?.());
+		return [await addFiles(this, await settledItems(this, clock), clock)];
 	}
 }

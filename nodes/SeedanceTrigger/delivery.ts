@@ -11,26 +11,29 @@
  */
 import type { IDataObject, IWebhookFunctions, IWebhookResponseData } from 'n8n-workflow';
 
-import { answer, isTakenOver, unavailable, type Answer } from '../shared/answer';
+import { afterTakeOver, answer, unavailable, type Answer } from '../shared/answer';
 import type { Account } from '../shared/api';
-import { claimIn, isSignedBy, metadataIn, proofIn, taskIdsIn } from '../shared/callback';
+import { isSignedBy, metadataIn, proofIn } from '../shared/callback';
+import { bodyOf, claimIn, loggedId, shapeOf, taskIdsIn } from '../shared/callbackBody';
 import type { Clock } from '../shared/clock';
+import { cachedAccount } from '../shared/credentialCache';
 import { contactLost, readRefused } from '../shared/errors';
 import { isObject, readableText } from '../shared/json';
-import { comesUp } from '../shared/line';
 import { DECIDE_WITHIN_MS, lookAt, type Look } from '../shared/look';
-import { hasVideo, rawItem, taskItem } from '../shared/task';
-import { accountOf } from './account';
+import { awaitedUntil, eventItem, outcomeOf, type Outcome } from './outcome';
 import { deliveriesOf } from './deliveries';
-import { readSettings, type Settings, type VideoEvent } from './settings';
+import { readSettings, type Settings } from './settings';
 
 /** A delivery that starts a run. */
 interface Run {
 	item: IDataObject;
-	/** To be told whether n8n took the run over, where repeats are ignored. */
-	settle?: (isStarted: boolean) => void;
-	/** To be called when n8n has taken the run over and is about to save the static data. */
-	save?: () => void;
+	/** Where repeats are ignored. */
+	memory?: {
+		/** To be called when n8n reads the answer: the last chance to write static data. */
+		write: () => void;
+		/** To be told whether n8n took the run over. */
+		settle: (isStarted: boolean) => void;
+	};
 }
 
 /** A request, taken apart. */
@@ -39,6 +42,8 @@ interface Delivery {
 	body: unknown;
 	/** To a test URL, while a person listens. */
 	isTest: boolean;
+	/** Form data in several parts: n8n reads the answer to it before it starts the run as well (measured in 2.41). */
+	isMultipart: boolean;
 	/** A link that a person opens while listening: it needs no signature, since the task is read with their key. */
 	isTestLink: boolean;
 }
@@ -64,7 +69,7 @@ async function admit(
 		);
 	}
 	if (!isOpen && proof === 'malformed') return refuse('its address was changed on the way');
-	const account = await accountOf(context, clock);
+	const account = await cachedAccount(context, clock);
 	if ('problem' in account) return unavailable(account.problem);
 	if (isOpen || isSignedBy(proof, account.apiKey)) return account;
 	return refuse(
@@ -78,27 +83,27 @@ function decide(
 	look: Exclude<Look, { outcome: 'unknownTask' }>,
 	{ query, body }: Delivery,
 	settings: Settings,
-	wasDelivered: (event: string) => boolean,
-): Answer | { item: IDataObject; event: string } {
-	if (look.outcome === 'cannotTell') {
-		const found = (look.isFinal ? readRefused : contactLost)(taskId, look.failure);
+	wasDelivered: (outcome: Outcome) => boolean,
+): Answer | { item: IDataObject; outcome: Outcome } {
+	if (look.outcome === 'cannotTell' || look.outcome === 'noTime') {
+		const isFinal = look.outcome === 'cannotTell' && look.isFinal;
+		const found = (isFinal ? readRefused : contactLost)(loggedId(taskId), look.failure);
 		return unavailable(found.message);
 	}
 	if (look.outcome === 'running') {
 		if (claimIn(body) !== 'ended') return { status: 200, message: 'The video is not ready yet.' };
 		return unavailable(
-			`it says that task ${taskId} has ended, but the API shows it as running. It starts nothing until the API shows the end`,
+			`it says that task ${loggedId(taskId)} has ended, but the API shows it as running. It starts nothing until the API shows the end`,
 		);
 	}
 	const { task } = look;
-	const outcome: VideoEvent = hasVideo(task) ? 'succeeded' : 'failed';
-	if (!settings.events.includes(outcome)) {
+	const outcome = outcomeOf(task);
+	// While the video may still come, either event may be the one: the run waits for it, and decides.
+	if (outcome !== 'noVideo' && !settings.events.includes(outcome)) {
 		return { status: 200, message: `"Trigger On" does not include a video that has ${outcome}.` };
 	}
-	const event = `${taskId}:${outcome}`;
-	if (wasDelivered(event)) return { status: 200, message: 'This was delivered before.' };
-	const json = settings.simplify ? taskItem(task) : rawItem(task.raw, taskId);
-	return { item: { ...json, metadata: metadataIn(query) }, event };
+	if (wasDelivered(outcome)) return { status: 200, message: 'This was delivered before.' };
+	return { item: eventItem(task, settings.simplify, metadataIn(query)), outcome };
 }
 
 /** Looks at one task that a delivery names. Undefined when the account has no such task. */
@@ -112,7 +117,8 @@ async function handleTask(
 	clock: Clock,
 ): Promise<Answer | Run | undefined> {
 	const isEarly = !delivery.isTestLink && claimIn(delivery.body) !== 'running';
-	const look = async () => await lookAt(context, account, taskId, isEarly, deadline, clock);
+	const patience = { isEarly, awaitsVideo: true, deadline };
+	const look = async () => await lookAt(context, { account, taskId }, patience, clock);
 	if (delivery.isTest || !settings.ignoreDuplicates) {
 		const found = await look();
 		if (found.outcome === 'unknownTask') return undefined;
@@ -121,27 +127,35 @@ async function handleTask(
 
 	const trigger = `${context.getWorkflow().id}:${context.getNode().id}`;
 	const deliveries = deliveriesOf(trigger, context.getWorkflowStaticData('node'));
-	const place = deliveries.lineUp(taskId);
+	const lock = deliveries.acquire(taskId);
 	let run: Run | undefined;
 	try {
-		if (!(await comesUp(place, deadline - clock.now(), clock))) return unavailable();
+		if (!(await lock.isHeld(deadline - clock.now(), clock))) return unavailable();
 		const found = await look();
 		if (found.outcome === 'unknownTask') return undefined;
-		const decision = decide(taskId, found, delivery, settings, deliveries.has);
+		const decision = decide(taskId, found, delivery, settings, (one) =>
+			deliveries.has(taskId, one, clock.now()),
+		);
 		if ('status' in decision) return decision;
-		const { item, event } = decision;
-		deliveries.add(event);
+		const { item, outcome } = decision;
+		deliveries.add(taskId, outcome);
+		if (outcome === 'noVideo') deliveries.awaitVideo(taskId, awaitedUntil(clock));
 		run = {
 			item,
-			save: () => deliveries.save(event),
-			settle: (isStarted) => {
-				deliveries.settle(event, isStarted);
-				place.leave();
+			memory: {
+				write: () => {
+					deliveries.write(taskId, outcome);
+					if (!delivery.isMultipart) deliveries.confirm(taskId, outcome);
+				},
+				settle: (isStarted) => {
+					deliveries[isStarted ? 'confirm' : 'rollback'](taskId, outcome);
+					lock.release();
+				},
 			},
 		};
 		return run;
 	} finally {
-		if (!run) place.leave();
+		if (!run) lock.release();
 	}
 }
 
@@ -150,10 +164,12 @@ async function handle(context: IWebhookFunctions, clock: Clock): Promise<Answer 
 	const settings = readSettings(context);
 	const query: unknown = context.getQueryData();
 	const { method }: { method: string } = context.getRequestObject();
+	const { 'content-type': contentType } = context.getHeaderData();
 	const isTest = context.getMode() === 'manual';
 	const delivery: Delivery = {
 		query: isObject(query) ? query : {},
-		body: context.getBodyData(),
+		body: bodyOf(context),
+		isMultipart: /^multipart\//i.test(String(contentType)),
 		isTest,
 		isTestLink: isTest && method === 'GET' && isObject(query) && proofIn(query) === 'absent',
 	};
@@ -164,26 +180,35 @@ async function handle(context: IWebhookFunctions, clock: Clock): Promise<Answer 
 		const found = await handleTask(context, account, taskId, delivery, settings, deadline, clock);
 		if (found) return found;
 	}
-	if (!taskIds.length) return { status: 400, message: 'There is no task ID in this delivery.' };
+	if (!taskIds.length) {
+		return {
+			status: 400,
+			message: 'There is no task ID in this delivery.',
+			log: `there is no task ID in it. What it holds: ${shapeOf(delivery.body)}`,
+		};
+	}
 	return {
 		status: 404,
 		message: 'This account has no such task.',
-		log: `there is no task ${taskIds.join(' or ')} in the account of the credential`,
+		log: `there is no task ${taskIds.map(loggedId).join(' or ')} in the account of the credential`,
 	};
 }
 
-/** Hands the run to n8n, which answers once it has taken it over. */
+/**
+ * Hands the run to n8n, which answers once it has taken it over. An event counts as delivered only then: what the answer
+ * writes when n8n reads it goes into the static data of this request alone, which n8n drops when the run fails.
+ */
 function start(
 	context: IWebhookFunctions,
-	{ item, settle, save }: Run,
+	{ item, memory }: Run,
 	clock: Clock,
 ): IWebhookResponseData {
-	if (settle) void isTakenOver(context, clock).then(settle);
+	if (memory) afterTakeOver(context, clock, memory.settle);
 	return {
 		workflowData: [[{ json: item }]],
 		// n8n 2 reads the answer between starting the run and saving the static data (measured): the last chance to write.
 		get webhookResponse() {
-			save?.();
+			memory?.write();
 			return { message: 'The workflow was started.' };
 		},
 	};

@@ -30,18 +30,18 @@ export const triggerPanel: TriggerPanelDefinition = {
 	header: 'Start this workflow when a video is ready',
 	executionsHelp: {
 		inactive:
-			'<b>To test:</b> click <i>Execute step</i>. Then open the Test URL in your browser with <i>?task_id=</i> and the ID of a video that exists already. Or paste the Test URL into <i>Callback URL</i> of a Seedance node and run it: listening ends after 2 minutes.<br /><br /><b>For real runs:</b> paste the <b>Production URL</b> into <i>Callback URL</i> of the Seedance node (operation <i>Generate Without Waiting</i>), and <a data-key="activate">publish</a> (activate) this workflow. Both nodes need the same credential.',
+			'<b>To test:</b> click <i>Execute step</i>. Then open the Test URL in your browser with <i>?task_id=</i> and the ID of a video that exists already. Or paste the Test URL into <i>Callback URL</i> of a Seedance node and run it: listening ends after 2 minutes.<br /><br /><b>For real runs:</b> paste the <b>Production URL</b> into <i>Callback URL</i> of the Seedance node (operation <i>Generate Without Waiting</i>), and <a data-key="activate">publish</a> (activate) this workflow. Both nodes need the same credential.<br /><br /><b>If nothing starts:</b> n8n\'s server log says why a callback was refused. Search it for <i>Seedance refused a callback</i>. The usual reason is another credential in the Seedance node.',
 		active:
-			'<b>For real runs:</b> paste the <b>Production URL</b> into <i>Callback URL</i> of the Seedance node (operation <i>Generate Without Waiting</i>). Each finished video starts this workflow; see <a data-key="executions">executions</a>. Both nodes need the same credential.<br /><br /><b>To test:</b> click <i>Execute step</i>. Then open the Test URL in your browser with <i>?task_id=</i> and the ID of a video that exists already.',
+			'<b>For real runs:</b> paste the <b>Production URL</b> into <i>Callback URL</i> of the Seedance node (operation <i>Generate Without Waiting</i>). Each finished video starts this workflow; see <a data-key="executions">executions</a>. Both nodes need the same credential.<br /><br /><b>To test:</b> click <i>Execute step</i>. Then open the Test URL in your browser with <i>?task_id=</i> and the ID of a video that exists already.<br /><br /><b>If nothing starts:</b> n8n\'s server log says why a callback was refused. Search it for <i>Seedance refused a callback</i>. The usual reason is another credential in the Seedance node.',
 	},
 	activationHint:
-		'Once this workflow is published, each finished video starts it. Nothing is registered at Seedance: the Seedance node sends the URL along with each video.',
+		'Once this workflow is published, each finished video starts it. You register nothing at Seedance: the Seedance node sends this URL with each video.',
 };
 
 export const triggerHints: NodeHint[] = [
 	{
 		message:
-			'Failed videos do not start this workflow. Tick Video Failed too, unless something else looks for them.',
+			'Failed videos do not start this workflow. Tick Video Failed too, unless another workflow handles them.',
 		displayCondition:
 			'={{ $parameter["events"].length === 1 && $parameter["events"][0] === "succeeded" }}',
 		whenToDisplay: 'always',
@@ -73,7 +73,7 @@ export const triggerFields: INodeProperties[] = [
 			{
 				name: 'Video Failed',
 				value: 'failed',
-				description: 'The video could not be made, or there is none',
+				description: 'The video could not be made, or was reported as ready but has no file',
 			},
 			{
 				name: 'Video Succeeded',
@@ -122,7 +122,7 @@ export const triggerFields: INodeProperties[] = [
 				type: 'boolean',
 				default: true,
 				description:
-					'Whether to start the workflow once for each video, however often it is reported',
+					'Whether to start the workflow only once for each video when its callback comes several times',
 			},
 			{
 				displayName: 'Require Signature',

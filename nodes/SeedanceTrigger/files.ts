@@ -74,15 +74,15 @@ async function withFile(
 }
 
 /**
- * The items of a run, each with its file where Download Video is on and the video is ready.
+ * These items of a run, each with its file where Download Video is on and the video is ready.
  * Throws when a file could not be fetched and On Error is Stop; Retry in Executions then fetches it again.
  */
 export async function addFiles(
 	context: IExecuteFunctions,
+	items: readonly INodeExecutionData[],
 	clock: Clock,
 ): Promise<INodeExecutionData[]> {
 	const field = readFileField(context);
-	const items = context.getInputData();
 	if (!field) return items.map(({ json }, index) => ({ json, pairedItem: { item: index } }));
 	const now = clock.now();
 	const limits = { clock, deadline: workUntil(context, now) ?? now + DOWNLOAD_LIMIT_MS };

@@ -1,5 +1,5 @@
 /** The trigger's parameters, read once per delivery or run into typed values. */
-import type { IExecuteFunctions, IWebhookFunctions } from 'n8n-workflow';
+import type { IExecuteFunctions, IWebhookFunctions, NodeParameterValueType } from 'n8n-workflow';
 
 import { isObject, textOf } from '../shared/json';
 
@@ -14,15 +14,37 @@ export interface Settings {
 	ignoreDuplicates: boolean;
 }
 
+type NodeFunctions = IExecuteFunctions | IWebhookFunctions;
+
+/** A parameter of the trigger, which has no input items: its value for the first one. Throws what an expression throws. */
+function parameter(
+	context: NodeFunctions,
+	name: string,
+	fallback: NodeParameterValueType,
+): unknown {
+	return 'getInputData' in context
+		? context.getNodeParameter(name, 0, fallback)
+		: context.getNodeParameter(name, fallback);
+}
+
+/** The events that start a run. */
+export function readEvents(context: NodeFunctions): readonly unknown[] {
+	const events = parameter(context, 'events', []);
+	// An expression may give one event as a text.
+	return Array.isArray(events) ? events : [events];
+}
+
+export function readSimplify(context: NodeFunctions): boolean {
+	return parameter(context, 'simplify', true) !== false;
+}
+
 /** What decides about a delivery. Throws what an expression throws. */
 export function readSettings(context: IWebhookFunctions): Settings {
-	const events: unknown = context.getNodeParameter('events', []);
 	const given: unknown = context.getNodeParameter('options', {});
 	const options = isObject(given) ? given : {};
 	return {
-		// An expression may give one event as a text.
-		events: Array.isArray(events) ? events : [events],
-		simplify: context.getNodeParameter('simplify', true) !== false,
+		events: readEvents(context),
+		simplify: readSimplify(context),
 		requireSignature: options.requireSignature !== false,
 		ignoreDuplicates: options.ignoreDuplicates !== false,
 	};

@@ -1,7 +1,7 @@
 /** How a callback is answered, and how one learns whether n8n took over what the answer promised. */
 import type { IDataObject, IWebhookFunctions, IWebhookResponseData } from 'n8n-workflow';
 
-import type { Clock } from './clock';
+import { within, type Clock } from './clock';
 
 /** Seconds after which a sender may try again. */
 export const RETRY_AFTER_SECONDS = 30;
@@ -50,19 +50,44 @@ export function answer(
 	return { noWebhookResponse: true };
 }
 
-/** Milliseconds between two looks whether n8n has answered a sender that has hung up, and how long it is looked for. */
+/** Milliseconds between two looks whether n8n has answered a sender that has hung up. */
 const GONE_PAUSE_MS = 250;
-const GONE_MS = 60_000;
+/** Milliseconds for which n8n is waited for. It reports within seconds; a lock must not be held for ever when it does not. */
+export const TAKE_OVER_MS = 120_000;
+
+/** Whether n8n answered, and not with an error. A sender that hung up does not stop n8n. */
+async function isTakenOver(response: HttpResponse, clock: Clock): Promise<boolean> {
+	const deadline = clock.now() + TAKE_OVER_MS;
+	if (!response.closed) {
+		const closed = new Promise<void>((resolve) => response.once('close', resolve));
+		await within(closed, TAKE_OVER_MS, clock);
+	}
+	while (!response.writableEnded && clock.now() < deadline) await clock.sleep(GONE_PAUSE_MS);
+	return response.writableEnded && response.statusCode < 400;
+}
 
 /**
- * Whether n8n has taken over what was handed to it, once that is known. An error of n8n means that it has not, and that the
- * sender tries again; a sender that hung up does not stop it.
+ * Calls `tell` once with whether n8n has taken over what was handed to it, as soon as that is known, and after
+ * {@link TAKE_OVER_MS} with false: the sender then tries again, and a run too many is better than none. Never throws, and
+ * leaves no rejection behind, whatever n8n's response or `tell` do.
  */
-export async function isTakenOver(context: IWebhookFunctions, clock: Clock): Promise<boolean> {
-	const response: HttpResponse = context.getResponseObject();
-	if (!response.closed) await new Promise<void>((resolve) => response.once('close', resolve));
-	for (let ms = 0; !response.writableEnded && ms < GONE_MS; ms += GONE_PAUSE_MS) {
-		await clock.sleep(GONE_PAUSE_MS);
-	}
-	return !(response.writableEnded && response.statusCode >= 400);
+export function afterTakeOver(
+	context: IWebhookFunctions,
+	clock: Clock,
+	tell: (isTakenOver: boolean) => void,
+): void {
+	const report = (error: unknown) => {
+		const reason = error instanceof Error ? error.message : String(error);
+		context.logger.warn(`Seedance could not note the outcome of a callback: ${reason}`);
+	};
+	const observe = async () => {
+		let isOver = false;
+		try {
+			isOver = await isTakenOver(context.getResponseObject(), clock);
+		} catch (error) {
+			report(error);
+		}
+		tell(isOver);
+	};
+	observe().catch(report);
 }

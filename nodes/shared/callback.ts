@@ -1,11 +1,8 @@
 /**
  * Callback URLs: signed when a video is started, checked when the callback comes. The API signs nothing,
- * so this package does. Source of the rules: the design, "Callbacks and the trigger"; the shapes of a
- * callback's body are not documented, so every known one is read.
+ * so this package does. Source of the rules: the design, "Callbacks and the trigger".
  *
- * Rules that must not regress:
- * - the signature covers the metadata, and is compared in constant time;
- * - what a callback says is a hint which task to read, and never the source of an output.
+ * Rule that must not regress: the signature covers the metadata, and is compared in constant time.
  */
 import { createHmac, timingSafeEqual } from 'crypto';
 import type { IDataObject } from 'n8n-workflow';
@@ -14,7 +11,6 @@ import { isObject, textOf } from './json';
 import { isResumeUrl, wrongAddressReason } from './callbackAddress';
 import { checkCallbackLink } from './links';
 import type { ApiReach } from './publicUrl';
-import { isTaskId, stateOf } from './task';
 import { shorten, wellFormed } from './text';
 import { brokenReason, isDate, quote, type Checked } from './values';
 
@@ -188,49 +184,4 @@ export function metadataIn(query: Readonly<Record<string, unknown>>): IDataObjec
 	} catch {
 		return {};
 	}
-}
-
-/** The objects of a body that may tell the task: itself, and its `data`, which some send as a text. */
-function layersOf(body: unknown): Array<Record<string, unknown>> {
-	const outer = parsed(body);
-	if (!isObject(outer)) return [];
-	const inner = parsed(outer.data);
-	return isObject(inner) ? [inner, outer] : [outer];
-}
-
-function parsed(value: unknown): unknown {
-	const text = Buffer.isBuffer(value) ? value.toString('utf8') : value;
-	if (typeof text !== 'string') return text;
-	try {
-		return JSON.parse(text);
-	} catch {
-		return undefined;
-	}
-}
-
-/** Task ids that one delivery may name; a sender names one, and a provider behind it perhaps another. */
-const MAX_TASK_IDS = 3;
-
-/** The task ids that a delivery may mean, the likeliest first; the query counts last. */
-export function taskIdsIn(body: unknown, query: Readonly<Record<string, unknown>>): string[] {
-	const layers = layersOf(body);
-	const found = ['task_id', 'taskId', 'id']
-		.flatMap((name) => layers.map((layer) => textOf(layer[name])))
-		.concat(textOf(query.task_id))
-		.filter((id) => id !== undefined)
-		.filter(isTaskId);
-	return [...new Set(found)].slice(0, MAX_TASK_IDS);
-}
-
-/** Words of the API and of other providers for what comes before an end. */
-const RUNNING_WORDS =
-	/^(in.?progress|queue|pending|running|processing|generating|waiting|submitted|created|started)/i;
-
-/** What a body says of its task: that it has ended, that it runs, or nothing that can be told. */
-export function claimIn(body: unknown): 'ended' | 'running' | 'nothing' {
-	const words = layersOf(body)
-		.flatMap((layer) => [layer.status, layer.state].map(textOf))
-		.filter((word) => word !== undefined);
-	if (words.some((word) => stateOf(word) !== 'running')) return 'ended';
-	return words.some((word) => RUNNING_WORDS.test(word)) ? 'running' : 'nothing';
 }

@@ -18,26 +18,37 @@ const PAUSES_MS = [250, 500, 1_000];
 /** Failed reads of a task after which the sender is asked to try again. */
 export const MAX_FAILED_READS = 3;
 
-/** How the look at a task ended. `cannotTell`: the API gave no usable answer; `isFinal`: asking again gives the same. */
+/**
+ * How the look at a task ended. `noVideo`: a success whose video is not there yet, so that it has not ended either.
+ * `noTime`: no answer by the deadline, because the API or this n8n is slow. `cannotTell`: the API gave no usable answer;
+ * `isFinal`: asking again gives the same.
+ */
 export type Look =
 	| { outcome: 'ended'; task: Task }
+	| { outcome: 'noVideo'; task: Task }
 	| { outcome: 'running' }
 	| { outcome: 'unknownTask' }
+	| { outcome: 'noTime'; failure: CallFailure }
 	| { outcome: 'cannotTell'; failure: CallFailure; isFinal: boolean };
 
-/**
- * Reads a task, again after passing trouble, and for {@link EARLY_MS} while it has not ended, when `isEarly` says
- * that this may be so. Ends at the deadline (milliseconds since 1970). Never throws.
- */
+/** How patient a look is. */
+export interface Patience {
+	/** The callback may be early: a running task is looked at again for {@link EARLY_MS}. */
+	isEarly: boolean;
+	/** So is a success without its video. */
+	awaitsVideo: boolean;
+	/** Milliseconds since 1970, when it has to be over. */
+	deadline: number;
+}
+
+/** Reads a task, again after passing trouble, and while it has not ended as `patience` says. Never throws. */
 export async function lookAt(
 	context: IWebhookFunctions,
-	account: Account,
-	taskId: string,
-	isEarly: boolean,
-	deadline: number,
+	{ account, taskId }: { account: Account; taskId: string },
+	{ isEarly, awaitsVideo, deadline }: Patience,
 	clock: Clock,
 ): Promise<Look> {
-	const lookUntil = Math.min(isEarly ? clock.now() + EARLY_MS : 0, deadline);
+	const patientUntil = Math.min(clock.now() + EARLY_MS, deadline);
 	for (let looks = 0, failures = 0; ; looks++) {
 		const left = Math.max(deadline - clock.now(), 1);
 		const read = (await within(getTask(context, account, taskId, clock, left), left, clock)) ?? {
@@ -51,6 +62,8 @@ export async function lookAt(
 		}
 		if (read.outcome === 'transient') {
 			failures++;
+			const { failure } = read;
+			if (failure.cause === 'no_answer' && next >= deadline) return { outcome: 'noTime', failure };
 			if (failures >= MAX_FAILED_READS || next >= deadline) {
 				return { outcome: 'cannotTell', failure: read.failure, isFinal: false };
 			}
@@ -58,8 +71,9 @@ export async function lookAt(
 			failures = 0;
 			const { task } = read;
 			if (hasEnded(task)) return { outcome: 'ended', task };
-			if (next >= lookUntil) {
-				return task.state === 'running' ? { outcome: 'running' } : { outcome: 'ended', task };
+			const isRunning = task.state === 'running';
+			if (!(isRunning ? isEarly : awaitsVideo) || next >= patientUntil) {
+				return isRunning ? { outcome: 'running' } : { outcome: 'noVideo', task };
 			}
 		}
 		await clock.sleep(next - clock.now());

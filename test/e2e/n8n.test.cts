@@ -3,6 +3,7 @@
  * interface. One n8n serves all suites, because its start takes longer than all of their workflows.
  */
 import { expectCleanBooks } from '../support/books.cjs';
+import { callbackFindingsSuite } from './callbackFindings.suite.cjs';
 import { crashSuite } from './crash.suite.cjs';
 import { credentialSuite } from './credential.suite.cjs';
 import { errorsSuite } from './errors.suite.cjs';
@@ -46,6 +47,7 @@ describe('On Error', onErrorSuite);
 describe('Stop', stopSuite);
 describe('Retry', retrySuite);
 describe('Pause Until Callback', pauseSuite);
+describe('a callback that comes in another way', callbackFindingsSuite);
 describe('a crash of n8n', crashSuite);
 describe('Seedance Trigger', triggerSuite);
 describe('a hostile sender', hostileSuite);

@@ -4,9 +4,9 @@ import * as fc from 'fast-check';
 
 import * as pause from '../../nodes/Seedance/pause';
 import * as prepared from '../../nodes/Seedance/prepare';
+import * as resumeAddress from '../../nodes/Seedance/resumeAddress';
 import * as results from '../../nodes/Seedance/results';
 import * as nodeRun from '../../nodes/Seedance/run';
-import * as suspension from '../../nodes/Seedance/suspension';
 import * as api from '../../nodes/shared/api';
 import * as brake from '../../nodes/shared/brake';
 import * as nodeClock from '../../nodes/shared/clock';
@@ -14,7 +14,7 @@ import * as download from '../../nodes/shared/download';
 import * as envelope from '../../nodes/shared/envelope';
 import { downloadFailed, notSent, type CallFailure } from '../../nodes/shared/errors';
 import * as json from '../../nodes/shared/json';
-import * as line from '../../nodes/shared/line';
+import { KeyedMutex } from '../../nodes/shared/keyedMutex';
 import * as memory from '../../nodes/shared/memory';
 import * as onError from '../../nodes/shared/onError';
 import * as task from '../../nodes/shared/task';
@@ -282,7 +282,10 @@ const BITES: Bite[] = [
 	{
 		what: 'takes callbacks of the same moment without one waiting for the other',
 		rules: ['resumed twice'],
-		take: () => jest.spyOn(line, 'lineUp').mockReturnValue({ leave: () => undefined }),
+		take: () =>
+			jest
+				.spyOn(KeyedMutex.prototype, 'acquire')
+				.mockReturnValue({ isHeld: async () => true, release: () => undefined }),
 	},
 	{
 		what: 'sends a field that the API does not know',
@@ -449,7 +452,7 @@ const OLD_FAULTS: OldFault[] = [
 		rules: ['resumed twice'],
 		take: () =>
 			jest
-				.spyOn(suspension, 'resumeUrlOf')
+				.spyOn(resumeAddress, 'resumeUrlOf')
 				.mockImplementation((context) =>
 					String(context.evaluateExpression('{{ $execution.resumeUrl }}', 0)),
 				),

@@ -1,5 +1,5 @@
 // Pause Until Callback in n8n's engine: what is stored, what a callback reads, and how the run goes on or does not.
-import type { INodeParameters } from 'n8n-workflow';
+import type { IDataObject, INodeParameters } from 'n8n-workflow';
 
 import type { Order, Run } from '../support/engine.cjs';
 import { failureOf, seedanceWorld } from '../support/seedanceWorld.cjs';
@@ -32,14 +32,14 @@ afterEach(() => {
 });
 
 describe('before the pause', () => {
-	it('gives the API the address that resumes this execution, as n8n made it', async () => {
+	it('gives the API the address that resumes this execution, with a segment of the node before its token', async () => {
 		const run = await paused();
 		const [{ order }] = world.sandbox.tasks.all();
 		const { resumeToken } = run.data;
 		expect(resumeToken).toBeTruthy();
-		expect(order.callback_url).toBe(
-			`http://localhost:5678/webhook-waiting/${run.id}?signature=${resumeToken}`,
-		);
+		const { pathname, search } = new URL(String(order.callback_url));
+		expect(pathname).toMatch(new RegExp(`^/webhook-waiting/${run.id}/seedance-[0-9a-f]{32}$`));
+		expect(search).toBe(`?signature=${resumeToken}`);
 		const shown = JSON.stringify([run.data.resultData, run.contextData, run.logs]);
 		expect(shown).not.toContain(resumeToken);
 	});
@@ -124,8 +124,75 @@ describe('before the pause', () => {
 		});
 		const { message, description } = failureOf(await world.run({ prompt: 'one', ...PAUSE }));
 		expect(message).toContain('Pause Until Callback is not possible: the address of this n8n');
-		expect(message).toContain('Set WEBHOOK_URL');
+		expect(message).toContain('Set N8N_WEBHOOK_URL (WEBHOOK_URL before n8n 2.41)');
 		expect(description).toContain('No credits were spent.');
+	});
+
+	/** A key of which an expression gives the end: a whole one in an item would count as shown. */
+	const keyEndingWith = (expression: string) =>
+		`={{ "${world.sandbox.apiKey.slice(0, -4)}" + (${expression}) }}`;
+	const keyEnd = () => world.sandbox.apiKey.slice(-4);
+
+	it.each<[string, string]>([
+		['the key of the item', '$json.end'],
+		['the key of the item, or a fixed one', '$json.end || "none"'],
+		['the key behind an item of another node', '$("Start").item.json.end'],
+		['the key at the place of the item', '$("Start").all()[$itemIndex].json.end'],
+	])('is refused for a single item with %s, before anything is paid', async (_, expression) => {
+		const { sandbox, n8n } = world;
+		const apiKey = keyEndingWith(expression);
+		n8n.credentials.set('Main account', { apiKey, baseUrl: sandbox.baseUrl });
+		const items = [{ json: { end: keyEnd() } }];
+		const run = await world.run({ prompt: 'one', ...PAUSE }, { items });
+		const { message, description } = failureOf(run);
+		expect(message).toContain('Pause Until Callback needs one account for all items');
+		expect(message).toContain('set Wait Method to "Keep Checking"');
+		expect(description).toContain('No credits were spent.');
+		expect(sandbox.ledger.posts()).toEqual([]);
+	});
+
+	it('is not refused for a key that is the same for all items, though an expression gives it', async () => {
+		const { sandbox, n8n } = world;
+		n8n.credentials.set('Main account', {
+			apiKey: `={{ "${sandbox.apiKey}" }}`,
+			baseUrl: sandbox.baseUrl,
+		});
+		const run = await paused();
+		world.sandbox.finish(ids()[0]);
+		const { run: resumed } = await world.n8n.callback(run, said(ids()[0]));
+		expect(resumed?.json).toMatchObject([{ succeeded: true }]);
+	});
+
+	it('watches a success without its video itself, since no callback will come for it again', async () => {
+		world.sandbox.tasks.taskSeconds = 0;
+		world.sandbox.faults.on('status', { kind: 'no-video', response: 'null' }, { times: 4 });
+		const run = await world.runPrompts(['one'], { parameters: PAUSE });
+		expect(run.data.waitTill).toBeFalsy();
+		expect(run.json).toMatchObject([{ succeeded: true, video_url: expect.any(String) }]);
+	});
+
+	it('pauses for the others beside a success without its video, and reads that one again later', async () => {
+		world.sandbox.tasks.taskSeconds = ({ prompt }) => (prompt === 'ready' ? 0 : Infinity);
+		world.sandbox.faults.on('generate', { kind: 'task', seconds: 0 }, { nth: 1 });
+		const noVideo = { kind: 'no-video', response: 'null' } as const;
+		world.sandbox.faults.on('status', noVideo, { nth: 1 });
+		const run = await paused(['ready', 'late']);
+		world.sandbox.finish(ids()[1]);
+		const { run: resumed } = await world.n8n.callback(run, said(ids()[1]));
+		expect(resumed?.json).toMatchObject([{ succeeded: true }, { succeeded: true }]);
+	});
+
+	it('stores a date that n8n can keep, however long the Timeout', async () => {
+		world.n8n.clockSpeed = 1;
+		const run = await world.run({
+			prompt: 'one',
+			...PAUSE,
+			options: { timeout: 1e12 },
+		});
+		if (run.status === 'error') return expect(failureOf(run).message).toContain('Timeout');
+		const until = new Date(run.data.waitTill ?? 0);
+		expect(until.getFullYear()).toBeGreaterThan(2025);
+		expect(until.getFullYear()).toBeLessThanOrEqual(3000);
 	});
 
 	it('is refused for an item that has another key than the first one', async () => {
@@ -223,6 +290,94 @@ describe('a callback', () => {
 		expect(answers.map(({ status }) => status)).toEqual([200, 200, 200]);
 	});
 
+	it('that comes to the bare address of the execution resumes nothing', async () => {
+		const run = await paused();
+		world.sandbox.finish(ids()[0]);
+		for (const method of ['POST', 'GET'] as const) {
+			const bare = { method, suffix: '', ...said(ids()[0]) };
+			expect(await world.n8n.callback(run, bare)).toEqual({
+				status: 404,
+				body: { message: 'Nothing waits here.' },
+			});
+		}
+		expect(readsOf(ids()[0])).toBe(1);
+		const { run: resumed } = await world.n8n.callback(run, said(ids()[0]));
+		expect(resumed?.json).toMatchObject([{ succeeded: true }]);
+	});
+
+	it('that comes to the address of another node finds no webhook', async () => {
+		const run = await paused();
+		world.sandbox.finish(ids()[0]);
+		const elsewhere = { suffix: `seedance-${'0'.repeat(32)}`, ...said(ids()[0]) };
+		expect(await world.n8n.callback(run, elsewhere)).toMatchObject({ status: 404 });
+		expect(readsOf(ids()[0])).toBe(1);
+	});
+
+	it.each([
+		['an id with a slash', 'a/b?c#d'],
+		['an id with braces and quotes', '}}{{"\'`'],
+		['an id of other letters', 'düğüm 1 🎬'],
+		['a long id', 'x'.repeat(300)],
+	])('reaches a node whose name and id are %s', async (_, odd) => {
+		const run = await paused(['one'], { node: { id: odd } });
+		const [{ order }] = world.sandbox.tasks.all();
+		const { pathname } = new URL(String(order.callback_url));
+		world.sandbox.finish(ids()[0]);
+		const suffix = decodeURIComponent(pathname.split('/').at(-1) ?? '');
+		const { run: resumed } = await world.n8n.callback(run, { suffix, ...said(ids()[0]) });
+		expect(resumed?.json).toMatchObject([{ succeeded: true }]);
+	});
+
+	it('that tells the end of a success without its video lets the node read it again', async () => {
+		const run = await paused(['one', 'two']);
+		for (const taskId of ids()) world.sandbox.finish(taskId);
+		const noVideo = { kind: 'no-video', response: 'null' } as const;
+		world.sandbox.faults.on('status', noVideo, { times: 3, taskId: ids()[1] });
+		const answer = await world.n8n.callback(run, said(ids()[1]));
+		expect(answer).toMatchObject({ status: 200, body: { message: 'The execution goes on.' } });
+		expect(answer.run?.json).toMatchObject([{ succeeded: true }, { succeeded: true }]);
+	});
+
+	it('is not sent away when there is no time to read the tasks: the node reads them', async () => {
+		const run = await paused(['one', 'two']);
+		for (const taskId of ids()) world.sandbox.finish(taskId);
+		world.sandbox.faults.on('status', { kind: 'hang' }, { times: 2 });
+		const answer = await world.n8n.callback(run, said(ids()[1]));
+		expect(answer).toMatchObject({ status: 200, body: { message: 'The execution goes on.' } });
+		expect(answer.run?.json).toMatchObject([{ succeeded: true }, { succeeded: true }]);
+		expect(world.sandbox.ledger.posts()).toHaveLength(2);
+	});
+
+	it('for a credential that cannot be read without the run lets the node read it', async () => {
+		const { sandbox, n8n } = world;
+		const apiKey = `={{ "${sandbox.apiKey.slice(0, -4)}" + $("Start").first().json.end }}`;
+		n8n.credentials.set('Account of the run', { apiKey, baseUrl: sandbox.baseUrl });
+		const end = sandbox.apiKey.slice(-4);
+		const items = ['one', 'two'].map((prompt) => ({ json: { prompt, end } }));
+		const run = await world.run(
+			{ prompt: '={{ $json.prompt }}', ...PAUSE },
+			{ items, credential: 'Account of the run' },
+		);
+		expect(run.data.waitTill).toBeTruthy();
+		for (const taskId of ids()) sandbox.finish(taskId);
+		const { run: resumed } = await n8n.callback(run, said(ids()[0]));
+		expect(resumed?.json).toMatchObject([{ succeeded: true }, { succeeded: true }]);
+		expect(sandbox.ledger.posts()).toHaveLength(2);
+	});
+
+	it('for a credential that is gone ends with the ids, and never says that nothing was spent', async () => {
+		const { apiKey, baseUrl } = world.sandbox;
+		world.n8n.credentials.set('Account to go', { apiKey, baseUrl });
+		const run = await paused(['one'], {
+			node: { onError: 'continueRegularOutput' },
+			credential: 'Account to go',
+		});
+		world.n8n.credentials.set('Account to go', { apiKey: ' ', baseUrl });
+		const { run: resumed } = await world.n8n.callback(run, said(ids()[0]));
+		expect(resumed?.json).toMatchObject([{ task_id: ids()[0], charged: 'unknown' }]);
+		expect(String(resumed?.json[0].error_message)).not.toContain('No credits were spent');
+	});
+
 	it('for an execution that waits for something else is told so', async () => {
 		const run = await paused();
 		delete run.data.executionData?.contextData['node:Seedance'].seedancePause;
@@ -243,6 +398,108 @@ describe('a callback', () => {
 			{ task_id: good, succeeded: true },
 			{ task_id: bad, succeeded: false, error_code: 'task_failed' },
 		]);
+	});
+});
+
+describe('a pause that another version of the package has stored', () => {
+	const storedIn = (run: Run): IDataObject => {
+		const kept = run.data.executionData?.contextData['node:Seedance'].seedancePause;
+		if (typeof kept !== 'object' || kept === null || Array.isArray(kept))
+			throw new Error('No pause');
+		return kept;
+	};
+	const resultsIn = (run: Run): IDataObject[] => {
+		const { results } = storedIn(run);
+		if (!Array.isArray(results)) throw new Error('No results');
+		return results.map((result) => Object(result));
+	};
+	/** As version 1 wrote it: without a number, and with the bare address given out. */
+	const asVersion1 = (run: Run) => void delete storedIn(run).version;
+
+	it('has a number', async () => {
+		expect(storedIn(await paused())).toMatchObject({ version: 2 });
+	});
+
+	it('goes on with a callback to the bare address when it is of version 1', async () => {
+		const run = await paused(['one', 'two']);
+		asVersion1(run);
+		for (const taskId of ids()) world.sandbox.finish(taskId);
+		const { run: resumed } = await world.n8n.callback(run, { suffix: '', ...said(ids()[0]) });
+		expect(resumed?.json).toMatchObject([{ succeeded: true }, { succeeded: true }]);
+		expect(world.sandbox.ledger.posts()).toHaveLength(2);
+	});
+
+	it('hands on its ids when the time is up and it is of version 1', async () => {
+		const run = await paused(['one']);
+		asVersion1(run);
+		const late = await world.n8n.timeUp(run);
+		expect(late.reached('After')?.map(({ json }) => json.task_id)).toEqual(ids());
+	});
+
+	it.each<[string, unknown]>([
+		['a newer version', 3],
+		['a version that is no number', 'next'],
+		['an empty version', null],
+	])('stays suspended with %s, and hands on its ids when the time is up', async (_, version) => {
+		const run = await paused(['one']);
+		Object.assign(storedIn(run), { version });
+		world.sandbox.finish(ids()[0]);
+		expect(await world.n8n.callback(run, said(ids()[0]))).toMatchObject({ status: 503 });
+		expect(world.n8n.logs.map(({ text }) => text).join()).toContain('another version');
+		const late = await world.n8n.timeUp(run);
+		expect(late.reached('After')?.map(({ json }) => json.task_id)).toEqual(ids());
+		expect(world.sandbox.ledger.posts()).toHaveLength(1);
+	});
+
+	it.each<[string, (stored: IDataObject, results: IDataObject[]) => unknown]>([
+		['no output', (_, [first]) => delete first.output],
+		['an output of another form', (_, [first]) => Object.assign(first, { output: 'simple' })],
+		['a reading of another form', (_, [first]) => Object.assign(first, { task: { state: 7 } })],
+		['a problem of another form', (_, [first]) => Object.assign(first, { problem: 'lost' })],
+		['a number for an id', (_, [first]) => Object.assign(Object(first.known), { prompt: 7 })],
+		[
+			'nothing but ids',
+			(_, results) =>
+				results.forEach((result) => {
+					const { taskId } = Object(result.known);
+					for (const name of Object.keys(result)) delete result[name];
+					Object.assign(result, { known: { taskId } });
+				}),
+		],
+		['a date of another form', (stored) => Object.assign(stored, { pausedAt: 'yesterday' })],
+		['fields of its own', (stored) => Object.assign(stored, { more: { a: 1 } })],
+	])('goes on with %s, and pays nothing again', async (_, change) => {
+		const run = await paused(['one', 'two']);
+		change(storedIn(run), resultsIn(run));
+		for (const taskId of ids()) world.sandbox.finish(taskId);
+		const { run: resumed } = await world.n8n.callback(run, said(ids()[0]));
+		expect(resumed?.json.map(({ task_id, succeeded }) => [task_id, succeeded])).toEqual(
+			ids().map((taskId) => [taskId, true]),
+		);
+		expect(world.sandbox.ledger.posts()).toHaveLength(2);
+	});
+
+	it.each<[string, unknown]>([
+		['a text', 'paused'],
+		['a list', []],
+		['an object without results', { runIndex: 0 }],
+		['results of another form', { version: 2, results: { one: 1 } }],
+	])('that is %s is not thrown away: the callback is asked to come again', async (_, value) => {
+		const run = await paused();
+		Object.assign(Object(run.data.executionData?.contextData['node:Seedance']), {
+			seedancePause: value,
+		});
+		expect(await world.n8n.callback(run, said(ids()[0]))).toMatchObject({ status: 503 });
+	});
+
+	it('names an item of which nothing can be read as one that may have been paid for', async () => {
+		const run = await paused(['one', 'two'], { node: { onError: 'continueRegularOutput' } });
+		const results = storedIn(run).results;
+		if (!Array.isArray(results)) throw new Error('No results');
+		results[0] = 7;
+		world.sandbox.finish(ids()[1]);
+		const { run: resumed } = await world.n8n.callback(run, said(ids()[1]));
+		expect(resumed?.json).toMatchObject([{ charged: 'unknown' }, { succeeded: true }]);
 	});
 });
 

@@ -352,10 +352,11 @@ describe('an event that is delivered more than once', () => {
 	});
 
 	it('is one of 1,000 that a process remembers by itself', () => {
-		const events = Array.from({ length: 1_500 }, (_, index) => `task${index}:succeeded`);
-		for (const event of events) deliveriesOf('bounded', {}).add(event);
+		const taskIds = Array.from({ length: 1_500 }, (_, index) => `task${index}`);
+		for (const taskId of taskIds) deliveriesOf('bounded', {}).add(taskId, 'succeeded');
 		const { has } = deliveriesOf('bounded', {});
-		expect(events.filter(has)).toEqual(events.slice(-1_000));
+		const known = taskIds.filter((taskId) => has(taskId, 'succeeded', Date.now()));
+		expect(known).toEqual(taskIds.slice(-1_000));
 	});
 
 	it('starts a run in each workflow and at each trigger that it is delivered to', async () => {
@@ -472,6 +473,89 @@ describe('n8n cannot start the run', () => {
 		expect(startedFor()).toEqual(expect.arrayContaining([taskId]));
 		expect(startedFor()).toHaveLength(2);
 	});
+});
+
+describe('a form in several parts, whose answer n8n reads before it starts the run', () => {
+	const parts = (taskId: string) => ({
+		method: 'POST',
+		headers: { 'content-type': 'multipart/form-data; boundary=cut' },
+		body: Buffer.from(
+			['task_id', 'status']
+				.map((name) => {
+					const value = name === 'status' ? 'SUCCESS' : taskId;
+					return `--cut\r\ncontent-disposition: form-data; name="${name}"\r\n\r\n${value}\r\n`;
+				})
+				.join('') + '--cut--\r\n',
+		),
+	});
+
+	it('starts its run once, also after a restart', async () => {
+		const taskId = await world.endedTask();
+		expect(message(await report(taskId, { body: parts(taskId) }))).toBe(
+			'The workflow was started.',
+		);
+		expect(message(await report(taskId, { body: parts(taskId) }))).toBe(
+			'This was delivered before.',
+		);
+		world.host.restart();
+		expect(message(await report(taskId))).toBe('This was delivered before.');
+		expect(startedFor()).toEqual([taskId]);
+	});
+
+	it.each(['fails to start it', 'ends while it starts it'])(
+		'is no event while n8n %s, also when others were saved meanwhile and the process is a new one',
+		async (what) => {
+			const { host } = world;
+			const [taskId, other] = [await world.endedTask(), await world.endedTask()];
+			const run = nextRun();
+			const lost = report(taskId, { body: parts(taskId) });
+			await run.asked;
+			expect(await report(other)).toMatchObject({ status: 200 });
+			if (what === 'fails to start it') {
+				run.fails();
+				expect(await lost).toMatchObject({ status: 500 });
+			}
+			host.restart();
+			expect(message(await report(taskId))).toBe('The workflow was started.');
+			expect(startedFor()).toEqual([other, taskId]);
+			run.fails();
+			await lost;
+		},
+	);
+});
+
+describe('what the static data hold', () => {
+	const stored = (): Record<string, Record<string, unknown>> =>
+		JSON.parse(world.host.staticData.get('workflow1') ?? '{}');
+
+	it('has a number, and what the first version wrote is still known', async () => {
+		const [old, taskId] = [await world.endedTask(), await world.endedTask()];
+		world.host.staticData.set(
+			'workflow1',
+			JSON.stringify({ 'node:Seedance Trigger': { delivered: [`${old}:succeeded`] } }),
+		);
+		expect(message(await report(old))).toBe('This was delivered before.');
+		await report(taskId);
+		expect(stored()['node:Seedance Trigger']).toEqual({
+			version: 2,
+			delivered: [old, taskId].map((id) => `${id}:succeeded`),
+		});
+	});
+
+	it.each([3, 'next', null])(
+		'is left as it is when another version (%j) wrote it, and repeats are known all the same',
+		async (version) => {
+			const [old, taskId] = [await world.endedTask(), await world.endedTask()];
+			const kept = {
+				'node:Seedance Trigger': { version, delivered: [`${old}:succeeded`, { id: 1 }], more: 1 },
+			};
+			world.host.staticData.set('workflow1', JSON.stringify(kept));
+			expect(message(await report(old))).toBe('This was delivered before.');
+			expect(message(await report(taskId))).toBe('The workflow was started.');
+			expect(message(await report(taskId))).toBe('This was delivered before.');
+			expect(stored()).toEqual(kept);
+		},
+	);
 });
 
 describe('a sender that hangs up', () => {
@@ -602,6 +686,58 @@ describe('a body', () => {
 		},
 	);
 
+	const JSON_BODY = (taskId: string) => JSON.stringify(ended(taskId));
+	const TYPES: Array<[string, string | undefined, (taskId: string) => string]> = [
+		['JSON without a content type', undefined, JSON_BODY],
+		['JSON under text/plain', 'text/plain', JSON_BODY],
+		['JSON under a type of its own', 'application/vnd.seedance+json', JSON_BODY],
+		['JSON under text/json', 'text/json', JSON_BODY],
+		['JSON under application/octet-stream', 'application/octet-stream', JSON_BODY],
+		['JSON under a broken type', 'json', JSON_BODY],
+		['JSON sent as a form', 'application/x-www-form-urlencoded', JSON_BODY],
+		[
+			'JSON with "&" and "=" sent as a form',
+			'application/x-www-form-urlencoded',
+			(taskId) => JSON.stringify({ url: 'https://a.example/?b=1&c=2', data: { task_id: taskId } }),
+		],
+		[
+			'JSON in a field of a form',
+			'application/x-www-form-urlencoded',
+			(taskId) => `payload=${encodeURIComponent(JSON_BODY(taskId))}`,
+		],
+		['a list', 'application/json', (taskId) => JSON.stringify([ended(taskId)])],
+		[
+			'JSON as a text in its data',
+			'application/json',
+			(taskId) => JSON.stringify({ data: JSON.stringify({ task_id: taskId }) }),
+		],
+		[
+			'an object two levels deep',
+			'application/json',
+			(taskId) => JSON.stringify({ event: { payload: { data: { taskId } } } }),
+		],
+		['a form without a content type', undefined, (taskId) => `status=SUCCESS&task_id=${taskId}`],
+		['a text', 'text/plain', (taskId) => `Task ID: ${taskId}`],
+		['XML', 'application/xml', (taskId) => `<r><task_id>${taskId}</task_id></r>`],
+		['an XML without a type', undefined, (taskId) => `<r><task_id>${taskId}</task_id></r>`],
+	];
+
+	it.each(TYPES)('that is %s starts the run', async (_, type, write) => {
+		const taskId = await world.endedTask();
+		const headers: Record<string, string> = type === undefined ? {} : { 'content-type': type };
+		const body = { method: 'POST', headers, body: Buffer.from(write(taskId)) };
+		expect(await report(taskId, { body })).toMatchObject({ status: 200 });
+		expect(startedFor()).toEqual([taskId]);
+	});
+
+	it('without an id is refused with a line in the log that shows its form and no value', async () => {
+		const body = json({ code: 200, data: { video: 'https://secret.example', prompt: 'private' } });
+		expect(await report('', { body })).toMatchObject({ status: 400 });
+		expect(log()).toContain('there is no task ID in it');
+		expect(log()).toContain('{ code: number, data: { video: string, prompt: string } }');
+		expect(log()).not.toMatch(/secret|private/);
+	});
+
 	it.each(['empty', 'garbage'] as const)(
 		'of the shape "%s" names no task: 400 and no run',
 		async (shape) => {
@@ -707,24 +843,51 @@ describe('Trigger On', () => {
 		expect(trigger.runs.map((run) => run.json)).toEqual([[await world.itemOf(taskId)]]);
 	});
 
-	it('counts a success without a video as failed, and a video that comes later as a new event', async () => {
+	it.each([['succeeded'], ['failed']])(
+		'with only "%s" ticked starts the run for a success without a video, which waits for it and decides',
+		async (event) => {
+			const { host, sandbox } = world;
+			host.clockSpeed = FAST;
+			const taskId = await world.endedTask();
+			const noVideo: Fault = { kind: 'no-video', response: 'empty' };
+			sandbox.faults.on('status', noVideo, { times: 'always' });
+			trigger.parameters = { events: [event] };
+			expect(await report(taskId)).toMatchObject({ status: 200 });
+			expect(trigger.runs.map(({ json: [item] }) => [item.task_id, item.succeeded])).toEqual([
+				[taskId, false],
+			]);
+		},
+	);
+
+	it('starts no second run for a success without a video, nor for the video while that run waits for it', async () => {
 		const { host, sandbox } = world;
 		host.clockSpeed = FAST;
 		const taskId = await world.endedTask();
 		const noVideo: Fault = { kind: 'no-video', response: 'empty' };
 		sandbox.faults.on('status', noVideo, { times: 'always' });
-		trigger.parameters = { events: ['succeeded'] };
-		expect(await report(taskId)).toMatchObject({ status: 200 });
-		expect(trigger.runs).toEqual([]);
-		trigger.parameters = { events: ['succeeded', 'failed'] };
-		expect(await report(taskId)).toMatchObject({ status: 200 });
-		expect(await report(taskId)).toMatchObject({ status: 200 });
-		expect(trigger.runs.map(({ json: [item] }) => [item.succeeded, item.video_url])).toEqual([
-			[false, null],
-		]);
+		expect(message(await report(taskId))).toBe('The workflow was started.');
+		expect(message(await report(taskId))).toBe('This was delivered before.');
 		sandbox.faults.clear();
-		expect(await report(taskId)).toMatchObject({ status: 200 });
-		expect(trigger.runs.map(({ json: [item] }) => item.succeeded)).toEqual([false, true]);
+		expect(message(await report(taskId))).toBe('This was delivered before.');
+		expect(startedFor()).toEqual([taskId]);
+		// Another process knows nothing of that run: a video is started for once more rather than never.
+		host.restart();
+		expect(message(await report(taskId))).toBe('The workflow was started.');
+	});
+
+	it('starts the run with the video when n8n could not start the one that would have waited for it', async () => {
+		const { host, sandbox } = world;
+		host.clockSpeed = FAST;
+		const taskId = await world.endedTask();
+		sandbox.faults.on('status', { kind: 'no-video', response: 'empty' }, { times: 'always' });
+		const run = nextRun();
+		const failed = report(taskId);
+		await run.asked;
+		run.fails();
+		expect(await failed).toMatchObject({ status: 500 });
+		sandbox.faults.clear();
+		expect(message(await report(taskId))).toBe('The workflow was started.');
+		expect(trigger.runs.map(({ json: [item] }) => item.succeeded)).toEqual([true]);
 	});
 });
 

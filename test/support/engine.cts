@@ -138,8 +138,12 @@ export interface RunError {
 /** A callback for a suspended run, and what came of it. */
 export interface Callback {
 	method?: 'GET' | 'POST';
+	/** The path behind the execution's id; by default the one of the address that the node has given out. */
+	suffix?: string;
 	query?: IDataObject;
 	body?: unknown;
+	/** The bytes of the body, which n8n keeps beside what it has parsed. */
+	rawBody?: Buffer;
 }
 export interface CallbackAnswer {
 	status: number;
@@ -813,7 +817,7 @@ export async function startEngine(options: { clockSpeed?: number } = {}): Promis
 			orders.set(retried, again);
 			return retried;
 		},
-		callback: async (run, { method = 'POST', query = {}, body }, changes = {}) => {
+		callback: async (run, { method = 'POST', query = {}, body, rawBody, suffix }, changes = {}) => {
 			const order = { ...orderOf(run), ...changes };
 			const mode = order.mode ?? 'manual';
 			// What n8n does with the stored execution before it calls the hook.
@@ -827,6 +831,23 @@ export async function startEngine(options: { clockSpeed?: number } = {}): Promis
 			const node = workflow.getNode(NODE);
 			const hook = nodeTypeOf(SEEDANCE).webhook;
 			if (!node || !hook) throw new Error('The node has no resume hook');
+			// n8n gives a call to the webhook of the waiting node whose path is the rest of the address.
+			const webhooks = (nodeTypeOf(SEEDANCE).description.webhooks ?? []).map((webhook) => ({
+				webhook,
+				path: workflow.expression.getSimpleParameterValue(
+					node,
+					webhook.path,
+					'internal',
+					{},
+					undefined,
+					'',
+				),
+			}));
+			const wanted = suffix ?? webhooks[0]?.path;
+			const found = webhooks.find(
+				({ webhook, path }) => webhook.httpMethod === method && path === wanted,
+			);
+			if (!found) return { status: 404, body: 'no waiting webhook with a matching path/method' };
 			const response = new HookResponse();
 			const context = new WebhookContext(
 				workflow,
@@ -834,15 +855,21 @@ export async function startEngine(options: { clockSpeed?: number } = {}): Promis
 				{
 					...additionalDataOf(helper, restApiUrl),
 					executionId: run.id,
-					httpRequest: Object.assign(Object.create(null), { method, query, body, headers: {} }),
+					httpRequest: Object.assign(Object.create(null), {
+						method,
+						query,
+						body,
+						rawBody,
+						headers: {},
+					}),
 					httpResponse: Object.assign(response),
 				},
 				mode,
 				{
 					httpMethod: method,
 					node: NODE,
-					path: '',
-					webhookDescription: { name: 'default', httpMethod: method, path: '' },
+					path: String(found.path),
+					webhookDescription: found.webhook,
 					workflowId: WORKFLOW_ID,
 					workflowExecuteAdditionalData: additionalDataOf(helper, restApiUrl),
 				},

@@ -4,14 +4,12 @@ import * as fc from 'fast-check';
 
 import {
 	CALLBACK_URL_MAX_LENGTH,
-	claimIn,
 	isSignedBy,
 	isTestUrl,
 	metadataIn,
 	METADATA_MAX_BYTES,
 	proofIn,
 	signedCallbackUrl,
-	taskIdsIn,
 	type MetadataEntry,
 } from '../../nodes/shared/callback';
 import type { ApiReach } from '../../nodes/shared/publicUrl';
@@ -348,76 +346,5 @@ describe('a signature', () => {
 				expect(isSignedBy(proofIn({ ...query, seedance_sig }), ACCOUNT)).toBe(false);
 			}),
 		);
-	});
-});
-
-describe('the task that a delivery means', () => {
-	it.each([
-		['the whole status answer', { code: 200, data: { task_id: 'seed1', status: 'SUCCESS' } }],
-		['its data', { task_id: 'seed1' }],
-		["a neighbour's body", { code: 200, msg: 'success', data: { taskId: 'seed1' } }],
-		['data written as a text', { data: '{"task_id":"seed1"}' }],
-		['a body written as a text', '{"task_id":"seed1"}'],
-		['bytes', Buffer.from('{"task_id":"seed1"}')],
-		['a plain id', { id: 'seed1' }],
-		['a body without a task', {}],
-		['no body', undefined],
-		['a text that is no JSON', 'hello'],
-	])('is found in %s', (_, body) => {
-		expect(taskIdsIn(body, { task_id: 'seed1' })).toEqual(['seed1']);
-	});
-
-	it('is the one in the body before the one in the query', () => {
-		expect(taskIdsIn({ id: 'event9', data: { task_id: 'seed1' } }, { task_id: 'seed2' })).toEqual([
-			'seed1',
-			'event9',
-			'seed2',
-		]);
-	});
-
-	it('may be a number', () => {
-		expect(taskIdsIn({ task_id: 17 }, {})).toEqual(['17']);
-	});
-
-	it('is nothing for what cannot be an id', () => {
-		const odd = [
-			{},
-			[],
-			null,
-			true,
-			'',
-			' ',
-			'{{ $json.id }}',
-			'x'.repeat(501),
-			'a\u0000b',
-			'\u001b[1m',
-		];
-		for (const task_id of odd) expect(taskIdsIn({ task_id }, {})).toEqual([]);
-		for (const body of [[], null, 5, [{ task_id: 'seed1' }]])
-			expect(taskIdsIn(body, {})).toEqual([]);
-	});
-
-	it('is one of at most three', () => {
-		expect(taskIdsIn({ task_id: '1', taskId: '2', id: '3' }, { task_id: '4' })).toHaveLength(3);
-	});
-});
-
-describe('what a delivery claims', () => {
-	it.each([
-		[{ data: { status: 'SUCCESS' } }, 'ended'],
-		[{ data: { status: 'failed' } }, 'ended'],
-		[{ data: { state: 'success' } }, 'ended'],
-		[{ data: { state: 'fail' } }, 'ended'],
-		[{ status: 'IN_PROGRESS', data: { status: 'COMPLETED' } }, 'ended'],
-		[{ data: { status: 'IN_PROGRESS' } }, 'running'],
-		[{ data: { state: 'generating' } }, 'running'],
-		[{ data: { status: 'QUEUED' } }, 'running'],
-		[{ status: 'ok' }, 'nothing'],
-		[{ status: 200 }, 'nothing'],
-		[{ data: {} }, 'nothing'],
-		[undefined, 'nothing'],
-		[{ status: { nested: 'SUCCESS' } }, 'nothing'],
-	])('%j: %s', (body, claim) => {
-		expect(claimIn(body)).toBe(claim);
 	});
 });

@@ -18,7 +18,7 @@ export async function generateAndWait(run: Run): Promise<Result[]> {
 	if (before) return await goOn(run, before, options);
 
 	const pauses = wait.pauses && canPause(run);
-	const callbackOf = pauses ? resumeCallback(context) : undefined;
+	const callbackOf = pauses ? await resumeCallback(run) : undefined;
 	const { pending, failed } = await submitAll(run, options, callbackOf);
 	const results = new Map(failed);
 	// With Stop, an item that could not be started ends the node at once; Retry goes on with the others.

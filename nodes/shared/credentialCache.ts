@@ -1,15 +1,15 @@
 /**
- * The account of the trigger's credential. n8n builds a whole expression engine each time a credential is read (about
- * 40 ms of computing, measured), so under load one reading serves all deliveries of a second.
+ * The account of a node's credential, for callbacks. n8n builds a whole expression engine each time a credential is read
+ * (about 40 ms of computing, measured), so under load one reading serves all callbacks of a second.
  */
 import type { IWebhookFunctions } from 'n8n-workflow';
 
-import { CREDENTIAL_TYPE, getAccount, type Account } from '../shared/api';
-import type { Clock } from '../shared/clock';
+import { CREDENTIAL_TYPE, getAccount, type Account } from './api';
+import type { Clock } from './clock';
 
 /** Milliseconds. A changed key is taken up after that; the videos that carry its signature take longer. */
 export const ACCOUNT_KEPT_MS = 1_000;
-/** Trigger nodes whose account is kept. */
+/** Nodes whose account is kept. */
 const KEPT_ACCOUNTS = 100;
 
 type Found = Account | { problem: string };
@@ -17,7 +17,7 @@ type Found = Account | { problem: string };
 const kept = new Map<string, { found: Promise<Found>; readAt: number }>();
 
 /** The account, read at most {@link ACCOUNT_KEPT_MS} ago; a text says what is wrong with it. Throws what n8n throws. */
-export async function accountOf(context: IWebhookFunctions, clock: Clock): Promise<Found> {
+export async function cachedAccount(context: IWebhookFunctions, clock: Clock): Promise<Found> {
 	const { id, credentials } = context.getNode();
 	const name = [context.getWorkflow().id, id, credentials?.[CREDENTIAL_TYPE]?.id].join(':');
 	const last = kept.get(name);

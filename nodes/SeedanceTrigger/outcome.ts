@@ -1,0 +1,98 @@
+/**
+ * What became of the task that a callback is about, and the item that says so. A success without its video may still get
+ * it: a callback has to be answered within seconds, so the run that it starts reads the task again before anything is
+ * given out.
+ */
+import type { IDataObject, IExecuteFunctions, INodeExecutionData } from 'n8n-workflow';
+
+import { getAccount, getTask, type Account } from '../shared/api';
+import type { Clock } from '../shared/clock';
+import { isObject, textOf } from '../shared/json';
+import {
+	hasEnded,
+	hasVideo,
+	NO_VIDEO_GRACE_MS,
+	rawItem,
+	readTask,
+	taskItem,
+	type Task,
+} from '../shared/task';
+import { deliveriesOf } from './deliveries';
+import { readEvents, readSimplify, type VideoEvent } from './settings';
+
+/** `noVideo`: a success whose video is not there (yet). */
+export type Outcome = VideoEvent | 'noVideo';
+
+export function outcomeOf(task: Task): Outcome {
+	if (task.state === 'failed') return 'failed';
+	return hasVideo(task) ? 'succeeded' : 'noVideo';
+}
+
+/** The item of an event: what the API tells of the task, simplified or raw, and the metadata of its callback. */
+export function eventItem(task: Task, simplify: boolean, metadata: IDataObject): IDataObject {
+	const json = simplify ? taskItem(task) : rawItem(task.raw, task.taskId);
+	return { ...json, metadata };
+}
+
+const isData = (value: unknown): value is IDataObject => isObject(value);
+
+/** Milliseconds between two looks at a success without its video. */
+const LOOK_AGAIN_MS = 2_000;
+/** Milliseconds that n8n may take from the callback to the run. */
+const START_MARGIN_MS = 15_000;
+
+/** Until when (milliseconds since 1970) a run that starts now may wait for its video. */
+export function awaitedUntil(clock: Clock): number {
+	return clock.now() + NO_VIDEO_GRACE_MS + START_MARGIN_MS;
+}
+
+/** The task in an item of the trigger, simplified or raw. A simplified item has the API's names, but for the list of links. */
+function taskIn(json: IDataObject): Task | undefined {
+	return readTask(textOf(json.task_id) ?? '', { response: json.video_url, ...json }, '');
+}
+
+/** Reads a task until it has ended, for at most {@link NO_VIDEO_GRACE_MS}; gives the last reading. Stop ends it. */
+async function readUntilEnded(
+	context: IExecuteFunctions,
+	account: Account,
+	first: Task,
+	clock: Clock,
+): Promise<Task> {
+	const deadline = clock.now() + NO_VIDEO_GRACE_MS;
+	let task = first;
+	while (!hasEnded(task)) {
+		const read = await getTask(context, account, task.taskId, clock);
+		if (read.outcome === 'task') task = read.task;
+		const left = deadline - clock.now();
+		if (hasEnded(task) || left <= 0) break;
+		if (!(await clock.sleep(Math.min(LOOK_AGAIN_MS, left)))) break;
+	}
+	return task;
+}
+
+/**
+ * The items of a run: what its callback has found, read again where a success had no video. None for an outcome that
+ * Trigger On does not include. Throws what an expression throws.
+ */
+export async function settledItems(
+	context: IExecuteFunctions,
+	clock: Clock,
+): Promise<INodeExecutionData[]> {
+	const trigger = `${context.getWorkflow().id}:${context.getNode().id}`;
+	const items: INodeExecutionData[] = [];
+	for (const item of context.getInputData()) {
+		const task = taskIn(item.json);
+		if (!task || outcomeOf(task) !== 'noVideo') {
+			items.push(item);
+			continue;
+		}
+		const account = await getAccount(context);
+		const last = 'problem' in account ? task : await readUntilEnded(context, account, task, clock);
+		const outcome = outcomeOf(last) === 'succeeded' ? 'succeeded' : 'failed';
+		deliveriesOf(trigger, {}).settleVideo(task.taskId, outcome);
+		if (!readEvents(context).includes(outcome)) continue;
+		const metadata = isData(item.json.metadata) ? item.json.metadata : {};
+		items.push({ ...item, json: eventItem(last, readSimplify(context), metadata) });
+	}
+	return items;
+}
