@@ -186,7 +186,7 @@ describe('the README', () => {
 	});
 });
 
-describe('the documents for users', () => {
+describe('the documentation for users', () => {
 	it('names every operation', () => {
 		const [, ...rows] = tableWith(README, 'Operation', 'What it does');
 		expect(rows.map(([label]) => plain(label))).toEqual(operations.map(({ label }) => label));
@@ -221,7 +221,7 @@ describe('the documents for users', () => {
 
 	const [, ...usedMost] = tableWith(README, 'Field', 'Default', 'What it is for');
 
-	it('have no field in the README that the node has not, and no other default', () => {
+	it('has no field in the README that the node has not, and no other default', () => {
 		expect(usedMost.length).toBeGreaterThan(5);
 		const labels = usedMost.map(([label]) => plain(label));
 		const known = fields.filter(({ label }) => labels.includes(label));
@@ -230,14 +230,14 @@ describe('the documents for users', () => {
 		);
 	});
 
-	it('give the bounds of every number', () => {
+	it('gives the bounds of every number', () => {
 		const [, ...rows] = tableWith(FIELDS, 'Number', 'From', 'To');
 		expect(rows.map(([label, ...bounds]) => [plain(label), ...bounds])).toEqual(
 			Object.values(NUMBERS).map(({ label, least, most }) => [label, String(least), String(most)]),
 		);
 	});
 
-	it('name every service whose share pages are refused', () => {
+	it('names every service whose share pages are refused', () => {
 		const services = [...read('nodes/shared/sharePage.ts').matchAll(/^\t*\{?\s*name: '([^']+)'/gm)];
 		expect(services.length).toBeGreaterThan(10);
 		const text = read(FIELDS);
