@@ -7,7 +7,7 @@
  *     node test/run.mjs editor     npm run test:editor: n8n's editor in a real browser; --screenshots renews the pictures
  *     node test/run.mjs queue      npm run test:queue: the packed package in n8n's queue mode, with PostgreSQL and Redis
  *     node test/run.mjs compat     npm run test:compat: the core flow in each n8n of test/support/n8n. `--n8n 2.8.4` runs one
- *                                  of them, `--write` puts the table into README.md
+ *                                  of them, `--write` puts the table into docs/limits-and-compatibility.md
  *     node test/run.mjs sandbox    npm run sandbox: the API simulated on this machine
  *     node test/run.mjs demo       npm run demo: the sandbox, n8n and one generated video
  *     node test/run.mjs bench      npm run bench: this package beside what a user would build by hand
@@ -50,7 +50,7 @@ const JEST = join('node_modules', 'jest', 'bin', 'jest.js');
 const COVERAGE = { lines: 95, branches: 95 };
 const COVERED = ['./nodes/', './credentials/'];
 
-/** Where the pictures of the README are. */
+/** Where the pictures of the documents are. */
 const PICTURES = join(ROOT, '.github', 'images');
 
 /** The browser: any Chromium that is there. */
@@ -126,7 +126,7 @@ async function runEndToEnd(args) {
 	await step('end-to-end tests', () => jest(['e2e'], '--runInBand', ...args));
 }
 
-/** With `--screenshots`, what the browser shows is kept as the pictures of the README. */
+/** With `--screenshots`, what the browser shows is kept as the pictures of the documents. */
 async function runEditor(args) {
 	const chromium = CHROMIUM.find((path) => path && existsSync(path));
 	if (!chromium) {
@@ -183,10 +183,10 @@ async function runCompat(args) {
 	const table = tableOf(runs, gaps);
 	say(`\n${table}`);
 	if (failed.length > 0) throw new StepError(failed.map(({ message }) => message).join('\n'));
-	if (isWritten) writeTable(join(ROOT, 'README.md'), table);
+	if (isWritten) writeTable(join(ROOT, 'docs', 'limits-and-compatibility.md'), table);
 }
 
-/** The README's table shows whole runs of all versions, nothing less. */
+/** The table of compatibility shows whole runs of all versions, nothing less. */
 function compatArguments(args) {
 	const others = [...args];
 	const at = others.indexOf('--n8n');

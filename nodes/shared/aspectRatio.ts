@@ -19,7 +19,7 @@ function plain(value: unknown): string {
 }
 
 /** Colons that look like one; the division signs of people; the sign between two measures. */
-const COLON = '[:∶꞉ː]';
+const COLON = '[:\u2236\ua789\u02d0]';
 const RATIO = new RegExp(`^(\\d+)\\s*(?:${COLON}|[-–/÷]|to)\\s*(\\d+)$`, 'i');
 const MEASURES = /^(\d+)\s*(?:px)?\s*(?:[x×*✕]|by)\s*(\d+)\s*(?:px)?$/i;
 const DECIMAL = /^\d+(?:[.,]\d+)?$/;

@@ -1,6 +1,6 @@
 /**
  * The core flow in one version of n8n, which SEEDANCE_N8N names: what a user of that version can rely on. The name of each
- * check is a row of the README's table of compatibility, which `npm run test:compat` prints.
+ * check is a row of the table of compatibility in docs/, which `npm run test:compat` prints.
  *
  * What an n8n cannot do stands in gaps.json, with the reason. Such a check has to fail there, so that the table is corrected
  * as soon as it works.

@@ -4,7 +4,7 @@
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 
-/** What encloses the table in README.md. */
+/** What encloses the table in docs/limits-and-compatibility.md. */
 const BEGIN = '<!-- The output of `npm run test:compat -- --write`: begin -->';
 const END = '<!-- The output of `npm run test:compat -- --write`: end -->';
 

@@ -1,6 +1,6 @@
 /**
- * Every document: commands, files, links, labels in bold, words in code and numbers are those of the code. What the tables of
- * the README say is compared in readme.test.cts.
+ * Every document: commands, files, links, labels in bold, words in code and numbers are those of the code. What the tables
+ * for users say is compared in readme.test.cts.
  */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join, posix } from 'node:path';
@@ -8,8 +8,12 @@ import type { INodeProperties } from 'n8n-workflow';
 
 import { SeedanceApi } from '../../credentials/SeedanceApi.credentials';
 import { Seedance } from '../../nodes/Seedance/Seedance.node';
+import { READ_MAX_FAILURES } from '../../nodes/shared/api';
 import { METADATA_MAX_BYTES } from '../../nodes/shared/callback';
+import { EXPIRED_AFTER_MS } from '../../nodes/shared/download';
+import { EXECUTION_RESERVE_MS } from '../../nodes/shared/limit';
 import { creditsFor } from '../../nodes/shared/pricing';
+import { NO_VIDEO_GRACE_MS } from '../../nodes/shared/task';
 import { PROMPT_MAX_LENGTH } from '../../nodes/shared/videoRequest';
 import { POLL_INTERVAL_MAX_SECONDS, TIMEOUT_MINUTES } from '../../nodes/shared/waiting';
 import { SeedanceTrigger } from '../../nodes/SeedanceTrigger/SeedanceTrigger.node';
@@ -70,11 +74,12 @@ const LABELS = new Set([
 	new SeedanceApi().displayName,
 	...labelsIn(new SeedanceApi().properties),
 	// n8n's own.
-	...['Settings', 'Community nodes', 'Install', '⋯', 'Import from file', 'Execute workflow'],
+	...['Settings', 'Community nodes', 'Install', '⋯', 'Import', 'From file', 'Execute workflow'],
 	...['Execute step', 'Production URL', 'Test URL', 'Pin', 'Stop', 'Retry', 'Retry On Fail'],
 	...['On Error', 'Stop Workflow', 'Continue', 'Continue (using error output)', 'Executions'],
 	...['Publish', 'Publish access', 'Trusted Publishers', 'GitHub Actions', 'Creator Portal'],
 	...['AI Agent', 'Create New Credential', 'Save', 'Test', 'Credential', 'Output', 'Options'],
+	...['Retry with currently saved workflow', 'Highlighted data', 'Overview', 'Data tables'],
 ]);
 
 /** Bold words inside a sentence that are stressed, not named. */
@@ -82,14 +87,15 @@ const STRESSED = new Set([
 	'seedanceapi.org',
 	'Timeout',
 	'before',
-	'every',
 	'failed',
 	'crash',
 	'new run',
+	'in the node',
+	'of that account',
 ]);
 
 /** Words of n8n, of npm and of the web that documents show as code and that stand in none of our files. */
-const FOREIGN_WORDS = new Set(['help', 'data:image/…']);
+const FOREIGN_WORDS = new Set(['help', 'testPathPatterns', 'data:image/…']);
 
 describe.each(DOCUMENTS)('%s', (document) => {
 	const text = read(document);
@@ -171,6 +177,10 @@ describe('the numbers in the sentences', () => {
 		[/at most (\d+) characters/g, PROMPT_MAX_LENGTH],
 		[/at most (\d+) bytes/g, METADATA_MAX_BYTES],
 		[/Timeout\*\*, (\d+) minutes/g, TIMEOUT_MINUTES],
+		[/video is older than (\d+) minutes/g, EXPIRED_AFTER_MS / 60_000],
+		[/It ends (\d+) seconds before/g, EXECUTION_RESERVE_MS / 1000],
+		[/its last (\d+) readings/g, READ_MAX_FAILURES],
+		[/again for (?:up to )?(\d+) seconds/g, NO_VIDEO_GRACE_MS / 1000],
 		[/draft settings cost (\d+) credits/g, creditsFor('480p', '4', false)],
 		[/Slows down to every (\d+) seconds/g, POLL_INTERVAL_MAX_SECONDS],
 		[/Node (\d+\.\d+) or newer/g, oldestNode],

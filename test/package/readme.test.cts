@@ -1,12 +1,13 @@
 /**
- * The README's tables say what the code does: every operation, field, price, failure and limit. Its sentences, and the other
- * documents, are compared in docs.test.cts.
+ * The tables and pictures of the documents for users say what the code does: every operation, field, price, failure and
+ * limit. Their sentences are compared in docs.test.cts.
  */
 import { readdirSync, readFileSync, statSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, posix } from 'node:path';
 import type { INodeProperties } from 'n8n-workflow';
 import ts from 'typescript';
 import { SeedanceApi } from '../../credentials/SeedanceApi.credentials';
+import { NUMBERS } from '../../nodes/Seedance/numbers';
 import { Seedance } from '../../nodes/Seedance/Seedance.node';
 import { DECIDE_WITHIN_MS, EARLY_MS } from '../../nodes/shared/look';
 import { REMEMBERED_EVENTS } from '../../nodes/SeedanceTrigger/deliveries';
@@ -20,10 +21,16 @@ import {
 } from '../../nodes/shared/api';
 import { RETRY_AFTER_MAX_MS } from '../../nodes/shared/brake';
 import { CALLBACK_URL_MAX_LENGTH, METADATA_MAX_BYTES } from '../../nodes/shared/callback';
-import { DOWNLOAD_MAX_TRIES, PARALLEL_DOWNLOADS, STALL_MS } from '../../nodes/shared/download';
+import {
+	DOWNLOAD_LIMIT_MS,
+	DOWNLOAD_MAX_TRIES,
+	EXPIRED_AFTER_MS,
+	PARALLEL_DOWNLOADS,
+	STALL_MS,
+} from '../../nodes/shared/download';
 import { EXECUTION_RESERVE_MS } from '../../nodes/shared/limit';
 import { creditsFor } from '../../nodes/shared/pricing';
-import { unreadTaskItem } from '../../nodes/shared/task';
+import { NO_VIDEO_GRACE_MS, unreadTaskItem } from '../../nodes/shared/task';
 import {
 	ASPECT_RATIOS,
 	DURATIONS,
@@ -31,6 +38,7 @@ import {
 	RESOLUTIONS,
 } from '../../nodes/shared/videoRequest';
 import {
+	NOT_FOUND_GRACE_MS,
 	POLL_INTERVAL_MAX_SECONDS,
 	POLL_INTERVAL_SECONDS,
 	TIMEOUT_MINUTES,
@@ -39,21 +47,40 @@ import { readJson, ROOT } from './packed.cjs';
 
 const LARGEST_IMAGE_BYTES = 300_000;
 
+/** npm packs the README with the code, and people read it to its end: what is longer belongs into docs. */
+const LONGEST_README_LINES = 220;
+const LARGEST_README_BYTES = 16_000;
+
 const read = (file: string) => readFileSync(join(ROOT, file), 'utf8');
-const readme = read('README.md');
+const README = 'README.md';
+const FIELDS = 'docs/fields.md';
+const CALLBACKS = 'docs/callbacks.md';
+const LIMITS = 'docs/limits-and-compatibility.md';
+const RECIPES = 'docs/recipes.md';
+/** What a user reads, and so no document for maintainers. */
+const FOR_USERS = [
+	README,
+	FIELDS,
+	CALLBACKS,
+	LIMITS,
+	RECIPES,
+	'docs/retry-and-crash.md',
+	'docs/troubleshooting.md',
+];
+const everything = FOR_USERS.map(read).join('\n');
 const { properties } = new Seedance().description;
 const trigger = new SeedanceTrigger().description;
 
-/** The rows of the README's table that has these words in its head; each row a list of cells. */
-function tableWith(...words: string[]): string[][] {
-	const tables = readme.match(/(?:^\|.*\|\n)+/gm) ?? [];
+/** The rows of the table in a document that has these words in its head; each row a list of cells. */
+function tableWith(document: string, ...words: string[]): string[][] {
+	const tables = read(document).match(/(?:^\|.*\|\n)+/gm) ?? [];
 	const [head, , ...rows] = (
 		tables.find((table) => isHead(cellsOf(table.split('\n')[0]), words)) ?? ''
 	)
 		.trim()
 		.split('\n')
 		.map(cellsOf);
-	if (!head) throw new Error(`README.md has no table with the columns ${words.join(', ')}.`);
+	if (!head) throw new Error(`${document} has no table with the columns ${words.join(', ')}.`);
 	return [head, ...rows];
 }
 
@@ -79,7 +106,7 @@ function shownIn({ displayOptions }: INodeProperties): string[] {
 	return operations.filter(({ value }) => shown.includes(value)).map(({ label }) => label);
 }
 
-/** A default as the README writes it. */
+/** A default as the documents write it. */
 function written(field: INodeProperties): string {
 	const { default: value, options = [] } = field;
 	if (typeof value === 'boolean') return value ? 'on' : 'off';
@@ -147,12 +174,26 @@ const itemFields = Object.keys(
 );
 
 describe('the README', () => {
+	it('is short enough to be read to its end, and to be packed', () => {
+		const text = read(README);
+		expect(text.split('\n').length).toBeLessThanOrEqual(LONGEST_README_LINES);
+		expect(Buffer.byteLength(text)).toBeLessThanOrEqual(LARGEST_README_BYTES);
+	});
+
+	it('leads to every document for users', () => {
+		const others = FOR_USERS.filter((document) => document !== README);
+		expect(others.filter((document) => !read(README).includes(`](${document})`))).toEqual([]);
+	});
+});
+
+describe('the documentation for users', () => {
 	it('names every operation', () => {
-		const [, ...rows] = tableWith('Operation', 'What it does');
+		const [, ...rows] = tableWith(README, 'Operation', 'What it does');
 		expect(rows.map(([label]) => plain(label))).toEqual(operations.map(({ label }) => label));
 	});
 
 	const [head, ...fieldRows] = tableWith(
+		FIELDS,
 		'Field',
 		'Default',
 		...operations.map(({ label }) => label),
@@ -165,37 +206,71 @@ describe('the README', () => {
 		);
 	});
 
-	it.each(fields)('tells where $label is shown, and its default', ({ label, ...field }) => {
-		const row = fieldRows.find(([cell]) => plain(cell) === label) ?? [];
-		expect(head.filter((_, column) => row[column] === '✓')).toEqual(field.operations);
-		const [usual, ...others] = field.defaults;
+	/** The default of a field as a table has to show it. */
+	function defaultOf({ defaults: [usual, ...others] }: Field): string {
 		const differing = others.filter((one) => one.written !== usual.written);
 		const exceptions = differing.map((one) => `; ${one.written} in ${one.operations.join(', ')}`);
-		expect(plain(row[1] ?? '')).toBe(usual.written + exceptions.join(''));
+		return usual.written + exceptions.join('');
+	}
+
+	it.each(fields)('tells where $label is shown, and its default', (field) => {
+		const row = fieldRows.find(([cell]) => plain(cell) === field.label) ?? [];
+		expect(head.filter((_, column) => row[column] === '✓')).toEqual(field.operations);
+		expect(plain(row[1] ?? '')).toBe(defaultOf(field));
+	});
+
+	const [, ...usedMost] = tableWith(README, 'Field', 'Default', 'What it is for');
+
+	it('has no field in the README that the node has not, and no other default', () => {
+		expect(usedMost.length).toBeGreaterThan(5);
+		const labels = usedMost.map(([label]) => plain(label));
+		const known = fields.filter(({ label }) => labels.includes(label));
+		expect(usedMost.map(([label, value]) => [plain(label), plain(value)]).sort()).toEqual(
+			known.map((field) => [field.label, defaultOf(field)]).sort(),
+		);
+	});
+
+	it('gives the bounds of every number', () => {
+		const [, ...rows] = tableWith(FIELDS, 'Number', 'From', 'To');
+		expect(rows.map(([label, ...bounds]) => [plain(label), ...bounds])).toEqual(
+			Object.values(NUMBERS).map(({ label, least, most }) => [label, String(least), String(most)]),
+		);
+	});
+
+	it('names every service whose share pages are refused', () => {
+		const services = [...read('nodes/shared/sharePage.ts').matchAll(/^\t*\{?\s*name: '([^']+)'/gm)];
+		expect(services.length).toBeGreaterThan(10);
+		const text = read(FIELDS);
+		expect(services.map(([, name]) => name).filter((name) => !text.includes(name))).toEqual([]);
 	});
 
 	const choices = properties.filter(
 		({ name, type }) => type === 'options' && !['resource', 'operation'].includes(name),
 	);
 	it.each(choices)('names every choice of $displayName', ({ displayName, options = [] }) => {
-		const row = fieldRows.find(([cell]) => plain(cell) === displayName) ?? [];
+		const tables = [fieldRows, usedMost].flatMap((rows) =>
+			rows.filter(([cell]) => plain(cell) === displayName),
+		);
 		const names = options.flatMap((option) =>
 			'value' in option ? [option.name.replace(/ \(.+\)$| Seconds$/, '')] : [],
 		);
 		expect(names.length).toBeGreaterThan(1);
-		expect(names.filter((name) => !new RegExp(`\\b${name}\\b`).test(plain(row[2])))).toEqual([]);
+		expect(tables.length).toBeGreaterThan(0);
+		for (const row of tables) {
+			expect(names.filter((name) => !new RegExp(`\\b${name}\\b`).test(plain(row[2])))).toEqual([]);
+		}
 	});
 
 	it('speaks of no ratio and no resolution that a request cannot have', () => {
 		const ratios: readonly string[] = ASPECT_RATIOS;
 		const resolutions: readonly string[] = RESOLUTIONS;
-		const named = (pattern: RegExp) => [...readme.matchAll(pattern)].map(([text]) => text);
+		const named = (pattern: RegExp) => [...everything.matchAll(pattern)].map(([text]) => text);
 		expect(named(/\b\d+:\d+\b/g).filter((ratio) => !ratios.includes(ratio))).toEqual([]);
 		expect(named(/\b\d+p\b/g).filter((one) => !resolutions.includes(one))).toEqual([]);
 	});
 
 	it('lists the fields of the trigger with their defaults', () => {
-		const [, ...rows] = tableWith('Field of the trigger', 'Default');
+		const [, ...rows] = tableWith(CALLBACKS, 'Field of the trigger', 'Default');
 		const shown = trigger.properties.filter(({ type }) => type !== 'notice').flatMap(entriesOf);
 		expect(rows.map(([label, value]) => [plain(label), plain(value)])).toEqual(
 			shown.map(([label, field]) => [label, written(field)]),
@@ -203,13 +278,13 @@ describe('the README', () => {
 	});
 
 	it('explains every answer of the trigger', () => {
-		const [, ...rows] = tableWith('The trigger answers', 'When');
+		const [, ...rows] = tableWith(CALLBACKS, 'The trigger answers', 'When');
 		const statuses = read('nodes/shared/answer.ts').match(/status: ([\d |]+);/)?.[1] ?? '';
 		expect(rows.map(([status]) => plain(status))).toEqual(statuses.split(' | '));
 	});
 
 	it('lists the fields of the credential with their defaults', () => {
-		const [, ...rows] = tableWith('Field', 'Default', 'What to enter');
+		const [, ...rows] = tableWith(README, 'Field', 'Default', 'What to enter');
 		expect(rows.map(([label, value]) => [plain(label), plain(value)])).toEqual(
 			new SeedanceApi().properties
 				.filter(({ type }) => type !== 'hidden')
@@ -218,7 +293,7 @@ describe('the README', () => {
 	});
 
 	it('gives all prices', () => {
-		const [, ...rows] = tableWith('Resolution', 'Duration', 'Without audio', 'With audio');
+		const [, ...rows] = tableWith(README, 'Resolution', 'Duration', 'Without audio', 'With audio');
 		const prices = [...RESOLUTIONS].flatMap((resolution) =>
 			DURATIONS.map((duration) => [
 				resolution,
@@ -232,12 +307,12 @@ describe('the README', () => {
 	});
 
 	it('lists the fields of an item in their order', () => {
-		const [, ...rows] = tableWith('Field', 'What it holds');
+		const [, ...rows] = tableWith(README, 'Field', 'What it holds');
 		expect(rows.map(([name]) => plain(name))).toEqual([...itemFields, 'error_code', 'charged']);
 	});
 
 	it('explains every failure, and whether it was charged in words that exist', () => {
-		const [, ...rows] = tableWith('`error_code`', '`charged`');
+		const [, ...rows] = tableWith(README, '`error_code`', '`charged`');
 		expect(rows.map(([code]) => plain(code)).sort()).toEqual([...errorCodes].sort());
 		for (const [, , charged] of rows) {
 			const words = [...charged.matchAll(/`(\w+)`/g)].map(([, word]) => word);
@@ -247,18 +322,23 @@ describe('the README', () => {
 	});
 
 	it('gives the limits of the code', () => {
-		const [, ...rows] = tableWith('What', 'Value');
+		const [, ...rows] = tableWith(LIMITS, 'What', 'Value');
 		expect(rows.map(([, value]) => value)).toEqual([
 			`${POST_TIMEOUT_MS / 1000} seconds`,
 			`${READ_TIMEOUT_MS / 1000} seconds`,
+			String(POST_MAX_TRIES),
 			String(POST_MAX_TRIES),
 			`${RETRY_AFTER_MAX_MS / 1000} seconds`,
 			String(READ_MAX_FAILURES),
 			`from ${POLL_INTERVAL_SECONDS} to ${POLL_INTERVAL_MAX_SECONDS}`,
 			String(PARALLEL_READS),
+			`${NOT_FOUND_GRACE_MS / 1000} seconds`,
+			`${NO_VIDEO_GRACE_MS / 1000} seconds`,
 			String(PARALLEL_DOWNLOADS),
 			String(DOWNLOAD_MAX_TRIES),
 			`${STALL_MS / 1000} seconds`,
+			`${DOWNLOAD_LIMIT_MS / 60_000} minutes`,
+			`${EXPIRED_AFTER_MS / 60_000} minutes`,
 			String(TIMEOUT_MINUTES),
 			`${EXECUTION_RESERVE_MS / 1000} seconds`,
 			String(PROMPT_MAX_LENGTH),
@@ -273,7 +353,7 @@ describe('the README', () => {
 	});
 
 	it('shows the compatibility that the suite has found: every check, in every n8n, nothing that fails', () => {
-		const [[, ...versions], ...rows] = tableWith('What was tried');
+		const [[, ...versions], ...rows] = tableWith(LIMITS, 'What was tried');
 		const folders = readdirSync(join(ROOT, 'test/support/n8n'), { withFileTypes: true })
 			.filter((entry) => entry.isDirectory())
 			.map(({ name }) => `n8n ${name}`);
@@ -307,11 +387,14 @@ describe('the README', () => {
 
 	it('shows pictures that load fast, each in light and dark, and has no others', () => {
 		const folder = '.github/images';
-		const pictures = [...readme.matchAll(/srcset="([^"]+)"><img alt="[^"]+" src="([^"]+)"/g)];
-		const names = pictures.flatMap(([, dark, light]) => {
-			expect(dark).toBe(light.replace('-light.png', '-dark.png'));
-			return [dark, light];
-		});
+		const names = FOR_USERS.flatMap((document) =>
+			[...read(document).matchAll(/srcset="([^"]+)"><img alt="[^"]+" src="([^"]+)"/g)].flatMap(
+				([, dark, light]) => {
+					expect(dark).toBe(light.replace('-light.png', '-dark.png'));
+					return [dark, light].map((file) => posix.join(posix.dirname(document), file));
+				},
+			),
+		);
 		for (const file of names) {
 			expect(statSync(join(ROOT, file)).size).toBeLessThan(LARGEST_IMAGE_BYTES);
 		}
@@ -321,7 +404,7 @@ describe('the README', () => {
 
 	it('shows a picture of every example, and the six nodes beside the one', () => {
 		for (const file of [...readdirSync(join(ROOT, 'examples')), 'hand-built.json']) {
-			expect(readme).toContain(`/example-${file.replace('.json', '')}-light.png"`);
+			expect(read(RECIPES)).toContain(`/example-${file.replace('.json', '')}-light.png"`);
 		}
 	});
 });
