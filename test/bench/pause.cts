@@ -167,8 +167,11 @@ async function measureKind(
 }
 
 /** The status of an answer, and its words where it is a refusal: n8n's own differ from the node's. */
-const statusOf = ({ status, answer }: { status: number | null; answer: string }) =>
-	status === null ? 'by nobody in time' : status < 400 ? `${status}` : `${status} ${answer}`;
+function statusOf({ status, answer }: { status: number | null; answer: string }): string {
+	if (status === null) return 'by nobody in time';
+	const [, words = ''] = /"message":"((?:\\.|[^"])*)"/.exec(answer) ?? [];
+	return status < 400 ? String(status) : `${status} ${words.replace(/\d+/g, '…')}`;
+}
 
 /** "200 (3), 503 (1)": how often each of these words stands there. */
 function tally(words: readonly string[]): string {
