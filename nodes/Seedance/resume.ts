@@ -12,7 +12,7 @@ import type { IWebhookFunctions, IWebhookResponseData } from 'n8n-workflow';
 import { afterTakeOver, answer, unavailable, type Answer } from '../shared/answer';
 import { PARALLEL_READS, type Account } from '../shared/api';
 import { bodyOf, claimIn, taskIdsIn } from '../shared/callbackBody';
-import type { Clock } from '../shared/clock';
+import { limiter, type Clock } from '../shared/clock';
 import { cachedAccount } from '../shared/credentialCache';
 import { contactLost, readRefused } from '../shared/errors';
 import { isObject, readableText } from '../shared/json';
@@ -37,6 +37,12 @@ interface Known {
 }
 
 const pauses = new Map<string, Known>();
+/**
+ * Looks of this process under way at once. When hundreds of callbacks come in one instant, the first ones are through soon; the
+ * last ones find that their time is over, and leave the reading to the node.
+ */
+const inTurn = limiter(PARALLEL_READS);
+
 /** By pause: its callbacks run one after another. */
 const callbacks = new KeyedMutex();
 
@@ -90,12 +96,16 @@ async function whatIsOpen(
 				.map(async (taskId) => {
 					const isEarly = taskId === own && claim !== 'running';
 					const patience = { isEarly, awaitsVideo: false, deadline };
-					const look = await lookAt(context, { account, taskId }, patience, clock);
+					const look = await inTurn(
+						async () => await lookAt(context, { account, taskId }, patience, clock),
+					);
 					if (look.outcome === 'ended') known.ended.set(taskId, look.task);
 					return { taskId, look };
 				}),
 		);
 		for (const { taskId, look } of looks) {
+			// A callback about a video that is being made is no reason to go on without having looked.
+			if (look.outcome === 'noTime' && claim === 'running') return NOTED;
 			if (look.outcome === 'running') {
 				if (taskId !== own || claim !== 'ended') return NOTED;
 				return unavailable(

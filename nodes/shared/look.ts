@@ -31,6 +31,8 @@ export type Look =
 	| { outcome: 'noTime'; failure: CallFailure }
 	| { outcome: 'cannotTell'; failure: CallFailure; isFinal: boolean };
 
+const NO_ANSWER: CallFailure = { cause: 'no_answer', text: '' };
+
 /** How patient a look is. */
 export interface Patience {
 	/** The callback may be early: a running task is looked at again for {@link EARLY_MS}. */
@@ -50,10 +52,11 @@ export async function lookAt(
 ): Promise<Look> {
 	const patientUntil = Math.min(clock.now() + EARLY_MS, deadline);
 	for (let looks = 0, failures = 0; ; looks++) {
-		const left = Math.max(deadline - clock.now(), 1);
+		const left = deadline - clock.now();
+		if (left <= 0) return { outcome: 'noTime', failure: NO_ANSWER };
 		const read = (await within(getTask(context, account, taskId, clock, left), left, clock)) ?? {
 			outcome: 'transient',
-			failure: { cause: 'no_answer', text: '' },
+			failure: NO_ANSWER,
 		};
 		const next = clock.now() + PAUSES_MS[Math.min(looks, PAUSES_MS.length - 1)];
 		if (read.outcome === 'final') {
@@ -63,7 +66,9 @@ export async function lookAt(
 		if (read.outcome === 'transient') {
 			failures++;
 			const { failure } = read;
-			if (failure.cause === 'no_answer' && next >= deadline) return { outcome: 'noTime', failure };
+			// A refusal would have come at once: this one is for want of time, wherever the call was when it ended.
+			const isOpen = failure.httpStatus === undefined && next >= deadline;
+			if (isOpen) return { outcome: 'noTime', failure };
 			if (failures >= MAX_FAILED_READS || next >= deadline) {
 				return { outcome: 'cannotTell', failure: read.failure, isFinal: false };
 			}

@@ -24,8 +24,9 @@ import {
 
 const COMMAND = 'npm run bench:pause';
 
-const USAGE = `Usage: ${COMMAND} -- [--quick] [--check] [--write]
+const USAGE = `Usage: ${COMMAND} -- [--quick] [--count <n>] [--check] [--write]
   --quick    30 executions instead of 300
+  --count    so many executions
   --check    exit code 1 when a mark is missed
   --write    put the results into test/bench/RESULTS.md`;
 
@@ -35,6 +36,8 @@ const STARTS_AT_ONCE = 4;
 const REST_MS = 10_000;
 const READINGS = 5;
 const PATIENCE_MS = 300_000;
+/** Milliseconds without a further execution that goes on, after which the others count as lost. */
+const STANDSTILL_MS = 60_000;
 /** Attempts of the sender for one callback, for both kinds: n8n refuses some while it is busy. Neighbours make 3 to 10. */
 const ATTEMPTS = 6;
 
@@ -53,6 +56,7 @@ async function main(): Promise<void> {
 	const { values } = parseArgs({
 		options: {
 			quick: { type: 'boolean', default: false },
+			count: { type: 'string' },
 			check: { type: 'boolean', default: false },
 			write: { type: 'boolean', default: false },
 			help: { type: 'boolean', default: false },
@@ -62,7 +66,8 @@ async function main(): Promise<void> {
 	const packages = process.env.SEEDANCE_TARBALL;
 	if (!packages) throw new BenchError(`There is no packed package here: run \`${COMMAND}\`.`);
 	const machine = await machineLine(await ensureN8n(undefined, interruption.signal));
-	const count = values.quick ? 30 : 300;
+	const count = Number(values.count ?? (values.quick ? 30 : 300));
+	if (!Number.isInteger(count) || count < 1) throw new BenchError(USAGE);
 
 	say('Starting n8n with the package, and the sandbox');
 	const bed = await startBed(packages, interruption.signal);
@@ -80,6 +85,8 @@ async function main(): Promise<void> {
 
 /** Executions of one kind that wait for callbacks, and how they went on. */
 interface Kind {
+	/** Executions that still waited when no callback was on its way any more. */
+	lost: number;
 	/** Megabytes of memory for each that waits. */
 	memoryMb: number;
 	/** Megabytes of n8n while none waits, and while all do. */
@@ -138,19 +145,16 @@ async function measureKind(
 	await sandbox.callbacks.settled();
 	const answers = tasks.flatMap(({ id }) => sandbox.callbacks.of(id));
 	say(`${name}: ${answers.length} callbacks, answered ${tally(answers.map(statusOf))}`);
-	await untilWaiting(0);
+	await untilStandstill(flow);
 
 	// Right after its start n8n holds garbage that it drops under load: the lower of both is its idle memory.
 	const idleMb = Math.min(idleBeforeMb, await memoryAtRest(bed));
 	const executions = await bed.executionsSince(mark, flow);
 	const ended = executions.filter(({ status }) => status === 'success');
-	if (ended.length !== count) {
-		throw new BenchError(
-			`${ended.length} of ${count} executions ended with their video (${name}).`,
-		);
-	}
+	if (!ended.length) throw new BenchError(`No execution ended with its video (${name}).`);
 	const most = (numbers: readonly number[]) => Math.max(...numbers);
 	return {
+		lost: count - ended.length,
 		memoryMb: (waitingMb - idleMb) / count,
 		idleMb,
 		waitingMb,
@@ -163,8 +167,11 @@ async function measureKind(
 }
 
 /** The status of an answer, and its words where it is a refusal: n8n's own differ from the node's. */
-const statusOf = ({ status, answer }: { status: number | null; answer: string }) =>
-	status === null ? 'by nobody in time' : status < 400 ? `${status}` : `${status} ${answer}`;
+function statusOf({ status, answer }: { status: number | null; answer: string }): string {
+	if (status === null) return 'by nobody in time';
+	const [, words = ''] = /"message":"((?:\\.|[^"])*)"/.exec(answer) ?? [];
+	return status < 400 ? String(status) : `${status} ${words.replace(/\d+/g, '…')}`;
+}
 
 /** "200 (3), 503 (1)": how often each of these words stands there. */
 function tally(words: readonly string[]): string {
@@ -180,6 +187,19 @@ async function countWaiting(flow: Flow): Promise<number | undefined> {
 	} catch (error) {
 		if (error instanceof N8nApiError && error.status === 503) return undefined;
 		throw error;
+	}
+}
+
+/** Waits until no execution waits any more, or until none of them goes on. */
+async function untilStandstill(flow: Flow): Promise<void> {
+	let last: number | undefined;
+	for (let since = Date.now(); Date.now() - since < STANDSTILL_MS; await sleep(1_000)) {
+		interruption.signal.throwIfAborted();
+		const waiting = await countWaiting(flow);
+		if (waiting === 0) return;
+		// While n8n is too busy to tell, nobody knows.
+		if (waiting === undefined || waiting !== last) since = Date.now();
+		last = waiting ?? last;
 	}
 }
 
@@ -205,8 +225,10 @@ async function measure(bed: Bed, count: number): Promise<{ text: string; missed:
 	const ours = await measureKind(bed, 'Pause Until Callback', [pausing], count);
 	const [all, allByHand] = [ours, byHand].map(({ seconds }) => seconds[seconds.length - 1]);
 	const times = all / allByHand;
-	const looksAndRate = (seconds: number) =>
-		`${seconds.toFixed(1)} s, ${(count / seconds).toFixed(1)} a second`;
+	const pace = ({ seconds }: Kind) => {
+		const last = seconds[seconds.length - 1];
+		return `${last.toFixed(1)} s, ${(seconds.length / last).toFixed(1)} a second`;
+	};
 	const rows = [
 		row(
 			'Memory of n8n per paused execution',
@@ -220,13 +242,15 @@ async function measure(bed: Bed, count: number): Promise<{ text: string; missed:
 			`≤ ${MARKS.looks}`,
 			ours.looks <= MARKS.looks,
 		),
+		row('Executions that did not resume', String(ours.lost), '0', ours.lost === 0),
+		["… n8n's own Wait nodes", String(byHand.lost), '', ''],
 		row(
-			'All of them resumed within',
-			looksAndRate(all),
+			'The others resumed within',
+			pace(ours),
 			`≤ ${MARKS.timesAsLong} × n8n's Wait nodes`,
 			times <= MARKS.timesAsLong,
 		),
-		["… n8n's own Wait nodes", looksAndRate(allByHand), '', ''],
+		["… n8n's own Wait nodes", pace(byHand), '', ''],
 		['… half of them', `${median(ours.seconds).toFixed(1)} s`, '', ''],
 		['… 95 % of them', `${percentile(ours.seconds, 0.95).toFixed(1)} s`, '', ''],
 		['Callbacks sent for one video, the most', String(ours.callbacks), '', ''],
@@ -235,7 +259,7 @@ async function measure(bed: Bed, count: number): Promise<{ text: string; missed:
 	const text = [
 		table(['Figure', 'measured', 'mark', ''], rows),
 		'',
-		`${count} executions paused on one n8n, their videos ready in the same instant, all of them resumed. Memory: ${ours.idleMb.toFixed(0)} MB idle, ${ours.waitingMb.toFixed(0)} MB with all of them paused.`,
+		`${count} executions paused on one n8n, their videos ready in the same instant. Memory: ${ours.idleMb.toFixed(0)} MB idle, ${ours.waitingMb.toFixed(0)} MB with all of them paused.`,
 	].join('\n');
 	return { text, missed: rows.some((cells) => cells[3] === 'miss') };
 }

@@ -348,6 +348,16 @@ describe('a callback', () => {
 		expect(world.sandbox.ledger.posts()).toHaveLength(2);
 	});
 
+	it('is only noted when there is no time and it tells that the video is being made', async () => {
+		const run = await paused();
+		world.sandbox.faults.on('status', { kind: 'hang' });
+		const answer = await world.n8n.callback(run, said(ids()[0], 'IN_PROGRESS'));
+		expect(answer).toEqual({
+			status: 200,
+			body: { message: 'Noted. The execution waits for more videos.' },
+		});
+	});
+
 	it('for a credential that cannot be read without the run lets the node read it', async () => {
 		const { sandbox, n8n } = world;
 		const apiKey = `={{ "${sandbox.apiKey.slice(0, -4)}" + $("Start").first().json.end }}`;
