@@ -751,6 +751,17 @@ export async function startEngine(options: { clockSpeed?: number } = {}): Promis
 		};
 	};
 
+	/** Runs what has to answer within seconds of its clock, and sends requests meanwhile. */
+	const inRequestTime = async <T,>(work: () => Promise<T>): Promise<T> => {
+		const usual = clockSpeed;
+		clockSpeed = Math.min(usual, DEADLINE_SPEED);
+		try {
+			return await work();
+		} finally {
+			clockSpeed = usual;
+		}
+	};
+
 	const orders = new WeakMap<Run, Order>();
 	const orderOf = (run: Run): Order => {
 		const order = orders.get(run);
@@ -876,7 +887,9 @@ export async function startEngine(options: { clockSpeed?: number } = {}): Promis
 				[],
 				data,
 			);
-			const { workflowData, webhookResponse } = await hook.call(context);
+			const { workflowData, webhookResponse } = await inRequestTime(
+				async () => await hook.call(context),
+			);
 			if (!workflowData) return { status: response.statusCode, body: response.body };
 			entry.data.main = workflowData;
 			entry.metadata = { ...entry.metadata, forwardAllOutputs: true };
