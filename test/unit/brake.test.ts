@@ -351,6 +351,37 @@ describe('a read in turn', () => {
 		expect(tookMs).toBeLessThanOrEqual(20 * SECOND);
 	});
 
+	/** The milliseconds between two turns after a 429 and so many reads with this answer. */
+	async function paceAfter(reads: number, answer: () => Reply) {
+		const { clock, run, accountOf } = runAgainst(answer);
+		const account = accountOf('a');
+		const brake = run.brakeFor(account);
+		await slowDown(clock, brake, 1);
+		for (let read = 0; read < reads; read++) {
+			await clock.run(run.readTask(account, 't', clock.now() + HOUR));
+		}
+		await clock.run(brake.turn(clock.now() + HOUR));
+		const { tookMs } = await clock.run(brake.turn(clock.now() + HOUR));
+		return { pace: Math.round(tookMs), limitedInARow: brake.limitedInARow };
+	}
+
+	it.each([
+		['a task', { statusCode: 200, body: '{"code":200,"data":{"status":"IN_PROGRESS"}}' }],
+		['no such task', { statusCode: 404, body: '{"code":404}' }],
+		['a server error', { statusCode: 500 }],
+	])('brings the account back to full speed with each answer: %s', async (_name, reply) => {
+		expect(await paceAfter(10, () => reply)).toMatchObject({ limitedInARow: 0 });
+		expect((await paceAfter(10, () => reply)).pace).toBeLessThan(250);
+		expect((await paceAfter(90, () => reply)).pace).toBe(0);
+	});
+
+	it('without an answer says nothing about the pace', async () => {
+		const down = (): never => {
+			throw Object.assign(new Error('down'), { code: 'ECONNREFUSED' });
+		};
+		expect(await paceAfter(10, down)).toEqual({ pace: 250, limitedInARow: 1 });
+	});
+
 	it('of one that hangs does not hold back those behind it', async () => {
 		const clocked = runAgainst(() => ({
 			statusCode: 200,
