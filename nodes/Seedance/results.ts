@@ -4,7 +4,7 @@
  */
 import type { IBinaryData, IDataObject, INodeExecutionData } from 'n8n-workflow';
 
-import { nodeError, unforeseen, withItem, type Problem } from '../shared/errors';
+import { nodeError, unforeseen, withItem, type Charged, type Problem } from '../shared/errors';
 import { without } from '../shared/json';
 import { errorOutputItem, failedItem, type OnError } from '../shared/onError';
 import { rawItem, taskItem, unreadTaskItem, type KnownTask, type Task } from '../shared/task';
@@ -60,10 +60,19 @@ function jsonOf(result: Result, simplify: boolean): IDataObject {
 	return problem.code === 'no_video' ? { ...shown, ...itemOf(result) } : itemOf(result);
 }
 
-/** The one cost that is true of all problems; unknown when they differ. */
-function sharedCost(problems: readonly Problem[]): Problem['charged'] {
-	const [first, ...others] = problems;
-	return others.every(({ charged }) => charged === first.charged) ? first.charged : 'unknown';
+/** Whether one item has cost credits, as far as it is known. */
+function costOf({ problem, task, known }: Result): Charged {
+	if (problem) return problem.charged;
+	const credits = task?.consumedCredits ?? null;
+	if (credits !== null) return credits > 0 ? 'yes' : 'no';
+	return known.taskId === null ? 'no' : 'unknown';
+}
+
+/** Whether a run has cost credits: it has when one of its items has, and was free only when all of them were. */
+function costOfAll(results: readonly Result[]): Charged {
+	const costs = results.map(costOf);
+	if (costs.includes('yes')) return 'yes';
+	return costs.includes('unknown') ? 'unknown' : 'no';
 }
 
 interface Failed {
@@ -116,7 +125,7 @@ function wayOn(failed: readonly Failed[]): string {
 	}
 	const retry =
 		'Click Retry in Executions: finished videos are delivered without paying again, and only a failed one is started anew.';
-	return `${retry} To get the finished ones even if an item fails again: set On Error of this node to Continue (using error output), save, and choose Retry with currently saved workflow. A new run pays for all items.`;
+	return `${retry} To get the finished ones even if an item fails again: set On Error of this node to Continue (using error output), save, and choose Retry with currently saved workflow. A new run, or a changed prompt or setting of this node, pays for all items.`;
 }
 
 /** The one error of a node that stops: what is ready, what is not, and every task id. */
@@ -148,7 +157,7 @@ function stopError({ context }: Run, results: readonly Result[]) {
 		context.getNode(),
 		{
 			...first,
-			charged: sharedCost(failed.map(({ problem }) => problem)),
+			charged: costOfAll(results),
 			message: `${count}${headlineOf(failed, total)}`,
 			description: lines.filter(Boolean).join('\n'),
 		},

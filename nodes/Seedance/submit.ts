@@ -14,6 +14,7 @@ import {
 	notSent,
 	stillUnclear,
 	tooManyCredits,
+	type CallFailure,
 	type Problem,
 } from '../shared/errors';
 import { memoryIn, type Memory, type Sent } from '../shared/memory';
@@ -27,6 +28,12 @@ import { prepare, settingsKey, type CallbackOf, type Prepared } from './prepare'
 import type { Result } from './results';
 import { accountKey, type Run } from './run';
 
+/** Refusals after which no further item of the same account can be started. */
+const ENDS_ACCOUNT: ReadonlyArray<CallFailure['cause']> = [
+	'invalid_api_key',
+	'out_of_credits',
+	'rate_limited',
+];
 /** Milliseconds that sending gets in any case, however short the Timeout is. */
 const SENDING_MS = 60_000;
 /** Milliseconds that a retry by a person gets to see which of its tasks have failed. */
@@ -95,7 +102,10 @@ async function send(run: Run, memory: Memory, item: Prepared, deadline: number):
 		highlight(context, taskId, creditsOf(request));
 		return { taskId, createdAt, task, raw };
 	}
-	if (created.outcome === 'refused') return { problem: notCreated(created.failure) };
+	if (created.outcome === 'refused') {
+		const endsAccount = ENDS_ACCOUNT.includes(created.failure.cause);
+		return { problem: notCreated(created.failure), endsAccount };
+	}
 	const { taskId } = created.failure;
 	if (taskId) {
 		memory.created(memoryKeys, { taskId, executionId, createdAt });
@@ -141,11 +151,6 @@ class Submission implements Submitted {
 		const result = this.failed.get(item.itemIndex);
 		if (result) result.isBystander = true;
 	}
-}
-
-/** Problems after which no further item of the same account can be started. */
-function endsAccount({ code, httpStatus }: Problem): boolean {
-	return code === 'invalid_api_key' || code === 'out_of_credits' || httpStatus === 429;
 }
 
 /** Milliseconds since 1970 until which videos are started. */
@@ -194,7 +199,7 @@ async function sendAll(
 		if (!('problem' in outcome)) continue;
 		const reason = `item ${item.itemIndex} ended the run. ${outcome.problem.message}`;
 		if (onError === 'stop') ended = reason;
-		else if (endsAccount(outcome.problem)) endedAccounts.set(account, reason);
+		else if (outcome.endsAccount) endedAccounts.set(account, reason);
 	}
 }
 

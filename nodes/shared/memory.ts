@@ -33,7 +33,10 @@ export interface CreatedTask {
 /** What became of one POST: a task, with the API's answer where this run has it, or why there is none. */
 export type Sent =
 	| { taskId: string; createdAt?: number; task?: Task; raw?: IDataObject }
-	| { problem: Problem };
+	| {
+			problem: Problem;
+			/** Nothing more can be started with this account. */ endsAccount?: boolean;
+	  };
 
 /** Under which an item is remembered, as `run:item:…` but for a tool: the key of now, and those that earlier versions of this package would have used. */
 export type MemoryKeys = readonly [string, ...string[]];
@@ -79,7 +82,8 @@ function entriesIn(context: IContextObject): Entries {
 }
 
 function rememberedOf(entry: unknown): Remembered {
-	if (!isObject(entry)) return { state: 'none' };
+	// What cannot be read was a POST once.
+	if (!isObject(entry)) return { state: 'sending' };
 	const taskId = textOf(entry.taskId);
 	if (taskId === undefined) return { state: 'sending' };
 	return {

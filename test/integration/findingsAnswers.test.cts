@@ -9,6 +9,9 @@ import {
 } from '../sandbox/server.cjs';
 import { failureOf, seedanceWorld } from '../support/seedanceWorld.cjs';
 
+/** Milliseconds: a test takes a second or two, and many times that on a busy machine. */
+jest.setTimeout(40_000);
+
 const world = seedanceWorld();
 const posts = () => world.sandbox.ledger.posts();
 const ids = () => world.sandbox.tasks.all().map(({ id }) => id);

@@ -4,6 +4,9 @@ import { requestKey } from '../../nodes/shared/videoRequest';
 import { SEEDANCE_TOOL, type Order, type Run } from '../support/engine.cjs';
 import { failureOf, seedanceWorld } from '../support/seedanceWorld.cjs';
 
+/** Milliseconds: a test takes a second or two, and many times that on a busy machine. */
+jest.setTimeout(40_000);
+
 const world = seedanceWorld();
 const posts = () => world.sandbox.ledger.posts();
 const charges = () => world.sandbox.ledger.charges();

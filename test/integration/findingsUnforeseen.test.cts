@@ -12,6 +12,9 @@ import * as task from '../../nodes/shared/task';
 import { SEEDANCE_TOOL, type LogLine, type Order, type Run } from '../support/engine.cjs';
 import { failureOf, seedanceWorld } from '../support/seedanceWorld.cjs';
 
+/** Milliseconds: a test takes a second or two, and many times that on a busy machine. */
+jest.setTimeout(40_000);
+
 const world = seedanceWorld();
 const posts = () => world.sandbox.ledger.posts();
 const ids = () => world.sandbox.tasks.all().map(({ id }) => id);

@@ -7,6 +7,9 @@ import * as api from '../../nodes/shared/api';
 import { UNREACHABLE_KINDS, type Fault } from '../sandbox/server.cjs';
 import { failureOf, seedanceWorld } from '../support/seedanceWorld.cjs';
 
+/** Milliseconds: a test takes a second or two, and many times that on a busy machine. */
+jest.setTimeout(40_000);
+
 const world = seedanceWorld();
 /** The minute that a POST may take is made shorter: only the clock is not the real one. */
 const limits: { POST_TIMEOUT_MS: number } = api;
