@@ -184,7 +184,9 @@ describe('the error with which the node stops', () => {
 		expect(description).toContain('finished videos are delivered without paying again');
 		expect(description).toContain('Continue (using error output)');
 		expect(description).toContain('Retry with currently saved workflow');
-		expect(description).toContain('A new run pays for all items.');
+		expect(description).toContain(
+			'A new run, or a changed prompt or setting of this node, pays for all items.',
+		);
 	});
 
 	it('does not send to Retry where an outcome is unclear: it would stop there again', () => {
@@ -192,6 +194,13 @@ describe('the error with which the node stops', () => {
 		const { description } = stopped([ready('t0'), unclear]);
 		expect(description).not.toContain('Click Retry');
 		expect(description).toContain('Wait for Video gets them without paying again');
+	});
+
+	it('tells the cost of the whole run, not of the item that failed alone', () => {
+		const free = { known: known(null), problem: errors.notSent('another item is wrong.') };
+		expect(stopped([free, unsent()]).context).toMatchObject({ charged: 'no' });
+		expect(stopped([ready('t0'), free]).context).toMatchObject({ charged: 'yes' });
+		expect(stopped([{ known: known('t1') }, free]).context).toMatchObject({ charged: 'unknown' });
 	});
 
 	it('is about the cause, not about those that only were not started', () => {
