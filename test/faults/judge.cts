@@ -409,6 +409,8 @@ class Judge {
 		// No time at all leaves none for a look, and the limit of a workflow may leave none.
 		if (this.waitMs === 0 || executionTimeout !== null) return;
 		if (!run.data.waitTill || isStopped || downForJumps > 0) return;
+		// What the API has asked to wait for, it is not asked before.
+		if ([...posts, ...reads].some(({ entry }) => entry.answered === 429)) return;
 		const round = entriesOf(run).length - 1;
 		const prompts = this.schedule.items.map(({ name }) => promptOf(this.schedule, name, round));
 		for (const post of posts.filter((one) => answerToPost(one) === 'created')) {
@@ -927,8 +929,10 @@ class Judge {
 		const isLookup = operation === 'status';
 		const settled = this.settledBy(looks, found, taskId);
 		const isHandedOnNow = isHandedOn(episode, found.runIndex);
-		// With no time at all, the last look before the pause has none either.
-		if (isHandedOnNow && this.waitMs === 0) allowed.push('running');
+		// With no time at all, the last look before the pause has none either, and after a 429 it may come too late.
+		const isTooLate = this.waitMs === 0 || looks.some(({ kind }) => kind === 'limited');
+		if (isHandedOnNow && isTooLate) allowed.push('running');
+		if (this.waitMs === 0) allowed.push('timeout', 'contact_lost');
 		if (isHandedOnNow && !settled.isFinal) return [...allowed, 'running'];
 		if (settled.isFinal) return [...allowed, ...settled.outcomes];
 		allowed.push(...settled.outcomes);
@@ -1221,6 +1225,8 @@ class Judge {
 	/** A 429 slows everything of its account down: no POST, and no read, comes sooner than it asks for. */
 	private brake(episode: Episode): void {
 		if (this.tries > 1 || this.schedule.rounds > 1) return;
+		// A callback has to be answered within seconds; its few reads have no brake.
+		if (episode.cause === 'callback') return;
 		this.tooSoon('POSTs', episode.posts, () => false);
 		const lastReads = new Set(
 			[...new Set(episode.reads.map(({ entry }) => entry.taskId))].map((taskId) =>
@@ -1255,7 +1261,7 @@ class Judge {
 
 	/** The time of a pause was up, and the items say "in progress", although every task had been read as ended. */
 	private handedOnThoughEnded(): void {
-		if (this.schedule.rounds > 1) return;
+		if (this.schedule.rounds > 1 || this.waitMs === 0) return;
 		for (const episode of this.story.episodes) {
 			if (episode.cause !== 'timeUp') continue;
 			const posts = this.own(episode).flatMap((one) => one.posts);
