@@ -740,7 +740,7 @@ class Judge {
 			}
 			if (task?.account.name !== accountOf(schedule, index)) return 'the task of another account';
 		}
-		return this.wrongFacts(found, task, looks);
+		return isMisled ? undefined : this.wrongFacts(found, task, looks);
 	}
 
 	/** Whether the reason of a failure was told, in whatever form, and the item does not have it. */
@@ -937,8 +937,12 @@ class Judge {
 		if (settled.isFinal) return [...allowed, ...settled.outcomes];
 		allowed.push(...settled.outcomes);
 		if (look === undefined) {
-			// Without the time for a single read, there is none.
-			return this.waitMs < SLACK_MS ? [...allowed, 'timeout', 'contact_lost'] : allowed;
+			// Without the time for a single read there is none, and a 429 may have taken all of it.
+			const isAskedToWait = [...episode.posts, ...episode.reads].some(
+				({ entry }) => entry.answered === 429,
+			);
+			const hasNoTime = this.waitMs < SLACK_MS || isAskedToWait;
+			return hasNoTime ? [...allowed, 'timeout', 'contact_lost'] : allowed;
 		}
 		if (isLookup) {
 			if (look.kind === 'task') return [...allowed, 'running'];
