@@ -926,6 +926,8 @@ class Judge {
 		if (isInError && isStarting(operation) && (isCut || !isReadNow)) allowed.push('running');
 		const { downForJumps, unreachable } = this.schedule;
 		if (downForJumps > 0 || unreachable !== null) allowed.push('contact_lost', 'timeout');
+		// A base URL that is none makes the credential unusable, whatever task is asked for.
+		if (unreachable === 'no-url' || unreachable === 'bad-port') allowed.push('invalid_api_key');
 		const isLookup = operation === 'status';
 		const settled = this.settledBy(looks, found, taskId);
 		const isHandedOnNow = isHandedOn(episode, found.runIndex);
@@ -1053,12 +1055,12 @@ class Judge {
 			!isStarting(operation) &&
 			(this.schedule.rounds > 1 || this.story.taskIds.filter((id) => id === taskId).length > 1);
 		if (isLooked && isBroken) return { isFinal: true, outcomes: ['success', 'download_failed'] };
-		// Without any try it was not to be stored, because the node had failed already.
-		const isUntried = last === undefined && isInError;
-		if (isUntried) return { isFinal: true, outcomes: ['success'] };
 		// The limit of a workflow may leave no time for it.
 		const isCutShort = last === undefined && this.schedule.executionTimeout !== null;
 		if (isCutShort) return { isFinal: true, outcomes: ['success', 'download_failed'] };
+		// Without any try it was not to be stored, because the node had failed already.
+		const isUntried = last === undefined && isInError;
+		if (isUntried) return { isFinal: true, outcomes: ['success'] };
 		return { isFinal: true, outcomes: [isLastBroken ? 'download_failed' : 'success'] };
 	}
 
