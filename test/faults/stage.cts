@@ -172,7 +172,8 @@ export async function openStage(): Promise<Stage> {
 		videoBytes: VIDEO_BYTES,
 		callbacks: { never: true },
 	});
-	const n8n = await startEngine();
+	// The engine makes deadlines longer for a clock that runs fast; this one jumps.
+	const n8n = await startEngine({ clockSpeed: 1 });
 	// The keys stand in the credential and not in the rows, where they would be seen.
 	const byRow = `={{ $('Start').all()[$itemIndex].json.account === 'other' ? '${sandbox.otherAccount.apiKey}' : '${sandbox.apiKey}' }}`;
 	const setCredential: Stage['setCredential'] = (account, baseUrl = sandbox.baseUrl) => {
