@@ -111,7 +111,7 @@ async function readBeforePause(run: Run, pending: PendingTask, deadline: number)
 	const output = withoutFile(pending.output);
 	const until = Math.min(deadline, run.clock.now() + READ_BEFORE_PAUSE_MS);
 	const readOnce = async () => await run.readTask(account, taskId, until);
-	const read = await patiently(readOnce, run.clock);
+	const read = await patiently(readOnce, run.clock, until);
 	const task = read.outcome === 'task' ? read.task : undefined;
 	const isOver = task !== undefined && hasEnded(task);
 	return {

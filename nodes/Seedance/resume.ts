@@ -151,7 +151,11 @@ async function decide(
 	}
 	const open = await whatIsOpen(context, account, pause, known, deadline, clock);
 	if (open) return open;
-	const readings = [...known.ended.values()].map((task) => rawItem(task.raw, task.taskId));
+	// An item has no `error` at its top, so a reason that stood there is kept as the message.
+	const readings = [...known.ended.values()].map((task) => ({
+		...rawItem(task.raw, task.taskId),
+		...(task.errorMessage !== null && { error_message: task.errorMessage }),
+	}));
 	return wakeUp(context, readings) ?? itemsNow(pause, known);
 }
 

@@ -9,7 +9,6 @@ import * as results from '../../nodes/Seedance/results';
 import * as nodeRun from '../../nodes/Seedance/run';
 import * as api from '../../nodes/shared/api';
 import * as brake from '../../nodes/shared/brake';
-import * as nodeClock from '../../nodes/shared/clock';
 import * as download from '../../nodes/shared/download';
 import * as envelope from '../../nodes/shared/envelope';
 import { downloadFailed, notSent, type CallFailure } from '../../nodes/shared/errors';
@@ -411,13 +410,24 @@ const OLD_FAULTS: OldFault[] = [
 	},
 	{
 		finding: 8,
-		what: 'lets each call take ten times as long',
+		what: 'lets a POST take ten times as long',
 		rules: ['took too long'],
 		take: () => {
-			const { within } = nodeClock;
-			return jest
-				.spyOn(nodeClock, 'within')
-				.mockImplementation(async (work, ms, clock) => await within(work, ms * 10, clock));
+			const limits: { POST_TIMEOUT_MS: number } = api;
+			const longer = jest.replaceProperty(limits, 'POST_TIMEOUT_MS', api.POST_TIMEOUT_MS * 10);
+			const { createTask } = api;
+			const sent = jest
+				.spyOn(api, 'createTask')
+				.mockImplementation(
+					async (context, account, body, sending) =>
+						await createTask(context, account, body, { ...sending, deadline: Infinity }),
+				);
+			return {
+				mockRestore: () => {
+					longer.restore();
+					sent.mockRestore();
+				},
+			};
 		},
 	},
 	{
@@ -490,10 +500,18 @@ const OLD_FAULTS: OldFault[] = [
 		finding: 30,
 		what: 'looks for a reason in one place only',
 		rules: ['wrong outcome'],
-		take: () =>
-			readsAs((read, { error_message }) =>
+		take: () => {
+			const reads = readsAs((read, { error_message }) =>
 				typeof error_message === 'string' ? read : { ...read, errorMessage: null },
-			),
+			);
+			const beside = jest.spyOn(envelope, 'reasonOfAnswer').mockReturnValue('');
+			return {
+				mockRestore: () => {
+					reads.mockRestore();
+					beside.mockRestore();
+				},
+			};
+		},
 	},
 	{
 		finding: 31,

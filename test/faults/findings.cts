@@ -303,6 +303,11 @@ export const FINDINGS: Array<[number, string, Partial<Schedule>]> = [
 				`a failure told beside ${form}`,
 				{ ...CONTINUE, fates: fates({ form, ends: 'failed' }) },
 			],
+			[
+				30,
+				`a failure told beside ${form}, by a callback`,
+				{ operation: 'pause', ...CONTINUE, fates: fates({ form, ends: 'failed' }) },
+			],
 		],
 	),
 	...(
@@ -328,6 +333,26 @@ export const FINDINGS: Array<[number, string, Partial<Schedule>]> = [
 		33,
 		'a failure that the POST tells at once',
 		{ operation: 'generate', fates: fates({ form: 'told at once', ends: 'failed', seconds: 0 }) },
+	],
+	[
+		7,
+		'reads that fail before a pause, and a workflow that has 15 seconds',
+		{
+			operation: 'pause',
+			...CONTINUE,
+			executionTimeout: 15,
+			faults: [fault('status', { kind: 'server-error' }, 'always')],
+		},
+	],
+	[
+		7,
+		'reads that fail, of a task that is looked at once, and a workflow that has 15 seconds',
+		{
+			operation: 'status',
+			...CONTINUE,
+			executionTimeout: 15,
+			faults: [fault('status', { kind: 'server-error' }, 'always')],
+		},
 	],
 	[
 		36,

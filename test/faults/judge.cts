@@ -409,6 +409,8 @@ class Judge {
 		// No time at all leaves none for a look, and the limit of a workflow may leave none.
 		if (this.waitMs === 0 || executionTimeout !== null) return;
 		if (!run.data.waitTill || isStopped || downForJumps > 0) return;
+		// What the API has asked to wait for, it is not asked before.
+		if ([...posts, ...reads].some(({ entry }) => entry.answered === 429)) return;
 		const round = entriesOf(run).length - 1;
 		const prompts = this.schedule.items.map(({ name }) => promptOf(this.schedule, name, round));
 		for (const post of posts.filter((one) => answerToPost(one) === 'created')) {
@@ -738,7 +740,7 @@ class Judge {
 			}
 			if (task?.account.name !== accountOf(schedule, index)) return 'the task of another account';
 		}
-		return this.wrongFacts(found, task, looks);
+		return isMisled ? undefined : this.wrongFacts(found, task, looks);
 	}
 
 	/** Whether the reason of a failure was told, in whatever form, and the item does not have it. */
@@ -924,17 +926,25 @@ class Judge {
 		if (isInError && isStarting(operation) && (isCut || !isReadNow)) allowed.push('running');
 		const { downForJumps, unreachable } = this.schedule;
 		if (downForJumps > 0 || unreachable !== null) allowed.push('contact_lost', 'timeout');
+		// A base URL that is none makes the credential unusable, whatever task is asked for.
+		if (unreachable === 'no-url' || unreachable === 'bad-port') allowed.push('invalid_api_key');
 		const isLookup = operation === 'status';
 		const settled = this.settledBy(looks, found, taskId);
 		const isHandedOnNow = isHandedOn(episode, found.runIndex);
-		// With no time at all, the last look before the pause has none either.
-		if (isHandedOnNow && this.waitMs === 0) allowed.push('running');
+		// With no time at all, the last look before the pause has none either, and after a 429 it may come too late.
+		const isTooLate = this.waitMs === 0 || looks.some(({ kind }) => kind === 'limited');
+		if (isHandedOnNow && isTooLate) allowed.push('running');
+		if (this.waitMs === 0) allowed.push('timeout', 'contact_lost');
 		if (isHandedOnNow && !settled.isFinal) return [...allowed, 'running'];
 		if (settled.isFinal) return [...allowed, ...settled.outcomes];
 		allowed.push(...settled.outcomes);
 		if (look === undefined) {
-			// Without the time for a single read, there is none.
-			return this.waitMs < SLACK_MS ? [...allowed, 'timeout', 'contact_lost'] : allowed;
+			// Without the time for a single read there is none, and a 429 may have taken all of it.
+			const isAskedToWait = [...episode.posts, ...episode.reads].some(
+				({ entry }) => entry.answered === 429,
+			);
+			const hasNoTime = this.waitMs < SLACK_MS || isAskedToWait;
+			return hasNoTime ? [...allowed, 'timeout', 'contact_lost'] : allowed;
 		}
 		if (isLookup) {
 			if (look.kind === 'task') return [...allowed, 'running'];
@@ -1045,12 +1055,12 @@ class Judge {
 			!isStarting(operation) &&
 			(this.schedule.rounds > 1 || this.story.taskIds.filter((id) => id === taskId).length > 1);
 		if (isLooked && isBroken) return { isFinal: true, outcomes: ['success', 'download_failed'] };
-		// Without any try it was not to be stored, because the node had failed already.
-		const isUntried = last === undefined && isInError;
-		if (isUntried) return { isFinal: true, outcomes: ['success'] };
 		// The limit of a workflow may leave no time for it.
 		const isCutShort = last === undefined && this.schedule.executionTimeout !== null;
 		if (isCutShort) return { isFinal: true, outcomes: ['success', 'download_failed'] };
+		// Without any try it was not to be stored, because the node had failed already.
+		const isUntried = last === undefined && isInError;
+		if (isUntried) return { isFinal: true, outcomes: ['success'] };
 		return { isFinal: true, outcomes: [isLastBroken ? 'download_failed' : 'success'] };
 	}
 
@@ -1221,6 +1231,8 @@ class Judge {
 	/** A 429 slows everything of its account down: no POST, and no read, comes sooner than it asks for. */
 	private brake(episode: Episode): void {
 		if (this.tries > 1 || this.schedule.rounds > 1) return;
+		// A callback has to be answered within seconds; its few reads have no brake.
+		if (episode.cause === 'callback') return;
 		this.tooSoon('POSTs', episode.posts, () => false);
 		const lastReads = new Set(
 			[...new Set(episode.reads.map(({ entry }) => entry.taskId))].map((taskId) =>
@@ -1255,7 +1267,7 @@ class Judge {
 
 	/** The time of a pause was up, and the items say "in progress", although every task had been read as ended. */
 	private handedOnThoughEnded(): void {
-		if (this.schedule.rounds > 1) return;
+		if (this.schedule.rounds > 1 || this.waitMs === 0) return;
 		for (const episode of this.story.episodes) {
 			if (episode.cause !== 'timeUp') continue;
 			const posts = this.own(episode).flatMap((one) => one.posts);

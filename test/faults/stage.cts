@@ -78,8 +78,11 @@ interface Watch {
 	end: () => void;
 }
 
-/** Lets the clock wait for every HTTP request of n8n's, a streamed body included. */
-function watchRequests(time: JumpClock): Watch {
+/**
+ * Lets the clock wait for every HTTP request of n8n's, a streamed body included, but for those to where `isSilent` says that
+ * nobody ever answers.
+ */
+function watchRequests(time: JumpClock, isSilent: (url: string) => boolean): Watch {
 	const network = createRequire(requireAsCore.resolve('@n8n/backend-network'));
 	const axios: AxiosStatic = network('axios');
 	const ends = new Map<string, () => void>();
@@ -91,6 +94,8 @@ function watchRequests(time: JumpClock): Watch {
 		config.headers.set(NTH_HEADER, nth);
 		return {
 			...config,
+			// A limit of silence in real time would strike by chance on a busy machine: the node's own clock has to end a call.
+			timeout: 0,
 			adapter: async (given) => {
 				const over = time.begin();
 				ends.set(nth, over);
@@ -99,6 +104,7 @@ function watchRequests(time: JumpClock): Watch {
 					parked.delete(nth);
 					over();
 				};
+				if (isSilent(given.url ?? '')) over();
 				try {
 					const answer = await send(given);
 					const body: unknown = answer.data;
@@ -166,7 +172,8 @@ export async function openStage(): Promise<Stage> {
 		videoBytes: VIDEO_BYTES,
 		callbacks: { never: true },
 	});
-	const n8n = await startEngine();
+	// The engine makes deadlines longer for a clock that runs fast; this one jumps.
+	const n8n = await startEngine({ clockSpeed: 1 });
 	// The keys stand in the credential and not in the rows, where they would be seen.
 	const byRow = `={{ $('Start').all()[$itemIndex].json.account === 'other' ? '${sandbox.otherAccount.apiKey}' : '${sandbox.apiKey}' }}`;
 	const setCredential: Stage['setCredential'] = (account, baseUrl = sandbox.baseUrl) => {
@@ -175,7 +182,7 @@ export async function openStage(): Promise<Stage> {
 	};
 	jest.spyOn(clock, 'realClock').mockImplementation((signal) => time.clock(signal));
 	watchFiles(time);
-	const watch = watchRequests(time);
+	const watch = watchRequests(time, (url) => url.startsWith(sandbox.unreachable['silent-tls']));
 	sandbox.tasks.now = () => time.now();
 	sandbox.faults.limits.now = () => time.now();
 

@@ -110,7 +110,7 @@ export function judgeCalls(stage: Stage, plan: Calls, run: Run): Verdict {
 			const isPaid = posts.slice(first + 1).some(({ entry }) => entry.accepted);
 			report(isPaid ? 'charged twice' : 'sent again', `${posts.length} POSTs for "${name}"`);
 		}
-		// Whose own POST was refused knows of no other's.
+		// Who shares a POST that was refused knows of no later one.
 		const refused = kinds.filter((kind) => kind === 'refused' || kind === 'any').length;
 		for (const [index, { entry }] of posts.entries()) {
 			const { taskId } = entry;
@@ -118,7 +118,7 @@ export function judgeCalls(stage: Stage, plan: Calls, run: Run): Verdict {
 			if (kinds[index] === 'unclear') {
 				ids.untold += 1;
 				const silent = own.filter(({ isUnclear }) => !isUnclear).length;
-				if (silent > refused)
+				if (silent > 0 && refused === 0)
 					report('wrong outcome', `${silent} calls for "${name}" do not say "may have been"`);
 				continue;
 			}
@@ -126,7 +126,7 @@ export function judgeCalls(stage: Stage, plan: Calls, run: Run): Verdict {
 			if (silent.length < own.length) ids.output += 1;
 			else if (logs.includes(taskId)) ids.log += 1;
 			else report('id lost', `task ${taskId}`);
-			if (silent.length > refused) {
+			if (silent.length > 0 && refused === 0) {
 				report(
 					'wrong outcome',
 					`${silent.length} of ${own.length} calls for "${name}" do not know its task: ${silent[0].text}`,

@@ -46,7 +46,7 @@ export function addApi(app: FastifyInstance, state: SandboxState): void {
 			state.ledger.charge(account, created.id, credits, entry);
 			return answerOf(state, created, plan?.answersEnd ?? false);
 		};
-		const ending = endingOf(fault, sceneOf(state, request, proceed));
+		const ending = bare(endingOf(fault, sceneOf(state, request, proceed)), created);
 		entry.answered = statusOf(ending);
 		state.log(lineOfPost(entry));
 		await finishWith(ending, reply, state.hanging);
@@ -89,10 +89,9 @@ export function addApi(app: FastifyInstance, state: SandboxState): void {
 				return errorAnswer('TASK_NOT_FOUND', state.errorShape);
 			}
 			if (!state.tasks.countRead(task)) return errorAnswer('TASK_NOT_FOUND', state.errorShape);
-			const answer = jsonAnswer(200, statusEnvelope(task, shownVideo(state, task)));
-			return task.plan.idAs === 'number' ? withBareNumber(answer, task.id) : answer;
+			return jsonAnswer(200, statusEnvelope(task, shownVideo(state, task)));
 		};
-		const ending = endingOf(fault, sceneOf(state, request, proceed));
+		const ending = bare(endingOf(fault, sceneOf(state, request, proceed)), known);
 		read.answered = statusOf(ending);
 		read.shown = shownIn(ending);
 		read.showsVideo = bodyOf(ending)?.includes('/videos/') ?? false;
@@ -118,8 +117,14 @@ function answerOf(state: SandboxState, { id }: SandboxTask, answersEnd: boolean)
 		answersEnd && showsEnd(task)
 			? statusEnvelope(task, shownVideo(state, task)).data
 			: { ...idFields(id, task.plan.idAs ?? 'task_id'), status: task.runningWord };
-	const answer = jsonAnswer(200, { code: 200, message: 'success', data });
-	return task.plan.idAs === 'number' ? withBareNumber(answer, id) : answer;
+	return jsonAnswer(200, { code: 200, message: 'success', data });
+}
+
+/** Writes the id as a bare number where the task's plan wants it, after faults have had their way with the JSON. */
+function bare(ending: Ending, task: SandboxTask | null | undefined): Ending {
+	if (task?.plan.idAs !== 'number') return ending;
+	if ('drip' in ending) return { ...ending, drip: withBareNumber(ending.drip, task.id) };
+	return 'body' in ending ? withBareNumber(ending, task.id) : ending;
 }
 
 function sceneOf(
