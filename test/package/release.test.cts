@@ -145,8 +145,8 @@ const linesOf = (workflow: Workflow) =>
 	stepsOf(workflow).flatMap(({ run = '' }) => run.split('\n').map((line) => line.trim()));
 
 describe('the workflows of GitHub Actions', () => {
-	it('are one for every change and one for a release', () => {
-		expect(files).toEqual(['ci.yml', 'release.yml']);
+	it('are one for every change, one for a release, and one for every night', () => {
+		expect(files).toEqual(['ci.yml', 'nightly.yml', 'release.yml']);
 	});
 
 	describe.each(files)('%s', (name) => {
