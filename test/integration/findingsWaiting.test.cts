@@ -1,6 +1,6 @@
-// The wait for paid videos: an API that slows down, passes through odd states, hangs or drips, and limits of time that hold.
+// The wait for paid videos: an API that passes through odd states, hangs or drips, and limits of time that hold.
 // Numbers are those of the faults that use has shown; each test is another member of its kind.
-import type { Fault, RateLimit } from '../sandbox/server.cjs';
+import type { Fault } from '../sandbox/server.cjs';
 import { SPEED, failureOf, seedanceWorld } from '../support/seedanceWorld.cjs';
 import type { Order, Run } from '../support/engine.cjs';
 
@@ -15,8 +15,6 @@ const NO_FILE = { downloadVideo: false };
 
 /** Deadlines and the clock run at this speed alike (see the test engine), where a test is about a deadline. */
 const EVEN_SPEED = 10;
-/** Reads that come together are less than a second of this clock apart, also on a busy machine. */
-const LIMIT_SPEED = 20;
 const evenly = () => {
 	world.n8n.clockSpeed = EVEN_SPEED;
 	world.sandbox.speed = EVEN_SPEED;
@@ -24,7 +22,6 @@ const evenly = () => {
 afterEach(() => {
 	world.sandbox.speed = SPEED;
 	world.sandbox.tasks.taskSeconds = 12;
-	world.sandbox.faults.limits.now = Date.now;
 });
 
 const tasksOfYesterday = async (count: number, prompt = 'Of yesterday'): Promise<string[]> => {
@@ -43,83 +40,6 @@ const waitFor = async (
 	);
 const codes = ({ json }: Run) => json.map(({ error_code, succeeded }) => error_code ?? succeeded);
 const all = (count: number, value: unknown) => Array(count).fill(value);
-
-describe('3: being asked to slow down is no lost contact:', () => {
-	/** Limits count in the time of the tasks. */
-	const limit = (limits: Omit<RateLimit, 'route'>) => {
-		world.sandbox.faults.limits.now = () => world.sandbox.tasks.now();
-		world.sandbox.faults.limits.add({ route: 'status', ...limits });
-	};
-	const limited = () => world.sandbox.faults.limits.count('status');
-
-	it.each<[string, Omit<RateLimit, 'route'>]>([
-		['without a time', { perSecond: 2 }],
-		['with the exact time', { perSecond: 2, retryAfter: 'exact' }],
-		['with a time of its own', { perSecond: 2, retryAfter: 3 }],
-		['with a date', { perSecond: 2, retryAfter: 2, as: 'date' }],
-		['counting what it refuses', { perSecond: 2, countsRefused: true }],
-		['by the minute', { perMinute: 25 }],
-	])('30 tasks at 2 reads a second, %s, all come', async (_, limits) => {
-		world.n8n.clockSpeed = LIMIT_SPEED;
-		world.sandbox.speed = LIMIT_SPEED;
-		limit(limits);
-		const run = await waitFor(await tasksOfYesterday(30));
-		expect(codes(run)).toEqual(all(30, true));
-		expect(limited()).toBeGreaterThan(0);
-	});
-
-	it('100 tasks at 1 read a second all come', async () => {
-		limit({ perSecond: 1 });
-		const run = await waitFor(await tasksOfYesterday(100));
-		expect(codes(run)).toEqual(all(100, true));
-	});
-
-	it('30 new videos at 2 reads a second all come', async () => {
-		limit({ perSecond: 2 });
-		const prompts = Array.from({ length: 30 }, (_, row) => `Row ${row}`);
-		const run = await world.runPrompts(prompts, { parameters: NO_FILE, node: CONTINUE });
-		expect(codes(run)).toEqual(all(30, true));
-		expect(posts()).toHaveLength(30);
-	});
-
-	it('Get Status of 30 tasks at 2 reads a second reads all', async () => {
-		world.sandbox.tasks.taskSeconds = Infinity;
-		const taskIds = await tasksOfYesterday(30);
-		taskIds.forEach((id) => world.sandbox.finish(id));
-		limit({ perSecond: 2 });
-		const run = await waitFor(taskIds, { operation: 'status' });
-		expect(codes(run)).toEqual(all(30, true));
-	});
-
-	it('an account that allows no read at all holds no other account back', async () => {
-		const mine = await tasksOfYesterday(5);
-		const others = Array.from({ length: 5 }, () => world.sandbox.otherAccount.createTask());
-		limit({ perSecond: 0, account: 'main' });
-		world.n8n.credentials.set('By row', {
-			apiKey: `={{ $json.mine ? '${world.sandbox.apiKey}' : '${world.sandbox.otherAccount.apiKey}' }}`,
-			baseUrl: world.sandbox.baseUrl,
-		});
-		const run = await world.run(
-			{ operation: 'wait', ...NO_FILE, options: { timeout: 2 } },
-			{
-				items: [
-					...mine.map((task_id) => ({ json: { task_id, mine: true } })),
-					...others.map((task_id) => ({ json: { task_id, mine: false } })),
-				],
-				credential: 'By row',
-				node: CONTINUE,
-			},
-		);
-		expect(codes(run)).toEqual([...all(5, 'contact_lost'), ...all(5, true)]);
-		expect(run.json.slice(0, 5).map(({ task_id }) => task_id)).toEqual(mine);
-	});
-
-	it('is slowed down for once, not for each task that is asked', async () => {
-		limit({ perSecond: 2, retryAfter: 'exact' });
-		await waitFor(await tasksOfYesterday(30));
-		expect(limited()).toBeLessThan(world.sandbox.ledger.statusReads().length / 2);
-	});
-});
 
 describe('4: "no such task" is a passing state of a task that was just made:', () => {
 	it.each([{ unknownReads: 1 }, { unknownReads: 4 }, { unknownSeconds: 25 }])(

@@ -152,7 +152,7 @@ describe('a POST whose outcome nobody knows', () => {
 		{ kind: 'error', code: 'INTERNAL_ERROR', accept: true },
 		...WRONG_SHAPES.filter(
 			(shape) =>
-				!['array-data', 'no-code', 'code-string', 'numeric-task-id', 'no-status'].includes(shape),
+				!['no-code', 'code-string', 'numeric-task-id', 'no-status', 'array-data'].includes(shape),
 		).map((shape): Fault => ({ kind: 'wrong-shape', shape })),
 	];
 	it.each(unclear)('is sent once and said to be unclear: %j', async (fault) => {
@@ -171,11 +171,14 @@ describe('a POST whose outcome nobody knows', () => {
 		).toBe(true);
 	});
 
-	it('is taken as created when the answer holds the task id but leaves out the rest', async () => {
-		world.sandbox.faults.on('generate', { kind: 'wrong-shape', shape: 'no-code' });
-		const run = await world.run({ operation: 'generate', prompt: 'A boat' });
-		expect(run.json[0]).toMatchObject({ task_id: ids()[0] });
-	});
+	it.each(['no-code', 'code-string', 'no-status', 'array-data'] as const)(
+		'is taken as created when the answer holds the task id in another shape: %s',
+		async (shape) => {
+			world.sandbox.faults.on('generate', { kind: 'wrong-shape', shape });
+			const run = await world.run({ operation: 'generate', prompt: 'A boat' });
+			expect(run.json[0]).toMatchObject({ task_id: ids()[0] });
+		},
+	);
 
 	it('names the task id when an error answer holds one', async () => {
 		const body = { code: 500, data: { task_id: 'seed15known' } };

@@ -61,6 +61,8 @@ describe('the credits of a run', () => {
 		const suspended = await generate(['one', 'two'], { parameters: { waitMethod: 'callback' } });
 		world.sandbox.tasks.taskSeconds = 12;
 		for (const id of ids()) world.sandbox.finish(id);
+		// The hook has a few seconds only, and its reads take real time.
+		world.n8n.clockSpeed = 1;
 		const { run } = await world.n8n.callback(suspended, { body: { data: { task_id: ids()[0] } } });
 		expect(run?.json).toMatchObject([{ succeeded: true }, { succeeded: true }]);
 		expect(run?.hints).toEqual([`This run used 56 credits. ${PIN}`]);
