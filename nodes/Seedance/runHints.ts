@@ -4,6 +4,7 @@
  */
 import type { NodeExecutionHint } from 'n8n-workflow';
 
+import { isTestUrl } from '../shared/callback';
 import { GENERATE, type Operation } from './fields';
 import { textParameter } from './parameters';
 import type { Result } from './results';
@@ -61,6 +62,14 @@ function overLimit(results: readonly Result[]): string | undefined {
 	return found && `${found.message} Nothing was started.`;
 }
 
+const TEST_URL =
+	'The Callback URL is a test URL: it works for two minutes only, while its trigger listens. For real runs, use its Production URL.';
+
+/** Whether the API was given a test URL; the first item speaks for all, as they mostly have one workflow to start. */
+function isToldAtTestUrl({ context }: Run, operation: string): boolean {
+	return operation === 'generate' && isTestUrl(textParameter(context, 0, 'callbackUrl'));
+}
+
 /** The hints about one run. */
 function hintsFor(run: Run, results: readonly Result[]): NodeExecutionHint[] {
 	const { context } = run;
@@ -74,6 +83,7 @@ function hintsFor(run: Run, results: readonly Result[]): NodeExecutionHint[] {
 		...hint(overLimit(results), 'warning'),
 		// Generate Without Waiting leaves all of them running, on purpose.
 		...hint(operation === 'generate' ? undefined : stillRunning(results)),
+		...hint(isToldAtTestUrl(run, operation) ? TEST_URL : undefined, 'warning'),
 		...hint(isByHand && isGenerating ? used(results) : undefined),
 		...hint(
 			isWaiting && isInLoop(run)

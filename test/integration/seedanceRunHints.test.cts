@@ -216,6 +216,20 @@ describe('a hint has the colour of what it says', () => {
 		]);
 	});
 
+	it('a test URL as Callback URL is a warning, however the field came by it', async () => {
+		const callbackUrl = "={{ 'http://127.0.0.1:5678/webhook-test/' + 'abc/webhook' }}";
+		const parameters = { operation: 'generate', callbackUrl };
+		const run = await generate(['one'], { parameters });
+		expect(hintsOf(run)).toContainEqual({
+			message: expect.stringContaining('works for two minutes only'),
+			type: 'warning',
+			location: 'outputPane',
+		});
+		const real = "={{ 'http://127.0.0.1:5678/webhook/abc/webhook' }}";
+		const other = await generate(['one'], { parameters: { ...parameters, callbackUrl: real } });
+		expect(other.hints.join()).not.toContain('two minutes');
+	});
+
 	it('the credits of a run are information', async () => {
 		const run = await generate(['one']);
 		expect(hintsOf(run)).toEqual([
