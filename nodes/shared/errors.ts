@@ -108,7 +108,7 @@ export interface CallFailure {
 const CHECK_BASE_URL = `Check the base URL in the credential; the usual one is ${USUAL_BASE_URL}.`;
 /** How one item is started again without paying for the others. */
 const START_AGAIN =
-	'Then send this item alone again, or click Retry in Executions if the execution failed: videos that exist are not paid for again. A new run pays for all items.';
+	'Then send this item alone again, or click Retry in Executions if the execution failed: as long as the prompt and the settings of this node stay the same, videos that exist are not paid for again. A new run pays for all items.';
 
 const said = (failure: CallFailure) =>
 	failure.text && failure.httpStatus ? ` The API said: "${failure.text}".` : '';
