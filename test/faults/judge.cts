@@ -1071,7 +1071,7 @@ class Judge {
 		)?.at;
 		if (since === undefined) return [];
 		const isLong = at - since >= GRACE_MS - EARLY_MS;
-		const isTimeUp = at >= episode.startedAt + this.waitMs - EARLY_MS;
+		const isTimeUp = episode.tookMs >= this.waitMs - EARLY_MS;
 		return isLong || isTimeUp ? ['no_video'] : [];
 	}
 
