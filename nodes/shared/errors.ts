@@ -192,8 +192,8 @@ export function notCreated(failure: CallFailure): Problem {
 		case 'unreachable':
 			return told(
 				'not_created',
-				`The Seedance API could not be reached${failure.text ? ` (${failure.text})` : ''}, so the video was not started.`,
-				`Check this n8n's internet connection. ${CHECK_BASE_URL}`,
+				'The Seedance API could not be reached, so the video was not started.',
+				`Check this n8n's internet connection${failure.text ? ` (${failure.text})` : ''}. ${CHECK_BASE_URL}`,
 			);
 		default:
 			return failure.isApi

@@ -102,19 +102,22 @@ export function errorsSuite() {
 			});
 			const { message, description, context } = await errorOfRun(GENERATE);
 			expect(message).toContain('The video may have been started, and charged');
-			expect(description).toContain(
-				'Before you run it again, look in your seedanceapi.org dashboard',
-			);
+			expect(description).toContain('Look in your seedanceapi.org dashboard');
 			expect(description).toContain(NOT_KNOWN);
 			expect(context).toMatchObject({ error_code: 'maybe_created', charged: 'unknown' });
 			expect(sandbox.ledger.posts()).toHaveLength(1);
 		});
 	});
 
-	it('INTERNAL_ERROR on every look ends the wait, with the task ID and how to fetch the video', async () => {
+	it('INTERNAL_ERROR at every reading until the Timeout is told with the task ID and how to fetch the video', async () => {
 		const { sandbox } = world();
 		sandbox.faults.on('status', { kind: 'error', code: 'INTERNAL_ERROR' }, { times: 'always' });
-		const { message, description, context } = await errorOfRun(GENERATE);
+		const { message, description, context } = await errorOfRun({
+			parameters: {
+				operation: 'generateAndWait',
+				options: { pollInterval: 1, timeout: 0.25 },
+			},
+		});
 		const [{ taskId }] = sandbox.ledger.charges();
 		expect(message).toContain(`Contact lost with task ${taskId}`);
 		expect(description).toContain(`Wait for Video or Get Status with task ID ${taskId}`);
@@ -142,7 +145,8 @@ export function errorsSuite() {
 				60_000,
 			),
 		);
-		expect(message).toBe('The Seedance API could not be reached.');
+		expect(message).toBe('The Seedance API could not be reached, so the video was not started.');
+		expect(description).toContain('ENOTFOUND');
 		expect(description).toContain('Check the base URL in the credential');
 		expect(description).toContain(NOTHING_SPENT);
 	});
@@ -161,10 +165,9 @@ export function errorsSuite() {
 	});
 
 	it('a success without a video is a failure of its own name', async () => {
-		const { message, context } = await errorOfRun({
-			...GENERATE,
-			rows: [{ prompt: 'A boat [no video]' }],
-		});
+		const scene = { ...GENERATE, rows: [{ prompt: 'A boat [no video]' }] };
+		// The video gets half a minute to come.
+		const { message, context } = checked(await runScene(scene, 90_000));
 		expect(message).toContain('succeeded, but it holds no video');
 		expect(context).toMatchObject({ error_code: 'no_video' });
 	});
@@ -207,7 +210,10 @@ export function errorsSuite() {
 				{ prompt: 'A wrong duration', ratio: '1:1', seconds: 7 },
 			],
 		});
-		expect(message).toMatch(/"A wrong ratio".*5:4.*\[item 1\].*"A wrong duration".*7.*\[item 2\]/);
+		expect(message).toBe('2 of 3 items cannot be used.');
+		const [ratio, duration] = description.split('<br />');
+		expect(ratio).toMatch(/"A wrong ratio".*5:4.*\[item 1\] \(number 2 of 3\)/);
+		expect(duration).toMatch(/"A wrong duration".*7.*\[item 2\] \(number 3 of 3\)/);
 		expect(description).toContain(NOTHING_SPENT);
 		expect(world().sandbox.ledger.posts()).toHaveLength(0);
 	});

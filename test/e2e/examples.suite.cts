@@ -123,9 +123,7 @@ export function examplesSuite() {
 			await runExample(untouched);
 			const [row] = await table.rows();
 			expect(row).toMatchObject({ status: 'FAILED', task_id: null });
-			expect(row.error).toMatch(
-				/^invalid_input: Callback URL "<REPLACE THIS: .* is not a web link/,
-			);
+			expect(row.error).toMatch(/^invalid_input: Callback URL "REPLACE THIS: .* is not a web link/);
 			expect(world().sandbox.ledger.posts()).toEqual([]);
 		});
 

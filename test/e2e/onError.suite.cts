@@ -60,7 +60,7 @@ export function onErrorSuite() {
 			.sandbox.ledger.charges()
 			.map(({ taskId }) => taskId);
 		expect(message).toBe(
-			`2 of 3 videos are ready and paid. The video could not be generated (task ${ids[1]}): The content was not accepted. [item 1]`,
+			`2 of 3 videos are ready and paid. The video could not be generated (task ${ids[1]}): The content was not accepted. [item 1] (number 2 of 3)`,
 		);
 		expect(description).toContain('Click Retry in Executions');
 		for (const id of ids) expect(description).toContain(id);

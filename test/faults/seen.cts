@@ -20,7 +20,6 @@ const READABLE_POSTS: Readonly<Record<string, PostAnswer>> = {
 	'no-status': 'created',
 	'no-code': 'created',
 	'code-string': 'created',
-	'array-data': 'created',
 	'numeric-task-id': 'misled',
 };
 

@@ -148,8 +148,8 @@ const CASES: Array<[string, Problem, errors.ErrorCode, errors.Charged, string, s
 		errors.notCreated(failure('unreachable', { text: 'ECONNREFUSED' })),
 		'not_created',
 		'no',
-		'could not be reached (ECONNREFUSED)',
-		'Check the base URL',
+		'could not be reached, so the video was not started',
+		'internet connection (ECONNREFUSED). Check the base URL',
 	],
 	[
 		'no connection for no known reason',
