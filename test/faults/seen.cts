@@ -16,6 +16,7 @@ export type PostAnswer = 'created' | 'refused' | 'unclear' | 'misled' | 'any';
 
 /** Wrong shapes that still hold the task's id, or another one, where it can be found. */
 const READABLE_POSTS: Readonly<Record<string, PostAnswer>> = {
+	'array-data': 'created',
 	'no-status': 'created',
 	'no-code': 'created',
 	'code-string': 'created',
