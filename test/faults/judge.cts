@@ -144,6 +144,13 @@ function shown(json: IDataObject): string {
 	return JSON.stringify({ task_id, status, succeeded, error_code, charged });
 }
 
+/** What an item in the list of an error says of its cost. */
+function costOf({ error_code, charged, consumed_credits, task_id }: IDataObject): string {
+	if (error_code !== undefined) return String(charged);
+	if (typeof consumed_credits === 'number') return consumed_credits > 0 ? 'yes' : 'no';
+	return task_id === null ? 'no' : 'unknown';
+}
+
 function indexOf({ pairedItem }: INodeExecutionData): number | undefined {
 	const first = Array.isArray(pairedItem) ? pairedItem[0] : pairedItem;
 	return typeof first === 'object' ? first.item : first;
@@ -508,12 +515,13 @@ class Judge {
 		const isKnown = failed.some(({ error_code }) => error_code === told.error_code);
 		if (!isKnown)
 			this.report('wrong outcome', `the error is ${String(told.error_code)} of no item`);
-		const costs = failed.filter(({ error_code }) => error_code !== 'not_created');
-		const charges = new Set((costs.length ? costs : failed).map(({ charged }) => charged));
-		if (told.charged !== 'unknown' && !(charges.size === 1 && charges.has(String(told.charged)))) {
+		const costs = jsons.map(costOf);
+		const cost = costs.includes('yes') ? 'yes' : costs.includes('unknown') ? 'unknown' : 'no';
+		if (told.charged !== cost) {
+			const said = String(told.charged);
 			this.report(
 				'wrong outcome',
-				`the error says charged "${String(told.charged)}", its items ${[...charges].join(', ')}`,
+				`the error says charged "${said}", its items ${costs.join(', ')}`,
 			);
 		}
 		const ready = /^(\d+) of (\d+) videos are ready and paid/.exec(error?.message ?? '');
@@ -637,7 +645,8 @@ class Judge {
 		const { isWrong } = schedule.items[index];
 		if (schedule.operation === 'pause' && hasTwoAccounts(schedule)) return undefined;
 		// A base URL that is none, or whose API could not call back, is told before the values are looked at.
-		if (schedule.unreachable !== null && ['invalid_input', 'invalid_api_key'].includes(code)) {
+		const isBase = ['invalid_input', 'invalid_api_key', 'not_created'].includes(code);
+		if (schedule.unreachable !== null && isBase) {
 			return undefined;
 		}
 		if (isWrong !== (code === 'invalid_input') && !this.hasInvalidPosts(episode)) {
@@ -721,7 +730,13 @@ class Judge {
 		} else if (taskId !== story.taskIds[index]) {
 			return 'another task than it was given';
 		}
-		if (code === 'maybe_created') return isMisled ? undefined : 'a task that is known, as unclear';
+		if (code === 'maybe_created') {
+			// Its answer was none, but for an id in it.
+			const isOdd = this.own(episode).some(({ posts }) =>
+				posts.some((post) => post.entry.taskId === taskId && answerToPost(post) === 'unclear'),
+			);
+			return isMisled || isOdd ? undefined : 'a task that is known, as unclear';
+		}
 		const outcome = this.outcomeOf(json);
 		const looks = this.looksAt(found, taskId);
 		if (episode.isStopped && outcome !== 'success') return undefined;
@@ -1142,7 +1157,15 @@ class Judge {
 			const own = jsons.filter(
 				(_, index) => promptOf(schedule, schedule.items[index].name, runIndex) === prompt,
 			);
-			const unclear = mine.filter((post) => answerToPost(post) === 'unclear').length;
+			// One whose id was found all the same stands at an item by it.
+			const unclear = mine.filter(
+				(post) =>
+					answerToPost(post) === 'unclear' &&
+					!own.some(
+						({ task_id, error_code }) =>
+							task_id === post.entry.taskId && error_code !== 'maybe_created',
+					),
+			).length;
 			const odd = mine.filter((post) => ['misled', 'any'].includes(answerToPost(post))).length;
 			const said = own.filter(({ error_code }) => error_code === 'maybe_created').length;
 			if (unclear > said) {
@@ -1295,8 +1318,11 @@ class Judge {
 				ends === 'noVideo' || urlLateSeconds !== undefined || unknownSeconds !== undefined,
 		);
 		// A success without its video is read again for a while before it is told as that.
-		if (isPassing || this.schedule.faults.some(({ fault }) => fault.kind === 'no-video'))
-			return false;
+		// A callback that cannot read its tasks in time leaves that to the node.
+		const isTroubled = this.schedule.faults.some(
+			({ route, fault }) => route === 'status' || fault.kind === 'task',
+		);
+		if (isPassing || isTroubled || this.schedule.limits.length > 0) return false;
 		return cause === 'callback' && this.schedule.rounds === 1 && tookMs > LONGEST_CALLBACK_MS;
 	}
 

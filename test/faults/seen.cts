@@ -154,9 +154,8 @@ export function lookOf(read: MetRead, task: SandboxTask | undefined): Look {
 		case 'wrong-shape':
 			// Of a task that the API does not know, or not yet, there is nothing to be misshaped but its refusal.
 			if (!task || task.account.name !== entry.account) return { at, kind: 'odd' };
-			if (task.plan.unknownSeconds !== undefined) return { at, kind: 'odd' };
-			if (entry.shown === null || !READABLE_READS.includes(fault.shape)) return trouble;
-			return taskIn(read, task);
+			if (entry.shown !== null && READABLE_READS.includes(fault.shape)) return taskIn(read, task);
+			return task.plan.unknownSeconds === undefined ? trouble : { at, kind: 'odd' };
 		case 'foreign-id':
 			return answered === 200 ? trouble : refusedRead(at, answered, false);
 		case 'error':
