@@ -814,7 +814,8 @@ class Judge {
 		const last = looks.at(-1);
 		const isOpen = last?.kind === 'trouble' || last?.kind === 'limited' || !last;
 		if (operation === 'status') {
-			const isHasty = outcome === 'contact_lost' && last?.kind === 'trouble';
+			const hasTime = this.schedule.executionTimeout === null;
+			const isHasty = hasTime && outcome === 'contact_lost' && last?.kind === 'trouble';
 			return isHasty && looks.length < FEWEST_TRIES ? 'given up after one read' : undefined;
 		}
 		if (rounds > 1 || this.tries > 1 || isHandedOn(episode, runIndex)) return undefined;
@@ -953,6 +954,11 @@ class Judge {
 		if (isHandedOnNow && !settled.isFinal) return [...allowed, 'running'];
 		if (settled.isFinal) return [...allowed, ...settled.outcomes];
 		allowed.push(...settled.outcomes);
+		// An earlier round, try or run may have read it, and this wait only been asked to slow down.
+		const isOfAnother = this.schedule.rounds > 1 || this.tries > 1 || episode.cause === 'retry';
+		if (isOfAnother && looks.some(({ kind }) => kind === 'limited')) {
+			allowed.push('timeout', 'contact_lost');
+		}
 		if (look === undefined) {
 			// Without the time for a single read there is none, and a 429 may have taken all of it.
 			const isAskedToWait = [...episode.posts, ...episode.reads].some(
@@ -1021,9 +1027,6 @@ class Judge {
 			(look.kind === 'final' && this.ageAt(look, found, taskId) <= YOUNG_MS + YOUNG_SLACK_MS);
 		const lastGood = lastIndexOf(counted, (look) => !isFailure(look));
 		const failures = counted.length - 1 - lastGood;
-		// An earlier round, or the run that is retried, may have read it, and this wait only been asked to slow down.
-		const isOfAnother = this.schedule.rounds > 1 || found.episode.cause === 'retry';
-		if (isOfAnother && now.at(-1)?.kind === 'limited') return ['timeout', 'contact_lost'];
 		if (failures < MOST_READS) {
 			// Too few reads for either word, where not one has shown the task.
 			return lastGood < 0 ? ['timeout', 'contact_lost'] : ['timeout'];
@@ -1070,6 +1073,11 @@ class Judge {
 			!isStarting(operation) &&
 			(this.schedule.rounds > 1 || this.story.taskIds.filter((id) => id === taskId).length > 1);
 		if (isLooked && isBroken) return { isFinal: true, outcomes: ['success', 'download_failed'] };
+		// What a redirect leads to is another host, whose answers stand in no book.
+		const { outcome: end } = this.task(taskId) ?? {};
+		if (last?.fault?.kind === 'redirect' && (end?.link ?? end?.videoStatus) !== undefined) {
+			return { isFinal: true, outcomes: ['success', 'download_failed'] };
+		}
 		// The limit of a workflow may leave no time for it.
 		const isCutShort = last === undefined && this.schedule.executionTimeout !== null;
 		if (isCutShort) return { isFinal: true, outcomes: ['success', 'download_failed'] };
@@ -1161,9 +1169,12 @@ class Judge {
 			const unclear = mine.filter(
 				(post) =>
 					answerToPost(post) === 'unclear' &&
-					!own.some(
-						({ task_id, error_code }) =>
-							task_id === post.entry.taskId && error_code !== 'maybe_created',
+					!(
+						post.entry.taskId !== null &&
+						own.some(
+							({ task_id, error_code }) =>
+								task_id === post.entry.taskId && error_code !== 'maybe_created',
+						)
 					),
 			).length;
 			const odd = mine.filter((post) => ['misled', 'any'].includes(answerToPost(post))).length;
