@@ -124,13 +124,12 @@ async function call(
 	const address = addressOf(account, url);
 	if (!address) return { ok: false, failure: { cause: 'unreachable', text: 'ERR_INVALID_URL' } };
 	const cut = new AbortController();
-	const end = () => cut.abort();
-	const stop =
-		isTiedToStop && 'getExecutionCancelSignal' in context
-			? context.getExecutionCancelSignal()
-			: undefined;
-	stop?.addEventListener('abort', end, { once: true });
-	if (stop?.aborted) end();
+	// A listener of its own at Stop for each call would be one of many: the clock has one for all.
+	const isStopped =
+		isTiedToStop &&
+		'getExecutionCancelSignal' in context &&
+		context.getExecutionCancelSignal()?.aborted;
+	if (isStopped) cut.abort();
 	try {
 		const request: Promise<unknown> = context.helpers.httpRequestWithAuthentication.call(
 			untiedFrom(context),
@@ -159,7 +158,7 @@ async function call(
 		);
 		let answer = await within(request, ms, clock);
 		if (answer === undefined) {
-			end();
+			cut.abort();
 			// What was cut off still tells whether it had left, or that its answer came in the last moment.
 			answer = await within(request, CUT_OFF_MS, clock);
 		}
@@ -173,8 +172,6 @@ async function call(
 		return { ok: true, response };
 	} catch (error) {
 		return { ok: false, failure: failureWithoutAnswer(error) };
-	} finally {
-		stop?.removeEventListener('abort', end);
 	}
 }
 

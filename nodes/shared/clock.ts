@@ -23,26 +23,31 @@ function isSleep(value: unknown): value is (ms: number, signal: AbortSignal) => 
 const olderSleep: unknown = Reflect.get(n8n, 'sleepWithAbort');
 const sleepUntilAborted = isSleep(olderSleep) ? olderSleep : n8n.sleep;
 
-/** The real clock. `signal` is the execution's cancel signal, which ends a sleep at once. */
+/** The real clock. `signal` is the execution's cancel signal, which ends every sleep at once. */
 export function realClock(signal?: AbortSignal): Clock {
+	const sleepers = new Set<AbortController>();
+	// One listener for all of them: Node.js warns of a leak when a signal has more than ten.
+	const wakeAll = () => sleepers.forEach((sleeper) => sleeper.abort());
+	signal?.addEventListener('abort', wakeAll, { once: true });
 	return {
 		untied: () => realClock(),
 		now: () => Date.now(),
 		random: () => Math.random(),
 		sleep: async (ms, cancel) => {
-			const signals = [signal, cancel].filter((one) => one !== undefined);
-			const isOver = () => signals.some(({ aborted }) => aborted);
-			const over = new AbortController();
-			const end = () => over.abort();
-			for (const one of signals) one.addEventListener('abort', end, { once: true });
+			const isOver = () => (signal?.aborted ?? false) || (cancel?.aborted ?? false);
+			const sleeper = new AbortController();
+			const wake = () => sleeper.abort();
+			sleepers.add(sleeper);
+			cancel?.addEventListener('abort', wake, { once: true });
 			try {
 				for (let left = ms; left > 0 && !isOver(); left -= LONGEST_TIMER_MS) {
-					await sleepUntilAborted(Math.min(left, LONGEST_TIMER_MS), over.signal);
+					await sleepUntilAborted(Math.min(left, LONGEST_TIMER_MS), sleeper.signal);
 				}
 			} catch {
 				// Only the signal ends a sleep with an error.
 			} finally {
-				for (const one of signals) one.removeEventListener('abort', end);
+				sleepers.delete(sleeper);
+				cancel?.removeEventListener('abort', wake);
 			}
 			return !isOver();
 		},

@@ -137,9 +137,14 @@ function take(read: Read, progress: Progress, now: number): Ending | undefined {
  * The end of a wait whose time is up. A task that could not be read, or that has succeeded without a video, must not be
  * reported as "still being made".
  */
-function timeUp({ statusWord, failures, lastFailure, empty }: Progress): Ending {
+function timeUp(progress: Progress): Ending {
+	const { statusWord, failures, lastFailure, empty } = progress;
 	const isLost = statusWord === null || failures >= READ_MAX_FAILURES;
-	if (lastFailure && isLost) return { outcome: 'lost', failure: lastFailure };
+	if (lastFailure && isLost) {
+		// "No such task" was not believed, but it is an answer, and contact was never lost.
+		const isAnswer = lastFailure.cause === 'task_not_found';
+		return { outcome: isAnswer ? 'refused' : 'lost', failure: lastFailure };
+	}
 	return empty ? { outcome: 'finished', task: empty.task } : { outcome: 'timeout', statusWord };
 }
 

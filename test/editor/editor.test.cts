@@ -223,7 +223,7 @@ describe('the fields', () => {
 			'Options',
 		],
 		'Get Cost Estimate': ['Resolution', 'Duration', 'Generate Audio'],
-		'Get Status': ['Task ID', 'Download Video', 'Simplify'],
+		'Get Status': ['Task ID', 'Download Video', 'Simplify', 'Options'],
 		'Wait for Video': ['Task ID', ...DOWNLOAD, 'Simplify', 'Options'],
 	};
 

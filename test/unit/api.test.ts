@@ -290,16 +290,14 @@ describe('Stop', () => {
 		}
 	});
 
-	it('leaves no listener at the signal of a long execution', async () => {
+	it('is heard through the clock, without a listener for each of many calls', async () => {
 		const clock = new VirtualClock();
 		const { context } = fakeN8n(clock, answer(200, RUNNING));
 		const signal = context.getExecutionCancelSignal();
 		if (!signal) throw new Error('no signal');
-		const add = jest.spyOn(signal, 'addEventListener');
-		const remove = jest.spyOn(signal, 'removeEventListener');
+		const listen = jest.spyOn(signal, 'addEventListener');
 		await clock.run(getTask(context, ACCOUNT, ID, clock));
-		expect(add).toHaveBeenCalled();
-		expect(remove).toHaveBeenCalledTimes(add.mock.calls.length);
+		expect(listen).not.toHaveBeenCalled();
 	});
 });
 

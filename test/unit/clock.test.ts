@@ -69,14 +69,28 @@ describe('a sleep that its caller cancels', () => {
 		expect(jest.getTimerCount()).toBe(0);
 	});
 
-	it('leaves no listener at the signals of a long execution', async () => {
+	it('listens to Stop once, however many sleep: Node.js warns of a leak beyond ten', async () => {
 		const stop = new AbortController();
-		const remove = jest.spyOn(stop.signal, 'removeEventListener');
-		const add = jest.spyOn(stop.signal, 'addEventListener');
-		void realClock(stop.signal).sleep(10);
+		const listen = jest.spyOn(stop.signal, 'addEventListener');
+		const clock = realClock(stop.signal);
+		const woke = jest.fn();
+		for (let sleeper = 0; sleeper < 30; sleeper++) void clock.sleep(60_000).then(woke);
+		await jest.advanceTimersByTimeAsync(1_000);
+		stop.abort();
+		await settle();
+		expect(listen).toHaveBeenCalledTimes(1);
+		expect(woke.mock.calls).toEqual(Array(30).fill([false]));
+		expect(jest.getTimerCount()).toBe(0);
+	});
+
+	it('leaves no listener at the signal of its caller', async () => {
+		const { signal } = new AbortController();
+		const listen = jest.spyOn(signal, 'addEventListener');
+		const leave = jest.spyOn(signal, 'removeEventListener');
+		void realClock().sleep(10, signal);
 		await jest.advanceTimersByTimeAsync(10);
 		await settle();
-		expect(remove).toHaveBeenCalledTimes(add.mock.calls.length);
+		expect(leave).toHaveBeenCalledTimes(listen.mock.calls.length);
 	});
 
 	it('sleeps longer than the longest timer of Node.js', async () => {

@@ -511,6 +511,13 @@ describe('a refusal', () => {
 		},
 	);
 
+	it('that says "no such task" until the time is up is told as that', async () => {
+		const clock = new VirtualClock();
+		const task = { ...scripted(clock, final('task_not_found')), createdAt: clock.now() };
+		const { ending } = await watch(clock, task, { timeoutMs: 40_000, intervalMs: 5_000 });
+		expect(ending).toMatchObject({ outcome: 'refused', failure: { cause: 'task_not_found' } });
+	});
+
 	it('that does not pass is lost contact at the end, not "still being made"', async () => {
 		const clock = new VirtualClock();
 		const { ending } = await watch(clock, scripted(clock, RUNNING, final('redirected')));
