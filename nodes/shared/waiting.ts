@@ -140,11 +140,7 @@ function take(read: Read, progress: Progress, now: number): Ending | undefined {
 function timeUp(progress: Progress): Ending {
 	const { statusWord, failures, lastFailure, empty } = progress;
 	const isLost = statusWord === null || failures >= READ_MAX_FAILURES;
-	if (lastFailure && isLost) {
-		// "No such task" was not believed, but it is an answer, and contact was never lost.
-		const isAnswer = lastFailure.cause === 'task_not_found';
-		return { outcome: isAnswer ? 'refused' : 'lost', failure: lastFailure };
-	}
+	if (lastFailure && isLost) return { outcome: 'lost', failure: lastFailure };
 	return empty ? { outcome: 'finished', task: empty.task } : { outcome: 'timeout', statusWord };
 }
 

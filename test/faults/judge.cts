@@ -1012,7 +1012,10 @@ class Judge {
 		const posts = this.own(episode).flatMap((one) => one.posts);
 		const made =
 			posts.find(({ entry }) => entry.taskId === taskId) ??
-			posts.find((post) => ['misled', 'any'].includes(answerToPost(post)));
+			// The latest: each round of the node has sent one of its own.
+			posts
+				.filter((post) => post.at <= at && ['misled', 'any'].includes(answerToPost(post)))
+				.at(-1);
 		return made ? at - made.at : Infinity;
 	}
 

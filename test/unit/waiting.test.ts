@@ -511,11 +511,11 @@ describe('a refusal', () => {
 		},
 	);
 
-	it('that says "no such task" until the time is up is told as that', async () => {
+	it('that says "no such task" until the time is up, too early to be believed, is lost contact', async () => {
 		const clock = new VirtualClock();
 		const task = { ...scripted(clock, final('task_not_found')), createdAt: clock.now() };
 		const { ending } = await watch(clock, task, { timeoutMs: 40_000, intervalMs: 5_000 });
-		expect(ending).toMatchObject({ outcome: 'refused', failure: { cause: 'task_not_found' } });
+		expect(ending).toMatchObject({ outcome: 'lost', failure: { cause: 'task_not_found' } });
 	});
 
 	it('that does not pass is lost contact at the end, not "still being made"', async () => {
