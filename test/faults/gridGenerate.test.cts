@@ -1,6 +1,7 @@
 // The grid, where faults strike the POST that costs credits; and whether the grid has a row for everything.
 import { ERROR_CODES, FAULT_KINDS, ROUTES, routesOf, WRONG_SHAPES } from '../sandbox/server.cjs';
 import { describeGrid } from './grid.cjs';
+import seeds from './seeds.json';
 import { FAULTS } from './weather.cjs';
 
 it('has a row for every kind of fault on each of its routes, every wrong shape and every error code', () => {
@@ -16,6 +17,10 @@ it('has a row for every kind of fault on each of its routes, every wrong shape a
 		const codes = FAULTS[route].flatMap((fault) => (fault.kind === 'error' ? [fault.code] : []));
 		expect(new Set(codes)).toEqual(new Set(ERROR_CODES));
 	}
+});
+
+it('plays every seed that has ever failed', () => {
+	expect(seeds.fixed).toEqual(expect.arrayContaining(Object.keys(seeds.failed).map(Number)));
 });
 
 describeGrid('grid, generate', ['generate'], false);

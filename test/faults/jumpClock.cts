@@ -63,17 +63,18 @@ export class JumpClock {
 	/** Waits so many virtual milliseconds. False when the clock was reset, its owner was stopped, or `cancel` came. */
 	async sleep(ms: number, owner: object = this, cancel?: AbortSignal): Promise<boolean> {
 		if (this.time >= this.latest) return false;
-		return await new Promise((wake) => {
+		return await new Promise((resolve) => {
+			const end = () => {
+				this.sleepers = this.sleepers.filter((one) => one !== sleeper);
+				wake(false);
+			};
+			const wake = (finished: boolean) => {
+				cancel?.removeEventListener('abort', end);
+				resolve(finished);
+			};
 			const sleeper = { wakesAt: this.time + Math.max(0, ms), owner, wake };
 			this.sleepers.push(sleeper);
-			cancel?.addEventListener(
-				'abort',
-				() => {
-					this.sleepers = this.sleepers.filter((one) => one !== sleeper);
-					wake(false);
-				},
-				{ once: true },
-			);
+			cancel?.addEventListener('abort', end, { once: true });
 			void this.pump();
 		});
 	}
