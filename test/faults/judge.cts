@@ -1001,8 +1001,11 @@ class Judge {
 		);
 		if (look.code !== 'task_not_found' || age > YOUNG_MS + YOUNG_SLACK_MS) return [look.code];
 		const passing = this.afterTrouble(looks, found, taskId);
-		// Retried: whether the run that made it is this one can be argued.
-		const isOlder = found.episode.tasksBefore.has(taskId);
+		// Retried, or the id of another task: since when this run has it can be argued.
+		const isMade = this.own(found.episode).some(({ posts }) =>
+			posts.some(({ entry }) => entry.taskId === taskId),
+		);
+		const isOlder = !isMade || found.episode.tasksBefore.has(taskId);
 		return isOlder || age > YOUNG_MS - YOUNG_SLACK_MS ? [...passing, look.code] : passing;
 	}
 

@@ -117,7 +117,9 @@ export function judgeCalls(stage: Stage, plan: Calls, run: Run): Verdict {
 			if (!entry.accepted || taskId === null || kinds[index] === 'misled') continue;
 			if (kinds[index] === 'unclear') {
 				ids.untold += 1;
-				const silent = own.filter(({ isUnclear }) => !isUnclear).length;
+				const silent = own.filter(
+					({ isUnclear, text }) => !isUnclear && !text.includes(taskId),
+				).length;
 				if (silent > 0 && refused === 0)
 					report('wrong outcome', `${silent} calls for "${name}" do not say "may have been"`);
 				continue;
