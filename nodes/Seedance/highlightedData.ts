@@ -25,13 +25,21 @@ function isCustomData(value: unknown): value is CustomData {
 	return isObject(value) && typeof value.get === 'function' && typeof value.set === 'function';
 }
 
-/** n8n's store of highlighted data: on the context, or where expressions find it in older versions. */
-function customDataOf(context: IExecuteFunctions): CustomData | undefined {
+function findCustomData(context: IExecuteFunctions): CustomData | undefined {
 	const own: unknown = Reflect.get(context, 'customData');
 	if (isCustomData(own)) return own;
 	const execution: unknown = context.getWorkflowDataProxy(0).$execution;
 	const found: unknown = isObject(execution) ? execution.customData : undefined;
 	return isCustomData(found) ? found : undefined;
+}
+
+/** By context, because n8n makes all that expressions can see anew each time it is asked. */
+const stores = new WeakMap<IExecuteFunctions, CustomData | undefined>();
+
+/** n8n's store of highlighted data: on the context, or where expressions find it in older versions. */
+function customDataOf(context: IExecuteFunctions): CustomData | undefined {
+	if (!stores.has(context)) stores.set(context, findCustomData(context));
+	return stores.get(context);
 }
 
 /** The list with one more ID at its end; the oldest give way where they do not all fit. */
