@@ -106,10 +106,14 @@ function drip(
 	raw.writeHead(answer.status, answer.headers);
 	raw.write(' ');
 	const blanks = setInterval(() => raw.write(' '), everyMs);
-	const end = ms === undefined ? undefined : setTimeout(() => raw.end(answer.body), ms);
+	const finish = () => {
+		// First: between the end and its being sent, a blank would come too late.
+		clearInterval(blanks);
+		raw.end(answer.body);
+	};
+	const end = ms === undefined ? undefined : setTimeout(finish, ms);
 	raw.once('close', () => {
 		clearInterval(blanks);
 		clearTimeout(end);
 	});
-	raw.once('finish', () => clearInterval(blanks));
 }
