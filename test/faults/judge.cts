@@ -820,7 +820,10 @@ class Judge {
 			return isHasty && looks.length < FEWEST_TRIES ? 'given up after one read' : undefined;
 		}
 		if (rounds > 1 || this.tries > 1 || isHandedOn(episode, runIndex)) return undefined;
-		const isWait = episode.cause === 'start' || episode.cause === 'retry';
+		// Where the base URL is no URL, waiting helps nobody.
+		const { unreachable } = this.schedule;
+		const isHopeless = unreachable === 'no-url' || unreachable === 'bad-port';
+		const isWait = !isHopeless && (episode.cause === 'start' || episode.cause === 'retry');
 		if (isWait && !isInError && isOpen && ['timeout', 'contact_lost'].includes(outcome)) {
 			if (episode.tookMs < this.waitMs - EARLY_MS) {
 				return `given up after ${episode.tookMs} ms of ${this.waitMs}`;
