@@ -4,7 +4,7 @@
  */
 import type { CallFailure } from './errors';
 import { firewallCodeOf } from './firewall';
-import { isObject, numberOf, readableText, textOf, without } from './json';
+import { byRank, isObject, numberOf, rankBy, readableText, textOf, without } from './json';
 
 /** An answer, its body parsed where it is JSON. */
 export interface HttpResponse {
@@ -38,8 +38,10 @@ export function dataOf(body: unknown): Record<string, unknown> {
 	return isObject(body) && isObject(body.data) ? body.data : {};
 }
 
-/** The names that the ID of a task goes by. */
-const TASK_ID_NAMES = ['task_id', 'taskId'] as const;
+/** The name that the ID of a task goes by, however it is spelt. */
+const TASK_ID = 'taskid';
+/** A text that can only be an ID: one word with a digit in it. */
+const BARE_ID = /^(?=.*\d)[\w-]{6,200}$/;
 
 /** Where an answer may hold its task: in its `data`, beside it, or one object deeper. */
 const TASK_PLACES = ['data', 'task', 'result'] as const;
@@ -53,15 +55,19 @@ function layersOf(body: unknown): Array<Record<string, unknown>> {
 	return [...inner, ...inner.flatMap(inside), ...whole];
 }
 
-function idIn(body: unknown, names: readonly string[]): string | undefined {
+function idIn(body: unknown, wanted: string): string | undefined {
 	return layersOf(body)
-		.flatMap((layer) => names.map((name) => textOf(layer[name])))
+		.flatMap((layer) => byRank(layer, (name) => (name === wanted ? 0 : undefined)))
+		.map(textOf)
 		.find((id) => id !== undefined);
 }
 
-/** The ID of the task that a good answer is about, wherever it stands. */
+/** The ID of the task that a good answer is about, wherever it stands; also where its `data` is the ID itself. */
 export function taskIdOf(body: unknown): string | undefined {
-	return idIn(body, TASK_ID_NAMES) ?? idIn(body, ['id']);
+	const found = idIn(body, TASK_ID) ?? idIn(body, 'id');
+	if (found !== undefined) return found;
+	const bare = isObject(body) ? textOf(body.data) : undefined;
+	return bare !== undefined && BARE_ID.test(bare) ? bare : undefined;
 }
 
 /** 2xx and `code` 200, or no `code` at all. */
@@ -118,24 +124,24 @@ function causeOf({ body, status }: HttpResponse): CallFailure['cause'] {
 	return 'unreadable';
 }
 
-/** The names under which an object may hold a reason in words, the most particular first. */
+/** The plain names under which an object may hold a reason in words, the most particular first. */
 const REASON_NAMES = [
-	'error_message',
-	'errorMessage',
-	'fail_reason',
-	'failReason',
-	'failMsg',
-	'fail_msg',
+	'errormessage',
+	'failreason',
+	'failmsg',
 	'reason',
 	'error',
 	'errors',
-	'error_msg',
-	'errorMsg',
+	'errormsg',
 	'detail',
 	'details',
 	'message',
 	'msg',
 ] as const;
+/** Other names that speak of a reason. */
+const LIKE_A_REASON =
+	/^(error|fail|reject|moderat|block)|(reason|message|msg|details?|description)$/;
+const reasonRank = rankBy(REASON_NAMES, LIKE_A_REASON);
 const REASON_DEPTH = 5;
 
 /** Words that say only that there was an error, or that there was none: codes, and the `message` of a good envelope. */
@@ -155,7 +161,7 @@ function reasonsIn(value: unknown, depth: number): string[] {
 		return list.flatMap((one) => reasonsIn(one, depth - 1));
 	}
 	if (!isObject(value)) return [];
-	return REASON_NAMES.flatMap((name) => reasonsIn(value[name], depth - 1));
+	return byRank(value, reasonRank).flatMap((inner) => reasonsIn(inner, depth - 1));
 }
 
 /**
@@ -215,6 +221,6 @@ export function failureOf(response: HttpResponse, { apiKey, baseUrl, nowMs }: As
 		location: originOf(response.headers.location, baseUrl),
 		retryAfterMs: retryAfterMs(response.headers, nowMs),
 		// Not a bare `id`: in an error that is the ID of the request.
-		taskId: idIn(response.body, TASK_ID_NAMES),
+		taskId: idIn(response.body, TASK_ID),
 	};
 }

@@ -7,6 +7,40 @@ export function isObject(value: unknown): value is Record<string, unknown> {
 	return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
+/** A key without the differences of taste: `taskId`, `task_id` and `TASK-ID` are one name. */
+export function plainName(key: string): string {
+	return key.toLowerCase().replace(/[_-]/g, '');
+}
+
+/**
+ * The values of an object whose names a rank is known for, in its order. `rankOf` gets each name as {@link plainName} makes it;
+ * undefined leaves it out.
+ */
+export function byRank(
+	object: Readonly<Record<string, unknown>>,
+	rankOf: (name: string) => number | undefined,
+): unknown[] {
+	return Object.entries(object)
+		.flatMap(([key, value]) => {
+			const rank = rankOf(plainName(key));
+			return rank === undefined ? [] : [{ rank, value }];
+		})
+		.sort((a, b) => a.rank - b.rank)
+		.map(({ value }) => value);
+}
+
+/** A rank by a list of plain names, and the last one for those that a pattern takes. */
+export function rankBy(
+	names: readonly string[],
+	others: RegExp,
+): (name: string) => number | undefined {
+	return (name) => {
+		const at = names.indexOf(name);
+		if (at >= 0) return at;
+		return others.test(name) ? names.length : undefined;
+	};
+}
+
 /** A copy of an object without some of its keys. */
 export function without<T>(object: Record<string, T>, ...keys: string[]): Record<string, T> {
 	return Object.fromEntries(Object.entries(object).filter(([key]) => !keys.includes(key)));

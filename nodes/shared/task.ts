@@ -2,7 +2,16 @@
 import type { IDataObject } from 'n8n-workflow';
 
 import { parseBody, reasonIn } from './envelope';
-import { isObject, numberOf, readableText, textOf, without, withoutSecrets } from './json';
+import {
+	byRank,
+	isObject,
+	numberOf,
+	rankBy,
+	readableText,
+	textOf,
+	without,
+	withoutSecrets,
+} from './json';
 import { creditsOf } from './pricing';
 import { echoedSettings } from './videoRequest';
 
@@ -87,19 +96,21 @@ export function hasEnded(task: Task): boolean {
 	return task.state === 'failed' || hasVideo(task);
 }
 
-/** Where the link of a video stands in an object, the likeliest first. */
+/** Where the link of a video stands in an object, by plain names, the likeliest first. */
 const URL_NAMES = [
-	'video_url',
-	'videoUrl',
+	'response',
+	'videourl',
 	'url',
 	'video',
 	'videos',
 	'output',
 	'result',
-	'download_url',
+	'downloadurl',
 ];
-/** The places of a task that can hold its video. Never its `request`, which holds links of the user's. */
-const VIDEO_PLACES = ['response', ...URL_NAMES];
+/** Other names that speak of a video, or of what came out; never of an image, or of another address. */
+const LIKE_A_VIDEO =
+	/^(?!.*(image|cover|thumb|poster|frame|preview|callback|webhook|status|cancel|request|input|page|audio)).*(video|output|result|content|media|file|download|play)|^urls$/;
+const urlRank = rankBy(URL_NAMES, LIKE_A_VIDEO);
 const URL_DEPTH = 4;
 
 /** The first web link in a value: a text, a list, an object under one of the usual names, or any of these as JSON in a text. */
@@ -111,15 +122,14 @@ function linkIn(given: unknown, depth = URL_DEPTH): string | undefined {
 	const inner: unknown[] = Array.isArray(value)
 		? value
 		: isObject(value)
-			? URL_NAMES.map((name) => value[name])
+			? byRank(value, urlRank)
 			: [];
 	return inner.map((one) => linkIn(one, depth - 1)).find((link) => link !== undefined);
 }
 
-/** The video's link: `response[0]` by the document; other forms are taken too. */
+/** The video's link: `response[0]` by the document; other forms are taken too. Never one of its `request`, which is the user's. */
 function videoUrlOf(data: Record<string, unknown>): string | null {
-	const links = VIDEO_PLACES.map((name) => linkIn(data[name]));
-	return links.find((link) => link !== undefined) ?? null;
+	return linkIn(data, URL_DEPTH + 1) ?? null;
 }
 
 /** The reason of a failed task, wherever the API put it. */

@@ -346,3 +346,23 @@ describe('what else an answer tells', () => {
 		expect(failed(409, 'x')).toMatchObject({ httpStatus: 409, isApi: false });
 	});
 });
+
+describe('an ID in a form that nobody has listed', () => {
+	it.each([
+		[{ data: { taskID: 'seed1' } }, 'seed1'],
+		[{ data: { TASK_ID: 'seed1' } }, 'seed1'],
+		[{ data: { 'task-id': 'seed1' } }, 'seed1'],
+		[{ data: 'seed15abc123' }, 'seed15abc123'],
+	])('is found: %j', (body, id) => {
+		expect(taskIdOf(body)).toBe(id);
+	});
+
+	it.each([
+		{ data: 'success' },
+		{ data: 'Created at 10:30' },
+		{ data: '' },
+		{ data: { subtask_id: 's1' } },
+	])('is not made up: %j', (body) => {
+		expect(taskIdOf(body)).toBeUndefined();
+	});
+});

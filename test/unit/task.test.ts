@@ -404,3 +404,43 @@ describe('the item of a task', () => {
 		expect(item).toMatchObject({ task_id: null, status: null, finished: true, succeeded: false });
 	});
 });
+
+describe('a form that nobody has listed', () => {
+	const VIDEO = 'https://cdn.example.com/v.mp4';
+	const urlIn = (more: object) =>
+		readTask('t', { task_id: 't', status: 'SUCCESS', ...more })?.videoUrl ?? null;
+
+	it.each([
+		{ content: { video_url: VIDEO } },
+		{ outputs: [VIDEO] },
+		{ response: { result_urls: [VIDEO] } },
+		{ response: { VideoURL: VIDEO } },
+		{ output_video: { url: VIDEO } },
+		{ results: [{ media: { urls: [VIDEO] } }] },
+	])('of the link is found by what its name speaks of: %j', (more) => {
+		expect(urlIn(more)).toBe(VIDEO);
+	});
+
+	it.each([
+		{ status_url: VIDEO },
+		{ cover_image: { url: VIDEO } },
+		{ video_cover_url: VIDEO },
+		{ last_frame_url: VIDEO },
+		{ callback_url: VIDEO },
+		{ urls: { get: VIDEO, cancel: VIDEO } },
+		{ request: { image_urls: [VIDEO], video_url: VIDEO } },
+		{ input: { video: VIDEO } },
+	])('of another address is no video: %j', (more) => {
+		expect(urlIn(more)).toBeNull();
+	});
+
+	it.each([
+		{ failure_reason: 'why' },
+		{ fail_message: 'why' },
+		{ StatusMessage: 'why' },
+		{ moderation: { description: 'why' } },
+		{ rejection: ['why'] },
+	])('of the reason is shown: %j', (more) => {
+		expect(readTask('t', { status: 'FAILED', ...more })?.errorMessage).toBe('why');
+	});
+});
