@@ -1,7 +1,7 @@
 // An API that asks to slow down, as long as it likes: every paid video arrives all the same. Fault 3 of those that use has shown;
 // each test is another member of its kind.
 import type { RateLimit } from '../sandbox/server.cjs';
-import type { Order, Run } from '../support/engine.cjs';
+import type { Run } from '../support/engine.cjs';
 import { seedanceWorld } from '../support/seedanceWorld.cjs';
 
 // As long as short videos take: each is read several times before it is ready.
@@ -22,20 +22,6 @@ afterEach(() => {
 	world.sandbox.faults.limits.now = Date.now;
 });
 
-const tasksOfYesterday = async (count: number, prompt = 'Of yesterday'): Promise<string[]> => {
-	const made: string[] = [];
-	for (let nth = 0; nth < count; nth++) made.push(await world.existingTask({ prompt }));
-	return made;
-};
-const waitFor = async (
-	taskIds: readonly string[],
-	parameters: Order['parameters'] = {},
-	order: Partial<Order> = {},
-): Promise<Run> =>
-	await world.run(
-		{ operation: 'wait', ...NO_FILE, ...parameters },
-		{ items: taskIds.map((task_id) => ({ json: { task_id } })), node: CONTINUE, ...order },
-	);
 const codes = ({ json }: Run) => json.map(({ error_code, succeeded }) => error_code ?? succeeded);
 const all = (count: number, value: unknown) => Array(count).fill(value);
 
@@ -55,14 +41,14 @@ describe('3: being asked to slow down is no lost contact:', () => {
 		['by the minute', { perMinute: 40 }],
 	])('30 tasks at 2 reads a second, %s, all come', async (_, limits) => {
 		limit(limits);
-		const run = await waitFor(await tasksOfYesterday(30));
+		const run = await world.waitFor(await world.existingTasks(30));
 		expect(codes(run)).toEqual(all(30, true));
 		expect(limited()).toBeGreaterThan(0);
 	});
 
 	it('100 tasks at 1 read a second all come', async () => {
 		limit({ perSecond: 1 });
-		const run = await waitFor(await tasksOfYesterday(100));
+		const run = await world.waitFor(await world.existingTasks(100));
 		expect(codes(run)).toEqual(all(100, true));
 	});
 
@@ -76,15 +62,15 @@ describe('3: being asked to slow down is no lost contact:', () => {
 
 	it('Get Status of 30 tasks at 2 reads a second reads all', async () => {
 		world.sandbox.tasks.taskSeconds = Infinity;
-		const taskIds = await tasksOfYesterday(30);
+		const taskIds = await world.existingTasks(30);
 		taskIds.forEach((id) => world.sandbox.finish(id));
 		limit({ perSecond: 2 });
-		const run = await waitFor(taskIds, { operation: 'status' });
+		const run = await world.waitFor(taskIds, { operation: 'status' });
 		expect(codes(run)).toEqual(all(30, true));
 	});
 
 	it('an account that allows no read at all holds no other account back', async () => {
-		const mine = await tasksOfYesterday(5);
+		const mine = await world.existingTasks(5);
 		const others = Array.from({ length: 5 }, () => world.sandbox.otherAccount.createTask());
 		limit({ perSecond: 0, account: 'main' });
 		world.n8n.credentials.set('By row', {
@@ -108,7 +94,7 @@ describe('3: being asked to slow down is no lost contact:', () => {
 
 	it('is slowed down for once, not for each task that is asked', async () => {
 		limit({ perSecond: 2, retryAfter: 'exact' });
-		await waitFor(await tasksOfYesterday(30));
+		await world.waitFor(await world.existingTasks(30));
 		expect(limited()).toBeLessThan(world.sandbox.ledger.statusReads().length / 2);
 	});
 });

@@ -2,7 +2,7 @@
 // Numbers are those of the faults that use has shown; each test is another member of its kind.
 import type { Fault } from '../sandbox/server.cjs';
 import { SPEED, failureOf, seedanceWorld } from '../support/seedanceWorld.cjs';
-import type { Order, Run } from '../support/engine.cjs';
+import type { Run } from '../support/engine.cjs';
 
 /** Milliseconds: a test takes a second or two, and many times that on a busy machine. */
 jest.setTimeout(40_000);
@@ -24,20 +24,6 @@ afterEach(() => {
 	world.sandbox.tasks.taskSeconds = 12;
 });
 
-const tasksOfYesterday = async (count: number, prompt = 'Of yesterday'): Promise<string[]> => {
-	const made: string[] = [];
-	for (let nth = 0; nth < count; nth++) made.push(await world.existingTask({ prompt }));
-	return made;
-};
-const waitFor = async (
-	taskIds: readonly string[],
-	parameters: Order['parameters'] = {},
-	order: Partial<Order> = {},
-): Promise<Run> =>
-	await world.run(
-		{ operation: 'wait', ...NO_FILE, ...parameters },
-		{ items: taskIds.map((task_id) => ({ json: { task_id } })), node: CONTINUE, ...order },
-	);
 const codes = ({ json }: Run) => json.map(({ error_code, succeeded }) => error_code ?? succeeded);
 const all = (count: number, value: unknown) => Array(count).fill(value);
 
@@ -70,10 +56,10 @@ describe('4: "no such task" is a passing state of a task that was just made:', (
 	});
 
 	it('also of a task that was read before', async () => {
-		const [taskId] = await tasksOfYesterday(1);
+		const [taskId] = await world.existingTasks(1);
 		const match = { taskId, nth: 2, times: 3 };
 		world.sandbox.faults.on('status', { kind: 'error', code: 'TASK_NOT_FOUND' }, match);
-		expect(codes(await waitFor([taskId]))).toEqual([true]);
+		expect(codes(await world.waitFor([taskId]))).toEqual([true]);
 	});
 
 	it('but not for ever, and then its ID is told', async () => {
@@ -84,7 +70,7 @@ describe('4: "no such task" is a passing state of a task that was just made:', (
 	});
 
 	it('and the end at once for an ID that this run did not make', async () => {
-		const run = await waitFor(['seed15unknown']);
+		const run = await world.waitFor(['seed15unknown']);
 		expect(codes(run)).toEqual(['task_not_found']);
 		expect(world.sandbox.ledger.statusReads()).toHaveLength(1);
 	});
@@ -211,18 +197,18 @@ describe('7 and 8: an answer that never comes, or never ends,', () => {
 
 	it.each(OPEN_ENDED)('on reads that %s: the Timeout of 6 seconds holds', async (_, fault) => {
 		evenly();
-		const taskIds = await tasksOfYesterday(2);
+		const taskIds = await world.existingTasks(2);
 		world.sandbox.faults.on('status', fault, { times: 'always' });
-		const [run, seconds] = await secondsOf(waitFor(taskIds, { options: { timeout: 0.1 } }));
+		const [run, seconds] = await secondsOf(world.waitFor(taskIds, { options: { timeout: 0.1 } }));
 		expect(run.json.map(({ task_id }) => task_id)).toEqual(taskIds);
 		expect(seconds).toBeLessThan(16);
 	});
 
 	it.each(OPEN_ENDED)('on Get Status that %s: it ends in time, with the ID', async (_, fault) => {
 		evenly();
-		const taskIds = await tasksOfYesterday(2);
+		const taskIds = await world.existingTasks(2);
 		world.sandbox.faults.on('status', fault, { times: 'always' });
-		const run = await waitFor(taskIds, { operation: 'status' }, { endsAfter: 15 });
+		const run = await world.waitFor(taskIds, { operation: 'status' }, { endsAfter: 15 });
 		expect(run.status).toBe('success');
 		expect(run.json).toMatchObject(
 			taskIds.map((task_id) => ({ task_id, error_code: 'contact_lost' })),
@@ -270,11 +256,11 @@ describe('7 and 8: an answer that never comes, or never ends,', () => {
 	])('on %i of the tasks: the other %i come as soon as they are ready', async (hanging, ready) => {
 		evenly();
 		world.sandbox.tasks.taskSeconds = 0;
-		const stuck = await tasksOfYesterday(hanging, 'stuck');
-		const good = await tasksOfYesterday(ready, 'good');
+		const stuck = await world.existingTasks(hanging, 'stuck');
+		const good = await world.existingTasks(ready, 'good');
 		world.sandbox.faults.on('status', { kind: 'hang' }, { prompt: 'stuck', times: 'always' });
 		const start = Date.now();
-		const run = await waitFor([...stuck, ...good], {
+		const run = await world.waitFor([...stuck, ...good], {
 			downloadVideo: true,
 			options: { timeout: 0.5 },
 		});
@@ -285,9 +271,9 @@ describe('7 and 8: an answer that never comes, or never ends,', () => {
 	});
 
 	it('but comes late is taken: a read that drips to its end', async () => {
-		const taskIds = await tasksOfYesterday(1);
+		const taskIds = await world.existingTasks(1);
 		world.sandbox.faults.on('status', { kind: 'drip', everyMs: 10, ms: 100 }, { times: 3 });
-		expect(codes(await waitFor(taskIds))).toEqual([true]);
+		expect(codes(await world.waitFor(taskIds))).toEqual([true]);
 	});
 
 	it('but comes late is taken: a POST that drips to its end', async () => {
@@ -297,7 +283,7 @@ describe('7 and 8: an answer that never comes, or never ends,', () => {
 	});
 
 	it.each(OPEN_ENDED)('on reads that %s: Stop ends them at once', async (_, fault) => {
-		const taskIds = await tasksOfYesterday(2);
+		const taskIds = await world.existingTasks(2);
 		world.sandbox.faults.on('status', fault, { times: 'always' });
 		const running = world.n8n.start({
 			parameters: { operation: 'wait', taskId: '={{ $json.task_id }}' },

@@ -14,6 +14,14 @@ export interface World {
 	runPrompts: (prompts: readonly unknown[], order?: Partial<Order>) => Promise<Run>;
 	/** Starts a task past the node, as an earlier workflow would have, and gives its id. */
 	existingTask: (body?: Record<string, unknown>) => Promise<string>;
+	/** So many of them, one after the other. */
+	existingTasks: (count: number, prompt?: string) => Promise<string[]>;
+	/** Wait for Video, an item for each task, without files; On Error is Continue. */
+	waitFor: (
+		taskIds: readonly string[],
+		parameters?: Order['parameters'],
+		order?: Partial<Order>,
+	) => Promise<Run>;
 }
 
 /**
@@ -88,6 +96,21 @@ export function seedanceWorld(options: SandboxOptions = {}): World {
 	const run: World['run'] = async (parameters, order = {}) =>
 		await n8n.run({ ...order, parameters: { operation: 'generateAndWait', ...parameters } });
 
+	const existingTask: World['existingTask'] = async (body = {}) => {
+		const answer = await fetch(`${sandbox.baseUrl}/generate`, {
+			method: 'POST',
+			headers: {
+				Authorization: `Bearer ${sandbox.apiKey}`,
+				'Content-Type': 'application/json',
+			},
+			body: JSON.stringify({ prompt: 'A task of yesterday', ...body }),
+		});
+		await answer.text();
+		const created = sandbox.ledger.posts().at(-1)?.taskId;
+		if (!created) throw new Error('The sandbox took no task');
+		return created;
+	};
+
 	return {
 		get sandbox() {
 			return sandbox;
@@ -104,20 +127,21 @@ export function seedanceWorld(options: SandboxOptions = {}): World {
 					items: prompts.map((prompt) => ({ json: { prompt: Object(prompt).valueOf() } })),
 				},
 			),
-		existingTask: async (body = {}) => {
-			const answer = await fetch(`${sandbox.baseUrl}/generate`, {
-				method: 'POST',
-				headers: {
-					Authorization: `Bearer ${sandbox.apiKey}`,
-					'Content-Type': 'application/json',
-				},
-				body: JSON.stringify({ prompt: 'A task of yesterday', ...body }),
-			});
-			await answer.text();
-			const created = sandbox.ledger.posts().at(-1)?.taskId;
-			if (!created) throw new Error('The sandbox took no task');
-			return created;
+		existingTask,
+		existingTasks: async (count, prompt = 'Of yesterday') => {
+			const made: string[] = [];
+			for (let nth = 0; nth < count; nth++) made.push(await existingTask({ prompt }));
+			return made;
 		},
+		waitFor: async (taskIds, parameters = {}, order = {}) =>
+			await run(
+				{ operation: 'wait', downloadVideo: false, ...parameters },
+				{
+					items: taskIds.map((task_id) => ({ json: { task_id } })),
+					node: { onError: 'continueRegularOutput' },
+					...order,
+				},
+			),
 	};
 }
 
