@@ -10,15 +10,15 @@ import type {
 	INodeProperties,
 } from 'n8n-workflow';
 
-import { readCredential, USUAL_BASE_URL } from '../nodes/shared/credential';
+import { readCredential, USUAL_BASE_URL } from '../nodes/shared/api/credential';
 import {
 	flawOfAnswer,
 	REFUSED_STATUSES,
 	TEST_IS_FREE,
 	TEST_RULES,
 	whyNoAnswer,
-} from '../nodes/shared/credentialCheck';
-import { USER_AGENT } from '../nodes/shared/userAgent';
+} from '../nodes/shared/api/credentialCheck';
+import { USER_AGENT } from '../nodes/shared/api/userAgent';
 
 /** A task that cannot exist: reading it costs nothing, and a right key is told "no such task". */
 const TEST_TASK_ID = 'n8n-credential-test';

@@ -9,21 +9,21 @@ import {
 	type IWebhookResponseData,
 } from 'n8n-workflow';
 
-import { realClock } from '../shared/clock';
-import { invalidInput } from '../shared/errors';
-import { nodeHints, OPERATION_OPTIONS, videoFields, type Operation } from './fields';
+import { realClock } from '../shared/n8n/clock';
+import { invalidInput } from '../shared/task/errors';
+import { nodeHints, OPERATION_OPTIONS, videoFields, type Operation } from './description/fields';
 import { estimateCost } from './operations/estimateCost';
 import { generate } from './operations/generate';
 import { generateAndWait } from './operations/generateAndWait';
 import { status } from './operations/status';
 import { wait } from './operations/wait';
-import { fieldProblems, textParameter } from './fieldReading';
-import { deliver, sameForAll, type Result } from './results';
-import { resume } from './resume';
-import { resumeWebhooks } from './resumeAddress';
-import { runOf, type Run } from './run';
-import { addRunHints } from './runHints';
-import { resultsOfUnforeseen } from './unforeseen';
+import { fieldProblems, textParameter } from './run/fieldReading';
+import { deliver, sameForAll, type Result } from './run/output';
+import { resume } from './pause/resume';
+import { resumeWebhooks } from './pause/resumeAddress';
+import { runOf, type Run } from './run/run';
+import { addRunHints } from './run/hints';
+import { resultsOfUnforeseen } from './run/unforeseen';
 
 const OPERATIONS: Readonly<Record<Operation, (run: Run) => Promise<Result[]>>> = {
 	generateAndWait,

@@ -9,10 +9,10 @@ import {
 	type IWebhookResponseData,
 } from 'n8n-workflow';
 
-import { realClock } from '../shared/clock';
-import { handleDelivery } from './delivery';
-import { triggerFields, triggerHints, triggerPanel, triggerWebhooks } from './fields';
-import { addFiles } from './files';
+import { realClock } from '../shared/n8n/clock';
+import { handleDelivery } from './handleCallback';
+import { triggerFields, triggerHints, triggerPanel, triggerWebhooks } from './description';
+import { addFiles } from './download';
 import { settledItems } from './outcome';
 
 export class SeedanceTrigger implements INodeType {

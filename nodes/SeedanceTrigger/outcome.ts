@@ -5,8 +5,8 @@
  */
 import type { IDataObject, IExecuteFunctions, INodeExecutionData } from 'n8n-workflow';
 
-import { getAccount, getTask, type Account } from '../shared/api';
-import type { Clock } from '../shared/clock';
+import { getAccount, getTask, type Account } from '../shared/api/client';
+import type { Clock } from '../shared/n8n/clock';
 import { isObject, textOf } from '../shared/json';
 import {
 	hasEnded,
@@ -16,9 +16,9 @@ import {
 	readTask,
 	taskItem,
 	type Task,
-} from '../shared/task';
-import { deliveriesOf } from './deliveries';
-import { readEvents, readSimplify, type VideoEvent } from './settings';
+} from '../shared/task/task';
+import { deliveriesOf } from './deduplication';
+import { readEvents, readSimplify, type VideoEvent } from './parameters';
 
 /** `noVideo`: a success whose video is not there (yet). */
 export type Outcome = VideoEvent | 'noVideo';

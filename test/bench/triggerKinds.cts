@@ -7,7 +7,7 @@ import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import type { INode, INodeParameters } from 'n8n-workflow';
 
-import { signedCallbackUrl } from '../../nodes/shared/callback';
+import { signedCallbackUrl } from '../../nodes/shared/callback/signature';
 import { isRecord, type Sandbox } from '../sandbox/server.cjs';
 import type { N8nServer } from '../support/n8n/server.cjs';
 import { startTaskAt } from '../support/tasks.cjs';

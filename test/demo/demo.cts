@@ -22,8 +22,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { Listr } from 'listr2';
 import type { INodeExecutionData } from 'n8n-workflow';
-import { creditsOf } from '../../nodes/shared/pricing';
-import { checkVideoRequest, type VideoRequest } from '../../nodes/shared/videoRequest';
+import { creditsOf } from '../../nodes/shared/task/models';
+import { checkVideoRequest, type VideoRequest } from '../../nodes/shared/task/request';
 import { probe, sizeOf } from '../sandbox/clips.cjs';
 import { startSandbox, type Sandbox } from '../sandbox/server.cjs';
 import {

@@ -3,7 +3,7 @@ import type { INode } from 'n8n-workflow';
 import { createServer, type IncomingMessage, type RequestListener } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
-import { USER_AGENT } from '../../nodes/shared/userAgent';
+import { USER_AGENT } from '../../nodes/shared/api/userAgent';
 import { ERROR_SHAPES } from '../sandbox/server.cjs';
 import { CREDENTIAL_TYPE, endOf, executed, START, world, WRONG_KEY } from './world.cjs';
 

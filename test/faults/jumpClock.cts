@@ -1,6 +1,6 @@
 // Time for the fault suite: hours pass in no time, in the order in which real sleepers would wake. Time moves on when
 // nothing is under way any more, so what a run takes on this clock does not depend on how busy the machine is.
-import type { Clock } from '../../nodes/shared/clock';
+import type { Clock } from '../../nodes/shared/n8n/clock';
 
 /** Turns of the event loop without anything new, after which all work that needs no time has been done. */
 const QUIET_TURNS = 3;

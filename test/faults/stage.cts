@@ -5,7 +5,7 @@ import { BinaryDataService } from 'n8n-core';
 import { createRequire } from 'node:module';
 import { Readable } from 'node:stream';
 
-import * as clock from '../../nodes/shared/clock';
+import * as clock from '../../nodes/shared/n8n/clock';
 import {
 	startSandbox,
 	type Fault,

@@ -1,6 +1,6 @@
 // Money: what one execution pays for, whatever its expressions give anew, however its calls coincide, and however it is retried.
 // The numbers are those of the faults that use has shown; each test is another member of its kind.
-import { requestKey } from '../../nodes/shared/videoRequest';
+import { requestKey } from '../../nodes/shared/task/request';
 import { SEEDANCE_TOOL, type Order, type Run } from '../support/engine.cjs';
 import { failureOf, seedanceWorld } from '../support/seedanceWorld.cjs';
 

@@ -2,13 +2,13 @@
 // there is one, and none is called free of charge. Numbers are those of the faults that use has shown.
 import { ExecuteContext } from 'n8n-core';
 
-import * as follow from '../../nodes/Seedance/follow';
-import * as prepare from '../../nodes/Seedance/prepare';
-import * as results from '../../nodes/Seedance/results';
-import * as submit from '../../nodes/Seedance/submit';
-import * as download from '../../nodes/shared/download';
-import * as memory from '../../nodes/shared/memory';
-import * as task from '../../nodes/shared/task';
+import * as follow from '../../nodes/Seedance/run/watch';
+import * as prepare from '../../nodes/Seedance/run/prepare';
+import * as results from '../../nodes/Seedance/run/output';
+import * as submit from '../../nodes/Seedance/run/submit';
+import * as download from '../../nodes/shared/api/download';
+import * as memory from '../../nodes/shared/idempotency/executionMemory';
+import * as task from '../../nodes/shared/task/task';
 import { SEEDANCE_TOOL, type LogLine, type Order, type Run } from '../support/engine.cjs';
 import { failureOf, seedanceWorld } from '../support/seedanceWorld.cjs';
 

@@ -3,7 +3,7 @@
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 
-import * as api from '../../nodes/shared/api';
+import * as api from '../../nodes/shared/api/client';
 import { UNREACHABLE_KINDS, type Fault } from '../sandbox/server.cjs';
 import { failureOf, seedanceWorld } from '../support/seedanceWorld.cjs';
 

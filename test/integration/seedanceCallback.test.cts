@@ -1,7 +1,7 @@
 // Callback URL and Callback Metadata of Generate Without Waiting, in n8n's engine: what the API gets, and what nobody gets.
 import type { INodeParameters } from 'n8n-workflow';
 
-import { metadataIn } from '../../nodes/shared/callback';
+import { metadataIn } from '../../nodes/shared/callback/signature';
 import { failureOf, seedanceWorld } from '../support/seedanceWorld.cjs';
 
 const world = seedanceWorld();

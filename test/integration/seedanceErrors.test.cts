@@ -1,5 +1,5 @@
 // What a user reads when the API refuses, breaks or stays silent, whether it cost anything, and On Error in its settings.
-import * as api from '../../nodes/shared/api';
+import * as api from '../../nodes/shared/api/client';
 import {
 	ERROR_CODES,
 	ERROR_SHAPES,

@@ -2,10 +2,10 @@
 import type { IExecuteFunctions } from 'n8n-workflow';
 import { Readable } from 'node:stream';
 
-import { imageLink } from '../../nodes/Seedance/imageFile';
-import type { Clock } from '../../nodes/shared/clock';
-import { fetchVideo } from '../../nodes/shared/download';
-import { readTask } from '../../nodes/shared/task';
+import { imageLink } from '../../nodes/Seedance/run/imageLink';
+import type { Clock } from '../../nodes/shared/n8n/clock';
+import { fetchVideo } from '../../nodes/shared/api/download';
+import { readTask } from '../../nodes/shared/task/task';
 import { mp4Of } from '../support/videoHost.cjs';
 
 /** Sleeps take no time, but for those that only end a request early, which last until they are called off. */

@@ -1,6 +1,6 @@
 // What the editor says above the output after a run: credits that were used, tasks that still run, a loop that slows down.
-import type { Run as NodeRun } from '../../nodes/Seedance/run';
-import { addRunHints } from '../../nodes/Seedance/runHints';
+import type { Run as NodeRun } from '../../nodes/Seedance/run/run';
+import { addRunHints } from '../../nodes/Seedance/run/hints';
 import { NODE, SEEDANCE_TOOL, type Order, type Run } from '../support/engine.cjs';
 import { seedanceWorld } from '../support/seedanceWorld.cjs';
 

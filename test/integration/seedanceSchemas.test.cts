@@ -4,7 +4,7 @@ import type { IDataObject } from 'n8n-workflow';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-import { OPERATION_OPTIONS } from '../../nodes/Seedance/fields';
+import { OPERATION_OPTIONS } from '../../nodes/Seedance/description/fields';
 import { seedanceWorld } from '../support/seedanceWorld.cjs';
 
 interface FieldSchema {

@@ -2,8 +2,8 @@
 // trouble of the API and of n8n: one process starts exactly one run per event, and an answer of 2xx loses none.
 import type { IDataObject } from 'n8n-workflow';
 
-import { deliveriesOf } from '../../nodes/SeedanceTrigger/deliveries';
-import { signedCallbackUrl } from '../../nodes/shared/callback';
+import { deliveriesOf } from '../../nodes/SeedanceTrigger/deduplication';
+import { signedCallbackUrl } from '../../nodes/shared/callback/signature';
 import { CALLBACK_SHAPES, type Fault } from '../sandbox/server.cjs';
 import type { StoredCredential } from '../support/engine.cjs';
 import { hangUp, json, send, sign, signedQuery, type Answer } from '../support/hostile.cjs';

@@ -1,7 +1,7 @@
 // A success without its video in a run of the trigger, in n8n's engine: read again for a while, and then given out as what it is.
 import type { IDataObject, INodeParameters } from 'n8n-workflow';
 
-import { NO_VIDEO_GRACE_MS } from '../../nodes/shared/task';
+import { NO_VIDEO_GRACE_MS } from '../../nodes/shared/task/task';
 import type { Fault } from '../sandbox/server.cjs';
 import { SEEDANCE_TRIGGER, type Run } from '../support/engine.cjs';
 import { seedanceWorld } from '../support/seedanceWorld.cjs';

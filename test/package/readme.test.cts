@@ -7,10 +7,10 @@ import { join, posix } from 'node:path';
 import type { INodeProperties } from 'n8n-workflow';
 import ts from 'typescript';
 import { SeedanceApi } from '../../credentials/SeedanceApi.credentials';
-import { NUMBERS } from '../../nodes/Seedance/numbers';
+import { NUMBERS } from '../../nodes/Seedance/description/numbers';
 import { Seedance } from '../../nodes/Seedance/Seedance.node';
-import { DECIDE_WITHIN_MS, EARLY_MS } from '../../nodes/shared/look';
-import { REMEMBERED_EVENTS } from '../../nodes/SeedanceTrigger/deliveries';
+import { DECIDE_WITHIN_MS, EARLY_MS } from '../../nodes/shared/callback/confirmTask';
+import { REMEMBERED_EVENTS } from '../../nodes/SeedanceTrigger/deduplication';
 import { SeedanceTrigger } from '../../nodes/SeedanceTrigger/SeedanceTrigger.node';
 import {
 	PARALLEL_READS,
@@ -18,31 +18,31 @@ import {
 	POST_TIMEOUT_MS,
 	READ_MAX_FAILURES,
 	READ_TIMEOUT_MS,
-} from '../../nodes/shared/api';
-import { RETRY_AFTER_MAX_MS } from '../../nodes/shared/brake';
-import { CALLBACK_URL_MAX_LENGTH, METADATA_MAX_BYTES } from '../../nodes/shared/callback';
+} from '../../nodes/shared/api/client';
+import { RETRY_AFTER_MAX_MS } from '../../nodes/shared/api/brake';
+import { CALLBACK_URL_MAX_LENGTH, METADATA_MAX_BYTES } from '../../nodes/shared/callback/signature';
 import {
 	DOWNLOAD_LIMIT_MS,
 	DOWNLOAD_MAX_TRIES,
 	EXPIRED_AFTER_MS,
 	PARALLEL_DOWNLOADS,
 	STALL_MS,
-} from '../../nodes/shared/download';
-import { EXECUTION_RESERVE_MS } from '../../nodes/shared/limit';
-import { creditsFor } from '../../nodes/shared/pricing';
-import { NO_VIDEO_GRACE_MS, unreadTaskItem } from '../../nodes/shared/task';
+} from '../../nodes/shared/api/download';
+import { EXECUTION_RESERVE_MS } from '../../nodes/shared/n8n/limit';
+import { creditsFor } from '../../nodes/shared/task/models';
+import { NO_VIDEO_GRACE_MS, unreadTaskItem } from '../../nodes/shared/task/task';
 import {
 	ASPECT_RATIOS,
 	DURATIONS,
 	PROMPT_MAX_LENGTH,
 	RESOLUTIONS,
-} from '../../nodes/shared/videoRequest';
+} from '../../nodes/shared/task/request';
 import {
 	NOT_FOUND_GRACE_MS,
 	POLL_INTERVAL_MAX_SECONDS,
 	POLL_INTERVAL_SECONDS,
 	TIMEOUT_MINUTES,
-} from '../../nodes/shared/waiting';
+} from '../../nodes/shared/api/polling';
 import { readJson, ROOT } from './packed.cjs';
 
 const LARGEST_IMAGE_BYTES = 300_000;
@@ -166,7 +166,7 @@ function textsOfType(file: string, name: string): string[] {
 	);
 }
 
-const ERRORS = 'nodes/shared/errors.ts';
+const ERRORS = 'nodes/shared/task/errors.ts';
 const errorCodes = textsOfType(ERRORS, 'ErrorCode');
 const chargedWords = textsOfType(ERRORS, 'Charged');
 const itemFields = Object.keys(
@@ -238,7 +238,7 @@ describe('the documentation for users', () => {
 	});
 
 	it('names every service whose share pages are refused', () => {
-		const services = [...read('nodes/shared/sharePage.ts').matchAll(/^\t*\{?\s*name: '([^']+)'/gm)];
+		const services = [...read('nodes/shared/task/sharePage.ts').matchAll(/^\t*\{?\s*name: '([^']+)'/gm)];
 		expect(services.length).toBeGreaterThan(10);
 		const text = read(FIELDS);
 		expect(services.map(([, name]) => name).filter((name) => !text.includes(name))).toEqual([]);
@@ -279,7 +279,7 @@ describe('the documentation for users', () => {
 
 	it('explains every answer of the trigger', () => {
 		const [, ...rows] = tableWith(CALLBACKS, 'The trigger answers', 'When');
-		const statuses = read('nodes/shared/answer.ts').match(/status: ([\d |]+);/)?.[1] ?? '';
+		const statuses = read('nodes/shared/callback/respond.ts').match(/status: ([\d |]+);/)?.[1] ?? '';
 		expect(rows.map(([status]) => plain(status))).toEqual(statuses.split(' | '));
 	});
 

@@ -28,7 +28,7 @@ const KNOWN_HOSTS =
 
 /** Hosts of links to files, which a message tells a person to use; only that one file may name them. */
 const LINKS_IN_MESSAGES = {
-	file: 'dist/nodes/shared/sharePage.js',
+	file: 'dist/nodes/shared/task/sharePage.js',
 	hosts: ['drive.google.com', 'i.imgur.com', 'images.unsplash.com'],
 };
 

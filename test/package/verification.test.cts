@@ -5,7 +5,7 @@ import type { INodeProperties } from 'n8n-workflow';
 
 import { SeedanceApi } from '../../credentials/SeedanceApi.credentials';
 import { Seedance } from '../../nodes/Seedance/Seedance.node';
-import { unreadTaskItem } from '../../nodes/shared/task';
+import { unreadTaskItem } from '../../nodes/shared/task/task';
 import { SeedanceTrigger } from '../../nodes/SeedanceTrigger/SeedanceTrigger.node';
 import { filesIn, readJson, ROOT } from './packed.cjs';
 

@@ -49,7 +49,7 @@ import { join } from 'node:path';
 import { SeedanceApi } from '../../credentials/SeedanceApi.credentials';
 import { Seedance } from '../../nodes/Seedance/Seedance.node';
 import { SeedanceTrigger } from '../../nodes/SeedanceTrigger/SeedanceTrigger.node';
-import * as clock from '../../nodes/shared/clock';
+import * as clock from '../../nodes/shared/n8n/clock';
 
 /** Type names of the node, as n8n gives them to an installed package. */
 export const SEEDANCE = 'n8n-nodes-seedance.seedance';

@@ -29,7 +29,7 @@ import type { Readable } from 'node:stream';
 import { setImmediate as turn, setTimeout as sleep } from 'node:timers/promises';
 import { createGunzip, createInflate } from 'node:zlib';
 
-import type * as clockModule from '../../nodes/shared/clock';
+import type * as clockModule from '../../nodes/shared/n8n/clock';
 import {
 	startSandbox,
 	type Outcome,
@@ -293,7 +293,7 @@ function loadTrigger(speed: () => number): INodeType {
 	let trigger: INodeType | undefined;
 	jest.doMock('n8n-workflow', () => n8nWorkflow);
 	jest.isolateModules(() => {
-		const clock: typeof clockModule = require('../../nodes/shared/clock');
+		const clock: typeof clockModule = require('../../nodes/shared/n8n/clock');
 		const { realClock } = clock;
 		const unbound: typeof realClock = (signal) => ({
 			...realClock(signal),

@@ -2,7 +2,7 @@
 import { EventEmitter } from 'node:events';
 import type { IWebhookFunctions } from 'n8n-workflow';
 
-import { afterTakeOver, TAKE_OVER_MS } from '../../nodes/shared/answer';
+import { afterTakeOver, TAKE_OVER_MS } from '../../nodes/shared/callback/respond';
 import { settle, VirtualClock } from './virtualClock';
 
 class Response extends EventEmitter {

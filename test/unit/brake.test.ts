@@ -1,10 +1,10 @@
 /** The brake of an account: one pace for all, and nobody given up because the API asks to slow down. */
 import type { IExecuteFunctions, IHttpRequestOptions } from 'n8n-workflow';
 
-import { runOf } from '../../nodes/Seedance/run';
-import type { Account } from '../../nodes/shared/api';
-import { brakeOf, RETRY_AFTER_MAX_MS, type Brake } from '../../nodes/shared/brake';
-import { watchTask } from '../../nodes/shared/waiting';
+import { runOf } from '../../nodes/Seedance/run/run';
+import type { Account } from '../../nodes/shared/api/client';
+import { brakeOf, RETRY_AFTER_MAX_MS, type Brake } from '../../nodes/shared/api/brake';
+import { watchTask } from '../../nodes/shared/api/polling';
 import { VirtualClock } from './virtualClock';
 
 const SECOND = 1_000;

@@ -1,7 +1,7 @@
 /** The real clock, and the limit of things done at once. */
 import * as fc from 'fast-check';
 
-import { limiter, realClock, within } from '../../nodes/shared/clock';
+import { limiter, realClock, within } from '../../nodes/shared/n8n/clock';
 import { settle, VirtualClock } from './virtualClock';
 
 describe('the real clock', () => {

@@ -1,5 +1,5 @@
 /** What a credential must hold: a base URL that cannot work is told before any request. */
-import { readCredential } from '../../nodes/shared/credential';
+import { readCredential } from '../../nodes/shared/api/credential';
 
 const KEY = 'sk-of-a-person';
 const read = (baseUrl: unknown, apiKey: unknown = KEY) =>

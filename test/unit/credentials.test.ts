@@ -2,7 +2,7 @@
 import type { ICredentialDataDecryptedObject, IHttpRequestOptions } from 'n8n-workflow';
 
 import { SeedanceApi } from '../../credentials/SeedanceApi.credentials';
-import { USER_AGENT } from '../../nodes/shared/userAgent';
+import { USER_AGENT } from '../../nodes/shared/api/userAgent';
 
 const credential = new SeedanceApi();
 const { request, rules = [] } = credential.test;

@@ -9,11 +9,11 @@ import {
 } from 'n8n-workflow';
 
 import { SeedanceApi } from '../../credentials/SeedanceApi.credentials';
-import { OPERATION_OPTIONS } from '../../nodes/Seedance/fields';
+import { OPERATION_OPTIONS } from '../../nodes/Seedance/description/fields';
 import { Seedance } from '../../nodes/Seedance/Seedance.node';
 import { SeedanceTrigger } from '../../nodes/SeedanceTrigger/SeedanceTrigger.node';
-import { creditsFor } from '../../nodes/shared/pricing';
-import { DURATIONS, RESOLUTIONS } from '../../nodes/shared/videoRequest';
+import { creditsFor } from '../../nodes/shared/task/models';
+import { DURATIONS, RESOLUTIONS } from '../../nodes/shared/task/request';
 
 const seedance = new Seedance();
 

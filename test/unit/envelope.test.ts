@@ -9,7 +9,7 @@ import {
 	reasonIn,
 	taskIdOf,
 	type HttpResponse,
-} from '../../nodes/shared/envelope';
+} from '../../nodes/shared/api/envelope';
 
 const ID = 'seed15abc123def456pro';
 const LONG = '12345678901234567891';

@@ -1,9 +1,9 @@
 /** Every sentence about a failure: what happened, what to do, and whether credits were spent. */
 import { NodeApiError, NodeOperationError, type INode } from 'n8n-workflow';
 
-import { USUAL_BASE_URL } from '../../nodes/shared/credential';
-import * as errors from '../../nodes/shared/errors';
-import type { CallFailure, Problem } from '../../nodes/shared/errors';
+import { USUAL_BASE_URL } from '../../nodes/shared/api/credential';
+import * as errors from '../../nodes/shared/task/errors';
+import type { CallFailure, Problem } from '../../nodes/shared/task/errors';
 
 const ID = 'seed15abc123def456pro';
 const NODE: INode = {

@@ -5,7 +5,7 @@ import {
 	imageTypeOf,
 	kindOf,
 	videoTypeOf,
-} from '../../nodes/shared/fileType';
+} from '../../nodes/shared/api/fileType';
 
 const head = (start: string) =>
 	Buffer.concat([Buffer.from(start, 'latin1'), Buffer.alloc(HEAD_BYTES)]);

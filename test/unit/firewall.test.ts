@@ -1,5 +1,5 @@
 /** Cloudflare's firewall is told from the API, from a proxy, and from a page that happens to hold a number. */
-import { firewallCodeOf } from '../../nodes/shared/firewall';
+import { firewallCodeOf } from '../../nodes/shared/api/firewall';
 
 describe("the vendor's firewall", () => {
 	it.each<[unknown, string]>([

@@ -1,7 +1,7 @@
 /** Highlighted data: the IDs of an execution's videos, as n8n keeps them when it is stopped. */
 import type { IExecuteFunctions } from 'n8n-workflow';
 
-import { highlight } from '../../nodes/Seedance/highlightedData';
+import { highlight } from '../../nodes/Seedance/run/highlightedData';
 
 /** n8n's store: ten values, of 512 characters, and a complaint in the log beyond 255. */
 function store(own: Record<string, string> = {}) {

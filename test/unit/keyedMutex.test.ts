@@ -1,5 +1,5 @@
 /** A mutex per key: one after another for one key, at the same time for two, and nothing left behind. */
-import { KeyedMutex } from '../../nodes/shared/keyedMutex';
+import { KeyedMutex } from '../../nodes/shared/callback/keyedMutex';
 import { settle, VirtualClock } from './virtualClock';
 
 it('lets the first of a key go on at once, and the next when it is released', async () => {

@@ -1,10 +1,10 @@
 /** How long a run may work before n8n ends its execution. */
 import type { IExecuteFunctions } from 'n8n-workflow';
 
-import { waitLimit } from '../../nodes/Seedance/follow';
-import type { Options } from '../../nodes/Seedance/parameters';
-import type { Run } from '../../nodes/Seedance/run';
-import { EXECUTION_RESERVE_MS, workUntil } from '../../nodes/shared/limit';
+import { waitLimit } from '../../nodes/Seedance/run/watch';
+import type { Options } from '../../nodes/Seedance/run/parameters';
+import type { Run } from '../../nodes/Seedance/run/run';
+import { EXECUTION_RESERVE_MS, workUntil } from '../../nodes/shared/n8n/limit';
 import { VirtualClock } from './virtualClock';
 
 const STARTED_AT = 1_000_000;

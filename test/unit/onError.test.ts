@@ -1,6 +1,6 @@
 /** What a failed item looks like for the error output, to n8n of every age. */
-import { invalidInput } from '../../nodes/shared/errors';
-import { errorOutputItem } from '../../nodes/shared/onError';
+import { invalidInput } from '../../nodes/shared/task/errors';
+import { errorOutputItem } from '../../nodes/shared/n8n/onError';
 
 describe('an item for the error output', () => {
 	const item = errorOutputItem(invalidInput(['Duration is wrong.']), { task_id: null }, 3);

@@ -8,9 +8,9 @@ import {
 	type INodeParameters,
 } from 'n8n-workflow';
 
-import { FieldError } from '../../nodes/Seedance/fieldReading';
-import { labelOf, videoFields } from '../../nodes/Seedance/fields';
-import { NUMBERS, type NumberField } from '../../nodes/Seedance/numbers';
+import { FieldError } from '../../nodes/Seedance/run/fieldReading';
+import { labelOf, videoFields } from '../../nodes/Seedance/description/fields';
+import { NUMBERS, type NumberField } from '../../nodes/Seedance/description/numbers';
 import {
 	fieldProblems,
 	rawFields,
@@ -19,7 +19,7 @@ import {
 	readTogether,
 	textParameter,
 	waitMethodOf,
-} from '../../nodes/Seedance/parameters';
+} from '../../nodes/Seedance/run/parameters';
 import { Seedance } from '../../nodes/Seedance/Seedance.node';
 
 const seedance = new Seedance();

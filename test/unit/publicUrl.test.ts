@@ -1,7 +1,7 @@
 /** Which addresses the API can reach from the internet. */
 import * as fc from 'fast-check';
 
-import { isPublicUrl, reachOf, unreachableReason } from '../../nodes/shared/publicUrl';
+import { isPublicUrl, reachOf, unreachableReason } from '../../nodes/shared/task/publicUrl';
 
 describe('an address that the internet can reach', () => {
 	it.each([

@@ -1,7 +1,7 @@
 /** A task as the API tells it, and the item that the nodes give out. */
 import * as fc from 'fast-check';
 
-import * as tasks from '../../nodes/shared/task';
+import * as tasks from '../../nodes/shared/task/task';
 
 const { stateOf, taskItem, unreadTaskItem } = tasks;
 

@@ -1,7 +1,7 @@
 /** Whether a request without an answer had left, so that it may have been accepted and charged. */
 import * as fc from 'fast-check';
 
-import { failureWithoutAnswer, isRefusedConnection } from '../../nodes/shared/unsent';
+import { failureWithoutAnswer, isRefusedConnection } from '../../nodes/shared/api/unsent';
 
 const withCode = (code: string, more: object = {}) =>
 	Object.assign(new Error(`failed: ${code}`), { code, ...more });

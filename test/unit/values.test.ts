@@ -1,5 +1,5 @@
 /** The Task ID of an item, as sheets and expressions hold it. */
-import { checkTaskId } from '../../nodes/shared/values';
+import { checkTaskId } from '../../nodes/shared/task/values';
 
 const ID = 'seed15abc123def456pro';
 

@@ -1,5 +1,5 @@
 /** An MP4 without its end is told by its boxes, in whatever pieces it comes; nothing else is judged. */
-import { boxReader } from '../../nodes/shared/videoBoxes';
+import { boxReader } from '../../nodes/shared/api/videoBoxes';
 
 function box(name: string, size: number, header = Buffer.alloc(8)): Buffer {
 	if (header.length === 8) header.writeUInt32BE(8 + size);

@@ -2,7 +2,7 @@
  * A clock for tests: hours pass in no time, in the order in which real sleepers would wake. Work runs
  * under {@link VirtualClock.run}, which moves time on whenever everything is asleep.
  */
-import type { Clock } from '../../nodes/shared/clock';
+import type { Clock } from '../../nodes/shared/n8n/clock';
 
 interface Sleeper {
 	wakesAt: number;

@@ -1,12 +1,12 @@
 /** Get Cost Estimate: the credits of a video by the price table. No request, no credential. */
 import type { IExecuteFunctions } from 'n8n-workflow';
 
-import { invalidInput } from '../../shared/errors';
-import { creditsOf } from '../../shared/pricing';
-import { checkSettings } from '../../shared/videoRequest';
-import { fieldProblems, rawFields } from '../parameters';
-import { NOTHING_KNOWN, type Result } from '../results';
-import type { Run } from '../run';
+import { invalidInput } from '../../shared/task/errors';
+import { creditsOf } from '../../shared/task/models';
+import { checkSettings } from '../../shared/task/request';
+import { fieldProblems, rawFields } from '../run/parameters';
+import { NOTHING_KNOWN, type Result } from '../run/output';
+import type { Run } from '../run/run';
 
 function estimate(context: IExecuteFunctions, itemIndex: number): Result {
 	try {

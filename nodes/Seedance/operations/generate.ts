@@ -1,12 +1,12 @@
 /** Generate Without Waiting: starts the videos and gives their task ids at once; a callback tells their end. */
-import { signedCallbackUrl } from '../../shared/callback';
-import { invalidInput } from '../../shared/errors';
-import { resultOfTask } from '../follow';
-import { metadataEntries, rawFields, readOptions } from '../parameters';
-import type { CallbackOf } from '../prepare';
-import { inOrder, sameForAll, type Result } from '../results';
-import type { Run } from '../run';
-import { submitAll } from '../submit';
+import { signedCallbackUrl } from '../../shared/callback/signature';
+import { invalidInput } from '../../shared/task/errors';
+import { resultOfTask } from '../run/watch';
+import { metadataEntries, rawFields, readOptions } from '../run/parameters';
+import type { CallbackOf } from '../run/prepare';
+import { inOrder, sameForAll, type Result } from '../run/output';
+import type { Run } from '../run/run';
+import { submitAll } from '../run/submit';
 
 /** Gives one result per item, in order: a task that was started, or why not. */
 export async function generate(run: Run): Promise<Result[]> {

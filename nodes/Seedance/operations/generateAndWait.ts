@@ -1,11 +1,11 @@
 /** Generate and Wait: starts the videos, waits for all of them together, and gives them out when ready. */
-import { invalidInput } from '../../shared/errors';
-import { watchAll } from '../follow';
-import { readOptions } from '../parameters';
-import { canPause, goOn, pauseBefore, pauseFor, resumeCallback, wantsPause } from '../pause';
-import { inOrder, sameForAll, type Result } from '../results';
-import type { Run } from '../run';
-import { submitAll } from '../submit';
+import { invalidInput } from '../../shared/task/errors';
+import { watchAll } from '../run/watch';
+import { readOptions } from '../run/parameters';
+import { canPause, goOn, pauseBefore, pauseFor, resumeCallback, wantsPause } from '../pause/pause';
+import { inOrder, sameForAll, type Result } from '../run/output';
+import type { Run } from '../run/run';
+import { submitAll } from '../run/submit';
 
 /** Gives one result per item, in order; with Pause Until Callback, what is known when the execution is suspended. */
 export async function generateAndWait(run: Run): Promise<Result[]> {

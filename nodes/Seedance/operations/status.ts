@@ -1,8 +1,8 @@
 /** Get Status: reads videos once that were started before. A failed task is an answer here. */
-import { readAll } from '../follow';
-import { inOrder, type Result } from '../results';
-import type { Run } from '../run';
-import { tasksOf } from './tasks';
+import { readAll } from '../run/watch';
+import { inOrder, type Result } from '../run/output';
+import type { Run } from '../run/run';
+import { tasksOf } from '../run/taskIds';
 
 /** Gives one result per item, in order. */
 export async function status(run: Run): Promise<Result[]> {

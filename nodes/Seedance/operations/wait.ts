@@ -1,10 +1,10 @@
 /** Wait for Video: waits for videos that were started before, all together, without paying again. */
-import { invalidInput } from '../../shared/errors';
-import { watchAll } from '../follow';
-import { readOptions } from '../parameters';
-import { inOrder, sameForAll, type Result } from '../results';
-import type { Run } from '../run';
-import { tasksOf } from './tasks';
+import { invalidInput } from '../../shared/task/errors';
+import { watchAll } from '../run/watch';
+import { readOptions } from '../run/parameters';
+import { inOrder, sameForAll, type Result } from '../run/output';
+import type { Run } from '../run/run';
+import { tasksOf } from '../run/taskIds';
 
 /** Gives one result per item, in order. */
 export async function wait(run: Run): Promise<Result[]> {

@@ -1,0 +1,198 @@
+/**
+ * Pause Until Callback: one suspended execution waits for all its videos. What it needs to know when it goes on
+ * is kept in the execution: nothing is evaluated a second time, so nothing can be paid for a second time.
+ */
+import type { IDataObject, IExecuteFunctions } from 'n8n-workflow';
+
+import { patiently } from '../../shared/api/client';
+import { unreachableReason } from '../../shared/task/publicUrl';
+import { hasEnded, readTask } from '../../shared/task/task';
+import type { Checked } from '../../shared/task/request';
+import { accountOf } from '../run/itemCredential';
+import { resultOfTask, waitLimit, watchAll, type PendingTask } from '../run/watch';
+import { fieldProblems, waitMethodOf, type Options, type Output } from '../run/parameters';
+import { keepPause, readPause, type Pause } from './pauseState';
+import type { CallbackOf } from '../run/prepare';
+import { inOrder, itemsOf, type Result } from '../run/output';
+import { resumeUrlOf } from './resumeAddress';
+import type { Run } from '../run/run';
+import type { Submitted } from '../run/submit';
+import { readingsAtWakeUp, suspend } from './n8nSuspension';
+
+/** Milliseconds since 1970, the year 3000: n8n's own "for ever". A date beyond what its database can hold would be none. */
+const FAR_FUTURE = Date.UTC(3000, 0, 1);
+
+/** The pause that this very run of the node comes from; undefined when it runs for the first time, or is retried. */
+export function pauseBefore({ context, runIndex }: Run): Pause | undefined {
+	const pause = readPause(context.getContext('node'));
+	if (typeof pause === 'string') return undefined;
+	const isMine = pause.runIndex === runIndex && pause.executionId === context.getExecutionId();
+	return isMine ? pause : undefined;
+}
+
+/** How an execution is started where n8n cannot suspend it well; there the node keeps checking. */
+const CANNOT_PAUSE = ['integrated', 'evaluation', 'retry'];
+
+/** Whether Wait Method is Pause Until Callback; a problem where that cannot be read. Never throws. */
+export function wantsPause(context: IExecuteFunctions): { pauses: boolean; problem?: string } {
+	try {
+		return { pauses: waitMethodOf(context) === 'callback' };
+	} catch (error) {
+		return { pauses: false, problem: fieldProblems(error).join(' ') };
+	}
+}
+
+/**
+ * Whether this run can pause. Not as an AI tool, in a sub-workflow, in an unsaved workflow, or when it is retried: the
+ * callbacks of remembered tasks lead to the execution that failed.
+ */
+export function canPause({ context, isTool }: Run): boolean {
+	return !isTool && Boolean(context.getWorkflow().id) && !CANNOT_PAUSE.includes(context.getMode());
+}
+
+const KEEP_CHECKING = 'set Wait Method to "Keep Checking"';
+
+/**
+ * The callback URL of every item: the one that resumes this execution at this node. Refused where it could not work: the
+ * address cannot be reached, or the account depends on the item. A callback comes without items, so the account has to
+ * be the same where there is none.
+ */
+export async function resumeCallback({ context, count }: Run): Promise<CallbackOf> {
+	const url = resumeUrlOf(context);
+	const withoutItem = await accountOf(context, count);
+	const common = 'problem' in withoutItem ? undefined : withoutItem.account;
+	return (_, account): Checked<string> => {
+		if (account.apiKey !== common?.apiKey || account.baseUrl !== common.baseUrl) {
+			return {
+				ok: false,
+				problems: [
+					`Pause Until Callback needs one account for all items, but the credential takes it from the item. Use a credential with a fixed API key and base URL, or ${KEEP_CHECKING}.`,
+				],
+			};
+		}
+		const reason = unreachableReason(url, account.reach);
+		if (!reason) return { ok: true, value: url };
+		return {
+			ok: false,
+			problems: [
+				`Pause Until Callback is not possible: the address of this n8n ${reason}. Set N8N_WEBHOOK_URL (WEBHOOK_URL before n8n 2.41) to its public address, or ${KEEP_CHECKING}.`,
+			],
+		};
+	};
+}
+
+/** Whether there is nothing to wait for: not started, failed, or ready. */
+export function isSettled({ problem, task }: Result): boolean {
+	return problem !== undefined || (task !== undefined && hasEnded(task));
+}
+
+/** Milliseconds that a task gets to be read before the pause: meanwhile n8n refuses the callbacks of the others. */
+const READ_BEFORE_PAUSE_MS = 20_000;
+
+/** Without a file: Download Video is not offered with Pause Until Callback. */
+function withoutFile(output: Output): Output {
+	return { ...output, fileField: undefined };
+}
+
+/** What was found out about one task right before the pause. */
+interface Reading {
+	task: PendingTask;
+	result: Result;
+	/** A success without its video: the API has reported its end already, so no callback will come for it. */
+	awaitsVideo: boolean;
+}
+
+/**
+ * Reads a task once, again after passing trouble, so that an end that was reported while this execution still ran is not
+ * missed: n8n refuses callbacks until it has stored the pause.
+ */
+async function readBeforePause(run: Run, pending: PendingTask, deadline: number): Promise<Reading> {
+	const { account, taskId, known } = pending;
+	const output = withoutFile(pending.output);
+	const until = Math.min(deadline, run.clock.now() + READ_BEFORE_PAUSE_MS);
+	const readOnce = async () => await run.readTask(account, taskId, until);
+	const read = await patiently(readOnce, run.clock, until);
+	const task = read.outcome === 'task' ? read.task : undefined;
+	const isOver = task !== undefined && hasEnded(task);
+	return {
+		task: { ...pending, output, isNew: false },
+		result: { ...(isOver ? resultOfTask(known, task) : { known }), output },
+		awaitsVideo: !isOver && task?.state === 'succeeded',
+	};
+}
+
+/**
+ * Suspends the execution until a callback, unless nothing is left that a callback could report. Gives one result per item,
+ * as far as it is known by now.
+ */
+export async function pauseFor(
+	run: Run,
+	{ pending, failed }: Submitted,
+	options: Options,
+): Promise<Result[]> {
+	const { context, clock, count, onError } = run;
+	const { deadline } = waitLimit(run, options);
+	const known = new Map(failed);
+	const readings = await Promise.all(
+		pending.map(async (one) => await readBeforePause(run, one, deadline)),
+	);
+	for (const { task, result } of readings) known.set(task.itemIndex, result);
+	const open = readings.filter(({ result }) => !isSettled(result));
+	if (open.every(({ awaitsVideo }) => awaitsVideo)) {
+		const tasks = open.map(({ task }) => task);
+		const ended = await watchAll(run, tasks, options);
+		ended.forEach((result, index) => known.set(tasks[index].itemIndex, result));
+		return inOrder(count, known);
+	}
+
+	const results = inOrder(count, known);
+	keepPause(context.getContext('node'), {
+		runIndex: run.runIndex,
+		executionId: context.getExecutionId(),
+		pausedAt: clock.now(),
+		results,
+	});
+	// When the time is up, n8n hands these on without asking the node, so that On Error cannot stop there.
+	const atTimeout = itemsOf(results, {
+		onError: onError === 'stop' ? 'continue' : onError,
+		isTool: false,
+		input: context.getInputData(),
+	});
+	await suspend(context, new Date(Math.min(deadline, FAR_FUTURE)), atTimeout);
+	return results.map((result) => ({ ...result, problem: undefined }));
+}
+
+/**
+ * Goes on after a pause: what the callback has read is not read again, anything else is watched to its end. Nothing is
+ * evaluated or started anew. Gives one result per item.
+ */
+export async function goOn(run: Run, { results }: Pause, options: Options): Promise<Result[]> {
+	const { context } = run;
+	const readings = new Map(
+		readingsAtWakeUp(context).map((data): [unknown, IDataObject] => [data.task_id, data]),
+	);
+	const known = new Map<number, Result>();
+	const open: PendingTask[] = [];
+	for (const [itemIndex, result] of results.entries()) {
+		const { taskId } = result.known;
+		const output = withoutFile(result.output ?? { simplify: true, includeInput: false });
+		// Only what the account may see was kept, so that there is no key to be cut out.
+		const task = taskId === null ? undefined : readTask(taskId, readings.get(taskId), '');
+		if (isSettled(result) || taskId === null) {
+			known.set(itemIndex, result);
+		} else if (task && hasEnded(task)) {
+			known.set(itemIndex, { ...resultOfTask(result.known, task), output });
+		} else {
+			const found = await accountOf(context, itemIndex, taskId);
+			if ('problem' in found) {
+				known.set(itemIndex, { known: result.known, problem: found.problem, output });
+			} else {
+				const { account } = found;
+				open.push({ itemIndex, taskId, account, known: result.known, isNew: false, output });
+			}
+		}
+	}
+	const ended = await watchAll(run, open, options);
+	ended.forEach((result, index) => known.set(open[index].itemIndex, result));
+	return inOrder(results.length, known);
+}

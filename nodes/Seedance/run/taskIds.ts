@@ -1,0 +1,55 @@
+/** The tasks that Get Status and Wait for Video read: the Task ID of each item, checked. */
+import { invalidInput } from '../../shared/task/errors';
+import { isTaskId } from '../../shared/task/task';
+import { checkTaskId, quote, type Checked } from '../../shared/task/values';
+import { accountOf } from './itemCredential';
+import type { PendingTask } from './watch';
+import { fieldProblems, rawFields, readOutput, readTogether, type Output } from './parameters';
+import { NOTHING_KNOWN, type Result } from './output';
+import type { Run } from './run';
+
+async function taskOf(
+	run: Run,
+	itemIndex: number,
+	downloadsByDefault: boolean,
+): Promise<PendingTask | { result: Result }> {
+	const { context } = run;
+	const refused = (problems: readonly string[]) => ({
+		result: { known: NOTHING_KNOWN, problem: invalidInput(problems) },
+	});
+	let given: Checked<string>;
+	let output: Output;
+	try {
+		const read = readTogether({
+			raw: () => rawFields(context, itemIndex, ['taskId']),
+			output: () => readOutput(context, itemIndex, downloadsByDefault),
+		});
+		given = checkTaskId(read.raw.taskId);
+		output = read.output;
+	} catch (error) {
+		return refused(fieldProblems(error));
+	}
+	if (!given.ok) return refused(given.problems);
+	const taskId = given.value;
+	if (!isTaskId(taskId)) return refused([`Task ID ${quote(taskId)} is not a task ID.`]);
+	run.taskIds.set(itemIndex, taskId);
+	const known = { ...NOTHING_KNOWN, taskId };
+	const found = await accountOf(context, itemIndex, taskId);
+	if ('problem' in found) return { result: { known, problem: found.problem } };
+	return { itemIndex, taskId, account: found.account, known, isNew: false, output };
+}
+
+/** The tasks of all items, and the items without a usable one. */
+export async function tasksOf(
+	run: Run,
+	downloadsByDefault: boolean,
+): Promise<{ pending: PendingTask[]; failed: Map<number, Result> }> {
+	const pending: PendingTask[] = [];
+	const failed = new Map<number, Result>();
+	for (let itemIndex = 0; itemIndex < run.count; itemIndex++) {
+		const task = await taskOf(run, itemIndex, downloadsByDefault);
+		if ('result' in task) failed.set(itemIndex, task.result);
+		else pending.push(task);
+	}
+	return { pending, failed };
+}

@@ -1,0 +1,157 @@
+/** From task IDs to results: read or watch all tasks together, and store each video the moment it is ready. */
+import type { IDataObject } from 'n8n-workflow';
+
+import { patiently, type Account, type Read } from '../../shared/api/client';
+import { limiter } from '../../shared/n8n/clock';
+import { DOWNLOAD_LIMIT_MS, fetchVideo, PARALLEL_DOWNLOADS } from '../../shared/api/download';
+import { contactLost, noVideo, readRefused, stopped, taskFailed, timedOut } from '../../shared/task/errors';
+import type { KnownTask, Task } from '../../shared/task/task';
+import { watchTask, type Ending } from '../../shared/api/polling';
+import type { Options, Output } from './parameters';
+import type { Result } from './output';
+import type { Run } from './run';
+
+/** Milliseconds that Get Status gives an API that asks it to slow down. */
+const READ_ALL_MS = 15 * 60_000;
+
+/** A task to read: the item it belongs to, its ID, and the account that may read it. */
+export interface PendingTask {
+	itemIndex: number;
+	taskId: string;
+	account: Account;
+	known: KnownTask;
+	/** Started by this very run. */
+	isNew: boolean;
+	/** The API's answer to the POST, where this run sent it, and the state that it told. */
+	raw?: IDataObject;
+	task?: Task;
+	output: Output;
+}
+
+/** The result of a task that has ended: failed and "no video" are problems. */
+export function resultOfTask(known: KnownTask, task: Task): Result {
+	if (task.state === 'failed') {
+		const problem = taskFailed(task.taskId, task.errorMessage, task.consumedCredits);
+		return { known, task, problem };
+	}
+	if (task.state === 'succeeded' && !task.videoUrl) {
+		return { known, task, problem: noVideo(task.taskId, task.consumedCredits) };
+	}
+	return { known, task };
+}
+
+function resultOfEnding(
+	{ known, taskId }: PendingTask,
+	ending: Ending,
+	{ minutes, isWorkflowLimit }: WaitLimit,
+): Result {
+	switch (ending.outcome) {
+		case 'finished':
+			return resultOfTask(known, ending.task);
+		case 'timeout':
+			return { known, problem: timedOut(taskId, minutes, ending.statusWord, isWorkflowLimit) };
+		case 'lost':
+			return { known, problem: contactLost(taskId, ending.failure) };
+		case 'refused':
+			return { known, problem: readRefused(taskId, ending.failure) };
+		case 'stopped':
+			return { known, problem: stopped(taskId) };
+	}
+}
+
+/** How long a wait may take. */
+export interface WaitLimit {
+	/** Milliseconds since 1970. */
+	deadline: number;
+	minutes: number;
+	/** Whether the workflow's own limit comes before the Timeout. */
+	isWorkflowLimit: boolean;
+}
+
+/** The limit of a wait that begins now: the Timeout, capped by the workflow's own limit. */
+export function waitLimit({ clock, workUntil }: Run, { timeout }: Options): WaitLimit {
+	const now = clock.now();
+	const wanted = now + timeout * 60_000;
+	const deadline = Math.max(now, Math.min(wanted, workUntil));
+	return { deadline, minutes: (deadline - now) / 60_000, isWorkflowLimit: deadline < wanted };
+}
+
+/** Adds the file of a video that is ready, where the item wants it. Gives another result where that failed. */
+type AddFile = (pending: PendingTask, result: Result, deadline: number) => Promise<Result>;
+
+function fileAdder(run: Run): AddFile {
+	const inTurn = limiter(PARALLEL_DOWNLOADS);
+	const { context, clock } = run;
+	return async ({ account, taskId }, result, waitUntil) => {
+		const { task, problem, output } = result;
+		const field = output?.fileField;
+		if (run.isTool || !field || problem || task?.state !== 'succeeded' || !task.videoUrl) {
+			return result;
+		}
+		const url = task.videoUrl;
+		return await inTurn(async () => {
+			// A video may be ready right before the time is up.
+			const longest = Math.max(waitUntil, clock.now() + DOWNLOAD_LIMIT_MS);
+			const deadline = Math.min(longest, run.workUntil);
+			const readAgain = async () => {
+				const read = await run.readTask(account, taskId, deadline);
+				return read.outcome === 'task' ? read.task : undefined;
+			};
+			const got = await fetchVideo(context, { task, url }, { clock, deadline, readAgain });
+			return got.ok
+				? { ...result, task: got.task, file: { field, binary: got.binary } }
+				: { ...result, task: got.task, problem: got.problem };
+		});
+	};
+}
+
+/**
+ * Watches all tasks until each has ended, within the Timeout and the workflow's own time limit; stores each video as soon
+ * as it is ready, where its item wants the file. Gives one result per task, in their order.
+ */
+export async function watchAll(
+	run: Run,
+	tasks: readonly PendingTask[],
+	options: Options,
+): Promise<Result[]> {
+	const limit = waitLimit(run, options);
+	const wait = {
+		clock: run.clock,
+		startedAt: run.clock.now(),
+		deadline: limit.deadline,
+		intervalMs: options.pollInterval * 1000,
+	};
+	const addFile = fileAdder(run);
+	return await Promise.all(
+		tasks.map(async (pending) => {
+			const { account, taskId, isNew, known, output } = pending;
+			const read = async (deadline: number) => await run.readTask(account, taskId, deadline);
+			const ending = await watchTask({ read, isNew, createdAt: known.createdAt }, wait);
+			const result = { ...resultOfEnding(pending, ending, limit), output };
+			return await addFile(pending, result, limit.deadline);
+		}),
+	);
+}
+
+/**
+ * Reads each task once (passing trouble is asked again), and stores the videos that are ready. A failed task is an answer,
+ * not a problem. Gives one result per task, in their order.
+ */
+export async function readAll(run: Run, tasks: readonly PendingTask[]): Promise<Result[]> {
+	const deadline = Math.min(run.startedAt + READ_ALL_MS, run.workUntil);
+	const addFile = fileAdder(run);
+	return await Promise.all(
+		tasks.map(async (pending): Promise<Result> => {
+			const { known, taskId, account, output } = pending;
+			const readOnce = async () => await run.readTask(account, taskId, deadline);
+			const read: Read = await patiently(readOnce, run.clock, deadline);
+			if (read.outcome === 'task') {
+				return await addFile(pending, { known, task: read.task, output }, deadline);
+			}
+			const { failure } = read;
+			const problem =
+				read.outcome === 'transient' ? contactLost(taskId, failure) : readRefused(taskId, failure);
+			return { known, problem, output };
+		}),
+	);
+}

@@ -1,0 +1,37 @@
+/** A mutex per key: callbacks for the same task or the same pause run one after another, in the order in which they came. */
+import { within, type Clock } from '../n8n/clock';
+
+/** A place in the line of one key. */
+export interface Lock {
+	/** Waits for its turn, at most so many milliseconds. False when the turn did not come; the lock still has to be released. */
+	isHeld: (ms: number, clock: Clock) => Promise<boolean>;
+	/** Lets the next one go on; also for a lock whose turn has not come. More than once does no harm. */
+	release: () => void;
+}
+
+export class KeyedMutex {
+	/** By key: when the last one in line is through. */
+	private readonly lines = new Map<string, Promise<void>>();
+
+	/** Takes a place, at once: before anything is awaited. */
+	acquire(key: string): Lock {
+		const { lines } = this;
+		const before = lines.get(key);
+		let release = () => {};
+		const released = new Promise<void>((resolve) => (release = resolve));
+		const isThrough: Promise<void> = Promise.all([before, released]).then(() => {
+			if (lines.get(key) === isThrough) lines.delete(key);
+		});
+		lines.set(key, isThrough);
+		const turn = before?.then(() => true);
+		return {
+			isHeld: async (ms, clock) => (turn ? ((await within(turn, ms, clock)) ?? false) : true),
+			release,
+		};
+	}
+
+	/** Keys that somebody holds or waits for. No other key takes memory. */
+	get size(): number {
+		return this.lines.size;
+	}
+}

@@ -1,0 +1,36 @@
+/**
+ * The account of a node's credential, for callbacks. n8n builds a whole expression engine each time a credential is read
+ * (about 40 ms of computing, measured), so under load one reading serves all callbacks of a second.
+ */
+import type { IWebhookFunctions } from 'n8n-workflow';
+
+import { CREDENTIAL_TYPE, getAccount, type Account } from '../api/client';
+import type { Clock } from './clock';
+
+/** Milliseconds. A changed key is taken up after that; the videos that carry its signature take longer. */
+export const ACCOUNT_KEPT_MS = 1_000;
+/** Nodes whose account is kept. */
+const KEPT_ACCOUNTS = 100;
+
+type Found = Account | { problem: string };
+
+const kept = new Map<string, { found: Promise<Found>; readAt: number }>();
+
+/** The account, read at most {@link ACCOUNT_KEPT_MS} ago; a text says what is wrong with it. Throws what n8n throws. */
+export async function cachedAccount(context: IWebhookFunctions, clock: Clock): Promise<Found> {
+	const { id, credentials } = context.getNode();
+	const name = [context.getWorkflow().id, id, credentials?.[CREDENTIAL_TYPE]?.id].join(':');
+	const last = kept.get(name);
+	if (last && clock.now() - last.readAt < ACCOUNT_KEPT_MS) return await last.found;
+	const found = getAccount(context);
+	kept.delete(name);
+	kept.set(name, { found, readAt: clock.now() });
+	for (const oldest of kept.keys()) {
+		if (kept.size <= KEPT_ACCOUNTS) break;
+		kept.delete(oldest);
+	}
+	const forget = () => kept.get(name)?.found === found && kept.delete(name);
+	// What a person is about to correct is not kept.
+	found.then((account) => 'problem' in account && forget(), forget);
+	return await found;
+}
