@@ -18,7 +18,7 @@ import { generateAndWait } from './operations/generateAndWait';
 import { status } from './operations/status';
 import { wait } from './operations/wait';
 import { fieldProblems, textParameter } from './run/fieldReading';
-import { deliver, sameForAll, type Result } from './run/output';
+import { outputOf, sameForAll, type Result } from './run/output';
 import { resume } from './pause/resume';
 import { resumeWebhooks } from './pause/resumeAddress';
 import { runOf, type Run } from './run/run';
@@ -111,7 +111,7 @@ export class Seedance implements INodeType {
 		const run = runOf(this, realClock(this.getExecutionCancelSignal?.()));
 		const results = await resultsOf(run);
 		addRunHints(run, results);
-		return deliver(run, results);
+		return outputOf(run, results);
 	}
 
 	/** A callback for an execution that this node has suspended. */

@@ -10,10 +10,10 @@ import {
 } from 'n8n-workflow';
 
 import { realClock } from '../shared/n8n/clock';
-import { handleDelivery } from './handleCallback';
+import { handleCallback } from './handleCallback';
 import { triggerFields, triggerHints, triggerPanel, triggerWebhooks } from './description';
 import { addFiles } from './download';
-import { settledItems } from './outcome';
+import { confirmedItems } from './outcome';
 
 export class SeedanceTrigger implements INodeType {
 	description: INodeTypeDescription = {
@@ -39,12 +39,12 @@ export class SeedanceTrigger implements INodeType {
 	};
 
 	async webhook(this: IWebhookFunctions): Promise<IWebhookResponseData> {
-		return await handleDelivery(this, realClock());
+		return await handleCallback(this, realClock());
 	}
 
 	/** Runs inside the recorded execution that {@link webhook} started: long work belongs there, and Stop works. */
 	async execute(this: IExecuteFunctions): Promise<INodeExecutionData[][]> {
 		const clock = realClock(this.getExecutionCancelSignal?.());
-		return [await addFiles(this, await settledItems(this, clock), clock)];
+		return [await addFiles(this, await confirmedItems(this, clock), clock)];
 	}
 }

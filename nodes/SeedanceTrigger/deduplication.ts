@@ -22,7 +22,7 @@ const VERSION_FIELD = 'version';
 const VERSION = 2;
 
 /** What this process knows of one trigger node. */
-interface Known {
+interface TriggerState {
 	/** `task_id:outcome`, oldest first. */
 	events: Set<string>;
 	/** Those of which it is not known yet whether n8n starts their run. */
@@ -33,10 +33,10 @@ interface Known {
 	callbacks: KeyedMutex;
 }
 
-const triggers = new Map<string, Known>();
+const triggers = new Map<string, TriggerState>();
 
-function knownOf(trigger: string): Known {
-	const known = triggers.get(trigger) ?? {
+function triggerStateOf(trigger: string): TriggerState {
+	const state = triggers.get(trigger) ?? {
 		events: new Set(),
 		pending: new Set(),
 		awaited: new Map(),
@@ -44,16 +44,16 @@ function knownOf(trigger: string): Known {
 	};
 	// The one that was asked for least recently makes way, unless a callback for it is under way.
 	triggers.delete(trigger);
-	triggers.set(trigger, known);
+	triggers.set(trigger, state);
 	for (const [oldest, { callbacks }] of triggers) {
 		if (triggers.size <= REMEMBERED_TRIGGERS) break;
 		if (callbacks.size === 0 && oldest !== trigger) triggers.delete(oldest);
 	}
-	return known;
+	return state;
 }
 
 /** Each event is a task and what became of it: `succeeded`, `failed`, or `noVideo` while its video may still come. */
-export interface Deliveries {
+export interface Deduplication {
 	/** Takes a place in the line of a task, at once. */
 	acquire: (taskId: string) => Lock;
 	/** Whether a run was started for this event, or waits for the video of that task. `now`: milliseconds since 1970. */
@@ -73,7 +73,7 @@ export interface Deliveries {
 	/** Tells that a run waits for the video of a task, and until when (milliseconds since 1970) it speaks for every outcome. */
 	awaitVideo: (taskId: string, until: number) => void;
 	/** Tells what that run has given out for the task. Nothing to tell where no run was known to wait. */
-	settleVideo: (taskId: string, outcome: string) => void;
+	confirmVideo: (taskId: string, outcome: string) => void;
 }
 
 /** What the static data holds. `isForeign`: another version wrote it, so it is read and never written. */
@@ -100,17 +100,17 @@ function trim(events: Set<string>): Set<string> {
  * The memory of one trigger node. `trigger` names the workflow and the node; `staticData` is the node's own, as n8n
  * loaded it for this request.
  */
-export function deliveriesOf(trigger: string, staticData: IDataObject): Deliveries {
-	const { events, pending, awaited, callbacks } = knownOf(trigger);
+export function deduplicationOf(trigger: string, staticData: IDataObject): Deduplication {
+	const { events, pending, awaited, callbacks } = triggerStateOf(trigger);
 	const stored = storedEvents(staticData);
 	const write = (event: string): void => {
 		if (stored.isForeign) return;
 		// What this process knows is the newest, so that of many at once none drops another's event. One whose
 		// run is not started yet is saved by its own request only, or it would be lost when that fails.
-		const settled = [...events].filter((one) => !pending.has(one));
+		const confirmed = [...events].filter((one) => !pending.has(one));
 		const others = stored.events.filter((one) => !events.has(one));
 		staticData[VERSION_FIELD] = VERSION;
-		staticData[FIELD] = [...trim(new Set([...others, ...settled, event]))];
+		staticData[FIELD] = [...trim(new Set([...others, ...confirmed, event]))];
 	};
 	return {
 		acquire: (taskId) => callbacks.acquire(taskId),
@@ -139,7 +139,7 @@ export function deliveriesOf(trigger: string, staticData: IDataObject): Deliveri
 				awaited.delete(oldest);
 			}
 		},
-		settleVideo: (taskId, outcome) => {
+		confirmVideo: (taskId, outcome) => {
 			if (!awaited.delete(taskId)) return;
 			trim(events.add(`${taskId}:${outcome}`));
 		},

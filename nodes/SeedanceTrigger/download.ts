@@ -1,7 +1,7 @@
 /** Download Video of the trigger: adds the file to the item that a delivery has started a run with. */
 import type { IDataObject, IExecuteFunctions, INodeExecutionData } from 'n8n-workflow';
 
-import { getAccount, getTaskPatiently } from '../shared/api/client';
+import { getCredential, getTaskPatiently } from '../shared/api/client';
 import { limiter, type Clock } from '../shared/n8n/clock';
 import {
 	DOWNLOAD_LIMIT_MS,
@@ -62,9 +62,9 @@ async function withFile(
 	const video = videoIn(json);
 	if (!video) return { json, pairedItem };
 	const readAgain = async (): Promise<Task | undefined> => {
-		const account = await getAccount(context, index);
-		if ('problem' in account) return undefined;
-		const read = await getTaskPatiently(context, account, video.task.taskId, limits.clock);
+		const credential = await getCredential(context, index);
+		if ('problem' in credential) return undefined;
+		const read = await getTaskPatiently(context, credential, video.task.taskId, limits.clock);
 		return read.outcome === 'task' ? read.task : undefined;
 	};
 	const got = await fetchVideo(context, video, { ...limits, readAgain });

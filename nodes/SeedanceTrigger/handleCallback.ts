@@ -11,28 +11,33 @@
  */
 import type { IDataObject, IWebhookFunctions, IWebhookResponseData } from 'n8n-workflow';
 
-import { afterTakeOver, answer, unavailable, type Answer } from '../shared/callback/respond';
-import type { Account } from '../shared/api/client';
+import {
+	afterTakeOver,
+	respond,
+	unavailable,
+	type CallbackResponse,
+} from '../shared/callback/respond';
+import type { Credential } from '../shared/api/client';
 import { isSignedBy, metadataIn, proofIn } from '../shared/callback/signature';
 import { bodyOf, claimIn, loggedId, shapeOf, taskIdsIn } from '../shared/callback/body';
 import type { Clock } from '../shared/n8n/clock';
-import { cachedAccount } from '../shared/n8n/credentialCache';
+import { cachedCredential } from '../shared/n8n/credentialCache';
 import { contactLost, readRefused } from '../shared/task/errors';
 import { isObject, readableText } from '../shared/json';
-import { DECIDE_WITHIN_MS, lookAt, type Look } from '../shared/callback/confirmTask';
+import { DECIDE_WITHIN_MS, confirmTask, type Confirmation } from '../shared/callback/confirmTask';
 import { awaitedUntil, eventItem, outcomeOf, type Outcome } from './outcome';
-import { deliveriesOf } from './deduplication';
+import { deduplicationOf } from './deduplication';
 import { readSettings, type Settings } from './parameters';
 
 /** A delivery that starts a run. */
-interface Run {
+interface StartedRun {
 	item: IDataObject;
 	/** Where repeats are ignored. */
-	memory?: {
+	deduplicated?: {
 		/** To be called when n8n reads the answer: the last chance to write static data. */
 		write: () => void;
 		/** To be told whether n8n took the run over. */
-		settle: (isStarted: boolean) => void;
+		tookOver: (isStarted: boolean) => void;
 	};
 }
 
@@ -54,8 +59,8 @@ async function admit(
 	{ query, isTestLink }: Delivery,
 	settings: Settings,
 	clock: Clock,
-): Promise<Account | Answer> {
-	const refuse = (log: string): Answer => ({
+): Promise<Credential | CallbackResponse> {
+	const refuse = (log: string): CallbackResponse => ({
 		status: 401,
 		message: 'The signature is missing or wrong.',
 		log,
@@ -69,9 +74,9 @@ async function admit(
 		);
 	}
 	if (!isOpen && proof === 'malformed') return refuse('its address was changed on the way');
-	const account = await cachedAccount(context, clock);
-	if ('problem' in account) return unavailable(account.problem);
-	if (isOpen || isSignedBy(proof, account.apiKey)) return account;
+	const credential = await cachedCredential(context, clock);
+	if ('problem' in credential) return unavailable(credential.problem);
+	if (isOpen || isSignedBy(proof, credential.apiKey)) return credential;
 	return refuse(
 		'it is signed with a different API key, or its address was changed. Choose the same credential as in the Seedance node',
 	);
@@ -80,23 +85,23 @@ async function admit(
 /** Decides about a task that was looked at. `wasDelivered` tells whether an event was delivered before. */
 function decide(
 	taskId: string,
-	look: Exclude<Look, { outcome: 'unknownTask' }>,
+	confirmation: Exclude<Confirmation, { outcome: 'unknownTask' }>,
 	{ query, body }: Delivery,
 	settings: Settings,
 	wasDelivered: (outcome: Outcome) => boolean,
-): Answer | { item: IDataObject; outcome: Outcome } {
-	if (look.outcome === 'cannotTell' || look.outcome === 'noTime') {
-		const isFinal = look.outcome === 'cannotTell' && look.isFinal;
-		const found = (isFinal ? readRefused : contactLost)(loggedId(taskId), look.failure);
+): CallbackResponse | { item: IDataObject; outcome: Outcome } {
+	if (confirmation.outcome === 'cannotTell' || confirmation.outcome === 'noTime') {
+		const isFinal = confirmation.outcome === 'cannotTell' && confirmation.isFinal;
+		const found = (isFinal ? readRefused : contactLost)(loggedId(taskId), confirmation.failure);
 		return unavailable(found.message);
 	}
-	if (look.outcome === 'running') {
+	if (confirmation.outcome === 'running') {
 		if (claimIn(body) !== 'ended') return { status: 200, message: 'The video is not ready yet.' };
 		return unavailable(
 			`it says that task ${loggedId(taskId)} has ended, but the API shows it as running. It starts nothing until the API shows the end`,
 		);
 	}
-	const { task } = look;
+	const { task } = confirmation;
 	const outcome = outcomeOf(task);
 	// While the video may still come, either event may be the one: the run waits for it, and decides.
 	if (outcome !== 'noVideo' && !settings.events.includes(outcome)) {
@@ -109,46 +114,47 @@ function decide(
 /** Looks at one task that a delivery names. Undefined when the account has no such task. */
 async function handleTask(
 	context: IWebhookFunctions,
-	account: Account,
+	credential: Credential,
 	taskId: string,
 	delivery: Delivery,
 	settings: Settings,
 	deadline: number,
 	clock: Clock,
-): Promise<Answer | Run | undefined> {
+): Promise<CallbackResponse | StartedRun | undefined> {
 	const isEarly = !delivery.isTestLink && claimIn(delivery.body) !== 'running';
 	const patience = { isEarly, awaitsVideo: true, deadline };
-	const look = async () => await lookAt(context, { account, taskId }, patience, clock);
+	const confirmation = async () =>
+		await confirmTask(context, { credential, taskId }, patience, clock);
 	if (delivery.isTest || !settings.ignoreDuplicates) {
-		const found = await look();
+		const found = await confirmation();
 		if (found.outcome === 'unknownTask') return undefined;
 		return decide(taskId, found, delivery, settings, () => false);
 	}
 
 	const trigger = `${context.getWorkflow().id}:${context.getNode().id}`;
-	const deliveries = deliveriesOf(trigger, context.getWorkflowStaticData('node'));
-	const lock = deliveries.acquire(taskId);
-	let run: Run | undefined;
+	const deduplication = deduplicationOf(trigger, context.getWorkflowStaticData('node'));
+	const lock = deduplication.acquire(taskId);
+	let run: StartedRun | undefined;
 	try {
 		if (!(await lock.isHeld(deadline - clock.now(), clock))) return unavailable();
-		const found = await look();
+		const found = await confirmation();
 		if (found.outcome === 'unknownTask') return undefined;
 		const decision = decide(taskId, found, delivery, settings, (one) =>
-			deliveries.has(taskId, one, clock.now()),
+			deduplication.has(taskId, one, clock.now()),
 		);
 		if ('status' in decision) return decision;
 		const { item, outcome } = decision;
-		deliveries.add(taskId, outcome);
-		if (outcome === 'noVideo') deliveries.awaitVideo(taskId, awaitedUntil(clock));
+		deduplication.add(taskId, outcome);
+		if (outcome === 'noVideo') deduplication.awaitVideo(taskId, awaitedUntil(clock));
 		run = {
 			item,
-			memory: {
+			deduplicated: {
 				write: () => {
-					deliveries.write(taskId, outcome);
-					if (!delivery.isMultipart) deliveries.confirm(taskId, outcome);
+					deduplication.write(taskId, outcome);
+					if (!delivery.isMultipart) deduplication.confirm(taskId, outcome);
 				},
-				settle: (isStarted) => {
-					deliveries[isStarted ? 'confirm' : 'rollback'](taskId, outcome);
+				tookOver: (isStarted) => {
+					deduplication[isStarted ? 'confirm' : 'rollback'](taskId, outcome);
 					lock.release();
 				},
 			},
@@ -159,7 +165,10 @@ async function handleTask(
 	}
 }
 
-async function handle(context: IWebhookFunctions, clock: Clock): Promise<Answer | Run> {
+async function handle(
+	context: IWebhookFunctions,
+	clock: Clock,
+): Promise<CallbackResponse | StartedRun> {
 	const deadline = clock.now() + DECIDE_WITHIN_MS;
 	const settings = readSettings(context);
 	const query: unknown = context.getQueryData();
@@ -173,11 +182,19 @@ async function handle(context: IWebhookFunctions, clock: Clock): Promise<Answer 
 		isTest,
 		isTestLink: isTest && method === 'GET' && isObject(query) && proofIn(query) === 'absent',
 	};
-	const account = await admit(context, delivery, settings, clock);
-	if ('status' in account) return account;
+	const credential = await admit(context, delivery, settings, clock);
+	if ('status' in credential) return credential;
 	const taskIds = taskIdsIn(delivery.body, delivery.query);
 	for (const taskId of taskIds) {
-		const found = await handleTask(context, account, taskId, delivery, settings, deadline, clock);
+		const found = await handleTask(
+			context,
+			credential,
+			taskId,
+			delivery,
+			settings,
+			deadline,
+			clock,
+		);
 		if (found) return found;
 	}
 	if (!taskIds.length) {
@@ -200,15 +217,15 @@ async function handle(context: IWebhookFunctions, clock: Clock): Promise<Answer 
  */
 function start(
 	context: IWebhookFunctions,
-	{ item, memory }: Run,
+	{ item, deduplicated }: StartedRun,
 	clock: Clock,
 ): IWebhookResponseData {
-	if (memory) afterTakeOver(context, clock, memory.settle);
+	if (deduplicated) afterTakeOver(context, clock, deduplicated.tookOver);
 	return {
 		workflowData: [[{ json: item }]],
 		// n8n 2 reads the answer between starting the run and saving the static data (measured): the last chance to write.
 		get webhookResponse() {
-			memory?.write();
+			deduplicated?.write();
 			return { message: 'The workflow was started.' };
 		},
 	};
@@ -218,15 +235,15 @@ function start(
  * Handles one delivery: gives what n8n starts a run with, or answers by itself. Never throws, because n8n would
  * start a run with an empty item.
  */
-export async function handleDelivery(
+export async function handleCallback(
 	context: IWebhookFunctions,
 	clock: Clock,
 ): Promise<IWebhookResponseData> {
 	try {
 		const found = await handle(context, clock);
-		return 'status' in found ? answer(context, found) : start(context, found, clock);
+		return 'status' in found ? respond(context, found) : start(context, found, clock);
 	} catch (error) {
 		const reason = error instanceof Error ? readableText(error.message, '') : '';
-		return answer(context, unavailable(`this node could not be read: ${reason}`));
+		return respond(context, unavailable(`this node could not be read: ${reason}`));
 	}
 }

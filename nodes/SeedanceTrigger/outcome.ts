@@ -5,7 +5,7 @@
  */
 import type { IDataObject, IExecuteFunctions, INodeExecutionData } from 'n8n-workflow';
 
-import { getAccount, getTask, type Account } from '../shared/api/client';
+import { getCredential, getTask, type Credential } from '../shared/api/client';
 import type { Clock } from '../shared/n8n/clock';
 import { isObject, textOf } from '../shared/json';
 import {
@@ -17,7 +17,7 @@ import {
 	taskItem,
 	type Task,
 } from '../shared/task/task';
-import { deliveriesOf } from './deduplication';
+import { deduplicationOf } from './deduplication';
 import { readEvents, readSimplify, type VideoEvent } from './parameters';
 
 /** `noVideo`: a success whose video is not there (yet). */
@@ -54,14 +54,14 @@ function taskIn(json: IDataObject): Task | undefined {
 /** Reads a task until it has ended, for at most {@link NO_VIDEO_GRACE_MS}; gives the last reading. Stop ends it. */
 async function readUntilEnded(
 	context: IExecuteFunctions,
-	account: Account,
+	credential: Credential,
 	first: Task,
 	clock: Clock,
 ): Promise<Task> {
 	const deadline = clock.now() + NO_VIDEO_GRACE_MS;
 	let task = first;
 	while (!hasEnded(task)) {
-		const read = await getTask(context, account, task.taskId, clock);
+		const read = await getTask(context, credential, task.taskId, clock);
 		if (read.outcome === 'task') task = read.task;
 		const left = deadline - clock.now();
 		if (hasEnded(task) || left <= 0) break;
@@ -74,7 +74,7 @@ async function readUntilEnded(
  * The items of a run: what its callback has found, read again where a success had no video. None for an outcome that
  * Trigger On does not include. Throws what an expression throws.
  */
-export async function settledItems(
+export async function confirmedItems(
 	context: IExecuteFunctions,
 	clock: Clock,
 ): Promise<INodeExecutionData[]> {
@@ -86,10 +86,11 @@ export async function settledItems(
 			items.push(item);
 			continue;
 		}
-		const account = await getAccount(context);
-		const last = 'problem' in account ? task : await readUntilEnded(context, account, task, clock);
+		const credential = await getCredential(context);
+		const last =
+			'problem' in credential ? task : await readUntilEnded(context, credential, task, clock);
 		const outcome = outcomeOf(last) === 'succeeded' ? 'succeeded' : 'failed';
-		deliveriesOf(trigger, {}).settleVideo(task.taskId, outcome);
+		deduplicationOf(trigger, {}).confirmVideo(task.taskId, outcome);
 		if (!readEvents(context).includes(outcome)) continue;
 		const metadata = isData(item.json.metadata) ? item.json.metadata : {};
 		items.push({ ...item, json: eventItem(last, readSimplify(context), metadata) });

@@ -419,8 +419,8 @@ const OLD_FAULTS: OldFault[] = [
 			const sent = jest
 				.spyOn(api, 'createTask')
 				.mockImplementation(
-					async (context, account, body, sending) =>
-						await createTask(context, account, body, { ...sending, deadline: Infinity }),
+					async (context, credential, body, sending) =>
+						await createTask(context, credential, body, { ...sending, deadline: Infinity }),
 				);
 			return {
 				mockRestore: () => {
@@ -441,7 +441,7 @@ const OLD_FAULTS: OldFault[] = [
 		finding: 10,
 		what: 'takes all accounts for one',
 		rules: ['wrong outcome'],
-		take: () => jest.spyOn(nodeRun, 'accountKey').mockReturnValue('the account'),
+		take: () => jest.spyOn(nodeRun, 'credentialKey').mockReturnValue('the account'),
 	},
 	{
 		finding: 12,
@@ -452,7 +452,7 @@ const OLD_FAULTS: OldFault[] = [
 			return jest.spyOn(results, 'inOrder').mockImplementation((...given) => {
 				const list = inOrder(...given);
 				const problem = notSent('it was not reached.');
-				return [...list.slice(0, -1), { known: results.NOTHING_KNOWN, problem }];
+				return [...list.slice(0, -1), { seed: results.NO_SEED, problem }];
 			});
 		},
 	},

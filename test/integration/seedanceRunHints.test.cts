@@ -251,7 +251,7 @@ function bareRun(parts: object): NodeRun {
 
 it('are left out where n8n has no place for them', () => {
 	const known = { taskId: 'seed1', prompt: null, estimatedCredits: 28 };
-	expect(() => addRunHints(bareRun({}), [{ known }])).not.toThrow();
+	expect(() => addRunHints(bareRun({}), [{ seed: known }])).not.toThrow();
 });
 
 it('never take a paid result with them, whatever goes wrong', () => {
@@ -263,6 +263,6 @@ it('never take a paid result with them, whatever goes wrong', () => {
 		},
 	});
 	const known = { taskId: 'seed1', prompt: null, estimatedCredits: 28 };
-	addRunHints(run, [{ known }]);
+	addRunHints(run, [{ seed: known }]);
 	expect(warnings).toEqual([expect.stringContaining('no room')]);
 });

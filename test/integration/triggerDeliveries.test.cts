@@ -2,7 +2,7 @@
 // trouble of the API and of n8n: one process starts exactly one run per event, and an answer of 2xx loses none.
 import type { IDataObject } from 'n8n-workflow';
 
-import { deliveriesOf } from '../../nodes/SeedanceTrigger/deduplication';
+import { deduplicationOf } from '../../nodes/SeedanceTrigger/deduplication';
 import { signedCallbackUrl } from '../../nodes/shared/callback/signature';
 import { CALLBACK_SHAPES, type Fault } from '../sandbox/server.cjs';
 import type { StoredCredential } from '../support/engine.cjs';
@@ -353,8 +353,8 @@ describe('an event that is delivered more than once', () => {
 
 	it('is one of 1,000 that a process remembers by itself', () => {
 		const taskIds = Array.from({ length: 1_500 }, (_, index) => `task${index}`);
-		for (const taskId of taskIds) deliveriesOf('bounded', {}).add(taskId, 'succeeded');
-		const { has } = deliveriesOf('bounded', {});
+		for (const taskId of taskIds) deduplicationOf('bounded', {}).add(taskId, 'succeeded');
+		const { has } = deduplicationOf('bounded', {});
 		const known = taskIds.filter((taskId) => has(taskId, 'succeeded', Date.now()));
 		expect(known).toEqual(taskIds.slice(-1_000));
 	});

@@ -238,7 +238,9 @@ describe('the documentation for users', () => {
 	});
 
 	it('names every service whose share pages are refused', () => {
-		const services = [...read('nodes/shared/task/sharePage.ts').matchAll(/^\t*\{?\s*name: '([^']+)'/gm)];
+		const services = [
+			...read('nodes/shared/task/sharePage.ts').matchAll(/^\t*\{?\s*name: '([^']+)'/gm),
+		];
 		expect(services.length).toBeGreaterThan(10);
 		const text = read(FIELDS);
 		expect(services.map(([, name]) => name).filter((name) => !text.includes(name))).toEqual([]);
@@ -279,7 +281,8 @@ describe('the documentation for users', () => {
 
 	it('explains every answer of the trigger', () => {
 		const [, ...rows] = tableWith(CALLBACKS, 'The trigger answers', 'When');
-		const statuses = read('nodes/shared/callback/respond.ts').match(/status: ([\d |]+);/)?.[1] ?? '';
+		const statuses =
+			read('nodes/shared/callback/respond.ts').match(/status: ([\d |]+);/)?.[1] ?? '';
 		expect(rows.map(([status]) => plain(status))).toEqual(statuses.split(' | '));
 	});
 

@@ -2,7 +2,7 @@
 import type { IExecuteFunctions, IHttpRequestOptions } from 'n8n-workflow';
 
 import { runOf } from '../../nodes/Seedance/run/run';
-import type { Account } from '../../nodes/shared/api/client';
+import type { Credential } from '../../nodes/shared/api/client';
 import { brakeOf, RETRY_AFTER_MAX_MS, type Brake } from '../../nodes/shared/api/brake';
 import { watchTask } from '../../nodes/shared/api/polling';
 import { VirtualClock } from './virtualClock';
@@ -245,7 +245,7 @@ function runAgainst(
 		},
 	} as unknown as IExecuteFunctions;
 	const run = runOf(context, clock);
-	const accountOf = (name: string): Account => ({
+	const accountOf = (name: string): Credential => ({
 		apiKey: `sk-${name}`,
 		baseUrl: 'https://seedanceapi.org/v1',
 		reach: 'internet',
@@ -281,10 +281,10 @@ function rateLimited(perSecond: number, readyAfterMs: number, retryAfter?: strin
 /** Watches so many tasks of one account as Wait for Video does. */
 async function watchMany(count: number, limit: ReturnType<typeof rateLimited>) {
 	const { clock, run, accountOf, startedAt } = runAgainst(limit.api);
-	const account = accountOf('one');
+	const credential = accountOf('one');
 	const wait = { clock, startedAt, deadline: startedAt + 15 * MINUTE, intervalMs: 5 * SECOND };
 	const work = Array.from({ length: count }, async (_, index) => {
-		const read = async (deadline: number) => await run.readTask(account, `t${index}`, deadline);
+		const read = async (deadline: number) => await run.readTask(credential, `t${index}`, deadline);
 		return await watchTask({ read, isNew: false }, wait);
 	});
 	const { result, tookMs } = await clock.run(Promise.all(work));
@@ -354,11 +354,11 @@ describe('a read in turn', () => {
 	/** The milliseconds between two turns after a 429 and so many reads with this answer. */
 	async function paceAfter(reads: number, answer: () => Reply) {
 		const { clock, run, accountOf } = runAgainst(answer);
-		const account = accountOf('a');
-		const brake = run.brakeFor(account);
+		const credential = accountOf('a');
+		const brake = run.brakeFor(credential);
 		await slowDown(clock, brake, 1);
 		for (let read = 0; read < reads; read++) {
-			await clock.run(run.readTask(account, 't', clock.now() + HOUR));
+			await clock.run(run.readTask(credential, 't', clock.now() + HOUR));
 		}
 		await clock.run(brake.turn(clock.now() + HOUR));
 		const { tookMs } = await clock.run(brake.turn(clock.now() + HOUR));

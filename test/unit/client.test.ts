@@ -4,7 +4,7 @@ import type { IExecuteFunctions, IHttpRequestOptions, IWebhookFunctions } from '
 import {
 	createTask,
 	CREDENTIAL_TYPE,
-	getAccount,
+	getCredential,
 	getTask,
 	getTaskPatiently,
 	LEAST_POST_MS,
@@ -13,7 +13,7 @@ import {
 	POST_TIMEOUT_MS,
 	READ_MAX_FAILURES,
 	READ_TIMEOUT_MS,
-	type Account,
+	type Credential,
 	type Sending,
 } from '../../nodes/shared/api/client';
 import { brakeOf } from '../../nodes/shared/api/brake';
@@ -40,7 +40,7 @@ const BODY: GenerateBody = {
 	resolution: '720p',
 	duration: '8',
 };
-const ACCOUNT: Account = {
+const ACCOUNT: Credential = {
 	apiKey: OWNER,
 	baseUrl: BASE,
 	reach: 'internet',
@@ -388,8 +388,8 @@ describe('an address that makes no URL', () => {
 		const clock = new VirtualClock();
 		const { context, sent } = fakeN8n(clock, answer(200, CREATED));
 		const { sending, told } = sendingOn(clock);
-		const account = { ...ACCOUNT, baseUrl };
-		const { result } = await clock.run(createTask(context, account, BODY, sending));
+		const credential = { ...ACCOUNT, baseUrl };
+		const { result } = await clock.run(createTask(context, credential, BODY, sending));
 		expect(result).toMatchObject({
 			outcome: 'refused',
 			failure: { cause: 'unreachable', text: 'ERR_INVALID_URL' },
@@ -1121,8 +1121,8 @@ describe('the account of an item', () => {
 
 	it('is resolved for that very item, since a credential may hold expressions', async () => {
 		const { context, asked } = withCredential({ apiKey: OWNER, baseUrl: BASE });
-		await getAccount(context, 7);
-		await getAccount(context);
+		await getCredential(context, 7);
+		await getCredential(context);
 		expect(asked).toEqual([
 			['seedanceApi', 7],
 			['seedanceApi', 0],
@@ -1131,7 +1131,7 @@ describe('the account of an item', () => {
 
 	it('is read without an item where there is none, in a webhook', async () => {
 		const { context, asked } = withCredential({ apiKey: OWNER, baseUrl: BASE }, true);
-		await getAccount(context);
+		await getCredential(context);
 		expect(asked).toEqual([['seedanceApi']]);
 	});
 
@@ -1141,7 +1141,7 @@ describe('the account of an item', () => {
 			baseUrl: ` ${BASE}// `,
 			other: 1,
 		});
-		expect(await getAccount(context)).toEqual({
+		expect(await getCredential(context)).toEqual({
 			apiKey: OWNER,
 			baseUrl: BASE,
 			reach: 'internet',
@@ -1154,7 +1154,7 @@ describe('the account of an item', () => {
 			apiKey: OWNER,
 			baseUrl: 'http://127.0.0.1:4010/v1',
 		});
-		expect(await getAccount(context)).toMatchObject({ reach: 'loopback' });
+		expect(await getCredential(context)).toMatchObject({ reach: 'loopback' });
 	});
 
 	it.each([
@@ -1170,9 +1170,9 @@ describe('the account of an item', () => {
 		[{ apiKey: OWNER, baseUrl: 'ftp://seedanceapi.org' }, 'base URL'],
 	])('says what is wrong with it, without showing the key: %j', async (data, problem) => {
 		const { context } = withCredential(data);
-		const account = await getAccount(context);
-		expect(account).toMatchObject({ problem: expect.stringContaining(problem) });
-		expect(JSON.stringify(account)).not.toContain('sk-');
-		if (problem === 'base URL') expect(JSON.stringify(account)).toContain(BASE);
+		const credential = await getCredential(context);
+		expect(credential).toMatchObject({ problem: expect.stringContaining(problem) });
+		expect(JSON.stringify(credential)).not.toContain('sk-');
+		if (problem === 'base URL') expect(JSON.stringify(credential)).toContain(BASE);
 	});
 });

@@ -1,10 +1,10 @@
 /** Which events a trigger has started a run for: what several requests of one process tell each other. */
-import { deliveriesOf, REMEMBERED_TRIGGERS } from '../../nodes/SeedanceTrigger/deduplication';
+import { deduplicationOf, REMEMBERED_TRIGGERS } from '../../nodes/SeedanceTrigger/deduplication';
 
 const MINUTE = 60_000;
 
 it('takes a run that waits for a video for every outcome, and for so long only', () => {
-	const deliveries = deliveriesOf('waits', {});
+	const deliveries = deduplicationOf('waits', {});
 	deliveries.awaitVideo('seed1', 45_000);
 	expect(deliveries.has('seed1', 'succeeded', 44_999)).toBe(true);
 	expect(deliveries.has('seed1', 'failed', 44_999)).toBe(true);
@@ -13,21 +13,21 @@ it('takes a run that waits for a video for every outcome, and for so long only',
 });
 
 it('takes what that run has given out, and nothing else, once it has', () => {
-	const deliveries = deliveriesOf('gives', {});
+	const deliveries = deduplicationOf('gives', {});
 	deliveries.awaitVideo('seed1', MINUTE);
-	deliveriesOf('gives', {}).settleVideo('seed1', 'failed');
+	deduplicationOf('gives', {}).confirmVideo('seed1', 'failed');
 	expect(deliveries.has('seed1', 'failed', 0)).toBe(true);
 	expect(deliveries.has('seed1', 'succeeded', 0)).toBe(false);
 });
 
 it('notes nothing for a run that no callback of this memory has started', () => {
-	const deliveries = deliveriesOf('test run', {});
-	deliveries.settleVideo('seed1', 'succeeded');
+	const deliveries = deduplicationOf('test run', {});
+	deliveries.confirmVideo('seed1', 'succeeded');
 	expect(deliveries.has('seed1', 'succeeded', 0)).toBe(false);
 });
 
 it('forgets an event and its wait when the run was not started', () => {
-	const deliveries = deliveriesOf('not started', {});
+	const deliveries = deduplicationOf('not started', {});
 	deliveries.add('seed1', 'noVideo');
 	deliveries.awaitVideo('seed1', MINUTE);
 	deliveries.rollback('seed1', 'noVideo');
@@ -38,8 +38,8 @@ it('forgets an event and its wait when the run was not started', () => {
 
 it('saves an event of another request only when its run was started', () => {
 	const [mine, theirs] = [{ delivered: ['old:succeeded'] }, {}];
-	const deliveries = deliveriesOf('saves', mine);
-	const others = deliveriesOf('saves', theirs);
+	const deliveries = deduplicationOf('saves', mine);
+	const others = deduplicationOf('saves', theirs);
 	others.add('seed2', 'succeeded');
 	deliveries.add('seed1', 'succeeded');
 	expect(mine.delivered).toEqual(['old:succeeded', 'seed1:succeeded']);
@@ -49,12 +49,12 @@ it('saves an event of another request only when its run was started', () => {
 });
 
 it('remembers so many triggers, and drops none that has a callback under way', () => {
-	const busy = deliveriesOf('busy', {});
+	const busy = deduplicationOf('busy', {});
 	const lock = busy.acquire('seed1');
 	busy.add('seed1', 'succeeded');
-	deliveriesOf('idle', {}).add('seed1', 'succeeded');
-	for (let index = 0; index < REMEMBERED_TRIGGERS; index++) deliveriesOf(`trigger ${index}`, {});
-	expect(deliveriesOf('idle', {}).has('seed1', 'succeeded', 0)).toBe(false);
-	expect(deliveriesOf('busy', {}).has('seed1', 'succeeded', 0)).toBe(true);
+	deduplicationOf('idle', {}).add('seed1', 'succeeded');
+	for (let index = 0; index < REMEMBERED_TRIGGERS; index++) deduplicationOf(`trigger ${index}`, {});
+	expect(deduplicationOf('idle', {}).has('seed1', 'succeeded', 0)).toBe(false);
+	expect(deduplicationOf('busy', {}).has('seed1', 'succeeded', 0)).toBe(true);
 	lock.release();
 });

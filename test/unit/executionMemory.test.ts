@@ -1,7 +1,11 @@
 /** What one execution remembers of the POSTs it has sent. */
 import type { IContextObject } from 'n8n-workflow';
 
-import { memoryIn, type MemoryKeys, type Sent } from '../../nodes/shared/idempotency/executionMemory';
+import {
+	memoryIn,
+	type MemoryKeys,
+	type Sent,
+} from '../../nodes/shared/idempotency/executionMemory';
 
 const KEY: MemoryKeys = ['0:0:settings'];
 const TASK = { taskId: 'seed1', executionId: '17', createdAt: 1_000 };

@@ -3,10 +3,10 @@ import type { INode } from 'n8n-workflow';
 
 import type { Output } from '../../nodes/Seedance/run/parameters';
 import {
-	deliver,
+	outputOf,
 	inOrder,
 	itemsOf,
-	NOTHING_KNOWN,
+	NO_SEED,
 	sameForAll,
 	type Result,
 } from '../../nodes/Seedance/run/output';
@@ -32,26 +32,26 @@ function taskOf(taskId: string, data: object) {
 	return task;
 }
 
-const known = (taskId: string | null, prompt = 'a cat') => ({
+const seed = (taskId: string | null, prompt = 'a cat') => ({
 	taskId,
 	prompt,
 	estimatedCredits: 28,
 });
 const ready = (taskId: string): Result => ({
-	known: known(taskId),
+	seed: seed(taskId),
 	task: taskOf(taskId, { status: 'SUCCESS', response: [VIDEO], consumed_credits: 28 }),
 });
 const failed = (taskId: string, reason = 'NSFW'): Result => ({
-	known: known(taskId),
+	seed: seed(taskId),
 	task: taskOf(taskId, { status: 'FAILED', consumed_credits: 0 }),
 	problem: errors.taskFailed(taskId, reason, 0),
 });
 const wrong = (sentence: string, prompt: string): Result => ({
-	known: known(null, prompt),
+	seed: seed(null, prompt),
 	problem: errors.invalidInput([sentence]),
 });
 const unsent = (): Result => ({
-	known: known(null),
+	seed: seed(null),
 	problem: errors.notSent('item 0 ended the run.'),
 	isBystander: true,
 });
@@ -68,7 +68,7 @@ function stopped(results: Result[], isTool = false) {
 	const context = { getNode: () => NODE, getInputData: () => results.map(() => ({ json: {} })) };
 	const run = { onError: 'stop', isTool, context } as unknown as Run;
 	try {
-		deliver(run, results);
+		outputOf(run, results);
 	} catch (error) {
 		if (error instanceof Error) {
 			const { context: told, description } = error as ReturnType<typeof errors.nodeError>;
@@ -109,7 +109,7 @@ describe('the items', () => {
 		'without Simplify carry the ID that this node knows, under On Error %s',
 		(onError) => {
 			const task = taskOf('t0', { task_id: '', status: 'SUCCESS', response: [VIDEO] });
-			const [{ json }] = given([{ known: known('t0'), task, output: RAW }], { onError });
+			const [{ json }] = given([{ seed: seed('t0'), task, output: RAW }], { onError });
 			expect(json).toMatchObject({ task_id: 't0', status: 'SUCCESS' });
 		},
 	);
@@ -117,7 +117,7 @@ describe('the items', () => {
 	it('without Simplify show what the API gave where no video was found in it', () => {
 		const task = taskOf('t0', { status: 'SUCCESS', response: { odd: VIDEO } });
 		const problem = errors.noVideo('t0', 28);
-		const [{ json }] = given([{ known: known('t0'), task, problem, output: RAW }]);
+		const [{ json }] = given([{ seed: seed('t0'), task, problem, output: RAW }]);
 		expect(json).toMatchObject({ response: { odd: VIDEO }, error_code: 'no_video', task_id: 't0' });
 	});
 
@@ -139,14 +139,14 @@ describe('an item that some path has forgotten', () => {
 			undefined,
 			'unknown',
 		]);
-		expect(results[1].known.taskId).toBe('t1');
+		expect(results[1].seed.taskId).toBe('t1');
 	});
 });
 
 describe('a problem of the node itself', () => {
 	it('is one for every item', () => {
 		const problem = errors.invalidInput(['Operation "x" does not exist in this node.']);
-		expect(sameForAll(3, problem)).toEqual(Array(3).fill({ known: NOTHING_KNOWN, problem }));
+		expect(sameForAll(3, problem)).toEqual(Array(3).fill({ seed: NO_SEED, problem }));
 		expect(stopped(sameForAll(3, problem)).message).toBe(problem.message);
 	});
 });
@@ -190,23 +190,23 @@ describe('the error with which the node stops', () => {
 	});
 
 	it('does not send to Retry where an outcome is unclear: it would stop there again', () => {
-		const unclear = { known: known(null), problem: errors.stillUnclear() };
+		const unclear = { seed: seed(null), problem: errors.stillUnclear() };
 		const { description } = stopped([ready('t0'), unclear]);
 		expect(description).not.toContain('Click Retry');
 		expect(description).toContain('Wait for Video gets them without paying again');
 	});
 
 	it('tells the cost of the whole run, not of the item that failed alone', () => {
-		const free = { known: known(null), problem: errors.notSent('another item is wrong.') };
+		const free = { seed: seed(null), problem: errors.notSent('another item is wrong.') };
 		expect(stopped([free, unsent()]).context).toMatchObject({ charged: 'no' });
 		expect(stopped([ready('t0'), free]).context).toMatchObject({ charged: 'yes' });
-		expect(stopped([{ known: known('t1') }, free]).context).toMatchObject({ charged: 'unknown' });
+		expect(stopped([{ seed: seed('t1') }, free]).context).toMatchObject({ charged: 'unknown' });
 	});
 
 	it('is about the cause, not about those that only were not started', () => {
 		const cause = errors.notCreated({ cause: 'out_of_credits', text: '', httpStatus: 402 });
 		const { message, description, context } = stopped([
-			{ known: known(null), problem: cause },
+			{ seed: seed(null), problem: cause },
 			unsent(),
 			unsent(),
 		]);
@@ -217,7 +217,7 @@ describe('the error with which the node stops', () => {
 
 	it('does not say one cost where the items differ', () => {
 		const lost = errors.contactLost('t1', { cause: 'no_answer', text: '' });
-		const { context } = stopped([failed('t0'), { known: known('t1'), problem: lost }]);
+		const { context } = stopped([failed('t0'), { seed: seed('t1'), problem: lost }]);
 		expect(context.charged).toBe('unknown');
 	});
 
@@ -234,17 +234,17 @@ describe('an AI tool', () => {
 	const maybe = errors.maybeCreated({ cause: 'no_answer', text: '' });
 
 	it.each([
-		['a timeout', { known: known('t0'), problem: errors.timedOut('t0', 15, null) }, 'Get Status'],
-		['lost contact', { known: known('t0'), problem: lost }, 'Get Status'],
-		['a video that is being made', { known: known('t0'), task: taskOf('t0', {}) }, 'Get Status'],
-		['an unclear start', { known: known(null), problem: maybe }, 'Ask the user'],
+		['a timeout', { seed: seed('t0'), problem: errors.timedOut('t0', 15, null) }, 'Get Status'],
+		['lost contact', { seed: seed('t0'), problem: lost }, 'Get Status'],
+		['a video that is being made', { seed: seed('t0'), task: taskOf('t0', {}) }, 'Get Status'],
+		['an unclear start', { seed: seed(null), problem: maybe }, 'Ask the user'],
 	])('hears of %s what to do next, and not to generate again', (_name, result: Result, step) => {
 		const [{ json }] = given([result], { isTool: true, onError: 'errorOutput' });
 		expect(json.next_step).toContain('Do not generate again');
 		expect(json.next_step).toContain(step);
 		const context = { getNode: () => NODE, getInputData: () => [{ json: {} }] };
 		const run = { onError: 'stop', isTool: true, context } as unknown as Run;
-		expect(() => deliver(run, [result])).not.toThrow();
+		expect(() => outputOf(run, [result])).not.toThrow();
 	});
 
 	it('hears of a failed video and of one that is ready without a next step', () => {

@@ -5,18 +5,18 @@ import { invalidInput } from '../../shared/task/errors';
 import { creditsOf } from '../../shared/task/models';
 import { checkSettings } from '../../shared/task/request';
 import { fieldProblems, rawFields } from '../run/parameters';
-import { NOTHING_KNOWN, type Result } from '../run/output';
+import { NO_SEED, type Result } from '../run/output';
 import type { Run } from '../run/run';
 
 function estimate(context: IExecuteFunctions, itemIndex: number): Result {
 	try {
 		const names = ['resolution', 'duration', 'generateAudio'];
 		const checked = checkSettings(rawFields(context, itemIndex, names));
-		if (!checked.ok) return { known: NOTHING_KNOWN, problem: invalidInput(checked.problems) };
+		if (!checked.ok) return { seed: NO_SEED, problem: invalidInput(checked.problems) };
 		const { resolution, duration, generateAudio } = checked.value;
 		return {
-			known: NOTHING_KNOWN,
-			answer: {
+			seed: NO_SEED,
+			json: {
 				estimated_credits: creditsOf(checked.value),
 				resolution,
 				duration,
@@ -25,7 +25,7 @@ function estimate(context: IExecuteFunctions, itemIndex: number): Result {
 		};
 	} catch (error) {
 		const problem = invalidInput(fieldProblems(error));
-		return { known: NOTHING_KNOWN, problem };
+		return { seed: NO_SEED, problem };
 	}
 }
 

@@ -20,9 +20,9 @@ export async function generate(run: Run): Promise<Result[]> {
 	};
 	const { pending, failed } = await submitAll(run, options, callbackOf);
 	const results = new Map(failed);
-	for (const { itemIndex, known, output, raw, task } of pending) {
+	for (const { itemIndex, seed, output, raw, task } of pending) {
 		const isOver = task && task.state !== 'running';
-		results.set(itemIndex, { ...(isOver ? resultOfTask(known, task) : { known }), output, raw });
+		results.set(itemIndex, { ...(isOver ? resultOfTask(seed, task) : { seed }), output, raw });
 	}
 	return inOrder(count, results);
 }

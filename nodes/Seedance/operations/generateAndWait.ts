@@ -2,7 +2,14 @@
 import { invalidInput } from '../../shared/task/errors';
 import { watchAll } from '../run/watch';
 import { readOptions } from '../run/parameters';
-import { canPause, goOn, pauseBefore, pauseFor, resumeCallback, wantsPause } from '../pause/pause';
+import {
+	canPause,
+	resumeRun,
+	pauseBefore,
+	pauseFor,
+	resumeCallback,
+	wantsPause,
+} from '../pause/pause';
 import { inOrder, sameForAll, type Result } from '../run/output';
 import type { Run } from '../run/run';
 import { submitAll } from '../run/submit';
@@ -15,7 +22,7 @@ export async function generateAndWait(run: Run): Promise<Result[]> {
 	if (wait.problem !== undefined) problems.push(wait.problem);
 	if (problems.length) return sameForAll(count, invalidInput(problems));
 	const before = pauseBefore(run);
-	if (before) return await goOn(run, before, options);
+	if (before) return await resumeRun(run, before, options);
 
 	const pauses = wait.pauses && canPause(run);
 	const callbackOf = pauses ? await resumeCallback(run) : undefined;
@@ -23,7 +30,7 @@ export async function generateAndWait(run: Run): Promise<Result[]> {
 	const results = new Map(failed);
 	// With Stop, an item that could not be started ends the node at once; Retry goes on with the others.
 	if (failed.size > 0 && onError === 'stop') {
-		for (const { itemIndex, known } of pending) results.set(itemIndex, { known });
+		for (const { itemIndex, seed } of pending) results.set(itemIndex, { seed });
 		return inOrder(count, results);
 	}
 	if (pauses) return await pauseFor(run, { pending, failed }, options);

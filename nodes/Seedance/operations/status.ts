@@ -2,11 +2,11 @@
 import { readAll } from '../run/watch';
 import { inOrder, type Result } from '../run/output';
 import type { Run } from '../run/run';
-import { tasksOf } from '../run/taskIds';
+import { pendingTasks } from '../run/taskIds';
 
 /** Gives one result per item, in order. */
 export async function status(run: Run): Promise<Result[]> {
-	const { pending, failed } = await tasksOf(run, false);
+	const { pending, failed } = await pendingTasks(run, false);
 	const results = new Map(failed);
 	const read = await readAll(run, pending);
 	read.forEach((result, index) => results.set(pending[index].itemIndex, result));

@@ -19,7 +19,7 @@ import { isObject } from '../../shared/json';
 
 /**
  * Suspends the execution until a callback or `until`. `atTimeout` is handed to the next node when the time is up;
- * the node's input is kept for {@link wakeUp}.
+ * the node's input is kept for {@link reEnableNode}.
  */
 export async function suspend(
 	context: IExecuteFunctions,
@@ -45,7 +45,7 @@ function storedEntry(context: IWebhookFunctions): Record<string, unknown> | unde
  * Lets n8n run the suspended node again, with its own input, and with what the callback has read beside it. Gives what
  * the resume hook has to return for that; undefined where this n8n stores it differently, so that it cannot.
  */
-export function wakeUp(
+export function reEnableNode(
 	context: IWebhookFunctions,
 	readings: readonly IDataObject[],
 ): INodeExecutionData[][] | undefined {
@@ -58,7 +58,7 @@ export function wakeUp(
 }
 
 /** What the callback that woke this execution up has read. */
-export function readingsAtWakeUp(context: IExecuteFunctions): IDataObject[] {
+export function storedReadings(context: IExecuteFunctions): IDataObject[] {
 	return context.getExecuteData().data.main?.[1]?.map(({ json }) => json) ?? [];
 }
 

@@ -8,7 +8,7 @@ import { patiently } from '../../shared/api/client';
 import { unreachableReason } from '../../shared/task/publicUrl';
 import { hasEnded, readTask } from '../../shared/task/task';
 import type { Checked } from '../../shared/task/request';
-import { accountOf } from '../run/itemCredential';
+import { itemCredential } from '../run/itemCredential';
 import { resultOfTask, waitLimit, watchAll, type PendingTask } from '../run/watch';
 import { fieldProblems, waitMethodOf, type Options, type Output } from '../run/parameters';
 import { keepPause, readPause, type Pause } from './pauseState';
@@ -17,7 +17,7 @@ import { inOrder, itemsOf, type Result } from '../run/output';
 import { resumeUrlOf } from './resumeAddress';
 import type { Run } from '../run/run';
 import type { Submitted } from '../run/submit';
-import { readingsAtWakeUp, suspend } from './n8nSuspension';
+import { storedReadings, suspend } from './n8nSuspension';
 
 /** Milliseconds since 1970, the year 3000: n8n's own "for ever". A date beyond what its database can hold would be none. */
 const FAR_FUTURE = Date.UTC(3000, 0, 1);
@@ -59,10 +59,10 @@ const KEEP_CHECKING = 'set Wait Method to "Keep Checking"';
  */
 export async function resumeCallback({ context, count }: Run): Promise<CallbackOf> {
 	const url = resumeUrlOf(context);
-	const withoutItem = await accountOf(context, count);
-	const common = 'problem' in withoutItem ? undefined : withoutItem.account;
-	return (_, account): Checked<string> => {
-		if (account.apiKey !== common?.apiKey || account.baseUrl !== common.baseUrl) {
+	const withoutItem = await itemCredential(context, count);
+	const common = 'problem' in withoutItem ? undefined : withoutItem.credential;
+	return (_, credential): Checked<string> => {
+		if (credential.apiKey !== common?.apiKey || credential.baseUrl !== common.baseUrl) {
 			return {
 				ok: false,
 				problems: [
@@ -70,7 +70,7 @@ export async function resumeCallback({ context, count }: Run): Promise<CallbackO
 				],
 			};
 		}
-		const reason = unreachableReason(url, account.reach);
+		const reason = unreachableReason(url, credential.reach);
 		if (!reason) return { ok: true, value: url };
 		return {
 			ok: false,
@@ -82,7 +82,7 @@ export async function resumeCallback({ context, count }: Run): Promise<CallbackO
 }
 
 /** Whether there is nothing to wait for: not started, failed, or ready. */
-export function isSettled({ problem, task }: Result): boolean {
+export function isDone({ problem, task }: Result): boolean {
 	return problem !== undefined || (task !== undefined && hasEnded(task));
 }
 
@@ -107,16 +107,16 @@ interface Reading {
  * missed: n8n refuses callbacks until it has stored the pause.
  */
 async function readBeforePause(run: Run, pending: PendingTask, deadline: number): Promise<Reading> {
-	const { account, taskId, known } = pending;
+	const { credential, taskId, seed } = pending;
 	const output = withoutFile(pending.output);
 	const until = Math.min(deadline, run.clock.now() + READ_BEFORE_PAUSE_MS);
-	const readOnce = async () => await run.readTask(account, taskId, until);
+	const readOnce = async () => await run.readTask(credential, taskId, until);
 	const read = await patiently(readOnce, run.clock, until);
 	const task = read.outcome === 'task' ? read.task : undefined;
 	const isOver = task !== undefined && hasEnded(task);
 	return {
 		task: { ...pending, output, isNew: false },
-		result: { ...(isOver ? resultOfTask(known, task) : { known }), output },
+		result: { ...(isOver ? resultOfTask(seed, task) : { seed }), output },
 		awaitsVideo: !isOver && task?.state === 'succeeded',
 	};
 }
@@ -132,20 +132,20 @@ export async function pauseFor(
 ): Promise<Result[]> {
 	const { context, clock, count, onError } = run;
 	const { deadline } = waitLimit(run, options);
-	const known = new Map(failed);
+	const byItem = new Map(failed);
 	const readings = await Promise.all(
 		pending.map(async (one) => await readBeforePause(run, one, deadline)),
 	);
-	for (const { task, result } of readings) known.set(task.itemIndex, result);
-	const open = readings.filter(({ result }) => !isSettled(result));
+	for (const { task, result } of readings) byItem.set(task.itemIndex, result);
+	const open = readings.filter(({ result }) => !isDone(result));
 	if (open.every(({ awaitsVideo }) => awaitsVideo)) {
 		const tasks = open.map(({ task }) => task);
 		const ended = await watchAll(run, tasks, options);
-		ended.forEach((result, index) => known.set(tasks[index].itemIndex, result));
-		return inOrder(count, known);
+		ended.forEach((result, index) => byItem.set(tasks[index].itemIndex, result));
+		return inOrder(count, byItem);
 	}
 
-	const results = inOrder(count, known);
+	const results = inOrder(count, byItem);
 	keepPause(context.getContext('node'), {
 		runIndex: run.runIndex,
 		executionId: context.getExecutionId(),
@@ -166,33 +166,33 @@ export async function pauseFor(
  * Goes on after a pause: what the callback has read is not read again, anything else is watched to its end. Nothing is
  * evaluated or started anew. Gives one result per item.
  */
-export async function goOn(run: Run, { results }: Pause, options: Options): Promise<Result[]> {
+export async function resumeRun(run: Run, { results }: Pause, options: Options): Promise<Result[]> {
 	const { context } = run;
 	const readings = new Map(
-		readingsAtWakeUp(context).map((data): [unknown, IDataObject] => [data.task_id, data]),
+		storedReadings(context).map((data): [unknown, IDataObject] => [data.task_id, data]),
 	);
-	const known = new Map<number, Result>();
+	const byItem = new Map<number, Result>();
 	const open: PendingTask[] = [];
 	for (const [itemIndex, result] of results.entries()) {
-		const { taskId } = result.known;
+		const { taskId } = result.seed;
 		const output = withoutFile(result.output ?? { simplify: true, includeInput: false });
 		// Only what the account may see was kept, so that there is no key to be cut out.
 		const task = taskId === null ? undefined : readTask(taskId, readings.get(taskId), '');
-		if (isSettled(result) || taskId === null) {
-			known.set(itemIndex, result);
+		if (isDone(result) || taskId === null) {
+			byItem.set(itemIndex, result);
 		} else if (task && hasEnded(task)) {
-			known.set(itemIndex, { ...resultOfTask(result.known, task), output });
+			byItem.set(itemIndex, { ...resultOfTask(result.seed, task), output });
 		} else {
-			const found = await accountOf(context, itemIndex, taskId);
+			const found = await itemCredential(context, itemIndex, taskId);
 			if ('problem' in found) {
-				known.set(itemIndex, { known: result.known, problem: found.problem, output });
+				byItem.set(itemIndex, { seed: result.seed, problem: found.problem, output });
 			} else {
-				const { account } = found;
-				open.push({ itemIndex, taskId, account, known: result.known, isNew: false, output });
+				const { credential } = found;
+				open.push({ itemIndex, taskId, credential, seed: result.seed, isNew: false, output });
 			}
 		}
 	}
 	const ended = await watchAll(run, open, options);
-	ended.forEach((result, index) => known.set(open[index].itemIndex, result));
-	return inOrder(results.length, known);
+	ended.forEach((result, index) => byItem.set(open[index].itemIndex, result));
+	return inOrder(results.length, byItem);
 }

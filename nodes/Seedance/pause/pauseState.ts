@@ -4,21 +4,23 @@
  * from the API instead.
  *
  * - version 1 (package 0.1, which wrote no number): its callback URL is the bare resume URL of the execution;
- * - version 2: its callback URL has a path segment of the node's own.
+ * - version 2: its callback URL has a path segment of the node's own;
+ * - version 3: what is known of a task before it is read stands under `seed`.
  */
 import type { IDataObject } from 'n8n-workflow';
 
 import { unforeseen, type Problem } from '../../shared/task/errors';
 import { isObject, numberOf, textOf } from '../../shared/json';
-import type { KnownTask, Task } from '../../shared/task/task';
+import type { TaskSeed, Task } from '../../shared/task/task';
 import type { Output } from '../run/parameters';
-import { NOTHING_KNOWN, type Result } from '../run/output';
+import { NO_SEED, type Result } from '../run/output';
 
 /** Where the pause is kept in the node's context. */
 const FIELD = 'seedancePause';
 const UNREADABLE = 'what was stored of this item cannot be read';
 /** What this package writes. It reads every version up to this one. */
-export const PAUSE_VERSION = 2;
+export const PAUSE_VERSION = 3;
+const READABLE = [1, 2, PAUSE_VERSION];
 
 /** A pause, as it is kept. */
 export interface Pause {
@@ -54,7 +56,7 @@ function fits(value: unknown, checks: Readonly<Record<string, Check>>): boolean 
 
 const isData = (value: unknown): value is IDataObject => isObject(value);
 
-const isKnown = (value: unknown): value is KnownTask =>
+const isSeed = (value: unknown): value is TaskSeed =>
 	fits(value, {
 		taskId: orNull(isText),
 		prompt: orNull(isText),
@@ -93,9 +95,9 @@ const isOutput = (value: unknown): value is Output =>
 	});
 
 /** What is known of a task although it was stored in another form: its id is what matters. */
-function seedOf(value: unknown): KnownTask {
-	if (isKnown(value)) return value;
-	if (!isObject(value)) return NOTHING_KNOWN;
+function seedOf(value: unknown): TaskSeed {
+	if (isSeed(value)) return value;
+	if (!isObject(value)) return NO_SEED;
 	return {
 		taskId: textOf(value.taskId) ?? null,
 		prompt: textOf(value.prompt) ?? null,
@@ -103,17 +105,17 @@ function seedOf(value: unknown): KnownTask {
 	};
 }
 
-/** One stored result, with what of it can be used. An item of which nothing is known may have been paid for. */
+/** One stored result, with what of it can be used; up to version 2 the seed stood under `known`. An item of which nothing is known may have been paid for. */
 function resultOf(value: unknown): Result {
 	const stored = isObject(value) ? value : {};
-	const known = seedOf(stored.known);
+	const seed = seedOf(stored.seed ?? stored.known);
 	const problem = isProblem(stored.problem) ? stored.problem : undefined;
 	return {
-		known,
+		seed,
 		...(isTask(stored.task) && { task: stored.task }),
 		...(problem
 			? { problem }
-			: known.taskId === null && { problem: unforeseen(UNREADABLE, undefined) }),
+			: seed.taskId === null && { problem: unforeseen(UNREADABLE, undefined) }),
 		...(isData(stored.raw) && { raw: stored.raw }),
 		...(isOutput(stored.output) && { output: stored.output }),
 		...(stored.isBystander === true && { isBystander: true }),
@@ -131,7 +133,7 @@ export function readPause(
 	if (kept === undefined || kept === null) return 'none';
 	if (!isObject(kept) || !Array.isArray(kept.results)) return 'unreadable';
 	const version = kept.version === undefined ? 1 : numberOf(kept.version);
-	if (version !== 1 && version !== PAUSE_VERSION) return 'unreadable';
+	if (version === null || !READABLE.includes(version)) return 'unreadable';
 	return {
 		version,
 		runIndex: numberOf(kept.runIndex) ?? -1,

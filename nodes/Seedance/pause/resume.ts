@@ -9,34 +9,39 @@
  */
 import type { IWebhookFunctions, IWebhookResponseData } from 'n8n-workflow';
 
-import { afterTakeOver, answer, unavailable, type Answer } from '../../shared/callback/respond';
-import { PARALLEL_READS, type Account } from '../../shared/api/client';
+import {
+	afterTakeOver,
+	respond,
+	unavailable,
+	type CallbackResponse,
+} from '../../shared/callback/respond';
+import { PARALLEL_READS, type Credential } from '../../shared/api/client';
 import { bodyOf, claimIn, taskIdsIn } from '../../shared/callback/body';
 import { limiter, type Clock } from '../../shared/n8n/clock';
-import { cachedAccount } from '../../shared/n8n/credentialCache';
+import { cachedCredential } from '../../shared/n8n/credentialCache';
 import { contactLost, readRefused } from '../../shared/task/errors';
 import { isObject, readableText } from '../../shared/json';
 import { KeyedMutex } from '../../shared/callback/keyedMutex';
-import { DECIDE_WITHIN_MS, lookAt } from '../../shared/callback/confirmTask';
+import { DECIDE_WITHIN_MS, confirmTask } from '../../shared/callback/confirmTask';
 import { rawItem, type Task } from '../../shared/task/task';
 import { resultOfTask } from '../run/watch';
-import { isSettled } from './pause';
+import { isDone } from './pause';
 import { readPause, type Pause } from './pauseState';
 import { mayResume } from './resumeAddress';
 import { itemsOf } from '../run/output';
-import { storedContext, wakeUp } from './n8nSuspension';
+import { storedContext, reEnableNode } from './n8nSuspension';
 
 /** Pauses of which this process remembers something. */
 const REMEMBERED_PAUSES = 1000;
 
 /** What this process knows of one pause. All of it can be read again. */
-interface Known {
+interface PauseProgress {
 	/** Tasks that have ended, by id. */
 	ended: Map<string, Task>;
 	isOver: boolean;
 }
 
-const pauses = new Map<string, Known>();
+const pauses = new Map<string, PauseProgress>();
 /**
  * Looks of this process under way at once. When hundreds of callbacks come in one instant, the first ones are through soon; the
  * last ones find that their time is over, and leave the reading to the node.
@@ -46,15 +51,15 @@ const inTurn = limiter(PARALLEL_READS);
 /** By pause: its callbacks run one after another. */
 const callbacks = new KeyedMutex();
 
-function knownOf(name: string): Known {
-	const known = pauses.get(name) ?? { ended: new Map(), isOver: false };
+function progressOf(name: string): PauseProgress {
+	const progress = pauses.get(name) ?? { ended: new Map(), isOver: false };
 	pauses.delete(name);
-	pauses.set(name, known);
+	pauses.set(name, progress);
 	for (const oldest of pauses.keys()) {
 		if (pauses.size <= REMEMBERED_PAUSES) break;
 		pauses.delete(oldest);
 	}
-	return known;
+	return progress;
 }
 
 /** The tasks to look at, in groups that are read together: the callback's own first, then the latest, then the rest. */
@@ -67,7 +72,10 @@ function inGroups(open: readonly string[], own: string | undefined): string[][] 
 	return groups;
 }
 
-const NOTED: Answer = { status: 200, message: 'Noted. The execution waits for more videos.' };
+const NOTED: CallbackResponse = {
+	status: 200,
+	message: 'Noted. The execution waits for more videos.',
+};
 
 /**
  * Looks until one task is found that is still being made; undefined when none is. The node itself reads again what has to be:
@@ -76,47 +84,50 @@ const NOTED: Answer = { status: 200, message: 'Noted. The execution waits for mo
  */
 async function whatIsOpen(
 	context: IWebhookFunctions,
-	account: Account,
+	credential: Credential,
 	{ results }: Pause,
-	known: Known,
+	progress: PauseProgress,
 	deadline: number,
 	clock: Clock,
-): Promise<Answer | undefined> {
+): Promise<CallbackResponse | undefined> {
 	const query: unknown = context.getQueryData();
 	const body = bodyOf(context);
 	const open = results
-		.filter((result) => !isSettled(result))
-		.flatMap((result) => result.known.taskId ?? []);
+		.filter((result) => !isDone(result))
+		.flatMap((result) => result.seed.taskId ?? []);
 	const own = taskIdsIn(body, isObject(query) ? query : {}).find((taskId) => open.includes(taskId));
 	const claim = claimIn(body);
 	for (const group of inGroups(open, own)) {
-		const looks = await Promise.all(
+		const confirmations = await Promise.all(
 			group
-				.filter((taskId) => !known.ended.has(taskId))
+				.filter((taskId) => !progress.ended.has(taskId))
 				.map(async (taskId) => {
 					const isEarly = taskId === own && claim !== 'running';
 					const patience = { isEarly, awaitsVideo: false, deadline };
-					const look = await inTurn(
-						async () => await lookAt(context, { account, taskId }, patience, clock),
+					const confirmation = await inTurn(
+						async () => await confirmTask(context, { credential, taskId }, patience, clock),
 					);
-					if (look.outcome === 'ended') known.ended.set(taskId, look.task);
-					return { taskId, look };
+					if (confirmation.outcome === 'ended') progress.ended.set(taskId, confirmation.task);
+					return { taskId, confirmation };
 				}),
 		);
-		for (const { taskId, look } of looks) {
+		for (const { taskId, confirmation } of confirmations) {
 			// A callback about a video that is being made is no reason to go on without having looked.
-			if (look.outcome === 'noTime' && claim === 'running') return NOTED;
-			if (look.outcome === 'running') {
+			if (confirmation.outcome === 'noTime' && claim === 'running') return NOTED;
+			if (confirmation.outcome === 'running') {
 				if (taskId !== own || claim !== 'ended') return NOTED;
 				return unavailable(
 					`it says that task ${taskId} has ended, but the API shows it as running`,
 				);
 			}
-			if (look.outcome === 'unknownTask') {
+			if (confirmation.outcome === 'unknownTask') {
 				return unavailable(`there is no task ${taskId} in the account of the credential`);
 			}
-			if (look.outcome === 'cannotTell') {
-				const found = (look.isFinal ? readRefused : contactLost)(taskId, look.failure);
+			if (confirmation.outcome === 'cannotTell') {
+				const found = (confirmation.isFinal ? readRefused : contactLost)(
+					taskId,
+					confirmation.failure,
+				);
 				return unavailable(found.message);
 			}
 		}
@@ -125,11 +136,11 @@ async function whatIsOpen(
 }
 
 /** What n8n goes on with where the node cannot run again: its items. */
-function itemsNow({ results }: Pause, known: Known) {
+function itemsNow({ results }: Pause, progress: PauseProgress) {
 	const ended = results.map((result) => {
-		const task = known.ended.get(result.known.taskId ?? '');
-		if (isSettled(result) || !task) return result;
-		return { ...resultOfTask(result.known, task), output: result.output };
+		const task = progress.ended.get(result.seed.taskId ?? '');
+		if (isDone(result) || !task) return result;
+		return { ...resultOfTask(result.seed, task), output: result.output };
 	});
 	return [itemsOf(ended, { onError: 'continue', isTool: false, input: [] })];
 }
@@ -138,31 +149,31 @@ function itemsNow({ results }: Pause, known: Known) {
 async function decide(
 	context: IWebhookFunctions,
 	pause: Pause,
-	known: Known,
+	progress: PauseProgress,
 	deadline: number,
 	clock: Clock,
 ) {
-	const account = await cachedAccount(context, clock).catch((error: unknown) => ({
+	const credential = await cachedCredential(context, clock).catch((error: unknown) => ({
 		problem: error instanceof Error ? error.message : '',
 	}));
-	if ('problem' in account) {
+	if ('problem' in credential) {
 		// A credential may be one that can be read while the node runs, and not from here.
-		return wakeUp(context, []) ?? unavailable(readableText(account.problem, ''));
+		return reEnableNode(context, []) ?? unavailable(readableText(credential.problem, ''));
 	}
-	const open = await whatIsOpen(context, account, pause, known, deadline, clock);
+	const open = await whatIsOpen(context, credential, pause, progress, deadline, clock);
 	if (open) return open;
 	// An item has no `error` at its top, so a reason that stood there is kept as the message.
-	const readings = [...known.ended.values()].map((task) => ({
+	const readings = [...progress.ended.values()].map((task) => ({
 		...rawItem(task.raw, task.taskId),
 		...(task.errorMessage !== null && { error_message: task.errorMessage }),
 	}));
-	return wakeUp(context, readings) ?? itemsNow(pause, known);
+	return reEnableNode(context, readings) ?? itemsNow(pause, progress);
 }
 
 async function handle(
 	context: IWebhookFunctions,
 	clock: Clock,
-): Promise<Answer | IWebhookResponseData> {
+): Promise<CallbackResponse | IWebhookResponseData> {
 	const deadline = clock.now() + DECIDE_WITHIN_MS;
 	const pause = readPause(storedContext(context));
 	if (pause === 'unreadable') {
@@ -173,17 +184,17 @@ async function handle(
 	}
 	const name = `${pause.executionId}:${pause.pausedAt}`;
 	const lock = callbacks.acquire(name);
-	const known = knownOf(name);
+	const progress = progressOf(name);
 	let isHandedOver = false;
 	try {
 		if (!(await lock.isHeld(deadline - clock.now(), clock))) return unavailable();
-		if (known.isOver) return { status: 200, message: 'Noted. The execution goes on already.' };
-		const decision = await decide(context, pause, known, deadline, clock);
+		if (progress.isOver) return { status: 200, message: 'Noted. The execution goes on already.' };
+		const decision = await decide(context, pause, progress, deadline, clock);
 		if ('status' in decision) return decision;
 		isHandedOver = true;
 		afterTakeOver(context, clock, (isTakenOver) => {
-			known.isOver = isTakenOver;
-			if (isTakenOver) known.ended.clear();
+			progress.isOver = isTakenOver;
+			if (isTakenOver) progress.ended.clear();
 			lock.release();
 		});
 		return { workflowData: decision, webhookResponse: { message: 'The execution goes on.' } };
@@ -202,9 +213,9 @@ export async function resume(
 ): Promise<IWebhookResponseData> {
 	try {
 		const found = await handle(context, clock);
-		return 'status' in found ? answer(context, found) : found;
+		return 'status' in found ? respond(context, found) : found;
 	} catch (error) {
 		const reason = error instanceof Error ? readableText(error.message, '') : '';
-		return answer(context, unavailable(`this node could not be read: ${reason}`));
+		return respond(context, unavailable(`this node could not be read: ${reason}`));
 	}
 }

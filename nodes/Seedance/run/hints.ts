@@ -17,20 +17,20 @@ const LOOP = 'n8n-nodes-base.splitInBatches';
 const WAITING: readonly Operation[] = ['generateAndWait', 'wait'];
 
 /** A task that may still end: it was read as running, or could not be followed to its end. */
-function isOpen({ known, task, problem }: Result): boolean {
+function isOpen({ seed, task, problem }: Result): boolean {
 	if (problem) return problem.code === 'timeout' || problem.code === 'contact_lost';
-	return task ? task.state === 'running' : known.taskId !== null;
+	return task ? task.state === 'running' : seed.taskId !== null;
 }
 
 /** Credits of a task that this execution has started: the API's count once there is one, the price until then. */
-function creditsUsed({ known, task, problem }: Result): number {
-	if (known.taskId === null || problem?.code === 'maybe_created') return 0;
+function creditsUsed({ seed, task, problem }: Result): number {
+	if (seed.taskId === null || problem?.code === 'maybe_created') return 0;
 	const counted = task && task.state !== 'running' ? task.consumedCredits : null;
-	return counted ?? known.estimatedCredits ?? 0;
+	return counted ?? seed.estimatedCredits ?? 0;
 }
 
 function stillRunning(results: readonly Result[]): string | undefined {
-	const open = results.filter(isOpen).flatMap(({ known }) => known.taskId ?? []);
+	const open = results.filter(isOpen).flatMap(({ seed }) => seed.taskId ?? []);
 	if (open.length === 0) return undefined;
 	const tasks = results.length === 1 ? 'task is' : 'tasks';
 	const more = open.length - NAMED_TASKS;

@@ -4,17 +4,29 @@
  */
 import type { IBinaryData, IDataObject, INodeExecutionData } from 'n8n-workflow';
 
-import { nodeError, unforeseen, withItem, type Charged, type Problem } from '../../shared/task/errors';
+import {
+	nodeError,
+	unforeseen,
+	withItem,
+	type Charged,
+	type Problem,
+} from '../../shared/task/errors';
 import { without } from '../../shared/json';
 import { errorOutputItem, failedItem, type OnError } from '../../shared/n8n/onError';
-import { rawItem, taskItem, unreadTaskItem, type KnownTask, type Task } from '../../shared/task/task';
+import {
+	rawItem,
+	taskItem,
+	unreadTaskItem,
+	type TaskSeed,
+	type Task,
+} from '../../shared/task/task';
 import { shorten } from '../../shared/task/request';
 import type { Output } from './parameters';
 import type { Run } from './run';
 
 /** What became of one input item. */
 export interface Result {
-	known: KnownTask;
+	seed: TaskSeed;
 	/** The last reading, if there was one. */
 	task?: Task;
 	problem?: Problem;
@@ -23,13 +35,13 @@ export interface Result {
 	/** How the item is to be given out; absent where nothing came to be. */
 	output?: Output;
 	/** A whole answer of its own, where the item is no task. */
-	answer?: IDataObject;
+	json?: IDataObject;
 	/** Not started only because another item ended the run. */
 	isBystander?: boolean;
 	file?: { field: string; binary: IBinaryData };
 }
 
-export const NOTHING_KNOWN: KnownTask = { taskId: null, prompt: null, estimatedCredits: null };
+export const NO_SEED: TaskSeed = { taskId: null, prompt: null, estimatedCredits: null };
 
 const LOOK_LATER =
 	'Already started and charged. Do not generate again. Use Get Status with this task_id in 1 to 2 minutes.';
@@ -42,30 +54,30 @@ const ASK_FIRST =
 	'It may have been started and charged. Do not generate again. Ask the user to look in the Seedance dashboard first.';
 
 function itemOf(result: Result): IDataObject {
-	const { known, task, problem } = result;
-	const created = known.taskId !== null || problem === undefined;
-	const item = task ? taskItem(task, known) : unreadTaskItem(known, created);
+	const { seed, task, problem } = result;
+	const created = seed.taskId !== null || problem === undefined;
+	const item = task ? taskItem(task, seed) : unreadTaskItem(seed, created);
 	if (!problem) return item;
 	return failedItem(item, problem);
 }
 
 function jsonOf(result: Result, simplify: boolean): IDataObject {
-	const { answer, problem, task, known } = result;
+	const { json: answer, problem, task, seed } = result;
 	if (answer) return answer;
 	const raw = simplify ? undefined : (task?.raw ?? result.raw);
 	if (!raw) return itemOf(result);
-	const shown = rawItem(raw, known.taskId ?? task?.taskId ?? null);
+	const shown = rawItem(raw, seed.taskId ?? task?.taskId ?? null);
 	if (!problem) return shown;
 	// A video may stand in a form that nobody has seen yet, so what the API gave is shown beside the failure.
 	return problem.code === 'no_video' ? { ...shown, ...itemOf(result) } : itemOf(result);
 }
 
 /** Whether one item has cost credits, as far as it is known. */
-function costOf({ problem, task, known }: Result): Charged {
+function costOf({ problem, task, seed }: Result): Charged {
 	if (problem) return problem.charged;
 	const credits = task?.consumedCredits ?? null;
 	if (credits !== null) return credits > 0 ? 'yes' : 'no';
-	return known.taskId === null ? 'no' : 'unknown';
+	return seed.taskId === null ? 'no' : 'unknown';
 }
 
 /** Whether a run has cost credits: it has when one of its items has, and was free only when all of them were. */
@@ -95,7 +107,7 @@ function headlineOf(failed: readonly Failed[], total: number): string {
 
 /** One problem with the start of its prompt and its item. */
 function lineOf({ problem, result, index }: Failed, total: number): string {
-	const prompt = result.known.prompt ? `"${shorten(result.known.prompt, 40)}": ` : '';
+	const prompt = result.seed.prompt ? `"${shorten(result.seed.prompt, 40)}": ` : '';
 	return withItem(`${prompt}${problem.message}`, index, total);
 }
 
@@ -144,7 +156,7 @@ function stopError({ context }: Run, results: readonly Result[]) {
 	const isFollowed = results.some(({ task }) => task);
 	const count = isFollowed ? `${ready.length} of ${total} videos are ready and paid. ` : '';
 	const unsent = all.length - failed.length;
-	const ids = results.flatMap(({ known }) => (known.taskId ? [known.taskId] : []));
+	const ids = results.flatMap(({ seed }) => (seed.taskId ? [seed.taskId] : []));
 	const lines = [
 		...adviceOf(failed, total),
 		unsent
@@ -166,19 +178,19 @@ function stopError({ context }: Run, results: readonly Result[]) {
 }
 
 /** What a model should do next about a paid task: an answer to it, since it would generate again after an error. */
-function nextStepOf({ problem, known, task }: Result): string | undefined {
+function nextStepOf({ problem, seed, task }: Result): string | undefined {
 	if (!problem) {
-		const isRunning = task ? task.state === 'running' : known.taskId !== null;
+		const isRunning = task ? task.state === 'running' : seed.taskId !== null;
 		return isRunning ? LOOK_LATER : undefined;
 	}
 	if (problem.code === 'task_failed') return undefined;
 	if (problem.code === 'maybe_created') return ASK_FIRST;
-	const isPaid = known.estimatedCredits !== null || ALWAYS_PAID.includes(problem.code);
-	return known.taskId && isPaid ? LOOK_LATER : undefined;
+	const isPaid = seed.estimatedCredits !== null || ALWAYS_PAID.includes(problem.code);
+	return seed.taskId && isPaid ? LOOK_LATER : undefined;
 }
 
 /** How results are given out. */
-export interface Delivery {
+export interface OutputContext {
 	onError: OnError;
 	isTool: boolean;
 	/** The input items, for those whose fields are to be kept. */
@@ -188,7 +200,7 @@ export interface Delivery {
 /** One item per result, in order, each with its `pairedItem`. */
 export function itemsOf(
 	results: readonly Result[],
-	{ onError, isTool, input }: Delivery,
+	{ onError, isTool, input }: OutputContext,
 ): INodeExecutionData[] {
 	return results.map((result, index): INodeExecutionData => {
 		const pairedItem = { item: index };
@@ -210,7 +222,7 @@ export function itemsOf(
  * The node's output: one item per input item, in order.
  * Throws only when On Error is Stop and an item failed, after everything has ended.
  */
-export function deliver(run: Run, results: readonly Result[]): INodeExecutionData[][] {
+export function outputOf(run: Run, results: readonly Result[]): INodeExecutionData[][] {
 	const { onError, isTool, context } = run;
 	if (onError === 'stop' && results.some((one) => one.problem && !(isTool && nextStepOf(one)))) {
 		throw stopError(run, results);
@@ -222,11 +234,11 @@ export function deliver(run: Run, results: readonly Result[]): INodeExecutionDat
 export function inOrder(count: number, byItem: ReadonlyMap<number, Result>): Result[] {
 	return Array.from(
 		{ length: count },
-		(_, index) => byItem.get(index) ?? { known: NOTHING_KNOWN, problem: unforeseen('', undefined) },
+		(_, index) => byItem.get(index) ?? { seed: NO_SEED, problem: unforeseen('', undefined) },
 	);
 }
 
 /** The same problem for every item: what is wrong concerns the node, not one of them. */
 export function sameForAll(count: number, problem: Problem): Result[] {
-	return Array.from({ length: count }, () => ({ known: NOTHING_KNOWN, problem }));
+	return Array.from({ length: count }, () => ({ seed: NO_SEED, problem }));
 }

@@ -2,18 +2,18 @@
 import { createHash } from 'crypto';
 import type { IExecuteFunctions } from 'n8n-workflow';
 
-import type { Account } from '../../shared/api/client';
+import type { Credential } from '../../shared/api/client';
 import { invalidInput, type Problem } from '../../shared/task/errors';
 import type { MemoryKeys } from '../../shared/idempotency/executionMemory';
 import { creditsOf } from '../../shared/task/models';
-import type { KnownTask } from '../../shared/task/task';
+import type { TaskSeed } from '../../shared/task/task';
 import {
 	checkVideoRequest,
 	requestKey,
 	type Checked,
 	type VideoRequest,
 } from '../../shared/task/request';
-import { accountOf } from './itemCredential';
+import { itemCredential } from './itemCredential';
 import { imageLink } from './imageLink';
 import {
 	choiceParameter,
@@ -24,7 +24,7 @@ import {
 	textParameter,
 	type Output,
 } from './parameters';
-import { NOTHING_KNOWN } from './output';
+import { NO_SEED } from './output';
 import type { Run } from './run';
 
 /** The parameters that every video has. */
@@ -44,14 +44,14 @@ const SHAPING_FIELDS = [...VIDEO_FIELDS, 'imageSource', 'imageUrl', 'imageBinary
 export interface Prepared {
 	itemIndex: number;
 	request: VideoRequest;
-	account: Account;
+	credential: Credential;
 	memoryKeys: MemoryKeys;
-	known: KnownTask;
+	seed: TaskSeed;
 	output: Output;
 }
 
 /** The address to which the end of an item's task is told; undefined for none. May throw what an expression throws. */
-export type CallbackOf = (itemIndex: number, account: Account) => Checked<string | undefined>;
+export type CallbackOf = (itemIndex: number, credential: Credential) => Checked<string | undefined>;
 
 /**
  * SHA-256 (hex) of the settings that shape a video, as they stand in the workflow: expressions unevaluated, because what they
@@ -80,7 +80,7 @@ const IMAGE_SOURCES = ['none', 'url', 'binary'] as const;
 async function readImage(
 	{ context }: Run,
 	itemIndex: number,
-	account: Account,
+	credential: Credential,
 	source: (typeof IMAGE_SOURCES)[number],
 ): Promise<Told<{ imageUrl?: unknown; identity?: string }>> {
 	switch (source) {
@@ -90,7 +90,7 @@ async function readImage(
 			return { ok: true, value: rawFields(context, itemIndex, ['imageUrl']) };
 		case 'binary': {
 			const field = textParameter(context, itemIndex, 'imageBinaryField', 'data');
-			const link = await imageLink(context, itemIndex, field, account.reach);
+			const link = await imageLink(context, itemIndex, field, credential.reach);
 			if ('problem' in link) return { ok: false, problems: [link.problem], advice: link.advice };
 			return { ok: true, value: { imageUrl: link.url, identity: link.identity } };
 		}
@@ -114,41 +114,43 @@ export async function prepare(
 	itemIndex: number,
 	settings: string,
 	callbackOf: CallbackOf,
-): Promise<Prepared | { known: KnownTask; problem: Problem }> {
+): Promise<Prepared | { seed: TaskSeed; problem: Problem }> {
 	const { context } = run;
-	let known = NOTHING_KNOWN;
+	let seed = NO_SEED;
 	try {
 		const { raw, output, source } = readTogether({
 			raw: () => {
 				const fields = rawFields(context, itemIndex, VIDEO_FIELDS);
-				known = { ...known, prompt: typeof fields.prompt === 'string' ? fields.prompt : null };
+				seed = { ...seed, prompt: typeof fields.prompt === 'string' ? fields.prompt : null };
 				return fields;
 			},
 			output: () => readOutput(context, itemIndex, true),
 			source: () => choiceParameter(context, itemIndex, 'imageSource', IMAGE_SOURCES),
 		});
-		const found = await accountOf(context, itemIndex);
-		if ('problem' in found) return { known, problem: found.problem };
-		const { account } = found;
-		const image = await told(async () => await readImage(run, itemIndex, account, source));
+		const found = await itemCredential(context, itemIndex);
+		if ('problem' in found) return { seed, problem: found.problem };
+		const { credential } = found;
+		const image = await told(async () => await readImage(run, itemIndex, credential, source));
 		const link = image.ok && 'imageUrl' in image.value ? { imageUrl: image.value.imageUrl } : {};
-		const checked = checkVideoRequest({ ...raw, ...link }, account.reach);
-		const callback = await told(async () => await Promise.resolve(callbackOf(itemIndex, account)));
+		const checked = checkVideoRequest({ ...raw, ...link }, credential.reach);
+		const callback = await told(
+			async () => await Promise.resolve(callbackOf(itemIndex, credential)),
+		);
 		if (!checked.ok || !image.ok || !callback.ok) {
 			const problems = [checked, image, callback].flatMap((one) => (one.ok ? [] : one.problems));
-			return { known, problem: invalidInput(problems, image.advice) };
+			return { seed, problem: invalidInput(problems, image.advice) };
 		}
 		const request = { ...checked.value, callbackUrl: callback.value };
 		const requestHash = requestKey(request, image.value.identity);
 		return {
 			itemIndex,
 			request,
-			account,
+			credential,
 			memoryKeys: memoryKeysOf(run, itemIndex, settings, requestHash),
-			known: { taskId: null, prompt: request.prompt, estimatedCredits: creditsOf(request) },
+			seed: { taskId: null, prompt: request.prompt, estimatedCredits: creditsOf(request) },
 			output,
 		};
 	} catch (error) {
-		return { known, problem: invalidInput(fieldProblems(error)) };
+		return { seed, problem: invalidInput(fieldProblems(error)) };
 	}
 }

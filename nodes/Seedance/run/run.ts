@@ -1,7 +1,7 @@
 /** What one run of the node knows: asked of n8n once in `execute()`, and handed to everything that works for it. */
 import type { IExecuteFunctions } from 'n8n-workflow';
 
-import { getTask, PARALLEL_READS, type Account, type Read } from '../../shared/api/client';
+import { getTask, PARALLEL_READS, type Credential, type Read } from '../../shared/api/client';
 import { brakeOf, type Brake } from '../../shared/api/brake';
 import { limiter, within, type Clock } from '../../shared/n8n/clock';
 import { workUntil } from '../../shared/n8n/limit';
@@ -27,16 +27,16 @@ export interface Run {
 	/** The task of an item, as soon as the run knows of it: what is told when something throws that nobody foresaw. */
 	readonly taskIds: Map<number, string>;
 	/** The brake of an account, shared by everything that this run sends there. */
-	brakeFor: (account: Account) => Brake;
+	brakeFor: (credential: Credential) => Brake;
 	/**
 	 * Reads one task by a deadline (milliseconds since 1970), in turn with the others. A 429 is waited out and asked again:
 	 * only when the deadline comes before, it is what is given.
 	 */
-	readTask: (account: Account, taskId: string, deadline: number) => Promise<Read>;
+	readTask: (credential: Credential, taskId: string, deadline: number) => Promise<Read>;
 }
 
 /** Tells accounts apart within a run. Never to be shown or stored: it holds the key. */
-export function accountKey({ baseUrl, apiKey }: Account): string {
+export function credentialKey({ baseUrl, apiKey }: Credential): string {
 	return `${baseUrl}\n${apiKey}`;
 }
 
@@ -45,22 +45,22 @@ export function runOf(context: IExecuteFunctions, clock: Clock): Run {
 	const startedAt = clock.now();
 	const brakes = new Map<string, Brake>();
 	const inTurn = limiter(PARALLEL_READS);
-	const brakeFor = (account: Account): Brake => {
-		const key = accountKey(account);
+	const brakeFor = (credential: Credential): Brake => {
+		const key = credentialKey(credential);
 		const brake = brakes.get(key) ?? brakeOf(clock);
 		brakes.set(key, brake);
 		return brake;
 	};
 	/** Undefined when the deadline came before there was room for it. */
 	const readInTurn = async (
-		account: Account,
+		credential: Credential,
 		taskId: string,
 		deadline: number,
 	): Promise<Read | undefined> => {
 		const { pending } = await inTurn(async () => {
 			const left = deadline - clock.now();
 			if (left <= 0) return { pending: undefined };
-			const read = getTask(context, account, taskId, clock, left);
+			const read = getTask(context, credential, taskId, clock, left);
 			await within(read, READ_HOLDS_MS, clock);
 			// In an object, because a promise alone would be waited for, and hold the place.
 			return { pending: read };
@@ -79,12 +79,12 @@ export function runOf(context: IExecuteFunctions, clock: Clock): Run {
 		workUntil: workUntil(context, startedAt) ?? Infinity,
 		taskIds: new Map(),
 		brakeFor,
-		readTask: async (account, taskId, deadline) => {
-			const brake = brakeFor(account);
+		readTask: async (credential, taskId, deadline) => {
+			const brake = brakeFor(credential);
 			let limited: Read | undefined;
 			while (await brake.turn(deadline)) {
 				const sentAt = clock.now();
-				const read = await readInTurn(account, taskId, deadline);
+				const read = await readInTurn(credential, taskId, deadline);
 				if (!read) break;
 				const isLimited = read.outcome === 'transient' && read.failure.cause === 'rate_limited';
 				if (!isLimited) {

@@ -19,14 +19,14 @@ import {
 } from '../../shared/task/errors';
 import { memoryIn, type Memory, type Sent } from '../../shared/idempotency/executionMemory';
 import { creditsOf } from '../../shared/task/models';
-import type { KnownTask } from '../../shared/task/task';
+import type { TaskSeed } from '../../shared/task/task';
 import { requestBody } from '../../shared/task/request';
 import type { PendingTask } from './watch';
 import { highlight } from './highlightedData';
 import type { Options } from './parameters';
 import { prepare, settingsKey, type CallbackOf, type Prepared } from './prepare';
 import type { Result } from './output';
-import { accountKey, type Run } from './run';
+import { credentialKey, type Run } from './run';
 
 /** Refusals after which no further item of the same account can be started. */
 const ENDS_ACCOUNT: ReadonlyArray<CallFailure['cause']> = [
@@ -60,7 +60,7 @@ async function recall(run: Run, memory: Memory, item: Prepared): Promise<Sent | 
 	const isMadeHere = remembered.executionId === context.getExecutionId();
 	if (context.getMode() !== 'retry' || isMadeHere) return remembered;
 	const deadline = Math.min(clock.now() + RECALL_MS, run.workUntil);
-	const readOnce = async () => await run.readTask(item.account, remembered.taskId, deadline);
+	const readOnce = async () => await run.readTask(item.credential, remembered.taskId, deadline);
 	const read = await patiently(readOnce, clock, deadline);
 	if (read.outcome === 'task' && read.task.state === 'failed') {
 		memory.forget(item.memoryKeys);
@@ -83,12 +83,12 @@ function recallNow(
 async function send(run: Run, memory: Memory, item: Prepared, deadline: number): Promise<Sent> {
 	const { context, clock } = run;
 	const executionId = context.getExecutionId();
-	const credential = context.getNode().credentials?.[CREDENTIAL_TYPE]?.name ?? '';
-	const where = `credential "${credential}", execution ${executionId}, item ${item.itemIndex}`;
-	const { memoryKeys, account, request } = item;
-	const created = await createTask(context, account, requestBody(request), {
+	const credentialName = context.getNode().credentials?.[CREDENTIAL_TYPE]?.name ?? '';
+	const where = `credential "${credentialName}", execution ${executionId}, item ${item.itemIndex}`;
+	const { memoryKeys, credential, request } = item;
+	const created = await createTask(context, credential, requestBody(request), {
 		clock,
-		brake: run.brakeFor(account),
+		brake: run.brakeFor(credential),
 		deadline,
 		onSend: () => memory.sending(memoryKeys),
 		onRefused: () => memory.forget(memoryKeys),
@@ -130,17 +130,17 @@ class Submission implements Submitted {
 	take(item: Prepared, sent: Sent, isNew: boolean): void {
 		if ('problem' in sent) return this.fail(item, sent.problem);
 		const { taskId, createdAt, raw, task } = sent;
-		const { itemIndex, account, output } = item;
+		const { itemIndex, credential, output } = item;
 		this.taskIds.set(itemIndex, taskId);
-		const known = { ...item.known, taskId, ...(createdAt !== undefined && { createdAt }) };
-		this.pending.push({ itemIndex, taskId, account, known, isNew, output, raw, task });
+		const seed = { ...item.seed, taskId, ...(createdAt !== undefined && { createdAt }) };
+		this.pending.push({ itemIndex, taskId, credential, seed, isNew, output, raw, task });
 	}
 
-	fail(item: { itemIndex: number; known: KnownTask; output?: Result['output'] }, problem: Problem) {
+	fail(item: { itemIndex: number; seed: TaskSeed; output?: Result['output'] }, problem: Problem) {
 		const taskId = problem.taskId ?? null;
 		if (taskId !== null) this.taskIds.set(item.itemIndex, taskId);
-		const known = { ...item.known, taskId };
-		this.failed.set(item.itemIndex, { known, problem, output: item.output });
+		const seed = { ...item.seed, taskId };
+		this.failed.set(item.itemIndex, { seed, problem, output: item.output });
 	}
 
 	/** An item for which nothing more is sent; what an earlier try has paid for is still told. */
@@ -174,13 +174,13 @@ async function sendAll(
 	let ended: string | undefined;
 	let sent = 0;
 	for (const item of items) {
-		const account = accountKey(item.account);
-		if (!(ended ?? endedAccounts.has(account)) && sent > 0 && sent % options.batchSize === 0) {
+		const credential = credentialKey(item.credential);
+		if (!(ended ?? endedAccounts.has(credential)) && sent > 0 && sent % options.batchSize === 0) {
 			await clock.sleep(Math.min(options.batchInterval, Math.max(0, deadline - clock.now())));
 		}
 		if (context.getExecutionCancelSignal?.()?.aborted) ended ??= 'the execution was stopped.';
 		if (deadline - clock.now() < LEAST_POST_MS) ended ??= 'the time was up.';
-		const because = ended ?? endedAccounts.get(account);
+		const because = ended ?? endedAccounts.get(credential);
 		if (because) {
 			submission.leave(item, because);
 			continue;
@@ -199,7 +199,7 @@ async function sendAll(
 		if (!('problem' in outcome)) continue;
 		const reason = `item ${item.itemIndex} ended the run. ${outcome.problem.message}`;
 		if (onError === 'stop') ended = reason;
-		else if (outcome.endsAccount) endedAccounts.set(account, reason);
+		else if (outcome.endsAccount) endedAccounts.set(credential, reason);
 	}
 }
 
@@ -221,7 +221,7 @@ export async function submitAll(
 	const prepared: Prepared[] = [];
 	for (let itemIndex = 0; itemIndex < count; itemIndex++) {
 		const item = await prepare(run, itemIndex, settings, callbackOf);
-		if ('problem' in item) submission.fail({ itemIndex, known: item.known }, item.problem);
+		if ('problem' in item) submission.fail({ itemIndex, seed: item.seed }, item.problem);
 		else prepared.push(item);
 	}
 	if (stops && submission.failed.size > 0) {

@@ -2,20 +2,20 @@
 import { invalidInput } from '../../shared/task/errors';
 import { isTaskId } from '../../shared/task/task';
 import { checkTaskId, quote, type Checked } from '../../shared/task/values';
-import { accountOf } from './itemCredential';
+import { itemCredential } from './itemCredential';
 import type { PendingTask } from './watch';
 import { fieldProblems, rawFields, readOutput, readTogether, type Output } from './parameters';
-import { NOTHING_KNOWN, type Result } from './output';
+import { NO_SEED, type Result } from './output';
 import type { Run } from './run';
 
-async function taskOf(
+async function pendingTask(
 	run: Run,
 	itemIndex: number,
 	downloadsByDefault: boolean,
 ): Promise<PendingTask | { result: Result }> {
 	const { context } = run;
 	const refused = (problems: readonly string[]) => ({
-		result: { known: NOTHING_KNOWN, problem: invalidInput(problems) },
+		result: { seed: NO_SEED, problem: invalidInput(problems) },
 	});
 	let given: Checked<string>;
 	let output: Output;
@@ -33,21 +33,21 @@ async function taskOf(
 	const taskId = given.value;
 	if (!isTaskId(taskId)) return refused([`Task ID ${quote(taskId)} is not a task ID.`]);
 	run.taskIds.set(itemIndex, taskId);
-	const known = { ...NOTHING_KNOWN, taskId };
-	const found = await accountOf(context, itemIndex, taskId);
-	if ('problem' in found) return { result: { known, problem: found.problem } };
-	return { itemIndex, taskId, account: found.account, known, isNew: false, output };
+	const seed = { ...NO_SEED, taskId };
+	const found = await itemCredential(context, itemIndex, taskId);
+	if ('problem' in found) return { result: { seed, problem: found.problem } };
+	return { itemIndex, taskId, credential: found.credential, seed, isNew: false, output };
 }
 
 /** The tasks of all items, and the items without a usable one. */
-export async function tasksOf(
+export async function pendingTasks(
 	run: Run,
 	downloadsByDefault: boolean,
 ): Promise<{ pending: PendingTask[]; failed: Map<number, Result> }> {
 	const pending: PendingTask[] = [];
 	const failed = new Map<number, Result>();
 	for (let itemIndex = 0; itemIndex < run.count; itemIndex++) {
-		const task = await taskOf(run, itemIndex, downloadsByDefault);
+		const task = await pendingTask(run, itemIndex, downloadsByDefault);
 		if ('result' in task) failed.set(itemIndex, task.result);
 		else pending.push(task);
 	}

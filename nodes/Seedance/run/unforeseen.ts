@@ -2,7 +2,7 @@
 import { unforeseen } from '../../shared/task/errors';
 import { readableText } from '../../shared/json';
 import { memoryIn } from '../../shared/idempotency/executionMemory';
-import { NOTHING_KNOWN, type Result } from './output';
+import { NO_SEED, type Result } from './output';
 import type { Run } from './run';
 
 /** The tasks of this run by item: those that it knows of, and those that the execution remembers. Never throws. */
@@ -23,7 +23,7 @@ export function resultsOfUnforeseen(run: Run, error: unknown): Result[] {
 	const taskIds = taskIdsOf(run);
 	return Array.from({ length: run.count }, (_, index) => {
 		const taskId = taskIds.get(index);
-		const known = { ...NOTHING_KNOWN, taskId: taskId ?? null };
-		return { known, problem: unforeseen(reason, taskId) };
+		const seed = { ...NO_SEED, taskId: taskId ?? null };
+		return { seed, problem: unforeseen(reason, taskId) };
 	});
 }

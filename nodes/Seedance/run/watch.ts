@@ -1,11 +1,18 @@
 /** From task IDs to results: read or watch all tasks together, and store each video the moment it is ready. */
 import type { IDataObject } from 'n8n-workflow';
 
-import { patiently, type Account, type Read } from '../../shared/api/client';
+import { patiently, type Credential, type Read } from '../../shared/api/client';
 import { limiter } from '../../shared/n8n/clock';
 import { DOWNLOAD_LIMIT_MS, fetchVideo, PARALLEL_DOWNLOADS } from '../../shared/api/download';
-import { contactLost, noVideo, readRefused, stopped, taskFailed, timedOut } from '../../shared/task/errors';
-import type { KnownTask, Task } from '../../shared/task/task';
+import {
+	contactLost,
+	noVideo,
+	readRefused,
+	stopped,
+	taskFailed,
+	timedOut,
+} from '../../shared/task/errors';
+import type { TaskSeed, Task } from '../../shared/task/task';
 import { watchTask, type Ending } from '../../shared/api/polling';
 import type { Options, Output } from './parameters';
 import type { Result } from './output';
@@ -18,8 +25,8 @@ const READ_ALL_MS = 15 * 60_000;
 export interface PendingTask {
 	itemIndex: number;
 	taskId: string;
-	account: Account;
-	known: KnownTask;
+	credential: Credential;
+	seed: TaskSeed;
 	/** Started by this very run. */
 	isNew: boolean;
 	/** The API's answer to the POST, where this run sent it, and the state that it told. */
@@ -29,33 +36,33 @@ export interface PendingTask {
 }
 
 /** The result of a task that has ended: failed and "no video" are problems. */
-export function resultOfTask(known: KnownTask, task: Task): Result {
+export function resultOfTask(seed: TaskSeed, task: Task): Result {
 	if (task.state === 'failed') {
 		const problem = taskFailed(task.taskId, task.errorMessage, task.consumedCredits);
-		return { known, task, problem };
+		return { seed, task, problem };
 	}
 	if (task.state === 'succeeded' && !task.videoUrl) {
-		return { known, task, problem: noVideo(task.taskId, task.consumedCredits) };
+		return { seed, task, problem: noVideo(task.taskId, task.consumedCredits) };
 	}
-	return { known, task };
+	return { seed, task };
 }
 
 function resultOfEnding(
-	{ known, taskId }: PendingTask,
+	{ seed, taskId }: PendingTask,
 	ending: Ending,
 	{ minutes, isWorkflowLimit }: WaitLimit,
 ): Result {
 	switch (ending.outcome) {
 		case 'finished':
-			return resultOfTask(known, ending.task);
+			return resultOfTask(seed, ending.task);
 		case 'timeout':
-			return { known, problem: timedOut(taskId, minutes, ending.statusWord, isWorkflowLimit) };
+			return { seed, problem: timedOut(taskId, minutes, ending.statusWord, isWorkflowLimit) };
 		case 'lost':
-			return { known, problem: contactLost(taskId, ending.failure) };
+			return { seed, problem: contactLost(taskId, ending.failure) };
 		case 'refused':
-			return { known, problem: readRefused(taskId, ending.failure) };
+			return { seed, problem: readRefused(taskId, ending.failure) };
 		case 'stopped':
-			return { known, problem: stopped(taskId) };
+			return { seed, problem: stopped(taskId) };
 	}
 }
 
@@ -82,7 +89,7 @@ type AddFile = (pending: PendingTask, result: Result, deadline: number) => Promi
 function fileAdder(run: Run): AddFile {
 	const inTurn = limiter(PARALLEL_DOWNLOADS);
 	const { context, clock } = run;
-	return async ({ account, taskId }, result, waitUntil) => {
+	return async ({ credential, taskId }, result, waitUntil) => {
 		const { task, problem, output } = result;
 		const field = output?.fileField;
 		if (run.isTool || !field || problem || task?.state !== 'succeeded' || !task.videoUrl) {
@@ -94,7 +101,7 @@ function fileAdder(run: Run): AddFile {
 			const longest = Math.max(waitUntil, clock.now() + DOWNLOAD_LIMIT_MS);
 			const deadline = Math.min(longest, run.workUntil);
 			const readAgain = async () => {
-				const read = await run.readTask(account, taskId, deadline);
+				const read = await run.readTask(credential, taskId, deadline);
 				return read.outcome === 'task' ? read.task : undefined;
 			};
 			const got = await fetchVideo(context, { task, url }, { clock, deadline, readAgain });
@@ -124,9 +131,9 @@ export async function watchAll(
 	const addFile = fileAdder(run);
 	return await Promise.all(
 		tasks.map(async (pending) => {
-			const { account, taskId, isNew, known, output } = pending;
-			const read = async (deadline: number) => await run.readTask(account, taskId, deadline);
-			const ending = await watchTask({ read, isNew, createdAt: known.createdAt }, wait);
+			const { credential, taskId, isNew, seed, output } = pending;
+			const read = async (deadline: number) => await run.readTask(credential, taskId, deadline);
+			const ending = await watchTask({ read, isNew, createdAt: seed.createdAt }, wait);
 			const result = { ...resultOfEnding(pending, ending, limit), output };
 			return await addFile(pending, result, limit.deadline);
 		}),
@@ -142,16 +149,16 @@ export async function readAll(run: Run, tasks: readonly PendingTask[]): Promise<
 	const addFile = fileAdder(run);
 	return await Promise.all(
 		tasks.map(async (pending): Promise<Result> => {
-			const { known, taskId, account, output } = pending;
-			const readOnce = async () => await run.readTask(account, taskId, deadline);
+			const { seed, taskId, credential, output } = pending;
+			const readOnce = async () => await run.readTask(credential, taskId, deadline);
 			const read: Read = await patiently(readOnce, run.clock, deadline);
 			if (read.outcome === 'task') {
-				return await addFile(pending, { known, task: read.task, output }, deadline);
+				return await addFile(pending, { seed, task: read.task, output }, deadline);
 			}
 			const { failure } = read;
 			const problem =
 				read.outcome === 'transient' ? contactLost(taskId, failure) : readRefused(taskId, failure);
-			return { known, problem, output };
+			return { seed, problem, output };
 		}),
 	);
 }

@@ -55,7 +55,7 @@ const CUT_OFF_MS = 1_000;
 type NodeFunctions = IExecuteFunctions | IWebhookFunctions;
 
 /** A `seedanceApi` credential with its expressions resolved for one item. */
-export interface Account {
+export interface Credential {
 	apiKey: string;
 	/** Without a slash at its end. */
 	baseUrl: string;
@@ -65,10 +65,10 @@ export interface Account {
 }
 
 /** The credential of one item, tidied; a text says what is wrong with it. */
-export async function getAccount(
+export async function getCredential(
 	context: NodeFunctions,
 	itemIndex = 0,
-): Promise<Account | CredentialFlaw> {
+): Promise<Credential | CredentialFlaw> {
 	const decrypted: ICredentialDataDecryptedObject =
 		'getExecutionCancelSignal' in context
 			? await context.getCredentials(CREDENTIAL_TYPE, itemIndex)
@@ -107,9 +107,9 @@ function untiedFrom(context: NodeFunctions): NodeFunctions {
 }
 
 /** The address of a call, or undefined where the base URL makes none. */
-function addressOf(account: Account, path: string): string | undefined {
+function addressOf(credential: Credential, path: string): string | undefined {
 	try {
-		return new URL(`${account.baseUrl}${path}`).href;
+		return new URL(`${credential.baseUrl}${path}`).href;
 	} catch {
 		return undefined;
 	}
@@ -118,10 +118,10 @@ function addressOf(account: Account, path: string): string | undefined {
 /** One request with the account's key; every HTTP answer comes back, none is thrown. Ends in its time, whatever comes. */
 async function call(
 	context: NodeFunctions,
-	account: Account,
+	credential: Credential,
 	{ method, url, qs, body, ms, clock, isTiedToStop }: Call,
 ): Promise<Called> {
-	const address = addressOf(account, url);
+	const address = addressOf(credential, url);
 	if (!address) return { ok: false, failure: { cause: 'unreachable', text: 'ERR_INVALID_URL' } };
 	const cut = new AbortController();
 	// A listener of its own at Stop for each call would be one of many: the clock has one for all.
@@ -152,7 +152,7 @@ async function call(
 					id: '',
 					name: CREDENTIAL_TYPE,
 					type: CREDENTIAL_TYPE,
-					data: account.decrypted,
+					data: credential.decrypted,
 				},
 			},
 		);
@@ -200,13 +200,13 @@ export interface Sending {
 /** One POST, once. */
 async function post(
 	context: NodeFunctions,
-	account: Account,
+	credential: Credential,
 	body: GenerateBody,
 	{ clock, deadline, onSend, onRefused }: Sending,
 ): Promise<Created> {
 	const ms = Math.min(POST_TIMEOUT_MS, deadline - clock.now());
 	onSend();
-	const called = await call(context, account, {
+	const called = await call(context, credential, {
 		method: 'POST',
 		url: '/generate',
 		body: { ...body },
@@ -214,7 +214,7 @@ async function post(
 		clock: clock.untied(),
 		isTiedToStop: false,
 	});
-	const { apiKey, baseUrl } = account;
+	const { apiKey, baseUrl } = credential;
 	const taskId = called.ok ? taskIdOf(called.response.body) : undefined;
 	if (called.ok && taskId && isSuccess(called.response)) {
 		const data = dataOf(called.response.body);
@@ -237,7 +237,7 @@ async function post(
  */
 export async function createTask(
 	context: NodeFunctions,
-	account: Account,
+	credential: Credential,
 	body: GenerateBody,
 	sending: Sending,
 ): Promise<Created> {
@@ -247,7 +247,7 @@ export async function createTask(
 		const isMyTurn = await brake.turn(deadline);
 		if (!isMyTurn || deadline - clock.now() < LEAST_POST_MS) return { outcome: 'refused', failure };
 		const sentAt = clock.now();
-		const created = await post(context, account, body, sending);
+		const created = await post(context, credential, body, sending);
 		if (created.outcome === 'refused') failure = created.failure;
 		if (created.outcome === 'refused' && failure.cause === 'rate_limited') {
 			brake.slowDown(sentAt, failure.retryAfterMs);
@@ -296,12 +296,12 @@ function taskIn(response: HttpResponse, taskId: string, apiKey: string): Task | 
 /** Reads one task, once, within `timeoutMs` (milliseconds) in all. Tied to Stop. Never throws. */
 export async function getTask(
 	context: NodeFunctions,
-	account: Account,
+	credential: Credential,
 	taskId: string,
 	clock: Clock,
 	timeoutMs = READ_TIMEOUT_MS,
 ): Promise<Read> {
-	const called = await call(context, account, {
+	const called = await call(context, credential, {
 		method: 'GET',
 		url: '/status',
 		qs: { task_id: taskId },
@@ -311,7 +311,7 @@ export async function getTask(
 	});
 	if (!called.ok) return { outcome: 'transient', failure: called.failure };
 	const { response } = called;
-	const { apiKey, baseUrl } = account;
+	const { apiKey, baseUrl } = credential;
 	const task = taskIn(response, taskId, apiKey);
 	if (task) return { outcome: 'task', task };
 	const failure = failureOf(response, { apiKey, baseUrl, nowMs: clock.now() });
@@ -324,11 +324,11 @@ export async function getTask(
  */
 export async function getTaskPatiently(
 	context: NodeFunctions,
-	account: Account,
+	credential: Credential,
 	taskId: string,
 	clock: Clock,
 ): Promise<Read> {
-	return await patiently(async () => await getTask(context, account, taskId, clock), clock);
+	return await patiently(async () => await getTask(context, credential, taskId, clock), clock);
 }
 
 /** {@link getTaskPatiently}, with a read of one's own, and not beyond the deadline (milliseconds since 1970). */

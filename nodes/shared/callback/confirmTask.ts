@@ -4,7 +4,7 @@
  */
 import type { IWebhookFunctions } from 'n8n-workflow';
 
-import { getTask, type Account } from '../api/client';
+import { getTask, type Credential } from '../api/client';
 import { within, type Clock } from '../n8n/clock';
 import type { CallFailure } from '../task/errors';
 import { hasEnded, type Task } from '../task/task';
@@ -23,7 +23,7 @@ export const MAX_FAILED_READS = 3;
  * `noTime`: no answer by the deadline, because the API or this n8n is slow. `cannotTell`: the API gave no usable answer;
  * `isFinal`: asking again gives the same.
  */
-export type Look =
+export type Confirmation =
 	| { outcome: 'ended'; task: Task }
 	| { outcome: 'noVideo'; task: Task }
 	| { outcome: 'running' }
@@ -44,21 +44,21 @@ export interface Patience {
 }
 
 /** Reads a task, again after passing trouble, and while it has not ended as `patience` says. Never throws. */
-export async function lookAt(
+export async function confirmTask(
 	context: IWebhookFunctions,
-	{ account, taskId }: { account: Account; taskId: string },
+	{ credential, taskId }: { credential: Credential; taskId: string },
 	{ isEarly, awaitsVideo, deadline }: Patience,
 	clock: Clock,
-): Promise<Look> {
+): Promise<Confirmation> {
 	const patientUntil = Math.min(clock.now() + EARLY_MS, deadline);
-	for (let looks = 0, failures = 0; ; looks++) {
+	for (let reads = 0, failures = 0; ; reads++) {
 		const left = deadline - clock.now();
 		if (left <= 0) return { outcome: 'noTime', failure: NO_ANSWER };
-		const read = (await within(getTask(context, account, taskId, clock, left), left, clock)) ?? {
+		const read = (await within(getTask(context, credential, taskId, clock, left), left, clock)) ?? {
 			outcome: 'transient',
 			failure: NO_ANSWER,
 		};
-		const next = clock.now() + PAUSES_MS[Math.min(looks, PAUSES_MS.length - 1)];
+		const next = clock.now() + PAUSES_MS[Math.min(reads, PAUSES_MS.length - 1)];
 		if (read.outcome === 'final') {
 			if (read.failure.cause === 'task_not_found') return { outcome: 'unknownTask' };
 			return { outcome: 'cannotTell', failure: read.failure, isFinal: true };

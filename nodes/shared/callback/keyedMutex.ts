@@ -11,18 +11,18 @@ export interface Lock {
 
 export class KeyedMutex {
 	/** By key: when the last one in line is through. */
-	private readonly lines = new Map<string, Promise<void>>();
+	private readonly holders = new Map<string, Promise<void>>();
 
 	/** Takes a place, at once: before anything is awaited. */
 	acquire(key: string): Lock {
-		const { lines } = this;
-		const before = lines.get(key);
+		const { holders: holders } = this;
+		const before = holders.get(key);
 		let release = () => {};
 		const released = new Promise<void>((resolve) => (release = resolve));
 		const isThrough: Promise<void> = Promise.all([before, released]).then(() => {
-			if (lines.get(key) === isThrough) lines.delete(key);
+			if (holders.get(key) === isThrough) holders.delete(key);
 		});
-		lines.set(key, isThrough);
+		holders.set(key, isThrough);
 		const turn = before?.then(() => true);
 		return {
 			isHeld: async (ms, clock) => (turn ? ((await within(turn, ms, clock)) ?? false) : true),
@@ -32,6 +32,6 @@ export class KeyedMutex {
 
 	/** Keys that somebody holds or waits for. No other key takes memory. */
 	get size(): number {
-		return this.lines.size;
+		return this.holders.size;
 	}
 }

@@ -18,7 +18,7 @@ interface HttpResponse {
 }
 
 /** An answer after which nothing is started. */
-export interface Answer {
+export interface CallbackResponse {
 	status: 200 | 400 | 401 | 404 | 503;
 	/** For the sender: nothing that only the account may know. */
 	message: string;
@@ -27,7 +27,7 @@ export interface Answer {
 }
 
 /** The answer when the API cannot be asked, or does not show yet what it reports. */
-export function unavailable(log?: string): Answer {
+export function unavailable(log?: string): CallbackResponse {
 	return {
 		status: 503,
 		message: 'The video could not be looked at right now. Deliver again later.',
@@ -36,9 +36,9 @@ export function unavailable(log?: string): Answer {
 }
 
 /** Answers by itself and starts nothing. What a user has to know is in n8n's log, in the text of the message. */
-export function answer(
+export function respond(
 	context: IWebhookFunctions,
-	{ status, message, log }: Answer,
+	{ status, message, log }: CallbackResponse,
 ): IWebhookResponseData {
 	if (log) {
 		const where = `workflow ${context.getWorkflow().id ?? ''}, node "${context.getNode().name}"`;

@@ -181,7 +181,7 @@ export interface TaskItem extends IDataObject {
 const NORMALISED = { running: 'IN_PROGRESS', succeeded: 'SUCCESS', failed: 'FAILED' } as const;
 
 /** What is known of a task without reading it: its id, and what the request tells. */
-export interface KnownTask {
+export interface TaskSeed {
 	taskId: string | null;
 	prompt: string | null;
 	estimatedCredits: number | null;
@@ -190,32 +190,32 @@ export interface KnownTask {
 }
 
 /** The item of a task that was not read (yet). `created` is false when no task came to be. */
-export function unreadTaskItem(known: KnownTask, created = true): TaskItem {
+export function unreadTaskItem(seed: TaskSeed, created = true): TaskItem {
 	return {
-		task_id: known.taskId,
+		task_id: seed.taskId,
 		status: created ? 'IN_PROGRESS' : null,
 		finished: !created,
 		succeeded: false,
 		video_url: null,
-		prompt: known.prompt,
+		prompt: seed.prompt,
 		consumed_credits: null,
-		estimated_credits: known.estimatedCredits,
+		estimated_credits: seed.estimatedCredits,
 		created_at: null,
 		error_message: null,
 	};
 }
 
 /** The item of a task as it was read; `known` fills in what the API does not repeat. */
-export function taskItem(task: Task, known?: KnownTask): TaskItem {
+export function taskItem(task: Task, seed?: TaskSeed): TaskItem {
 	return {
 		task_id: task.taskId,
 		status: NORMALISED[task.state],
 		finished: task.state !== 'running',
 		succeeded: hasVideo(task),
 		video_url: task.videoUrl,
-		prompt: task.prompt ?? known?.prompt ?? null,
+		prompt: task.prompt ?? seed?.prompt ?? null,
 		consumed_credits: task.consumedCredits,
-		estimated_credits: known?.estimatedCredits ?? task.estimatedCredits,
+		estimated_credits: seed?.estimatedCredits ?? task.estimatedCredits,
 		created_at: task.createdAt,
 		error_message: task.errorMessage,
 	};
