@@ -17,7 +17,7 @@ import type { Operation } from './operations/operation';
 import { resume } from './pause/resume';
 import { resumeWebhooks } from './pause/resumeAddress';
 import { addRunHints } from './run/hints';
-import { outputOf, sameForAll, type Result } from './run/output';
+import { forEveryItem, outputOf, sameForAll, type Result } from './run/output';
 import { fieldProblems, textParameter } from './run/parameters';
 import { runOf, type Run } from './run/run';
 import { resultsOfUnforeseen } from './run/unforeseen';
@@ -36,7 +36,7 @@ function chosenOperation(run: Run): Operation | { problems: string[] } {
 /** The one guard around all operations: whatever nobody foresaw is a failed item too. */
 async function resultsOf(run: Run, operation: Operation): Promise<Result[]> {
 	try {
-		return await operation.run(run);
+		return forEveryItem(run, await operation.run(run));
 	} catch (error) {
 		return resultsOfUnforeseen(run, error);
 	}

@@ -4,7 +4,7 @@
  */
 import type { IBinaryData, IDataObject, INodeExecutionData } from 'n8n-workflow';
 
-import { nodeError, withItem, type Charged, type Problem } from '../../shared/task/errors';
+import { nodeError, unforeseen, withItem, type Charged, type Problem } from '../../shared/task/errors';
 import { without } from '../../shared/json';
 import { errorOutputItem, failedItem, type OnError } from '../../shared/n8n/onError';
 import {
@@ -227,6 +227,13 @@ export function outputOf(run: Run, results: readonly Result[]): INodeExecutionDa
 		throw stopError(run, results);
 	}
 	return [itemsOf(results, run)];
+}
+
+/** One result per item; an item that has none is told as what nobody foresaw, so that it is never said to have cost nothing. */
+export function forEveryItem({ input }: Run, results: readonly Result[]): Result[] {
+	return input.map(
+		(_, index) => results[index] ?? { seed: NO_SEED, problem: unforeseen('', undefined) },
+	);
 }
 
 /** The same problem for every item: what is wrong concerns the node, not one of them. */

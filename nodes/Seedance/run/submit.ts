@@ -13,8 +13,7 @@ import {
 	type ExecutionMemory,
 	type Sent,
 } from '../../shared/idempotency/executionMemory';
-import { notSent, tooManyCredits, unforeseen } from '../../shared/task/errors';
-import { NO_SEED } from './output';
+import { notSent, tooManyCredits } from '../../shared/task/errors';
 import type { Options } from './parameters';
 import { prepareAll, type CallbackOf, type Prepared, type Unusable } from './prepare';
 import { credentialKey, type Run } from './run';
@@ -66,8 +65,7 @@ class Submission {
 
 	/** One per item, in order. */
 	all(): ItemState[] {
-		const missing: ItemState = { result: { seed: NO_SEED, problem: unforeseen('', undefined) } };
-		return this.run.input.map((_, itemIndex) => this.states[itemIndex] ?? missing);
+		return [...this.states];
 	}
 }
 
