@@ -1,4 +1,4 @@
-/** The trigger's parameters, read once per delivery or run into typed values. */
+/** The trigger's parameters, read once per callback or run into typed values. */
 import type { IExecuteFunctions, IWebhookFunctions, NodeParameterValueType } from 'n8n-workflow';
 
 import { isObject, textOf } from '../shared/json';
@@ -6,7 +6,7 @@ import { isObject, textOf } from '../shared/json';
 /** What a task can have come to; `failed` includes a success without a video. */
 export type VideoEvent = 'succeeded' | 'failed';
 
-export interface Settings {
+export interface TriggerParameters {
 	/** The events that start a run. */
 	events: readonly unknown[];
 	simplify: boolean;
@@ -38,8 +38,8 @@ export function readSimplify(context: NodeFunctions): boolean {
 	return parameter(context, 'simplify', true) !== false;
 }
 
-/** What decides about a delivery. Throws what an expression throws. */
-export function readSettings(context: IWebhookFunctions): Settings {
+/** What decides about a callback. Throws what an expression throws. */
+export function readParameters(context: IWebhookFunctions): TriggerParameters {
 	const given: unknown = context.getNodeParameter('options', {});
 	const options = isObject(given) ? given : {};
 	return {

@@ -4,13 +4,12 @@
  */
 import { existsSync, readdirSync } from 'node:fs';
 import { join, posix } from 'node:path';
-import { READ_MAX_FAILURES } from '../../nodes/shared/api/client';
 import { EXPIRED_AFTER_MS } from '../../nodes/shared/api/download';
 import { POLL_INTERVAL_MAX_SECONDS, TIMEOUT_MINUTES } from '../../nodes/shared/api/polling';
+import { READ_MAX_FAILURES } from '../../nodes/shared/api/retry';
 import { METADATA_MAX_BYTES } from '../../nodes/shared/callback/signature';
 import { EXECUTION_RESERVE_MS } from '../../nodes/shared/n8n/limit';
-import { creditsFor } from '../../nodes/shared/task/models';
-import { PROMPT_MAX_LENGTH } from '../../nodes/shared/task/request';
+import { creditsFor, PROMPT_MAX_LENGTH } from '../../nodes/shared/task/models';
 import { NO_VIDEO_GRACE_MS } from '../../nodes/shared/task/task';
 import { anchorsOf, filesUnder, LABELS, read, readManifest, ROOT } from './packed.cjs';
 

@@ -1,7 +1,7 @@
 /** The example workflows are whole, hold nothing private, say what they do, and use only fields that the nodes have. */
 import { NodeHelpers, type INode } from 'n8n-workflow';
-import { creditsFor } from '../../nodes/shared/task/models';
-import { checkSettings, DURATIONS, RESOLUTIONS } from '../../nodes/shared/task/request';
+import { creditsFor, DURATIONS, RESOLUTIONS } from '../../nodes/shared/task/models';
+import { checkSettings } from '../../nodes/shared/task/request';
 import type { WorkflowJson } from '../support/n8n/client.cjs';
 import { filesIn, LABELS, NODES, read } from './packed.cjs';
 

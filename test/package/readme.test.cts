@@ -11,11 +11,11 @@ import { RETRY_AFTER_MAX_MS } from '../../nodes/shared/api/brake';
 import * as client from '../../nodes/shared/api/client';
 import * as download from '../../nodes/shared/api/download';
 import * as polling from '../../nodes/shared/api/polling';
+import { POST_MAX_TRIES, READ_MAX_FAILURES } from '../../nodes/shared/api/retry';
 import { DECIDE_WITHIN_MS, EARLY_MS } from '../../nodes/shared/callback/confirmTask';
 import { CALLBACK_URL_MAX_LENGTH, METADATA_MAX_BYTES } from '../../nodes/shared/callback/signature';
 import { EXECUTION_RESERVE_MS } from '../../nodes/shared/n8n/limit';
-import { creditsFor } from '../../nodes/shared/task/models';
-import * as request from '../../nodes/shared/task/request';
+import * as models from '../../nodes/shared/task/models';
 import { NO_VIDEO_GRACE_MS, unreadTaskItem } from '../../nodes/shared/task/task';
 import { REMEMBERED_EVENTS } from '../../nodes/SeedanceTrigger/deduplication';
 import { CREDENTIAL, fieldsIn, NODES, OPERATIONS, read, readJson, ROOT } from './packed.cjs';
@@ -179,8 +179,8 @@ describe('the documentation for users', () => {
 	});
 
 	it.each<[string, RegExp, readonly string[]]>([
-		['ratio', /\b\d+:\d+\b/g, request.ASPECT_RATIOS],
-		['resolution', /\b\d+p\b/g, request.RESOLUTIONS],
+		['ratio', /\b\d+:\d+\b/g, models.ASPECT_RATIOS],
+		['resolution', /\b\d+p\b/g, models.RESOLUTIONS],
 	])('speaks of no %s that a request cannot have', (_what, pattern, allowed) => {
 		expect((everything.match(pattern) ?? []).filter((one) => !allowed.includes(one))).toEqual([]);
 	});
@@ -202,9 +202,9 @@ describe('the documentation for users', () => {
 	});
 
 	it('gives all prices', () => {
-		const prices = request.RESOLUTIONS.flatMap((resolution) =>
-			request.DURATIONS.map((duration) => {
-				const [silent, audio] = [false, true].map((one) => creditsFor(resolution, duration, one));
+		const prices = models.RESOLUTIONS.flatMap((resolution) =>
+			models.DURATIONS.map((duration) => {
+				const [silent, audio] = [false, true].map((one) => models.creditsFor(resolution, duration, one));
 				return [resolution, `${duration} seconds`, String(silent), String(audio)];
 			}),
 		);
@@ -234,12 +234,12 @@ describe('the documentation for users', () => {
 		const { POLL_INTERVAL_SECONDS: shortest, POLL_INTERVAL_MAX_SECONDS: longest } = polling;
 		const limits = [
 			...[seconds(client.POST_TIMEOUT_MS), seconds(client.READ_TIMEOUT_MS)],
-			...[client.POST_MAX_TRIES, client.POST_MAX_TRIES, seconds(RETRY_AFTER_MAX_MS)],
-			...[client.READ_MAX_FAILURES, `from ${shortest} to ${longest}`, client.PARALLEL_READS],
+			...[POST_MAX_TRIES, POST_MAX_TRIES, seconds(RETRY_AFTER_MAX_MS)],
+			...[READ_MAX_FAILURES, `from ${shortest} to ${longest}`, client.PARALLEL_READS],
 			...[seconds(polling.NOT_FOUND_GRACE_MS), seconds(NO_VIDEO_GRACE_MS)],
 			...[download.PARALLEL_DOWNLOADS, download.DOWNLOAD_MAX_TRIES, seconds(download.STALL_MS)],
 			...[minutes(download.DOWNLOAD_LIMIT_MS), minutes(download.EXPIRED_AFTER_MS)],
-			...[polling.TIMEOUT_MINUTES, seconds(EXECUTION_RESERVE_MS), request.PROMPT_MAX_LENGTH, 1],
+			...[polling.TIMEOUT_MINUTES, seconds(EXECUTION_RESERVE_MS), models.PROMPT_MAX_LENGTH, 1],
 			...[CALLBACK_URL_MAX_LENGTH, METADATA_MAX_BYTES, seconds(EARLY_MS), seconds(10_000)],
 			REMEMBERED_EVENTS,
 		];
@@ -313,7 +313,7 @@ describe('the output schemas', () => {
 	);
 
 	it('allow for an estimate what a request may hold', () => {
-		const [resolution, duration] = [request.RESOLUTIONS, request.DURATIONS];
+		const [resolution, duration] = [models.RESOLUTIONS, models.DURATIONS];
 		expect(schemaOf('estimateCost')).toMatchObject({
 			required: ['estimated_credits', 'resolution', 'duration', 'generate_audio'],
 			properties: { resolution: { enum: [...resolution] }, duration: { enum: [...duration] } },
