@@ -1,5 +1,5 @@
 /** Batch wall time: 1, 10 and 50 videos of mixed lengths, from the start of the node to the end of the execution. */
-import type { Row } from './rows.cjs';
+import { compare, type Row } from './rows.cjs';
 import type { Flow, Setup } from './setup.cjs';
 
 const MARK = { times: 1.05, seconds: 2 };
@@ -34,10 +34,11 @@ export const batch: Row = {
 			const allowed = MARK.times * longest + MARK.seconds;
 			return {
 				figures: counts.map((count) => ({
-					name: `${count} video${count > 1 ? 's' : ''}, the slowest ${longest} s`,
-					ours: `${wall[count].toFixed(1)} s`,
-					beside: `${wallBeside[count].toFixed(1)} s`,
-					ratio: (wall[count] / wallBeside[count]).toFixed(2),
+					...compare(
+						`${count} video${count > 1 ? 's' : ''}, the slowest ${longest} s`,
+						[wall[count], wallBeside[count]],
+						(seconds) => `${seconds.toFixed(1)} s`,
+					),
 					mark: quick ? '' : `≤ ${allowed.toFixed(0)} s`,
 					isMet: quick ? undefined : wall[count] <= allowed,
 					isGross: wall[count] > longest + GROSS_SECONDS,

@@ -2,7 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { startTaskAt } from '../support/tasks.cjs';
 import { BenchError } from './program.cjs';
-import type { Bench, Row } from './rows.cjs';
+import { compare, type Bench, type Row } from './rows.cjs';
 import type { Flow, Setup } from './setup.cjs';
 
 /** Megabytes of the files, and what the largest may cost more than the smallest. */
@@ -28,12 +28,9 @@ export const downloads: Row = {
 		const more = largest.ours - smallest.ours;
 		return {
 			figures: [
-				...peaks.map(({ size, ours, beside }) => ({
-					name: `Download of ${size} MB, peak over rest`,
-					ours: megabytes(ours),
-					beside: megabytes(beside),
-					ratio: (ours / beside).toFixed(2),
-				})),
+				...peaks.map(({ size, ours, beside }) =>
+					compare(`Download of ${size} MB, peak over rest`, [ours, beside], megabytes),
+				),
 				{
 					name: `${largest.size} MB cost more than ${smallest.size} MB`,
 					ours: megabytes(more),

@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { isRecord } from '../sandbox/server.cjs';
 import { BenchError } from './program.cjs';
 import { median } from './report.cjs';
-import type { Figure, Row } from './rows.cjs';
+import { compare, type Figure, type Row } from './rows.cjs';
 import type { Flow, Setup } from './setup.cjs';
 
 /** Executions with one video each, of so many seconds; `beside` of them by hand as well. */
@@ -81,11 +81,8 @@ function times({ found, byHand, marks }: Pair): Figure[] {
 		const [ours, beside] = [found, byHand].map((list) => of(list.map(({ after }) => after)));
 		const mark = marks[name];
 		return {
-			name: `${marks.name}, ${name}`,
-			ours: `${ours.toFixed(2)} s`,
-			beside: `${beside.toFixed(2)} s`,
-			ratio: (ours / beside).toFixed(2),
-			mark: mark && `≤ ${mark} s`,
+			...compare(`${marks.name}, ${name}`, [ours, beside], (value) => `${value.toFixed(2)} s`),
+			mark: mark === undefined ? '' : `≤ ${mark} s`,
 			isMet: mark === undefined ? undefined : ours <= mark,
 			isGross: name === 'median' && ours > marks.gross,
 		};
@@ -95,16 +92,14 @@ function times({ found, byHand, marks }: Pair): Figure[] {
 
 function reads({ found, byHand, marks }: Pair, quick: boolean): Figure {
 	const { from, to } = quick ? { from: 0, to: Infinity } : READS_OF;
-	const [most, besideMost] = [found, byHand].map((list) =>
-		Math.max(
-			...list.filter(({ length }) => length >= from && length <= to).map((one) => one.reads),
-		),
-	);
+	const mosts = [found, byHand].map((list) => {
+		const counted = list.filter(({ length }) => length >= from && length <= to);
+		return Math.max(...counted.map((one) => one.reads));
+	});
+	const [most] = mosts;
+	const about = quick ? '' : `, of ${from} to ${to} s`;
 	return {
-		name: `${marks.name}: most looks at a video${quick ? '' : `, of ${from} to ${to} s`}`,
-		ours: String(most),
-		beside: String(besideMost),
-		ratio: (most / besideMost).toFixed(2),
+		...compare(`${marks.name}: most looks at a video${about}`, mosts, String),
 		mark: `≤ ${marks.reads}`,
 		isMet: most <= marks.reads,
 		isGross: most > 2 * marks.reads,

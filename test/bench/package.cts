@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { ModuleKind, ScriptTarget, transpileModule } from 'typescript';
 import { packPackage, readManifest, ROOT, runTool } from '../package/packed.cjs';
 import { median } from './report.cjs';
-import type { Row } from './rows.cjs';
+import { compare, type Row } from './rows.cjs';
 
 const STARTS = { usual: 15, quick: 5 };
 /** Milliseconds more than the example node of n8n's starter. */
@@ -30,17 +30,17 @@ export const loading: Row = {
 			say(`${rounds} cold starts each`);
 			// The first of each comes from the disk, and is written over.
 			for (let round = -1; round < rounds; round++) {
-				for (const one of [example, ours])
-					one.ms[Math.max(0, round)] = msToLoad(folder, one.files);
+				for (const one of [example, ours]) one.ms[Math.max(0, round)] = msToLoad(folder, one.files);
 			}
 			const [mine, theirs] = [median(ours.ms), median(example.ms)];
 			return await Promise.resolve({
 				figures: [
 					{
-						name: 'Loading both nodes and the credential',
-						ours: `${mine.toFixed(0)} ms`,
-						beside: `${theirs.toFixed(0)} ms`,
-						ratio: (mine / theirs).toFixed(2),
+						...compare(
+							'Loading both nodes and the credential',
+							[mine, theirs],
+							(ms) => `${ms.toFixed(0)} ms`,
+						),
 						mark: `≤ ${MARK_MS} ms more`,
 						isMet: mine - theirs <= MARK_MS,
 						isGross: mine - theirs > GROSS_MS,

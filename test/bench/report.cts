@@ -30,7 +30,9 @@ export function table(head: readonly string[], rows: ReadonlyArray<readonly stri
 		Math.max(3, ...[head, ...rows].map((row) => row[column].length)),
 	);
 	const line = (cells: readonly string[]) => {
-		const padded = cells.map((cell, at) => (at ? cell.padStart(widths[at]) : cell.padEnd(widths[at])));
+		const padded = cells.map((cell, at) =>
+			at ? cell.padStart(widths[at]) : cell.padEnd(widths[at]),
+		);
 		return `| ${padded.join(' | ')} |`;
 	};
 	const rule = widths.map((width, at) => (at ? '-'.repeat(width - 1) + ':' : '-'.repeat(width)));

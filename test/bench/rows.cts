@@ -37,3 +37,10 @@ export interface Row {
 	what: string;
 	measure: (bench: Bench) => Promise<RowResult>;
 }
+
+/** A figure of both, and how many times the other's ours is. */
+export const compare = (
+	name: string,
+	[ours, beside]: readonly number[],
+	written: (value: number) => string,
+) => ({ name, ours: written(ours), beside: written(beside), ratio: (ours / beside).toFixed(2) });

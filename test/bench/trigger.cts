@@ -142,7 +142,9 @@ async function deliver(
 	}
 	const reads = setup.sandbox.ledger.statusReads().length - readsBefore;
 	if (reads !== (kind.reads ? requests : 0)) {
-		throw new BenchError(`${kind.name}: ${reads} reads reached the API, of ${requests} deliveries.`);
+		throw new BenchError(
+			`${kind.name}: ${reads} reads reached the API, of ${requests} deliveries.`,
+		);
 	}
 	return { requests, answeredMs, endedMs, cpuMs, answers: answers.map(({ ms }) => ms) };
 }

@@ -2,7 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { BenchError } from './program.cjs';
 import { atOnce } from './report.cjs';
-import type { Bench, Figure, Row } from './rows.cjs';
+import { compare, type Bench, type Figure, type Row } from './rows.cjs';
 import type { Setup } from './setup.cjs';
 
 const USUAL = { counts: [1, 100, 300], seconds: 45 };
@@ -44,12 +44,11 @@ function figuresOf(
 	quick: boolean,
 ): Figure[] {
 	const isNothing = (value: number) => value <= Math.max(NOTHING, (NOTHING * count) / 100);
-	const figure = (how: string, ours: number) => ({
-		name: `${count} execution${count > 1 ? 's' : ''}, ${how}: CPU per minute`,
-		ours: `${ours.toFixed(2)} s`,
-		beside: `${loop.toFixed(2)} s`,
-		ratio: isNothing(loop) ? '' : (ours / loop).toFixed(2),
-	});
+	const figure = (how: string, ours: number) => {
+		const name = `${count} execution${count > 1 ? 's' : ''}, ${how}: CPU per minute`;
+		const compared = compare(name, [ours, loop], (seconds) => `${seconds.toFixed(2)} s`);
+		return isNothing(loop) ? { ...compared, ratio: '' } : compared;
+	};
 	return [
 		{
 			...figure('Keep Checking', poll),
@@ -74,9 +73,7 @@ async function measure(bench: Bench, setup: Setup, workflow: string): Promise<nu
 	// An n8n that the rows share has videos of other rows as well, which never get ready.
 	const name = `Waiting, ${workflow}`;
 	const running = () =>
-		setup.sandbox.tasks
-			.all()
-			.filter(({ ended, order }) => !ended && order.prompt.startsWith(name));
+		setup.sandbox.tasks.all().filter(({ ended, order }) => !ended && order.prompt.startsWith(name));
 	const cpuPerMinute = async () => {
 		await sleep(REST_MS, undefined, { signal });
 		const [cpu, at] = [setup.cpuMs(), performance.now()];

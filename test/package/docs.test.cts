@@ -28,12 +28,13 @@ const SOURCES = FILES.filter((file) => /\.(ts|cts|mjs|cjs|js|json|yml|npmrc)$/.t
 	.join('\n');
 
 /** Each document, with and without its blocks of code, which hold no Markdown. */
-const documents = FILES.filter((file) => /^(docs\/.+|README|CONTRIBUTING|AGENTS|SECURITY)\.md$/.test(file))
-	.map((document) => ({
-		document,
-		text: read(document),
-		prose: read(document).replace(/^```[\s\S]*?^```$/gm, ''),
-	}));
+const documents = FILES.filter((file) =>
+	/^(docs\/.+|README|CONTRIBUTING|AGENTS|SECURITY)\.md$/.test(file),
+).map((document) => ({
+	document,
+	text: read(document),
+	prose: read(document).replace(/^```[\s\S]*?^```$/gm, ''),
+}));
 
 /** Words of n8n, of npm and of the web, and bold words that are stressed and name nothing. */
 const WORDS: Record<'labelsOfN8n' | 'stressed' | 'codeOfOthers', string[]> = JSON.parse(

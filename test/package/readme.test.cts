@@ -31,9 +31,10 @@ const CALLBACKS = 'docs/callbacks.md';
 const LIMITS = 'docs/limits-and-compatibility.md';
 const RECIPES = 'docs/recipes.md';
 /** What a user reads, and so no document for maintainers. */
-const FOR_USERS = [README, FIELDS, CALLBACKS, LIMITS, RECIPES].concat(
-	['docs/retry-and-crash.md', 'docs/troubleshooting.md'],
-);
+const FOR_USERS = [README, FIELDS, CALLBACKS, LIMITS, RECIPES].concat([
+	'docs/retry-and-crash.md',
+	'docs/troubleshooting.md',
+]);
 
 /** Labels in bold and values in code, without the marks. */
 const plain = (text = '') => text.replace(/\*\*|`/g, '');
@@ -45,7 +46,12 @@ function tableWith(document: string, ...words: string[]): string[][] {
 			table
 				.trim()
 				.split('\n')
-				.map((line) => line.split('|').slice(1, -1).map((cell) => cell.trim())),
+				.map((line) =>
+					line
+						.split('|')
+						.slice(1, -1)
+						.map((cell) => cell.trim()),
+				),
 		)
 		.find(([head]) => words.every((word) => head.includes(word)));
 	if (!found) throw new Error(`${document} has no table with the columns ${words.join(', ')}.`);
@@ -96,8 +102,8 @@ function textsOfType(file: string, name: string): string[] {
 
 const [{ properties }, trigger] = NODES;
 const everything = FOR_USERS.map(read).join('\n');
-const errorCodes = textsOfType('nodes/shared/task/errors.ts', 'ErrorCode');
-const chargedWords = textsOfType('nodes/shared/task/errors.ts', 'Charged');
+const errorCodes = textsOfType('nodes/shared/task/errors/problem.ts', 'ErrorCode');
+const chargedWords = textsOfType('nodes/shared/task/errors/problem.ts', 'Charged');
 const itemFields = Object.keys(
 	unreadTaskItem({ taskId: null, prompt: null, estimatedCredits: null }),
 );
@@ -138,7 +144,9 @@ describe('the documentation for users', () => {
 	it.each(labels)('tells where %s is shown, and its default', (label) => {
 		const row = fieldRows.find(([cell]) => plain(cell) === label) ?? [];
 		const where = shown.filter((field) => field.label === label);
-		const showing = names.filter((name) => where.some(({ operations }) => operations.includes(name)));
+		const showing = names.filter((name) =>
+			where.some(({ operations }) => operations.includes(name)),
+		);
 		expect(head.filter((_, column) => row[column] === '✓')).toEqual(showing);
 		expect(plain(row[1])).toBe(defaultOf(label));
 	});
@@ -174,7 +182,9 @@ describe('the documentation for users', () => {
 		expect(choices.length).toBeGreaterThan(1);
 		expect(rows.length).toBeGreaterThan(0);
 		for (const row of rows) {
-			expect(choices.filter((name) => !new RegExp(`\\b${name}\\b`).test(plain(row[2])))).toEqual([]);
+			expect(choices.filter((name) => !new RegExp(`\\b${name}\\b`).test(plain(row[2])))).toEqual(
+				[],
+			);
 		}
 	});
 
@@ -190,7 +200,10 @@ describe('the documentation for users', () => {
 		['credential', README, 'What to enter', CREDENTIAL.properties],
 	])('lists the fields of the %s with their defaults', (_what, document, column, fields) => {
 		expect(rowsOf(document, 'Default', column).map(([label, value]) => [label, value])).toEqual(
-			listed(fields.filter(({ type }) => type !== 'hidden')).map(({ label, value }) => [label, value]),
+			listed(fields.filter(({ type }) => type !== 'hidden')).map(({ label, value }) => [
+				label,
+				value,
+			]),
 		);
 	});
 
@@ -204,7 +217,9 @@ describe('the documentation for users', () => {
 	it('gives all prices', () => {
 		const prices = models.RESOLUTIONS.flatMap((resolution) =>
 			models.DURATIONS.map((duration) => {
-				const [silent, audio] = [false, true].map((one) => models.creditsFor(resolution, duration, one));
+				const [silent, audio] = [false, true].map((one) =>
+					models.creditsFor(resolution, duration, one),
+				);
 				return [resolution, `${duration} seconds`, String(silent), String(audio)];
 			}),
 		);

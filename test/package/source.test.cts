@@ -1,6 +1,9 @@
 /** The rules of the house for the sources: checked types, one direction of imports, and how large a file may get. */
 import { posix } from 'node:path';
 import ts from 'typescript';
+import { cameraFields, priceFields, requestFields } from '../../nodes/Seedance/description/fields';
+import { OPERATIONS } from '../../nodes/Seedance/operations';
+import { PARAMETER_NAMES } from '../../nodes/shared/task/request';
 import { filesUnder, read } from './packed.cjs';
 
 const sources = filesUnder('nodes', 'credentials')
@@ -26,7 +29,11 @@ function importsOf({ file, nodes }: (typeof sources)[number]): string[] {
 }
 
 /** `nodes/Seedance` of `nodes/Seedance/operations/wait.ts`. */
-const roomOf = (path: string) => path.split('/').slice(0, path.startsWith('nodes/') ? 2 : 1).join('/');
+const roomOf = (path: string) =>
+	path
+		.split('/')
+		.slice(0, path.startsWith('nodes/') ? 2 : 1)
+		.join('/');
 
 describe('the sources', () => {
 	it('are there', () => {
@@ -56,5 +63,20 @@ describe('the sources', () => {
 				.map((target) => `${source.file} imports ${target}`),
 		);
 		expect(wrong).toEqual([]);
+	});
+
+	it('register every operation that has a file', () => {
+		const names = sources.flatMap(
+			({ file }) => /^nodes\/Seedance\/operations\/(\w+)\.ts$/.exec(file)?.[1] ?? [],
+		);
+		const operations = names.filter((name) => !['index', 'operation'].includes(name));
+		expect(operations).toEqual(Object.keys(OPERATIONS).sort());
+	});
+
+	it('ask for every parameter of a request, and send what they ask for; an image has rules of its own', () => {
+		const fields = [...requestFields, ...priceFields, ...cameraFields].map(({ name }) => name);
+		expect(fields.filter((name) => !name.startsWith('image')).sort()).toEqual(
+			[...PARAMETER_NAMES].sort(),
+		);
 	});
 });

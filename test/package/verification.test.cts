@@ -30,7 +30,8 @@ describe('the checklist', () => {
 });
 
 describe('the interface', () => {
-	const placeholder = ({ type }: INodeProperties) => (/collection/i.test(type) ? /^Add / : /^e\.g\. /);
+	const placeholder = ({ type }: INodeProperties) =>
+		/collection/i.test(type) ? /^Add / : /^e\.g\. /;
 	it.each<[string, (field: INodeProperties) => boolean]>([
 		[
 			'describes every switch with Whether',
@@ -49,7 +50,9 @@ describe('the interface', () => {
 		'has operations in Title Case with an action in sentence case: $name',
 		({ name, action, description }) => {
 			const small = /^(and|or|for|the|a|an|in|of|on|to|with)$/;
-			expect(name.split(' ').filter((word) => !/^[A-Z]/.test(word) && !small.test(word))).toEqual([]);
+			expect(name.split(' ').filter((word) => !/^[A-Z]/.test(word) && !small.test(word))).toEqual(
+				[],
+			);
 			expect(action).toMatch(/^[A-Z][a-z]*( [a-z]+)*$/);
 			expect(description).toMatch(/^[A-Z].*[^.]$/);
 		},
