@@ -20,9 +20,20 @@ export default tseslint.config(
 	{
 		files: ['**/*.{ts,cts,mts}'],
 		extends: [tseslint.configs.recommended],
-		languageOptions: { parserOptions: { project: 'test/tsconfig.json' } },
+		languageOptions: {
+			parserOptions: { project: 'tsconfig.json', tsconfigRootDir: import.meta.dirname },
+		},
 		rules: {
 			'@typescript-eslint/no-floating-promises': 'error',
+			'@typescript-eslint/no-unused-vars': [
+				'error',
+				{
+					argsIgnorePattern: '^_',
+					destructuredArrayIgnorePattern: '^_',
+					ignoreRestSiblings: true,
+					varsIgnorePattern: '^_$',
+				},
+			],
 			'@typescript-eslint/no-misused-promises': ['error', { checksVoidReturn: false }],
 		},
 	},

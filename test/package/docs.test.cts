@@ -11,7 +11,8 @@ import { METADATA_MAX_BYTES } from '../../nodes/shared/callback/signature';
 import { EXECUTION_RESERVE_MS } from '../../nodes/shared/n8n/limit';
 import { creditsFor, PROMPT_MAX_LENGTH } from '../../nodes/shared/task/models';
 import { NO_VIDEO_GRACE_MS } from '../../nodes/shared/task/task';
-import { anchorsOf, filesUnder, LABELS, read, readManifest, ROOT } from './packed.cjs';
+import { anchorsOf, filesUnder, read, readManifest, ROOT } from './packed.cjs';
+import { LABELS } from './shown.cjs';
 
 const manifest = readManifest();
 const oldestNode = Number(/"node":">=([\d.]+)"/.exec(JSON.stringify(manifest))?.[1]);

@@ -3,7 +3,8 @@ import { NodeHelpers, type INode } from 'n8n-workflow';
 import { creditsFor, DURATIONS, RESOLUTIONS } from '../../nodes/shared/task/models';
 import { checkSettings } from '../../nodes/shared/task/request';
 import type { WorkflowJson } from '../support/n8n/client.cjs';
-import { filesIn, LABELS, NODES, read } from './packed.cjs';
+import { filesIn, read } from './packed.cjs';
+import { LABELS, NODES } from './shown.cjs';
 
 const [node, trigger] = NODES;
 const OUR_NODES: Record<string, typeof node> = {

@@ -1,12 +1,8 @@
-/** The repository's files, the package as it would be published, and what the nodes show: for the tests of this folder. */
+/** The repository's files, and the package as it would be published. */
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve, sep } from 'node:path';
-import type { INodeProperties } from 'n8n-workflow';
-import { SeedanceApi } from '../../credentials/SeedanceApi.credentials';
-import { Seedance } from '../../nodes/Seedance/Seedance.node';
-import { SeedanceTrigger } from '../../nodes/SeedanceTrigger/SeedanceTrigger.node';
 
 export const ROOT = join(__dirname, '..', '..');
 
@@ -85,44 +81,6 @@ export function runTool(command: string, args: string[], cwd: string): string {
 	if (status !== 0) throw new Error(`${command} ${args.join(' ')} failed:\n${stdout}\n${stderr}`);
 	return stdout;
 }
-
-export const NODES = [new Seedance().description, new SeedanceTrigger().description];
-export const CREDENTIAL = new SeedanceApi();
-
-/** The operations as the editor lists them. */
-export const OPERATIONS = (
-	NODES[0].properties.find(({ name }) => name === 'operation')?.options ?? []
-).flatMap((option) => ('action' in option ? [option] : []));
-
-/** Fields, those inside of collections too, each with the labels that lead to it. */
-export function fieldsIn(properties: readonly INodeProperties[], path: string[] = []): Field[] {
-	return properties.flatMap((field) => {
-		const labels = [...path, field.displayName];
-		const inner = (field.options ?? []).flatMap((option) => {
-			if ('values' in option) return fieldsIn(option.values, labels);
-			return 'type' in option ? fieldsIn([option], labels) : [];
-		});
-		return [{ labels, field }, ...inner];
-	});
-}
-
-export interface Field {
-	labels: string[];
-	field: INodeProperties;
-}
-
-export const FIELDS = [...NODES, CREDENTIAL].flatMap(({ displayName, properties }) =>
-	fieldsIn(properties, [displayName]),
-);
-
-/** Everything that a person finds on the screen under its name: nodes, fields, choices, actions. */
-export const LABELS = [
-	...FIELDS.flatMap(({ labels, field: { options = [] } }) => [
-		...labels,
-		...options.map((one) => ('values' in one ? one.displayName : one.name)),
-	]),
-	...OPERATIONS.map(({ action }) => action),
-];
 
 /** The names under which GitHub links to the headings of a document, without its blocks of code. */
 export const anchorsOf = (text: string) =>

@@ -18,7 +18,8 @@ import { EXECUTION_RESERVE_MS } from '../../nodes/shared/n8n/limit';
 import * as models from '../../nodes/shared/task/models';
 import { NO_VIDEO_GRACE_MS, unreadTaskItem } from '../../nodes/shared/task/task';
 import { REMEMBERED_EVENTS } from '../../nodes/SeedanceTrigger/deduplication';
-import { CREDENTIAL, fieldsIn, NODES, OPERATIONS, read, readJson, ROOT } from './packed.cjs';
+import { read, readJson, ROOT } from './packed.cjs';
+import { CREDENTIAL, fieldsIn, NODES, OPERATIONS } from './shown.cjs';
 
 const LARGEST_IMAGE_BYTES = 300_000;
 /** npm packs the README with the code, and people read it to its end: what is longer belongs into docs. */
