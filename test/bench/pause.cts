@@ -115,14 +115,15 @@ async function measureKind(
 	const words = [...new Set(answers)].map((answer) => `${answer} (${times(answer)})`).join(', ');
 	say(`${workflow}: ${answers.length} callbacks, answered ${words}`);
 	await untilStandstill(flow, signal);
+	// Right after its start n8n holds garbage that it drops under load: the lower of both is its idle memory.
+	const idleMb = Math.min(idleBeforeMb, await memoryAtRest(setup, signal));
 
 	const executions = await setup.executionsSince(mark, flow);
 	const ended = executions.filter(({ status }) => status === 'success');
 	if (!ended.length) throw new BenchError(`No execution ended with its video (${workflow}).`);
 	return {
 		lost: count - ended.length,
-		// Right after its start n8n holds garbage that it drops under load: the lower of both is its idle memory.
-		idleMb: Math.min(idleBeforeMb, await memoryAtRest(setup, signal)),
+		idleMb,
 		waitingMb,
 		seconds: ended
 			.map(({ stoppedAt }) => (Date.parse(stoppedAt ?? '') - readyAt) / 1000)
