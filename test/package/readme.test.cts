@@ -5,7 +5,6 @@
 import { readdirSync, statSync } from 'node:fs';
 import { join, posix } from 'node:path';
 import type { INodeProperties } from 'n8n-workflow';
-import ts from 'typescript';
 import { NUMBERS } from '../../nodes/Seedance/description/numbers';
 import { RETRY_AFTER_MAX_MS } from '../../nodes/shared/api/brake';
 import * as client from '../../nodes/shared/api/client';
@@ -32,10 +31,15 @@ const CALLBACKS = 'docs/callbacks.md';
 const LIMITS = 'docs/limits-and-compatibility.md';
 const RECIPES = 'docs/recipes.md';
 /** What a user reads, and so no document for maintainers. */
-const FOR_USERS = [README, FIELDS, CALLBACKS, LIMITS, RECIPES].concat([
+const OTHERS = [
+	FIELDS,
+	CALLBACKS,
+	LIMITS,
+	RECIPES,
 	'docs/retry-and-crash.md',
 	'docs/troubleshooting.md',
-]);
+];
+const FOR_USERS = [README, ...OTHERS];
 
 /** Labels in bold and values in code, without the marks. */
 const plain = (text = '') => text.replace(/\*\*|`/g, '');
@@ -43,17 +47,8 @@ const plain = (text = '') => text.replace(/\*\*|`/g, '');
 /** The rows of the table that has these words in its head, its head first; each row a list of cells. */
 function tableWith(document: string, ...words: string[]): string[][] {
 	const found = (read(document).match(/(?:^\|.*\|\n)+/gm) ?? [])
-		.map((table) =>
-			table
-				.trim()
-				.split('\n')
-				.map((line) =>
-					line
-						.split('|')
-						.slice(1, -1)
-						.map((cell) => cell.trim()),
-				),
-		)
+		.map((table) => table.trim().split('\n'))
+		.map((lines) => lines.map((line) => line.split(/\s*\|\s*/).slice(1, -1)))
 		.find(([head]) => words.every((word) => head.includes(word)));
 	if (!found) throw new Error(`${document} has no table with the columns ${words.join(', ')}.`);
 	return found.filter((_, index) => index !== 1);
@@ -92,19 +87,16 @@ const listed = (properties: readonly INodeProperties[]) =>
 		});
 
 /** The texts of a type that is a union of texts, in the order of the source. */
-function textsOfType(file: string, name: string): string[] {
-	const source = ts.createSourceFile(file, read(file), ts.ScriptTarget.Latest, true);
-	const alias = source.statements
-		.filter(ts.isTypeAliasDeclaration)
-		.find((one) => one.name.text === name);
-	if (!alias || !ts.isUnionTypeNode(alias.type)) throw new Error(`${file} has no union ${name}.`);
-	return alias.type.types.map((one) => one.getText().slice(1, -1));
+function textsOfType(name: string): string[] {
+	const source = read('nodes/shared/task/errors/problem.ts');
+	const [, union = ''] = new RegExp(`type ${name} =([^;]+);`).exec(source) ?? [];
+	return [...union.matchAll(/'(\w+)'/g)].map(([, text]) => text);
 }
 
 const [{ properties }, trigger] = NODES;
 const everything = FOR_USERS.map(read).join('\n');
-const errorCodes = textsOfType('nodes/shared/task/errors/problem.ts', 'ErrorCode');
-const chargedWords = textsOfType('nodes/shared/task/errors/problem.ts', 'Charged');
+const errorCodes = textsOfType('ErrorCode');
+const chargedWords = textsOfType('Charged');
 const itemFields = Object.keys(
 	unreadTaskItem({ taskId: null, prompt: null, estimatedCredits: null }),
 );
@@ -113,8 +105,7 @@ it('the README is short enough to be packed and read to its end, and leads to ev
 	const text = read(README);
 	expect(text.split('\n').length).toBeLessThanOrEqual(LONGEST_README_LINES);
 	expect(Buffer.byteLength(text)).toBeLessThanOrEqual(LARGEST_README_BYTES);
-	const others = FOR_USERS.filter((document) => document !== README);
-	expect(others.filter((document) => !text.includes(`](${document})`))).toEqual([]);
+	expect(OTHERS.filter((document) => !text.includes(`](${document})`))).toEqual([]);
 });
 
 describe('the documentation for users', () => {
@@ -315,15 +306,13 @@ describe('the output schemas', () => {
 		);
 	});
 
-	it.each(['generateAndWait', 'generate', 'status', 'wait'])(
-		'have the fields of an item for %s',
-		(operation) => {
-			const schema = schemaOf(operation);
-			expect(schema).toMatchObject({
-				type: 'object',
-				required: itemFields,
-				properties: { error_code: { enum: errorCodes }, charged: { enum: chargedWords } },
-			});
+	it.each(OPERATIONS.filter(({ value }) => value !== 'estimateCost'))(
+		'have the fields of an item for $name',
+		({ value }) => {
+			const schema = schemaOf(String(value));
+			const properties = { error_code: { enum: errorCodes }, charged: { enum: chargedWords } };
+			expect(errorCodes).not.toEqual([]);
+			expect(schema).toMatchObject({ type: 'object', required: itemFields, properties });
 			for (const field of itemFields) expect(schema).toHaveProperty(['properties', field]);
 		},
 	);
@@ -331,6 +320,7 @@ describe('the output schemas', () => {
 	it('allow for an estimate what a request may hold', () => {
 		const [resolution, duration] = [models.RESOLUTIONS, models.DURATIONS];
 		expect(schemaOf('estimateCost')).toMatchObject({
+			type: 'object',
 			required: ['estimated_credits', 'resolution', 'duration', 'generate_audio'],
 			properties: { resolution: { enum: [...resolution] }, duration: { enum: [...duration] } },
 		});
