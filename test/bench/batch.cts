@@ -1,6 +1,6 @@
 /** Batch wall time: 1, 10 and 50 videos of mixed lengths, from the start of the node to the end of the execution. */
 import { compare, type Row } from './rows.cjs';
-import type { Flow, Setup } from './setup.cjs';
+import type { Flow } from './setup.cjs';
 
 const MARK = { times: 1.05, seconds: 2 };
 /** Seconds over the slowest video above which something is broken: an interval, and a slow machine. */
@@ -17,7 +17,6 @@ export const batch: Row = {
 			const { counts, shortest, longest } = quick ? QUICK : USUAL;
 			const ours = await setup.publish('keepChecking');
 			const beside = await setup.publish('loopByHand');
-			const mark = await setup.newestExecution();
 			say(`${counts.join(', ')} videos of ${shortest} to ${longest} s, and the loop beside them`);
 			for (const count of counts) {
 				const rows = Array.from({ length: count }, (_, index) => {
@@ -29,8 +28,8 @@ export const batch: Row = {
 			}
 			const maxMs = (longest + 120) * 1000;
 			for (const flow of [ours, beside]) await setup.untilEnded(flow, counts.length, maxMs);
-			const wall = await wallSeconds(setup, mark, ours, 'Seedance');
-			const wallBeside = await wallSeconds(setup, mark, beside, 'Create');
+			const wall = await wallSeconds(ours, 'Seedance');
+			const wallBeside = await wallSeconds(beside, 'Create');
 			const allowed = MARK.times * longest + MARK.seconds;
 			return {
 				figures: counts.map((count) => ({
@@ -49,10 +48,9 @@ export const batch: Row = {
 };
 
 /** By the number of videos: seconds from the start of the node that begins the work to the end of the execution. */
-async function wallSeconds(setup: Setup, mark: number, flow: Flow, first: string) {
-	const ended = await setup.executionsSince(mark, flow);
+async function wallSeconds(flow: Flow, first: string) {
 	return Object.fromEntries(
-		ended.map(({ runData, stoppedAt }) => {
+		(await flow.executions()).map(({ runData, stoppedAt }) => {
 			const count = runData.Rows[0].data?.main[0]?.length ?? 0;
 			return [count, (Date.parse(stoppedAt ?? '') - runData[first][0].startTime) / 1000];
 		}),

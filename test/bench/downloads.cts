@@ -1,9 +1,10 @@
 /** Memory of a download: the peak of n8n over its rest while a file of a given size is fetched. */
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { Sandbox } from '../sandbox/server.cjs';
 import { startTaskAt } from '../support/tasks.cjs';
 import { BenchError } from './program.cjs';
 import { compare, type Bench, type Row } from './rows.cjs';
-import type { Flow, Setup } from './setup.cjs';
+import type { Flow } from './setup.cjs';
 
 /** Megabytes of the files, and what the largest may cost more than the smallest. */
 const SIZES = { usual: [10, 100, 500], quick: [10, 100] };
@@ -50,25 +51,21 @@ async function peakMb({ say, withSetup, signal }: Bench, size: number, file: str
 	say(`${size} MB with ${node}`);
 	return await withSetup(async (setup) => {
 		const flow = await setup.publish(file);
-		await download(setup, flow, node, 1);
+		await download(setup.sandbox, flow, node, 1);
 		await sleep(REST_MS, undefined, { signal });
 		const rest = setup.memoryMb().now;
 		setup.forgetPeak();
-		await download(setup, flow, node, size);
+		await download(setup.sandbox, flow, node, size);
 		return setup.memoryMb().peak - rest;
 	}, true);
 }
 
-async function download(setup: Setup, flow: Flow, node: string, size: number): Promise<void> {
-	const { sandbox } = setup;
+async function download(sandbox: Sandbox, flow: Flow, node: string, size: number): Promise<void> {
 	sandbox.videoBytes = size * 1024 * 1024;
 	try {
 		const taskId = await startTaskAt(sandbox, { prompt: 'A boat, 0 s' });
-		const mark = await setup.newestExecution();
-		const before = await flow.count();
-		await flow.start({ task_id: taskId, url: `${sandbox.origin}/videos/${taskId}.mp4` });
-		await setup.untilEnded(flow, before + 1, MAX_MS);
-		const [{ runData }] = await setup.executionsSince(mark, flow);
+		const row = { task_id: taskId, url: `${sandbox.origin}/videos/${taskId}.mp4` };
+		const { runData } = await flow.run([row], MAX_MS);
 		const video = runData[node]?.[0]?.data?.main[0]?.[0]?.binary?.data;
 		if (video?.bytes !== sandbox.videoBytes && !video?.fileSize?.startsWith(String(size))) {
 			throw new BenchError(`The file of ${size} MB has not come whole: ${JSON.stringify(video)}.`);

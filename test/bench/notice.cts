@@ -1,10 +1,10 @@
 /** Time to notice, from the end of a task to the output of the node, and how often its status was read for that. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { isRecord } from '../sandbox/server.cjs';
+import { isRecord, type Sandbox } from '../sandbox/server.cjs';
 import { BenchError } from './program.cjs';
 import { median } from './report.cjs';
 import { compare, type Figure, type Row } from './rows.cjs';
-import type { Flow, Setup } from './setup.cjs';
+import type { Flow } from './setup.cjs';
 
 /** Executions with one video each, of so many seconds; `beside` of them by hand as well. */
 const USUAL = { count: 200, beside: 40, shortest: 30, longest: 120 };
@@ -39,7 +39,6 @@ export const notice: Row = {
 				pause: { flow: await setup.publish('pause'), due: count, last: 'Seedance' },
 				byHand: { flow: await setup.publish('loopByHand'), due: beside, last: 'Done' },
 			};
-			const mark = await setup.newestExecution();
 			say(`${count} videos each, checking and pausing, and ${beside} by hand`);
 			for (let index = 0; index < count; index++) {
 				for (const { flow, due } of Object.values(kinds)) {
@@ -54,7 +53,7 @@ export const notice: Row = {
 			say('Reading what came of them');
 			const noticedBy = async (kind: keyof typeof kinds) => {
 				const { flow, due, last } = kinds[kind];
-				const found = await noticed(setup, mark, flow, last);
+				const found = await noticed(setup.sandbox, flow, last);
 				if (found.length === due) return found;
 				throw new BenchError(`${found.length} of ${due} have their video.`);
 			};
@@ -107,10 +106,8 @@ function reads({ found, byHand, marks }: Pair, quick: boolean): Figure {
 }
 
 /** What each execution noticed of its task, and when. Throws when one did not end well. */
-async function noticed(setup: Setup, mark: number, flow: Flow, last: string): Promise<Noticed[]> {
-	const { tasks, ledger } = setup.sandbox;
-	const executions = await setup.executionsSince(mark, flow);
-	return executions.map(({ id, status, runData }) => {
+async function noticed({ tasks, ledger }: Sandbox, flow: Flow, last: string): Promise<Noticed[]> {
+	return (await flow.executions()).map(({ id, status, runData }) => {
 		const run = runData[last]?.at(-1);
 		const json = run?.data?.main[0]?.[0]?.json;
 		const data = isRecord(json?.data) ? json.data : json;

@@ -2,7 +2,7 @@
 import { BenchError } from './program.cjs';
 import { median, ratioOf } from './report.cjs';
 import type { Row } from './rows.cjs';
-import type { Flow, Setup } from './setup.cjs';
+import type { Flow } from './setup.cjs';
 
 const USUAL = { items: 1_000, rounds: 5 };
 const QUICK = { items: 200, rounds: 3 };
@@ -18,12 +18,12 @@ export const overhead: Row = {
 			const { items, rounds } = quick ? QUICK : USUAL;
 			const ours = { flow: await setup.publish('generate'), node: 'Seedance', ms: [0] };
 			const beside = { flow: await setup.publish('generateByHand'), node: 'Create', ms: [0] };
-			for (const { flow, node } of [ours, beside]) await nodeMs(setup, flow, node, 10);
+			for (const { flow, node } of [ours, beside]) await nodeMs(flow, node, 10);
 			for (let round = 0; round < rounds; round++) {
 				say(`round ${round + 1} of ${rounds}: ${items} items each`);
 				// Each goes first in every other round.
 				for (const one of round % 2 ? [ours, beside] : [beside, ours]) {
-					one.ms[round] = await nodeMs(setup, one.flow, one.node, items);
+					one.ms[round] = await nodeMs(one.flow, one.node, items);
 				}
 			}
 			const ratio = ratioOf(ours.ms, beside.ms);
@@ -46,12 +46,9 @@ export const overhead: Row = {
 };
 
 /** Milliseconds that the node took for so many items. */
-async function nodeMs(setup: Setup, flow: Flow, node: string, items: number): Promise<number> {
-	const mark = await setup.newestExecution();
-	const before = await flow.count();
-	await flow.start(...Array.from({ length: items }, (_, row) => ({ prompt: `A boat ${row}` })));
-	await setup.untilEnded(flow, before + 1, MAX_MS);
-	const [{ runData, status }] = await setup.executionsSince(mark, flow);
+async function nodeMs(flow: Flow, node: string, items: number): Promise<number> {
+	const rows = Array.from({ length: items }, (_, row) => ({ prompt: `A boat ${row}` }));
+	const { runData, status } = await flow.run(rows, MAX_MS);
 	const [run] = runData[node];
 	if (status !== 'success' || run.data?.main[0]?.length !== items) {
 		throw new BenchError(`Generating ${items} items ended as "${status}".`);

@@ -15,12 +15,15 @@ const WORKFLOWS = join(__dirname, '..', 'fixtures', 'bench');
 
 /** A published workflow that a webhook starts. */
 export interface Flow {
-	id: string;
 	webhookUrl: string;
 	/** Starts it with these rows, one item each. */
 	start: (...rows: Array<Record<string, unknown>>) => Promise<void>;
-	/** Executions that have ended, or stand in one of these states, of all times. */
+	/** Executions that have ended, or stand in one of these states. */
 	count: (status?: readonly string[]) => Promise<number>;
+	/** Starts it and gives its execution, once that has ended. */
+	run: (rows: Array<Record<string, unknown>>, maxMs: number) => Promise<Execution>;
+	/** All executions, the oldest first. */
+	executions: () => Promise<Execution[]>;
 }
 
 export class Setup {
@@ -70,15 +73,34 @@ export class Setup {
 		const workflow = text.replace(/%([A-Z_]+)%/g, (_, name: string) => values[name]);
 		const { id } = await api.createWorkflow(JSON.parse(workflow));
 		await api.activateWorkflow(id);
-		return {
-			id,
+		const newest = async () => Number((await api.listExecutions())[0]?.id ?? 0);
+		const before = await newest();
+		const flow: Flow = {
 			webhookUrl: `${baseUrl}/webhook/${values.WEBHOOK_ID}`,
 			start: async (...rows) => {
 				const { status } = await api.callWebhook('POST', values.WEBHOOK_ID, { body: { rows } });
 				if (status !== 200) throw new BenchError(`n8n answered ${status} to a start of "${file}".`);
 			},
 			count: async (status) => await api.countExecutions(id, status),
+			run: async (rows, maxMs) => {
+				const ended = await flow.count();
+				await flow.start(...rows);
+				await this.untilEnded(flow, ended + 1, maxMs);
+				const [last] = await api.listExecutions(id);
+				return await api.getExecution(last.id);
+			},
+			// n8n's list has an end, so the executions are read one after another.
+			executions: async () => {
+				const last = await newest();
+				const found: Execution[] = [];
+				for (let at = before + 1; at <= last; at++) {
+					this.signal.throwIfAborted();
+					found.push(await api.getExecution(String(at)));
+				}
+				return found.filter(({ workflowId }) => workflowId === id);
+			},
 		};
+		return flow;
 	}
 
 	/** Waits until it holds; throws BenchError after `maxMs` milliseconds. Each check costs n8n a little. */
@@ -93,21 +115,6 @@ export class Setup {
 	async untilEnded(flow: Flow, count: number, maxMs: number): Promise<void> {
 		const haveEnded = async () => (await flow.count()) >= count;
 		await this.until(`${count} executions have ended`, haveEnded, maxMs);
-	}
-
-	/** The newest id of an execution: a mark for {@link executionsSince}. */
-	async newestExecution(): Promise<number> {
-		return Number((await this.n8n.api.listExecutions())[0]?.id ?? 0);
-	}
-
-	async executionsSince(mark: number, flow: Flow): Promise<Execution[]> {
-		const newest = await this.newestExecution();
-		const found: Execution[] = [];
-		for (let id = mark + 1; id <= newest; id++) {
-			this.signal.throwIfAborted();
-			found.push(await this.n8n.api.getExecution(String(id)));
-		}
-		return found.filter(({ workflowId }) => workflowId === flow.id);
 	}
 
 	/** Resident megabytes of n8n's process, and the most since {@link forgetPeak}. */
