@@ -1,8 +1,7 @@
 /** n8n's own gate: the package passes it as a repository and as a tarball, and the gate is really asked. */
-import { cpSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { cpSync, mkdtempSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { packPackage, read, ROOT, runTool } from './packed.cjs';
+import { packPackage, read, ROOT, runTool, temporaryFolder } from './packed.cjs';
 
 /** Installing the gate, the first time, takes most of it (milliseconds). */
 jest.setTimeout(300_000);
@@ -26,7 +25,7 @@ const REFUSED: Refused[] = JSON.parse(read('test/fixtures/package/gate.json'));
 
 describe("n8n's gate", () => {
 	const packed = packPackage();
-	const copies = mkdtempSync(join(tmpdir(), 'seedance-gate-'));
+	const copies = temporaryFolder();
 	let verdicts: Array<{ passed: boolean; details: string }>;
 
 	beforeAll(() => {
@@ -42,13 +41,10 @@ describe("n8n's gate", () => {
 			return `${kind}=${folder}`;
 		});
 		const requests = [`source=${ROOT}`, `package=${packed.folder}`, ...folders];
-		verdicts = JSON.parse(runTool('node', [join(ROOT, 'test/gate/gate.mjs'), ...requests], ROOT));
+		verdicts = JSON.parse(runTool('node', [join(ROOT, 'test/gate/gate.mjs'), ...requests]));
 	});
 
-	afterAll(() => {
-		packed.remove();
-		rmSync(copies, { recursive: true, force: true });
-	});
+	afterAll(() => packed.remove());
 
 	it('lets the repository and the tarball pass', () => {
 		const passed = { passed: true, details: '\n' };

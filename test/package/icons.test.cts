@@ -1,5 +1,4 @@
 /** The build's asset step: what it does with the icons, and what it refuses with a sentence. */
-import { spawnSync } from 'node:child_process';
 import {
 	cpSync,
 	existsSync,
@@ -9,9 +8,8 @@ import {
 	symlinkSync,
 	writeFileSync,
 } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { filesIn, read as readAt, ROOT } from './packed.cjs';
+import { filesIn, read as readAt, ROOT, run, temporaryFolder } from './packed.cjs';
 
 /** Each test starts a build (milliseconds). */
 jest.setTimeout(60_000);
@@ -20,6 +18,7 @@ const LIGHT = 'icons/seedance.svg';
 const DARK = 'icons/seedance.dark.svg';
 
 describe('the icons', () => {
+	const parent = temporaryFolder();
 	let folder: string;
 	const path = (name: string) => join(folder, name);
 	const read = (name: string) => readAt(path(name));
@@ -27,22 +26,14 @@ describe('the icons', () => {
 		mkdirSync(dirname(path(name)), { recursive: true });
 		writeFileSync(path(name), text);
 	};
-	const build = () => {
-		const gulp = join(ROOT, 'node_modules/gulp/bin/gulp.js');
-		const { status, stdout, stderr } = spawnSync('node', [gulp, 'icons'], {
-			cwd: folder,
-			encoding: 'utf8',
-		});
-		return { status, output: stdout + stderr };
-	};
+	const build = () => run('node', [join(ROOT, 'node_modules/gulp/bin/gulp.js'), 'icons'], folder);
 
 	beforeEach(() => {
-		folder = mkdtempSync(join(tmpdir(), 'seedance-icons-'));
+		folder = mkdtempSync(join(parent, 'icons-'));
 		cpSync(join(ROOT, 'icons'), path('icons'), { recursive: true });
 		cpSync(join(ROOT, 'gulpfile.js'), path('gulpfile.js'));
 		symlinkSync(join(ROOT, 'node_modules'), path('node_modules'), 'junction');
 	});
-	afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
 	it('come out smaller, square, and still different', () => {
 		expect(build()).toMatchObject({ status: 0 });

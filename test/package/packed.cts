@@ -54,7 +54,7 @@ export function packPackage(): PackedPackage {
 	const newer = filesUnder('nodes', 'credentials', 'icons').find((file) => timeOf(file) > built);
 	if (newer) throw new Error(`${newer} is newer than dist: run \`npm run build\` first.`);
 	const parent = mkdtempSync(join(tmpdir(), 'seedance-package-'));
-	runTool('npm', ['pack', '--ignore-scripts', '--silent', '--pack-destination', parent], ROOT);
+	runTool('npm', ['pack', '--ignore-scripts', '--silent', '--pack-destination', parent]);
 	const [tarball] = readdirSync(parent);
 	const bytes = statSync(join(parent, tarball)).size;
 	runTool('tar', ['-xzf', tarball], parent);
@@ -63,23 +63,34 @@ export function packPackage(): PackedPackage {
 	return { folder, files: filesIn(folder), bytes, remove };
 }
 
-/** Runs a program and gives what it prints on stdout. Throws with its whole output when it fails. */
-export function runTool(command: string, args: string[], cwd: string): string {
+/** Runs a program to its end. */
+export function run(command: string, args: string[], cwd = ROOT) {
 	// What `npm run` tells about this package is not meant for another folder.
-	const env = Object.fromEntries(
-		Object.entries(process.env).filter(([name]) => !/^npm_(package|lifecycle)/i.test(name)),
+	const own = Object.entries(process.env).filter(
+		([name]) => !/^npm_(package|lifecycle)/i.test(name),
 	);
-	const maxBuffer = 64 * 1024 ** 2;
 	const { status, stdout, stderr, error } = spawnSync(command, args, {
 		cwd,
-		env,
+		env: { ...Object.fromEntries(own), FORCE_COLOR: '0' },
 		encoding: 'utf8',
-		stdio: ['ignore', 'pipe', 'pipe'],
-		maxBuffer,
+		maxBuffer: 64 * 1024 ** 2,
 	});
 	if (error) throw error;
-	if (status !== 0) throw new Error(`${command} ${args.join(' ')} failed:\n${stdout}\n${stderr}`);
+	return { status, stdout, stderr, output: stdout + stderr };
+}
+
+/** Runs a program and gives what it prints on stdout. Throws with its whole output when it fails. */
+export function runTool(command: string, args: string[], cwd?: string): string {
+	const { status, stdout, output } = run(command, args, cwd);
+	if (status !== 0) throw new Error(`${command} ${args.join(' ')} failed:\n${output}`);
 	return stdout;
+}
+
+/** A folder that is there until the tests of the file have ended. */
+export function temporaryFolder(): string {
+	const folder = mkdtempSync(join(tmpdir(), 'seedance-test-'));
+	afterAll(() => rmSync(folder, { recursive: true, force: true }));
+	return folder;
 }
 
 /** The names under which GitHub links to the headings of a document, without its blocks of code. */

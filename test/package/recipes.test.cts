@@ -1,9 +1,7 @@
 /** The recipes of CONTRIBUTING.md, followed in a copy of the tree: a step that is left out is demanded by a test. */
-import { spawnSync } from 'node:child_process';
-import { cpSync, existsSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { cpSync, existsSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { read, ROOT } from './packed.cjs';
+import { read, ROOT, run, temporaryFolder } from './packed.cjs';
 
 /** Milliseconds; each test starts jest or the compiler. */
 jest.setTimeout(60_000);
@@ -94,7 +92,7 @@ const RECIPES: Record<string, Step[]> = {
 	],
 };
 
-const copy = mkdtempSync(join(tmpdir(), 'seedance-recipes-'));
+const copy = temporaryFolder();
 
 beforeAll(() => {
 	for (const name of [...FOLDERS, ...FILES]) {
@@ -102,8 +100,6 @@ beforeAll(() => {
 	}
 	symlinkSync(join(ROOT, 'node_modules'), join(copy, 'node_modules'), 'junction');
 });
-
-afterAll(() => rmSync(copy, { recursive: true, force: true }));
 
 /** Takes the steps in the copy, all but those that are left out; what an earlier test did is undone. */
 function take(steps: Step[], leftOut: Step[] = []): void {
@@ -116,26 +112,16 @@ function take(steps: Step[], leftOut: Step[] = []): void {
 	}
 }
 
-function run(script: string, ...args: string[]) {
-	const command = [join(ROOT, 'node_modules', script), ...args];
-	const { status, stdout, stderr } = spawnSync(process.execPath, command, {
-		cwd: copy,
-		encoding: 'utf8',
-		env: { ...process.env, FORCE_COLOR: '0' },
-	});
-	return { status, output: stdout + stderr };
-}
-
-const CHECKS = '-c test/jest.config.cjs --selectProjects package --runInBand --testPathPatterns';
-const runChecks = () => run('jest/bin/jest.js', ...CHECKS.split(' '), 'readme', 'source');
+const CHECKS =
+	'node_modules/jest/bin/jest.js -c test/jest.config.cjs --selectProjects package --runInBand --testPathPatterns readme source';
+const runChecks = () => run('node', CHECKS.split(' '), copy);
 
 describe.each(Object.entries(RECIPES))('%s', (title, steps) => {
 	afterAll(() => take(steps, steps));
 
 	it.each(steps)('is demanded by a test in $file', (step) => {
 		take(steps, [step]);
-		const { status, output } = runChecks();
-		expect({ status, output }).toEqual({ status: 1, output: expect.stringMatching(step.demand) });
+		expect(runChecks()).toMatchObject({ status: 1, output: expect.stringMatching(step.demand) });
 	});
 
 	it('is described in CONTRIBUTING.md, and complete', () => {
@@ -147,6 +133,7 @@ describe.each(Object.entries(RECIPES))('%s', (title, steps) => {
 		expect(files.filter((file) => !recipe.includes(file))).toEqual([]);
 		take(steps);
 		expect(runChecks()).toMatchObject({ status: 0 });
-		expect(run('typescript/bin/tsc', '--noEmit')).toMatchObject({ status: 0 });
+		const types = run('node', ['node_modules/typescript/bin/tsc', '--noEmit'], copy);
+		expect(types).toMatchObject({ status: 0 });
 	});
 });

@@ -1,30 +1,19 @@
 /** Publishing: what is checked before it, and what the workflows of GitHub Actions run, with which versions. */
-import { spawnSync } from 'node:child_process';
-import {
-	cpSync,
-	existsSync,
-	mkdirSync,
-	mkdtempSync,
-	rmSync,
-	statSync,
-	writeFileSync,
-} from 'node:fs';
-import { tmpdir } from 'node:os';
+import { cpSync, existsSync, mkdirSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parse } from 'yaml';
-import { filesIn, read, readManifest, ROOT } from './packed.cjs';
+import { filesIn, read, readManifest, ROOT, run, temporaryFolder } from './packed.cjs';
 
 const SCRIPT = '.github/release.mjs';
 const WORKFLOWS = '.github/workflows';
 
 describe('the check of a release', () => {
-	const folder = mkdtempSync(join(tmpdir(), 'seedance-release-'));
+	const folder = temporaryFolder();
 	const RELEASED =
 		'# Changelog\n\n## [Unreleased]\n\n## [1.2.3] - 2026-01-31\n\n### Added\n\n- A thing.\n\n## [1.2.2] - 2025-12-01\n\n- Another.\n';
 
-	function run(where: string, ...args: string[]) {
-		const command = [join(where, SCRIPT), ...args];
-		const { status, stdout, stderr } = spawnSync(process.execPath, command, { encoding: 'utf8' });
+	function checkAt(where: string, ...tag: string[]) {
+		const { status, stdout, stderr } = run('node', [join(where, SCRIPT), ...tag]);
 		const problems = [...stderr.matchAll(/^- (.+)$/gm)].map(([, problem]) => problem);
 		return { code: status, problems, notes: stdout.trim() };
 	}
@@ -40,14 +29,13 @@ describe('the check of a release', () => {
 			'CHANGELOG.md': changelog,
 		};
 		for (const [name, text] of Object.entries(files)) writeFileSync(join(folder, name), text);
-		return run(folder, tag);
+		return checkAt(folder, tag);
 	}
 
 	beforeAll(() => {
 		mkdirSync(join(folder, '.github'));
 		cpSync(join(ROOT, SCRIPT), join(folder, SCRIPT));
 	});
-	afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 	it('lets a version pass that tag, package.json, lock file and changelog agree on, and tells its news', () => {
 		expect(check()).toEqual({ code: 0, problems: [], notes: '### Added\n\n- A thing.' });
@@ -63,7 +51,7 @@ describe('the check of a release', () => {
 	});
 
 	it('finds in this repository nothing but a changelog whose release is not written yet', () => {
-		const { problems } = run(ROOT);
+		const { problems } = checkAt(ROOT);
 		expect(problems.filter((problem) => !/CHANGELOG\.md/.test(problem))).toEqual([]);
 		expect(read('CHANGELOG.md')).toMatch(/^## \[/m);
 	});
