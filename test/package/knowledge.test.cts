@@ -136,6 +136,16 @@ describe('what the code leans on', () => {
 		expect(links.filter(({ link }) => !known.has(link))).toEqual([]);
 	});
 
+	it('is linked by the code that it names, fact by fact', () => {
+		const unlinked = factsOf(BEHAVIOUR).filter(({ name, source }) => {
+			const link = new RegExp(`${name.replace('.', '\\.')}(?![\\w-])`);
+			return ![...source.matchAll(/`([^`]+)`/g)].some(([, file]) =>
+				link.test(PRODUCT.get(file) ?? ''),
+			);
+		});
+		expect(unlinked.map(({ name, source }) => `${name} in a comment of ${source}`)).toEqual([]);
+	});
+
 	it('is linked by each comment that speaks of a measurement, of a design or of notes', () => {
 		const bare = [...PRODUCT].flatMap(([file, source]) =>
 			comments(source)
