@@ -1,5 +1,5 @@
 /**
- * What n8n does by itself, without our nodes: the facts of docs/n8n-behaviour.md that n8n-core and n8n-workflow can show.
+ * What n8n does by itself, without running our nodes: the facts of docs/n8n-behaviour.md that n8n-core and n8n-workflow can show.
  * Another version of n8n that behaves differently fails here, under the name of the fact.
  */
 import { ExecutionLifecycleHooks, WorkflowExecute } from 'n8n-core';
@@ -19,7 +19,9 @@ import {
 	type IRunExecutionData,
 	type WorkflowExecuteMode,
 } from 'n8n-workflow';
+import { createServer } from 'node:http';
 
+import { Seedance } from '../../nodes/Seedance/Seedance.node';
 import {
 	additionalDataOf,
 	Credentials,
@@ -43,6 +45,7 @@ let core: Core;
 beforeAll(async () => {
 	core = await startCore();
 });
+afterEach(() => jest.restoreAllMocks());
 afterAll(async () => await core.close());
 
 function nodeType(outputs: number, execute: Execute): INodeType {
@@ -341,6 +344,33 @@ describe('what a running node finds', () => {
 		expect(sent.map(({ abortSignal }) => abortSignal)).toEqual([signals.ofStop, own]);
 	});
 
+	it('sends a request again whose response was 401, unless it takes every response', async () => {
+		let requests = 0;
+		const server = createServer((_, response) => {
+			requests++;
+			response.writeHead(401).end('{}');
+		});
+		await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+		const address = server.address();
+		const url = `http://127.0.0.1:${typeof address === 'object' ? address?.port : ''}/`;
+		const send = async (ignoreHttpStatusErrors: boolean) => {
+			requests = 0;
+			await inside(async (context) => {
+				const request = { url, method: 'POST', ignoreHttpStatusErrors } as const;
+				await context.helpers.httpRequestWithAuthentication
+					.call(context, 'seedanceApi', request)
+					.catch(() => undefined);
+			});
+			return requests;
+		};
+		try {
+			expect(await send(false)).toBe(2);
+			expect(await send(true)).toBe(1);
+		} finally {
+			await new Promise((resolve) => server.close(resolve));
+		}
+	});
+
 	it('is not told that an AI agent runs it', async () => {
 		expect(await inside(async (context) => context.isToolExecution?.())).toBe(false);
 	});
@@ -356,6 +386,16 @@ describe('what a running node finds', () => {
 		);
 		expect(values).toEqual(['A cat in ', text]);
 	});
+});
+
+it('names a node by its resource and operation, and by its own name without a resource', () => {
+	const { description } = new Seedance();
+	const parameters = { resource: 'video', operation: 'generateAndWait' };
+	expect(NodeHelpers.makeNodeName(parameters, description)).toBe('Generate video and wait');
+	expect(NodeHelpers.makeDescription(parameters, description)).toContain('Generate video and wait');
+	const alone = { operation: 'generateAndWait' };
+	expect(NodeHelpers.makeNodeName(alone, description)).toBe('Seedance');
+	expect(NodeHelpers.makeDescription(alone, description)).toBe(description.description);
 });
 
 describe('static data', () => {
