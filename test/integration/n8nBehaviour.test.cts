@@ -59,6 +59,7 @@ function nodeType(outputs: number, execute: Execute): INodeType {
 			defaults: {},
 			inputs: [NodeConnectionTypes.Main],
 			outputs: Array.from({ length: outputs }, () => NodeConnectionTypes.Main),
+			credentials: [{ name: 'seedanceApi' }],
 			properties: [{ displayName: 'Text', name: 'text', type: 'string', default: '' }],
 		},
 		execute,
@@ -146,7 +147,9 @@ describe('a suspended node', () => {
 	const suspends = (calls: unknown[]): Execute =>
 		async function () {
 			const { data } = this.getExecuteData();
-			calls.push([this.getInputData(), data.main[1]].map((items) => items?.map(({ json }) => json)));
+			calls.push(
+				[this.getInputData(), data.main[1]].map((items) => items?.map(({ json }) => json)),
+			);
 			if (calls.length > 1) return [this.getInputData()];
 			data.main = [[{ json: { kept: true } }], this.getInputData()];
 			await this.putExecutionToWait(IN_AN_HOUR());
@@ -204,21 +207,24 @@ describe('a failed node', () => {
 	it.each([
 		['a text', 'Broken', 2],
 		['null, which older n8n takes for an error as well', null, 1],
-	])('is run again by Retry On Fail when its first item has an error: %s', async (_, error, runs) => {
-		let calls = 0;
-		const workflow = workflowOf(
-			async function () {
-				calls++;
-				const memory = this.getContext('node');
-				memory.calls = Number(memory.calls ?? 0) + 1;
-				return [[{ json: { error, calls: memory.calls } }]];
-			},
-			{ retryOnFail: true, maxTries: 2, waitBetweenTries: 1 },
-		);
-		// The node's context is the same object in each try.
-		expect(outputOf(await run(workflow), 'After')).toEqual([{ error, calls: runs }]);
-		expect(calls).toBe(runs);
-	});
+	])(
+		'is run again by Retry On Fail when its first item has an error: %s',
+		async (_, error, runs) => {
+			let calls = 0;
+			const workflow = workflowOf(
+				async function () {
+					calls++;
+					const memory = this.getContext('node');
+					memory.calls = Number(memory.calls ?? 0) + 1;
+					return [[{ json: { error, calls: memory.calls } }]];
+				},
+				{ retryOnFail: true, maxTries: 2, waitBetweenTries: 1 },
+			);
+			// The node's context is the same object in each try.
+			expect(outputOf(await run(workflow), 'After')).toEqual([{ error, calls: runs }]);
+			expect(calls).toBe(runs);
+		},
+	);
 
 	it('gives an item to the error output, with its row, by its error and its details alone', async () => {
 		const item = (json: INodeExecutionData['json'], error?: Error): INodeExecutionData => ({
@@ -341,7 +347,9 @@ describe('what a running node finds', () => {
 			return { ofStop: context.getExecutionCancelSignal?.() };
 		});
 		expect(signals.ofStop).toBeInstanceOf(AbortSignal);
-		expect(sent.map(({ abortSignal }) => abortSignal)).toEqual([signals.ofStop, own]);
+		expect(sent).toHaveLength(2);
+		expect(sent[0].abortSignal).toBe(signals.ofStop);
+		expect(sent[1].abortSignal).toBe(own);
 	});
 
 	it('sends a request again whose response was 401, unless it takes every response', async () => {

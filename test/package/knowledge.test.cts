@@ -88,7 +88,8 @@ function problemsOf({ name, source }: Fact, form: RegExp): string[] {
 	];
 }
 
-const comments = (source: string) => source.match(/\/\*[^]*?\*\/|(?:^\s*\/\/.*\n)+|\/\/.*$/gm) ?? [];
+const comments = (source: string) =>
+	source.match(/\/\*[^]*?\*\/|(?:^\s*\/\/.*\n)+|\/\/.*$/gm) ?? [];
 const LINK = /docs\/(?:api-contract|n8n-behaviour)\.md#[\w-]+/g;
 
 describe('what the code leans on', () => {
@@ -106,22 +107,27 @@ describe('what the code leans on', () => {
 		expect(facts.flatMap((fact) => problemsOf(fact, form))).toEqual([]);
 	});
 
-	it.each([CONTRACT, BEHAVIOUR])('links to what exists, once under each heading: %s', (document) => {
-		const text = read(document);
-		const paths = [...text.matchAll(/`((?:nodes|credentials|test|docs)\/[^`]+)`/g)];
-		const links = [...text.matchAll(/\]\((?!https:)([^)#\s]*)#?([^)\s]*)\)/g)].map(
-			([, path, anchor]) => ({ file: path ? posix.join('docs', path) : document, anchor }),
-		);
-		const dead = [
-			...paths.map(([, path]) => path).filter((path) => !exists(path)),
-			...links
-				.filter(({ file, anchor }) => !exists(file) || (anchor && !anchorsOf(file).includes(anchor)))
-				.map(({ file, anchor }) => `${file}#${anchor}`),
-		];
-		expect(dead).toEqual([]);
-		const anchors = anchorsOf(document);
-		expect(anchors.filter((anchor, at) => anchors.indexOf(anchor) !== at)).toEqual([]);
-	});
+	it.each([CONTRACT, BEHAVIOUR])(
+		'links to what exists, once under each heading: %s',
+		(document) => {
+			const text = read(document);
+			const paths = [...text.matchAll(/`((?:nodes|credentials|test|docs)\/[^`]+)`/g)];
+			const links = [...text.matchAll(/\]\((?!https:)([^)#\s]*)#?([^)\s]*)\)/g)].map(
+				([, path, anchor]) => ({ file: path ? posix.join('docs', path) : document, anchor }),
+			);
+			const dead = [
+				...paths.map(([, path]) => path).filter((path) => !exists(path)),
+				...links
+					.filter(
+						({ file, anchor }) => !exists(file) || (anchor && !anchorsOf(file).includes(anchor)),
+					)
+					.map(({ file, anchor }) => `${file}#${anchor}`),
+			];
+			expect(dead).toEqual([]);
+			const anchors = anchorsOf(document);
+			expect(anchors.filter((anchor, at) => anchors.indexOf(anchor) !== at)).toEqual([]);
+		},
+	);
 
 	it('is where comments link to', () => {
 		const links = [...PRODUCT, ...TESTS].flatMap(([file, source]) =>
