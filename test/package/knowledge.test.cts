@@ -66,7 +66,8 @@ function whereIs(text: string, among: ReadonlyMap<string, string>): string {
 /** What is wrong with the code and the test that a fact names. */
 function problemsOf({ name, source }: Fact, form: RegExp): string[] {
 	const [, code, test] = form.exec(source) ?? [];
-	if (code === undefined || test === undefined) return [`${name}: its last line is not ${form}`];
+	if (code === undefined || test === undefined)
+		return [`${name}: its last line has not the form of the others: ${source}`];
 	const places = [...code.matchAll(/`([^`]+)`(?: \(([^)]+)\))?/g)].flatMap(
 		([, file, symbols = '']) => {
 			const found = PRODUCT.get(file);
