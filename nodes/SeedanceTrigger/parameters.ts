@@ -2,6 +2,7 @@
 import type { IExecuteFunctions, IWebhookFunctions, NodeParameterValueType } from 'n8n-workflow';
 
 import { isObject, textOf } from '../shared/json';
+import { switchOf } from '../shared/task/values';
 
 /** What a task can have come to; `failed` includes a success without a video. */
 export type VideoEvent = 'succeeded' | 'failed';
@@ -35,7 +36,7 @@ export function readEvents(context: NodeFunctions): readonly unknown[] {
 }
 
 export function readSimplify(context: NodeFunctions): boolean {
-	return parameter(context, 'simplify', true) !== false;
+	return switchOf(parameter(context, 'simplify', true)) ?? true;
 }
 
 /** What decides about a callback. Throws what an expression throws. */
@@ -45,13 +46,13 @@ export function readParameters(context: IWebhookFunctions): TriggerParameters {
 	return {
 		events: readEvents(context),
 		simplify: readSimplify(context),
-		requireSignature: options.requireSignature !== false,
-		ignoreDuplicates: options.ignoreDuplicates !== false,
+		requireSignature: switchOf(options.requireSignature) ?? true,
+		ignoreDuplicates: switchOf(options.ignoreDuplicates) ?? true,
 	};
 }
 
 /** The binary field for the video; undefined for no download. */
 export function readFileField(context: IExecuteFunctions): string | undefined {
-	if (context.getNodeParameter('downloadVideo', 0, false) !== true) return undefined;
+	if (!switchOf(context.getNodeParameter('downloadVideo', 0, false))) return undefined;
 	return textOf(context.getNodeParameter('outputBinaryField', 0, 'data')) ?? 'data';
 }

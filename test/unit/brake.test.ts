@@ -234,6 +234,9 @@ function runAgainst(
 	const startedAt = clock.now();
 	const context = {
 		getInputData: () => [],
+
+		getExecutionId: () => '1',
+		getMode: () => 'trigger',
 		getNode: () => ({ type: 'n8n-nodes-seedance.seedance', onError: 'stopWorkflow' }),
 		evaluateExpression: () => 0,
 		getExecutionCancelSignal: () => undefined,

@@ -505,7 +505,7 @@ type Meaning = {
 	post: 'refused' | 'unclear';
 	postCode: ErrorCode;
 	charged: Charged;
-	read: 'final' | 'transient';
+	read: 'refused' | 'unavailable';
 	readCode: ErrorCode;
 };
 
@@ -518,7 +518,7 @@ const NINE: Meaning[] = [
 		'INVALID_DURATION',
 		'TOO_MANY_IMAGES',
 	].map(
-		(code): Meaning => ({ code, status: 400, ...input, read: 'final', readCode: 'contact_lost' }),
+		(code): Meaning => ({ code, status: 400, ...input, read: 'refused', readCode: 'contact_lost' }),
 	),
 	{
 		code: 'INVALID_API_KEY',
@@ -526,7 +526,7 @@ const NINE: Meaning[] = [
 		post: 'refused',
 		postCode: 'invalid_api_key',
 		charged: 'no',
-		read: 'final',
+		read: 'refused',
 		readCode: 'invalid_api_key',
 	},
 	{
@@ -535,7 +535,7 @@ const NINE: Meaning[] = [
 		post: 'refused',
 		postCode: 'out_of_credits',
 		charged: 'no',
-		read: 'final',
+		read: 'refused',
 		readCode: 'out_of_credits',
 	},
 	{
@@ -544,7 +544,7 @@ const NINE: Meaning[] = [
 		post: 'refused',
 		postCode: 'not_created',
 		charged: 'no',
-		read: 'final',
+		read: 'refused',
 		readCode: 'task_not_found',
 	},
 	{
@@ -553,7 +553,7 @@ const NINE: Meaning[] = [
 		post: 'unclear',
 		postCode: 'maybe_created',
 		charged: 'unknown',
-		read: 'transient',
+		read: 'unavailable',
 		readCode: 'contact_lost',
 	},
 ];
@@ -610,23 +610,23 @@ describe('the nine error codes of the contract, in every shape', () => {
 
 describe('a web page instead of an answer', () => {
 	it.each([
-		[400, 'refused', 'transient'],
-		[401, 'refused', 'final'],
-		[402, 'refused', 'final'],
-		[403, 'refused', 'transient'],
-		[404, 'refused', 'transient'],
-		[405, 'refused', 'transient'],
-		[200, 'unclear', 'transient'],
-		[408, 'unclear', 'transient'],
-		[500, 'unclear', 'transient'],
-		[502, 'unclear', 'transient'],
-		[503, 'unclear', 'transient'],
-		[504, 'unclear', 'transient'],
-		[520, 'unclear', 'transient'],
-		[521, 'unclear', 'transient'],
-		[522, 'unclear', 'transient'],
-		[523, 'unclear', 'transient'],
-		[524, 'unclear', 'transient'],
+		[400, 'refused', 'unavailable'],
+		[401, 'refused', 'refused'],
+		[402, 'refused', 'refused'],
+		[403, 'refused', 'unavailable'],
+		[404, 'refused', 'unavailable'],
+		[405, 'refused', 'unavailable'],
+		[200, 'unclear', 'unavailable'],
+		[408, 'unclear', 'unavailable'],
+		[500, 'unclear', 'unavailable'],
+		[502, 'unclear', 'unavailable'],
+		[503, 'unclear', 'unavailable'],
+		[504, 'unclear', 'unavailable'],
+		[520, 'unclear', 'unavailable'],
+		[521, 'unclear', 'unavailable'],
+		[522, 'unclear', 'unavailable'],
+		[523, 'unclear', 'unavailable'],
+		[524, 'unclear', 'unavailable'],
 	])(
 		'under HTTP %i is %s on a POST and %s on a read, and is never shown',
 		async (status, posted, got) => {

@@ -285,7 +285,7 @@ describe('each read', () => {
 			return trouble({ cause: 'no_answer' });
 		};
 		const { ending, tookMs } = await watch(clock, { read, isNew: false }, limited(100_000));
-		expect(ending.outcome).toBe('lost');
+		expect(ending.outcome).toBe('unavailable');
 		expect(tookMs).toBeLessThanOrEqual(100_000);
 	});
 
@@ -340,7 +340,7 @@ describe('an outage', () => {
 
 	it.each([
 		[4, 'timeout'],
-		[5, 'lost'],
+		[5, 'unavailable'],
 	] as const)('of the last %i reads ends in "%s"', async (failed, outcome) => {
 		const clock = new VirtualClock();
 		// With an interval of 20 seconds and no growth, a wait of 202 seconds reads 11 times.
@@ -630,7 +630,7 @@ describe('many tasks', () => {
 		const { endings } = await watchAll(clock, tasks, limited(2 * MINUTE));
 		expect(endings.map(({ outcome }) => outcome)).toEqual([
 			'timeout',
-			'lost',
+			'unavailable',
 			'refused',
 			'finished',
 			'finished',

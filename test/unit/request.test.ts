@@ -10,12 +10,12 @@ import {
 	PROMPT_MAX_LENGTH,
 	RESOLUTIONS,
 } from '../../nodes/shared/task/models';
+import { switchOf } from '../../nodes/shared/task/values';
 import {
 	checkSettings,
 	checkVideoRequest,
 	echoedSettings,
 	requestBody,
-	switchOf,
 	type RawFields,
 	type VideoRequest,
 } from '../../nodes/shared/task/request';

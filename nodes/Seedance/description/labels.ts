@@ -1,7 +1,7 @@
 /** What a person calls a parameter. */
 import { callbackFields, cameraFields, priceFields, requestFields, taskFields } from './fields';
 import { NUMBERS } from './numbers';
-import { batching, includeInput, maxCredits, pollInterval, timeout } from './options';
+import { batching, includeInput, maxCredits, optionsOf, pollInterval, timeout } from './options';
 import { downloadVideo, outputBinaryField, simplify, waitFields } from './resultFields';
 
 const FIELDS = [
@@ -14,6 +14,7 @@ const FIELDS = [
 	downloadVideo,
 	outputBinaryField,
 	simplify,
+	optionsOf(),
 ];
 const OPTIONS = [batching, includeInput, maxCredits, pollInterval, timeout];
 

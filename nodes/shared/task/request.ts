@@ -18,7 +18,7 @@ import {
 } from './models';
 import type { ApiReach } from './publicUrl';
 import { wellFormed } from '../text';
-import { asText, brokenReason, isEmpty, quote, type Checked } from './values';
+import { asText, brokenReason, isEmpty, plain, quote, switchOf, type Checked } from './values';
 
 /** Values as they come out of the node's fields or of expressions: of any type. */
 export type RawFields = Readonly<Record<string, unknown>>;
@@ -65,12 +65,6 @@ function readAspectRatio(value: unknown, problems: string[]): AspectRatio {
 	return DEFAULTS.aspectRatio;
 }
 
-/** A text of a dropdown in plain characters and lower case, without the explanation in brackets. */
-function plain(value: unknown): string {
-	const text = (asText(value) ?? '').normalize('NFKC').replace(/\s*\([^)]*\)\s*$/, '');
-	return text.trim().toLowerCase();
-}
-
 function readResolution(value: unknown, problems: string[]): Resolution {
 	if (isEmpty(value)) return DEFAULTS.resolution;
 	const lines = /^(\d+)(?:[.,]0+)?\s*p?$/.exec(plain(value))?.[1];
@@ -93,16 +87,6 @@ function readDuration(value: unknown, problems: string[]): Duration {
 		problems.push(refused('Duration', value, DURATIONS).replace(/\.$/, ' seconds.'));
 	}
 	return found ?? DEFAULTS.duration;
-}
-
-const YES = ['true', 'yes', 'y', 'on', '1'];
-const NO = ['false', 'no', 'n', 'off', '0'];
-
-/** Yes or no from a switch, a sheet or an expression; undefined for anything else. */
-export function switchOf(value: unknown): boolean | undefined {
-	const text = plain(value);
-	if (YES.includes(text)) return true;
-	return NO.includes(text) ? false : undefined;
 }
 
 /** A switch that is off where its field is empty; `field` is its label. */
