@@ -26,31 +26,9 @@ class Response extends EventEmitter {
 	}
 }
 
-const warnings: string[] = [];
 const rejections: unknown[] = [];
 const note = (reason: unknown) => void rejections.push(reason);
-
-function contextWith(getResponseObject: () => unknown): IWebhookFunctions {
-	const context: Partial<IWebhookFunctions> = Object.assign(Object.create(null), {
-		getResponseObject,
-		logger: { warn: (text: string) => warnings.push(text) },
-	});
-	return Object.assign(Object.create(null), context);
-}
-
-function observe(response: unknown, clock: VirtualClock): boolean[] {
-	const told: boolean[] = [];
-	afterTakeOver(
-		contextWith(() => response),
-		clock,
-		(isTakenOver) => told.push(isTakenOver),
-	);
-	return told;
-}
-
 beforeEach(() => {
-	warnings.length = 0;
-	rejections.length = 0;
 	process.on('unhandledRejection', note);
 });
 afterEach(async () => {
@@ -59,34 +37,42 @@ afterEach(async () => {
 	expect(rejections).toEqual([]);
 });
 
+/** Waits for n8n's answer; `tell` is told of it. */
+async function observe(getResponseObject: () => unknown, tell?: () => void) {
+	const clock = new VirtualClock();
+	const told: boolean[] = [];
+	const warnings: string[] = [];
+	const logger = { warn: (text: string) => warnings.push(text) };
+	const context = { getResponseObject, logger } as unknown as IWebhookFunctions;
+	afterTakeOver(context, clock, (isTakenOver) => {
+		tell?.();
+		told.push(isTakenOver);
+	});
+	await settle();
+	return { clock, told, warnings };
+}
+
 it.each([
 	[200, true],
 	[204, true],
 	[404, false],
 	[500, false],
-])('an answer of %s: %s', async (status, isTakenOver) => {
-	const response = new Response();
-	const told = observe(response, new VirtualClock());
-	await settle();
-	expect(told).toEqual([]);
-	response.end(status);
-	await settle();
-	expect(told).toEqual([isTakenOver]);
-});
-
-it('is told at once when n8n has answered already', async () => {
-	const response = new Response();
-	response.end(200);
-	const told = observe(response, new VirtualClock());
-	await settle();
-	expect(told).toEqual([true]);
-});
+])(
+	'an answer of %s is taken over: %s, also where n8n has given it already',
+	async (status, isTakenOver) => {
+		const response = new Response();
+		const { told } = await observe(() => response);
+		expect(told).toEqual([]);
+		response.end(status);
+		await settle();
+		expect(told).toEqual([isTakenOver]);
+		expect((await observe(() => response)).told).toEqual([isTakenOver]);
+	},
+);
 
 it('waits for n8n when the sender hangs up', async () => {
 	const response = new Response();
-	const clock = new VirtualClock();
-	const told = observe(response, clock);
-	await settle();
+	const { clock, told } = await observe(() => response);
 	response.hangUp();
 	await clock.run(clock.elapse(5_000));
 	expect(told).toEqual([]);
@@ -96,12 +82,10 @@ it('waits for n8n when the sender hangs up', async () => {
 });
 
 it.each(['stays open', 'is gone'])(
-	'is told as not taken over when n8n never answers and the sender %s',
+	'is not taken over when n8n never answers and the sender %s',
 	async (which) => {
 		const response = new Response();
-		const clock = new VirtualClock();
-		const told = observe(response, clock);
-		await settle();
+		const { clock, told } = await observe(() => response);
 		if (which === 'is gone') response.hangUp();
 		await clock.run(clock.elapse(TAKE_OVER_MS + 1_000));
 		expect(told).toEqual([false]);
@@ -109,13 +93,10 @@ it.each(['stays open', 'is gone'])(
 	},
 );
 
-it('is told as not taken over when n8n gives no response object', async () => {
-	const told: boolean[] = [];
-	const context = contextWith(() => {
+it('is not taken over when n8n gives no response object', async () => {
+	const { told, warnings } = await observe(() => {
 		throw new Error('Response is missing');
 	});
-	afterTakeOver(context, new VirtualClock(), (isTakenOver) => told.push(isTakenOver));
-	await settle();
 	expect(told).toEqual([false]);
 	expect(warnings.join()).toContain('Response is missing');
 });
@@ -123,10 +104,11 @@ it('is told as not taken over when n8n gives no response object', async () => {
 it('leaves no rejection behind when the one that is told fails', async () => {
 	const response = new Response();
 	response.end(200);
-	const context = contextWith(() => response);
-	afterTakeOver(context, new VirtualClock(), () => {
-		throw new Error('The static data are gone');
-	});
-	await settle();
+	const { warnings } = await observe(
+		() => response,
+		() => {
+			throw new Error('The static data are gone');
+		},
+	);
 	expect(warnings.join()).toContain('The static data are gone');
 });
