@@ -166,6 +166,8 @@ function runAgainst(
 	let sent = 0;
 	const context = {
 		getInputData: () => [],
+		getExecutionId: () => '1',
+		getMode: () => 'trigger',
 		getNode: () => ({ type: 'n8n-nodes-seedance.seedance', onError: 'stopWorkflow' }),
 		evaluateExpression: () => 0,
 		getExecutionCancelSignal: () => undefined,
@@ -184,15 +186,16 @@ function runAgainst(
 		reach: 'internet' as const,
 		decrypted: {},
 	});
+	const task = (taskId: string) => ({ credential: account('a'), taskId });
 	/** Reads so many tasks of one account at once; tells what came of each, and when. */
 	const readMany = async (count: number, deadlineMs: number) => {
 		const all = Array.from({ length: count }, async (_, index) => {
-			const found = await run.readTask(account('a'), `t${index}`, startedAt + deadlineMs);
+			const found = await run.readTask(task(`t${index}`), startedAt + deadlineMs);
 			return { found, endedAt: at() };
 		});
 		return (await clock.run(Promise.all(all))).result;
 	};
-	return { clock, run, account, startedAt, readMany, sent: () => sent };
+	return { clock, run, account, task, startedAt, readMany, sent: () => sent };
 }
 
 describe('many tasks of an account that may read only so often', () => {
@@ -218,11 +221,10 @@ describe('many tasks of an account that may read only so often', () => {
 			};
 			return { statusCode: 200, body: JSON.stringify({ code: 200, data }) };
 		};
-		const { clock, run, account, startedAt, sent } = runAgainst(api);
+		const { clock, run, task, startedAt, sent } = runAgainst(api);
 		const wait = { clock, startedAt, deadline: startedAt + 15 * MINUTE, intervalMs: 5 * SECOND };
 		const work = Array.from({ length: count }, async (_, index) => {
-			const read = async (deadline: number) =>
-				await run.readTask(account('a'), `t${index}`, deadline);
+			const read = async (deadline: number) => await run.readTask(task(`t${index}`), deadline);
 			return (await watchTask({ read, isNew: false }, wait)).outcome;
 		});
 		const { result, tookMs } = await clock.run(Promise.all(work));
@@ -276,17 +278,17 @@ describe('a read in turn', () => {
 	it('gives the 429, by its deadline, where there was nothing else', async () => {
 		const { readMany } = runAgainst(() => ({ statusCode: 429 }));
 		const [{ found, endedAt }] = await readMany(1, 20 * SECOND);
-		expect(found).toMatchObject({ outcome: 'transient', failure: { cause: 'rate_limited' } });
+		expect(found).toMatchObject({ outcome: 'unavailable', failure: { cause: 'rate_limited' } });
 		expect(endedAt).toBeLessThanOrEqual(20 * SECOND);
 	});
 
 	/** The milliseconds between two turns after a 429 and so many reads with this answer. */
 	async function paceAfter(reads: number, answer: () => Reply) {
-		const { clock, run, account } = runAgainst(answer);
+		const { clock, run, account, task } = runAgainst(answer);
 		const brake = run.brakeFor(account('a'));
 		brake.slowDown(clock.now());
 		for (let read = 0; read < reads; read++) {
-			await clock.run(run.readTask(account('a'), 't', clock.now() + HOUR));
+			await clock.run(run.readTask(task('t'), clock.now() + HOUR));
 		}
 		await clock.run(brake.turn(clock.now() + HOUR));
 		const { tookMs } = await clock.run(brake.turn(clock.now() + HOUR));
@@ -325,7 +327,7 @@ describe('a read in turn', () => {
 		const ends = await readMany(15, 2 * SECOND);
 		expect(sent()).toBe(10);
 		// Not a failed read of a task that nobody has asked for.
-		const unread = { outcome: 'transient', failure: { cause: 'rate_limited', text: '' } };
+		const unread = { outcome: 'unavailable', failure: { cause: 'rate_limited', text: '' } };
 		expect(ends.slice(10).map(({ found }) => found)).toEqual(Array(5).fill(unread));
 	});
 });

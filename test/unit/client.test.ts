@@ -4,10 +4,12 @@ import type { IExecuteFunctions, IHttpRequestOptions } from 'n8n-workflow';
 import { homepage, name, version } from '../../package.json';
 import { brakeOf } from '../../nodes/shared/api/brake';
 import * as client from '../../nodes/shared/api/client';
-import type { Created, Credential, Read } from '../../nodes/shared/api/client';
+import type { Created, Read } from '../../nodes/shared/api/client';
+import * as credentials from '../../nodes/shared/api/credential';
+import type { Credential } from '../../nodes/shared/api/credential';
+import * as retry from '../../nodes/shared/api/retry';
 import { USER_AGENT } from '../../nodes/shared/api/userAgent';
 import * as errors from '../../nodes/shared/task/errors';
-import type { CallFailure } from '../../nodes/shared/task/errors';
 import type { GenerateBody } from '../../nodes/shared/task/request';
 import { VirtualClock } from './virtualClock';
 
@@ -29,6 +31,8 @@ const ACCOUNT: Credential = {
 	reach: 'internet',
 	decrypted: { apiKey: KEY, baseUrl: BASE },
 };
+
+const TASK = { credential: ACCOUNT, taskId: ID };
 
 interface Sent {
 	type: string;
@@ -99,7 +103,7 @@ function api(...replies: Reply[]) {
 	};
 	const context = n8n as unknown as IExecuteFunctions;
 	const post = async (leftMs = HOUR, credential = ACCOUNT): Promise<Created> =>
-		await client.createTask(context, credential, BODY, {
+		await retry.createTask(context, credential, BODY, {
 			clock,
 			brake,
 			deadline: startedAt + leftMs,
@@ -107,7 +111,7 @@ function api(...replies: Reply[]) {
 			onRefused: () => told.push('refused'),
 		});
 	const read = async (ms?: number): Promise<Read> =>
-		await client.getTask(context, ACCOUNT, ID, clock, ms);
+		await client.getTask(context, { ...TASK, clock, ms });
 	const press = () => {
 		stop.abort();
 		clock.stop();
@@ -142,7 +146,7 @@ const postedInTurn = async (count: number, ...replies: Reply[]) => {
 };
 
 it('keeps the limits that were promised', () => {
-	expect(client).toMatchObject({
+	expect({ ...client, ...retry, ...credentials }).toMatchObject({
 		POST_TIMEOUT_MS: 60_000,
 		READ_TIMEOUT_MS: 30_000,
 		POST_MAX_TRIES: 5,
@@ -157,28 +161,25 @@ describe('what is sent', () => {
 	it.each([
 		[posted, { method: 'POST', url: `${BASE}/generate`, body: BODY, timeout: 60_000 }],
 		[readOnce, { method: 'GET', url: `${BASE}/status`, qs: { task_id: ID }, timeout: 30_000 }],
-	])(
-		'is one request that follows no redirect, with the key by the credential alone',
-		async (call, request) => {
-			const { sent } = await call(CREATED);
-			expect(sent).toHaveLength(1);
-			const [{ type, options, more }] = sent;
-			expect(type).toBe('seedanceApi');
-			expect(options).toEqual({
-				...request,
-				headers: { Accept: 'application/json', 'User-Agent': USER_AGENT },
-				encoding: 'text',
-				abortSignal: expect.anything(),
-				disableFollowRedirect: true,
-				returnFullResponse: true,
-				ignoreHttpStatusErrors: true,
-			});
-			expect(JSON.stringify(options)).not.toContain(KEY);
-			expect(more).toMatchObject({
-				credentialsDecrypted: { type: 'seedanceApi', data: { apiKey: KEY, baseUrl: BASE } },
-			});
-		},
-	);
+	])('is one request, with the key by the credential alone', async (call, request) => {
+		const { sent } = await call(CREATED);
+		expect(sent).toHaveLength(1);
+		const [{ type, options, more }] = sent;
+		expect(type).toBe('seedanceApi');
+		expect(options).toEqual({
+			...request,
+			headers: { Accept: 'application/json', 'User-Agent': USER_AGENT },
+			encoding: 'text',
+			abortSignal: expect.anything(),
+			disableFollowRedirect: true,
+			returnFullResponse: true,
+			ignoreHttpStatusErrors: true,
+		});
+		expect(JSON.stringify(options)).not.toContain(KEY);
+		expect(more).toMatchObject({
+			credentialsDecrypted: { type: 'seedanceApi', data: { apiKey: KEY, baseUrl: BASE } },
+		});
+	});
 
 	it('names the package, its version and its homepage', () => {
 		expect(USER_AGENT).toBe(`${name}/${version} (+${homepage.replace(/#.*$/, '')})`);
@@ -216,7 +217,7 @@ describe('Stop', () => {
 	it('cuts off a read at once, and lets none out that comes later', async () => {
 		const { run, read } = api(endless());
 		const { result, sent, tookMs } = await run(read(), 3_000);
-		expect(result).toMatchObject({ outcome: 'transient', failure: { cause: 'no_answer' } });
+		expect(result).toMatchObject({ outcome: 'unavailable', failure: { cause: 'no_answer' } });
 		expect(sent[0]).toMatchObject({
 			cutBefore: false,
 			options: { abortSignal: { aborted: true } },
@@ -226,16 +227,13 @@ describe('Stop', () => {
 		expect(sent[1].cutBefore).toBe(true);
 	});
 
-	it.each([[limited()], [DOWN]])(
-		'ends the pause after a refused POST, which cost nothing',
-		async (reply) => {
-			const { run, post } = api(reply);
-			const { result, told, tookMs } = await run(post(), 500);
-			expect(result.outcome).toBe('refused');
-			expect(told).toEqual(['send', 'refused']);
-			expect(tookMs).toBe(500);
-		},
-	);
+	it.each([[limited()], [DOWN]])('ends the pause after a refused POST', async (reply) => {
+		const { run, post } = api(reply);
+		const { result, told, tookMs } = await run(post(), 500);
+		expect(result.outcome).toBe('refused');
+		expect(told).toEqual(['send', 'refused']);
+		expect(tookMs).toBe(500);
+	});
 
 	it('is heard through the clock, without a listener for each of many calls', async () => {
 		const { run, read, stop } = api(CREATED);
@@ -255,7 +253,7 @@ describe('a call that has no end of its own', () => {
 	] as const)('is cut off in time: a %s that is given %p ms', async (kind, given, limit) => {
 		const { run, [kind]: call } = api(endless());
 		const { result, sent, told, tookMs } = await run<Created | Read>(call(given));
-		const outcome = kind === 'post' ? 'unclear' : 'transient';
+		const outcome = kind === 'post' ? 'unclear' : 'unavailable';
 		expect(result).toMatchObject({ outcome, failure: { cause: 'no_answer' } });
 		expect(sent).toMatchObject([{ options: { timeout: limit, abortSignal: { aborted: true } } }]);
 		expect(told).toEqual(kind === 'post' ? ['send'] : []);
@@ -268,7 +266,7 @@ describe('a call that has no end of its own', () => {
 		['refused', { connecting: false, secureConnecting: true, _bytesDispatched: 517 }],
 		['refused', { connecting: false, _bytesDispatched: 0 }],
 		['unclear', { connecting: false, secureConnecting: false, _bytesDispatched: 300 }],
-	])('tells by its socket, at once after the cut, that it is %s: %j', async (outcome, socket) => {
+	])('tells by its socket at once that it is %s: %j', async (outcome, socket) => {
 		const request = { _currentRequest: { socket } };
 		const canceled = Object.assign(new Error('canceled'), { code: 'ERR_CANCELED', request });
 		const { result, told, tookMs } = await posted(endless(() => Promise.reject(canceled)));
@@ -325,70 +323,57 @@ describe('a started video', () => {
 });
 
 describe('the nine error codes of the contract', () => {
-	/** The sentences of each outcome. */
-	const SENTENCES: Record<string, (failure: CallFailure) => errors.Problem> = {
-		refused: errors.notCreated,
-		unclear: errors.maybeCreated,
-		final: (failure) => errors.readRefused(ID, failure),
-		transient: (failure) => errors.contactLost(ID, failure),
-	};
-
 	it.each([
-		['INVALID_PROMPT', 400, 'refused invalid_input no', 'final contact_lost'],
-		['INVALID_ASPECT_RATIO', 400, 'refused invalid_input no', 'final contact_lost'],
-		['INVALID_RESOLUTION', 400, 'refused invalid_input no', 'final contact_lost'],
-		['INVALID_DURATION', 400, 'refused invalid_input no', 'final contact_lost'],
-		['TOO_MANY_IMAGES', 400, 'refused invalid_input no', 'final contact_lost'],
-		['INVALID_API_KEY', 401, 'refused invalid_api_key no', 'final invalid_api_key'],
-		['INSUFFICIENT_CREDITS', 402, 'refused out_of_credits no', 'final out_of_credits'],
-		['TASK_NOT_FOUND', 404, 'refused not_created no', 'final task_not_found'],
-		['INTERNAL_ERROR', 500, 'unclear maybe_created unknown', 'transient contact_lost'],
-	])(
-		'%s is one try of a POST and one read, each with its sentences',
-		async (code, status, onPost, onRead) => {
-			const message = 'the reason';
-			const shapes: Array<[number, object]> = [
-				[status, { code, message }],
-				[status, { error: { code, message } }],
-				[status, { message }],
-				[200, { code, message }],
-				[200, { code: status, message }],
-			];
-			for (const reply of shapes.map((shape) => answer(...shape))) {
-				for (const call of [posted, readOnce]) {
-					const { result, sent } = await call(reply);
-					if (!('failure' in result)) throw new Error('not a failure');
-					const problem = SENTENCES[result.outcome](result.failure);
-					const isPost = call === posted;
-					expect(`${result.outcome} ${problem.code} ${problem.charged}`).toBe(
-						isPost ? onPost : `${onRead} unknown`,
-					);
-					expect(`${problem.message} ${problem.description}`).toContain(isPost ? message : ID);
-					expect(sent).toHaveLength(1);
-				}
-			}
-		},
-	);
+		['INVALID_PROMPT', 400, 'refused: invalid_input, no', 'refused: contact_lost'],
+		['INVALID_ASPECT_RATIO', 400, 'refused: invalid_input, no', 'refused: contact_lost'],
+		['INVALID_RESOLUTION', 400, 'refused: invalid_input, no', 'refused: contact_lost'],
+		['INVALID_DURATION', 400, 'refused: invalid_input, no', 'refused: contact_lost'],
+		['TOO_MANY_IMAGES', 400, 'refused: invalid_input, no', 'refused: contact_lost'],
+		['INVALID_API_KEY', 401, 'refused: invalid_api_key, no', 'refused: invalid_api_key'],
+		['INSUFFICIENT_CREDITS', 402, 'refused: out_of_credits, no', 'refused: out_of_credits'],
+		['TASK_NOT_FOUND', 404, 'refused: not_created, no', 'refused: task_not_found'],
+		['INTERNAL_ERROR', 500, 'unclear: maybe_created, unknown', 'unavailable: contact_lost'],
+	])('%s (%i) ends one POST as %s, and one read as %s', async (code, status, onPost, onRead) => {
+		const message = 'the reason';
+		for (const reply of [
+			answer(status, { code, message }),
+			answer(status, { error: { code, message } }),
+			answer(status, { message }),
+			answer(200, { code, message }),
+			answer(200, { code: status, message }),
+		]) {
+			const { result: created, sent } = await posted(reply);
+			if (created.outcome === 'created') throw new Error('created');
+			const told = { refused: errors.notCreated, unclear: errors.maybeCreated };
+			const ofPost = told[created.outcome](created.failure);
+			expect(`${created.outcome}: ${ofPost.code}, ${ofPost.charged}`).toBe(onPost);
+			expect(`${ofPost.message} ${ofPost.description}`).toContain(message);
+			expect(sent).toHaveLength(1);
+			const { result: found } = await readOnce(reply);
+			if (found.outcome === 'task') throw new Error('a task');
+			const says = { refused: errors.readRefused, unavailable: errors.contactLost };
+			const ofRead = says[found.outcome](ID, found.failure);
+			expect(`${found.outcome}: ${ofRead.code}`).toBe(onRead);
+			expect(ofRead).toMatchObject({ charged: 'unknown', taskId: ID });
+		}
+	});
 });
 
 describe('an answer that cannot be used', () => {
 	it.each([
-		['refused', 'final', [401, 402]],
-		['refused', 'transient', [400, 403, 404, 405]],
-		['unclear', 'transient', [200, 408, 500, 502, 503, 504, 520, 521, 522, 523, 524]],
-	])(
-		'as a web page is %s on a POST and %s on a read, and never shown: HTTP %j',
-		async (onPost, onRead, statuses) => {
-			for (const httpStatus of statuses) {
-				const failure = { httpStatus, text: '' };
-				const { result, sent } = await posted(answer(httpStatus, HTML));
-				expect(result).toMatchObject({ outcome: onPost, failure });
-				expect(sent).toHaveLength(1);
-				const read = await readOnce(answer(httpStatus, HTML));
-				expect(read.result).toMatchObject({ outcome: onRead, failure });
-			}
-		},
-	);
+		['refused', 'refused', [401, 402]],
+		['refused', 'unavailable', [400, 403, 404, 405]],
+		['unclear', 'unavailable', [200, 408, 500, 502, 503, 504, 520, 521, 522, 523, 524]],
+	])('as a web page is %s on a POST, %s on a read: HTTP %j', async (onPost, onRead, statuses) => {
+		for (const httpStatus of statuses) {
+			const failure = { httpStatus, text: '' };
+			const { result, sent } = await posted(answer(httpStatus, HTML));
+			expect(result).toMatchObject({ outcome: onPost, failure });
+			expect(sent).toHaveLength(1);
+			const read = await readOnce(answer(httpStatus, HTML));
+			expect(read.result).toMatchObject({ outcome: onRead, failure });
+		}
+	});
 
 	it.each<[string, Reply]>([
 		['nothing', answer(200, '')],
@@ -398,17 +383,14 @@ describe('an answer that cannot be used', () => {
 		['null', answer(200, 'null')],
 		['no answer object', 'text'],
 		['an answer without a status', { body: CREATED.body }],
-	])(
-		'leaves a POST unclear, sent once, and is passing trouble for a read: %s',
-		async (_name, reply) => {
-			const failure = { cause: 'unreadable' };
-			const { result, sent } = await posted(reply);
-			expect(result).toMatchObject({ outcome: 'unclear', failure });
-			expect(sent).toHaveLength(1);
-			const read = await readOnce(reply);
-			expect(read.result).toMatchObject({ outcome: 'transient', failure });
-		},
-	);
+	])('leaves a POST unclear, and is trouble for a read: %s', async (_name, reply) => {
+		const failure = { cause: 'unreadable' };
+		const { result, sent } = await posted(reply);
+		expect(result).toMatchObject({ outcome: 'unclear', failure });
+		expect(sent).toHaveLength(1);
+		const read = await readOnce(reply);
+		expect(read.result).toMatchObject({ outcome: 'unavailable', failure });
+	});
 
 	it('of an unknown code leaves a POST unclear', async () => {
 		const { result } = await posted(answer(200, { code: 1234 }));
@@ -421,21 +403,21 @@ describe('an answer that cannot be used', () => {
 		{ taskId: 'foreign', status: 'SUCCESS' },
 	])('is passing trouble for a read: %j', async (data) => {
 		const { result } = await readOnce(answer(200, { code: 200, data }));
-		expect(result).toMatchObject({ outcome: 'transient', failure: { cause: 'unreadable' } });
+		expect(result).toMatchObject({ outcome: 'unavailable', failure: { cause: 'unreadable' } });
 	});
 
 	it.each([
-		[400, 400, 'final'],
-		[402, 402, 'final'],
-		[429, 429, 'transient'],
-		[500, 500, 'transient'],
-		[200, 500, 'transient'],
-		[200, 1234, 'transient'],
-		[200, 'FAILURE', 'transient'],
-		[200, false, 'transient'],
-		[500, 200, 'transient'],
+		[400, 400, 'refused'],
+		[402, 402, 'refused'],
+		[429, 429, 'unavailable'],
+		[500, 500, 'unavailable'],
+		[200, 500, 'unavailable'],
+		[200, 1234, 'unavailable'],
+		[200, 'FAILURE', 'unavailable'],
+		[200, false, 'unavailable'],
+		[500, 200, 'unavailable'],
 	])(
-		'but holds a task ID is never free, sent again or a state: HTTP %i, code %p',
+		'that holds a task ID is never free or a state: HTTP %i, code %p',
 		async (status, code, outcome) => {
 			const data = { task_id: ID, status: 'SUCCESS', response: [VIDEO] };
 			const { result, sent } = await posted(answer(status, { code, message: 'hm', data }));
@@ -580,22 +562,19 @@ describe('too many requests', () => {
 
 	it('are passing trouble for a read, with the time the API asks for', async () => {
 		const { result } = await readOnce(limited('9'));
-		expect(result).toMatchObject({ outcome: 'transient', failure: { retryAfterMs: 9_000 } });
+		expect(result).toMatchObject({ outcome: 'unavailable', failure: { retryAfterMs: 9_000 } });
 	});
 });
 
-it.each([301, 302, 303, 307, 308])(
-	'a redirect ends a call and names where it points: HTTP %i',
-	async (status) => {
-		const reply = answer(status, '', { location: 'https://www.example.com/v1/generate?key=1' });
-		const failure = { cause: 'redirected', location: 'https://www.example.com' };
-		const { result, sent } = await posted(reply);
-		expect(result).toMatchObject({ outcome: 'refused', failure });
-		expect(sent).toHaveLength(1);
-		const read = await readOnce(reply);
-		expect(read.result).toMatchObject({ outcome: 'final', failure });
-	},
-);
+it.each([301, 302, 303, 307, 308])('a redirect ends a call: HTTP %i', async (status) => {
+	const reply = answer(status, '', { location: 'https://www.example.com/v1/generate?key=1' });
+	const failure = { cause: 'redirected', location: 'https://www.example.com' };
+	const { result, sent } = await posted(reply);
+	expect(result).toMatchObject({ outcome: 'refused', failure });
+	expect(sent).toHaveLength(1);
+	const read = await readOnce(reply);
+	expect(read.result).toMatchObject({ outcome: 'refused', failure });
+});
 
 describe('a read', () => {
 	it('gives the task', async () => {
@@ -610,44 +589,38 @@ describe('a read', () => {
 		['why', 'beside its data', { message: 'why' }],
 		['why', 'in an error beside its data', { error: { message: 'why' } }],
 		[null, 'nowhere', { message: 'success' }],
-	])(
-		'of a failed task gives the reason, %p, which stands %s',
-		async (errorMessage, _where, body) => {
-			const data = { ...('data' in body && body.data), task_id: ID, status: 'FAILED' };
-			const { result } = await readOnce(answer(200, { code: 200, ...body, data }));
-			expect(result).toMatchObject({ outcome: 'task', task: { state: 'failed', errorMessage } });
-		},
-	);
+	])('of a failed task gives the reason %p, %s', async (errorMessage, _where, body) => {
+		const data = { ...('data' in body && body.data), task_id: ID, status: 'FAILED' };
+		const { result } = await readOnce(answer(200, { code: 200, ...body, data }));
+		expect(result).toMatchObject({ outcome: 'task', task: { state: 'failed', errorMessage } });
+	});
 
 	it.each(['ECONNRESET', 'ECONNREFUSED', 'ETIMEDOUT'])(
 		'is passing trouble on a bad network: %s',
 		async (code) => {
 			const { result, sent } = await readOnce(dropped(code));
-			expect(result.outcome).toBe('transient');
+			expect(result.outcome).toBe('unavailable');
 			expect(sent).toHaveLength(1);
 		},
 	);
 
 	it.each([
-		['final', [401, 402, 403, 404, 405, 422]],
-		['transient', [408, 429, 500, 502, 503, 504, 524]],
-	])(
-		'is %s on an answer of the API with HTTP %j, which never shows the key',
-		async (outcome, statuses) => {
-			for (const code of statuses) {
-				const { result } = await readOnce(answer(code, { code, message: `key ${KEY}` }));
-				expect(result.outcome).toBe(outcome);
-				expect(JSON.stringify(result)).not.toContain(KEY);
-			}
-		},
-	);
+		['refused', [401, 402, 403, 404, 405, 422]],
+		['unavailable', [408, 429, 500, 502, 503, 504, 524]],
+	])('is %s with HTTP %j, and never shows the key', async (outcome, statuses) => {
+		for (const code of statuses) {
+			const { result } = await readOnce(answer(code, { code, message: `key ${KEY}` }));
+			expect(result.outcome).toBe(outcome);
+			expect(JSON.stringify(result)).not.toContain(KEY);
+		}
+	});
 });
 
 describe('a patient read', () => {
 	it.each<[string, string, Reply[], number[]]>([
 		['ends with the answer', 'task', [answer(502, HTML), DOWN, CREATED], [0, 1_000, 3_000]],
-		['ends after five tries', 'transient', [answer(502, HTML)], [0, 1_000, 3_000, 7_000, 15_000]],
-		['does not ask again in vain', 'final', [answer(401, { code: 401 })], [0]],
+		['ends after five tries', 'unavailable', [answer(502, HTML)], [0, 1_000, 3_000, 7_000, 15_000]],
+		['does not ask again in vain', 'refused', [answer(401, { code: 401 })], [0]],
 		[
 			'waits a minute at most',
 			'task',
@@ -656,7 +629,7 @@ describe('a patient read', () => {
 		],
 	])('%s', async (_name, outcome, replies, tries) => {
 		const { run, context, clock } = api(...replies);
-		const { result, times } = await run(client.getTaskPatiently(context, ACCOUNT, ID, clock));
+		const { result, times } = await run(retry.getTaskPatiently(context, { ...TASK, clock }));
 		expect(result.outcome).toBe(outcome);
 		expect(times).toEqual(tries);
 	});
@@ -664,8 +637,8 @@ describe('a patient read', () => {
 	it('ends with Stop', async () => {
 		const { run, context, clock, press } = api(answer(502, HTML));
 		press();
-		const { result, sent } = await run(client.getTaskPatiently(context, ACCOUNT, ID, clock));
-		expect(result.outcome).toBe('transient');
+		const { result, sent } = await run(retry.getTaskPatiently(context, { ...TASK, clock }));
+		expect(result.outcome).toBe('unavailable');
 		expect(sent).toHaveLength(1);
 	});
 });
@@ -678,14 +651,14 @@ describe('the account of an item', () => {
 
 	it('is resolved for that very item, and without one in a webhook', async () => {
 		const { context, getCredentials } = withCredential({ apiKey: KEY, baseUrl: BASE });
-		await client.getCredential(context, 7);
-		await client.getCredential(context);
+		await credentials.getCredential(context, 7);
+		await credentials.getCredential(context);
 		expect(getCredentials.mock.calls).toEqual([
 			['seedanceApi', 7],
 			['seedanceApi', 0],
 		]);
 		const webhook = { getCredentials: getCredentials.mockClear() };
-		await client.getCredential(webhook as unknown as IExecuteFunctions);
+		await credentials.getCredential(webhook as unknown as IExecuteFunctions);
 		expect(getCredentials.mock.calls).toEqual([['seedanceApi']]);
 	});
 
@@ -696,11 +669,16 @@ describe('the account of an item', () => {
 	])('is tidied, and tells from where the API looks: %j', async (entered, baseUrl, reach) => {
 		const { context } = withCredential({ apiKey: ` ${KEY}\n`, baseUrl: entered, other: 1 });
 		const decrypted = { apiKey: KEY, baseUrl, other: 1 };
-		expect(await client.getCredential(context)).toEqual({ apiKey: KEY, baseUrl, reach, decrypted });
+		expect(await credentials.getCredential(context)).toEqual({
+			apiKey: KEY,
+			baseUrl,
+			reach,
+			decrypted,
+		});
 	});
 
 	it('that cannot be used is told by what is wrong with it', async () => {
 		const { context } = withCredential({ apiKey: KEY, baseUrl: 'ftp://seedanceapi.org' });
-		expect(await client.getCredential(context)).toMatchObject({ field: 'baseUrl' });
+		expect(await credentials.getCredential(context)).toMatchObject({ field: 'baseUrl' });
 	});
 });

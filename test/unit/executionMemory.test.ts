@@ -1,13 +1,10 @@
 /** What one execution remembers of the POSTs it has sent. */
 import type { IContextObject } from 'n8n-workflow';
 
-import {
-	memoryIn,
-	type MemoryKeys,
-	type Sent,
-} from '../../nodes/shared/idempotency/executionMemory';
+import { executionMemory, type Sent } from '../../nodes/shared/idempotency/executionMemory';
+import type { Keys } from '../../nodes/shared/idempotency/identity';
 
-const KEY: MemoryKeys = ['0:0:settings'];
+const KEY: Keys = ['0:0:settings'];
 const TASK = { taskId: 'seed1', executionId: '17', createdAt: 1_000 };
 const NONE = { state: 'none' };
 const SENDING = { state: 'sending' };
@@ -16,26 +13,26 @@ const CREATED = { state: 'created', ...TASK };
 /** A node context as n8n gives it back after storing it. */
 const stored = (context: object): IContextObject => JSON.parse(JSON.stringify(context));
 /** What is remembered in a stored context that holds this. */
-const recalled = (seedance: unknown, ...keys: string[]) =>
-	memoryIn(stored({ seedance })).recall(keys as MemoryKeys);
+const recalled = (seedance: unknown, ...keys: Keys) =>
+	executionMemory(stored({ seedance })).recall(keys);
 
 describe('the memory of an execution', () => {
 	it('remembers a POST and its task, at once for all and after n8n stored it', () => {
 		const context: IContextObject = { other: 1 };
-		const [first, second] = [memoryIn(context), memoryIn(context)];
+		const [first, second] = [executionMemory(context), executionMemory(context)];
 		expect(first.recall(KEY)).toEqual(NONE);
 		first.sending(KEY);
 		expect(second.recall(KEY)).toEqual(SENDING);
-		expect(memoryIn(stored(context)).recall(KEY)).toEqual(SENDING);
+		expect(executionMemory(stored(context)).recall(KEY)).toEqual(SENDING);
 		second.created(KEY, TASK);
 		expect(first.recall(KEY)).toEqual(CREATED);
-		expect(memoryIn(stored(context)).recall(KEY)).toEqual(CREATED);
+		expect(executionMemory(stored(context)).recall(KEY)).toEqual(CREATED);
 		const tasks = { '0:0:settings': CREATED };
 		expect(stored(context)).toEqual({ other: 1, seedance: { version: 2, tasks } });
 	});
 
 	it('keeps runs, items and settings apart, and forgets one alone', () => {
-		const memory = memoryIn({});
+		const memory = executionMemory({});
 		memory.created(['0:0:a'], TASK);
 		memory.sending(['0:1:a']);
 		expect(memory.recall(['1:0:a'])).toEqual(NONE);
@@ -46,8 +43,8 @@ describe('the memory of an execution', () => {
 	});
 
 	it('has no key that only JavaScript put there', () => {
-		expect(memoryIn({}).recall(['constructor'])).toEqual(NONE);
-		expect(memoryIn({}).recall(['__proto__'])).toEqual(NONE);
+		expect(executionMemory({}).recall(['constructor'])).toEqual(NONE);
+		expect(executionMemory({}).recall(['__proto__'])).toEqual(NONE);
 	});
 });
 
@@ -58,15 +55,17 @@ describe('what is stored', () => {
 			'0:1:request': SENDING,
 		};
 		const context = stored({ seedance: tasks });
-		const memory = memoryIn(context);
+		const memory = executionMemory(context);
 		expect(memory.recall(['0:0:settings', '0:0:request'])).toMatchObject(tasks['0:0:request']);
 		expect(memory.recall(['0:1:settings', '0:1:request'])).toEqual(SENDING);
 		expect(stored(context)).toEqual({ seedance: { version: 2, tasks } });
-		expect(memoryIn(stored(context)).recall(['0:1:settings', '0:1:request'])).toEqual(SENDING);
+		expect(executionMemory(stored(context)).recall(['0:1:settings', '0:1:request'])).toEqual(
+			SENDING,
+		);
 	});
 
 	it('under the key of now goes before an earlier one, and is forgotten under both', () => {
-		const memory = memoryIn({});
+		const memory = executionMemory({});
 		memory.created(['old'], { ...TASK, taskId: 'old' });
 		memory.created(['new', 'old'], { ...TASK, taskId: 'new' });
 		expect(memory.recall(['new', 'old'])).toMatchObject({ taskId: 'new' });
@@ -79,8 +78,8 @@ describe('what is stored', () => {
 		'in an unknown form does not stop new videos from being remembered: %j',
 		(seedance) => {
 			const context = stored({ seedance });
-			memoryIn(context).created(KEY, TASK);
-			expect(memoryIn(stored(context)).recall(KEY)).toEqual(CREATED);
+			executionMemory(context).created(KEY, TASK);
+			expect(executionMemory(stored(context)).recall(KEY)).toEqual(CREATED);
 		},
 	);
 
@@ -108,10 +107,10 @@ describe('a POST of this moment', () => {
 	it('is shared with everybody who asks for the same video, and with nobody else', () => {
 		const context: IContextObject = {};
 		const sent = pending();
-		memoryIn(context).hold(KEY, sent);
-		expect(memoryIn(context).underWay(KEY)).toBe(sent);
-		expect(memoryIn(context).underWay(['0:1:settings'])).toBeUndefined();
-		expect(memoryIn({}).underWay(KEY)).toBeUndefined();
+		executionMemory(context).hold(KEY, sent);
+		expect(executionMemory(context).underWay(KEY)).toBe(sent);
+		expect(executionMemory(context).underWay(['0:1:settings'])).toBeUndefined();
+		expect(executionMemory({}).underWay(KEY)).toBeUndefined();
 		// It is never stored.
 		expect(stored(context)).toEqual({ seedance: { version: 2, tasks: {} } });
 	});
@@ -120,7 +119,7 @@ describe('a POST of this moment', () => {
 		['well', async () => await Promise.resolve<Sent>({ taskId: 'seed1' })],
 		['not well', async () => await Promise.reject<Sent>(new Error('broke'))],
 	])('is under way no more when it has ended %s', async (_how, post) => {
-		const memory = memoryIn({});
+		const memory = executionMemory({});
 		const sent = post();
 		memory.hold(KEY, sent);
 		expect(memory.underWay(KEY)).toBe(sent);
@@ -131,7 +130,7 @@ describe('a POST of this moment', () => {
 });
 
 it('the tasks of a run are those of its items, for that run alone, and none of a tool', () => {
-	const memory = memoryIn({});
+	const memory = executionMemory({});
 	memory.created(['0:0:a'], TASK);
 	memory.created(['0:11:a'], { ...TASK, taskId: 'seed11' });
 	memory.created(['0:12:a'], { ...TASK, taskId: 'an item that the run has no more' });

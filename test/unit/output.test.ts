@@ -2,7 +2,7 @@
 import type { INode } from 'n8n-workflow';
 
 import {
-	inOrder,
+	forEveryItem,
 	itemsOf,
 	NO_SEED,
 	outputOf,
@@ -58,15 +58,16 @@ const given = (results: Result[], more: Partial<{ onError: OnError; isTool: bool
 const jsonOf = (result: Result, onError: OnError = 'continue') =>
 	given([result], { onError })[0].json;
 
-function output(results: Result[], isTool = false) {
-	const context = { getNode: () => NODE, getInputData: () => results.map(() => ({ json: {} })) };
-	return outputOf({ onError: 'stop', isTool, context } as unknown as Run, results);
+function runOf(count: number, isTool = false): Run {
+	const input = Array(count).fill({ json: {} });
+	const context = { getNode: () => NODE, getInputData: () => input };
+	return { onError: 'stop', isTool, context, input } as unknown as Run;
 }
 
 /** The error with which the node stops. */
 function stopped(...results: Result[]) {
 	try {
-		output(results);
+		outputOf(runOf(results.length), results);
 	} catch (error) {
 		const { message, description, context } = error as ReturnType<typeof errors.nodeError>;
 		return { message, description: description ?? '', context };
@@ -131,7 +132,9 @@ describe('the items', () => {
 	});
 
 	it('of which some path has forgotten one are never said to have cost nothing', () => {
-		const results = inOrder(3, new Map([[1, ready('t1')]]));
+		const known: Result[] = [];
+		known[1] = ready('t1');
+		const results = forEveryItem(runOf(3), known);
 		const charged = results.map(({ problem }) => problem?.charged);
 		expect(charged).toEqual(['unknown', undefined, 'unknown']);
 		expect(results[1].seed.taskId).toBe('t1');
@@ -139,7 +142,7 @@ describe('the items', () => {
 
 	it('have one problem, which is the node’s own, each', () => {
 		const problem = errors.invalidInput(['Operation "x" does not exist in this node.']);
-		const results = sameForAll(3, problem);
+		const results = sameForAll(runOf(3), problem);
 		expect(results).toEqual(Array(3).fill({ seed: NO_SEED, problem }));
 		expect(stopped(...results).message).toBe(problem.message);
 	});
@@ -223,7 +226,7 @@ describe('an AI tool', () => {
 		const [{ json }] = given([result], { isTool: true, onError: 'errorOutput' });
 		expect(json.next_step).toContain('Do not generate again');
 		expect(json.next_step).toContain(step);
-		expect(() => output([result], true)).not.toThrow();
+		expect(() => outputOf(runOf(1, true), [result])).not.toThrow();
 	});
 
 	it('hears of a failed video and of one that is ready without a next step', () => {

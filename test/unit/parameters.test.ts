@@ -8,8 +8,9 @@ import {
 	type INodeParameters,
 } from 'n8n-workflow';
 
-import { labelOf, videoFields } from '../../nodes/Seedance/description/fields';
+import { labelOf } from '../../nodes/Seedance/description/labels';
 import { NUMBERS, type NumberField } from '../../nodes/Seedance/description/numbers';
+import { operationFields } from '../../nodes/Seedance/operations';
 import { FieldError } from '../../nodes/Seedance/run/fieldReading';
 import {
 	fieldProblems,
@@ -89,7 +90,7 @@ const optionsOf = (options: INodeParameters | string, ...items: IDataObject[]) =
 
 describe('a field that cannot be read', () => {
 	const PARTS = ['options', 'pauseNotice', 'callbackMetadata'];
-	const FIELDS = new Map(videoFields.map(({ name, displayName }) => [name, displayName]));
+	const FIELDS = new Map(operationFields.map(({ name, displayName }) => [name, displayName]));
 
 	it.each([...FIELDS].filter(([name]) => !PARTS.includes(name)))(
 		'is named by its label: %s is %s',
@@ -278,7 +279,7 @@ describe('a number among the Options', () => {
 	});
 
 	it('has its bounds in the editor, too', () => {
-		const inEditor = JSON.stringify(videoFields);
+		const inEditor = JSON.stringify(operationFields);
 		for (const { least, most } of Object.values(NUMBERS)) {
 			expect(inEditor).toContain(`"typeOptions":{"minValue":${least},"maxValue":${most}}`);
 		}

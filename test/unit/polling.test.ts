@@ -23,11 +23,11 @@ function state(status: string, more: object = {}): Read {
 	return { outcome: 'task', task };
 }
 const trouble = (more: Partial<CallFailure> = {}): Read => ({
-	outcome: 'transient',
+	outcome: 'unavailable',
 	failure: { cause: 'server_error', text: '', ...more },
 });
 const final = (cause: Cause): Read => ({
-	outcome: 'final',
+	outcome: 'refused',
 	failure: { cause, text: '', isApi: true },
 });
 
@@ -99,7 +99,7 @@ const WITHOUT_VIDEO = { outcome: 'finished', task: { state: 'succeeded', videoUr
 const FAILURE = { outcome: 'finished', task: { state: 'failed', errorMessage: 'no' } };
 const timeout = (statusWord: string | null) => ({ outcome: 'timeout', statusWord });
 const TIMEOUT = timeout('IN_PROGRESS');
-const lost = (cause: Cause, more = {}) => ({ outcome: 'lost', failure: { cause, ...more } });
+const lost = (cause: Cause, more = {}) => ({ outcome: 'unavailable', failure: { cause, ...more } });
 const refused = (cause: Cause) => ({ outcome: 'refused', failure: { cause } });
 const UNKNOWN = refused('task_not_found');
 
@@ -221,7 +221,7 @@ describe('each read', () => {
 		const silence = trouble({ cause: 'no_answer' });
 		const limits = { timeoutMs: 100_000, slowMs: 30_000 };
 		const { ending, tookMs } = await watch([silence], limits);
-		expect(ending.outcome).toBe('lost');
+		expect(ending.outcome).toBe('unavailable');
 		expect(tookMs).toBeLessThanOrEqual(100_000);
 	});
 
@@ -400,7 +400,7 @@ describe('many tasks', () => {
 		const { outcomes } = await watchAll([...scripts, until(50_000, RUNNING)], {
 			timeoutMs: 2 * MINUTE,
 		});
-		expect(outcomes).toEqual(['timeout', 'lost', 'refused', 'finished', 'finished']);
+		expect(outcomes).toEqual(['timeout', 'unavailable', 'refused', 'finished', 'finished']);
 	});
 
 	it('are ended by Stop at once', async () => {
@@ -456,13 +456,14 @@ describe('a wait for anything', () => {
 				const { result: ending, tookMs } = await clock.run(watchTask(watched, wait));
 
 				expect(tookMs).toBeLessThanOrEqual(timeoutMs + 2_000);
-				const possible: Ending['outcome'][] = ['finished', 'timeout', 'lost', 'refused'];
+				const possible: Ending['outcome'][] = ['finished', 'timeout', 'unavailable', 'refused'];
 				expect(possible).toContain(ending.outcome);
 				// Not before the task's own end: the last read is what it ends with, or the time is up.
 				const last = readings[readings.length - 1];
 				const isUp = tookMs >= timeoutMs - 2_000 - 0.001;
-				if (ending.outcome === 'refused') expect(last.outcome).toBe('final');
-				if (ending.outcome === 'timeout' || ending.outcome === 'lost') expect(isUp).toBe(true);
+				if (ending.outcome === 'refused') expect(last.outcome).toBe('refused');
+				if (ending.outcome === 'timeout' || ending.outcome === 'unavailable')
+					expect(isUp).toBe(true);
 				if (ending.outcome === 'finished')
 					expect(readings.map(({ outcome }) => outcome)).toContain('task');
 				// A video is never anything but delivered, and a failure never anything but told.

@@ -1,22 +1,24 @@
 /** What a request may hold, and the bytes that are sent for it. */
 import * as fc from 'fast-check';
 
-import type { ApiReach } from '../../nodes/shared/task/publicUrl';
+import { requestKey } from '../../nodes/shared/idempotency/identity';
 import {
 	ASPECT_RATIOS,
-	checkSettings,
-	checkVideoRequest,
 	DEFAULTS,
 	DURATIONS,
-	echoedSettings,
 	PROMPT_MAX_LENGTH,
-	requestBody,
-	requestKey,
 	RESOLUTIONS,
-	switchOf,
+} from '../../nodes/shared/task/models';
+import type { ApiReach } from '../../nodes/shared/task/publicUrl';
+import {
+	checkSettings,
+	checkVideoRequest,
+	echoedSettings,
+	requestBody,
 	type RawFields,
 	type VideoRequest,
 } from '../../nodes/shared/task/request';
+import { switchOf } from '../../nodes/shared/task/values';
 import imageLinks from '../fixtures/imageLinks.json';
 import prompts from '../fixtures/prompts.json';
 import sheetValues from '../fixtures/sheetValues.json';
@@ -367,11 +369,12 @@ describe('the settings that decide the price', () => {
 
 describe('the request key', () => {
 	const request = accepted({ imageUrl: LINK });
+	const keyOf = (change: Partial<VideoRequest> = {}, file?: string) =>
+		requestKey(requestBody({ ...request, ...change }), file);
 
 	it('is a SHA-256 in hex, the same for the same video, whatever its callback URL', () => {
-		const key = requestKey(request);
-		expect(key).toMatch(/^[0-9a-f]{64}$/);
-		expect(requestKey({ ...request, callbackUrl: 'https://n8n.example.com/resume' })).toBe(key);
+		expect(keyOf()).toMatch(/^[0-9a-f]{64}$/);
+		expect(keyOf({ callbackUrl: 'https://n8n.example.com/resume' })).toBe(keyOf());
 	});
 
 	it.each<Partial<VideoRequest>>([
@@ -384,18 +387,16 @@ describe('the request key', () => {
 		{ imageUrl: 'https://cdn.example.com/dog.png' },
 		{ imageUrl: undefined },
 	])('differs for another video: %j', (change) => {
-		expect(requestKey({ ...request, ...change })).not.toBe(requestKey(request));
+		expect(keyOf(change)).not.toBe(keyOf());
 	});
 
 	it('goes by the input file itself, whose link differs each time', () => {
-		const keyOf = (token: number, file: string) =>
-			requestKey({ ...request, imageUrl: `https://n8n.example.com/signed?token=${token}` }, file);
-		expect(keyOf(1, 'file-1')).toBe(keyOf(2, 'file-1'));
-		expect(keyOf(1, 'file-1')).not.toBe(keyOf(1, 'file-2'));
+		const [first, second] = [1, 2].map((token) => ({ imageUrl: `https://n8n/f?token=${token}` }));
+		expect(keyOf(first, 'file-1')).toBe(keyOf(second, 'file-1'));
+		expect(keyOf(first, 'file-1')).not.toBe(keyOf(first, 'file-2'));
 	});
 
 	it('does not mistake a field for its neighbour', () => {
-		const [audio, lens] = [{ generateAudio: true }, { fixedLens: true }];
-		expect(requestKey({ ...request, ...audio })).not.toBe(requestKey({ ...request, ...lens }));
+		expect(keyOf({ generateAudio: true })).not.toBe(keyOf({ fixedLens: true }));
 	});
 });
