@@ -61,7 +61,7 @@ describe('the task that a callback means', () => {
 	});
 });
 
-it.each([...bodies.claims, [undefined, 'nothing']])(
+it.each<unknown[]>([...bodies.claims, [undefined, 'nothing']])(
 	'%j claims that the task has: %s',
 	(body, claim) => {
 		expect(claimIn(body)).toBe(claim);

@@ -13,13 +13,16 @@ describe('a credential', () => {
 		expect(read(text)).toEqual({ apiKey: KEY, baseUrl });
 	});
 
-	it.each([
+	it.each<unknown[]>([
 		...baseUrls.refused,
 		[undefined, 'is empty'],
 		[`https://${label(64)}.org/v1`, 'names no server'],
 		[`https://${`${label(60)}.`.repeat(5)}org/v1`, 'names no server'],
 	])('refuses the base URL %j: it %s', (text, flaw) => {
-		expect(read(text)).toEqual({ problem: expect.stringContaining(`${flaw}`), field: 'baseUrl' });
+		expect(read(text)).toEqual({
+			problem: expect.stringContaining(String(flaw)),
+			field: 'baseUrl',
+		});
 	});
 
 	it.each(['', KEY, `https://me:${KEY}@x.org`, `https://x.org?${KEY}`, `http://a ${KEY}`])(

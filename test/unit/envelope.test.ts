@@ -213,11 +213,11 @@ describe('the cause of an answer that is no success', () => {
 });
 
 describe("the vendor's firewall", () => {
-	it.each(firewall.told)('is told by %j, with its code: %j', (body, code) => {
+	it.each<unknown[]>(firewall.told)('is told by %j, with its code: %j', (body, code) => {
 		expect(firewallCodeOf(403, body)).toBe(code);
 	});
 
-	it.each([...firewall.other, [403, undefined]])('is not HTTP %i %j', (status, body) => {
+	it.each<unknown[]>([...firewall.other, [403, undefined]])('is not HTTP %i %j', (status, body) => {
 		expect(firewallCodeOf(Number(status), body)).toBeUndefined();
 	});
 });
@@ -227,7 +227,7 @@ describe('the reason in words', () => {
 		expect(failed(400, body).text).toBe('why');
 	});
 
-	it.each([
+	it.each<unknown[]>([
 		// A bare code where there are no words.
 		[{ error: 'NSFW_CONTENT' }, 'NSFW_CONTENT'],
 		// One line, no HTML, no key.

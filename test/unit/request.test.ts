@@ -132,7 +132,7 @@ describe('a prompt', () => {
 		]);
 	});
 
-	it.each([
+	it.each<unknown[]>([
 		...prompts.broken,
 		[new Date(0), 'gave a date'],
 		[Promise.resolve('a cat'), 'gave a Promise'],
@@ -194,16 +194,16 @@ describe('values from sheets and expressions', () => {
 });
 
 describe('a refused value', () => {
-	it.each([...sheetValues.refused, ['duration', Number.NaN, 'Duration "NaN"', '4, 8, 12']])(
-		'%s %j is named with its field and what is allowed',
-		(field, value, named, allowed) => {
-			const problems = problemsOf({ [String(field)]: value });
-			expect(problems).toEqual([expect.stringContaining(`Allowed: ${String(allowed)}`)]);
-			expect(problems[0]).toContain(named);
-			// That is no time is not called one.
-			expect(problems[0]).not.toContain('spreadsheet');
-		},
-	);
+	it.each<unknown[]>([
+		...sheetValues.refused,
+		['duration', Number.NaN, 'Duration "NaN"', '4, 8, 12'],
+	])('%s %j is named with its field and what is allowed', (field, value, named, allowed) => {
+		const problems = problemsOf({ [String(field)]: value });
+		expect(problems).toEqual([expect.stringContaining(`Allowed: ${String(allowed)}`)]);
+		expect(problems[0]).toContain(named);
+		// That is no time is not called one.
+		expect(problems[0]).not.toContain('spreadsheet');
+	});
 
 	it('is refused whatever it is: only the contract’s values pass', () => {
 		const anything = fc.oneof(fc.string(), fc.integer(), fc.double(), fc.jsonValue());
@@ -292,7 +292,7 @@ describe('a refused value', () => {
 });
 
 describe('an image link', () => {
-	it.each([
+	it.each<unknown[]>([
 		[` ${LINK} `, LINK],
 		[[LINK], LINK],
 		...imageLinks.tidied,
@@ -307,13 +307,16 @@ describe('an image link', () => {
 		expect(accepted({ imageUrl }, 'loopback').imageUrl).toBe(imageUrl);
 	});
 
-	it.each([[[LINK, LINK], 2], ...imageLinks.several])('is only one: %j', (imageUrl, count) => {
-		expect(problemsOf({ imageUrl })).toEqual([
-			`Image URL holds ${String(count)} links; it takes one. Choose one of them, or give each an item of its own (Split Out node).`,
-		]);
-	});
+	it.each<unknown[]>([[[LINK, LINK], 2], ...imageLinks.several])(
+		'is only one: %j',
+		(imageUrl, count) => {
+			expect(problemsOf({ imageUrl })).toEqual([
+				`Image URL holds ${String(count)} links; it takes one. Choose one of them, or give each an item of its own (Split Out node).`,
+			]);
+		},
+	);
 
-	it.each([
+	it.each<unknown[]>([
 		...imageLinks.broken,
 		...imageLinks.refused,
 		...['', '  ', null, undefined, []].map((empty) => [empty, 'is empty']),

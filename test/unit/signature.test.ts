@@ -112,7 +112,7 @@ describe('a callback URL', () => {
 		expect(problemsOf(resume, { row: 1 })).toEqual([problem]);
 	});
 
-	it.each(urls.broken)('%j is refused: %s', (url, reason) => {
+	it.each<unknown[]>(urls.broken)('%j is refused: %s', (url, reason) => {
 		const problems = problemsOf(url);
 		expect(problems).toEqual([expect.stringMatching(/^Callback URL .+\.$/s)]);
 		expect(problems[0]).toContain(reason);

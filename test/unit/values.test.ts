@@ -2,11 +2,11 @@
 import { checkTaskId } from '../../nodes/shared/task/values';
 import { refused, taken } from '../fixtures/taskIds.json';
 
-it.each(taken)('the Task ID %j is %s', (given, value) => {
+it.each<unknown[]>(taken)('the Task ID %j is %s', (given, value) => {
 	expect(checkTaskId(given)).toEqual({ ok: true, value });
 });
 
-it.each([
+it.each<unknown[]>([
 	...refused,
 	[undefined, 'is empty: this item has no such value'],
 	[new Date(0), 'gave a date'],
