@@ -5,7 +5,6 @@ import { homepage, name, version } from '../../package.json';
 import { brakeOf } from '../../nodes/shared/api/brake';
 import * as client from '../../nodes/shared/api/client';
 import type { Created, Read } from '../../nodes/shared/api/client';
-import * as credentials from '../../nodes/shared/api/credential';
 import type { Credential } from '../../nodes/shared/api/credential';
 import * as retry from '../../nodes/shared/api/retry';
 import { USER_AGENT } from '../../nodes/shared/api/userAgent';
@@ -145,15 +144,23 @@ const postedInTurn = async (count: number, ...replies: Reply[]) => {
 	return await run(inTurn());
 };
 
+/** What a POST and a read make of a reply, each sent once. */
+const both = async (reply: Reply) => {
+	const [post, read] = [await posted(reply), await readOnce(reply)];
+	expect([post.sent.length, read.sent.length]).toEqual([1, 1]);
+	return { post: post.result, read: read.result };
+};
+const NO_ANSWER = { cause: 'no_answer' };
+const FIVE_TRIES = [0, 1_000, 3_000, 7_000, 15_000];
+
 it('keeps the limits that were promised', () => {
-	expect({ ...client, ...retry, ...credentials }).toMatchObject({
+	expect({ ...client, ...retry }).toMatchObject({
 		POST_TIMEOUT_MS: 60_000,
 		READ_TIMEOUT_MS: 30_000,
 		POST_MAX_TRIES: 5,
 		LEAST_POST_MS: 1_000,
 		READ_MAX_FAILURES: 5,
 		PARALLEL_READS: 10,
-		CREDENTIAL_TYPE: 'seedanceApi',
 	});
 });
 
@@ -305,6 +312,9 @@ describe('a started video', () => {
 		const { result } = await posted(answer(200, { code: 200, data }));
 		const raw = { task_id: ID, status: 'IN_PROGRESS', note: 'by ***' };
 		expect(result).toEqual({ outcome: 'created', taskId: ID, raw, task: expect.anything() });
+		const rounded = await posted(answer(200, '{"data":{"task_id":12345678901234567891}}'));
+		const taskId = '12345678901234567891';
+		expect(rounded.result).toMatchObject({ taskId, raw: { task_id: taskId } });
 	});
 
 	it('that has failed at once is told as failed', async () => {
@@ -312,13 +322,6 @@ describe('a started video', () => {
 		const { result } = await posted(answer(200, { code: 200, data }));
 		const task = { state: 'failed', errorMessage: 'NSFW', consumedCredits: 0 };
 		expect(result).toMatchObject({ outcome: 'created', task });
-	});
-
-	it('keeps an ID that JavaScript would round', async () => {
-		const body = '{"code":200,"data":{"task_id":12345678901234567891,"status":"IN_PROGRESS"}}';
-		const { result } = await posted(answer(200, body));
-		const taskId = '12345678901234567891';
-		expect(result).toMatchObject({ taskId, raw: { task_id: taskId } });
 	});
 });
 
@@ -342,18 +345,15 @@ describe('the nine error codes of the contract', () => {
 			answer(200, { code, message }),
 			answer(200, { code: status, message }),
 		]) {
-			const { result: created, sent } = await posted(reply);
-			if (created.outcome === 'created') throw new Error('created');
+			const { post, read } = await both(reply);
+			if (post.outcome === 'created' || read.outcome === 'task') throw new Error('accepted');
 			const told = { refused: errors.notCreated, unclear: errors.maybeCreated };
-			const ofPost = told[created.outcome](created.failure);
-			expect(`${created.outcome}: ${ofPost.code}, ${ofPost.charged}`).toBe(onPost);
+			const ofPost = told[post.outcome](post.failure);
+			expect(`${post.outcome}: ${ofPost.code}, ${ofPost.charged}`).toBe(onPost);
 			expect(`${ofPost.message} ${ofPost.description}`).toContain(message);
-			expect(sent).toHaveLength(1);
-			const { result: found } = await readOnce(reply);
-			if (found.outcome === 'task') throw new Error('a task');
 			const says = { refused: errors.readRefused, unavailable: errors.contactLost };
-			const ofRead = says[found.outcome](ID, found.failure);
-			expect(`${found.outcome}: ${ofRead.code}`).toBe(onRead);
+			const ofRead = says[read.outcome](ID, read.failure);
+			expect(`${read.outcome}: ${ofRead.code}`).toBe(onRead);
 			expect(ofRead).toMatchObject({ charged: 'unknown', taskId: ID });
 		}
 	});
@@ -366,16 +366,14 @@ describe('an answer that cannot be used', () => {
 		['unclear', 'unavailable', [200, 408, 500, 502, 503, 504, 520, 521, 522, 523, 524]],
 	])('as a web page is %s on a POST, %s on a read: HTTP %j', async (onPost, onRead, statuses) => {
 		for (const httpStatus of statuses) {
+			const { post, read } = await both(answer(httpStatus, HTML));
 			const failure = { httpStatus, text: '' };
-			const { result, sent } = await posted(answer(httpStatus, HTML));
-			expect(result).toMatchObject({ outcome: onPost, failure });
-			expect(sent).toHaveLength(1);
-			const read = await readOnce(answer(httpStatus, HTML));
-			expect(read.result).toMatchObject({ outcome: onRead, failure });
+			expect(post).toMatchObject({ outcome: onPost, failure });
+			expect(read).toMatchObject({ outcome: onRead, failure });
 		}
 	});
 
-	it.each<[string, Reply]>([
+	it.each<[string, Reply, string?]>([
 		['nothing', answer(200, '')],
 		['half a JSON', answer(200, '{"code":200,"data":{"task')],
 		['neither task ID nor status', answer(200, { code: 200, data: {} })],
@@ -383,18 +381,12 @@ describe('an answer that cannot be used', () => {
 		['null', answer(200, 'null')],
 		['no answer object', 'text'],
 		['an answer without a status', { body: CREATED.body }],
-	])('leaves a POST unclear, and is trouble for a read: %s', async (_name, reply) => {
-		const failure = { cause: 'unreadable' };
-		const { result, sent } = await posted(reply);
-		expect(result).toMatchObject({ outcome: 'unclear', failure });
-		expect(sent).toHaveLength(1);
-		const read = await readOnce(reply);
-		expect(read.result).toMatchObject({ outcome: 'unavailable', failure });
-	});
-
-	it('of an unknown code leaves a POST unclear', async () => {
-		const { result } = await posted(answer(200, { code: 1234 }));
-		expect(result.outcome).toBe('unclear');
+		['an unknown code', answer(200, { code: 1234 }), 'server_error'],
+	])('leaves a POST unclear, and is trouble for a read: %s', async (...[, reply, known]) => {
+		const failure = { cause: known ?? 'unreadable' };
+		const { post, read } = await both(reply);
+		expect(post).toMatchObject({ outcome: 'unclear', failure });
+		expect(read).toMatchObject({ outcome: 'unavailable', failure });
 	});
 
 	it.each([
@@ -407,40 +399,49 @@ describe('an answer that cannot be used', () => {
 	});
 
 	it.each([
-		[400, 400, 'refused'],
-		[402, 402, 'refused'],
-		[429, 429, 'unavailable'],
-		[500, 500, 'unavailable'],
-		[200, 500, 'unavailable'],
-		[200, 1234, 'unavailable'],
-		[200, 'FAILURE', 'unavailable'],
-		[200, false, 'unavailable'],
-		[500, 200, 'unavailable'],
+		['refused', [400, 402], undefined],
+		['unavailable', [429, 500], undefined],
+		['unavailable', [200], [500, 1234, 'FAILURE', false]],
+		['unavailable', [500], [200]],
 	])(
-		'that holds a task ID is never free or a state: HTTP %i, code %p',
-		async (status, code, outcome) => {
+		'that holds a task ID is never free or a state: %s, HTTP %j, %j',
+		async (onRead, statuses, codes) => {
 			const data = { task_id: ID, status: 'SUCCESS', response: [VIDEO] };
-			const { result, sent } = await posted(answer(status, { code, message: 'hm', data }));
-			expect(result).toMatchObject({ outcome: 'unclear', failure: { taskId: ID } });
-			expect(sent).toHaveLength(1);
-			const read = await readOnce(answer(status, { code, message: 'hm', data }));
-			expect(read.result.outcome).toBe(outcome);
+			for (const status of statuses) {
+				for (const code of codes ?? [status]) {
+					const { post, read } = await both(answer(status, { code, message: 'hm', data }));
+					expect(post).toMatchObject({ outcome: 'unclear', failure: { taskId: ID } });
+					expect(read.outcome).toBe(onRead);
+				}
+			}
 		},
 	);
+
+	it.each([301, 302, 303, 307, 308])('as a redirect ends a call: HTTP %i', async (status) => {
+		const headers = { location: 'https://www.example.com/v1/generate?key=1' };
+		const { post, read } = await both(answer(status, '', headers));
+		const failure = { cause: 'redirected', location: 'https://www.example.com' };
+		expect([post, read]).toMatchObject(Array(2).fill({ outcome: 'refused', failure }));
+	});
 });
 
 describe('a POST without an answer', () => {
-	it.each([
-		dropped('ECONNRESET'),
-		dropped('ECONNRESET', { syscall: 'read' }),
-		dropped('ETIMEDOUT'),
-		dropped('EPIPE'),
-		dropped('ERR_BAD_RESPONSE'),
-		thrown(new Error('socket hang up')),
-		thrown(undefined),
-	])('may have been charged, and is sent exactly once (%#)', async (reply) => {
+	const UNREACHABLE = { cause: 'unreachable' };
+
+	it.each<[string, object, Reply]>([
+		['unclear', NO_ANSWER, dropped('ECONNRESET')],
+		['unclear', NO_ANSWER, dropped('ECONNRESET', { syscall: 'read' })],
+		['unclear', NO_ANSWER, dropped('ETIMEDOUT')],
+		['unclear', NO_ANSWER, dropped('EPIPE')],
+		['unclear', NO_ANSWER, dropped('ERR_BAD_RESPONSE')],
+		['unclear', NO_ANSWER, thrown(new Error('socket hang up'))],
+		['unclear', NO_ANSWER, thrown(undefined)],
+		// No connection was made, and trying again gives the same.
+		['refused', UNREACHABLE, dropped('ETIMEDOUT', { syscall: 'connect' })],
+		['refused', UNREACHABLE, dropped('CERT_HAS_EXPIRED')],
+	])('is %s, %j, and sent exactly once (%#)', async (outcome, failure, reply) => {
 		const { result, sent } = await posted(reply, CREATED);
-		expect(result).toMatchObject({ outcome: 'unclear', failure: { cause: 'no_answer' } });
+		expect(result).toMatchObject({ outcome, failure });
 		expect(sent).toHaveLength(1);
 	});
 
@@ -452,25 +453,20 @@ describe('a POST without an answer', () => {
 		expect(sent.map(({ options }) => options.body)).toEqual([BODY, BODY]);
 	});
 
-	it.each(['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN'])(
-		'that is never sent ends after five tries and cost nothing: %s',
-		async (text) => {
-			const { result, times, told } = await posted(dropped(text));
-			const failure = { cause: 'unreachable', text };
-			expect(result).toMatchObject({ outcome: 'refused', failure });
-			expect(times).toEqual([0, 1_000, 3_000, 7_000, 15_000]);
+	it.each([
+		['unreachable', DOWN],
+		['unreachable', dropped('ENOTFOUND')],
+		['unreachable', dropped('EAI_AGAIN')],
+		['rate_limited', limited()],
+	])(
+		'or after a 429 ends with the fifth try, which cost nothing: %s (%#)',
+		async (cause, reply) => {
+			const { result, times, told } = await posted(reply);
+			expect(result).toMatchObject({ outcome: 'refused', failure: { cause } });
+			expect(times).toEqual(FIVE_TRIES);
 			expect(told).toEqual(Array(5).fill(['send', 'refused']).flat());
 		},
 	);
-
-	it.each([
-		['ETIMEDOUT', { syscall: 'connect' }],
-		['CERT_HAS_EXPIRED', {}],
-	])('cost nothing where no connection was made, and is not hammered: %s', async (code, more) => {
-		const { result, sent } = await posted(dropped(code, more));
-		expect(result).toMatchObject({ outcome: 'refused', failure: { cause: 'unreachable' } });
-		expect(sent).toHaveLength(1);
-	});
 
 	it('ends when a retry meets an unclear outcome: the last that is told is "send"', async () => {
 		const { result, told } = await posted(DOWN, dropped('ECONNRESET'));
@@ -495,14 +491,14 @@ describe('the time for sending', () => {
 		expect([...sent, ...told]).toEqual([]);
 	});
 
-	it.each([
+	it.each<[string, Reply, number, number[]]>([
 		['rate_limited', limited(), 5_000, [0, 1_000, 3_000]],
 		['unreachable', DOWN, 5_000, [0, 1_000, 3_000]],
 		// The fourth try would come 200 ms before the end, too late to read its answer.
 		['unreachable', DOWN, 7_200, [0, 1_000, 3_000]],
 		['rate_limited', limited('30'), 5_000, [0]],
-	] as const)(
-		'ends the tries of a POST, with the last refusal as the cause: %s',
+	])(
+		'ends the tries, with the last refusal as the cause: %s',
 		async (cause, reply, leftMs, tries) => {
 			const { run, post } = api(reply);
 			const { result, times, tookMs } = await run(post(leftMs));
@@ -514,21 +510,28 @@ describe('the time for sending', () => {
 });
 
 describe('too many requests', () => {
-	it.each([
-		['a status', answer(429, { code: 429 })],
-		['a web page', answer(429, HTML)],
-		['a code under HTTP 200', answer(200, { code: 429 })],
-	])('are tried again: %s', async (_name, reply) => {
-		const { result, sent } = await posted(reply, CREATED);
+	it.each<[Reply, number]>([
+		[answer(429, HTML), 1_000],
+		[answer(200, { code: 429 }), 1_000],
+		[limited(), 1_000],
+		[limited(''), 1_000],
+		[limited('soon'), 1_000],
+		[limited('7'), 7_000],
+		[limited('60'), 60_000],
+		[limited(new Date(1_000_000 + 30_000).toUTCString()), 30_000],
+		// Asked for nothing: soon, not at once.
+		[limited('0'), 250],
+		[limited(new Date(0).toUTCString()), 250],
+	])('are tried again, as late as Retry-After asks: %j, %i ms', async (reply, ms) => {
+		const { result, times } = await posted(reply, CREATED);
 		expect(result).toMatchObject({ outcome: 'created', taskId: ID });
-		expect(sent).toHaveLength(2);
+		expect(times).toEqual([0, ms]);
 	});
 
-	it('end after five tries and cost nothing', async () => {
-		const { result, times, told } = await posted(limited());
+	it.each(['61', '3600'])('are not waited for longer than a minute: %s', async (header) => {
+		const { result, sent, tookMs } = await posted(limited(header), CREATED);
 		expect(result).toMatchObject({ outcome: 'refused', failure: { cause: 'rate_limited' } });
-		expect(times).toEqual([0, 1_000, 3_000, 7_000, 15_000]);
-		expect(told).toEqual(Array(5).fill(['send', 'refused']).flat());
+		expect([sent.length, tookMs]).toEqual([1, 0]);
 	});
 
 	it('are five in a row for the whole account, counted anew after another answer', async () => {
@@ -538,61 +541,31 @@ describe('too many requests', () => {
 		expect(result).toEqual(['created', 'created']);
 		expect(sent).toHaveLength(10);
 	});
-
-	it.each([
-		['7', 7_000],
-		['60', 60_000],
-		[new Date(1_000_000 + 30_000).toUTCString(), 30_000],
-		// Asked for nothing: soon, not at once.
-		['0', 250],
-		[new Date(0).toUTCString(), 250],
-		[undefined, 1_000],
-		['', 1_000],
-		['soon', 1_000],
-	])('wait as long as Retry-After %p asks: %i ms', async (header, ms) => {
-		expect((await posted(limited(header), CREATED)).times).toEqual([0, ms]);
-	});
-
-	it.each(['61', '3600'])('are not waited for longer than a minute: %s', async (header) => {
-		const { result, sent, tookMs } = await posted(limited(header), CREATED);
-		expect(result).toMatchObject({ outcome: 'refused', failure: { cause: 'rate_limited' } });
-		expect(sent).toHaveLength(1);
-		expect(tookMs).toBe(0);
-	});
-
-	it('are passing trouble for a read, with the time the API asks for', async () => {
-		const { result } = await readOnce(limited('9'));
-		expect(result).toMatchObject({ outcome: 'unavailable', failure: { retryAfterMs: 9_000 } });
-	});
-});
-
-it.each([301, 302, 303, 307, 308])('a redirect ends a call: HTTP %i', async (status) => {
-	const reply = answer(status, '', { location: 'https://www.example.com/v1/generate?key=1' });
-	const failure = { cause: 'redirected', location: 'https://www.example.com' };
-	const { result, sent } = await posted(reply);
-	expect(result).toMatchObject({ outcome: 'refused', failure });
-	expect(sent).toHaveLength(1);
-	const read = await readOnce(reply);
-	expect(read.result).toMatchObject({ outcome: 'refused', failure });
 });
 
 describe('a read', () => {
-	it('gives the task', async () => {
-		const data = { task_id: ID, status: 'success', response: [VIDEO] };
-		const { result } = await readOnce(answer(200, { code: 200, data }));
-		const task = { taskId: ID, state: 'succeeded', videoUrl: VIDEO };
-		expect(result).toMatchObject({ outcome: 'task', task });
+	it.each<[object, object, object?]>([
+		[
+			{ state: 'succeeded', videoUrl: VIDEO },
+			{ status: 'success', response: [VIDEO] },
+		],
+		[
+			{ state: 'failed', errorMessage: 'why' },
+			{ status: 'FAILED', error_message: 'why' },
+		],
+		// The reason may stand beside its data.
+		[{ state: 'failed', errorMessage: 'why' }, { status: 'FAILED' }, { message: 'why' }],
+		[{ state: 'failed', errorMessage: 'why' }, { status: 'FAILED' }, { error: { message: 'why' } }],
+		[{ state: 'failed', errorMessage: null }, { status: 'FAILED' }],
+	])('gives the task, %j, of %j and %j', async (task, data, beside) => {
+		const body = { code: 200, message: 'success', ...beside, data: { task_id: ID, ...data } };
+		const { result } = await readOnce(answer(200, body));
+		expect(result).toMatchObject({ outcome: 'task', task: { taskId: ID, ...task } });
 	});
 
-	it.each([
-		['why', 'in its data', { message: 'success', data: { error_message: 'why' } }],
-		['why', 'beside its data', { message: 'why' }],
-		['why', 'in an error beside its data', { error: { message: 'why' } }],
-		[null, 'nowhere', { message: 'success' }],
-	])('of a failed task gives the reason %p, %s', async (errorMessage, _where, body) => {
-		const data = { ...('data' in body && body.data), task_id: ID, status: 'FAILED' };
-		const { result } = await readOnce(answer(200, { code: 200, ...body, data }));
-		expect(result).toMatchObject({ outcome: 'task', task: { state: 'failed', errorMessage } });
+	it('is passing trouble with the time that the API asks for', async () => {
+		const { result } = await readOnce(limited('9'));
+		expect(result).toMatchObject({ outcome: 'unavailable', failure: { retryAfterMs: 9_000 } });
 	});
 
 	it.each(['ECONNRESET', 'ECONNREFUSED', 'ETIMEDOUT'])(
@@ -619,14 +592,9 @@ describe('a read', () => {
 describe('a patient read', () => {
 	it.each<[string, string, Reply[], number[]]>([
 		['ends with the answer', 'task', [answer(502, HTML), DOWN, CREATED], [0, 1_000, 3_000]],
-		['ends after five tries', 'unavailable', [answer(502, HTML)], [0, 1_000, 3_000, 7_000, 15_000]],
+		['ends after five tries', 'unavailable', [answer(502, HTML)], FIVE_TRIES],
 		['does not ask again in vain', 'refused', [answer(401, { code: 401 })], [0]],
-		[
-			'waits a minute at most',
-			'task',
-			[limited('20'), limited('600'), CREATED],
-			[0, 20_000, 80_000],
-		],
+		['waits a minute at most', 'task', [limited('20'), limited('600'), CREATED], [0, 2e4, 8e4]],
 	])('%s', async (_name, outcome, replies, tries) => {
 		const { run, context, clock } = api(...replies);
 		const { result, times } = await run(retry.getTaskPatiently(context, { ...TASK, clock }));
@@ -640,45 +608,5 @@ describe('a patient read', () => {
 		const { result, sent } = await run(retry.getTaskPatiently(context, { ...TASK, clock }));
 		expect(result.outcome).toBe('unavailable');
 		expect(sent).toHaveLength(1);
-	});
-});
-
-describe('the account of an item', () => {
-	function withCredential(data: object, more = { getExecutionCancelSignal: () => undefined }) {
-		const getCredentials = jest.fn().mockResolvedValue(data);
-		return { context: { ...more, getCredentials } as unknown as IExecuteFunctions, getCredentials };
-	}
-
-	it('is resolved for that very item, and without one in a webhook', async () => {
-		const { context, getCredentials } = withCredential({ apiKey: KEY, baseUrl: BASE });
-		await credentials.getCredential(context, 7);
-		await credentials.getCredential(context);
-		expect(getCredentials.mock.calls).toEqual([
-			['seedanceApi', 7],
-			['seedanceApi', 0],
-		]);
-		const webhook = { getCredentials: getCredentials.mockClear() };
-		await credentials.getCredential(webhook as unknown as IExecuteFunctions);
-		expect(getCredentials.mock.calls).toEqual([['seedanceApi']]);
-	});
-
-	it.each([
-		[BASE, BASE, 'internet'],
-		[` ${BASE}// `, BASE, 'internet'],
-		['http://127.0.0.1:4010/v1', 'http://127.0.0.1:4010/v1', 'loopback'],
-	])('is tidied, and tells from where the API looks: %j', async (entered, baseUrl, reach) => {
-		const { context } = withCredential({ apiKey: ` ${KEY}\n`, baseUrl: entered, other: 1 });
-		const decrypted = { apiKey: KEY, baseUrl, other: 1 };
-		expect(await credentials.getCredential(context)).toEqual({
-			apiKey: KEY,
-			baseUrl,
-			reach,
-			decrypted,
-		});
-	});
-
-	it('that cannot be used is told by what is wrong with it', async () => {
-		const { context } = withCredential({ apiKey: KEY, baseUrl: 'ftp://seedanceapi.org' });
-		expect(await credentials.getCredential(context)).toMatchObject({ field: 'baseUrl' });
 	});
 });

@@ -1,5 +1,7 @@
 /** What a credential must hold: a base URL that cannot work is told before any request. */
-import { readCredential } from '../../nodes/shared/api/credential';
+import type { IExecuteFunctions } from 'n8n-workflow';
+
+import { CREDENTIAL_TYPE, getCredential, readCredential } from '../../nodes/shared/api/credential';
 import baseUrls from '../fixtures/baseUrls.json';
 
 const KEY = 'sk-of-a-person';
@@ -45,5 +47,45 @@ describe('a credential', () => {
 		const found = readCredential({ apiKey: apiKey as string, baseUrl: 'https://x.org' });
 		expect(found).toEqual({ problem: expect.stringContaining(flaw), field: 'apiKey' });
 		expect(JSON.stringify(found)).not.toContain('sk');
+	});
+});
+
+describe('the credential of an item', () => {
+	const BASE = 'https://seedanceapi.org/v1';
+
+	/** n8n's side, in a run or in a webhook, and what it was asked for. */
+	function n8nWith(data: object, isRun = true) {
+		const getCredentials = jest.fn().mockResolvedValue(data);
+		const inRun = isRun && { getExecutionCancelSignal: () => undefined };
+		return {
+			context: { ...inRun, getCredentials } as unknown as IExecuteFunctions,
+			getCredentials,
+		};
+	}
+
+	it('is resolved for that very item, and without one in a webhook', async () => {
+		const run = n8nWith({ apiKey: KEY, baseUrl: BASE });
+		await getCredential(run.context, 7);
+		await getCredential(run.context);
+		const inRun = [7, 0].map((item) => [CREDENTIAL_TYPE, item]);
+		expect(run.getCredentials.mock.calls).toEqual(inRun);
+		const webhook = n8nWith({ apiKey: KEY, baseUrl: BASE }, false);
+		await getCredential(webhook.context);
+		expect(webhook.getCredentials.mock.calls).toEqual([['seedanceApi']]);
+	});
+
+	it.each([
+		[` ${BASE}// `, BASE, 'internet'],
+		['http://127.0.0.1:4010/v1', 'http://127.0.0.1:4010/v1', 'loopback'],
+	])('is tidied, and tells from where the API looks: %j', async (entered, baseUrl, reach) => {
+		const { context } = n8nWith({ apiKey: ` ${KEY}\n`, baseUrl: entered, other: 1 });
+		const tidied = { apiKey: KEY, baseUrl };
+		const decrypted = { ...tidied, other: 1 };
+		expect(await getCredential(context)).toEqual({ ...tidied, reach, decrypted });
+	});
+
+	it('that cannot be used is told by what is wrong with it', async () => {
+		const { context } = n8nWith({ apiKey: KEY, baseUrl: 'ftp://seedanceapi.org' });
+		expect(await getCredential(context)).toMatchObject({ field: 'baseUrl' });
 	});
 });
