@@ -10,6 +10,7 @@ import * as retry from '../../nodes/shared/api/retry';
 import { USER_AGENT } from '../../nodes/shared/api/userAgent';
 import * as errors from '../../nodes/shared/task/errors';
 import type { GenerateBody } from '../../nodes/shared/task/request';
+import { stringCodes } from '../fixtures/answers.json';
 import { VirtualClock } from './virtualClock';
 
 const HOUR = 3_600_000;
@@ -326,17 +327,8 @@ describe('a started video', () => {
 });
 
 describe('the nine error codes of the contract', () => {
-	it.each([
-		['INVALID_PROMPT', 400, 'refused: invalid_input, no', 'refused: contact_lost'],
-		['INVALID_ASPECT_RATIO', 400, 'refused: invalid_input, no', 'refused: contact_lost'],
-		['INVALID_RESOLUTION', 400, 'refused: invalid_input, no', 'refused: contact_lost'],
-		['INVALID_DURATION', 400, 'refused: invalid_input, no', 'refused: contact_lost'],
-		['TOO_MANY_IMAGES', 400, 'refused: invalid_input, no', 'refused: contact_lost'],
-		['INVALID_API_KEY', 401, 'refused: invalid_api_key, no', 'refused: invalid_api_key'],
-		['INSUFFICIENT_CREDITS', 402, 'refused: out_of_credits, no', 'refused: out_of_credits'],
-		['TASK_NOT_FOUND', 404, 'refused: not_created, no', 'refused: task_not_found'],
-		['INTERNAL_ERROR', 500, 'unclear: maybe_created, unknown', 'unavailable: contact_lost'],
-	])('%s (%i) ends one POST as %s, and one read as %s', async (code, status, onPost, onRead) => {
+	it.each(stringCodes)('$code ends one POST as $onPost, one read as $onRead', async (expected) => {
+		const { code, status, onPost, onRead } = expected;
 		const message = 'the reason';
 		for (const reply of [
 			answer(status, { code, message }),

@@ -10,7 +10,7 @@ import {
 	taskIdOf,
 } from '../../nodes/shared/api/envelope';
 import { firewallCodeOf } from '../../nodes/shared/api/firewall';
-import { firewall, reasons } from '../fixtures/answers.json';
+import answers from '../fixtures/answers.json';
 
 const ID = 'seed15abc123def456pro';
 const LONG = '12345678901234567891';
@@ -85,27 +85,11 @@ describe('the ID of a task', () => {
 		}
 	});
 
-	it.each([
-		// The one that is called so comes before any other ID, and that of the data first.
-		{ id: 'request', data: { id: 'row', task_id: ID } },
-		{ task_id: 'outer', data: { task_id: ID } },
-		{ id: 'request', data: { task: { id: ID } } },
-		{ id: 'request', task_id: ID },
-		// Forms that nobody has listed.
-		{ data: { taskID: ID } },
-		{ data: { TASK_ID: ID } },
-		{ data: { 'task-id': ID } },
-		{ data: ID },
-	])('is found in %j', (body) => {
+	it.each(answers.withId)('is found before any other ID, and under any spelling: %j', (body) => {
 		expect(taskIdOf(body)).toBe(ID);
 	});
 
-	it.each([
-		...[{}, { data: {} }, { data: { task_id: '' } }, { data: { task_id: {} } }, [], 'x', null],
-		...['success', 'Created at 10:30', '', { subtask_id: 's1' }].map((data) => ({ data })),
-		// The request that the API repeats.
-		{ data: { request: { task_id: 'old', id: 'old' } } },
-	])('is not made up: %j', (body) => {
+	it.each(answers.withoutId)('is not made up: %j', (body) => {
 		expect(taskIdOf(body)).toBeUndefined();
 	});
 
@@ -122,31 +106,14 @@ describe('the ID of a task', () => {
 	);
 });
 
-it.each<[boolean, number, unknown[]]>([
-	[true, 200, [{ code: 200 }, { code: '200' }, {}, { code: null }]],
-	[true, 201, [{ code: 200 }]],
-	[false, 200, [{ code: 500 }, { code: 0 }, { code: 'SUCCESS' }, { code: true }, 'text', [], null]],
-	[false, 500, [{ code: 200 }]],
-	[false, 302, [{ code: 200 }]],
-	[false, 199, [{}]],
-	[false, 0, [{ code: 200 }]],
-])('a success is told by status and code: %p for HTTP %i with %j', (expected, status, bodies) => {
+it.each(answers.success)('a success (%p) is told by status and code: HTTP %i with %j', (...row) => {
+	const [expected, status, bodies] = row as [boolean, number, unknown[]];
 	const found = bodies.map((body) => isSuccess({ status, headers: {}, body }));
 	expect(found).toEqual(bodies.map(() => expected));
 });
 
 describe('the cause of an answer that is no success', () => {
-	it.each([
-		['INVALID_PROMPT', 'invalid_request'],
-		['INVALID_ASPECT_RATIO', 'invalid_request'],
-		['INVALID_RESOLUTION', 'invalid_request'],
-		['INVALID_DURATION', 'invalid_request'],
-		['TOO_MANY_IMAGES', 'invalid_request'],
-		['INVALID_API_KEY', 'invalid_api_key'],
-		['INSUFFICIENT_CREDITS', 'out_of_credits'],
-		['TASK_NOT_FOUND', 'task_not_found'],
-		['INTERNAL_ERROR', 'server_error'],
-	])('is by its string code, wherever that stands: %s', (code, cause) => {
+	it.each(answers.stringCodes)('is by its string code $code', ({ code, cause }) => {
 		const bodies = [
 			...[{ code }, { code: ` ${code.toLowerCase()} ` }, { error: code }, { error: { code } }],
 			...[{ data: { code } }, { code: 999, error: { code } }],
@@ -156,50 +123,19 @@ describe('the cause of an answer that is no success', () => {
 		}
 	});
 
-	it.each([
-		[301, 'redirected', 'redirected'],
-		[308, 'redirected', 'redirected'],
-		[400, 'invalid_request', 'refused'],
-		[401, 'invalid_api_key', 'invalid_api_key'],
-		[402, 'out_of_credits', 'out_of_credits'],
-		[403, 'forbidden', 'forbidden'],
-		[404, 'task_not_found', 'refused'],
-		[405, 'refused', 'refused'],
-		[408, 'no_answer', 'no_answer'],
-		[409, 'refused', 'refused'],
-		[413, 'refused', 'refused'],
-		[422, 'invalid_request', 'refused'],
-		[429, 'rate_limited', 'rate_limited'],
-		[500, 'server_error', 'server_error'],
-		[503, 'server_error', 'server_error'],
-		[524, 'server_error', 'server_error'],
-	])(
-		'is by number, in the body or as HTTP status: %i is %s, of a web page %s',
-		(number, cause, ofPage) => {
-			const places = [{ code: number }, { code: String(number) }, { error: { code: number } }];
-			for (const body of places) expect(failed(200, body).cause).toBe(cause);
-			expect(failed(number, {})).toMatchObject({ cause, isApi: true, httpStatus: number });
-			const page = failed(number, '<!DOCTYPE html><html><body>nginx</body></html>');
-			expect(page).toMatchObject({ cause: ofPage, isApi: false, httpStatus: number, text: '' });
-		},
-	);
+	it.each(answers.numbers)('is by number, in the body or as HTTP status: %j', (one) => {
+		const { number, cause, ofPage } = one;
+		const places = [{ code: number }, { code: String(number) }, { error: { code: number } }];
+		for (const body of places) expect(failed(200, body).cause).toBe(cause);
+		expect(failed(number, {})).toMatchObject({ cause, isApi: true, httpStatus: number });
+		const page = failed(number, '<!DOCTYPE html><html><body>nginx</body></html>');
+		expect(page).toMatchObject({ cause: ofPage, isApi: false, httpStatus: number, text: '' });
+	});
 
-	it.each([
-		// By the string code first, then the number in the body, then the HTTP status.
-		[500, { code: 402, error: 'INVALID_API_KEY' }, 'invalid_api_key'],
-		[500, { code: 402 }, 'out_of_credits'],
-		[402, { code: 'SOMETHING_NEW' }, 'out_of_credits'],
-		// Where nothing says more.
-		[200, { code: 200 }, 'unreadable'],
-		[201, 'text', 'unreadable'],
-		[0, { code: 200 }, 'unreadable'],
-		// The firewall of the vendor is neither the API nor any other refusal.
-		[403, 'error code: 1010', 'firewall'],
-		[403, { cloudflare_error: true, error_code: 1010, title: 'Access denied' }, 'firewall'],
-		[429, 'error code: 1015', 'rate_limited'],
-	])('of HTTP %i with %j is %s', (status, body, cause) => {
-		expect(failed(status, body).cause).toBe(cause);
-		if (cause === 'firewall') expect(failed(status, body).isApi).toBe(false);
+	it.each<unknown[]>(answers.causes)('of HTTP %i with %j is %s', (status, body, cause) => {
+		const found = failed(Number(status), body);
+		expect(found.cause).toBe(cause);
+		if (cause === 'firewall') expect(found.isApi).toBe(false);
 	});
 
 	it('is always one, whatever came', () => {
@@ -213,31 +149,24 @@ describe('the cause of an answer that is no success', () => {
 });
 
 describe("the vendor's firewall", () => {
-	it.each<unknown[]>(firewall.told)('is told by %j, with its code: %j', (body, code) => {
+	it.each<unknown[]>(answers.firewall.told)('is told by %j, with its code: %j', (body, code) => {
 		expect(firewallCodeOf(403, body)).toBe(code);
 	});
 
-	it.each<unknown[]>([...firewall.other, [403, undefined]])('is not HTTP %i %j', (status, body) => {
-		expect(firewallCodeOf(Number(status), body)).toBeUndefined();
-	});
+	it.each<unknown[]>([...answers.firewall.other, [403, undefined]])(
+		'is not HTTP %i %j',
+		(status, body) => {
+			expect(firewallCodeOf(Number(status), body)).toBeUndefined();
+		},
+	);
 });
 
 describe('the reason in words', () => {
-	it.each(reasons)('is found in %j', (body) => {
+	it.each(answers.reasons)('is found in %j', (body) => {
 		expect(failed(400, body).text).toBe('why');
 	});
 
-	it.each<unknown[]>([
-		// A bare code where there are no words.
-		[{ error: 'NSFW_CONTENT' }, 'NSFW_CONTENT'],
-		// One line, no HTML, no key.
-		[{ message: `a\n<b>b</b> ${KEY}` }, 'a b ***'],
-		['upstream timed out', 'upstream timed out'],
-		['<html><body>x</body></html>', ''],
-		...[{ message: 'success' }, { msg: 'OK' }, {}, { message: '' }, { message: {} }, [], null].map(
-			(body) => [body, ''],
-		),
-	])('of %j is %j', (body, text) => {
+	it.each<unknown[]>(answers.texts)('of %j is one line without HTML and key: %j', (body, text) => {
 		expect(failed(400, body).text).toBe(text);
 	});
 
