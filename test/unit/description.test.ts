@@ -1,8 +1,6 @@
 /** What the editor shows of both nodes before anything runs: subtitle, prices, and n8n's rules for texts. */
 import {
 	NodeHelpers,
-	Workflow,
-	type INode,
 	type INodeParameters,
 	type INodeProperties,
 	type INodeType,
@@ -14,6 +12,7 @@ import { operationOptions } from '../../nodes/Seedance/operations';
 import { Seedance } from '../../nodes/Seedance/Seedance.node';
 import { SeedanceTrigger } from '../../nodes/SeedanceTrigger/SeedanceTrigger.node';
 import { creditsFor, DURATIONS, RESOLUTIONS } from '../../nodes/shared/task/models';
+import { expressionOf, nodeWith } from '../support/node';
 
 const seedance = new Seedance();
 const trigger = new SeedanceTrigger();
@@ -21,24 +20,11 @@ const trigger = new SeedanceTrigger();
 /** An expression of the description, evaluated as the editor does: every field has its default or what was chosen. */
 function evaluated(type: INodeType, chosen: INodeParameters, expression = ''): unknown {
 	const { description } = type;
-	const node: INode = {
-		id: '1',
-		name: 'Node',
-		type: 'node',
-		typeVersion: 1,
-		position: [0, 0],
-		parameters: chosen,
-	};
+	const node = nodeWith(chosen);
 	const { properties } = description;
 	const filled = NodeHelpers.getNodeParameters(properties, chosen, true, false, node, description);
 	node.parameters = filled ?? {};
-	const nodeTypes = {
-		getByName: () => type,
-		getByNameAndVersion: () => type,
-		getKnownTypes: () => ({}),
-	};
-	const workflow = new Workflow({ nodes: [node], connections: {}, active: false, nodeTypes });
-	return workflow.expression.getSimpleParameterValue(node, expression, 'internal', {});
+	return expressionOf(type, node).getSimpleParameterValue(node, expression, 'internal', {});
 }
 
 const subtitleOf = (type: INodeType, chosen: INodeParameters) =>

@@ -1,10 +1,11 @@
 /** Every sentence about a failure: what happened, what to do, and whether credits were spent. */
-import { NodeApiError, NodeOperationError, type INode } from 'n8n-workflow';
+import { NodeApiError, NodeOperationError } from 'n8n-workflow';
 
 import { USUAL_BASE_URL } from '../../nodes/shared/api/credential';
 import * as errors from '../../nodes/shared/task/errors';
 import type { CallFailure, Problem } from '../../nodes/shared/task/errors';
 import expected from '../fixtures/errors.json';
+import { nodeWith } from '../support/node';
 
 const { contactLost, credentialProblem, downloadFailed, maybeCreated, nodeError } = errors;
 const { notCreated, readRefused, taskFailed, timedOut, unforeseen } = errors;
@@ -13,14 +14,7 @@ type Cause = CallFailure['cause'];
 
 const ID = 'seed15abc123def456pro';
 const VIDEO = 'https://cdn.example.com/v.mp4';
-const NODE: INode = {
-	id: '1',
-	name: 'Seedance',
-	type: 'n8n-nodes-seedance.seedance',
-	typeVersion: 1,
-	position: [0, 0],
-	parameters: {},
-};
+const NODE = nodeWith();
 const NO_BASE_URL = `The base URL in the credential is empty (the usual one is ${USUAL_BASE_URL}).`;
 
 const failure = (cause: Cause, more: Partial<CallFailure> = {}): CallFailure => ({

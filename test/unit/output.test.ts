@@ -1,6 +1,4 @@
 /** What the node gives out for what became of each item, and the one error with which it stops. */
-import type { INode } from 'n8n-workflow';
-
 import {
 	forEveryItem,
 	itemsOf,
@@ -13,15 +11,9 @@ import type { Run } from '../../nodes/Seedance/run/run';
 import { errorOutputItem, type OnError } from '../../nodes/shared/n8n/onError';
 import * as errors from '../../nodes/shared/task/errors';
 import { readTask } from '../../nodes/shared/task/task';
+import { nodeWith } from '../support/node';
 
-const NODE: INode = {
-	id: '1',
-	name: 'Seedance',
-	type: 'n8n-nodes-seedance.seedance',
-	typeVersion: 1,
-	position: [0, 0],
-	parameters: {},
-};
+const NODE = nodeWith();
 const VIDEO = 'https://cdn.example.com/v.mp4';
 const RAW = { simplify: false, includeInput: false };
 

@@ -1,12 +1,6 @@
 /** Reading the node's fields: n8n's own expressions, empty cells, bounds, and which field a problem belongs to. */
 import * as fc from 'fast-check';
-import {
-	Workflow,
-	type IDataObject,
-	type IExecuteFunctions,
-	type INode,
-	type INodeParameters,
-} from 'n8n-workflow';
+import type { IDataObject, IExecuteFunctions, INodeParameters } from 'n8n-workflow';
 
 import { labelOf } from '../../nodes/Seedance/description/labels';
 import { NUMBERS, type NumberField } from '../../nodes/Seedance/description/numbers';
@@ -22,6 +16,7 @@ import {
 	waitMethodOf,
 } from '../../nodes/Seedance/run/parameters';
 import { Seedance } from '../../nodes/Seedance/Seedance.node';
+import { expressionOf, nodeWith } from '../support/node';
 
 const seedance = new Seedance();
 /** An expression that n8n cannot read. */
@@ -37,20 +32,8 @@ const at = (tree: unknown, path: string): unknown =>
 
 /** The node's context with these parameters and items, its expressions evaluated by n8n. */
 function contextWith(parameters: INodeParameters, ...items: IDataObject[]): IExecuteFunctions {
-	const node: INode = {
-		id: '1',
-		name: 'Seedance',
-		type: 'n8n-nodes-seedance.seedance',
-		typeVersion: 1,
-		position: [0, 0],
-		parameters,
-	};
-	const nodeTypes = {
-		getByName: () => seedance,
-		getByNameAndVersion: () => seedance,
-		getKnownTypes: () => ({}),
-	};
-	const { expression } = new Workflow({ nodes: [node], connections: {}, active: false, nodeTypes });
+	const node = nodeWith(parameters);
+	const expression = expressionOf(seedance, node);
 	const input = (items.length ? items : [{}]).map((json) => ({ json }));
 	const evaluate = (value: INodeParameters[string], itemIndex: number) =>
 		expression.getParameterValue(value, null, 0, itemIndex, node.name, input, 'manual', {});

@@ -57,27 +57,36 @@ interface Limits {
 	/** Milliseconds since this execution made the task; undefined for any other task. */
 	madeMsAgo?: number;
 	clock?: VirtualClock;
-	/** Milliseconds that each read takes, if it may. */
-	slowMs?: number;
+	/** Milliseconds that the reads take, if they may, in turn. */
+	takes?: number[];
 }
 
 /** Starts to watch a task; notes when it is read, in milliseconds, and until when each read might take. */
 function watching(script: Script, limits: Limits = {}) {
-	const { timeoutMs = 15 * MINUTE, intervalMs = 5 * SECOND, isNew = false, slowMs = 0 } = limits;
+	const { timeoutMs = 15 * MINUTE, intervalMs = 5 * SECOND, isNew = false, takes = [0] } = limits;
 	const { clock = new VirtualClock(), madeMsAgo } = limits;
 	const startedAt = clock.now();
 	const readAt: number[] = [];
 	const until: number[] = [];
+	const endedAt: number[] = [];
+	const readings: Read[] = [];
 	const read = async (deadline: number) => {
 		const now = clock.now() - startedAt;
-		readAt.push(now);
+		const count = readAt.push(now);
 		until.push(deadline - startedAt);
-		if (slowMs) await clock.elapse(Math.min(slowMs, deadline - clock.now()));
-		return Array.isArray(script) ? script[Math.min(readAt.length, script.length) - 1] : script(now);
+		const ms = takes[Math.min(count, takes.length) - 1];
+		if (ms) await clock.elapse(Math.min(ms, deadline - clock.now()));
+		const reading = Array.isArray(script)
+			? script[Math.min(count, script.length) - 1]
+			: script(now);
+		endedAt.push(clock.now() - startedAt);
+		readings.push(reading);
+		return reading;
 	};
 	const createdAt = madeMsAgo === undefined ? undefined : startedAt - madeMsAgo;
 	const wait = { clock, startedAt, deadline: startedAt + timeoutMs, intervalMs };
-	return { clock, readAt, until, work: watchTask({ read, isNew, createdAt }, wait) };
+	const work = watchTask({ read, isNew, createdAt }, wait);
+	return { clock, readAt, endedAt, until, readings, work };
 }
 
 async function watch(script: Script, limits?: Limits) {
@@ -219,14 +228,14 @@ describe('each read', () => {
 
 	it('that never answers but at its end lets the wait end by the deadline', async () => {
 		const silence = trouble({ cause: 'no_answer' });
-		const limits = { timeoutMs: 100_000, slowMs: 30_000 };
+		const limits = { timeoutMs: 100_000, takes: [30_000] };
 		const { ending, tookMs } = await watch([silence], limits);
 		expect(ending.outcome).toBe('unavailable');
 		expect(tookMs).toBeLessThanOrEqual(100_000);
 	});
 
 	it('that is slow does not make another one after the deadline', async () => {
-		const limits = { timeoutMs: 30_000, slowMs: 29_500 };
+		const limits = { timeoutMs: 30_000, takes: [29_500] };
 		const { ending, readAt, tookMs } = await watch([RUNNING], limits);
 		expect(ending.outcome).toBe('timeout');
 		expect(readAt).toEqual([0]);
@@ -439,21 +448,14 @@ describe('a wait for anything', () => {
 			fc.asyncProperty(scenario, async (found) => {
 				const { script, timeoutMs, intervalMs, jitter, isNew, isOwn } = found;
 				const clock = new VirtualClock(() => jitter);
-				const startedAt = clock.now();
-				const readings: Read[] = [];
-				const starts: number[] = [];
-				const ends: number[] = [];
-				const read = async (deadline: number) => {
-					starts.push(clock.now());
-					const [reading, takes] = script[Math.min(starts.length, script.length) - 1];
-					await clock.elapse(Math.min(takes, 30_000, deadline - clock.now()));
-					ends.push(clock.now());
-					readings.push(reading);
-					return reading;
-				};
-				const watched = { read, isNew, createdAt: isOwn ? startedAt : undefined };
-				const wait = { clock, startedAt, deadline: startedAt + timeoutMs, intervalMs };
-				const { result: ending, tookMs } = await clock.run(watchTask(watched, wait));
+				const takes = script.map(([, ms]) => Math.min(ms, 30_000));
+				const limits = { timeoutMs, intervalMs, isNew, clock, takes };
+				const own = isOwn ? { ...limits, madeMsAgo: 0 } : limits;
+				const watched = await watch(
+					script.map(([reading]) => reading),
+					own,
+				);
+				const { ending, tookMs, readings, readAt, endedAt } = watched;
 
 				expect(tookMs).toBeLessThanOrEqual(timeoutMs + 2_000);
 				const possible: Ending['outcome'][] = ['finished', 'timeout', 'unavailable', 'refused'];
@@ -471,7 +473,7 @@ describe('a wait for anything', () => {
 				if (hasEnded) expect(ending).toMatchObject({ outcome: 'finished', task: { taskId: 't' } });
 				for (const earlier of readings.slice(0, -1)) expect([READY, FAILED]).not.toContain(earlier);
 				// The user's interval lies between two reads, but for the last one, for which the time is up.
-				const pauses = starts.slice(1).map((start, index) => start - ends[index]);
+				const pauses = readAt.slice(1).map((start, index) => start - endedAt[index]);
 				for (const pause of pauses.slice(0, -1)) {
 					expect(pause).toBeGreaterThanOrEqual(intervalMs - 0.001);
 				}

@@ -5,25 +5,20 @@ import type { IWebhookFunctions } from 'n8n-workflow';
 import { afterTakeOver, TAKE_OVER_MS } from '../../nodes/shared/callback/respond';
 import { settle, VirtualClock } from './virtualClock';
 
-class Response extends EventEmitter {
-	closed = false;
+const connection = () =>
+	Object.assign(new EventEmitter(), { closed: false, writableEnded: false, statusCode: 200 });
+type Connection = ReturnType<typeof connection>;
 
-	writableEnded = false;
+/** The sender is gone. */
+function hangUp(response: Connection): void {
+	response.closed = true;
+	response.emit('close');
+}
 
-	statusCode = 200;
-
-	/** n8n's answer, and the end of the connection. */
-	end(statusCode: number): void {
-		this.statusCode = statusCode;
-		this.writableEnded = true;
-		this.hangUp();
-	}
-
-	/** The sender is gone. */
-	hangUp(): void {
-		this.closed = true;
-		this.emit('close');
-	}
+/** n8n's answer, and the end of the connection. */
+function end(response: Connection, statusCode: number): void {
+	Object.assign(response, { statusCode, writableEnded: true });
+	hangUp(response);
 }
 
 const rejections: unknown[] = [];
@@ -60,10 +55,10 @@ it.each([
 ])(
 	'an answer of %s is taken over: %s, also where n8n has given it already',
 	async (status, isTakenOver) => {
-		const response = new Response();
+		const response = connection();
 		const { told } = await observe(() => response);
 		expect(told).toEqual([]);
-		response.end(status);
+		end(response, status);
 		await settle();
 		expect(told).toEqual([isTakenOver]);
 		expect((await observe(() => response)).told).toEqual([isTakenOver]);
@@ -71,12 +66,12 @@ it.each([
 );
 
 it('waits for n8n when the sender hangs up', async () => {
-	const response = new Response();
+	const response = connection();
 	const { clock, told } = await observe(() => response);
-	response.hangUp();
+	hangUp(response);
 	await clock.run(clock.elapse(5_000));
 	expect(told).toEqual([]);
-	response.end(200);
+	end(response, 200);
 	await clock.run(clock.elapse(1_000));
 	expect(told).toEqual([true]);
 });
@@ -84,9 +79,9 @@ it('waits for n8n when the sender hangs up', async () => {
 it.each(['stays open', 'is gone'])(
 	'is not taken over when n8n never answers and the sender %s',
 	async (which) => {
-		const response = new Response();
+		const response = connection();
 		const { clock, told } = await observe(() => response);
-		if (which === 'is gone') response.hangUp();
+		if (which === 'is gone') hangUp(response);
 		await clock.run(clock.elapse(TAKE_OVER_MS + 1_000));
 		expect(told).toEqual([false]);
 		expect(clock.asleep).toBe(0);
@@ -102,8 +97,8 @@ it('is not taken over when n8n gives no response object', async () => {
 });
 
 it('leaves no rejection behind when the one that is told fails', async () => {
-	const response = new Response();
-	response.end(200);
+	const response = connection();
+	end(response, 200);
 	const { warnings } = await observe(
 		() => response,
 		() => {
