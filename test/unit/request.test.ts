@@ -92,21 +92,18 @@ describe('the bytes of the request', () => {
 });
 
 describe('a prompt', () => {
-	it.each(['123', '007', '1e3', 'true', '{"a":1}', 'Ein Kater\n"Tom" 🐈', ...prompts.plain])(
-		'that only looks like something else is sent as it is: %j',
-		(prompt) => {
-			expect(bytes({ prompt })).toContain(`{"prompt":${JSON.stringify(prompt)},`);
-		},
-	);
+	const EMPTY = 'is empty: this item has no such value. Describe the video in words, or';
+	const TEXTS = ['123', '007', '1e3', 'true', '{"a":1}', 'Ein Kater\n"Tom" 🐈', ...prompts.plain];
 
-	it.each([
+	it.each<unknown[]>([
+		...TEXTS.map((text) => [text, text]),
 		[42, '42'],
 		[true, 'true'],
 		// Half a surrogate pair, as a cut text leaves it.
 		['a cat \ud83d', 'a cat \ufffd'],
 		['\udc08 a cat 🐈', '\ufffd a cat 🐈'],
-	])('that an expression made something else is sent as well-formed text: %j', (prompt, sent) => {
-		expect(accepted({ prompt }).prompt).toBe(sent);
+	])('that only looks like something else is sent as text: %j', (prompt, sent) => {
+		expect(bytes({ prompt })).toContain(`{"prompt":${JSON.stringify(sent)},`);
 	});
 
 	it('is sent as it was written', () => {
@@ -119,12 +116,6 @@ describe('a prompt', () => {
 		);
 	});
 
-	it.each(['', '   ', '\n', null, undefined])('that is empty is refused: %j', (prompt) => {
-		expect(problemsOf({ prompt })).toEqual([
-			'Prompt is empty: this item has no such value. Describe the video in words, or check the name in the expression.',
-		]);
-	});
-
 	it('may have 2000 characters and not one more', () => {
 		expect(problemsOf({ prompt: 'x'.repeat(2000) })).toEqual([]);
 		expect(problemsOf({ prompt: 'x'.repeat(2001) })).toEqual([
@@ -134,6 +125,7 @@ describe('a prompt', () => {
 
 	it.each<unknown[]>([
 		...prompts.broken,
+		...['', '   ', '\n', null, undefined].map((empty) => [empty, EMPTY]),
 		[new Date(0), 'gave a date'],
 		[Promise.resolve('a cat'), 'gave a Promise'],
 		[Number.NaN, 'gave NaN'],
@@ -157,17 +149,13 @@ describe('a prompt', () => {
 });
 
 describe('values from sheets and expressions', () => {
-	it.each(sheetValues.duration)('duration %j is %s', (duration, sent) => {
-		expect(accepted({ duration }).duration).toBe(sent);
-	});
-
-	it.each(sheetValues.resolution)('resolution %j is %s', (resolution, sent) => {
-		expect(accepted({ resolution }).resolution).toBe(sent);
-	});
-
-	it.each(sheetValues.aspectRatio)('aspect ratio %j is %s', (aspectRatio, sent) => {
-		expect(accepted({ aspectRatio }).aspectRatio).toBe(sent);
-	});
+	const tidied = Object.entries<unknown[][]>(sheetValues.tidied);
+	it.each(tidied.flatMap(([field, rows]) => rows.map((row) => [field, ...row])))(
+		'%s %j is sent as %s',
+		(field, given, sent) => {
+			expect(accepted({ [String(field)]: given })).toMatchObject({ [String(field)]: sent });
+		},
+	);
 
 	it.each([
 		[true, sheetValues.switchedOn],
@@ -248,21 +236,12 @@ describe('a refused value', () => {
 		}
 	});
 
-	it.each([...sheetValues.ratioAsTime, new Date(0)])(
-		'%j is told to be a time or a date that a spreadsheet made of the ratio',
-		(aspectRatio) => {
-			const problems = problemsOf({ aspectRatio });
-			expect(problems).toEqual([expect.stringContaining('Allowed: 9:16')]);
+	it.each<unknown[]>([...sheetValues.asTime, ['aspectRatio', new Date(0), '9:16']])(
+		'%s %j is told to be a time or a date that a spreadsheet made of it',
+		(field, value, allowed) => {
+			const problems = problemsOf({ [String(field)]: value });
+			expect(problems).toEqual([expect.stringContaining(`Allowed: ${String(allowed)}`)]);
 			expect(problems[0]).toContain('looks like a time or a date: a spreadsheet');
-		},
-	);
-
-	it.each(sheetValues.durationAsTime)(
-		'%j is told to be a time made of the duration',
-		(duration) => {
-			const [problem] = problemsOf({ duration });
-			expect(problem).toContain('looks like a time or a date');
-			expect(problem).toContain('Allowed: 4, 8, 12 seconds.');
 		},
 	);
 
@@ -282,13 +261,6 @@ describe('a refused value', () => {
 			expect(problemsOf({ aspectRatio })[0]).toContain('a spreadsheet');
 		}
 	});
-
-	it.each(['5:4', 2.35, '1.9', 'wide', 7, 'a separate one'])(
-		'%j is not called a time',
-		(aspectRatio) => {
-			expect(problemsOf({ aspectRatio })[0]).not.toContain('spreadsheet');
-		},
-	);
 });
 
 describe('an image link', () => {
@@ -307,33 +279,19 @@ describe('an image link', () => {
 		expect(accepted({ imageUrl }, 'loopback').imageUrl).toBe(imageUrl);
 	});
 
-	it.each<unknown[]>([[[LINK, LINK], 2], ...imageLinks.several])(
-		'is only one: %j',
-		(imageUrl, count) => {
-			expect(problemsOf({ imageUrl })).toEqual([
-				`Image URL holds ${String(count)} links; it takes one. Choose one of them, or give each an item of its own (Split Out node).`,
-			]);
-		},
-	);
-
 	it.each<unknown[]>([
-		...imageLinks.broken,
 		...imageLinks.refused,
 		...['', '  ', null, undefined, []].map((empty) => [empty, 'is empty']),
-	])('%j is refused, with the reason', (imageUrl, reason) => {
+		[
+			[LINK, LINK],
+			'holds 2 links; it takes one. Choose one of them, or give each an item of its own',
+		],
+	])('%j is refused: it %s', (imageUrl, reason, instead = '') => {
 		const problems = problemsOf({ imageUrl });
 		expect(problems).toEqual([expect.stringMatching(/^Image URL .+\.$/)]);
 		expect(problems[0]).toContain(reason);
+		expect(problems[0]).toContain(instead);
 	});
-
-	it.each(imageLinks.pages)(
-		'to a page that shows the file is refused: %s',
-		(imageUrl, name, instead) => {
-			const problems = problemsOf({ imageUrl });
-			expect(problems).toEqual([expect.stringContaining(`is a page of ${name}`)]);
-			expect(problems[0]).toContain(instead);
-		},
-	);
 
 	it('that holds the image itself is refused with the way out, and is not printed', () => {
 		const [problem] = problemsOf({ imageUrl: `data:image/png;base64,${'A'.repeat(2000)}` });
@@ -356,18 +314,14 @@ describe('the settings that decide the price', () => {
 		});
 	});
 
-	it("are read in the API's echo of a request", () => {
+	it("are read in the API's echo of a request, which has no default for what was made", () => {
 		const echo = { resolution: '480p', duration: '12', generate_audio: true };
 		const settings = { resolution: '480p', duration: '12', generateAudio: true };
 		expect(echoedSettings(echo)).toEqual(settings);
+		for (const less of [{}, { resolution: '720p' }, { duration: '8' }, { ...echo, duration: '' }]) {
+			expect(echoedSettings(less)).toBeUndefined();
+		}
 	});
-
-	it.each([{}, { resolution: '720p' }, { duration: '8' }, { resolution: '', duration: '8' }])(
-		'are unknown in the echo %j: there is no default for what the API has made',
-		(echo) => {
-			expect(echoedSettings(echo)).toBeUndefined();
-		},
-	);
 });
 
 describe('the request key', () => {
