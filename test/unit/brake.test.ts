@@ -44,13 +44,10 @@ describe('a brake', () => {
 		[1, 250],
 		[3, 1_000],
 		[13, 10_000],
-	])(
-		'halves the pace of all with each 429, to ten seconds: after %i, %i ms',
-		async (times, pace) => {
-			const { turns } = await braked(times);
-			expect(gaps(await turns(5))).toEqual(Array(4).fill(pace));
-		},
-	);
+	])('halves the pace of all with each 429, to 10 s: after %i, %i ms', async (times, pace) => {
+		const { turns } = await braked(times);
+		expect(gaps(await turns(5))).toEqual(Array(4).fill(pace));
+	});
 
 	it('waits longer after each further 429 in a row that names no time, 15 seconds at most', async () => {
 		const waited: number[] = [];

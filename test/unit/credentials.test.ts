@@ -171,14 +171,11 @@ describe('before the test', () => {
 		['error code: 1010', ', error 1010)'],
 		['{"error_code":1010,"cloudflare_error":true}', ', error 1010)'],
 		['<html><title>Attention Required! | Cloudflare</title></html>', '(Cloudflare)'],
-	])(
-		'the firewall of the vendor is told by its answer, and the key not blamed: %s',
-		async (body, named) => {
-			const text = await said(403, body);
-			expect(text).toContain(named);
-			expect(text).toContain('the key is not the reason');
-		},
-	);
+	])('tells the firewall of the vendor, and does not blame the key: %s', async (body, named) => {
+		const text = await said(403, body);
+		expect(text).toContain(named);
+		expect(text).toContain('the key is not the reason');
+	});
 
 	it.each([HTML, '{"code":403,"message":"Forbidden"}', 'error code: 7'])(
 		'another refusal is not taken for that firewall: %s',

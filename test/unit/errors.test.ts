@@ -147,7 +147,7 @@ describe('the sentences', () => {
 	});
 
 	it.each(CASES)(
-		'of %s hold no word that misleads, or that n8n asks not to use',
+		'of %s hold no word that misleads, or that n8n asks to avoid',
 		(_name, _, found) => {
 			expect(all(found)).not.toMatch(/canceled|retry automatically|undefined|null|NaN|\[object/i);
 			// "Server error" is what HTTP calls it; the others are the API's own words in a case.

@@ -30,16 +30,13 @@ function store(own: Record<string, string> = {}, parts?: (customData: object) =>
 }
 
 describe('the highlighted data of an execution', () => {
-	it.each([1, 2, 11, 12, 30, 50])(
-		'hold the IDs of %i videos, in order, and their credits',
-		(count) => {
-			const { add, values, warnings, tasks } = store();
-			add(...ids(count));
-			expect(tasks()).toEqual(ids(count));
-			expect(values.get('seedance_credits')).toBe(String(8 * count));
-			expect(warnings).toEqual([]);
-		},
-	);
+	it.each([1, 2, 11, 12, 30, 50])('hold %i IDs of videos, in order, and their credits', (count) => {
+		const { add, values, warnings, tasks } = store();
+		add(...ids(count));
+		expect(tasks()).toEqual(ids(count));
+		expect(values.get('seedance_credits')).toBe(String(8 * count));
+		expect(warnings).toEqual([]);
+	});
 
 	it('hold the newest where there is no room for all', () => {
 		const { add, values, tasks, warnings } = store();
@@ -50,18 +47,15 @@ describe('the highlighted data of an execution', () => {
 		expect(warnings).toEqual([]);
 	});
 
-	it.each([8, 10])(
-		"leave the user's own %i values alone, and hold the newest ID beside them",
-		(count) => {
-			const own = Object.fromEntries(ids(count).map((id) => [id, 'mine']));
-			const { add, values, tasks } = store(own);
-			add(...ids(30));
-			expect(Object.fromEntries(values)).toMatchObject(own);
-			expect(values.size).toBe(10);
-			expect(tasks().at(-1)).toBe(count === 8 ? ids(30).at(-1) : undefined);
-			expect(values.get('seedance_credits')).toBe(count === 8 ? '240' : undefined);
-		},
-	);
+	it.each([8, 10])("leave the user's own %i values alone, and hold the newest ID too", (count) => {
+		const own = Object.fromEntries(ids(count).map((id) => [id, 'mine']));
+		const { add, values, tasks } = store(own);
+		add(...ids(30));
+		expect(Object.fromEntries(values)).toMatchObject(own);
+		expect(values.size).toBe(10);
+		expect(tasks().at(-1)).toBe(count === 8 ? ids(30).at(-1) : undefined);
+		expect(values.get('seedance_credits')).toBe(count === 8 ? '240' : undefined);
+	});
 
 	it('never end a run: the video is paid for already', () => {
 		const set = () => {

@@ -75,13 +75,11 @@ describe('a field that cannot be read', () => {
 	const PARTS = ['options', 'pauseNotice', 'callbackMetadata'];
 	const FIELDS = new Map(operationFields.map(({ name, displayName }) => [name, displayName]));
 
-	it.each([...FIELDS].filter(([name]) => !PARTS.includes(name)))(
-		'is named by its label: %s is %s',
-		(name, label) => {
-			const problems = problemsOf(() => rawFields(contextWith({ [name]: BROKEN }), 0, [name]));
-			expect(unreadable(problems)).toEqual([label]);
-		},
-	);
+	const NAMED = [...FIELDS].filter(([name]) => !PARTS.includes(name));
+	it.each(NAMED)('is named by its label: %s is %s', (name, label) => {
+		const problems = problemsOf(() => rawFields(contextWith({ [name]: BROKEN }), 0, [name]));
+		expect(unreadable(problems)).toEqual([label]);
+	});
 
 	it('does not hide another, nor how the item is given out: all are told at once', () => {
 		const context = contextWith({
@@ -297,12 +295,9 @@ describe('a text that is put together of several expressions', () => {
 		['={{ $json.prompt }}', {}, undefined],
 		// Every text is well-formed.
 		['={{ $json.prompt }}', { prompt: 'cut \ud83d' }, 'cut \ufffd'],
-	])(
-		'passes where one finds something, or says that it may be empty: %s %j',
-		(text, item, prompt) => {
-			expect(read('prompt', text, item)()).toBe(prompt);
-		},
-	);
+	])('passes where one finds something, or says it may be empty: %s %j', (text, item, prompt) => {
+		expect(read('prompt', text, item)()).toBe(prompt);
+	});
 });
 
 it('Include Other Input Fields is read for each item', () => {

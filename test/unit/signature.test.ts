@@ -58,14 +58,11 @@ describe('a callback URL', () => {
 		expect(signedCallbackUrl(HOOK, [], ` ${KEY}\n`, 'internet')).toEqual(sign(HOOK));
 	});
 
-	it.each([...urls.keepTheirForm, ['nothing', HOOK, '?']])(
-		'with %s stays what it was',
-		(_, url, joint) => {
-			const query = `${joint}seedance_sig=${expectedSignature()}`;
-			expect(signed(url)).toBe(`${url}${query}`);
-			expect(signed(`${url}#b?c=2`)).toBe(`${url}${query}#b?c=2`);
-		},
-	);
+	it.each(urls.keepTheirForm)('with %s stays what it was', (_, url, joint) => {
+		const query = `${joint}seedance_sig=${expectedSignature()}`;
+		expect(signed(url)).toBe(`${url}${query}`);
+		expect(signed(`${url}#b?c=2`)).toBe(`${url}${query}#b?c=2`);
+	});
 
 	it.each([
 		'my-webhook',
