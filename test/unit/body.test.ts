@@ -1,4 +1,4 @@
-/** What a callback says, in whatever way it is packed: which task it means, whether that has ended, what it looks like. */
+/** What a callback says, in whatever way it is packed: which task it means, whether that has ended, and its shape. */
 import * as fc from 'fast-check';
 
 import { claimIn, loggedId, shapeOf, taskIdsIn } from '../../nodes/shared/callback/body';

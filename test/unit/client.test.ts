@@ -368,12 +368,15 @@ describe('an answer that cannot be used', () => {
 		['no answer object', 'text'],
 		['an answer without a status', { body: CREATED.body }],
 		['an unknown code', answer(200, { code: 1234 }), 'server_error'],
-	])('leaves a POST unclear, and is trouble for a read: %s', async (...[, reply, known]) => {
-		const failure = { cause: known ?? 'unreadable' };
-		const { post, read } = await both(reply);
-		expect(post).toMatchObject({ outcome: 'unclear', failure });
-		expect(read).toMatchObject({ outcome: 'unavailable', failure });
-	});
+	])(
+		'leaves a POST unclear, and is trouble for a read: %s',
+		async (...[, reply, cause = 'unreadable']) => {
+			const failure = { cause };
+			const { post, read } = await both(reply);
+			expect(post).toMatchObject({ outcome: 'unclear', failure });
+			expect(read).toMatchObject({ outcome: 'unavailable', failure });
+		},
+	);
 
 	it.each([
 		{ task_id: ID },
@@ -537,7 +540,7 @@ describe('a read', () => {
 		[{ state: 'failed', errorMessage: 'why' }, { status: 'FAILED' }, { message: 'why' }],
 		[{ state: 'failed', errorMessage: 'why' }, { status: 'FAILED' }, { error: { message: 'why' } }],
 		[{ state: 'failed', errorMessage: null }, { status: 'FAILED' }],
-	])('gives the task, %j, of %j and %j', async (task, data, beside) => {
+	])('gives the task, %j, of %j and %j', async (task, data, beside = {}) => {
 		const body = { code: 200, message: 'success', ...beside, data: { task_id: ID, ...data } };
 		const { result } = await readOnce(answer(200, body));
 		expect(result).toMatchObject({ outcome: 'task', task: { taskId: ID, ...task } });

@@ -2,7 +2,7 @@
 import * as fc from 'fast-check';
 
 import { limiter, realClock, within } from '../../nodes/shared/n8n/clock';
-import { settle, VirtualClock } from './virtualClock';
+import { flushPromises, VirtualClock } from './virtualClock';
 
 describe('the real clock', () => {
 	beforeEach(() => {
@@ -47,7 +47,7 @@ describe('the real clock', () => {
 			who === 'Stop' ? sleeping(60_000, end.signal) : sleeping(60_000, undefined, end.signal);
 		await jest.advanceTimersByTimeAsync(1_000);
 		end.abort();
-		await settle();
+		await flushPromises();
 		expect(woke).toHaveBeenCalledWith(false);
 		expect(jest.getTimerCount()).toBe(0);
 		await expect(realClock(end.signal).sleep(60_000)).resolves.toBe(false);
@@ -68,18 +68,18 @@ describe('the real clock', () => {
 	it('leaves no listener at the signal of its caller', async () => {
 		const { signal } = new AbortController();
 		const listen = jest.spyOn(signal, 'addEventListener');
-		const leave = jest.spyOn(signal, 'removeEventListener');
+		const stopListening = jest.spyOn(signal, 'removeEventListener');
 		sleeping(10, undefined, signal);
 		await jest.advanceTimersByTimeAsync(10);
-		await settle();
-		expect(leave).toHaveBeenCalledTimes(listen.mock.calls.length);
+		await flushPromises();
+		expect(stopListening).toHaveBeenCalledTimes(listen.mock.calls.length);
 	});
 
 	it('gives what work gives within its time, or its error, and leaves no timer behind', async () => {
 		await expect(within(Promise.resolve('done'), 60_000, realClock())).resolves.toBe('done');
 		const broken = Promise.reject(new Error('broke'));
 		await expect(within(broken, 60_000, realClock())).rejects.toThrow('broke');
-		await settle();
+		await flushPromises();
 		expect(jest.getTimerCount()).toBe(0);
 	});
 
@@ -89,7 +89,7 @@ describe('the real clock', () => {
 		await jest.advanceTimersByTimeAsync(4_999);
 		expect(given).not.toHaveBeenCalled();
 		await jest.advanceTimersByTimeAsync(1);
-		await settle();
+		await flushPromises();
 		expect(given).toHaveBeenCalledWith(undefined);
 	});
 });

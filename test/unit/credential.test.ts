@@ -77,7 +77,7 @@ describe('the credential of an item', () => {
 	it.each([
 		[` ${BASE}// `, BASE, 'internet'],
 		['http://127.0.0.1:4010/v1', 'http://127.0.0.1:4010/v1', 'loopback'],
-	])('is tidied, and tells from where the API looks: %j', async (entered, baseUrl, reach) => {
+	])('is tidied, and tells how far the API reaches: %j', async (entered, baseUrl, reach) => {
 		const { context } = n8nWith({ apiKey: ` ${KEY}\n`, baseUrl: entered, other: 1 });
 		const tidied = { apiKey: KEY, baseUrl };
 		const decrypted = { ...tidied, other: 1 };

@@ -48,7 +48,7 @@ describe('a body', () => {
 		},
 	);
 
-	it('keeps short IDs, other long numbers, and texts that only look like IDs', () => {
+	it('keeps short IDs, other long numbers, and texts that only resemble IDs', () => {
 		const body = { task_id: 123456789012345, credits: 28, note: `"task_id": ${LONG}` };
 		expect(parseBody(JSON.stringify(body))).toEqual(body);
 		const decimal = { task_id: 1.2345678901234567 };
@@ -122,8 +122,8 @@ describe('the cause of an answer that is no success', () => {
 
 	it.each(answers.numbers)('is by number, in the body or as HTTP status: %j', (one) => {
 		const { number, cause, ofPage } = one;
-		const places = [{ code: number }, { code: String(number) }, { error: { code: number } }];
-		for (const body of places) expect(failed(200, body).cause).toBe(cause);
+		const bodies = [{ code: number }, { code: String(number) }, { error: { code: number } }];
+		for (const body of bodies) expect(failed(200, body).cause).toBe(cause);
 		expect(failed(number, {})).toMatchObject({ cause, isApi: true, httpStatus: number });
 		const page = failed(number, '<!DOCTYPE html><html><body>nginx</body></html>');
 		expect(page).toMatchObject({ cause: ofPage, isApi: false, httpStatus: number, text: '' });

@@ -225,7 +225,7 @@ describe('the sentences', () => {
 		}
 	});
 
-	it('after a look in vain say what sending it again pays', () => {
+	it('where the dashboard shows no task say what sending it again pays', () => {
 		for (const { description } of [maybeCreated(failure('no_answer')), errors.stillUnclear()]) {
 			expect(description).toContain('If it is not there');
 			expect(description).toContain('which pays for this one video');

@@ -124,9 +124,9 @@ describe('the items', () => {
 	});
 
 	it('of which some path has forgotten one are never said to have cost nothing', () => {
-		const known: Result[] = [];
-		known[1] = ready('t1');
-		const results = forEveryItem(runOf(3), known);
+		const given: Result[] = [];
+		given[1] = ready('t1');
+		const results = forEveryItem(runOf(3), given);
 		const charged = results.map(({ problem }) => problem?.charged);
 		expect(charged).toEqual(['unknown', undefined, 'unknown']);
 		expect(results[1].seed.taskId).toBe('t1');

@@ -3,7 +3,7 @@ import { EventEmitter } from 'node:events';
 import type { IWebhookFunctions } from 'n8n-workflow';
 
 import { afterTakeOver, TAKE_OVER_MS } from '../../nodes/shared/callback/respond';
-import { settle, VirtualClock } from './virtualClock';
+import { flushPromises, VirtualClock } from './virtualClock';
 
 const connection = () =>
 	Object.assign(new EventEmitter(), { closed: false, writableEnded: false, statusCode: 200 });
@@ -43,7 +43,7 @@ async function observe(getResponseObject: () => unknown, tell?: () => void) {
 		tell?.();
 		told.push(isTakenOver);
 	});
-	await settle();
+	await flushPromises();
 	return { clock, told, warnings };
 }
 
@@ -57,7 +57,7 @@ it.each([
 	const { told } = await observe(() => response);
 	expect(told).toEqual([]);
 	end(response, status);
-	await settle();
+	await flushPromises();
 	expect(told).toEqual([isTakenOver]);
 	expect((await observe(() => response)).told).toEqual([isTakenOver]);
 });

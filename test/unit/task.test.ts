@@ -238,10 +238,10 @@ describe('the item of a task', () => {
 	});
 
 	it('of a task that was not read is in progress, and of none at its end without a status', () => {
-		const known = { ...NOTHING, task_id: ID, prompt: 'a dog', estimated_credits: 56 };
+		const filled = { ...NOTHING, task_id: ID, prompt: 'a dog', estimated_credits: 56 };
 		const running = { status: 'IN_PROGRESS', finished: false, succeeded: false };
-		expect(unreadTaskItem(DOG)).toEqual({ ...known, ...running });
+		expect(unreadTaskItem(DOG)).toEqual({ ...filled, ...running });
 		const none = { task_id: null, status: null, finished: true, succeeded: false };
-		expect(unreadTaskItem({ ...DOG, taskId: null }, false)).toEqual({ ...known, ...none });
+		expect(unreadTaskItem({ ...DOG, taskId: null }, false)).toEqual({ ...filled, ...none });
 	});
 });

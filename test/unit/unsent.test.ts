@@ -23,7 +23,7 @@ const CASES: unknown[][] = [
 ];
 
 describe('a request without an answer', () => {
-	it.each(CASES)('is judged by its error and its socket: %s', (_name, given, text, cause) => {
+	it.each(CASES)('is told by its error and its socket: %s', (_name, given, text, cause) => {
 		const error = thrownAs(given);
 		expect(failureWithoutAnswer(error)).toEqual({ cause, text });
 		// The same inside the errors of the HTTP client and of n8n.
@@ -41,7 +41,7 @@ describe('a request without an answer', () => {
 		expect(causeOf(itself)).toBe('unreachable');
 	});
 
-	it('is judged whatever is thrown', () => {
+	it('is told whatever is thrown', () => {
 		fc.assert(
 			fc.property(fc.anything(), (thrown) => {
 				expect(['no_answer', 'unreachable']).toContain(causeOf(thrown));

@@ -1,4 +1,4 @@
-/** An MP4 without its end is told by its boxes, in whatever pieces it comes; nothing else is judged. */
+/** An MP4 without its end is told by its boxes, in whatever pieces it comes; nothing else is called cut. */
 import { boxReader } from '../../nodes/shared/api/videoBoxes';
 
 function box(name: string, size: number, header = Buffer.alloc(8)): Buffer {
