@@ -4,7 +4,13 @@
  */
 import type { IBinaryData, IDataObject, INodeExecutionData } from 'n8n-workflow';
 
-import { nodeError, unforeseen, withItem, type Charged, type Problem } from '../../shared/task/errors';
+import {
+	nodeError,
+	unforeseen,
+	withItem,
+	type Charged,
+	type Problem,
+} from '../../shared/task/errors';
 import { without } from '../../shared/json';
 import { errorOutputItem, failedItem, type OnError } from '../../shared/n8n/onError';
 import {

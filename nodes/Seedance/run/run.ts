@@ -9,7 +9,7 @@ import type {
 import { brakeOf, type Brake } from '../../shared/api/brake';
 import { getTask, PARALLEL_READS, type Read } from '../../shared/api/client';
 import type { Credential } from '../../shared/api/credential';
-import { limiter, within, type Clock } from '../../shared/n8n/clock';
+import { patientLimiter, type Clock } from '../../shared/n8n/clock';
 import { workUntil } from '../../shared/n8n/limit';
 import { onErrorOf, type OnError } from '../../shared/n8n/onError';
 import { isTool, runIndexOf } from './parameters';
@@ -57,7 +57,7 @@ export function runOf(context: IExecuteFunctions, clock: Clock): Run {
 	const node = context.getNode();
 	const signal = context.getExecutionCancelSignal?.();
 	const brakes = new Map<string, Brake>();
-	const inTurn = limiter(PARALLEL_READS);
+	const inTurn = patientLimiter(PARALLEL_READS, READ_HOLDS_MS, clock);
 	const brakeFor = (credential: Credential): Brake => {
 		const key = credentialKey(credential);
 		const brake = brakes.get(key) ?? brakeOf(clock);
@@ -68,17 +68,11 @@ export function runOf(context: IExecuteFunctions, clock: Clock): Run {
 	const readInTurn = async (
 		task: { credential: Credential; taskId: string },
 		deadline: number,
-	): Promise<Read | undefined> => {
-		const { pending } = await inTurn(async () => {
+	): Promise<Read | undefined> =>
+		await inTurn(async () => {
 			const ms = deadline - clock.now();
-			if (ms <= 0) return { pending: undefined };
-			const read = getTask(context, { ...task, clock, ms });
-			await within(read, READ_HOLDS_MS, clock);
-			// In an object, because a promise alone would be waited for, and would keep others from reading.
-			return { pending: read };
+			return ms > 0 ? await getTask(context, { ...task, clock, ms }) : undefined;
 		});
-		return await pending;
-	};
 	const tool = isTool(context, node);
 	return {
 		context,
