@@ -5,12 +5,11 @@ import { SeedanceApi } from '../../credentials/SeedanceApi.credentials';
 import { USER_AGENT } from '../../nodes/shared/api/userAgent';
 import { credentialTest } from '../fixtures/answers.json';
 
-const { passes, fails } = credentialTest;
+const { passes, fails, connections, firewall } = credentialTest;
 
 const credential = new SeedanceApi();
 const { request, rules = [] } = credential.test;
 
-const HTML = '<!DOCTYPE html><html><body>Welcome</body></html>';
 const USUAL = 'https://seedanceapi.org/v1';
 const URL = 'http://127.0.0.1:9/v1/status';
 const FIELDS = { apiKey: ' a-key-of-someone ', baseUrl: ' http://127.0.0.1:9/v1/ ' };
@@ -121,37 +120,23 @@ describe('before the test', () => {
 	});
 
 	it.each([
-		[
-			{ baseUrl: 'seedanceapi.org/v1' },
-			/must start with http:\/\/ or https:\/\/.* Testing is free\.$/,
-		],
-		[{ baseUrl: 'https://seedanceapi.org:99999/v1' }, /a port is a number.* Testing is free\.$/],
-		[{ apiKey: 'sk one' }, /holds a space.* Testing is free\.$/],
+		[{ baseUrl: 'seedanceapi.org/v1' }, 'must start with http:// or https://'],
+		[{ baseUrl: 'https://seedanceapi.org:99999/v1' }, 'a port is a number'],
+		[{ apiKey: 'sk one' }, 'holds a space'],
 	])('nothing is sent where nothing can be sent: %j', async (change, text) => {
 		const { result, requests } = await send(() => RIGHT, TEST, { ...FIELDS, ...change });
-		expect(result).toMatchObject({ message: expect.stringMatching(text) });
+		expect(result).toMatchObject({ message: expect.stringContaining(text) });
+		expect(result).toMatchObject({ message: expect.stringMatching(/Testing is free\.$/) });
 		expect(requests).toEqual([]);
 	});
 
-	it.each([
-		[
-			'Nothing answers at the base URL. Check its spelling',
-			'ECONNREFUSED ENOTFOUND EAI_AGAIN EHOSTUNREACH E_NEW',
-		],
-		['was reset before an answer came', 'ECONNRESET EPIPE'],
-		['did not answer in time', 'ETIMEDOUT ECONNABORTED'],
-		[
-			'No secure connection',
-			'EPROTO ERR_SSL_WRONG_VERSION_NUMBER DEPTH_ZERO_SELF_SIGNED_CERT CERT_HAS_EXPIRED',
-		],
-		['does not lead to the Seedance API', 'HPE_INVALID_CONSTANT'],
-	])('a request without an answer says what to check: %s (%s)', async (text, codes) => {
-		for (const code of codes.split(' ')) {
+	it.each(connections)('no answer says what to check: $says', async ({ says, codes }) => {
+		for (const code of codes) {
 			const broken = Object.assign(new Error(`something ${code}`), { code });
 			for (const error of [broken, new Error('wrapped', { cause: broken })]) {
 				const { result } = await send(failing(error));
 				const { message, ...more } = result as Error & Record<string, unknown>;
-				expect(message).toContain(text);
+				expect(message).toContain(says);
 				expect(message).toContain(USUAL);
 				expect(message).toMatch(/Testing is free\.$/);
 				// n8n shows the code of an error, or a sentence of its own for it, instead of our text.
@@ -167,22 +152,9 @@ describe('before the test', () => {
 		expect(result).toMatchObject({ message: expect.stringContaining('set up not to send') });
 	});
 
-	it.each([
-		['error code: 1010', ', error 1010)'],
-		['{"error_code":1010,"cloudflare_error":true}', ', error 1010)'],
-		['<html><title>Attention Required! | Cloudflare</title></html>', '(Cloudflare)'],
-	])('tells the firewall of the vendor, and does not blame the key: %s', async (body, named) => {
-		const text = await said(403, body);
-		expect(text).toContain(named);
-		expect(text).toContain('the key is not the reason');
+	it.each(firewall)('tells the firewall of the vendor from others: %s', async (body, ...texts) => {
+		for (const text of texts) expect(await said(403, body)).toContain(text);
 	});
-
-	it.each([HTML, '{"code":403,"message":"Forbidden"}', 'error code: 7'])(
-		'another refusal is not taken for that firewall: %s',
-		async (body) => {
-			expect(await said(403, body)).toContain('Check the base URL');
-		},
-	);
 });
 
 describe('the test of the credential', () => {

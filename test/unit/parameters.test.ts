@@ -82,15 +82,9 @@ describe('a field that cannot be read', () => {
 	});
 
 	it('does not hide another, nor how the item is given out: all are told at once', () => {
-		const context = contextWith({
-			prompt: BROKEN,
-			duration: BROKEN,
-			resolution: '720p',
-			simplify: BROKEN,
-			downloadVideo: BROKEN,
-			outputBinaryField: BROKEN,
-			options: { includeInput: BROKEN },
-		});
+		const request = { prompt: BROKEN, duration: BROKEN, resolution: '720p' };
+		const given = { simplify: BROKEN, downloadVideo: BROKEN, options: { includeInput: BROKEN } };
+		const context = contextWith({ ...request, ...given });
 		const names = ['prompt', 'duration', 'resolution'];
 		const fields = problemsOf(() => rawFields(context, 0, names));
 		expect(unreadable(fields)).toEqual(['Prompt', 'Duration']);
@@ -122,11 +116,9 @@ describe('a field that cannot be read', () => {
 		expect(unreadable(problems)).toEqual(['Callback Metadata "sheet"', 'Callback Metadata "3"']);
 	});
 
+	const both = ['Duration is odd.', 'Prompt is empty.'];
 	it.each([
-		[
-			new FieldError(['Duration is odd.', 'Prompt is empty.']),
-			['Duration is odd.', 'Prompt is empty.'],
-		],
+		[new FieldError(both), both],
 		[new Error('no data.'), ['The settings of this node could not be read: no data.']],
 		['no', ['The settings of this node could not be read: no.']],
 	])('is told by its own label where a caller knows no better: %s', (error, problems) => {
