@@ -288,10 +288,8 @@ describe('a call that has no end of its own', () => {
 describe('a started video', () => {
 	it.each<[string, Reply]>([
 		['the documented answer', CREATED],
-		['HTTP 201', { ...CREATED, statusCode: 201 }],
 		['an answer that n8n parsed already', { ...CREATED, body: JSON.parse(CREATED.body) }],
 		['an answer as bytes', { ...CREATED, body: Buffer.from(CREATED.body) }],
-		['a numeric code as text', answer(200, { code: '200', data: { task_id: ID } })],
 		['no code at all', answer(200, { data: { task_id: ID } })],
 		['an ID beside empty data', answer(200, { code: 200, task_id: ID, data: null })],
 		['taskId', answer(200, { code: 200, data: { taskId: ID } })],
@@ -501,10 +499,8 @@ describe('too many requests', () => {
 		[limited('soon'), 1_000],
 		[limited('7'), 7_000],
 		[limited('60'), 60_000],
-		[limited(new Date(1_000_000 + 30_000).toUTCString()), 30_000],
 		// Asked for nothing: soon, not at once.
 		[limited('0'), 250],
-		[limited(new Date(0).toUTCString()), 250],
 	])('are tried again, as late as Retry-After asks: %j, %i ms', async (reply, ms) => {
 		const { result, times } = await posted(reply, CREATED);
 		expect(result).toMatchObject({ outcome: 'created', taskId: ID });
