@@ -1,12 +1,6 @@
 /** What the node gives out for what became of each item, and the one error with which it stops. */
-import {
-	forEveryItem,
-	itemsOf,
-	NO_SEED,
-	outputOf,
-	sameForAll,
-	type Result,
-} from '../../nodes/Seedance/run/output';
+import { itemsOf, outputOf } from '../../nodes/Seedance/run/output';
+import { forEveryItem, NO_SEED, sameForAll, type Result } from '../../nodes/Seedance/run/result';
 import type { Run } from '../../nodes/Seedance/run/run';
 import { errorOutputItem, type OnError } from '../../nodes/shared/n8n/onError';
 import * as errors from '../../nodes/shared/task/errors';
