@@ -3,8 +3,8 @@ import type { IExecuteFunctions } from 'n8n-workflow';
 import { Readable } from 'node:stream';
 
 import { imageLink } from '../../nodes/Seedance/run/imageLink';
-import type { Clock } from '../../nodes/shared/n8n/clock';
 import { fetchVideo } from '../../nodes/shared/api/download';
+import type { Clock } from '../../nodes/shared/n8n/clock';
 import { readTask } from '../../nodes/shared/task/task';
 import { mp4Of } from '../support/videoHost.cjs';
 
@@ -23,41 +23,39 @@ const clock: Clock = {
 /** A node's context of which only these parts are there. */
 const contextOf = (parts: object): IExecuteFunctions => Object.assign(Object.create(null), parts);
 
-const url = 'http://127.0.0.1/a.mp4';
-
-const download = async (
-	httpRequest: () => Promise<unknown>,
-	helpers: object = {},
-	deadline = 1_000_000,
-) => {
-	const task = readTask('seed/15', { status: 'SUCCESS', response: [url] }, '');
-	if (!task) throw new Error('No task');
-	const got = await fetchVideo(
-		contextOf({ helpers: { httpRequest, ...helpers } }),
-		{ task, url },
-		{ clock, deadline, readAgain: async () => await Promise.reject(new Error('no')) },
-	);
-	return got.ok ? got.binary : got.problem.message;
-};
-
 describe('a download', () => {
-	it.each([undefined, 'text', { body: 'text', statusCode: 200 }, { body: { on: () => 0 } }])(
-		'without a stream in the answer is no file: %j',
-		async (answer) => {
-			expect(await download(async () => answer)).toContain(': the server sent no file.');
-		},
-	);
+	const url = 'http://127.0.0.1/a.mp4';
+	const task = readTask('seed/15', { status: 'SUCCESS', response: [url] }, '');
+	const download = async (
+		httpRequest: () => unknown,
+		helpers: object = {},
+		deadline = 1_000_000,
+	): Promise<unknown> => {
+		if (!task) throw new Error('No task');
+		const got = await fetchVideo(
+			contextOf({ helpers: { httpRequest, ...helpers } }),
+			{ task, url },
+			{ clock, deadline, readAgain: async () => await Promise.reject(new Error('no')) },
+		);
+		return got.ok ? got.binary : got.problem.message;
+	};
+	const video = async () =>
+		await Promise.resolve({ statusCode: 200, headers: {}, body: Readable.from([mp4Of(900)]) });
+	const throws = () => {
+		throw Object.assign(new Error('bad'), { code: 'ERR_INVALID_URL' });
+	};
 
-	it('that fails with something else than an error says no more than that', async () => {
-		const failing = async () => await Promise.reject('no');
-		expect(await download(failing)).toContain(': the connection failed.');
-	});
-
-	it('whose helper throws at once has failed', async () => {
-		const failing = () => {
-			throw Object.assign(new Error('bad'), { code: 'ERR_INVALID_URL' });
-		};
-		expect(await download(failing)).toContain(': the connection failed (ERR_INVALID_URL).');
+	it.each<[string, string, () => unknown]>([
+		['nothing', 'the server sent no file', () => undefined],
+		['a text', 'the server sent no file', () => 'text'],
+		['no stream', 'the server sent no file', () => ({ body: 'text', statusCode: 200 })],
+		['half a stream', 'the server sent no file', () => ({ body: { on: () => 0 } })],
+		['no status', 'HTTP 0', () => ({ body: Readable.from(['text']) })],
+		['no error', 'the connection failed', async () => await Promise.reject('no')],
+		['a throw at once', 'the connection failed (ERR_INVALID_URL)', throws],
+	])('whose helper gives %s has failed: %s', async (_, why, helper) => {
+		expect(await download(async () => await helper())).toContain(`: ${why}.`);
+		expect(await download(helper)).toContain(`: ${why}.`);
 	});
 
 	it.each([403, 206, 200])(
@@ -76,64 +74,42 @@ describe('a download', () => {
 	);
 
 	it('closes the stream of an answer that comes when the time is up', async () => {
-		const body = Readable.from([mp4Of(900)]);
 		let answer: (response: unknown) => void = () => {};
 		const asked = new Promise<unknown>((resolve) => (answer = resolve));
 		expect(await download(async () => await asked, {}, -1)).toContain('the time was up');
-		answer({ statusCode: 200, headers: {}, body });
-		await new Promise((resolve) => body.once('close', resolve));
-		expect(body.destroyed).toBe(true);
+		const late = await video();
+		answer(late);
+		await new Promise((resolve) => late.body.once('close', resolve));
+		expect(late.body.destroyed).toBe(true);
 	});
 
 	it('that n8n refuses to store says why', async () => {
-		const answer = async () => ({
-			statusCode: 200,
-			headers: {},
-			body: Readable.from([mp4Of(900)]),
-		});
 		const prepareBinaryData = async () =>
 			await Promise.reject(new Error('The file is larger than 512 MB'));
-		expect(await download(answer, { prepareBinaryData })).toContain(
+		expect(await download(video, { prepareBinaryData })).toContain(
 			': n8n could not store the file (The file is larger than 512 MB).',
 		);
 	});
 
 	it('names its file after the task, whatever characters that has', async () => {
-		const answer = async () => ({
-			statusCode: 200,
-			headers: {},
-			body: Readable.from([mp4Of(900)]),
-		});
 		const prepareBinaryData = async (body: Readable, fileName: string) => {
 			body.resume();
 			return await Promise.resolve({ fileName });
 		};
-		expect(await download(answer, { prepareBinaryData })).toEqual({ fileName: 'seed_15.mp4' });
-	});
-
-	it('without a status has failed', async () => {
-		const answer = async () => ({ body: Readable.from(['text']) });
-		expect(await download(answer)).toContain(': HTTP 0.');
+		expect(await download(video, { prepareBinaryData })).toEqual({ fileName: 'seed_15.mp4' });
 	});
 });
 
-const PNG = Buffer.from('89504e470d0a1a0a', 'hex');
-
 describe('an image file', () => {
-	const link = async (file: object, helpers: object) =>
-		await imageLink(
-			contextOf({
-				getInputData: () => [{ json: {}, binary: { data: file } }],
-				helpers: {
-					assertBinaryData: () => file,
-					getBinaryStream: async () => Readable.from([PNG]),
-					...helpers,
-				},
-			}),
-			0,
-			'data',
-			'loopback',
-		);
+	const PNG = Buffer.from('89504e470d0a1a0a', 'hex');
+	const link = async (file: object, helpers: object) => {
+		const assertBinaryData = () => file;
+		const getBinaryStream = async () => await Promise.resolve(Readable.from([PNG]));
+		const parts = { helpers: { assertBinaryData, getBinaryStream, ...helpers } };
+		const getInputData = () => [{ json: {}, binary: { data: file } }];
+		return await imageLink(contextOf({ getInputData, ...parts }), 0, 'data', 'loopback');
+	};
+	const createBinarySignedUrl = () => 'http://127.0.0.1/signed';
 
 	it('on an n8n that cannot make links to files says so', async () => {
 		expect(await link({ mimeType: 'image/png', id: 'filesystem:a' }, {})).toMatchObject({
@@ -143,15 +119,17 @@ describe('an image file', () => {
 	});
 
 	it('is the same image after n8n has moved it to its execution', async () => {
-		const helpers = {
-			createBinarySignedUrl: () => 'http://127.0.0.1/signed',
-			prepareBinaryData: async () => ({ id: 'a copy' }),
+		const prepareBinaryData = async () => await Promise.resolve({ id: 'a copy' });
+		const linkIn = async (execution: string) => {
+			const id = `filesystem-v2:workflows/w/executions/${execution}/binary_data/3f2a`;
+			return await link(
+				{ mimeType: 'image/png', id },
+				{ createBinarySignedUrl, prepareBinaryData },
+			);
 		};
-		const stored = (execution: string) =>
-			`filesystem-v2:workflows/w/executions/${execution}/binary_data/3f2a`;
-		const sent = await link({ mimeType: 'image/png', id: stored('temp') }, helpers);
+		const sent = await linkIn('temp');
 		expect(sent).toMatchObject({ identity: '3f2a' });
-		expect(await link({ mimeType: 'image/png', id: stored('7') }, helpers)).toEqual(sent);
+		expect(await linkIn('7')).toEqual(sent);
 	});
 
 	it('is read at its beginning only, and closed', async () => {
@@ -166,12 +144,12 @@ describe('an image file', () => {
 			streams.push(stream);
 			return await Promise.resolve(stream);
 		};
-		const createBinarySignedUrl = () => 'http://127.0.0.1/signed';
-		await link({ mimeType: 'image/png', id: 'a:b' }, { getBinaryStream, createBinarySignedUrl });
+		const helpers = { getBinaryStream, createBinarySignedUrl };
+		await link({ mimeType: 'image/png', id: 'a:b' }, helpers);
 		expect(chunks).toBeLessThan(50);
 		const prepareBinaryData = async () => await Promise.reject(new Error('full'));
-		const helpers = { getBinaryStream, createBinarySignedUrl, prepareBinaryData };
-		await expect(link({ mimeType: '', id: 'a:b' }, helpers)).rejects.toThrow('full');
+		const stored = link({ mimeType: '', id: 'a:b' }, { ...helpers, prepareBinaryData });
+		await expect(stored).rejects.toThrow('full');
 		expect(streams.map(({ destroyed }) => destroyed)).toEqual([true, true, true]);
 	});
 });
