@@ -251,7 +251,7 @@ const BITES: Bite[] = [
 			const { getTask } = api;
 			return jest.spyOn(api, 'getTask').mockImplementation(async (...given) => {
 				const read = await getTask(...given);
-				return read.outcome === 'transient' ? { ...read, outcome: 'final' } : read;
+				return read.outcome === 'unavailable' ? { ...read, outcome: 'refused' } : read;
 			});
 		},
 	},
@@ -264,7 +264,7 @@ const BITES: Bite[] = [
 			let isPausing = false;
 			const looks = jest.spyOn(api, 'getTask').mockImplementation(async (...given) => {
 				if (!isPausing) return await getTask(...given);
-				return { outcome: 'transient', failure: { cause: 'no_answer', text: '' } };
+				return { outcome: 'unavailable', failure: { cause: 'no_answer', text: '' } };
 			});
 			const pauses = jest.spyOn(pause, 'pauseFor').mockImplementation(async (...given) => {
 				isPausing = true;
@@ -346,9 +346,9 @@ const OLD_FAULTS: OldFault[] = [
 			const { getTask } = api;
 			return jest.spyOn(api, 'getTask').mockImplementation(async (...given) => {
 				const read = await getTask(...given);
-				const isLimited = read.outcome === 'transient' && read.failure.cause === 'rate_limited';
+				const isLimited = read.outcome === 'unavailable' && read.failure.cause === 'rate_limited';
 				return isLimited
-					? { outcome: 'transient', failure: { cause: 'server_error', text: '' } }
+					? { outcome: 'unavailable', failure: { cause: 'server_error', text: '' } }
 					: read;
 			});
 		},
@@ -578,8 +578,10 @@ const OLD_FAULTS: OldFault[] = [
 			let failures = 0;
 			return jest.spyOn(api, 'getTask').mockImplementation(async (...given) => {
 				const read = await getTask(...given);
-				failures = read.outcome === 'transient' ? failures + 1 : 0;
-				return read.outcome === 'transient' && failures >= 5 ? { ...read, outcome: 'final' } : read;
+				failures = read.outcome === 'unavailable' ? failures + 1 : 0;
+				return read.outcome === 'unavailable' && failures >= 5
+					? { ...read, outcome: 'refused' }
+					: read;
 			});
 		},
 	},

@@ -2,6 +2,7 @@
 // still run, a loop that slows down.
 import { ExecuteContext } from 'n8n-core';
 
+import { OPERATIONS } from '../../nodes/Seedance/operations';
 import { addRunHints } from '../../nodes/Seedance/run/hints';
 import type { Run as NodeRun } from '../../nodes/Seedance/run/run';
 import { NODE, type Order, type Run } from '../support/engine.cjs';
@@ -162,20 +163,23 @@ it('hints are left out where n8n has no place for them, and never take a result 
 	const bareRun = (parts: object): NodeRun => {
 		const context = {
 			getNode: () => ({ type: 'seedance', name: 'Seedance' }),
-			getMode: () => 'manual',
-			getNodeParameter: () => 'generate',
 			...parts,
 		};
-		return Object.assign(Object.create(null), { context, isTool: false, runIndex: 0 });
+		return Object.assign(Object.create(null), {
+			context,
+			mode: 'manual',
+			isTool: false,
+			runIndex: 0,
+		});
 	};
 	const results = [{ seed: { taskId: 'seed1', prompt: null, estimatedCredits: 28 } }];
-	addRunHints(bareRun({}), results);
+	addRunHints(bareRun({}), OPERATIONS.generate, results);
 	const warnings: string[] = [];
 	const logger = { warn: (text: string) => warnings.push(text) };
 	const addExecutionHints = () => {
 		throw new Error('no room');
 	};
-	addRunHints(bareRun({ logger, addExecutionHints }), results);
+	addRunHints(bareRun({ logger, addExecutionHints }), OPERATIONS.generate, results);
 	expect(warnings).toEqual([expect.stringContaining('no room')]);
 });
 

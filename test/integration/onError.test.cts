@@ -1,11 +1,11 @@
 // Several items of which some fail: what each setting of On Error gives, also where something fails that nobody foresaw. Every item
 // comes out, with its task where there is one, and none is called free of charge.
-import * as prepare from '../../nodes/Seedance/run/prepare';
 import * as output from '../../nodes/Seedance/run/output';
 import * as submit from '../../nodes/Seedance/run/submit';
 import * as watch from '../../nodes/Seedance/run/watch';
 import * as download from '../../nodes/shared/api/download';
 import * as memory from '../../nodes/shared/idempotency/executionMemory';
+import * as identity from '../../nodes/shared/idempotency/identity';
 import * as task from '../../nodes/shared/task/task';
 import { SEEDANCE_TOOL, type LogLine, type Order } from '../support/engine.cjs';
 import {
@@ -93,7 +93,7 @@ describe('something unforeseen', () => {
 		['the wait', breakWatch],
 		['the end of a task', () => jest.spyOn(task, 'hasEnded').mockImplementation(oops)],
 		['a download', () => jest.spyOn(download, 'fetchVideo').mockImplementation(oops)],
-		['the order of the results', () => jest.spyOn(output, 'inOrder').mockImplementation(oops)],
+		['the order of the results', () => jest.spyOn(output, 'forEveryItem').mockImplementation(oops)],
 		['the log', () => breakLog(3)],
 	])('in %s: every item comes out with its task, in every setting', async (_, arrange) => {
 		spoil(arrange);
@@ -123,11 +123,15 @@ describe('something unforeseen', () => {
 	});
 
 	it.each<[string, () => Spy, number]>([
-		['before the first POST', () => jest.spyOn(prepare, 'settingsKey').mockImplementation(oops), 0],
+		[
+			'before the first POST',
+			() => jest.spyOn(identity, 'settingsKey').mockImplementation(oops),
+			0,
+		],
 		['between two POSTs', () => breakLog(2), 2],
 		[
 			'in the memory of the execution',
-			() => jest.spyOn(memory, 'memoryIn').mockImplementation(oops),
+			() => jest.spyOn(memory, 'executionMemory').mockImplementation(oops),
 			0,
 		],
 	])('%s: the items come out, and no cost is claimed', async (_, arrange, count) => {
@@ -167,10 +171,9 @@ describe('something unforeseen', () => {
 	it('that forgets an item does not call it free of charge', async () => {
 		const { submitAll } = submit;
 		spoil(() =>
-			jest.spyOn(submit, 'submitAll').mockImplementation(async (...given) => {
-				const { pending, failed } = await submitAll(...given);
-				return { pending: pending.slice(0, 2), failed };
-			}),
+			jest
+				.spyOn(submit, 'submitAll')
+				.mockImplementation(async (...given) => (await submitAll(...given)).slice(0, 2)),
 		);
 		const { json } = await runThree(CONTINUE);
 		expect(json.map(({ succeeded }) => succeeded)).toEqual([true, true, false]);

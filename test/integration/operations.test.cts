@@ -3,7 +3,7 @@ import type { IDataObject } from 'n8n-workflow';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-import { OPERATION_OPTIONS } from '../../nodes/Seedance/description/fields';
+import { operationOptions } from '../../nodes/Seedance/operations';
 import { metadataIn } from '../../nodes/shared/callback/signature';
 import type { Order } from '../support/engine.cjs';
 import { all, CONTINUE, NO_FILE, seedanceWorld } from '../support/seedanceWorld.cjs';
@@ -364,7 +364,7 @@ describe('the schema of', () => {
 		return [...missing, ...wrong.map(([name, value]) => `${name} is ${String(value)}`)];
 	}
 
-	it.each(OPERATION_OPTIONS.map(({ value }) => String(value)))(
+	it.each(operationOptions.map(({ value }) => String(value)))(
 		'%s fits all that the operation gives, and promises nothing else',
 		async (operation) => {
 			const items = [];

@@ -323,18 +323,28 @@ describe('a pause that another version of the package has stored', () => {
 	const storedIn = (suspended: Run): IDataObject => Object(contextOf(suspended).seedancePause);
 	const resultsIn = (suspended: Run): IDataObject[] => Object(storedIn(suspended).results);
 
-	it('is of version 1 where it has no number: the bare address resumes it, or its time ends', async () => {
-		const suspended = await paused(['one', 'two']);
-		expect(storedIn(suspended)).toMatchObject({ version: 2 });
-		delete storedIn(suspended).version;
-		const late = await world.n8n.timeUp(suspended);
-		expect(received(late)?.map(({ task_id }) => task_id)).toEqual(ids());
-		finishAll();
-		await expectResumed(suspended, { suffix: '', ...said(ids()[0]) });
-	});
+	it.each([1, 2])(
+		'of version %i is resumed, or hands on its IDs when its time ends',
+		async (version) => {
+			const suspended = await paused(['one', 'two']);
+			const stored = storedIn(suspended);
+			expect(stored).toMatchObject({ version: 3 });
+			Object.assign(stored, { version });
+			if (version === 1) delete stored.version;
+			stored.results = resultsIn(suspended).map(({ seed, ...result }) => ({
+				...result,
+				known: seed,
+			}));
+			const late = await world.n8n.timeUp(suspended);
+			expect(received(late)?.map(({ task_id }) => task_id)).toEqual(ids());
+			finishAll();
+			const bare = version === 1 && { suffix: '' };
+			await expectResumed(suspended, { ...bare, ...said(ids()[0]) });
+		},
+	);
 
 	it.each<[string, unknown]>([
-		['a newer version', 3],
+		['a newer version', 4],
 		['a version that is no number', 'next'],
 		['an empty version', null],
 	])('stays suspended with %s, and hands on its IDs when the time is up', async (_, version) => {
@@ -353,14 +363,14 @@ describe('a pause that another version of the package has stored', () => {
 		['an output of another form', (_, [first]) => Object.assign(first, { output: 'simple' })],
 		['a reading of another form', (_, [first]) => Object.assign(first, { task: { state: 7 } })],
 		['a problem of another form', (_, [first]) => Object.assign(first, { problem: 'lost' })],
-		['a number for a prompt', (_, [first]) => Object.assign(Object(first.known), { prompt: 7 })],
+		['a number for a prompt', (_, [first]) => Object.assign(Object(first.seed), { prompt: 7 })],
 		['a date of another form', (stored) => Object.assign(stored, { pausedAt: 'yesterday' })],
 		['fields of its own', (stored) => Object.assign(stored, { more: { a: 1 } })],
 		[
 			'nothing but IDs',
 			(stored, results) =>
-				(stored.results = results.map(({ known }) => ({
-					known: { taskId: Object(known).taskId },
+				(stored.results = results.map(({ seed }) => ({
+					seed: { taskId: Object(seed).taskId },
 				}))),
 		],
 	])('is resumed with %s, and pays nothing again', async (_, change) => {
