@@ -161,10 +161,7 @@ describe('a hint has the colour of what it says:', () => {
 
 it('hints are left out where n8n has no place for them, and never take a result with them', () => {
 	const bareRun = (parts: object): NodeRun => {
-		const context = {
-			getNode: () => ({ type: 'seedance', name: 'Seedance' }),
-			...parts,
-		};
+		const context = { getNodeParameter: () => '', ...parts };
 		return Object.assign(Object.create(null), {
 			context,
 			mode: 'manual',
