@@ -1,15 +1,15 @@
 // Answers in forms that the contract leaves open: the ID, the link and the reason are found wherever they stand, and an ID that is
 // there is never thrown away.
 import { ODD_IDS, REASON_FORMS, RESPONSE_FORMS, type Fault } from '../sandbox/server.cjs';
-import { CONTINUE, NO_FILE, seedanceWorld } from '../support/seedanceWorld.cjs';
+import { CONTINUE, NO_FILE, TROUBLE, seedanceWorld } from '../support/seedanceWorld.cjs';
 
 const world = seedanceWorld();
 const { run, failure, existingTask, fault, plan, posts, ids } = world;
 const BOAT = { prompt: 'A boat' };
 const GENERATE = { operation: 'generate', ...BOAT };
 
-describe('the reason of a failure is shown', () => {
-	it.each(REASON_FORMS)('where it stands as %s of a task', async (reasonAs) => {
+describe('the reason of a failure is shown where it stands', () => {
+	it.each(REASON_FORMS)('as %s of a task', async (reasonAs) => {
 		const errorMessage = 'A face of a known person was found';
 		plan({ outcome: { status: 'FAILED', errorMessage, reasonAs } });
 		const { message, context } = await failure(BOAT);
@@ -20,22 +20,10 @@ describe('the reason of a failure is shown', () => {
 		expect(json[0].error_message).toContain(errorMessage);
 	});
 
-	const reason = 'Not in your country';
-	it.each<[string, number, object]>([
-		...[403, 405, 409, 413, 451].map((status): [string, number, object] => [
-			'message',
-			status,
-			{ code: status, message: reason },
-		]),
-		['error.message', 403, { code: 403, error: { message: reason } }],
-		['detail', 403, { detail: reason }],
-		['a list of errors', 403, { error: [{ message: reason }] }],
-		['msg', 403, { code: 403, msg: reason }],
-		['data.error_message', 403, { code: 403, data: { error_message: reason } }],
-	])('where it stands as %s of a POST under HTTP %i', async (_, status, body) => {
+	it.each(TROUBLE.refusals)('as %s of a POST under HTTP %i', async (_, status, body) => {
 		fault('generate', { kind: 'refuse-with', status, body });
 		const { message, description, context } = await failure(BOAT);
-		expect(message).toContain(reason);
+		expect(message).toContain('Not in your country');
 		expect(message + description).not.toContain('base URL');
 		expect(context).toMatchObject({ charged: 'no' });
 	});
@@ -70,9 +58,7 @@ describe('the link of the video', () => {
 });
 
 describe('a status word', () => {
-	const words = (text: string) => text.split(', ');
-
-	it.each(words('SUCCESS, succeed, Succeeded, COMPLETE, completed, DONE, finished,  Success '))(
+	it.each(['Succeeded', 'completed', ' Done '])(
 		'"%s" is a success, and Raw keeps it',
 		async (word) => {
 			plan({ outcome: { status: 'SUCCESS', word } });
@@ -83,7 +69,7 @@ describe('a status word', () => {
 		},
 	);
 
-	it.each(words('FAIL, failed, failure, Error, REJECTED, cancelled, Canceled, expired'))(
+	it.each(['error', 'Cancelled', 'EXPIRED'])(
 		'"%s" is a failure, and no endless wait',
 		async (word) => {
 			plan({ outcome: { status: 'FAILED', word, errorMessage: 'No' } });
@@ -92,7 +78,7 @@ describe('a status word', () => {
 		},
 	);
 
-	it.each(words('QUEUED, pending, Running, PROCESSING, reviewing'))('"%s" runs', async (word) => {
+	it.each(['QUEUED', 'reviewing'])('"%s" runs', async (word) => {
 		plan({ runningWord: word });
 		expect((await run({ ...BOAT, ...NO_FILE })).json[0]).toMatchObject({ succeeded: true });
 	});

@@ -5,7 +5,7 @@ import { brotliCompressSync, deflateSync, gzipSync } from 'node:zlib';
 
 import type { Fault } from '../sandbox/server.cjs';
 import type { Run } from '../support/engine.cjs';
-import { CONTINUE, failureOf, seedanceWorld } from '../support/seedanceWorld.cjs';
+import { CONTINUE, failureOf, TROUBLE, seedanceWorld } from '../support/seedanceWorld.cjs';
 import { ebmlOf, mp4Of, videoHost } from '../support/videoHost.cjs';
 
 const world = seedanceWorld();
@@ -48,16 +48,7 @@ describe('a download', () => {
 		expect(downloads().filter(({ headers }) => 'authorization' in headers)).toEqual([]);
 	});
 
-	it.each<Fault>([
-		{ kind: 'cut' },
-		{ kind: 'cut', afterBytes: 0 },
-		{ kind: 'reset' },
-		{ kind: 'server-error', status: 503 },
-		{ kind: 'rate-limit' },
-		{ kind: 'empty-body' },
-		{ kind: 'html', status: 200 },
-		{ kind: 'stall', ms: 2000 },
-	])('is tried again after %j', async (trouble) => {
+	it.each(TROUBLE.passingDownloads)('is tried again after %j', async (trouble) => {
 		world.n8n.clockSpeed = 400;
 		fault('video', trouble);
 		const start = Date.now();
@@ -84,14 +75,7 @@ describe('a download', () => {
 });
 
 describe('a download that fails', () => {
-	it.each<[Fault, string]>([
-		[{ kind: 'cut' }, 'the connection failed'],
-		[{ kind: 'reset' }, 'the connection failed'],
-		[{ kind: 'server-error', status: 500 }, 'HTTP 500'],
-		[{ kind: 'html', status: 200 }, 'the server sent a web page instead of a whole video'],
-		[{ kind: 'empty-body' }, 'an empty file'],
-		[{ kind: 'stall', ms: 1500 }, 'the server stopped sending for 60 seconds'],
-	])('by %j three times gives the link and says that nothing is lost', async (trouble, why) => {
+	it.each(TROUBLE.failingDownloads)('by %j three times gives the link', async (trouble, why) => {
 		world.n8n.clockSpeed = 400;
 		fault('video', trouble, ALWAYS);
 		const { message, description, context } = await failure(BOAT);
@@ -293,22 +277,19 @@ describe('a link that is refused', () => {
 		return taskId;
 	}
 
-	it.each(REFUSALS)(
-		'with HTTP %i is called expired when the task is old and a new reading gives no better one',
-		async (status) => {
-			const taskId = await taskWith([linkTo(status)], ago(3 * HOUR + 60_000));
-			const { message, description, context } = failureOf(await fetchTask(taskId));
-			expect(message).toBe(
-				`The link of the video has expired (task ${taskId}): HTTP ${status}, 3 hours after the video was started.`,
-			);
-			expect(description).toContain(`The link was ${linkTo(status)}`);
-			expect(description).toContain('without paying again');
-			expect(description).toContain('The credits for this video were spent.');
-			expect(context).toMatchObject(FAILED);
-			expect(world.reads(taskId)).toHaveLength(2);
-			expect(paths()).toEqual(Array(3).fill(`/${status}`));
-		},
-	);
+	it.each(REFUSALS)('with HTTP %i is called expired for an old task', async (status) => {
+		const taskId = await taskWith([linkTo(status)], ago(3 * HOUR + 60_000));
+		const { message, description, context } = failureOf(await fetchTask(taskId));
+		expect(message).toBe(
+			`The link of the video has expired (task ${taskId}): HTTP ${status}, 3 hours after the video was started.`,
+		);
+		expect(description).toContain(`The link was ${linkTo(status)}`);
+		expect(description).toContain('without paying again');
+		expect(description).toContain('The credits for this video were spent.');
+		expect(context).toMatchObject(FAILED);
+		expect(world.reads(taskId)).toHaveLength(2);
+		expect(paths()).toEqual(Array(3).fill(`/${status}`));
+	});
 
 	it.each([
 		['of a moment ago', ago(0)],

@@ -5,85 +5,50 @@ import {
 	CONTINUE,
 	ERROR_OUTPUT,
 	failureOf,
+	fixture,
 	seedanceWorld,
-	THROWS,
 } from '../support/seedanceWorld.cjs';
 
 const world = seedanceWorld();
 const { run, failure, runPrompts, posts } = world;
-type Parameters = Order['parameters'];
 const GENERATE = { operation: 'generate', prompt: 'A cat' };
 const HOOK = 'http://127.0.0.1:9/webhook/some-id/webhook';
-const metadata = (name: string, value: string) => ({
-	callbackMetadata: { values: [{ name, value }] },
-});
+/** `throwing`: where an expression can throw, and what is said then. `refused`: values, and what is said. */
+const INPUT = fixture<{
+	throwing: Array<[string, Order['parameters']]>;
+	refused: Array<[Order['parameters'], string]>;
+}>('input');
 const nothingSent = () => expect([...posts(), ...world.reads()]).toEqual([]);
 
 describe('an expression that throws', () => {
-	const image = { imageSource: 'url', imageUrl: 'http://127.0.0.1/a.png' };
-	/** Where one can throw, by the label that the error names. */
-	const FIELDS: ReadonlyArray<[string, Parameters]> = [
-		['Operation', { operation: THROWS }],
-		['Wait Method', { waitMethod: THROWS }],
-		['Prompt', { prompt: THROWS }],
-		['Aspect Ratio', { aspectRatio: THROWS }],
-		['Resolution', { resolution: THROWS }],
-		['Duration', { duration: THROWS }],
-		['Generate Audio', { generateAudio: THROWS }],
-		['Fixed Lens', { fixedLens: THROWS }],
-		['Image', { ...image, imageSource: THROWS, imageBinaryField: 'data' }],
-		['Image URL', { ...image, imageUrl: THROWS }],
-		['Input Data Field Name', { imageSource: 'binary', imageBinaryField: THROWS }],
-		['Simplify', { simplify: THROWS }],
-		['Download Video', { downloadVideo: THROWS }],
-		['Output Data Field Name', { outputBinaryField: THROWS }],
-		['Timeout (Minutes)', { options: { timeout: THROWS } }],
-		['Check Every (Seconds)', { options: { pollInterval: THROWS } }],
-		['Maximum Credits per Run', { options: { maxCredits: THROWS } }],
-		['Items per Batch', { options: { batching: { batch: { batchSize: THROWS } } } }],
-		['Include Other Input Fields', { options: { includeInput: THROWS } }],
-		['Callback URL', { ...GENERATE, callbackUrl: THROWS }],
-		['Callback Metadata "row"', { ...GENERATE, callbackUrl: HOOK, ...metadata('row', THROWS) }],
-		['Duration', { operation: 'estimateCost', duration: THROWS }],
-		['Task ID', { operation: 'wait', taskId: THROWS }],
-		['Task ID', { operation: 'status', taskId: THROWS }],
-		['Timeout (Minutes)', { operation: 'wait', taskId: 'seed15a', options: { timeout: THROWS } }],
-		['Simplify', { operation: 'status', taskId: 'seed15a', simplify: THROWS }],
-	];
-
-	it.each(FIELDS)(
-		'in %s fails each item in every setting, and nothing is sent',
-		async (label, parameters) => {
-			const row = { row: 'of the sheet' };
-			const runWith = async (node?: Order['node']) =>
-				await run(
-					{ prompt: 'A boat', ...parameters },
-					{ items: [{ json: row }, { json: row }], node },
-				);
-			const says = label === 'Operation' ? /still holds/ : `${label} could not be read: `;
-			const error_message =
-				label === 'Operation' ? expect.stringMatching(says) : expect.stringContaining(String(says));
-			const told = { succeeded: false, task_id: null, error_code: 'invalid_input', error_message };
-
-			const continued = await runWith(CONTINUE);
-			expect(continued.json).toMatchObject(all(2, told));
-			expect(continued.json[0]).not.toHaveProperty('row');
-
-			const [success, failed] = (await runWith(ERROR_OUTPUT)).outputs;
-			const details = expect.objectContaining({ succeeded: false, error_code: 'invalid_input' });
-			expect(success).toEqual([]);
-			expect(failed.map(({ json }) => json)).toEqual(
-				all(2, { ...row, error: error_message, details }),
+	it.each(INPUT.throwing)('fails each item in every setting: %s', async (says, parameters) => {
+		const row = { row: 'of the sheet' };
+		const runWith = async (node?: Order['node']) =>
+			await run(
+				{ prompt: 'A boat', ...parameters },
+				{ items: [{ json: row }, { json: row }], node },
 			);
+		const error_message = expect.stringContaining(says);
+		const told = { succeeded: false, task_id: null, error_code: 'invalid_input', error_message };
 
-			const stopped = await runWith();
-			const { message, description, context } = failureOf(stopped);
-			expect(`${message} ${description}`).toEqual(error_message);
-			expect(context).toMatchObject({ error_code: 'invalid_input' });
-			expect(stopped.reached('After')).toBeUndefined();
-			nothingSent();
-		},
-	);
+		const continued = await runWith(CONTINUE);
+		expect(continued.json).toMatchObject(all(2, told));
+		expect(continued.json[0]).not.toHaveProperty('row');
+
+		const [success, failed] = (await runWith(ERROR_OUTPUT)).outputs;
+		const details = expect.objectContaining({ succeeded: false, error_code: 'invalid_input' });
+		expect(success).toEqual([]);
+		expect(failed.map(({ json }) => json)).toEqual(
+			all(2, { ...row, error: error_message, details }),
+		);
+
+		const stopped = await runWith();
+		const { message, description, context } = failureOf(stopped);
+		expect(`${message} ${description}`).toEqual(error_message);
+		expect(context).toMatchObject({ error_code: 'invalid_input' });
+		expect(stopped.reached('After')).toBeUndefined();
+		nothingSent();
+	});
 
 	it('for one row only keeps no other row from its video', async () => {
 		const prompt = "={{ $json.bad ? $('Nowhere').item.json.x : $json.prompt }}";
@@ -94,42 +59,8 @@ describe('an expression that throws', () => {
 	});
 });
 
-const imageUrl = (link: string) => ({ imageSource: 'url', imageUrl: link });
-const MUST_BE_TEXT = 'Prompt must be text, but the expression gave';
-
-it.each<[Parameters, string]>([
-	[{ prompt: '={{ $json }}' }, `${MUST_BE_TEXT} an object`],
-	[{ prompt: '=A cat in {{ $json }}' }, 'Prompt holds "[object Object]"'],
-	[{ prompt: '={{ ["a", "b"] }}' }, `${MUST_BE_TEXT} a list of 2`],
-	[{ prompt: '={{ $now }}' }, `${MUST_BE_TEXT} a date`],
-	[{ prompt: '={{ 0 / 0 }}' }, `${MUST_BE_TEXT} NaN`],
-	[{ prompt: '={{ $json.none }}' }, 'Prompt is empty: this item has no such value'],
-	[{ prompt: '=A cat in {{ $json.city }}' }, 'this item has no value for {{ $json.city }}'],
-	[{ prompt: 'A cat in {{city}} style {{style}}' }, 'Prompt still holds "{{city}}"'],
-	[{ prompt: '=undefined' }, 'Prompt is only the word "undefined"'],
-	[{ imageSource: 'disk' }, 'Image "disk" is not supported. Allowed: none, url, binary.'],
-	[imageUrl('={{ $json.none }}'), 'Image URL is empty'],
-	[imageUrl('data:image/png;base64,AAAA'), 'data URI'],
-	[imageUrl('ftp://example.com/a.png'), 'is not a web link'],
-	[imageUrl('https://me:secret@example.com/a.png'), 'holds a user name or password'],
-	[imageUrl('https://drive.google.com/file/d/1AbC/view'), 'is a page of Google Drive'],
-	[imageUrl('https://a.example.com/1.png, https://b.example.com/2.png'), 'holds 2 links'],
-	[{ callbackUrl: 'https://n8n.example.com/workflow/Yx3K9dQ2LmN8pRsT' }, "n8n's editor"],
-	[{ callbackUrl: 'https://n8n.example.com/form/9d1f2a' }, 'the address of a form'],
-	[{ callbackUrl: 'my webhook' }, 'Callback URL "my webhook" is not a web link'],
-	[{ callbackUrl: `${HOOK}/${'x'.repeat(2000)}` }, 'at most 2000 are possible'],
-	[{ callbackUrl: HOOK, ...metadata('a', 'x'.repeat(1000)) }, 'Send a row number'],
-	[{ callbackUrl: '', ...metadata('a', '1') }, 'Callback URL is empty'],
-	[{ options: { pollInterval: 'soon' } }, 'Check Every (Seconds) must be a number from 1 to 3600'],
-	[{ options: { timeout: 1e12 } }, 'Timeout (Minutes) must be a number from 0 to 10080'],
-	[{ options: { maxCredits: 'few' } }, 'Maximum Credits per Run must be a number from'],
-])('%j is refused before it costs: %s', async (parameters, reason) => {
-	const operation = 'callbackUrl' in parameters ? 'generate' : 'generateAndWait';
-	const { message, description, context } = await failure({
-		...GENERATE,
-		operation,
-		...parameters,
-	});
+it.each(INPUT.refused)('%j is refused before it costs: %s', async (parameters, reason) => {
+	const { message, description, context } = await failure({ prompt: 'A cat', ...parameters });
 	expect(message).toContain(reason);
 	expect(description).toContain('No credits were spent.');
 	expect(context).toMatchObject({ error_code: 'invalid_input', charged: 'no' });

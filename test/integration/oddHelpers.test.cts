@@ -58,20 +58,17 @@ describe('a download', () => {
 		expect(await download(helper)).toContain(`: ${why}.`);
 	});
 
-	it.each([403, 206, 200])(
-		'by a helper that knows no abort closes the stream of HTTP %i',
-		async (statusCode) => {
-			const bodies: Readable[] = [];
-			const answer = async () => {
-				const body = Readable.from([Buffer.alloc(1000), Buffer.alloc(1000)]);
-				bodies.push(body);
-				return await Promise.resolve({ statusCode, headers: {}, body });
-			};
-			expect(await download(answer)).toContain('could not be downloaded');
-			expect(bodies.length).toBeGreaterThan(2);
-			expect(bodies.map(({ destroyed }) => destroyed)).toEqual(bodies.map(() => true));
-		},
-	);
+	it.each([403, 206, 200])('without an abort closes the stream of HTTP %i', async (statusCode) => {
+		const bodies: Readable[] = [];
+		const answer = async () => {
+			const body = Readable.from([Buffer.alloc(1000), Buffer.alloc(1000)]);
+			bodies.push(body);
+			return await Promise.resolve({ statusCode, headers: {}, body });
+		};
+		expect(await download(answer)).toContain('could not be downloaded');
+		expect(bodies.length).toBeGreaterThan(2);
+		expect(bodies.map(({ destroyed }) => destroyed)).toEqual(bodies.map(() => true));
+	});
 
 	it('closes the stream of an answer that comes when the time is up', async () => {
 		let answer: (response: unknown) => void = () => {};

@@ -216,13 +216,6 @@ describe('a Callback URL', () => {
 });
 
 describe('Get Status', () => {
-	it('reads a running video once', async () => {
-		const taskId = await existingTask({ prompt: '[never]' });
-		const { json } = await run({ operation: 'status', taskId });
-		expect(json[0]).toMatchObject({ task_id: taskId, status: 'IN_PROGRESS', finished: false });
-		expect(world.reads()).toHaveLength(1);
-	});
-
 	it('reports a failed video as an answer, not as an error', async () => {
 		const taskId = await existingTask();
 		world.sandbox.finish(taskId, { status: 'FAILED', errorMessage: 'Not allowed' });

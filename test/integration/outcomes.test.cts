@@ -5,7 +5,6 @@ import {
 	ERROR_SHAPES,
 	ERRORS,
 	UNREACHABLE_KINDS,
-	WRONG_SHAPES,
 	type ErrorCode,
 	type ErrorShape,
 	type Fault,
@@ -15,6 +14,7 @@ import {
 	CONTINUE,
 	failureOf,
 	RETRY_ON_FAIL,
+	TROUBLE,
 	seedanceWorld,
 } from '../support/seedanceWorld.cjs';
 
@@ -93,27 +93,7 @@ describe('an error of the contract', () => {
 });
 
 describe('a POST whose outcome nobody knows', () => {
-	const WITH_ID = ['no-code', 'code-string', 'numeric-task-id', 'no-status', 'array-data'];
-	it.each<Fault>([
-		{ kind: 'reset' },
-		{ kind: 'accept-then-reset' },
-		{ kind: 'hang' },
-		{ kind: 'accept-then-hang' },
-		{ kind: 'hang', ms: 20 },
-		{ kind: 'accept-then-5xx' },
-		{ kind: 'accept-then-5xx', status: 504, html: true },
-		{ kind: 'server-error', status: 500 },
-		{ kind: 'server-error', status: 503 },
-		{ kind: 'html', status: 520 },
-		{ kind: 'html', status: 200, accept: true },
-		{ kind: 'invalid-json' },
-		{ kind: 'empty-body' },
-		{ kind: 'refuse-with', status: 408 },
-		{ kind: 'error', code: 'INTERNAL_ERROR', accept: true },
-		...WRONG_SHAPES.filter((shape) => !WITH_ID.includes(shape)).map(
-			(shape): Fault => ({ kind: 'wrong-shape', shape }),
-		),
-	])('is sent once and said to be unclear, also at a Retry: %j', async (trouble) => {
+	it.each(TROUBLE.unclearPosts)('is sent once, also at a Retry: %j', async (trouble) => {
 		fault('generate', trouble, ALWAYS);
 		const first = await run(BOAT);
 		const { message, description, context } = failureOf(first);

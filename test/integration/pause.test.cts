@@ -1,6 +1,7 @@
 // Pause Until Callback in n8n's engine: what is stored, what a callback reads, and whether the run is resumed.
 import type { IDataObject } from 'n8n-workflow';
 
+import type { Fault } from '../sandbox/server.cjs';
 import { SEEDANCE_TOOL, type Callback, type Order, type Run } from '../support/engine.cjs';
 import {
 	all,
@@ -87,13 +88,6 @@ describe('before the pause', () => {
 		expect(json).toMatchObject(all(2, { succeeded: true }));
 	});
 
-	it('pauses all the same when a task cannot be read just then', async () => {
-		fault('status', { kind: 'server-error' });
-		const suspended = await paused();
-		finishAll();
-		await expectResumed(suspended);
-	});
-
 	it('fails at once with Stop when an item cannot be started, and suspends nothing', async () => {
 		fault('generate', { kind: 'error', code: 'INSUFFICIENT_CREDITS' }, { nth: 2 });
 		const failed = await runPrompts(['one', 'two'], { parameters: PAUSE });
@@ -151,13 +145,6 @@ describe('before the pause', () => {
 		expect(posts()).toEqual([]);
 	});
 
-	it('is not refused for a key that is the same for all items, though an expression gives it', async () => {
-		world.setCredential({ apiKey: `={{ "${world.sandbox.apiKey}" }}` });
-		const suspended = await paused();
-		finishAll();
-		await expectResumed(suspended);
-	});
-
 	it('watches a success without its video itself, since no callback will come for it again', async () => {
 		world.sandbox.tasks.taskSeconds = 0;
 		fault('status', NO_VIDEO, { times: 4 });
@@ -205,6 +192,26 @@ describe('a callback', () => {
 		const suspended = await paused(['one', 'two']);
 		finishAll();
 		await expectResumed(suspended, callback);
+	});
+
+	const onReads =
+		(trouble: Fault, times = 1) =>
+		() =>
+			fault('status', trouble, { times });
+	const nothing = () => undefined;
+	it.each<[string, () => unknown, () => unknown]>([
+		['whose task could not be read right before it', onReads({ kind: 'server-error' }), nothing],
+		['whose video is not there yet: the node reads it', nothing, onReads(NO_VIDEO, 3)],
+		['in no time to read the tasks: the node reads them', nothing, onReads({ kind: 'hang' }, 2)],
+	])('resumes a pause %s', async (_, before, after) => {
+		before();
+		// Nothing is evaluated anew, so that a prompt which changes each time is paid for once.
+		const prompt = '={{ $json.prompt + Math.random() }}';
+		world.setCredential({ apiKey: `={{ "${world.sandbox.apiKey}" }}` });
+		const suspended = await paused(['one', 'two'], { parameters: { prompt } });
+		finishAll();
+		after();
+		await expectResumed(suspended, said(ids()[1]));
 	});
 
 	it('is asked to come again when it claims an end that the API does not show', async () => {
@@ -270,20 +277,6 @@ describe('a callback', () => {
 		},
 	);
 
-	it('that tells the end of a success without its video lets the node read it again', async () => {
-		const suspended = await paused(['one', 'two']);
-		finishAll();
-		fault('status', NO_VIDEO, { times: 3, taskId: ids()[1] });
-		await expectResumed(suspended, said(ids()[1]));
-	});
-
-	it('is not sent away when there is no time to read the tasks: the node reads them', async () => {
-		const suspended = await paused(['one', 'two']);
-		finishAll();
-		fault('status', { kind: 'hang' }, { times: 2 });
-		await expectResumed(suspended, said(ids()[1]));
-	});
-
 	it('for a credential that cannot be read without the run lets the node read it', async () => {
 		const { apiKey } = world.sandbox;
 		const key = `={{ "${apiKey.slice(0, -4)}" + $("Start").first().json.end }}`;
@@ -323,25 +316,22 @@ describe('a pause that another version of the package has stored', () => {
 	const storedIn = (suspended: Run): IDataObject => Object(contextOf(suspended).seedancePause);
 	const resultsIn = (suspended: Run): IDataObject[] => Object(storedIn(suspended).results);
 
-	it.each([1, 2])(
-		'of version %i is resumed, or hands on its IDs when its time ends',
-		async (version) => {
-			const suspended = await paused(['one', 'two']);
-			const stored = storedIn(suspended);
-			expect(stored).toMatchObject({ version: 3 });
-			Object.assign(stored, { version });
-			if (version === 1) delete stored.version;
-			stored.results = resultsIn(suspended).map(({ seed, ...result }) => ({
-				...result,
-				known: seed,
-			}));
-			const late = await world.n8n.timeUp(suspended);
-			expect(received(late)?.map(({ task_id }) => task_id)).toEqual(ids());
-			finishAll();
-			const bare = version === 1 && { suffix: '' };
-			await expectResumed(suspended, { ...bare, ...said(ids()[0]) });
-		},
-	);
+	it.each([1, 2])('of version %i is resumed, or hands on its IDs', async (version) => {
+		const suspended = await paused(['one', 'two']);
+		const stored = storedIn(suspended);
+		expect(stored).toMatchObject({ version: 3 });
+		Object.assign(stored, { version });
+		if (version === 1) delete stored.version;
+		stored.results = resultsIn(suspended).map(({ seed, ...result }) => ({
+			...result,
+			known: seed,
+		}));
+		const late = await world.n8n.timeUp(suspended);
+		expect(received(late)?.map(({ task_id }) => task_id)).toEqual(ids());
+		finishAll();
+		const bare = version === 1 && { suffix: '' };
+		await expectResumed(suspended, { ...bare, ...said(ids()[0]) });
+	});
 
 	it.each<[string, unknown]>([
 		['a newer version', 4],
@@ -457,12 +447,6 @@ describe('after the pause', () => {
 		},
 	);
 
-	it('evaluates nothing anew, so that a prompt which changes each time is paid for once', async () => {
-		const suspended = await paused(['one'], { parameters: { prompt: '={{ Math.random() }}' } });
-		finishAll();
-		await expectResumed(suspended);
-	});
-
 	it('gives the raw answer when Simplify is off', async () => {
 		const suspended = await paused(['one'], { parameters: { simplify: false } });
 		finishAll();
@@ -479,13 +463,6 @@ describe('after the pause', () => {
 		world.sandbox.finish(ids()[1]);
 		const { run: ended } = await callBack(second, said(ids()[1]));
 		expect(received(ended)).toMatchObject([{ task_id: ids()[1], succeeded: true }]);
-	});
-
-	it('names no success without a video', async () => {
-		const suspended = await paused(['one'], { node: CONTINUE });
-		world.sandbox.finish(ids()[0], { status: 'SUCCESS', response: 'empty' });
-		const { run: resumed } = await callBack(suspended);
-		expect(resumed?.json).toMatchObject([{ succeeded: false, error_code: 'no_video' }]);
 	});
 });
 

@@ -7,11 +7,17 @@ import {
 	codesOf,
 	failureOf,
 	RETRY_ON_FAIL,
+	fixture,
 	seedanceWorld,
 } from '../support/seedanceWorld.cjs';
 
 const world = seedanceWorld();
 const { run, failure, runPrompts, fault, plan, posts, charges, ids } = world;
+/** `changing`: fields that come out anew at each reading. `changes`: of a node before a Retry, and the videos paid then. */
+const REQUESTS = fixture<{
+	changing: Array<[string, Order['parameters']]>;
+	changes: Array<[string, number, Order['parameters'], Order['node']]>;
+}>('requests');
 const PROMPT = { prompt: 'A boat' };
 const RANDOM = { prompt: '={{ $json.prompt }} {{ Math.random() }}' };
 const LOST = { kind: 'accept-then-reset' } as const;
@@ -20,18 +26,7 @@ const retry: typeof world.n8n.retry = async (...given) => await world.n8n.retry(
 const codeOf = (failed: Run) => failureOf(failed).context.error_code;
 
 describe('a value that an expression computes anew makes no other video:', () => {
-	const CHANGING: ReadonlyArray<[string, Order['parameters']]> = [
-		['a random number', { prompt: '=A boat {{ Math.random() }}' }],
-		['the time of day', { prompt: '=A boat at {{ $now.toMillis() }}' }],
-		['the execution', { prompt: '=A boat for {{ $execution.id }}' }],
-		['a random ratio', { ...PROMPT, aspectRatio: '={{ ["1:1", "16:9", "4:3"].randomItem() }}' }],
-		[
-			'an image link that is signed anew',
-			{ ...PROMPT, imageSource: 'url', imageUrl: '=http://127.0.0.1/a.png?s={{ Math.random() }}' },
-		],
-	];
-
-	it.each(CHANGING)('%s, where the answer of the POST was lost', async (_, parameters) => {
+	it.each(REQUESTS.changing)('%s, where the answer of the POST was lost', async (_, parameters) => {
 		fault('generate', LOST, { times: 'always' });
 		const { message, description, context } = await failure(parameters, { node: RETRY_ON_FAIL });
 		expect(message).toContain('An earlier try of this item was sent');
@@ -40,7 +35,7 @@ describe('a value that an expression computes anew makes no other video:', () =>
 		expect(posts()).toHaveLength(1);
 	});
 
-	it.each(CHANGING)('%s, where a person retries after the time was up', async (_, parameters) => {
+	it.each(REQUESTS.changing)('%s, where a person retries', async (_, parameters) => {
 		world.sandbox.tasks.taskSeconds = 60;
 		const first = await run({ ...parameters, options: { timeout: 0.2 } });
 		expect(codeOf(first)).toBe('timeout');
@@ -130,31 +125,15 @@ describe("a person's Retry", () => {
 		return first;
 	};
 
-	it.each<[string, 1 | 2, Order['parameters'], Order['node']?]>([
-		['the prompt', 2, { prompt: 'A car' }],
-		['the prompt, by an expression', 2, { prompt: '={{ "A boat" }}' }],
-		['the ratio', 2, { aspectRatio: '1:1' }],
-		['the resolution', 2, { resolution: '480p' }],
-		['the duration', 2, { duration: '4' }],
-		['the sound', 2, { generateAudio: true }],
-		['the lens', 2, { fixedLens: true }],
-		['the image', 2, { imageSource: 'url', imageUrl: 'http://127.0.0.1/a.png' }],
-		['the Timeout', 1, { options: { timeout: 30 } }],
-		['Check Every', 1, { options: { pollInterval: 9 } }],
-		['Maximum Credits', 1, { options: { maxCredits: 28 } }],
-		['Simplify', 1, { simplify: false }],
-		['Download Video', 1, { downloadVideo: false }],
-		['the name of the file', 1, { outputBinaryField: 'video' }],
-		['the operation', 1, { operation: 'generate' }],
-		['Wait Method', 1, { waitMethod: 'callback' }],
-		['On Error', 1, {}, { onError: 'continueErrorOutput' }],
-		['Retry On Fail', 1, {}, RETRY_ON_FAIL],
-	])('after a change of %s: %i paid video(s)', async (_, videos, change, node = {}) => {
-		const parameters = { operation: 'generateAndWait', ...FIRST, ...change };
-		const retried = await retry(await slowRun(), { parameters, node });
-		expect(retried).toMatchObject({ status: 'success', json: [{ task_id: ids()[videos - 1] }] });
-		expect(charges()).toHaveLength(videos);
-	});
+	it.each(REQUESTS.changes)(
+		'with a change of %s: %i paid',
+		async (_, videos, change, node = {}) => {
+			const parameters = { operation: 'generateAndWait', ...FIRST, ...change };
+			const retried = await retry(await slowRun(), { parameters, node });
+			expect(retried).toMatchObject({ status: 'success', json: [{ task_id: ids()[videos - 1] }] });
+			expect(charges()).toHaveLength(videos);
+		},
+	);
 
 	it('finds a task as version 1 of this package remembered it', async () => {
 		const first = await slowRun();

@@ -7,6 +7,7 @@ import {
 	CONTINUE,
 	failureOf,
 	NO_FILE,
+	TROUBLE,
 	seedanceWorld,
 	SPEED,
 } from '../support/seedanceWorld.cjs';
@@ -47,18 +48,7 @@ describe('a video that', () => {
 		expect(reads().length).toBeGreaterThan(5);
 	});
 
-	it.each<Fault>([
-		{ kind: 'server-error', status: 503 },
-		{ kind: 'html', status: 200 },
-		{ kind: 'html', status: 404 },
-		{ kind: 'html', status: 403 },
-		{ kind: 'empty-body' },
-		{ kind: 'invalid-json' },
-		{ kind: 'wrong-shape', shape: 'no-data' },
-		{ kind: 'reset' },
-		{ kind: 'refuse-with', status: 408 },
-		{ kind: 'firewall' },
-	])('cannot be read twelve times in a row is waited for all the same: %j', async (trouble) => {
+	it.each(TROUBLE.unreadTasks)('cannot be read twelve times is waited for: %j', async (trouble) => {
 		fault('status', trouble, { times: 12 });
 		const { json } = await run({ ...BOAT, ...NO_FILE });
 		expect(json[0]).toMatchObject({ task_id: ids()[0], succeeded: true });
@@ -123,19 +113,16 @@ describe('a success whose link is not there yet', () => {
 		expect(items[0].binary).toBeDefined();
 	});
 
-	it.each(['empty', 'null', 'missing'] as const)(
-		'and never comes (%s) is no video, after half a minute and not before',
-		async (response) => {
-			plan({ seconds: 1, outcome: { status: 'SUCCESS', response } });
-			const { message, description, context } = await failure(BOAT);
-			expect(message).toBe(`The API says that task ${ids()[0]} succeeded, but it holds no video.`);
-			expect(description).toContain('The credits for this video were spent.');
-			expect(context).toMatchObject({ error_code: 'no_video', charged: 'yes' });
-			const seconds = ((reads().at(-1)?.at ?? 0) - reads()[0].at) / (1000 / SPEED);
-			expect(seconds).toBeGreaterThanOrEqual(29);
-			expect(seconds).toBeLessThan(60);
-		},
-	);
+	it.each(['empty', 'null', 'missing'] as const)('that never comes (%s)', async (response) => {
+		plan({ seconds: 1, outcome: { status: 'SUCCESS', response } });
+		const { message, description, context } = await failure(BOAT);
+		expect(message).toBe(`The API says that task ${ids()[0]} succeeded, but it holds no video.`);
+		expect(description).toContain('The credits for this video were spent.');
+		expect(context).toMatchObject({ error_code: 'no_video', charged: 'yes' });
+		const seconds = ((reads().at(-1)?.at ?? 0) - reads()[0].at) / (1000 / SPEED);
+		expect(seconds).toBeGreaterThanOrEqual(29);
+		expect(seconds).toBeLessThan(60);
+	});
 
 	it('when the time is up is told as it is, without waiting on', async () => {
 		plan({ seconds: 1, outcome: { status: 'SUCCESS', response: 'empty' } });

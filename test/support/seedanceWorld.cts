@@ -12,7 +12,14 @@ import {
 	type TaskPlan,
 	type VideoOrder,
 } from '../sandbox/server.cjs';
-import { startEngine, type Engine, type Order, type Run, type RunError } from './engine.cjs';
+import {
+	startEngine,
+	type Engine,
+	type Order,
+	type Run,
+	type RunError,
+	type StoredCredential,
+} from './engine.cjs';
 import { startTaskAt } from './tasks.cjs';
 
 /** How many times faster than real time the sandbox and the node's clock run. */
@@ -80,7 +87,7 @@ export function seedanceWorld(options: SandboxOptions = {}) {
 	});
 
 	/** Stores a credential; what is not given is that of the sandbox. */
-	const setCredential = (change: { apiKey?: string; baseUrl?: string }, name = 'Main account') => {
+	const setCredential = (change: Partial<StoredCredential>, name = 'Main account') => {
 		const { apiKey, baseUrl } = sandbox;
 		n8n.credentials.set(name, { apiKey, baseUrl, ...change });
 	};
@@ -172,3 +179,13 @@ export const all = (count: number, value: unknown): unknown[] => Array(count).fi
 export function fixture<T>(name: string): T {
 	return JSON.parse(readFileSync(join(__dirname, '../fixtures', `${name}.json`), 'utf8'));
 }
+
+/** What goes wrong, as lists: faults of a route, answers, credentials, and what is said of them. */
+export const TROUBLE = fixture<{
+	unclearPosts: Fault[];
+	unreadTasks: Fault[];
+	passingDownloads: Fault[];
+	failingDownloads: Array<[Fault, string]>;
+	refusals: Array<[string, number, object]>;
+	credentials: Array<[string, Partial<StoredCredential>, string]>;
+}>('trouble');
