@@ -1,10 +1,10 @@
 // The credential of a node: told apart from the API when it cannot be used, resolved for each item, and the trouble of one account
 // is not that of another.
 import type { Order } from '../support/engine.cjs';
-import { codesOf, CONTINUE, failureOf, TROUBLE, seedanceWorld } from '../support/seedanceWorld.cjs';
+import { codesOf, CONTINUE, TROUBLE, seedanceWorld } from '../support/seedanceWorld.cjs';
 
 const world = seedanceWorld();
-const { run, failure, runPrompts, fault, setCredential, posts, ids } = world;
+const { run, failure, fault, setCredential, posts } = world;
 const GENERATE = { operation: 'generate', prompt: 'A boat' };
 const PARAMETERS = ['generateAndWait', 'generate', 'status', 'wait'].map((operation) => ({
 	operation,

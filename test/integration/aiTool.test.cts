@@ -3,7 +3,7 @@ import { SEEDANCE_TOOL, type Order } from '../support/engine.cjs';
 import { all, CONTINUE, RETRY_ON_FAIL, seedanceWorld } from '../support/seedanceWorld.cjs';
 
 const world = seedanceWorld();
-const { run, failure, runPrompts, fault, plan, posts, ids } = world;
+const { run, failure, runPrompts, fault, posts, ids } = world;
 const ask = async (parameters: Order['parameters'] = {}, node: Order['node'] = {}) =>
 	await run({ prompt: 'A boat', ...parameters }, { node: { type: SEEDANCE_TOOL, ...node } });
 const NOT_AGAIN = { next_step: expect.stringContaining('Do not generate again.') };

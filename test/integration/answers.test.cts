@@ -4,7 +4,7 @@ import { ODD_IDS, REASON_FORMS, RESPONSE_FORMS, type Fault } from '../sandbox/se
 import { CONTINUE, NO_FILE, TROUBLE, seedanceWorld } from '../support/seedanceWorld.cjs';
 
 const world = seedanceWorld();
-const { run, failure, existingTask, fault, plan, posts, ids } = world;
+const { run, failure, existingTask, fault, plan, ids } = world;
 const BOAT = { prompt: 'A boat' };
 const GENERATE = { operation: 'generate', ...BOAT };
 

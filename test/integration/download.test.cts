@@ -3,7 +3,6 @@ import type { RequestListener } from 'node:http';
 import { setTimeout as pause } from 'node:timers/promises';
 import { brotliCompressSync, deflateSync, gzipSync } from 'node:zlib';
 
-import type { Fault } from '../sandbox/server.cjs';
 import type { Run } from '../support/engine.cjs';
 import { CONTINUE, failureOf, TROUBLE, seedanceWorld } from '../support/seedanceWorld.cjs';
 import { ebmlOf, mp4Of, videoHost } from '../support/videoHost.cjs';
@@ -32,13 +31,6 @@ describe('a download', () => {
 		const bytes = await world.n8n.readFile(Object(items[0].binary).clip);
 		expect(bytes.length).toBe(200_000);
 		expect(bytes.subarray(4, 8).toString('latin1')).toBe('ftyp');
-	});
-
-	it('is decided for each item', async () => {
-		const items = [{ json: { file: 'yes' } }, { json: { file: false } }];
-		const ended = await run({ ...BOAT, downloadVideo: '={{ $json.file }}' }, { items });
-		expect(ended.items.map((item) => 'binary' in item)).toEqual([true, false]);
-		expect(downloads()).toHaveLength(1);
 	});
 
 	it('goes without the API key, and follows a redirect of the video host', async () => {

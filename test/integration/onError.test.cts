@@ -10,7 +10,6 @@ import * as task from '../../nodes/shared/task/task';
 import { SEEDANCE_TOOL, type LogLine, type Order } from '../support/engine.cjs';
 import {
 	all,
-	codesOf,
 	CONTINUE,
 	ERROR_OUTPUT,
 	failureOf,

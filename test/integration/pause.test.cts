@@ -134,17 +134,6 @@ describe('before the pause', () => {
 		expect(posts()).toEqual([]);
 	});
 
-	it('is refused for an item that has another key than the first one', async () => {
-		const { apiKey, otherAccount } = world.sandbox;
-		const key = `={{ $json.row === 0 ? "${apiKey}" : "${otherAccount.apiKey}" }}`;
-		world.setCredential({ apiKey: key });
-		const items = [0, 1].map((row) => ({ json: { row } }));
-		const { message, description } = await failure(ONE, { items });
-		expect(message).toContain('needs one account for all items');
-		expect(description).toContain('No credits were spent.');
-		expect(posts()).toEqual([]);
-	});
-
 	it('watches a success without its video itself, since no callback will come for it again', async () => {
 		world.sandbox.tasks.taskSeconds = 0;
 		fault('status', NO_VIDEO, { times: 4 });
