@@ -22,7 +22,7 @@ describe('the answer to a model', () => {
 		['Stop', {}],
 		['Continue', CONTINUE],
 		['the error output', { onError: 'continueErrorOutput' }],
-	])('is to look later when the time was up, with On Error = %s', async (_, node) => {
+	])('is to read later when the time was up, with On Error = %s', async (_, node) => {
 		const { status, json, hints } = await ask(
 			{ prompt: '[never]', options: { timeout: 0.1 } },
 			node,
@@ -37,7 +37,7 @@ describe('the answer to a model', () => {
 		});
 	});
 
-	it('is to look later at a video that Get Status finds running', async () => {
+	it('is to read later at a video that Get Status finds running', async () => {
 		const taskId = await world.existingTask({ prompt: '[never]' });
 		const next_step = expect.stringContaining('Use Get Status');
 		const { json } = await ask({ operation: 'status', taskId });

@@ -102,7 +102,7 @@ describe('tasks that still run', () => {
 		expect(hints).toEqual([`1 of 2 tasks still running: ${ids()[1]}. ${finish}`, used(56)]);
 	});
 
-	it('are told in every mode, because an execution can be looked at later', async () => {
+	it('are told in every mode, because an execution can be opened later', async () => {
 		const [task] = await existingTasks(1, '[never]');
 		const order = { mode: 'trigger', node: CONTINUE } as const;
 		const items = [{ json: { task_id: task } }];

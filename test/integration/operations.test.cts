@@ -108,7 +108,7 @@ describe('the request', () => {
 });
 
 describe('Generate Without Waiting', () => {
-	it('gives the task ID at once, with what is known of the video', async () => {
+	it('gives the task ID at once, and what the request tells of the video', async () => {
 		const running = { status: 'IN_PROGRESS', finished: false, succeeded: false };
 		const unread = { video_url: null, consumed_credits: null, created_at: null };
 		expect((await run(GENERATE)).json).toMatchObject([

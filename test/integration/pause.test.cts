@@ -152,7 +152,7 @@ describe('before the pause', () => {
 });
 
 describe('a callback', () => {
-	it('resumes the run with every video at its place', async () => {
+	it('resumes the run with every video at its item', async () => {
 		const suspended = await paused(['one', 'two']);
 		finishAll();
 		const answer = await callBack(suspended, said(ids()[1]));

@@ -470,6 +470,8 @@ function runOf(id: string, order: Order, { status, data }: IRun, logs: readonly 
 	};
 }
 
+export type Core = Awaited<ReturnType<typeof startCore>>;
+
 /** Starts n8n-core in this process: a folder, a binary store, a log. Once per test file; close it when done. */
 export async function startCore() {
 	const folder = await mkdtemp(join(tmpdir(), 'seedance-engine-'));
