@@ -17,7 +17,8 @@ import type { Operation } from './operations/operation';
 import { resume } from './pause/resume';
 import { resumeWebhooks } from './pause/resumeAddress';
 import { addRunHints } from './run/hints';
-import { forEveryItem, outputOf, sameForAll, type Result } from './run/output';
+import { forEveryItem, sameForAll, type Result } from './run/result';
+import { outputOf } from './run/output';
 import { fieldProblems, textParameter } from './run/parameters';
 import { runOf, type Run } from './run/run';
 import { resultsOfUnforeseen } from './run/unforeseen';
@@ -33,7 +34,10 @@ function chosenOperation(run: Run): Operation | { problems: string[] } {
 	}
 }
 
-/** The one guard around all operations: whatever nobody foresaw is a failed item too. */
+/**
+ * The one guard: whatever nobody foresaw is a failed item too
+ * (docs/n8n-behaviour.md#input-as-output).
+ */
 async function resultsOf(run: Run, operation: Operation): Promise<Result[]> {
 	try {
 		return forEveryItem(run, await operation.run(run));
@@ -49,14 +53,15 @@ export class Seedance implements INodeType {
 		icon: { light: 'file:../../icons/seedance.svg', dark: 'file:../../icons/seedance.dark.svg' },
 		group: ['transform'],
 		version: 1,
-		// Written out, because n8n's lint reads plain text only; tests hold it against the operations and the room there is.
+		// Written out (docs/n8n-behaviour.md#plain-values); tests compare it with the operations and
+		// the room there is.
 		subtitle:
 			'={{ ({ generateAndWait: "Generate and Wait", generate: "Generate", estimateCost: "Cost Estimate", status: "Get Status", wait: "Wait for Video" })[$rawParameter["operation"]] + (["status", "wait"].includes($rawParameter["operation"]) ? "" : [["", $rawParameter["resolution"]], ["", $rawParameter["duration"], "s"], ["+ ", $rawParameter["generateAudio"] === true ? "audio" : "="]].filter((part) => !String(part[1]).startsWith("=")).map((part, index) => (index ? " " : " · ") + part.join("")).join("")) }}',
 		description: 'Generate AI videos from text or an image with the Seedance API',
 		defaults: { name: 'Seedance' },
 		usableAsTool: {
 			replacements: {
-				// What n8n offers as the text for the model, when a person chooses to write it.
+				// docs/n8n-behaviour.md#description-of-a-tool
 				description:
 					'Generates AI videos from text or an image with the Seedance API. A new video costs credits and takes 1 to 2 minutes. Answers with JSON: video_url is the link to the video, and a next_step says what to do instead of generating again.',
 			},
@@ -75,6 +80,8 @@ export class Seedance implements INodeType {
 		hints: nodeHints,
 		properties: [
 			{
+				// One option, because n8n names nodes and tools by it
+				// (docs/n8n-behaviour.md#names-from-the-resource).
 				displayName: 'Resource',
 				name: 'resource',
 				type: 'options',

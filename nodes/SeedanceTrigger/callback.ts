@@ -19,9 +19,15 @@ export interface Callback {
 	body: unknown;
 	/** To a test URL, while a person listens. */
 	isTest: boolean;
-	/** Form data in several parts: n8n reads the response to it before it starts the run as well (measured in 2.41). */
+	/**
+	 * Form data in several parts: n8n reads the response twice
+	 * (docs/n8n-behaviour.md#multipart-bodies).
+	 */
 	isMultipart: boolean;
-	/** A link that a person opens while listening: it needs no signature, since the task is read with their key. */
+	/**
+	 * A link that a person opens while listening: it needs no signature, since the task is read with
+	 * their key.
+	 */
 	isTestLink: boolean;
 }
 

@@ -1,4 +1,6 @@
-/** Download Video of the trigger: adds the file to the item that a callback has started a run with. */
+/**
+ * Download Video of the trigger: adds the file to the item that a callback has started a run with.
+ */
 import type { IDataObject, IExecuteFunctions, INode, INodeExecutionData } from 'n8n-workflow';
 
 import { getCredential } from '../shared/api/credential';
@@ -17,7 +19,9 @@ import { nodeError, type Problem } from '../shared/task/errors';
 import { readTask, taskItem, type Task } from '../shared/task/task';
 import { readFileField } from './parameters';
 
-/** The task in an item of the trigger, simplified or raw; undefined for a video that is not ready. */
+/**
+ * The task in an item of the trigger, simplified or raw; undefined for a video that is not ready.
+ */
 function videoIn(json: IDataObject) {
 	const taskId = textOf(json.task_id) ?? '';
 	// A simplified item has the API's names too, but for the list of links.
@@ -82,7 +86,8 @@ async function withFile(
 
 /**
  * These items of a run, each with its file where Download Video is on and the video is ready.
- * Throws when a file could not be fetched and On Error is Stop; Retry in Executions then fetches it again.
+ * Throws when a file could not be fetched and On Error is Stop; Retry in Executions then fetches it
+ * again.
  */
 export async function addFiles(
 	context: IExecuteFunctions,

@@ -1,12 +1,13 @@
 /**
- * One callback to the trigger's URL, from the request to the response: signature, task, `GET /status`, filter,
- * repeat. n8n itself refuses other methods and bodies that are too large.
+ * One callback to the trigger's URL, from the request to the response: signature, task, `GET
+ * /status`, filter, repeat. n8n itself refuses other methods and bodies that are too large.
  *
  * Rules that must not regress:
  * - no run without a valid signature, unless the user has turned that off;
  * - what starts a run is what the API tells of the task, never what the callback says;
- * - 2xx means that nothing is lost: a run was started, or none is due. While the task cannot be read,
- *   or does not show the end that the callback claims, the response is 503, so that the sender tries again;
+ * - 2xx means that nothing is lost: a run was started, or none is due. While the task cannot be
+ *   read, or does not show the end that the callback claims, the response is 503, so that the
+ *   sender tries again;
  * - it responds within 10 seconds. Longer work belongs into `execute()`.
  */
 import type { IDataObject, IWebhookFunctions, IWebhookResponseData } from 'n8n-workflow';
@@ -41,7 +42,9 @@ interface StartedRun {
 	};
 }
 
-/** Whether somebody may start this workflow: the credential to read the task with, or the refusal. */
+/**
+ * Whether somebody may start this workflow: the credential to read the task with, or the refusal.
+ */
 async function admit({
 	context,
 	clock,
@@ -71,7 +74,9 @@ async function admit({
 	);
 }
 
-/** Decides about a task that was read. `wasDelivered` tells whether an event was delivered before. */
+/**
+ * Decides about a task that was read. `wasDelivered` tells whether an event was delivered before.
+ */
 function decide(
 	{ query, body, parameters }: Callback,
 	taskId: string,
@@ -99,7 +104,9 @@ function decide(
 	return { item: eventItem(task, parameters.simplify, metadataIn(query)), outcome };
 }
 
-/** Reads one task that a callback names, and decides. Undefined when the account has no such task. */
+/**
+ * Reads one task that a callback names, and decides. Undefined when the account has no such task.
+ */
 async function handleTask(
 	callback: Callback,
 	credential: Credential,
@@ -181,8 +188,9 @@ async function handle(
 }
 
 /**
- * Hands the run to n8n, which answers once it has taken it over. An event counts as delivered only then: what the response
- * writes when n8n reads it goes into the static data of this request alone, which n8n drops when the run fails.
+ * Hands the run to n8n, which answers once it has taken it over. An event counts as delivered only
+ * then: what the response writes when n8n reads it goes into the static data of this request alone,
+ * which n8n drops when the run fails.
  */
 function start(
 	context: IWebhookFunctions,
@@ -192,7 +200,7 @@ function start(
 	if (deduplicated) afterTakeOver(context, clock, deduplicated.tookOver);
 	return {
 		workflowData: [[{ json: item }]],
-		// n8n 2 reads the response between starting the run and saving the static data (measured): the last chance to write.
+		// The last chance to write static data (docs/n8n-behaviour.md#reading-of-the-response).
 		get webhookResponse() {
 			deduplicated?.write();
 			return { message: 'The workflow was started.' };
@@ -201,8 +209,8 @@ function start(
 }
 
 /**
- * Handles one callback: gives what n8n starts a run with, or responds by itself. Never throws, because n8n would
- * start a run with an empty item.
+ * Handles one callback: gives what n8n starts a run with, or responds by itself. Never throws
+ * (docs/n8n-behaviour.md#throwing-in-a-webhook).
  */
 export async function handleCallback(
 	context: IWebhookFunctions,

@@ -1,7 +1,7 @@
 /**
- * What became of the task that a callback is about, and the item that says so. A success without its video may still get
- * it: a callback has to be answered within seconds, so the run that it starts reads the task again before anything is
- * given out.
+ * What became of the task that a callback is about, and the item that says so. A success without
+ * its video may still get it: a callback has to be answered within seconds, so the run that it
+ * starts reads the task again before anything is given out.
  */
 import type { IDataObject, IExecuteFunctions, INodeExecutionData } from 'n8n-workflow';
 
@@ -29,7 +29,10 @@ export function outcomeOf(task: Task): Outcome {
 	return hasVideo(task) ? 'succeeded' : 'noVideo';
 }
 
-/** The item of an event: what the API tells of the task, simplified or raw, and the metadata of its callback. */
+/**
+ * The item of an event: what the API tells of the task, simplified or raw, and the metadata of its
+ * callback.
+ */
 export function eventItem(task: Task, simplify: boolean, metadata: IDataObject): IDataObject {
 	const json = simplify ? taskItem(task) : rawItem(task.raw, task.taskId);
 	return { ...json, metadata };
@@ -47,12 +50,18 @@ export function awaitedUntil(clock: Clock): number {
 	return clock.now() + NO_VIDEO_GRACE_MS + START_MARGIN_MS;
 }
 
-/** The task in an item of the trigger, simplified or raw. A simplified item has the API's names, but for the list of links. */
+/**
+ * The task in an item of the trigger, simplified or raw. A simplified item has the API's names, but
+ * for the list of links.
+ */
 function taskIn(json: IDataObject): Task | undefined {
 	return readTask(textOf(json.task_id) ?? '', { response: json.video_url, ...json }, '');
 }
 
-/** Reads a task until it has ended, for at most {@link NO_VIDEO_GRACE_MS}; gives the last reading. Stop ends it. */
+/**
+ * Reads a task until it has ended, for at most {@link NO_VIDEO_GRACE_MS}; gives the last reading.
+ * Stop ends it.
+ */
 async function readUntilEnded(
 	context: IExecuteFunctions,
 	credential: Credential,
@@ -72,8 +81,8 @@ async function readUntilEnded(
 }
 
 /**
- * The items of a run: what its callback has found, read again where a success had no video. None for an outcome that
- * Trigger On does not include. Throws what an expression throws.
+ * The items of a run: what its callback has found, read again where a success had no video. None
+ * for an outcome that Trigger On does not include. Throws what an expression throws.
  */
 export async function confirmedItems(
 	context: IExecuteFunctions,

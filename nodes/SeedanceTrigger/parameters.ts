@@ -17,7 +17,10 @@ export interface TriggerParameters {
 
 type NodeFunctions = IExecuteFunctions | IWebhookFunctions;
 
-/** A parameter of the trigger, which has no input items: its value for the first one. Throws what an expression throws. */
+/**
+ * A parameter of the trigger, which has no input items: its value for the first one. Throws what an
+ * expression throws.
+ */
 function parameter(
 	context: NodeFunctions,
 	name: string,

@@ -2,14 +2,8 @@
 import type { INode } from 'n8n-workflow';
 
 import type { Output } from '../../nodes/Seedance/run/parameters';
-import {
-	outputOf,
-	forEveryItem,
-	itemsOf,
-	NO_SEED,
-	sameForAll,
-	type Result,
-} from '../../nodes/Seedance/run/output';
+import { forEveryItem, NO_SEED, sameForAll, type Result } from '../../nodes/Seedance/run/result';
+import { outputOf, itemsOf } from '../../nodes/Seedance/run/output';
 import type { Run } from '../../nodes/Seedance/run/run';
 import * as errors from '../../nodes/shared/task/errors';
 import type { OnError } from '../../nodes/shared/n8n/onError';

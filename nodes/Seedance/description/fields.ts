@@ -1,6 +1,7 @@
 /**
- * What the editor asks for, in groups as the operations take them. Dropdowns are built from the lists the checks use. Which
- * operation shows a field is said by the operation (`operations/`), any further condition stands here.
+ * What the editor asks for, in groups as the operations take them. Dropdowns are built from the
+ * lists the checks use. Which operation shows a field is said by the operation (`operations/`), any
+ * further condition stands here.
  */
 import type { INodeProperties } from 'n8n-workflow';
 
@@ -14,7 +15,7 @@ import {
 	type Resolution,
 } from '../../shared/task/models';
 
-// Names of their own: n8n's lint reads a default only where it is a plain name or value.
+// Names of their own (docs/n8n-behaviour.md#plain-values).
 const {
 	aspectRatio: DEFAULT_ASPECT_RATIO,
 	resolution: DEFAULT_RESOLUTION,

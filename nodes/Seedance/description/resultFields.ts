@@ -35,7 +35,10 @@ export const waitFields: INodeProperties[] = [
 	},
 ];
 
-/** The file of the video. Not offered with Pause Until Callback: a Wait for Video step after it does that. */
+/**
+ * The file of the video. Not offered with Pause Until Callback: a Wait for Video step after it does
+ * that.
+ */
 export const downloadVideo: INodeProperties = {
 	displayName: 'Download Video',
 	name: 'downloadVideo',

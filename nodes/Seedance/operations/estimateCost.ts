@@ -3,7 +3,8 @@ import { invalidInput } from '../../shared/task/errors';
 import { creditsOf } from '../../shared/task/models';
 import { checkSettings } from '../../shared/task/request';
 import { priceFields } from '../description/fields';
-import { NO_SEED, type Result } from '../run/output';
+import { NO_SEED, type Result } from '../run/result';
+
 import { fieldProblems, rawFields } from '../run/parameters';
 import type { Run } from '../run/run';
 import type { Operation } from './operation';

@@ -1,10 +1,14 @@
-/** Generate Without Waiting: starts the videos and gives their task ids at once; a callback tells their end. */
+/**
+ * Generate Without Waiting: starts the videos and gives their task ids at once; a callback tells
+ * their end.
+ */
 import { signedCallbackUrl } from '../../shared/callback/signature';
 import { invalidInput } from '../../shared/task/errors';
 import { callbackFields, cameraFields, priceFields, requestFields } from '../description/fields';
 import { batching, includeInput, maxCredits, optionsOf } from '../description/options';
 import { simplify } from '../description/resultFields';
-import { sameForAll, type Result } from '../run/output';
+import { sameForAll, type Result } from '../run/result';
+
 import { metadataEntries, rawFields, readOptions } from '../run/parameters';
 import type { CallbackOf } from '../run/prepare';
 import type { Run } from '../run/run';

@@ -1,4 +1,7 @@
-/** Generate and Wait: starts the videos, waits for all of them together, and gives them out when ready. */
+/**
+ * Generate and Wait: starts the videos, waits for all of them together, and gives them out when
+ * ready.
+ */
 import { cameraFields, priceFields, requestFields } from '../description/fields';
 import {
 	batching,
@@ -23,14 +26,18 @@ import {
 	wantsPause,
 } from '../pause/pause';
 import { invalidInput } from '../../shared/task/errors';
-import { sameForAll, type Result } from '../run/output';
+import { sameForAll, type Result } from '../run/result';
+
 import { readOptions } from '../run/parameters';
 import type { Run } from '../run/run';
 import { submitAll } from '../run/submit';
 import { finished, watchAll } from '../run/watch';
 import type { Operation } from './operation';
 
-/** Gives one result per item, in order; with Pause Until Callback, what stands when the execution is suspended. */
+/**
+ * Gives one result per item, in order; with Pause Until Callback, what stands when the execution is
+ * suspended.
+ */
 async function run(run: Run): Promise<Result[]> {
 	const { options, problems } = readOptions(run.context);
 	const wait = wantsPause(run.context);
@@ -42,13 +49,15 @@ async function run(run: Run): Promise<Result[]> {
 	const pauses = wait.pauses && canPause(run);
 	const callbackOf = pauses ? await resumeCallback(run) : undefined;
 	const items = await submitAll(run, options, callbackOf);
-	// With Stop, an item that could not be started ends the node at once; Retry goes on with the others.
+	// With Stop, an item that could not be started ends the node at once; Retry goes on with the
+	// others.
 	if (run.onError === 'stop' && items.some((item) => 'result' in item)) {
 		return await finished(items, async (tasks) => tasks.map(({ seed }) => ({ seed })));
 	}
 	if (pauses) return await pauseFor(run, items, options);
 	return await finished(items, async (tasks) => {
-		// Not offered with Pause Until Callback, also where that could not be done: the items look alike.
+		// Not offered with Pause Until Callback, also where that could not be done: the items look
+		// alike.
 		const wanted = wait.pauses ? tasks.map(withoutFile) : tasks;
 		return await watchAll(run, wanted, options);
 	});

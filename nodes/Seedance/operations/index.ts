@@ -1,4 +1,7 @@
-/** The registry of operations: the dropdown, the conditions of all fields and the credential rule derive from it. */
+/**
+ * The registry of operations: the dropdown, the conditions of all fields and the credential rule
+ * derive from it.
+ */
 import type { INodeProperties, INodePropertyOptions } from 'n8n-workflow';
 
 import { estimateCost } from './estimateCost';

@@ -1,7 +1,11 @@
-/** What an operation is: how the editor names it, which fields it shows, and what it does. One file for each beside this one. */
+/**
+ * What an operation is: how the editor names it, which fields it shows, and what it does. One file
+ * for each beside this one.
+ */
 import type { INodeProperties } from 'n8n-workflow';
 
-import type { Result } from '../run/output';
+import { type Result } from '../run/result';
+
 import type { Run } from '../run/run';
 
 export interface Operation {

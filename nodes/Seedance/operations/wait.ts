@@ -1,9 +1,12 @@
-/** Wait for Video: waits for videos that were started before, all together, without paying again. */
+/**
+ * Wait for Video: waits for videos that were started before, all together, without paying again.
+ */
 import { invalidInput } from '../../shared/task/errors';
 import { taskFields } from '../description/fields';
 import { includeInput, optionsOf, pollInterval, timeout } from '../description/options';
 import { downloadVideo, outputBinaryField, simplify } from '../description/resultFields';
-import { sameForAll } from '../run/output';
+import { sameForAll } from '../run/result';
+
 import { readOptions } from '../run/parameters';
 import { pendingTasks } from '../run/taskIds';
 import { finished, watchAll } from '../run/watch';

@@ -1,6 +1,7 @@
 /**
- * Pause Until Callback: one suspended execution waits for all its videos. What it needs to know when it goes on
- * is kept in the execution: nothing is evaluated a second time, so nothing can be paid for a second time.
+ * Pause Until Callback: one suspended execution waits for all its videos. What it needs to know
+ * when it goes on is kept in the execution: nothing is evaluated a second time, so nothing can be
+ * paid for a second time.
  */
 import type { IDataObject, IExecuteFunctions } from 'n8n-workflow';
 
@@ -8,7 +9,8 @@ import { unreachableReason } from '../../shared/task/publicUrl';
 import { hasEnded, readTask } from '../../shared/task/task';
 import type { Checked } from '../../shared/task/values';
 import { itemCredential } from '../run/itemCredential';
-import { itemsOf, type Result } from '../run/output';
+import { type Result } from '../run/result';
+import { itemsOf } from '../run/output';
 import { fieldProblems, waitMethodOf, type Options, type Output } from '../run/parameters';
 import type { CallbackOf } from '../run/prepare';
 import type { Run } from '../run/run';
@@ -25,10 +27,10 @@ import { storedReadings, suspend } from './n8nSuspension';
 import { keepPause, readPause, type Pause } from './pauseState';
 import { resumeUrlOf } from './resumeAddress';
 
-/** Milliseconds since 1970, the year 3000: n8n's own "for ever". A date beyond what its database can hold would be none. */
-const FAR_FUTURE = Date.UTC(3000, 0, 1);
-
-/** The pause that this very run of the node comes from; undefined when it runs for the first time, or is retried. */
+/**
+ * The pause that this very run of the node comes from; undefined when it runs for the first time,
+ * or is retried.
+ */
 export function pauseBefore({ context, runIndex, executionId }: Run): Pause | undefined {
 	const pause = readPause(context.getContext('node'));
 	if (typeof pause === 'string') return undefined;
@@ -36,10 +38,12 @@ export function pauseBefore({ context, runIndex, executionId }: Run): Pause | un
 	return isMine ? pause : undefined;
 }
 
-/** How an execution is started where n8n cannot suspend it well; there the node keeps checking. */
+/** Modes in which the node keeps checking (docs/n8n-behaviour.md#where-n8n-cannot-pause). */
 const CANNOT_PAUSE = ['integrated', 'evaluation', 'retry'];
 
-/** Whether Wait Method is Pause Until Callback; a problem where that cannot be read. Never throws. */
+/**
+ * Whether Wait Method is Pause Until Callback; a problem where that cannot be read. Never throws.
+ */
 export function wantsPause(context: IExecuteFunctions): { pauses: boolean; problem?: string } {
 	try {
 		return { pauses: waitMethodOf(context) === 'callback' };
@@ -49,8 +53,8 @@ export function wantsPause(context: IExecuteFunctions): { pauses: boolean; probl
 }
 
 /**
- * Whether this run can pause. Not as an AI tool, in a sub-workflow, in an unsaved workflow, or when it is retried: the
- * callbacks of remembered tasks lead to the execution that failed.
+ * Whether this run can pause. Not as an AI tool, in a sub-workflow, in an unsaved workflow, or when
+ * it is retried: the callbacks of remembered tasks lead to the execution that failed.
  */
 export function canPause({ context, isTool, mode }: Run): boolean {
 	return !isTool && Boolean(context.getWorkflow().id) && !CANNOT_PAUSE.includes(mode);
@@ -59,9 +63,9 @@ export function canPause({ context, isTool, mode }: Run): boolean {
 const KEEP_CHECKING = 'set Wait Method to "Keep Checking"';
 
 /**
- * The callback URL of every item: the one that resumes this execution at this node. Refused where it could not work: the
- * address cannot be reached, or the account depends on the item. A callback comes without items, so the account has to
- * be the same where there is none.
+ * The callback URL of every item: the one that resumes this execution at this node. Refused where
+ * it could not work: the address cannot be reached, or the account depends on the item. A callback
+ * comes without items, so the account has to be the same where there is none.
  */
 export async function resumeCallback(run: Run): Promise<CallbackOf> {
 	const url = resumeUrlOf(run.context);
@@ -92,7 +96,10 @@ export function isDone({ problem, task }: Result): boolean {
 	return problem !== undefined || (task !== undefined && hasEnded(task));
 }
 
-/** Milliseconds that a task gets to be read before the pause: meanwhile n8n refuses the callbacks of the others. */
+/**
+ * Milliseconds that a task gets to be read before the pause: meanwhile n8n refuses the callbacks of
+ * the others.
+ */
 const READ_BEFORE_PAUSE_MS = 20_000;
 
 /** Without a file: Download Video is not offered with Pause Until Callback. */
@@ -104,13 +111,16 @@ function withoutFile(output: Output): Output {
 interface Reading {
 	task: PendingTask;
 	result: Result;
-	/** A success without its video: the API has reported its end already, so no callback will come for it. */
+	/**
+	 * A success without its video: the API has reported its end already, so no callback will come for
+	 * it.
+	 */
 	awaitsVideo: boolean;
 }
 
 /**
- * Reads a task once, again after passing trouble, so that an end that was reported while this execution still ran is not
- * missed: n8n refuses callbacks until it has stored the pause.
+ * Reads a task once, again after passing trouble, so that an end that was reported while this
+ * execution still ran is not missed (docs/n8n-behaviour.md#callback-before-the-pause).
  */
 async function readBeforePause(run: Run, pending: PendingTask, deadline: number): Promise<Reading> {
 	const { seed } = pending;
@@ -127,8 +137,8 @@ async function readBeforePause(run: Run, pending: PendingTask, deadline: number)
 }
 
 /**
- * Suspends the execution until a callback, unless nothing is left that a callback could report. Gives one result per item,
- * as far as it is there by now.
+ * Suspends the execution until a callback, unless nothing is left that a callback could report.
+ * Gives one result per item, as far as it is there by now.
  */
 export async function pauseFor(
 	run: Run,
@@ -159,17 +169,20 @@ export async function pauseFor(
 		pausedAt: clock.now(),
 		results,
 	});
-	// When the time is up, n8n hands these on without asking the node, so that On Error cannot stop there.
+	// When the time is up, n8n hands these on without asking the node
+	// (docs/n8n-behaviour.md#timer-resume).
 	const atTimeout = itemsOf(results, {
 		onError: onError === 'stop' ? 'continue' : onError,
 		isTool: false,
 		input: run.input,
 	});
-	await suspend(context, new Date(Math.min(deadline, FAR_FUTURE)), atTimeout);
+	await suspend(context, new Date(deadline), atTimeout);
 	return results.map((result) => ({ ...result, problem: undefined }));
 }
 
-/** What stands for one item of a pause: what became of it, or its task where that has to be read. */
+/**
+ * What stands for one item of a pause: what became of it, or its task where that has to be read.
+ */
 async function resumedItem(
 	run: Run,
 	itemIndex: number,
@@ -190,8 +203,8 @@ async function resumedItem(
 }
 
 /**
- * Goes on after a pause: what the callback has read is not read again, anything else is watched to its end. Nothing is
- * evaluated or started anew. Gives one result per item.
+ * Goes on after a pause: what the callback has read is not read again, anything else is watched to
+ * its end. Nothing is evaluated or started anew. Gives one result per item.
  */
 export async function resumeRun(run: Run, { results }: Pause, options: Options): Promise<Result[]> {
 	const readings = new Map(

@@ -1,6 +1,6 @@
 /**
- * A callback for a suspended execution: it goes on when the last of its videos has ended. n8n has checked the token
- * of the URL before.
+ * A callback for a suspended execution: it goes on when the last of its videos has ended. n8n has
+ * checked the token of the URL before.
  *
  * Rules that must not regress:
  * - what the callback says is a hint which task to read first, and never a result;
@@ -44,8 +44,9 @@ interface PauseProgress {
 
 const pauses = new Map<string, PauseProgress>();
 /**
- * Reads of this process under way at once. When hundreds of callbacks come in one instant, the first ones are through soon; the
- * last ones find that their time is over, and leave the reading to the node.
+ * Reads of this process under way at once. When hundreds of callbacks come in one instant, the
+ * first ones are through soon; the last ones find that their time is over, and leave the reading to
+ * the node.
  */
 const inTurn = limiter(PARALLEL_READS);
 
@@ -63,7 +64,10 @@ function progressOf(name: string): PauseProgress {
 	return progress;
 }
 
-/** The tasks to read, in groups that are read together: the callback's own first, then the latest, then the rest. */
+/**
+ * The tasks to read, in groups that are read together: the callback's own first, then the latest,
+ * then the rest.
+ */
 function inGroups(open: readonly string[], own: string | undefined): string[][] {
 	const [latest, ...rest] = open.filter((taskId) => taskId !== own).reverse();
 	const groups = [own, latest].flatMap((taskId) => (taskId === undefined ? [] : [[taskId]]));
@@ -110,9 +114,9 @@ async function confirmGroup(
 }
 
 /**
- * Reads until one task is found that is still being made; undefined when none is. The node itself reads again what has to be:
- * a success without its video, and a task for which there was no time. On a busy n8n hundreds of callbacks come at once,
- * and none of them may be sent away for ever.
+ * Reads until one task is found that is still being made; undefined when none is. The node itself
+ * reads again what has to be: a success without its video, and a task for which there was no time.
+ * On a busy n8n hundreds of callbacks come at once, and none of them may be sent away for ever.
  */
 async function whatIsOpen(
 	callback: PauseCallback,
@@ -159,14 +163,17 @@ function itemsNow({ results }: Pause, progress: PauseProgress) {
 	return [itemsOf(ended, { onError: 'continue', isTool: false, input: [] })];
 }
 
-/** What n8n goes on with, or the response to a callback after which the execution stays suspended. */
+/**
+ * What n8n goes on with, or the response to a callback after which the execution stays suspended.
+ */
 async function decide(callback: PauseCallback) {
 	const { context, clock, pause, progress } = callback;
 	const credential = await cachedCredential(context, clock).catch((error: unknown) => ({
 		problem: error instanceof Error ? error.message : '',
 	}));
 	if ('problem' in credential) {
-		// A credential may be one that can be read while the node runs, and not from here.
+		// It may be readable while the node runs, and not here
+		// (docs/n8n-behaviour.md#credential-without-a-run).
 		return reEnableNode(context, []) ?? unavailable(readableText(credential.problem, ''));
 	}
 	const open = await whatIsOpen(callback, credential);
@@ -213,8 +220,8 @@ async function handle(
 }
 
 /**
- * Handles one callback: gives what n8n resumes the execution with, or responds by itself and leaves it suspended.
- * Never throws: n8n would run the next node with an empty item (measured).
+ * Handles one callback: gives what n8n resumes the execution with, or responds by itself and leaves
+ * it suspended. Never throws (docs/n8n-behaviour.md#throwing-in-a-webhook).
  */
 export async function resume(
 	context: IWebhookFunctions,

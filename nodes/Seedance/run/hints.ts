@@ -1,13 +1,15 @@
 /**
- * What the editor says above the output after a run, where a sentence saves credits or time: what is still running, what
- * this run has paid for, and that a loop around the node makes it wait for one video after the other.
+ * What the editor says above the output after a run, where a sentence saves credits or time: what
+ * is still running, what this run has paid for, and that a loop around the node makes it wait for
+ * one video after the other.
  */
 import type { NodeExecutionHint } from 'n8n-workflow';
 
 import { isTestUrl } from '../../shared/callback/signature';
 import type { Operation } from '../operations/operation';
 import { textParameter } from './parameters';
-import { isRunning, type Result } from './output';
+import { isRunning, type Result } from './result';
+
 import type { Run } from './run';
 
 /** Task ids that a hint names; more would push the output out of sight. */
@@ -22,7 +24,10 @@ function isOpen(result: Result): boolean {
 	return isRunning(result);
 }
 
-/** Credits of a task that this execution has started: the API's count once there is one, the price until then. */
+/**
+ * Credits of a task that this execution has started: the API's count once there is one, the price
+ * until then.
+ */
 function creditsUsed({ seed, task, problem }: Result): number {
 	if (seed.taskId === null || problem?.code === 'maybe_created') return 0;
 	const counted = task && task.state !== 'running' ? task.consumedCredits : null;
@@ -41,14 +46,17 @@ function stillRunning(results: readonly Result[]): string | undefined {
 function used(results: readonly Result[]): string | undefined {
 	const credits = results.reduce((sum, result) => sum + creditsUsed(result), 0);
 	if (credits === 0) return undefined;
-	// n8n pins no output that holds a file (measured), but lets the next nodes run on it.
+	// n8n pins no output that holds a file (docs/n8n-behaviour.md#outputs-with-files).
 	const advice = results.some(({ file }) => file)
 		? 'Build the next nodes with Execute step on each: that uses this output, without paying again.'
 		: 'Pin this output while you build the next nodes.';
 	return `This run used ${credits} credits. ${advice}`;
 }
 
-/** Whether the node runs for a second time inside a Loop Over Items: between its loop output and its input. */
+/**
+ * Whether the node runs for a second time inside a Loop Over Items: between its loop output and its
+ * input.
+ */
 function isInLoop({ context, node: { name }, runIndex }: Run): boolean {
 	if (runIndex === 0) return false;
 	const after = new Set(context.getChildNodes(name).map((node) => node.name));
@@ -64,7 +72,10 @@ function overLimit(results: readonly Result[]): string | undefined {
 const TEST_URL =
 	'The Callback URL is a test URL: it works for two minutes only, while its trigger listens. For real runs, use its Production URL.';
 
-/** Whether the API was given a test URL; the first item speaks for all, as they mostly have one workflow to start. */
+/**
+ * Whether the API was given a test URL; the first item speaks for all, as they mostly have one
+ * workflow to start.
+ */
 function isToldAtTestUrl({ context }: Run, { takesCallback }: Operation): boolean {
 	return takesCallback === true && isTestUrl(textParameter(context, 0, 'callbackUrl'));
 }
@@ -89,8 +100,10 @@ function hintsFor(run: Run, operation: Operation, results: readonly Result[]): N
 }
 
 /**
- * Adds the hints of one run, where n8n has a place for them. Not as an AI tool, which nobody watches; what is about
- * building a workflow only in a run from the editor. Never throws: what was paid for is handed out after it.
+ * Adds the hints of one run, where n8n has a place for them
+ * (docs/n8n-behaviour.md#hints-after-a-run). Not as an AI tool, which nobody watches; what is about
+ * building a workflow only in a run from the editor. Never throws: what was paid for is handed out
+ * after it.
  */
 export function addRunHints(run: Run, operation: Operation, results: readonly Result[]): void {
 	const { context } = run;

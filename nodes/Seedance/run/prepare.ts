@@ -1,4 +1,7 @@
-/** From one input item to a request that may be sent: everything about it is checked before anything is paid for. */
+/**
+ * From one input item to a request that may be sent: everything about it is checked before anything
+ * is paid for.
+ */
 import type { Credential } from '../../shared/api/credential';
 import { keysOf, settingsKey, type Keys } from '../../shared/idempotency/identity';
 import { invalidInput, type Problem } from '../../shared/task/errors';
@@ -13,7 +16,8 @@ import type { TaskSeed } from '../../shared/task/task';
 import type { Checked } from '../../shared/task/values';
 import { imageLink } from './imageLink';
 import { itemCredential } from './itemCredential';
-import { NO_SEED } from './output';
+import { NO_SEED } from './result';
+
 import {
 	choiceParameter,
 	fieldProblems,
@@ -44,7 +48,10 @@ export interface Unusable {
 	problem: Problem;
 }
 
-/** The address to which the end of an item's task is told; undefined for none. May throw what an expression throws. */
+/**
+ * The address to which the end of an item's task is told; undefined for none. May throw what an
+ * expression throws.
+ */
 export type CallbackOf = (itemIndex: number, credential: Credential) => Checked<string | undefined>;
 
 /** A checked value; where it was refused, perhaps with what to do about it. */

@@ -1,4 +1,7 @@
-/** What one run of the node knows: asked of n8n once in `execute()`, and handed to everything that works for it. */
+/**
+ * What one run of the node knows: asked of n8n once in `execute()`, and handed to everything that
+ * works for it.
+ */
 import type {
 	IExecuteFunctions,
 	INode,
@@ -20,7 +23,10 @@ const READ_HOLDS_MS = 5_000;
 export interface Run {
 	readonly context: IExecuteFunctions;
 	readonly clock: Clock;
-	/** Milliseconds since 1970 at which the node began; the start of the execution is not visible to it. */
+	/**
+	 * Milliseconds since 1970 at which the node began; the start of the execution is not visible to
+	 * it.
+	 */
 	readonly startedAt: number;
 	readonly node: INode;
 	readonly input: readonly INodeExecutionData[];
@@ -29,19 +35,28 @@ export interface Run {
 	readonly mode: WorkflowExecuteMode;
 	readonly onError: OnError;
 	readonly isTool: boolean;
-	/** The run of this node within its execution, from 0; 0 for an AI tool, which gets a new one for each try. */
+	/**
+	 * The run of this node within its execution; 0 for an AI tool
+	 * (docs/n8n-behaviour.md#run-index-of-a-tool).
+	 */
 	readonly runIndex: number;
-	/** Milliseconds since 1970 until which the run may work, before n8n ends the execution; Infinity without a limit. */
+	/**
+	 * Milliseconds since 1970 until which the run may work, before n8n ends the execution; Infinity
+	 * without a limit.
+	 */
 	readonly workUntil: number;
-	/** The task of an item, as soon as the run knows of it: what is told when something throws that nobody foresaw. */
+	/**
+	 * The task of an item, as soon as the run knows of it: what is told when something throws that
+	 * nobody foresaw.
+	 */
 	readonly taskIds: Map<number, string>;
 	/** Whether a person, or n8n's own time limit, has stopped the execution. */
 	isStopped: () => boolean;
 	/** The brake of an account, shared by everything that this run sends there. */
 	brakeFor: (credential: Credential) => Brake;
 	/**
-	 * Reads one task by a deadline (milliseconds since 1970), in turn with the others. A 429 is waited out and asked again:
-	 * only when the deadline comes before, it is what is given.
+	 * Reads one task by a deadline (milliseconds since 1970), in turn with the others. A 429 is
+	 * waited out and asked again: only when the deadline comes before, it is what is given.
 	 */
 	readTask: (task: { credential: Credential; taskId: string }, deadline: number) => Promise<Read>;
 }

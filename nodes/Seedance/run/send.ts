@@ -1,9 +1,15 @@
 /**
- * One item's video: what an earlier try of this execution left of it, and the POST that starts it, remembered before and after.
+ * One item's video: what an earlier try of this execution left of it, and the POST that starts it,
+ * remembered before and after.
  */
 import { createTask } from '../../shared/api/retry';
-import type { CallFailure } from '../../shared/task/errors';
-import { maybeCreated, notCreated, stillUnclear, type Problem } from '../../shared/task/errors';
+import {
+	maybeCreated,
+	notCreated,
+	stillUnclear,
+	type CallFailure,
+	type Problem,
+} from '../../shared/task/errors';
 import type { ExecutionMemory, Sent } from '../../shared/idempotency/executionMemory';
 import { highlight } from './highlightedData';
 import { credentialName } from './itemCredential';
@@ -31,19 +37,21 @@ export function recalled(
 }
 
 /**
- * What an earlier try of this execution left for an item: a task to go on with, an unclear POST, or nothing.
- * A failed task is made anew only when a person retries.
+ * What an earlier try of this execution left for an item: a task to go on with, an unclear POST, or
+ * nothing. A failed task is made anew only when a person retries.
  */
 export async function recall(
 	run: Run,
 	memory: ExecutionMemory,
 	item: Prepared,
 ): Promise<Sent | undefined> {
-	// What an equal call sends at this moment is no lost answer: it is waited for when it is this item's turn.
+	// What an equal call sends at this moment is no lost answer: it is waited for when it is this
+	// item's turn.
 	if (memory.underWay(item.keys)) return undefined;
 	const found = recalled(memory, item);
 	if (!found || 'problem' in found) return found;
-	// Mode `retry` lasts for all automatic tries of a retried execution; only the first may make it anew.
+	// Only the first try of a retried execution may make it anew
+	// (docs/n8n-behaviour.md#mode-of-a-retry).
 	const isMadeHere = found.executionId === run.executionId;
 	if (run.mode !== 'retry' || isMadeHere) return found;
 	const { credential } = item;

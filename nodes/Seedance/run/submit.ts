@@ -5,7 +5,8 @@
  * Rules that must not regress:
  * - asking whether a video was sent and claiming it is one step without an `await` between;
  * - a refused key or an empty account ends the items of that account, and of no other;
- * - with On Error = Stop nothing is sent when one item is wrong, and no POST follows one that failed.
+ * - with On Error = Stop nothing is sent when one item is wrong, and no POST follows one that
+ *   failed.
  */
 import { LEAST_POST_MS } from '../../shared/api/client';
 import {
@@ -46,7 +47,10 @@ class Submission {
 		};
 	}
 
-	/** An item without a task, or with one of which nobody knows. `isBystander`: only because another ended the run. */
+	/**
+	 * An item without a task, or with one of which nobody knows. `isBystander`: only because another
+	 * ended the run.
+	 */
 	fail(item: Unusable & { output?: Prepared['output'] }, isBystander?: true): void {
 		const { itemIndex, problem, output } = item;
 		const taskId = problem.taskId ?? null;
@@ -100,7 +104,8 @@ async function sendAll(
 			submission.skip(item, because);
 			continue;
 		}
-		// From here to `hold` nothing is awaited: an equal call of the same moment finds this one under way.
+		// From here to `hold` nothing is awaited: an equal call of the same moment finds this one under
+		// way.
 		const already = memory.underWay(item.keys) ?? recalled(memory, item);
 		if (already) {
 			submission.take(item, await already, false);
@@ -121,7 +126,10 @@ async function sendAll(
 /** The default of {@link submitAll}: nobody is told. */
 const NO_CALLBACK: CallbackOf = () => ({ ok: true, value: undefined });
 
-/** Starts the videos of all items, each with the callback URL that `callbackOf` gives. Gives one state per item, in order. */
+/**
+ * Starts the videos of all items, each with the callback URL that `callbackOf` gives. Gives one
+ * state per item, in order.
+ */
 export async function submitAll(
 	run: Run,
 	options: Options,

@@ -1,11 +1,18 @@
-/** What the node gives out when something threw that nobody foresaw: every item, with the ID of its task where there is one. */
+/**
+ * What the node gives out when something threw that nobody foresaw: every item, with the ID of its
+ * task where there is one.
+ */
 import { unforeseen } from '../../shared/task/errors';
 import { readableText } from '../../shared/json';
 import { executionMemory } from '../../shared/idempotency/executionMemory';
-import { NO_SEED, type Result } from './output';
+import { NO_SEED, type Result } from './result';
+
 import type { Run } from './run';
 
-/** The tasks of this run by item: those that it knows of, and those that the execution remembers. Never throws. */
+/**
+ * The tasks of this run by item: those that it knows of, and those that the execution remembers.
+ * Never throws.
+ */
 function taskIdsOf({ context, isTool, runIndex, input, taskIds }: Run): Map<number, string> {
 	if (isTool) return taskIds;
 	try {

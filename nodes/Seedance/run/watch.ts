@@ -1,4 +1,7 @@
-/** From task IDs to results: read or watch all tasks together, and store each video the moment it is ready. */
+/**
+ * From task IDs to results: read or watch all tasks together, and store each video the moment it is
+ * ready.
+ */
 import type { IDataObject } from 'n8n-workflow';
 
 import type { Read } from '../../shared/api/client';
@@ -9,7 +12,8 @@ import { patiently } from '../../shared/api/retry';
 import { limiter } from '../../shared/n8n/clock';
 import { noVideo, readProblem, stopped, taskFailed, timedOut } from '../../shared/task/errors';
 import type { Task, TaskSeed } from '../../shared/task/task';
-import type { Result } from './output';
+import { type Result } from './result';
+
 import type { Options, Output } from './parameters';
 import type { Run } from './run';
 
@@ -30,10 +34,15 @@ export interface PendingTask {
 	output: Output;
 }
 
-/** What stands for one item: a task that is still to be read, or what became of the item already. */
+/**
+ * What stands for one item: a task that is still to be read, or what became of the item already.
+ */
 export type ItemState = { pending: PendingTask } | { result: Result };
 
-/** One result per item, in order: what is pending becomes what `finish` makes of it, given all of it together. */
+/**
+ * One result per item, in order: what is pending becomes what `finish` makes of it, given all of it
+ * together.
+ */
 export async function finished(
 	items: readonly ItemState[],
 	finish: (pending: PendingTask[]) => Promise<Result[]>,
@@ -90,7 +99,10 @@ export function waitLimit({ clock, workUntil }: Run, { timeout }: Options): Wait
 	return { deadline, minutes: (deadline - now) / 60_000, isWorkflowLimit: deadline < wanted };
 }
 
-/** Adds the file of a video that is ready, where the item wants it. Gives another result where that failed. */
+/**
+ * Adds the file of a video that is ready, where the item wants it. Gives another result where that
+ * failed.
+ */
 type AddFile = (pending: PendingTask, result: Result, deadline: number) => Promise<Result>;
 
 function fileAdder(run: Run): AddFile {
@@ -120,8 +132,9 @@ function fileAdder(run: Run): AddFile {
 }
 
 /**
- * Watches all tasks until each has ended, within the Timeout and the workflow's own time limit; stores each video as soon
- * as it is ready, where its item wants the file. Gives one result per task, in their order.
+ * Watches all tasks until each has ended, within the Timeout and the workflow's own time limit;
+ * stores each video as soon as it is ready, where its item wants the file. Gives one result per
+ * task, in their order.
  */
 export async function watchAll(
 	run: Run,
@@ -157,8 +170,8 @@ export async function readPatiently(
 }
 
 /**
- * Reads each task once (passing trouble is asked again), and stores the videos that are ready. A failed task is an answer,
- * not a problem. Gives one result per task, in their order.
+ * Reads each task once (passing trouble is asked again), and stores the videos that are ready. A
+ * failed task is an answer, not a problem. Gives one result per task, in their order.
  */
 export async function readAll(run: Run, tasks: readonly PendingTask[]): Promise<Result[]> {
 	const deadline = Math.min(run.startedAt + READ_ALL_MS, run.workUntil);

@@ -5,8 +5,9 @@
  * - the POST that costs money is sent again only when it certainly was not accepted: it never left
  *   this machine, or a 429. Everything ambiguous is reported, never repeated;
  * - the POST is not tied to Stop: its answer holds the id of a paid task;
- * - every call ends in the time it is given, whatever the API does; n8n's own timeout is one of silence;
- * - redirects are never followed with the key;
+ * - every call ends in the time it is given, whatever the API does
+ *   (docs/n8n-behaviour.md#timeout-of-silence);
+ * - redirects are never followed with the key (docs/n8n-behaviour.md#redirects);
  * - the key goes into the Authorization header, by the credential, and nowhere else.
  */
 import type { IDataObject, IHttpRequestOptions } from 'n8n-workflow';
@@ -26,6 +27,7 @@ import {
 import type { CallFailure } from '../task/errors';
 import { isObject, numberOf, withoutSecrets } from '../json';
 import { readTask, type Task } from '../task/task';
+import { untiedFrom } from '../n8n/cancelSignal';
 import { failureWithoutAnswer } from './unsent';
 import { USER_AGENT } from './userAgent';
 import type { GenerateBody } from '../task/request';
@@ -33,14 +35,14 @@ import type { GenerateBody } from '../task/request';
 /** Milliseconds that one POST, and one read, may take in all. */
 export const POST_TIMEOUT_MS = 60_000;
 export const READ_TIMEOUT_MS = 30_000;
-/** Milliseconds that have to be left for a POST, so that the answer to a paid one can still be read. */
+/**
+ * Milliseconds that have to be left for a POST, so that the answer to a paid one can still be read.
+ */
 export const LEAST_POST_MS = 1_000;
 /** Reads under way at once. */
 export const PARALLEL_READS = 10;
 /** Milliseconds in which a call that was cut off tells how far it had come. */
 const CUT_OFF_MS = 1_000;
-
-type Called = { ok: true; response: HttpResponse } | { ok: false; failure: CallFailure };
 
 /** What is sent, and how long it may take in all. */
 interface Call extends Pick<IHttpRequestOptions, 'method' | 'url' | 'qs' | 'body'> {
@@ -52,17 +54,9 @@ interface Call extends Pick<IHttpRequestOptions, 'method' | 'url' | 'qs' | 'body
 }
 
 /**
- * A context whose requests n8n does not tie to Stop: n8n does so where `this` can tell the cancel signal, and then ignores
- * the signal it is handed. Without it, a POST that was charged still gets its answer, and the deadline is ours.
+ * The address of a call; undefined where there is none
+ * (docs/n8n-behaviour.md#addresses-that-are-no-url).
  */
-function untiedFrom(context: NodeFunctions): NodeFunctions {
-	if (!('getExecutionCancelSignal' in context)) return context;
-	return new Proxy(context, {
-		has: (target, key) => key !== 'getExecutionCancelSignal' && Reflect.has(target, key),
-	});
-}
-
-/** The address of a call, or undefined where the base URL makes none. */
 function addressOf(credential: Credential, path: string): string | undefined {
 	try {
 		return new URL(`${credential.baseUrl}${path}`).href;
@@ -71,12 +65,15 @@ function addressOf(credential: Credential, path: string): string | undefined {
 	}
 }
 
-/** One request with the account's key; every HTTP answer comes back, none is thrown. Ends in its time, whatever comes. */
+/**
+ * One request with the account's key; every HTTP answer comes back, none is thrown
+ * (docs/n8n-behaviour.md#repeated-requests). Ends in its time, whatever comes.
+ */
 async function call(
 	context: NodeFunctions,
 	credential: Credential,
 	{ method, url, qs, body, ms, clock, isTiedToStop }: Call,
-): Promise<Called> {
+): Promise<{ ok: true; response: HttpResponse } | { ok: false; failure: CallFailure }> {
 	const address = addressOf(credential, url);
 	if (!address) return { ok: false, failure: { cause: 'unreachable', text: 'ERR_INVALID_URL' } };
 	const cut = new AbortController();
@@ -115,7 +112,8 @@ async function call(
 		let answer = await within(request, ms, clock);
 		if (answer === undefined) {
 			cut.abort();
-			// What was cut off still tells whether it had left, or that its answer came in the last moment.
+			// What was cut off still tells whether it had left, or that its answer came in the last
+			// moment.
 			answer = await within(request, CUT_OFF_MS, clock);
 		}
 		if (answer === undefined) return { ok: false, failure: { cause: 'no_answer', text: '' } };
@@ -186,8 +184,8 @@ export async function postTask(
 }
 
 /**
- * How a `GET /status` ended. `unavailable`: nobody can tell now, and asking again may help. `refused`: asking again gives the
- * same, unless it gave something else before.
+ * How a `GET /status` ended. `unavailable`: nobody can tell now, and asking again may help.
+ * `refused`: asking again gives the same, unless it gave something else before.
  */
 export type Read =
 	| { outcome: 'task'; task: Task }
@@ -195,7 +193,10 @@ export type Read =
 	| { outcome: 'refused'; failure: CallFailure };
 export type FailedRead = Exclude<Read, { outcome: 'task' }>;
 
-/** Answers that refuse a read for good. An answer that is not the API's, such as a proxy's page, does not. */
+/**
+ * Answers that refuse a read for good. An answer that is not the API's, such as a proxy's page,
+ * does not.
+ */
 function isRefusal({ cause, isApi }: CallFailure): boolean {
 	if (cause === 'invalid_api_key' || cause === 'out_of_credits' || cause === 'redirected')
 		return true;
@@ -204,7 +205,10 @@ function isRefusal({ cause, isApi }: CallFailure): boolean {
 	);
 }
 
-/** The task that an answer tells, where it tells one. The reason of a failed one may stand beside its data. */
+/**
+ * The task that an answer tells, where it tells one. The reason of a failed one may stand beside
+ * its data.
+ */
 function taskIn(response: HttpResponse, taskId: string, apiKey: string): Task | undefined {
 	if (!isSuccess(response)) return undefined;
 	const { body } = response;

@@ -1,4 +1,7 @@
-/** What a `seedanceApi` credential must hold, read the same way by the nodes and by the credential's own test. */
+/**
+ * What a `seedanceApi` credential must hold, read the same way by the nodes and by the credential's
+ * own test.
+ */
 import type {
 	ICredentialDataDecryptedObject,
 	IExecuteFunctions,
@@ -12,7 +15,10 @@ export const CREDENTIAL_TYPE = 'seedanceApi';
 
 export type NodeFunctions = IExecuteFunctions | IWebhookFunctions;
 
-/** The API's own address (`api/seedance-v1.md`); every text about base URLs names it. */
+/**
+ * The API's own address (docs/api-contract.md#address-and-key); every text about base URLs names
+ * it.
+ */
 export const USUAL_BASE_URL = 'https://seedanceapi.org/v1';
 
 /** Spaces, invisible characters, and those that no URL holds unescaped (RFC 3986). */
@@ -29,7 +35,10 @@ function parse(text: string): URL | undefined {
 	}
 }
 
-/** What is wrong with a base URL, as the end of a sentence. Never quotes it: somebody may have pasted the key there. */
+/**
+ * What is wrong with a base URL, as the end of a sentence. Never quotes it: somebody may have
+ * pasted the key there.
+ */
 function flawOf(text: string): string | undefined {
 	if (!text) return 'is empty';
 	const authority = /^https?:\/\/([^/?#]*)/i.exec(text)?.[1];
@@ -63,7 +72,10 @@ export interface CredentialFlaw {
 	field: 'apiKey' | 'baseUrl';
 }
 
-/** The key and the base URL of a credential whose expressions are resolved, or what is wrong with it. Never throws. */
+/**
+ * The key and the base URL of a credential whose expressions are resolved, or what is wrong with
+ * it. Never throws.
+ */
 export function readCredential(
 	data: ICredentialDataDecryptedObject,
 ): CredentialData | CredentialFlaw {
@@ -97,7 +109,10 @@ export interface Credential {
 	decrypted: ICredentialDataDecryptedObject;
 }
 
-/** The credential of one item, tidied; a text says what is wrong with it. */
+/**
+ * The credential of one item, tidied, or what is wrong with it
+ * (docs/n8n-behaviour.md#credential-of-an-item).
+ */
 export async function getCredential(
 	context: NodeFunctions,
 	itemIndex = 0,

@@ -1,6 +1,6 @@
 /**
- * What is sent again, and how often. The POST that costs money only while the API certainly accepted none; a read as long as
- * it may help. Everything ambiguous is reported, never repeated.
+ * What is sent again, and how often. The POST that costs money only while the API certainly
+ * accepted none; a read as long as it may help. Everything ambiguous is reported, never repeated.
  */
 import { RETRY_AFTER_MAX_MS } from './brake';
 import {
@@ -24,10 +24,10 @@ export const POST_MAX_TRIES = 5;
 export const READ_MAX_FAILURES = 5;
 
 /**
- * Starts one video. Sent once; again only after a refused connection, an unknown host or a 429, at most
- * {@link POST_MAX_TRIES} times in a row for all videos of the account, and never in the last {@link LEAST_POST_MS} before
- * the deadline. Never throws.
- * Source of the rule: the design, "Generate"; there is no idempotency key.
+ * Starts one video. Sent once; again only after a refused connection, an unknown host or a 429, at
+ * most {@link POST_MAX_TRIES} times in a row for all videos of the account, and never in the last
+ * {@link LEAST_POST_MS} before the deadline. Never throws. Why:
+ * docs/api-contract.md#repeating-a-request.
  */
 export async function createTask(
 	context: NodeFunctions,
@@ -71,7 +71,10 @@ export async function getTaskPatiently(context: NodeFunctions, read: TaskRead): 
 	return await patiently(async () => await getTask(context, read), read.clock);
 }
 
-/** {@link getTaskPatiently}, with a read of one's own, and not beyond the deadline (milliseconds since 1970). */
+/**
+ * {@link getTaskPatiently}, with a read of one's own, and not beyond the deadline (milliseconds
+ * since 1970).
+ */
 export async function patiently(
 	read: () => Promise<Read>,
 	clock: Clock,

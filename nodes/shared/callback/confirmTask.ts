@@ -1,6 +1,6 @@
 /**
- * Reads a task because a callback says something about it: briefly, again where the callback may be early, and in time for
- * the response.
+ * Reads a task because a callback says something about it: briefly, again where the callback may be
+ * early, and in time for the response.
  */
 import type { IWebhookFunctions } from 'n8n-workflow';
 
@@ -10,9 +10,15 @@ import { within, type Clock } from '../n8n/clock';
 import type { CallFailure } from '../task/errors';
 import { hasEnded, type Task } from '../task/task';
 
-/** Milliseconds after which a callback is decided; other providers wait 5 to 15 seconds for an answer. */
+/**
+ * Milliseconds after which a callback is decided; other providers wait 5 to 15 seconds for an
+ * answer.
+ */
 export const DECIDE_WITHIN_MS = 8_000;
-/** Milliseconds for which the task of a callback is read again that comes before `GET /status` shows the end. */
+/**
+ * Milliseconds for which the task of an early callback is read again
+ * (docs/api-contract.md#deliveries-of-a-callback).
+ */
 export const EARLY_MS = 5_000;
 /** Milliseconds between two reads; the last one repeats. */
 const PAUSES_MS = [250, 500, 1_000];
@@ -20,8 +26,9 @@ const PAUSES_MS = [250, 500, 1_000];
 export const MAX_FAILED_READS = 3;
 
 /**
- * What the API says of the task. `noVideo`: a success whose video is not there yet, so that it has not ended either.
- * `outOfTime`: no answer by the deadline, because the API or this n8n is slow. The others are those of a read.
+ * What the API says of the task. `noVideo`: a success whose video is not there yet, so that it has
+ * not ended either. `outOfTime`: no answer by the deadline, because the API or this n8n is slow.
+ * The others are those of a read.
  */
 export type Confirmation =
 	| { outcome: 'ended'; task: Task }
@@ -43,7 +50,10 @@ export interface Patience {
 	deadline: number;
 }
 
-/** Reads a task, again after passing trouble, and while it has not ended as `patience` says. Never throws. */
+/**
+ * Reads a task, again after passing trouble, and while it has not ended as `patience` says. Never
+ * throws.
+ */
 export async function confirmTask(
 	context: IWebhookFunctions,
 	{ credential, taskId }: { credential: Credential; taskId: string },
@@ -66,7 +76,8 @@ export async function confirmTask(
 		if (read.outcome === 'unavailable') {
 			failures++;
 			const { failure } = read;
-			// A refusal would have come at once: this one is for want of time, wherever the call was when it ended.
+			// A refusal would have come at once: this one is for want of time, wherever the call was when
+			// it ended.
 			const isOpen = failure.httpStatus === undefined && next >= deadline;
 			if (isOpen) return { outcome: 'outOfTime', failure };
 			if (failures >= MAX_FAILED_READS || next >= deadline) return read;

@@ -1,11 +1,19 @@
-/** A mutex per key: callbacks for the same task or the same pause run one after another, in the order in which they came. */
+/**
+ * A mutex per key: callbacks for the same task or the same pause run one after another, in the
+ * order in which they came.
+ */
 import { within, type Clock } from '../n8n/clock';
 
 /** A claim on one key. */
 export interface Lock {
-	/** Waits for its turn, at most so many milliseconds. False when the turn did not come; the lock still has to be released. */
+	/**
+	 * Waits for its turn, at most so many milliseconds. False when the turn did not come; the lock
+	 * still has to be released.
+	 */
 	isHeld: (ms: number, clock: Clock) => Promise<boolean>;
-	/** Lets the next one go on; also for a lock whose turn has not come. More than once does no harm. */
+	/**
+	 * Lets the next one go on; also for a lock whose turn has not come. More than once does no harm.
+	 */
 	release: () => void;
 }
 

@@ -1,4 +1,7 @@
-/** How the sender of a callback gets its response, and how one learns whether n8n took over what that promised. */
+/**
+ * How the sender of a callback gets its response, and how one learns whether n8n took over what
+ * that promised.
+ */
 import type { IDataObject, IWebhookFunctions, IWebhookResponseData } from 'n8n-workflow';
 
 import { within, type Clock } from '../n8n/clock';
@@ -6,7 +9,10 @@ import { within, type Clock } from '../n8n/clock';
 /** Seconds after which a sender may try again. */
 export const RETRY_AFTER_SECONDS = 30;
 
-/** The part of n8n's response (Express) that is used here; n8n's types come without those of Express. */
+/**
+ * The part of n8n's response (Express) that is used here; n8n's types come without those of
+ * Express.
+ */
 interface ExpressResponse {
 	closed: boolean;
 	/** Whether n8n has answered; also when nobody is there any more to hear it. */
@@ -35,7 +41,10 @@ export function unavailable(log?: string): CallbackResponse {
 	};
 }
 
-/** Responds by itself and starts nothing. What a user has to know is in n8n's log, in the text of the message. */
+/**
+ * Responds by itself and starts nothing (docs/n8n-behaviour.md#response-without-a-run). What a user
+ * has to know is in the text of a log message (docs/n8n-behaviour.md#log-text).
+ */
 export function respond(
 	context: IWebhookFunctions,
 	{ status, message, log }: CallbackResponse,
@@ -52,10 +61,13 @@ export function respond(
 
 /** Milliseconds between two checks whether n8n has answered a sender that has hung up. */
 const GONE_PAUSE_MS = 250;
-/** Milliseconds for which n8n is waited for. It reports within seconds; a lock must not be held for ever when it does not. */
+/**
+ * Milliseconds for which n8n is waited for. It reports within seconds; a lock must not be held for
+ * ever when it does not.
+ */
 export const TAKE_OVER_MS = 120_000;
 
-/** Whether n8n answered, and not with an error. A sender that hung up does not stop n8n. */
+/** Whether n8n answered, and not with an error (docs/n8n-behaviour.md#response-after-the-start). */
 async function isTakenOver(response: ExpressResponse, clock: Clock): Promise<boolean> {
 	const deadline = clock.now() + TAKE_OVER_MS;
 	if (!response.closed) {
@@ -67,9 +79,10 @@ async function isTakenOver(response: ExpressResponse, clock: Clock): Promise<boo
 }
 
 /**
- * Calls `tell` once with whether n8n has taken over what was handed to it, as soon as that is known, and after
- * {@link TAKE_OVER_MS} with false: the sender then tries again, and a run too many is better than none. Never throws, and
- * leaves no rejection behind, whatever n8n's response or `tell` do.
+ * Calls `tell` once with whether n8n has taken over what was handed to it, as soon as that is
+ * known, and after {@link TAKE_OVER_MS} with false: the sender then tries again, and a run too many
+ * is better than none. Never throws, and leaves no rejection behind, whatever n8n's response or
+ * `tell` do.
  */
 export function afterTakeOver(
 	context: IWebhookFunctions,

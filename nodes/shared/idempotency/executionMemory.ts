@@ -1,13 +1,15 @@
 /**
- * The execution's memory of the POSTs a node has sent, so that Retry On Fail and a retried execution go on
- * with paid tasks instead of paying again. It lives in n8n's node context, which survives both (measured);
- * it does not survive Stop, a crash or a new run.
+ * The execution's memory of the POSTs a node has sent, so that Retry On Fail and a retried
+ * execution go on with paid tasks instead of paying again. It lives in n8n's node context, which
+ * survives both, and does not survive Stop, a crash or a new run
+ * (docs/n8n-behaviour.md#node-context).
  *
  * Rules that must not regress:
- * - a video is known by its run, its item and the node's settings as they stand in the workflow, never by what an
- *   expression gives: that may be another value at each try;
+ * - a video is known by its run, its item and the node's settings as they stand in the workflow,
+ *   never by what an expression gives: that may be another value at each try;
  * - `sending` stands there before the POST, and goes only when the POST certainly made nothing;
- * - who asks for a video that is being sent at this moment gets the answer of that very POST.
+ * - who asks for a video that is being sent at this moment gets the answer of that very POST
+ *   (docs/n8n-behaviour.md#calls-at-the-same-moment).
  */
 import type { IContextObject, IDataObject } from 'n8n-workflow';
 
@@ -31,7 +33,10 @@ export interface CreatedTask {
 	createdAt: number;
 }
 
-/** What became of one POST: a task, with the API's answer where this run has it, or why there is none. */
+/**
+ * What became of one POST: a task, with the API's answer where this run has it, or why there is
+ * none.
+ */
 export type Sent =
 	| { taskId: string; createdAt?: number; task?: Task; raw?: IDataObject }
 	| {
@@ -48,7 +53,9 @@ export interface ExecutionMemory {
 	recall(keys: Keys): Remembered;
 	/** The POST of this moment for the same video, if there is one. */
 	underWay(keys: Keys): Promise<Sent> | undefined;
-	/** Holds a POST as being under way until it has ended; to be called in the same turn as `recall`. */
+	/**
+	 * Holds a POST as being under way until it has ended; to be called in the same turn as `recall`.
+	 */
 	hold(keys: Keys, sent: Promise<Sent>): void;
 	/** Right before the POST. */
 	sending(keys: Keys): void;

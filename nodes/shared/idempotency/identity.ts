@@ -1,10 +1,12 @@
 /**
- * What tells one video from another, so that none is paid for twice. Within an execution a video is known by its run, its
- * item and the node's own settings as they stand in the workflow, never by what an expression gives: that may be another value
- * at each try. As an AI tool, which has no items, it is known by the request itself.
+ * What tells one video from another, so that none is paid for twice. Within an execution a video is
+ * known by its run, its item and the node's own settings as they stand in the workflow, never by
+ * what an expression gives: that may be another value at each try. As an AI tool, which has no
+ * items, it is known by the request itself.
  */
 import { createHash } from 'crypto';
 
+import { without } from '../json';
 import { PARAMETER_NAMES, type GenerateBody } from '../task/request';
 
 /** The fields of the image, which is no parameter of its own. */
@@ -13,8 +15,8 @@ const IMAGE_FIELDS = ['imageSource', 'imageUrl', 'imageBinaryField'];
 const SHAPING_FIELDS: readonly string[] = [...PARAMETER_NAMES, ...IMAGE_FIELDS];
 
 /**
- * Under which a video is remembered, as `run:item:…` but for a tool: the key of now, and those that earlier versions of this
- * package would have used.
+ * Under which a video is remembered, as `run:item:…` but for a tool: the key of now, and those that
+ * earlier versions of this package would have used.
  */
 export type Keys = readonly [string, ...string[]];
 
@@ -23,7 +25,10 @@ function hashOf(value: unknown): string {
 	return createHash('sha256').update(JSON.stringify(value)).digest('hex');
 }
 
-/** The entries of an object that hold something, by name, so that a parameter that is added later changes no older key. */
+/**
+ * The entries of an object that hold something, by name, so that a parameter that is added later
+ * changes no older key.
+ */
 function entriesOf(values: Readonly<Record<string, unknown>>, names: readonly string[]) {
 	return names
 		.filter((name) => values[name] !== undefined && values[name] !== null)
@@ -31,17 +36,20 @@ function entriesOf(values: Readonly<Record<string, unknown>>, names: readonly st
 		.map((name) => [name, values[name]]);
 }
 
-/** SHA-256 (hex) of a node's settings that shape a video, as they stand in the workflow: expressions unevaluated. */
+/**
+ * SHA-256 (hex) of a node's settings that shape a video, as they stand in the workflow: expressions
+ * unevaluated.
+ */
 export function settingsKey(parameters: Readonly<Record<string, unknown>>): string {
 	return hashOf(entriesOf(parameters, SHAPING_FIELDS));
 }
 
 /**
- * What makes two requests the same video: SHA-256 (hex) of the body that is sent, less the callback URL.
- * `imageIdentity` stands for an input file, whose link differs each time.
+ * What makes two requests the same video: SHA-256 (hex) of the body that is sent, less the callback
+ * URL. `imageIdentity` stands for an input file, whose link differs each time.
  */
 export function requestKey(body: GenerateBody, imageIdentity?: string): string {
-	const { callback_url: _, ...video } = body;
+	const video = without(body, 'callback_url');
 	const shaped = imageIdentity === undefined ? video : { ...video, image_urls: [imageIdentity] };
 	return hashOf(entriesOf(shaped, Object.keys(shaped)));
 }

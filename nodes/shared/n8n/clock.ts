@@ -4,7 +4,10 @@ import * as n8n from 'n8n-workflow';
 export interface Clock {
 	/** Milliseconds since 1970. */
 	now(): number;
-	/** Waits so many milliseconds. False when Stop (or an execution timeout) or `cancel` came first; then no timer is left. */
+	/**
+	 * Waits so many milliseconds. False when Stop (or an execution timeout) or `cancel` came first;
+	 * then no timer is left.
+	 */
 	sleep(ms: number, cancel?: AbortSignal): Promise<boolean>;
 	/** From 0 up to 1, for jitter. */
 	random(): number;
@@ -12,7 +15,10 @@ export interface Clock {
 	untied(): Clock;
 }
 
-/** Why a signal is given off. With none, Node.js makes an error each time, which costs more than the rest. */
+/**
+ * Why a signal is given off. With none, Node.js makes an error each time, which costs more than the
+ * rest.
+ */
 const OVER = 'over';
 
 /** Milliseconds: Node.js ends a timer of more at once. */
@@ -22,7 +28,7 @@ function isSleep(value: unknown): value is (ms: number, signal: AbortSignal) => 
 	return typeof value === 'function';
 }
 
-/** n8n's sleep that a signal ends: it has a name of its own in the older supported versions. */
+/** n8n's sleep that a signal ends, under its two names (docs/n8n-behaviour.md#sleep). */
 const olderSleep: unknown = Reflect.get(n8n, 'sleepWithAbort');
 const sleepUntilAborted = isSleep(olderSleep) ? olderSleep : n8n.sleep;
 
@@ -75,7 +81,10 @@ export function limiter(limit: number): <T>(task: () => Promise<T>) => Promise<T
 	};
 }
 
-/** The result of some work, or undefined when it takes longer than `ms` milliseconds, or when Stop comes first. */
+/**
+ * The result of some work, or undefined when it takes longer than `ms` milliseconds, or when Stop
+ * comes first.
+ */
 export async function within<T>(
 	work: Promise<T>,
 	ms: number,
@@ -91,8 +100,8 @@ export async function within<T>(
 }
 
 /**
- * Runs at most `limit` of the given tasks at a time; further ones start in order. One that takes longer than `holdMs`
- * milliseconds no longer counts, so that it does not hold up those behind it.
+ * Runs at most `limit` of the given tasks at a time; further ones start in order. One that takes
+ * longer than `holdMs` milliseconds no longer counts, so that it does not hold up those behind it.
  */
 export function patientLimiter(
 	limit: number,

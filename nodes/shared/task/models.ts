@@ -1,7 +1,7 @@
 /**
- * What the model accepts, what the node starts with, and what a video costs. Dropdowns, checks, the body, hints and
- * estimates derive from the lists and the one price table here.
- * Source: the Seedance API documentation, version 1 (docs/api-contract.md).
+ * What the model accepts, what the node starts with, and what a video costs. Dropdowns, checks, the
+ * body, hints and estimates derive from the lists and the one price table here. Source:
+ * docs/api-contract.md#create-a-task and docs/api-contract.md#prices.
  */
 
 /** In the order the dropdown shows them: vertical first, the most used in posting workflows. */

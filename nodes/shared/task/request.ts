@@ -1,7 +1,7 @@
 /**
- * What a request for a video may hold: one description of each of its parameters, from which the checks, the body that is
- * sent, and the key that a video is remembered by derive.
- * Source of every rule: the Seedance API documentation, version 1 (docs/api-contract.md).
+ * What a request for a video may hold: one description of each of its parameters, from which the
+ * checks, the body that is sent, and the key that a video is remembered by derive. Source of every
+ * rule: docs/api-contract.md#create-a-task.
  */
 import { isSheetTime, ratioOf } from './aspectRatio';
 import { checkImageUrl } from './links';
@@ -73,7 +73,10 @@ function readResolution(value: unknown, problems: string[]): Resolution {
 	return found ?? DEFAULTS.resolution;
 }
 
-/** Seconds as people write them, and as a spreadsheet shows them when it takes them for a time: `00:08`, `0:00:08`. */
+/**
+ * Seconds as people write them, and as a spreadsheet shows them when it takes them for a time:
+ * `00:08`, `0:00:08`.
+ */
 const SECONDS = /^(\d+)(?:[.,]0+)?\s*-?(?:s|sec|secs|second|seconds)?\.?$/;
 const SECONDS_AS_TIME = /^(?:0{1,2}:)?0{1,2}:0?(\d{1,2})$/;
 
@@ -112,8 +115,9 @@ interface Parameter<T> {
 const whenOn = (value: boolean) => value;
 
 /**
- * Every parameter that shapes a video, the image apart, in the order of the body. Prompt, ratio, resolution and duration are
- * sent always, because the API's own defaults differ from the node's; switches only when on.
+ * Every parameter that shapes a video, the image apart, in the order of the body. Prompt, ratio,
+ * resolution and duration are sent always, because the API's own defaults differ from the node's;
+ * switches only when on.
  */
 const PARAMETERS = {
 	prompt: { apiName: 'prompt', read: readPrompt },
@@ -141,7 +145,10 @@ export interface VideoRequest extends Values {
 
 const ENTRIES: ReadonlyArray<[string, Parameter<unknown>]> = Object.entries(PARAMETERS);
 
-/** The names of all parameters: the fields that the node reads for a video, and that tell one video from another. */
+/**
+ * The names of all parameters: the fields that the node reads for a video, and that tell one video
+ * from another.
+ */
 export const PARAMETER_NAMES: readonly string[] = ENTRIES.map(([name]) => name);
 
 function isWhole(values: Partial<Values>): values is Values {
@@ -149,8 +156,8 @@ function isWhole(values: Partial<Values>): values is Values {
 }
 
 /**
- * The settings that decide the price, tidied and checked.
- * Accepts what people's sheets hold: `8`, `"8s"`, `" 720P "`, `"TRUE"`. An empty value is the field's default.
+ * The settings that decide the price, tidied and checked. Accepts what people's sheets hold: `8`,
+ * `"8s"`, `" 720P "`, `"TRUE"`. An empty value is the field's default.
  */
 export function checkSettings(raw: RawFields): Checked<VideoSettings> {
 	const problems: string[] = [];
@@ -163,8 +170,8 @@ export function checkSettings(raw: RawFields): Checked<VideoSettings> {
 }
 
 /**
- * The settings in the API's own echo of a request; undefined where it does not tell the two that decide the price. There an
- * absent value tells nothing; it is no default of the node.
+ * The settings in the API's own echo of a request; undefined where it does not tell the two that
+ * decide the price. There an absent value tells nothing; it is no default of the node.
  */
 export function echoedSettings(request: RawFields): VideoSettings | undefined {
 	if (isEmpty(request.resolution) || isEmpty(request.duration)) return undefined;
@@ -188,7 +195,7 @@ export function checkVideoRequest(raw: RawFields, apiReach: ApiReach): Checked<V
 	return { ok: true, value: { ...values, ...(image?.ok && { imageUrl: image.value }) } };
 }
 
-/** The body of `POST /generate`. An unknown key would be ignored silently, so nothing else goes in. */
+/** The body of `POST /generate`, and nothing else (docs/api-contract.md#unknown-fields). */
 export type GenerateBody = Readonly<Record<string, unknown>>;
 
 /** The JSON body of `POST /generate`: the parameters that are sent, and links only when given. */

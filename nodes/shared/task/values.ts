@@ -1,6 +1,7 @@
 /**
- * Values as they come out of expressions and of people's sheets: what is nothing, what is a broken expression, and what
- * is a list in one cell. Each is refused before it costs, with a reason that a person can act on.
+ * Values as they come out of expressions and of people's sheets: what is nothing, what is a broken
+ * expression, and what is a list in one cell. Each is refused before it costs, with a reason that a
+ * person can act on.
  */
 import { isObject, parseJson } from '../json';
 import { shorten } from '../text';
@@ -98,8 +99,9 @@ const PLACEHOLDER = /\{\{[^}]*(?:\}\}?)?|\$\{[^}]*\}|<%[^%]*%>/;
 const CODE = /\$(?:json|binary|node|input|item)(?:\.\w|\[|\?\.)|\$\(['"][^'"]*['"]\)/;
 
 /**
- * Why a value is a broken expression rather than what a person meant, as the rest of a sentence about its field without
- * the full stop; undefined where it is none. A sentence that holds the word "undefined" or "null" is an ordinary text.
+ * Why a value is a broken expression rather than what a person meant, as the rest of a sentence
+ * about its field without the full stop; undefined where it is none. A sentence that holds the word
+ * "undefined" or "null" is an ordinary text.
  */
 export function brokenReason(value: unknown): string | undefined {
 	const text = asText(value);
@@ -122,19 +124,24 @@ export function brokenReason(value: unknown): string | undefined {
 	return undefined;
 }
 
-/** The entries of a list that stands in a text as JSON; undefined where the text is no such list. */
+/**
+ * The entries of a list that stands in a text as JSON; undefined where the text is no such list.
+ */
 export function listInText(text: string): unknown[] | undefined {
 	if (!/^\s*\[[\s\S]*\]\s*$/.test(text)) return undefined;
 	const list = parseJson(text);
 	return Array.isArray(list) ? list : undefined;
 }
 
-/** Task IDs of the API are one word of letters and digits; others are taken as they are, and not cut into several. */
+/**
+ * Task IDs of the API are one word of letters and digits; others are taken as they are, and not cut
+ * into several.
+ */
 const LIKE_AN_ID = /^(?=.*\d)[\w-]{6,}$/;
 
 /**
- * The Task ID of an item, tidied. Refused, with the reason, where the field is empty, is a broken expression, or holds
- * several IDs; whether one text can be an ID is for `isTaskId`.
+ * The Task ID of an item, tidied. Refused, with the reason, where the field is empty, is a broken
+ * expression, or holds several IDs; whether one text can be an ID is for `isTaskId`.
  */
 export function checkTaskId(value: unknown): Checked<string> {
 	const refuse = (reason: string): Checked<string> => ({

@@ -1,10 +1,14 @@
-/** Why an API call gave no usable data, and the words for it that do not depend on what was called. */
+/**
+ * Why an API call gave no usable data, and the words for it that do not depend on what was called.
+ */
 import { USUAL_BASE_URL } from '../../api/credential';
 import type { ErrorCode } from './problem';
 
 /** How an API call ended when it gave no usable data. Made in `api/`, put into words here. */
 export interface CallFailure {
-	/** By the document's string code, numeric code or HTTP status; see `causeOf` in `api/envelope.ts`. */
+	/**
+	 * By the string code, the numeric code or the HTTP status (docs/api-contract.md#error-bodies).
+	 */
 	cause:
 		| 'invalid_request'
 		| 'invalid_api_key'
@@ -24,7 +28,9 @@ export interface CallFailure {
 	/** The API's own words, made readable; empty when it sent none. */
 	text: string;
 	httpStatus?: number;
-	/** Whether the answer has the form of the API's, and is not a page of something in front of it. */
+	/**
+	 * Whether the answer has the form of the API's, and is not a page of something in front of it.
+	 */
 	isApi?: boolean;
 	/** Where a redirect points: the origin only. */
 	location?: string;

@@ -1,6 +1,6 @@
 /**
- * Every sentence about a failed call, task, wait or download that a user reads, written once: what happened, what to do, and
- * whether it was charged.
+ * Every sentence about a failed call, task, wait or download that a user reads, written once: what
+ * happened, what to do, and whether it was charged.
  */
 export * from './downloading';
 export type { CallFailure } from './failure';

@@ -3,8 +3,8 @@ import { problem, type Problem } from './problem';
 import { START_AGAIN } from './starting';
 
 /**
- * Values that were refused before any request. `sentences` come from the checks; `advice` says what to do about one of them
- * for which "correct this value" is not enough.
+ * Values that were refused before any request. `sentences` come from the checks; `advice` says what
+ * to do about one of them for which "correct this value" is not enough.
  */
 export function invalidInput(sentences: readonly string[], advice?: string): Problem {
 	const isOne = sentences.length === 1;

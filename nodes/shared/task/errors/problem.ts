@@ -1,4 +1,7 @@
-/** A problem: what happened, what to do, and whether it was charged. The sentences stand beside this file, by subject. */
+/**
+ * A problem: what happened, what to do, and whether it was charged. The sentences stand beside this
+ * file, by subject.
+ */
 export type ErrorCode =
 	| 'task_failed'
 	| 'timeout'
@@ -16,13 +19,18 @@ export type ErrorCode =
 /** Whether credits were spent: what is known, never what is hoped. */
 export type Charged = 'yes' | 'no' | 'unknown';
 
-/** What went wrong with one item, for a person (`message`, `description`) and for a workflow (the rest). */
+/**
+ * What went wrong with one item, for a person (`message`, `description`) and for a workflow (the
+ * rest).
+ */
 export interface Problem {
 	code: ErrorCode;
 	charged: Charged;
 	/** What happened, one sentence. */
 	message: string;
-	/** What to do next, and what it cost. Plain text; a line break stands between several problems. */
+	/**
+	 * What to do next, and what it cost. Plain text; a line break stands between several problems.
+	 */
 	description: string;
 	taskId?: string;
 	httpStatus?: number;
@@ -34,7 +42,10 @@ const COST: Readonly<Record<Charged, string>> = {
 	unknown: 'Whether credits were spent is not known.',
 };
 
-/** What the API's own count says: null is no answer, not zero. */
+/**
+ * What the API's own count says: null is no answer, not zero
+ * (docs/api-contract.md#cost-of-a-failed-task).
+ */
 export function chargedBy(consumedCredits: number | null): Charged {
 	if (consumedCredits === null) return 'unknown';
 	return consumedCredits > 0 ? 'yes' : 'no';

@@ -60,7 +60,10 @@ const WHY_UNCLEAR: Readonly<Partial<Record<CallFailure['cause'], string>>> = {
 	server_error: 'the API answered with a server error',
 };
 
-/** Where a person finds a task whose ID never arrived, and how its video is had without paying again. */
+/**
+ * Where a person finds a task whose ID never arrived, and how its video is had without paying
+ * again.
+ */
 const LOOK_FIRST =
 	'Look in your seedanceapi.org dashboard whether the task is there. With its task ID, Wait for Video gets the video without paying again.';
 
@@ -81,7 +84,10 @@ export function maybeCreated(failure: CallFailure): Problem {
 	});
 }
 
-/** An earlier try of this same item in this execution sent the request and never learned the outcome. */
+/**
+ * An earlier try of this same item in this execution sent the request and never learned the
+ * outcome.
+ */
 export function stillUnclear(): Problem {
 	return problem({
 		code: 'maybe_created',
@@ -92,7 +98,10 @@ export function stillUnclear(): Problem {
 	});
 }
 
-/** An item that was not sent because an earlier one ended the batch. `because` is the end of a sentence, or several. */
+/**
+ * An item that was not sent because an earlier one ended the batch. `because` is the end of a
+ * sentence, or several.
+ */
 export function notSent(because: string): Problem {
 	return problem({
 		code: 'not_created',
@@ -103,8 +112,8 @@ export function notSent(because: string): Problem {
 }
 
 /**
- * What nobody foresaw, so that nobody knows what it cost: `charged` is never "no". `reason` is what was thrown, or empty;
- * `taskId` is the item's task where the node knows of one.
+ * What nobody foresaw, so that nobody knows what it cost: `charged` is never "no". `reason` is what
+ * was thrown, or empty; `taskId` is the item's task where the node knows of one.
  */
 export function unforeseen(reason: string, taskId: string | undefined): Problem {
 	const task = taskId ? ` (task ${taskId})` : '';

@@ -1,4 +1,6 @@
-/** Sentences about tasks that exist: failed, without a video, not ready in time, or not to be read. */
+/**
+ * Sentences about tasks that exist: failed, without a video, not ready in time, or not to be read.
+ */
 import { shorten } from '../../text';
 import { because, CHECK_BASE_URL, explain, http, said, type CallFailure } from './failure';
 import { chargedBy, problem, type Problem } from './problem';
@@ -60,8 +62,8 @@ export function stopped(taskId: string): Problem {
 }
 
 /**
- * The problem of a task that could not be read: `refused` when asking again gives the same, `unavailable` when nobody can tell
- * now.
+ * The problem of a task that could not be read: `refused` when asking again gives the same,
+ * `unavailable` when nobody can tell now.
  */
 export function readProblem(
 	taskId: string,
