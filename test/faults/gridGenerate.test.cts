@@ -2,7 +2,7 @@
 import { ERROR_CODES, FAULT_KINDS, ROUTES, routesOf, WRONG_SHAPES } from '../sandbox/server.cjs';
 import { describeGrid } from './grid.cjs';
 import seeds from './seeds.json';
-import { FAULTS } from './weather.cjs';
+import { FAULTS } from './faults.cjs';
 
 it('has a row for every kind of fault on each of its routes, every wrong shape and every error code', () => {
 	for (const route of ROUTES) {

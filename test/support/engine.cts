@@ -347,7 +347,7 @@ function nodeTypeOf(name: string): INodeType {
 	return found;
 }
 
-const nodeTypes: INodeTypes = {
+export const nodeTypes: INodeTypes = {
 	getByName: nodeTypeOf,
 	getByNameAndVersion: (name) => NodeHelpers.getVersionedNodeType(nodeTypeOf(name)),
 	getKnownTypes: () => ({}),
@@ -455,7 +455,7 @@ function asJson(value: object): string {
 }
 
 /** The part of n8n's response that a resume hook uses. */
-class HookResponse extends EventEmitter {
+export class HookResponse extends EventEmitter {
 	statusCode = 200;
 
 	closed = false;

@@ -1,0 +1,96 @@
+// Records the examples and the schedules of the fault suite, one after the other on the same harness.
+import * as fc from 'fast-check';
+
+import { gridOf, inAllSettings } from '../faults/grid.cjs';
+import { openHarness, type Harness } from '../faults/harness.cjs';
+import { schedules } from '../faults/random.cjs';
+import { REGRESSIONS } from '../faults/regressions.cjs';
+import { runSchedule, type Segment } from '../faults/runner.cjs';
+import type { Schedule } from '../faults/schedule.cjs';
+import { recordExamples } from './examples.cjs';
+import { normalized, recordOf } from './normalized.cjs';
+
+const RANDOM = { seed: 1, numRuns: 3_000 };
+const PROGRESS_EVERY = 500;
+
+/** Requests for one task, in their order; those of several tasks at the same moment come in any order. */
+function byTask(
+	requests: ReadonlyArray<Segment['reads'][number] | Segment['videos'][number]>,
+	startedAt: number,
+): Record<string, string[]> {
+	const lists: Record<string, string[]> = {};
+	for (const { entry, fault, at } of requests) {
+		const list = (lists[entry.taskId ?? 'none'] ??= []);
+		list.push(`${Math.round((at - startedAt) / 1000)} s: ${entry.answered} ${fault?.kind ?? ''}`);
+	}
+	return lists;
+}
+
+async function recordSchedule(harness: Harness, schedule: Schedule): Promise<unknown> {
+	const { segments, callbacks, resumedTwice, leftOpen } = await runSchedule(harness, schedule);
+	const { ledger, otherAccount, elsewhere } = harness.sandbox;
+	return normalized(harness, {
+		segments: segments.map(({ cause, run, isStopped, logs, posts, reads, videos, startedAt }) => ({
+			cause,
+			isStopped,
+			...recordOf(run, logs.split('\n')),
+			posts: posts.map(({ entry, fault }) => {
+				const { account, json, answered, taskId, charged, refunded, headers } = entry;
+				const agent = headers['user-agent'];
+				return { account, json, answered, taskId, charged, refunded, agent, fault: fault?.kind };
+			}),
+			reads: byTask(reads, startedAt),
+			videos: byTask(videos, startedAt),
+		})),
+		callbacks,
+		resumedTwice,
+		leftOpen,
+		balances: [ledger.balance, otherAccount.balance],
+		breaches: ledger.breaches(),
+		keyLeaks: ledger.keyLeaks.map(({ where }) => where),
+		elsewhere: elsewhere.requests.length,
+	});
+}
+
+/** By a name of its own, each schedule that runs. */
+function schedulesToRun(every: number): Array<[string, Schedule]> {
+	const grid = gridOf(['generate', 'status', 'video'], true).filter(
+		({ isReached, part }) => isReached || part.downForJumps !== undefined,
+	);
+	const many = [
+		...grid.flatMap((cell) =>
+			inAllSettings(cell).map((schedule): [string, Schedule] => {
+				const { onError, retryOnFail, simplify } = schedule;
+				const settings = `${onError}${retryOnFail ? ', retried' : ''}${simplify ? '' : ', raw'}`;
+				return [`grid: ${cell.title}, ${settings}`, schedule];
+			}),
+		),
+		...fc
+			.sample(schedules, RANDOM)
+			.map((schedule, nth): [string, Schedule] => [`random ${nth + 1}`, schedule]),
+	];
+	return [
+		...REGRESSIONS.map(({ topic, what, schedule }): [string, Schedule] => [
+			`regression, ${topic}: ${what}`,
+			schedule,
+		]),
+		...many.filter((_, index) => index % every === 0),
+	];
+}
+
+/** By the name of each record, what it holds. `every`: of the grid and the random schedules, each so-manieth runs. */
+export async function record(every: number): Promise<Record<string, unknown>> {
+	const harness = await openHarness();
+	const recording: Record<string, unknown> = {};
+	try {
+		await recordExamples(harness, (name, value) => (recording[name] = value));
+		const all = schedulesToRun(every);
+		for (const [index, [name, schedule]] of all.entries()) {
+			recording[name] = await recordSchedule(harness, schedule);
+			if (index % PROGRESS_EVERY === 0) process.stdout.write(`${index} of ${all.length}\n`);
+		}
+	} finally {
+		await harness.close();
+	}
+	return recording;
+}
