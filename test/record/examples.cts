@@ -1,6 +1,12 @@
 // Runs the nodes of this package in each example, in n8n's engine. What n8n's own nodes would hand them is given here.
 import { WebhookContext } from 'n8n-core';
-import { Workflow, type IDataObject, type INode, type INodeExecutionData } from 'n8n-workflow';
+import {
+	Workflow,
+	type IDataObject,
+	type INode,
+	type INodeExecutionData,
+	type IWebhookData,
+} from 'n8n-workflow';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
@@ -81,15 +87,18 @@ async function runNode(
 /** Gives what calls the trigger's hook as n8n does; always of the same workflow, which remembers what was delivered. */
 function triggerHook({ n8n, time }: Harness, node: INode) {
 	const own = { ...node, credentials: { seedanceApi: { id: CREDENTIAL, name: CREDENTIAL } } };
-	const workflow = new Workflow({
-		id: 'ready',
-		nodes: [own],
-		connections: {},
-		active: true,
-		nodeTypes,
-	});
+	const nodes = [own];
+	const workflow = new Workflow({ id: 'ready', nodes, connections: {}, active: true, nodeTypes });
 	const additionalData = additionalDataOf(new Credentials(n8n.credentials));
 	const nodeType = nodeTypes.getByNameAndVersion(node.type);
+	const webhookData: IWebhookData = {
+		httpMethod: 'POST',
+		node: node.name,
+		path: '',
+		webhookDescription: (nodeType.description.webhooks ?? [])[0],
+		workflowId: 'ready',
+		workflowExecuteAdditionalData: additionalData,
+	};
 	return async (query: IDataObject, body: IDataObject) => {
 		const logged = n8n.logs.length;
 		const response = new HookResponse();
@@ -100,19 +109,11 @@ function triggerHook({ n8n, time }: Harness, node: INode) {
 			own,
 			{ ...additionalData, httpRequest, httpResponse: Object.assign(response) },
 			'webhook',
-			{
-				httpMethod: 'POST',
-				node: node.name,
-				path: '',
-				webhookDescription: (nodeType.description.webhooks ?? [])[0],
-				workflowId: workflow.id,
-				workflowExecuteAdditionalData: additionalData,
-			},
+			webhookData,
 			[],
 			null,
 		);
-		const result = await nodeType.webhook?.call(context);
-		const { workflowData, webhookResponse } = { ...result };
+		const { workflowData, webhookResponse } = { ...(await nodeType.webhook?.call(context)) };
 		Object.assign(response, { writableEnded: true, closed: true }).emit('close');
 		await time.idle();
 		const logs = n8n.logs.slice(logged).map(({ text }) => text);
@@ -129,18 +130,20 @@ async function recordCallbacks(harness: Harness, trigger: INode, tell: Tell): Pr
 		const query = Object.fromEntries(url.searchParams);
 		const body = { code: 200, data: { task_id: taskId, status: 'SUCCESS' } };
 		const unknown = { code: 200, data: { task_id: 'seed15unknown' } };
-		const record = async (what: string, given: IDataObject, sent: IDataObject) => {
+		const deliveries: Array<[string, IDataObject, IDataObject]> = [
+			['too early', query, body],
+			['after its end', query, body],
+			['repeated', query, body],
+			['not signed', {}, body],
+			['changed', { ...query, seedance_meta: 'eyJ9' }, body],
+			['of an unknown task', query, unknown],
+			['without a task', query, {}],
+		];
+		for (const [what, given, sent] of deliveries) {
 			const told = normalized(harness, await deliver(given, sent));
 			tell(`example video-ready.json: callback of POST ${index}, ${what}`, told);
-		};
-		await record('too early', query, body);
-		await time.sleep(ALL_ENDED_MS);
-		await record('after its end', query, body);
-		await record('repeated', query, body);
-		await record('not signed', {}, body);
-		await record('changed', { ...query, seedance_meta: 'eyJ9' }, body);
-		await record('of an unknown task', query, unknown);
-		await record('without a task', query, {});
+			await time.sleep(ALL_ENDED_MS);
+		}
 	}
 }
 
@@ -156,12 +159,11 @@ export async function recordExamples(harness: Harness, tell: Tell): Promise<void
 			const parameters = { ...node.parameters, ...changes };
 			const run = await runNode(harness, { ...node, parameters }, items);
 			const logs = run.logs.map(({ text }) => text);
-			const told = { ...recordOf(run, logs), answers: run.reached('Agent') };
-			tell(
-				`example ${[file, ...Object.keys(changes)].join(', ')}: ${node.name}`,
-				normalized(harness, told),
-			);
-			items = run.items.map(({ json }) => ({ json }));
+			const answers = run.reached('Agent');
+			const name = `example ${[file, ...Object.keys(changes)].join(', ')}: ${node.name}`;
+			tell(name, normalized(harness, { ...recordOf(run, logs), answers }));
+			// The next one in the workflow gets its items; each tool of an agent starts afresh.
+			if (!answers) items = run.items.map(({ json }) => ({ json }));
 		}
 	};
 	for (const file of readdirSync(FOLDER).sort()) await record(file);

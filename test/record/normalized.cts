@@ -36,12 +36,7 @@ export function recordOf(run: Run, logs: readonly string[]) {
 			items.map(({ json, binary = {}, pairedItem }) => ({
 				json,
 				pairedItem,
-				files: Object.entries(binary).map(([field, { mimeType, fileName, bytes }]) => ({
-					field,
-					mimeType,
-					fileName,
-					bytes,
-				})),
+				files: Object.entries(binary).map(([field, { id, data, ...file }]) => ({ field, ...file })),
 			})),
 		),
 		error: run.error,

@@ -31,20 +31,15 @@ async function recordSchedule(harness: Harness, schedule: Schedule): Promise<unk
 	const { ledger, otherAccount, elsewhere } = harness.sandbox;
 	return normalized(harness, {
 		segments: segments.map(({ cause, run, isStopped, logs, posts, reads, videos, startedAt }) => ({
-			cause,
-			isStopped,
-			...recordOf(run, logs.split('\n')),
-			posts: posts.map(({ entry, fault }) => {
-				const { account, json, answered, taskId, charged, refunded, headers } = entry;
-				const agent = headers['user-agent'];
-				return { account, json, answered, taskId, charged, refunded, agent, fault: fault?.kind };
-			}),
+			...{ cause, isStopped, ...recordOf(run, logs.split('\n')) },
+			posts: posts.map(({ entry: { rawBody, headers, at, ...entry } }) => ({
+				...entry,
+				agent: headers['user-agent'],
+			})),
 			reads: byTask(reads, startedAt),
 			videos: byTask(videos, startedAt),
 		})),
-		callbacks,
-		resumedTwice,
-		leftOpen,
+		callbacks: { callbacks, resumedTwice, leftOpen },
 		balances: [ledger.balance, otherAccount.balance],
 		breaches: ledger.breaches(),
 		keyLeaks: ledger.keyLeaks.map(({ where }) => where),
@@ -54,28 +49,19 @@ async function recordSchedule(harness: Harness, schedule: Schedule): Promise<unk
 
 /** By a name of its own, each schedule that runs. */
 function schedulesToRun(every: number): Array<[string, Schedule]> {
-	const grid = gridOf(['generate', 'status', 'video'], true).filter(
-		({ isReached, part }) => isReached || part.downForJumps !== undefined,
+	const name = (what: string, schedule: Schedule): [string, Schedule] => [what, schedule];
+	const grid = gridOf(['generate', 'status', 'video'], true)
+		.filter(({ isReached, part }) => isReached || part.downForJumps !== undefined)
+		.flatMap((cell) =>
+			inAllSettings(cell).map((one, nth) => name(`grid: ${cell.title}, setting ${nth + 1}`, one)),
+		);
+	const random = fc
+		.sample(schedules, RANDOM)
+		.map((schedule, nth) => name(`random ${nth + 1}`, schedule));
+	const regressions = REGRESSIONS.map(({ topic, what, schedule }) =>
+		name(`regression, ${topic}: ${what}`, schedule),
 	);
-	const many = [
-		...grid.flatMap((cell) =>
-			inAllSettings(cell).map((schedule): [string, Schedule] => {
-				const { onError, retryOnFail, simplify } = schedule;
-				const settings = `${onError}${retryOnFail ? ', retried' : ''}${simplify ? '' : ', raw'}`;
-				return [`grid: ${cell.title}, ${settings}`, schedule];
-			}),
-		),
-		...fc
-			.sample(schedules, RANDOM)
-			.map((schedule, nth): [string, Schedule] => [`random ${nth + 1}`, schedule]),
-	];
-	return [
-		...REGRESSIONS.map(({ topic, what, schedule }): [string, Schedule] => [
-			`regression, ${topic}: ${what}`,
-			schedule,
-		]),
-		...many.filter((_, index) => index % every === 0),
-	];
+	return regressions.concat([...grid, ...random].filter((_, index) => index % every === 0));
 }
 
 /** By the name of each record, what it holds. `every`: of the grid and the random schedules, each so-manieth runs. */
