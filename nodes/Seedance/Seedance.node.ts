@@ -11,44 +11,32 @@ import {
 
 import { realClock } from '../shared/n8n/clock';
 import { invalidInput } from '../shared/task/errors';
-import { nodeHints, OPERATION_OPTIONS, videoFields, type Operation } from './description/fields';
-import { estimateCost } from './operations/estimateCost';
-import { generate } from './operations/generate';
-import { generateAndWait } from './operations/generateAndWait';
-import { status } from './operations/status';
-import { wait } from './operations/wait';
-import { fieldProblems, textParameter } from './run/fieldReading';
-import { outputOf, sameForAll, type Result } from './run/output';
+import { nodeHints } from './description/hints';
+import { operationFields, operationNamed, operationOptions, operationsWhere } from './operations';
+import type { Operation } from './operations/operation';
 import { resume } from './pause/resume';
 import { resumeWebhooks } from './pause/resumeAddress';
-import { runOf, type Run } from './run/run';
 import { addRunHints } from './run/hints';
+import { forEveryItem, outputOf, sameForAll, type Result } from './run/output';
+import { fieldProblems, textParameter } from './run/parameters';
+import { runOf, type Run } from './run/run';
 import { resultsOfUnforeseen } from './run/unforeseen';
 
-const OPERATIONS: Readonly<Record<Operation, (run: Run) => Promise<Result[]>>> = {
-	generateAndWait,
-	generate,
-	estimateCost,
-	status,
-	wait,
-};
-
-function isOperation(name: string): name is Operation {
-	return Object.hasOwn(OPERATIONS, name);
+/** The operation that a person has chosen, or why it cannot be told. */
+function chosenOperation(run: Run): Operation | { problems: string[] } {
+	try {
+		const name = textParameter(run.context, 0, 'operation');
+		const problems = [`Operation "${name}" does not exist in this node.`];
+		return operationNamed(name) ?? { problems };
+	} catch (error) {
+		return { problems: fieldProblems(error) };
+	}
 }
 
-/** What became of every item. The one guard around all operations: whatever nobody foresaw is a failed item too. */
-async function resultsOf(run: Run): Promise<Result[]> {
-	let operation: string;
+/** The one guard around all operations: whatever nobody foresaw is a failed item too. */
+async function resultsOf(run: Run, operation: Operation): Promise<Result[]> {
 	try {
-		operation = textParameter(run.context, 0, 'operation');
-	} catch (error) {
-		return sameForAll(run.count, invalidInput(fieldProblems(error)));
-	}
-	try {
-		if (isOperation(operation)) return await OPERATIONS[operation](run);
-		const problem = invalidInput([`Operation "${operation}" does not exist in this node.`]);
-		return sameForAll(run.count, problem);
+		return forEveryItem(run, await operation.run(run));
 	} catch (error) {
 		return resultsOfUnforeseen(run, error);
 	}
@@ -79,7 +67,7 @@ export class Seedance implements INodeType {
 			{
 				name: 'seedanceApi',
 				required: true,
-				displayOptions: { show: { operation: ['generateAndWait', 'generate', 'status', 'wait'] } },
+				displayOptions: { show: { operation: operationsWhere(({ callsApi }) => callsApi) } },
 			},
 		],
 		webhooks: resumeWebhooks,
@@ -100,17 +88,21 @@ export class Seedance implements INodeType {
 				type: 'options',
 				noDataExpression: true,
 				displayOptions: { show: { resource: ['video'] } },
-				options: OPERATION_OPTIONS,
+				options: operationOptions,
 				default: 'generateAndWait',
 			},
-			...videoFields,
+			...operationFields,
 		],
 	};
 
 	async execute(this: IExecuteFunctions): Promise<INodeExecutionData[][]> {
 		const run = runOf(this, realClock(this.getExecutionCancelSignal?.()));
-		const results = await resultsOf(run);
-		addRunHints(run, results);
+		const operation = chosenOperation(run);
+		if ('problems' in operation) {
+			return outputOf(run, sameForAll(run, invalidInput(operation.problems)));
+		}
+		const results = await resultsOf(run, operation);
+		addRunHints(run, operation, results);
 		return outputOf(run, results);
 	}
 

@@ -54,7 +54,7 @@ function triggerStateOf(trigger: string): TriggerState {
 
 /** Each event is a task and what became of it: `succeeded`, `failed`, or `noVideo` while its video may still come. */
 export interface Deduplication {
-	/** Takes a place in the line of a task, at once. */
+	/** Claims the mutex of a task, at once. */
 	acquire: (taskId: string) => Lock;
 	/** Whether a run was started for this event, or waits for the video of that task. `now`: milliseconds since 1970. */
 	has: (taskId: string, outcome: string, now: number) => boolean;

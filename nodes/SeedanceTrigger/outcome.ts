@@ -5,7 +5,8 @@
  */
 import type { IDataObject, IExecuteFunctions, INodeExecutionData } from 'n8n-workflow';
 
-import { getCredential, getTask, type Credential } from '../shared/api/client';
+import { getTask } from '../shared/api/client';
+import { getCredential, type Credential } from '../shared/api/credential';
 import type { Clock } from '../shared/n8n/clock';
 import { isObject, textOf } from '../shared/json';
 import {
@@ -36,8 +37,8 @@ export function eventItem(task: Task, simplify: boolean, metadata: IDataObject):
 
 const isData = (value: unknown): value is IDataObject => isObject(value);
 
-/** Milliseconds between two looks at a success without its video. */
-const LOOK_AGAIN_MS = 2_000;
+/** Milliseconds between two reads of a success without its video. */
+const READ_AGAIN_MS = 2_000;
 /** Milliseconds that n8n may take from the callback to the run. */
 const START_MARGIN_MS = 15_000;
 
@@ -61,11 +62,11 @@ async function readUntilEnded(
 	const deadline = clock.now() + NO_VIDEO_GRACE_MS;
 	let task = first;
 	while (!hasEnded(task)) {
-		const read = await getTask(context, credential, task.taskId, clock);
+		const read = await getTask(context, { credential, taskId: task.taskId, clock });
 		if (read.outcome === 'task') task = read.task;
 		const left = deadline - clock.now();
 		if (hasEnded(task) || left <= 0) break;
-		if (!(await clock.sleep(Math.min(LOOK_AGAIN_MS, left)))) break;
+		if (!(await clock.sleep(Math.min(READ_AGAIN_MS, left)))) break;
 	}
 	return task;
 }

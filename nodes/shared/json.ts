@@ -7,9 +7,18 @@ export function isObject(value: unknown): value is Record<string, unknown> {
 	return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
+/** A text as JSON; undefined where it is none. */
+export function parseJson(text: string): unknown {
+	try {
+		return JSON.parse(text);
+	} catch {
+		return undefined;
+	}
+}
+
 /** A key without the differences of taste: `taskId`, `task_id` and `TASK-ID` are one name. */
 export function plainName(key: string): string {
-	return key.toLowerCase().replace(/[_-]/g, '');
+	return key.toLowerCase().replace(/[^a-z\d]/g, '');
 }
 
 /**

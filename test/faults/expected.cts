@@ -153,7 +153,7 @@ export function readingOf(read: ReadExchange, task: SandboxTask | undefined): Re
 
 /** Real milliseconds without a byte that a download survives. */
 const SHORT_STALL_MS = 500;
-/** Faults that a video survives: it only looks odd, or comes late. */
+/** Faults that a video survives: it is only odd, or late. */
 const HARMLESS: readonly string[] =
 	'delay content-type no-content-type encoded no-content-length video-bytes'.split(' ');
 

@@ -19,7 +19,7 @@ it('has a row for every kind of fault on each of its routes, every wrong shape a
 	}
 });
 
-it('plays every seed that has ever failed', () => {
+it('fixes every seed that has ever failed', () => {
 	expect(seeds.fixed).toEqual(expect.arrayContaining(Object.keys(seeds.failed).map(Number)));
 });
 

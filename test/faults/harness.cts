@@ -154,7 +154,7 @@ export async function openHarness(): Promise<Harness> {
 	tasks.now = () => time.now();
 	faults.limits.now = () => time.now();
 
-	// The keys stand in the credential and not in the rows, where they would be seen.
+	// The keys stand in the credential: those in a row would be in the output.
 	const byRow = `={{ $('Start').all()[$itemIndex].json.account === 'other' ? '${sandbox.otherAccount.apiKey}' : '${sandbox.apiKey}' }}`;
 	const made = new Map<SandboxTask, number>();
 	const noHooks = () => ({

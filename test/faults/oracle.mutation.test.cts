@@ -12,6 +12,7 @@ import * as api from '../../nodes/shared/api/client';
 import * as download from '../../nodes/shared/api/download';
 import * as envelope from '../../nodes/shared/api/envelope';
 import * as polling from '../../nodes/shared/api/polling';
+import * as retry from '../../nodes/shared/api/retry';
 import * as unsent from '../../nodes/shared/api/unsent';
 import { KeyedMutex } from '../../nodes/shared/callback/keyedMutex';
 import * as memory from '../../nodes/shared/idempotency/executionMemory';
@@ -74,6 +75,7 @@ function change<M extends object, K extends keyof M>(
 	changed: (real: M[K]) => M[K],
 ): Restore {
 	const real = module[name];
+	if (real === undefined) throw new Error(`The node has no ${String(name)}`);
 	module[name] = changed(real);
 	return () => {
 		module[name] = real;
@@ -85,15 +87,17 @@ const all =
 	() =>
 		restores.forEach((restore) => restore());
 
-const changeMemory = (changed: (real: memory.Memory) => Partial<memory.Memory>): Restore =>
-	change(memory, 'memoryIn', (real) => (context) => {
+const changeMemory = (
+	changed: (real: memory.ExecutionMemory) => Partial<memory.ExecutionMemory>,
+): Restore =>
+	change(memory, 'executionMemory', (real) => (context) => {
 		const own = real(context);
 		return { ...own, ...changed(own) };
 	});
 
 /** Sends again after what may have been accepted. */
 const sendAgainAfter = (cause: CallFailure['cause']): Restore =>
-	change(api, 'createTask', (real) => async (...call) => {
+	change(retry, 'createTask', (real) => async (...call) => {
 		let created = await real(...call);
 		for (let tries = 1; tries < 3; tries += 1) {
 			if (created.outcome !== 'unclear' || created.failure.cause !== cause) break;
@@ -125,14 +129,8 @@ const changeRead = (changed: Changed<Awaited<ReturnType<typeof api.getTask>>>): 
 				changed(await real(...call)),
 	);
 
-const changeItems = (changed: Changed<ReturnType<typeof output.inOrder>>): Restore =>
-	change(
-		output,
-		'inOrder',
-		(real) =>
-			(...given) =>
-				changed(real(...given)),
-	);
+const changeItems = (changed: Changed<readonly output.Result[]>): Restore =>
+	change(output, 'outputOf', (real) => (run, results) => real(run, changed(results)));
 
 type Downloading = typeof download.fetchVideo;
 const changeDownload = (
@@ -187,7 +185,7 @@ const MUTANTS: Record<string, Record<string, () => Restore>> = {
 	},
 	'any | id lost': {
 		'throws the answer away that holds the id': () =>
-			change(api, 'createTask', (real) => async (...call) => {
+			change(retry, 'createTask', (real) => async (...call) => {
 				const created = await real(...call);
 				if (created.outcome !== 'created') return created;
 				return { outcome: 'unclear', failure: { cause: 'unreadable', text: '' } };
@@ -202,7 +200,7 @@ const MUTANTS: Record<string, Record<string, () => Restore>> = {
 	},
 	'any | wrong outcome': {
 		'says of everything that it cost nothing': () => changeCharged('no'),
-		'says of everything that its cost is not known': () => changeCharged('unknown'),
+		'says of everything that its cost is unclear': () => changeCharged('unknown'),
 		'gives a task that failed as one that succeeded': () =>
 			changeTask((read) => {
 				const videoUrl = `${harness.sandbox.origin}/videos/${read.taskId}.mp4`;
@@ -211,7 +209,9 @@ const MUTANTS: Record<string, Record<string, () => Restore>> = {
 		'gives a task that succeeded as one that failed': () =>
 			changeTask((read) => (read.state === 'succeeded' ? { ...read, state: 'failed' } : read)),
 		'gives a task up when it cannot be read once': () =>
-			changeRead((read) => (read.outcome === 'transient' ? { ...read, outcome: 'final' } : read)),
+			changeRead((read) =>
+				read.outcome === 'unavailable' ? { ...read, outcome: 'refused' } : read,
+			),
 		'pauses without a last read of its tasks': () => {
 			let isPausing = false;
 			const failure = { cause: 'no_answer', text: '' } as const;
@@ -221,7 +221,7 @@ const MUTANTS: Record<string, Record<string, () => Restore>> = {
 					'getTask',
 					(real) =>
 						async (...call) =>
-							isPausing ? { outcome: 'transient', failure } : await real(...call),
+							isPausing ? { outcome: 'unavailable', failure } : await real(...call),
 				),
 				change(pause, 'pauseFor', (real) => async (...given) => {
 					isPausing = true;
@@ -265,17 +265,22 @@ const MUTANTS: Record<string, Record<string, () => Restore>> = {
 	},
 	'changing prompts | charged twice': {
 		'identifies a video by the prompt that an expression has given': () =>
-			change(prepared, 'prepare', (real) => async (run, itemIndex, ...rest) => {
-				const item = await real(run, itemIndex, ...rest);
-				if ('problem' in item) return item;
-				return { ...item, memoryKeys: [`${run.runIndex}:${itemIndex}:${item.request.prompt}`] };
-			}),
+			change(
+				prepared,
+				'prepareAll',
+				(real) =>
+					async (run, ...rest) =>
+						(await real(run, ...rest)).map((item) => {
+							if ('problem' in item) return item;
+							return { ...item, keys: [`${run.runIndex}:${item.itemIndex}:${item.body.prompt}`] };
+						}),
+			),
 	},
 	'limited reads | wrong outcome': {
 		'takes a 429 for a read that has failed': () =>
 			changeRead((read) =>
-				read.outcome === 'transient' && read.failure.cause === 'rate_limited'
-					? { outcome: 'transient', failure: { cause: 'server_error', text: '' } }
+				read.outcome === 'unavailable' && read.failure.cause === 'rate_limited'
+					? { outcome: 'unavailable', failure: { cause: 'server_error', text: '' } }
 					: read,
 			),
 	},
@@ -325,7 +330,7 @@ const MUTANTS: Record<string, Record<string, () => Restore>> = {
 			return all(
 				change(limits, 'POST_TIMEOUT_MS', (ms) => ms * 10),
 				change(
-					api,
+					retry,
 					'createTask',
 					(real) => async (context, credential, body, sending) =>
 						await real(context, credential, body, { ...sending, deadline: Infinity }),
@@ -419,8 +424,10 @@ const MUTANTS: Record<string, Record<string, () => Restore>> = {
 		'gives an API up after five reads in a row': () => {
 			let failures = 0;
 			return changeRead((read) => {
-				failures = read.outcome === 'transient' ? failures + 1 : 0;
-				return read.outcome === 'transient' && failures >= 5 ? { ...read, outcome: 'final' } : read;
+				failures = read.outcome === 'unavailable' ? failures + 1 : 0;
+				return read.outcome === 'unavailable' && failures >= 5
+					? { ...read, outcome: 'refused' }
+					: read;
 			});
 		},
 	},

@@ -170,7 +170,7 @@ export const schedules: fc.Arbitrary<Schedule> = fc
 	})
 	.map(sensible);
 
-/** Leaves out what would only mix two odd things whose mixture nobody could judge. */
+/** Leaves out mixtures of two odd things for which the oracle has no expectation. */
 function sensible({ isTwoAccounts, ...schedule }: Schedule & { isTwoAccounts: boolean }): Schedule {
 	// A rate limit that lasts for ever would be waited for again and again; it is in the grid.
 	const faults = schedule.faults.map((plan) =>

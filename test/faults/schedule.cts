@@ -43,7 +43,7 @@ export interface Ending {
 	/** A success comes so many virtual seconds before its URL. */
 	urlLateSeconds?: number;
 	link?: (typeof LINKS)[number];
-	/** How its answers look, where the contract is silent. */
+	/** The form of its answers, where the contract is silent. */
 	form?: keyof typeof FORMS;
 }
 
@@ -150,7 +150,7 @@ export const isStarting = (operation: Schedule['operation']): boolean =>
 
 /** The prompt of an item in one round of the node; with a changing one, its beginning. */
 export function promptOf(schedule: Schedule, name: Name, runIndex: number): string {
-	// A task of an earlier workflow stays the same, however often it is looked at.
+	// A task of an earlier workflow stays the same, however often it is read.
 	const isSame = schedule.rounds === 1 || schedule.sameEachRound || !isStarting(schedule.operation);
 	return `A film about ${name}${isSame ? '' : `, part ${runIndex}`}`;
 }

@@ -1,6 +1,7 @@
+import { createHash } from 'node:crypto';
 // Money: what one execution pays for, whatever its expressions give anew, however its calls coincide, and however it is retried.
 // The numbers are those of the faults that use has shown; each test is another member of its kind.
-import { requestKey } from '../../nodes/shared/task/request';
+
 import { SEEDANCE_TOOL, type Order, type Run } from '../support/engine.cjs';
 import { failureOf, seedanceWorld } from '../support/seedanceWorld.cjs';
 
@@ -197,16 +198,10 @@ describe("1: at a person's Retry", () => {
 		// What version 1 stored: entries by run, item and evaluated request, with no version and no time.
 		const { executionData } = run.data;
 		const context = executionData?.contextData['node:Seedance'] ?? {};
-		const request = {
-			prompt: 'A boat',
-			aspectRatio: '9:16',
-			resolution: '720p',
-			duration: '8',
-			generateAudio: false,
-			fixedLens: false,
-		} as const;
+		const request = ['A boat', '9:16', '720p', '8', false, false, null];
+		const hash = createHash('sha256').update(JSON.stringify(request)).digest('hex');
 		const entry = { state: 'created', taskId: ids()[0], executionId: run.id };
-		context.seedance = { [`0:0:${requestKey(request)}`]: entry };
+		context.seedance = { [`0:0:${hash}`]: entry };
 		const retried = await world.n8n.retry(run);
 		expect(retried.json[0]).toMatchObject({ task_id: ids()[0], succeeded: true });
 		expect(posts()).toHaveLength(1);

@@ -3,7 +3,7 @@
 import { ExecuteContext } from 'n8n-core';
 
 import * as follow from '../../nodes/Seedance/run/watch';
-import * as prepare from '../../nodes/Seedance/run/prepare';
+import * as identity from '../../nodes/shared/idempotency/identity';
 import * as results from '../../nodes/Seedance/run/output';
 import * as submit from '../../nodes/Seedance/run/submit';
 import * as download from '../../nodes/shared/api/download';
@@ -152,7 +152,7 @@ const BREAKS: ReadonlyArray<[string, () => { mockRestore: () => void }]> = [
 	['the wait', () => jest.spyOn(follow, 'watchAll').mockRejectedValue(new Error('Oops'))],
 	['the end of a task', () => jest.spyOn(task, 'hasEnded').mockImplementation(OOPS)],
 	['a download', () => jest.spyOn(download, 'fetchVideo').mockRejectedValue(new Error('Oops'))],
-	['the order of the results', () => jest.spyOn(results, 'inOrder').mockImplementation(OOPS)],
+	['the order of the results', () => jest.spyOn(results, 'forEveryItem').mockImplementation(OOPS)],
 	['the log', () => breakLog(3)],
 ];
 
@@ -195,7 +195,7 @@ describe('12: something unforeseen', () => {
 	});
 
 	it('before the first POST: the items come out, and no cost is claimed', async () => {
-		broken.push(jest.spyOn(prepare, 'settingsKey').mockImplementation(OOPS));
+		broken.push(jest.spyOn(identity, 'settingsKey').mockImplementation(OOPS));
 		const run = await run3(CONTINUE);
 		expect(run.json).toMatchObject(
 			Array(3).fill({ task_id: null, succeeded: false, charged: 'unknown' }),
@@ -212,7 +212,7 @@ describe('12: something unforeseen', () => {
 	});
 
 	it('in the memory of the execution itself: the items come out all the same', async () => {
-		broken.push(jest.spyOn(memory, 'memoryIn').mockImplementation(OOPS));
+		broken.push(jest.spyOn(memory, 'executionMemory').mockImplementation(OOPS));
 		const run = await run3(CONTINUE);
 		expect(run.json).toMatchObject(Array(3).fill({ succeeded: false, charged: 'unknown' }));
 	});
@@ -252,10 +252,9 @@ describe('12: something unforeseen', () => {
 	it('an item that some path forgets is never called free of charge', async () => {
 		const { submitAll } = submit;
 		broken.push(
-			jest.spyOn(submit, 'submitAll').mockImplementation(async (...given) => {
-				const { pending, failed } = await submitAll(...given);
-				return { pending: pending.slice(0, 2), failed };
-			}),
+			jest
+				.spyOn(submit, 'submitAll')
+				.mockImplementation(async (...given) => (await submitAll(...given)).slice(0, 2)),
 		);
 		const run = await run3(CONTINUE);
 		expect(run.json.map(({ succeeded }) => succeeded)).toEqual([true, true, false]);

@@ -1,5 +1,6 @@
 // What the editor says above the output after a run: credits that were used, tasks that still run, a loop that slows down.
 import type { Run as NodeRun } from '../../nodes/Seedance/run/run';
+import { OPERATIONS } from '../../nodes/Seedance/operations';
 import { addRunHints } from '../../nodes/Seedance/run/hints';
 import { NODE, SEEDANCE_TOOL, type Order, type Run } from '../support/engine.cjs';
 import { seedanceWorld } from '../support/seedanceWorld.cjs';
@@ -246,12 +247,17 @@ function bareRun(parts: object): NodeRun {
 		getNodeParameter: () => 'generate',
 		...parts,
 	};
-	return Object.assign(Object.create(null), { context, isTool: false, runIndex: 0 });
+	return Object.assign(Object.create(null), {
+		context,
+		mode: 'manual',
+		isTool: false,
+		runIndex: 0,
+	});
 }
 
 it('are left out where n8n has no place for them', () => {
 	const known = { taskId: 'seed1', prompt: null, estimatedCredits: 28 };
-	expect(() => addRunHints(bareRun({}), [{ seed: known }])).not.toThrow();
+	expect(() => addRunHints(bareRun({}), OPERATIONS.generate, [{ seed: known }])).not.toThrow();
 });
 
 it('never take a paid result with them, whatever goes wrong', () => {
@@ -263,6 +269,6 @@ it('never take a paid result with them, whatever goes wrong', () => {
 		},
 	});
 	const known = { taskId: 'seed1', prompt: null, estimatedCredits: 28 };
-	addRunHints(run, [{ seed: known }]);
+	addRunHints(run, OPERATIONS.generate, [{ seed: known }]);
 	expect(warnings).toEqual([expect.stringContaining('no room')]);
 });

@@ -4,7 +4,8 @@ import type { IDataObject } from 'n8n-workflow';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-import { OPERATION_OPTIONS } from '../../nodes/Seedance/description/fields';
+import { operationOptions } from '../../nodes/Seedance/operations';
+
 import { seedanceWorld } from '../support/seedanceWorld.cjs';
 
 interface FieldSchema {
@@ -53,7 +54,7 @@ const parametersOf = (operation: string) => ({
 	...(['generateAndWait', 'wait'].includes(operation) && { options: { timeout: 1 } }),
 });
 
-describe.each(OPERATION_OPTIONS.map(({ value }) => String(value)))(
+describe.each(operationOptions.map(({ value }) => String(value)))(
 	'the schema of %s',
 	(operation) => {
 		const isEstimate = operation === 'estimateCost';

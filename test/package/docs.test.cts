@@ -8,13 +8,14 @@ import type { INodeProperties } from 'n8n-workflow';
 
 import { SeedanceApi } from '../../credentials/SeedanceApi.credentials';
 import { Seedance } from '../../nodes/Seedance/Seedance.node';
-import { READ_MAX_FAILURES } from '../../nodes/shared/api/client';
+import { READ_MAX_FAILURES } from '../../nodes/shared/api/retry';
+
 import { METADATA_MAX_BYTES } from '../../nodes/shared/callback/signature';
 import { EXPIRED_AFTER_MS } from '../../nodes/shared/api/download';
 import { EXECUTION_RESERVE_MS } from '../../nodes/shared/n8n/limit';
-import { creditsFor } from '../../nodes/shared/task/models';
+import { creditsFor, PROMPT_MAX_LENGTH } from '../../nodes/shared/task/models';
 import { NO_VIDEO_GRACE_MS } from '../../nodes/shared/task/task';
-import { PROMPT_MAX_LENGTH } from '../../nodes/shared/task/request';
+
 import { POLL_INTERVAL_MAX_SECONDS, TIMEOUT_MINUTES } from '../../nodes/shared/api/polling';
 import { SeedanceTrigger } from '../../nodes/SeedanceTrigger/SeedanceTrigger.node';
 import { filesIn, readJson, ROOT } from './packed.cjs';

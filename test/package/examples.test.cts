@@ -6,8 +6,8 @@ import { NodeHelpers, type INode, type INodeProperties, type INodeType } from 'n
 import { SeedanceApi } from '../../credentials/SeedanceApi.credentials';
 import { Seedance } from '../../nodes/Seedance/Seedance.node';
 import { SeedanceTrigger } from '../../nodes/SeedanceTrigger/SeedanceTrigger.node';
-import { creditsFor } from '../../nodes/shared/task/models';
-import { checkSettings, DURATIONS, RESOLUTIONS } from '../../nodes/shared/task/request';
+import { creditsFor, DURATIONS, RESOLUTIONS } from '../../nodes/shared/task/models';
+import { checkSettings } from '../../nodes/shared/task/request';
 import type { WorkflowJson } from '../support/n8n/client.cjs';
 import { readJson, ROOT } from './packed.cjs';
 

@@ -12,13 +12,8 @@ import { Seedance } from '../../nodes/Seedance/Seedance.node';
 import { DECIDE_WITHIN_MS, EARLY_MS } from '../../nodes/shared/callback/confirmTask';
 import { REMEMBERED_EVENTS } from '../../nodes/SeedanceTrigger/deduplication';
 import { SeedanceTrigger } from '../../nodes/SeedanceTrigger/SeedanceTrigger.node';
-import {
-	PARALLEL_READS,
-	POST_MAX_TRIES,
-	POST_TIMEOUT_MS,
-	READ_MAX_FAILURES,
-	READ_TIMEOUT_MS,
-} from '../../nodes/shared/api/client';
+import { POST_MAX_TRIES, READ_MAX_FAILURES } from '../../nodes/shared/api/retry';
+import { PARALLEL_READS, POST_TIMEOUT_MS, READ_TIMEOUT_MS } from '../../nodes/shared/api/client';
 import { RETRY_AFTER_MAX_MS } from '../../nodes/shared/api/brake';
 import { CALLBACK_URL_MAX_LENGTH, METADATA_MAX_BYTES } from '../../nodes/shared/callback/signature';
 import {
@@ -29,14 +24,15 @@ import {
 	STALL_MS,
 } from '../../nodes/shared/api/download';
 import { EXECUTION_RESERVE_MS } from '../../nodes/shared/n8n/limit';
-import { creditsFor } from '../../nodes/shared/task/models';
-import { NO_VIDEO_GRACE_MS, unreadTaskItem } from '../../nodes/shared/task/task';
 import {
+	creditsFor,
 	ASPECT_RATIOS,
 	DURATIONS,
 	PROMPT_MAX_LENGTH,
 	RESOLUTIONS,
-} from '../../nodes/shared/task/request';
+} from '../../nodes/shared/task/models';
+import { NO_VIDEO_GRACE_MS, unreadTaskItem } from '../../nodes/shared/task/task';
+
 import {
 	NOT_FOUND_GRACE_MS,
 	POLL_INTERVAL_MAX_SECONDS,

@@ -2,9 +2,9 @@
 import { ModuleMocker } from 'jest-mock';
 import { readdirSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { basename, join, resolve } from 'node:path';
+import { basename, join, resolve, sep } from 'node:path';
 
-/** What the test engine loads of the package. A built file may stand in any folder: its name is what counts. */
+/** What the tests' engine loads of the package. A built file may stand in any folder: its name is what counts. */
 const SOURCES = [
 	'../../credentials/SeedanceApi.credentials',
 	'../../nodes/Seedance/Seedance.node',
@@ -12,9 +12,10 @@ const SOURCES = [
 	'../../nodes/shared/n8n/clock',
 ];
 
+const load = createRequire(__filename);
+
 /** Loads the built file of each source, once for both. */
 function modulesFrom(folder: string): object[] {
-	const load = createRequire(__filename);
 	const files = readdirSync(folder, { recursive: true, encoding: 'utf8' });
 	return SOURCES.map((source) => {
 		const built = files.find((file) => basename(file) === `${basename(source)}.js`);
@@ -37,4 +38,14 @@ export function loadNodesFrom(dist: string): void {
 	};
 	const jest = { spyOn, restoreAllMocks: () => mocker.restoreAllMocks() };
 	Object.assign(globalThis, { jest });
+}
+
+/** Throws when a source of the package was loaded all the same: it belongs into the list above. */
+export function expectNoSources(): void {
+	const root = join(__dirname, '..', '..');
+	const sources = ['nodes', 'credentials'].map((folder) => join(root, folder, sep));
+	const loaded = Object.entries(load.cache).filter(
+		([path, module]) => module?.filename === path && sources.some((one) => path.startsWith(one)),
+	);
+	if (loaded.length > 0) throw new Error(`Loaded from its source: ${loaded[0][0]}`);
 }

@@ -4,20 +4,20 @@
 //     node --require tsx/cjs test/record/record.cts --dist <folder> --out <file.json>
 //     node --require tsx/cjs test/record/record.cts --compare <before.json> <after.json>
 //
-// Of the schedules, each 5th runs, in every setting in turn; `--every 1` runs all of them.
+// Of the schedules, each 15th runs, in every setting in turn; `--every 1` runs all of them.
 import { readFileSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { parseArgs } from 'node:util';
 
 import { differencesOf } from './compare.cjs';
-import { loadNodesFrom } from './fromDist.cjs';
+import { expectNoSources, loadNodesFrom } from './fromDist.cjs';
 
 const { values: options, positionals } = parseArgs({
 	options: {
 		dist: { type: 'string' },
 		out: { type: 'string' },
 		compare: { type: 'boolean' },
-		every: { type: 'string', default: '5' },
+		every: { type: 'string', default: '15' },
 	},
 	allowPositionals: true,
 });
@@ -43,6 +43,7 @@ async function main(): Promise<number> {
 	loadNodesFrom(options.dist);
 	// Loaded only now: it takes the nodes as they are.
 	const { record }: typeof import('./recording.cjs') = createRequire(__filename)('./recording.cjs');
+	expectNoSources();
 	const recording = await record(Number(options.every));
 	writeFileSync(options.out, JSON.stringify(recording));
 	process.stdout.write(`${Object.keys(recording).length} records in ${options.out}\n`);

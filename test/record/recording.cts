@@ -13,31 +13,32 @@ import { normalized, recordOf } from './normalized.cjs';
 const RANDOM = { seed: 1, numRuns: 3_000 };
 const PROGRESS_EVERY = 500;
 
-/** Requests for one task, in their order; those of several tasks at the same moment come in any order. */
-function byTask(
+/** When requests came and what they met. Of several tasks at the same moment, any may be the first. */
+const timesOf = (
 	requests: ReadonlyArray<Segment['reads'][number] | Segment['videos'][number]>,
 	startedAt: number,
-): Record<string, string[]> {
-	const lists: Record<string, string[]> = {};
-	for (const { entry, fault, at } of requests) {
-		const list = (lists[entry.taskId ?? 'none'] ??= []);
-		list.push(`${Math.round((at - startedAt) / 1000)} s: ${entry.answered} ${fault?.kind ?? ''}`);
-	}
-	return lists;
-}
+): string[] =>
+	requests
+		.map(({ entry: { answered }, fault, at }) =>
+			[Math.round((at - startedAt) / 1000), 's:', answered, fault?.kind].join(' '),
+		)
+		.sort();
+
+/** The lines of a log, without what n8n adds to them: stacks and the like. */
+const textsIn = (logs: string) => logs.split('\n').map((line) => line.replace(/ (\{".*)?$/, ''));
 
 async function recordSchedule(harness: Harness, schedule: Schedule): Promise<unknown> {
 	const { segments, callbacks, resumedTwice, leftOpen } = await runSchedule(harness, schedule);
 	const { ledger, otherAccount, elsewhere } = harness.sandbox;
 	return normalized(harness, {
 		segments: segments.map(({ cause, run, isStopped, logs, posts, reads, videos, startedAt }) => ({
-			...{ cause, isStopped, ...recordOf(run, logs.split('\n')) },
+			...{ cause, isStopped, ...recordOf(run, textsIn(logs)) },
 			posts: posts.map(({ entry: { rawBody, headers, at, ...entry } }) => ({
 				...entry,
 				agent: headers['user-agent'],
 			})),
-			reads: byTask(reads, startedAt),
-			videos: byTask(videos, startedAt),
+			reads: timesOf(reads, startedAt),
+			videos: timesOf(videos, startedAt),
 		})),
 		callbacks: { callbacks, resumedTwice, leftOpen },
 		balances: [ledger.balance, otherAccount.balance],

@@ -2,7 +2,8 @@
 import type { IExecuteFunctions, IHttpRequestOptions } from 'n8n-workflow';
 
 import { runOf } from '../../nodes/Seedance/run/run';
-import type { Credential } from '../../nodes/shared/api/client';
+import { type Credential } from '../../nodes/shared/api/credential';
+
 import { brakeOf, RETRY_AFTER_MAX_MS, type Brake } from '../../nodes/shared/api/brake';
 import { watchTask } from '../../nodes/shared/api/polling';
 import { VirtualClock } from './virtualClock';
@@ -233,6 +234,9 @@ function runAgainst(
 	const startedAt = clock.now();
 	const context = {
 		getInputData: () => [],
+
+		getExecutionId: () => '1',
+		getMode: () => 'trigger',
 		getNode: () => ({ type: 'n8n-nodes-seedance.seedance', onError: 'stopWorkflow' }),
 		evaluateExpression: () => 0,
 		getExecutionCancelSignal: () => undefined,
@@ -284,7 +288,8 @@ async function watchMany(count: number, limit: ReturnType<typeof rateLimited>) {
 	const credential = accountOf('one');
 	const wait = { clock, startedAt, deadline: startedAt + 15 * MINUTE, intervalMs: 5 * SECOND };
 	const work = Array.from({ length: count }, async (_, index) => {
-		const read = async (deadline: number) => await run.readTask(credential, `t${index}`, deadline);
+		const read = async (deadline: number) =>
+			await run.readTask({ credential, taskId: `t${index}` }, deadline);
 		return await watchTask({ read, isNew: false }, wait);
 	});
 	const { result, tookMs } = await clock.run(Promise.all(work));
@@ -338,16 +343,18 @@ describe('a read in turn', () => {
 				? { statusCode: 429, body: '{"code":429}' }
 				: { statusCode: 200, body: '{"code":200,"data":{"status":"IN_PROGRESS"}}' },
 		);
-		const { result } = await clock.run(run.readTask(accountOf('a'), 't', startedAt + MINUTE));
+		const { result } = await clock.run(
+			run.readTask({ credential: accountOf('a'), taskId: 't' }, startedAt + MINUTE),
+		);
 		expect(result.outcome).toBe('task');
 	});
 
 	it('gives the 429, by its deadline, where there was nothing else', async () => {
 		const { clock, run, accountOf, startedAt } = runAgainst(() => ({ statusCode: 429 }));
 		const { result, tookMs } = await clock.run(
-			run.readTask(accountOf('a'), 't', startedAt + 20 * SECOND),
+			run.readTask({ credential: accountOf('a'), taskId: 't' }, startedAt + 20 * SECOND),
 		);
-		expect(result).toMatchObject({ outcome: 'transient', failure: { cause: 'rate_limited' } });
+		expect(result).toMatchObject({ outcome: 'unavailable', failure: { cause: 'rate_limited' } });
 		expect(tookMs).toBeLessThanOrEqual(20 * SECOND);
 	});
 
@@ -358,7 +365,7 @@ describe('a read in turn', () => {
 		const brake = run.brakeFor(credential);
 		await slowDown(clock, brake, 1);
 		for (let read = 0; read < reads; read++) {
-			await clock.run(run.readTask(credential, 't', clock.now() + HOUR));
+			await clock.run(run.readTask({ credential, taskId: 't' }, clock.now() + HOUR));
 		}
 		await clock.run(brake.turn(clock.now() + HOUR));
 		const { tookMs } = await clock.run(brake.turn(clock.now() + HOUR));
@@ -398,7 +405,7 @@ describe('a read in turn', () => {
 		};
 		const ends: number[] = [];
 		const all = Array.from({ length: 20 }, async (_, index) => {
-			await run.readTask(accountOf('a'), `t${index}`, startedAt + MINUTE);
+			await run.readTask({ credential: accountOf('a'), taskId: `t${index}` }, startedAt + MINUTE);
 			ends[index] = clock.now() - startedAt;
 		});
 		await clock.run(Promise.all(all));
@@ -412,13 +419,13 @@ describe('a read in turn', () => {
 			return { statusCode: 200, body: '' };
 		}, 4 * SECOND);
 		const all = Array.from({ length: 15 }, async (_, index) =>
-			run.readTask(accountOf('a'), `t${index}`, startedAt + 2 * SECOND),
+			run.readTask({ credential: accountOf('a'), taskId: `t${index}` }, startedAt + 2 * SECOND),
 		);
 		const { result } = await clock.run(Promise.all(all));
 		expect(sent).toBe(10);
 		// Not a failed read of a task that nobody has asked for.
 		expect(result.slice(10)).toEqual(
-			Array(5).fill({ outcome: 'transient', failure: { cause: 'rate_limited', text: '' } }),
+			Array(5).fill({ outcome: 'unavailable', failure: { cause: 'rate_limited', text: '' } }),
 		);
 	});
 });

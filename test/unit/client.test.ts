@@ -1,19 +1,19 @@
 /** The calls to the API: what is sent, how often, and what each answer means. */
 import type { IExecuteFunctions, IHttpRequestOptions, IWebhookFunctions } from 'n8n-workflow';
 
+import { CREDENTIAL_TYPE, getCredential, type Credential } from '../../nodes/shared/api/credential';
 import {
 	createTask,
-	CREDENTIAL_TYPE,
-	getCredential,
-	getTask,
 	getTaskPatiently,
+	POST_MAX_TRIES,
+	READ_MAX_FAILURES,
+} from '../../nodes/shared/api/retry';
+import {
+	getTask,
 	LEAST_POST_MS,
 	PARALLEL_READS,
-	POST_MAX_TRIES,
 	POST_TIMEOUT_MS,
-	READ_MAX_FAILURES,
 	READ_TIMEOUT_MS,
-	type Credential,
 	type Sending,
 } from '../../nodes/shared/api/client';
 import { brakeOf } from '../../nodes/shared/api/brake';
@@ -168,7 +168,9 @@ async function post(...replies: unknown[]) {
 async function read(...replies: unknown[]) {
 	const clock = new VirtualClock();
 	const { context, sent } = fakeN8n(clock, ...replies);
-	const { result, tookMs } = await clock.run(getTask(context, ACCOUNT, ID, clock));
+	const { result, tookMs } = await clock.run(
+		getTask(context, { credential: ACCOUNT, taskId: ID, clock }),
+	);
 	expect(clock.asleep).toBe(0);
 	return { result, sent, tookMs };
 }
@@ -256,11 +258,11 @@ describe('Stop', () => {
 	it('cuts off a read at once', async () => {
 		const clock = new VirtualClock();
 		const { context, sent, press } = fakeN8n(clock, new Endless());
-		const work = getTask(context, ACCOUNT, ID, clock);
+		const work = getTask(context, { credential: ACCOUNT, taskId: ID, clock });
 		const { result, tookMs } = await clock.run(
 			Promise.all([work, clock.elapse(3_000).then(() => press())]),
 		);
-		expect(result[0]).toMatchObject({ outcome: 'transient', failure: { cause: 'no_answer' } });
+		expect(result[0]).toMatchObject({ outcome: 'unavailable', failure: { cause: 'no_answer' } });
 		expect(sent[0].options.abortSignal?.aborted).toBe(true);
 		expect(tookMs).toBe(3_000);
 	});
@@ -269,7 +271,9 @@ describe('Stop', () => {
 		const clock = new VirtualClock();
 		const { context, sent, press } = fakeN8n(clock, new Endless());
 		press();
-		const { tookMs } = await clock.run(getTask(context, ACCOUNT, ID, clock));
+		const { tookMs } = await clock.run(
+			getTask(context, { credential: ACCOUNT, taskId: ID, clock }),
+		);
 		expect(sent[0].cutBefore).toBe(true);
 		expect(tookMs).toBe(0);
 	});
@@ -296,7 +300,7 @@ describe('Stop', () => {
 		const signal = context.getExecutionCancelSignal();
 		if (!signal) throw new Error('no signal');
 		const listen = jest.spyOn(signal, 'addEventListener');
-		await clock.run(getTask(context, ACCOUNT, ID, clock));
+		await clock.run(getTask(context, { credential: ACCOUNT, taskId: ID, clock }));
 		expect(listen).not.toHaveBeenCalled();
 	});
 });
@@ -310,7 +314,7 @@ describe('a call that has no end of its own', () => {
 
 	it('ends when its time is up, cut off, though the API drips', async () => {
 		const { result, sent, tookMs } = await read(new Endless());
-		expect(result).toMatchObject({ outcome: 'transient', failure: { cause: 'no_answer' } });
+		expect(result).toMatchObject({ outcome: 'unavailable', failure: { cause: 'no_answer' } });
 		expect(sent[0].options.abortSignal?.aborted).toBe(true);
 		expect(tookMs).toBeGreaterThanOrEqual(READ_TIMEOUT_MS);
 		expect(tookMs).toBeLessThanOrEqual(READ_TIMEOUT_MS + 1_000);
@@ -324,7 +328,9 @@ describe('a call that has no end of its own', () => {
 	it('ends in the time it is given where that is less', async () => {
 		const clock = new VirtualClock();
 		const { context, sent } = fakeN8n(clock, new Endless());
-		const { tookMs } = await clock.run(getTask(context, ACCOUNT, ID, clock, 3_000));
+		const { tookMs } = await clock.run(
+			getTask(context, { credential: ACCOUNT, taskId: ID, clock, ms: 3_000 }),
+		);
 		expect(tookMs).toBeLessThanOrEqual(4_000);
 		expect(sent[0].options.timeout).toBe(3_000);
 	});
@@ -332,7 +338,9 @@ describe('a call that has no end of its own', () => {
 	it('never gets more than its own limit, whatever it is given', async () => {
 		const clock = new VirtualClock();
 		const { context, sent } = fakeN8n(clock, new Endless());
-		const { tookMs } = await clock.run(getTask(context, ACCOUNT, ID, clock, HOUR));
+		const { tookMs } = await clock.run(
+			getTask(context, { credential: ACCOUNT, taskId: ID, clock, ms: HOUR }),
+		);
 		expect(tookMs).toBeLessThanOrEqual(READ_TIMEOUT_MS + 1_000);
 		expect(sent[0].options.timeout).toBe(READ_TIMEOUT_MS);
 	});
@@ -497,7 +505,7 @@ type Meaning = {
 	post: 'refused' | 'unclear';
 	postCode: ErrorCode;
 	charged: Charged;
-	read: 'final' | 'transient';
+	read: 'refused' | 'unavailable';
 	readCode: ErrorCode;
 };
 
@@ -510,7 +518,7 @@ const NINE: Meaning[] = [
 		'INVALID_DURATION',
 		'TOO_MANY_IMAGES',
 	].map(
-		(code): Meaning => ({ code, status: 400, ...input, read: 'final', readCode: 'contact_lost' }),
+		(code): Meaning => ({ code, status: 400, ...input, read: 'refused', readCode: 'contact_lost' }),
 	),
 	{
 		code: 'INVALID_API_KEY',
@@ -518,7 +526,7 @@ const NINE: Meaning[] = [
 		post: 'refused',
 		postCode: 'invalid_api_key',
 		charged: 'no',
-		read: 'final',
+		read: 'refused',
 		readCode: 'invalid_api_key',
 	},
 	{
@@ -527,7 +535,7 @@ const NINE: Meaning[] = [
 		post: 'refused',
 		postCode: 'out_of_credits',
 		charged: 'no',
-		read: 'final',
+		read: 'refused',
 		readCode: 'out_of_credits',
 	},
 	{
@@ -536,7 +544,7 @@ const NINE: Meaning[] = [
 		post: 'refused',
 		postCode: 'not_created',
 		charged: 'no',
-		read: 'final',
+		read: 'refused',
 		readCode: 'task_not_found',
 	},
 	{
@@ -545,7 +553,7 @@ const NINE: Meaning[] = [
 		post: 'unclear',
 		postCode: 'maybe_created',
 		charged: 'unknown',
-		read: 'transient',
+		read: 'unavailable',
 		readCode: 'contact_lost',
 	},
 ];
@@ -577,7 +585,7 @@ describe('the nine error codes of the contract, in every shape', () => {
 		expect(result.outcome).toBe(meaning.read);
 		if (result.outcome === 'task') return;
 		const sentences =
-			result.outcome === 'final'
+			result.outcome === 'refused'
 				? readRefused(ID, result.failure)
 				: contactLost(ID, result.failure);
 		expect(sentences).toMatchObject({ code: meaning.readCode, charged: 'unknown', taskId: ID });
@@ -602,23 +610,23 @@ describe('the nine error codes of the contract, in every shape', () => {
 
 describe('a web page instead of an answer', () => {
 	it.each([
-		[400, 'refused', 'transient'],
-		[401, 'refused', 'final'],
-		[402, 'refused', 'final'],
-		[403, 'refused', 'transient'],
-		[404, 'refused', 'transient'],
-		[405, 'refused', 'transient'],
-		[200, 'unclear', 'transient'],
-		[408, 'unclear', 'transient'],
-		[500, 'unclear', 'transient'],
-		[502, 'unclear', 'transient'],
-		[503, 'unclear', 'transient'],
-		[504, 'unclear', 'transient'],
-		[520, 'unclear', 'transient'],
-		[521, 'unclear', 'transient'],
-		[522, 'unclear', 'transient'],
-		[523, 'unclear', 'transient'],
-		[524, 'unclear', 'transient'],
+		[400, 'refused', 'unavailable'],
+		[401, 'refused', 'refused'],
+		[402, 'refused', 'refused'],
+		[403, 'refused', 'unavailable'],
+		[404, 'refused', 'unavailable'],
+		[405, 'refused', 'unavailable'],
+		[200, 'unclear', 'unavailable'],
+		[408, 'unclear', 'unavailable'],
+		[500, 'unclear', 'unavailable'],
+		[502, 'unclear', 'unavailable'],
+		[503, 'unclear', 'unavailable'],
+		[504, 'unclear', 'unavailable'],
+		[520, 'unclear', 'unavailable'],
+		[521, 'unclear', 'unavailable'],
+		[522, 'unclear', 'unavailable'],
+		[523, 'unclear', 'unavailable'],
+		[524, 'unclear', 'unavailable'],
 	])(
 		'under HTTP %i is %s on a POST and %s on a read, and is never shown',
 		async (status, posted, got) => {
@@ -660,7 +668,7 @@ describe('an answer that cannot be used', () => {
 		['no answer object', 'text'],
 	])('is passing trouble for a read: %s', async (_name, reply) => {
 		const { result } = await read(reply);
-		expect(result).toMatchObject({ outcome: 'transient', failure: { cause: 'unreadable' } });
+		expect(result).toMatchObject({ outcome: 'unavailable', failure: { cause: 'unreadable' } });
 	});
 
 	it.each([400, 402, 429, 500])(
@@ -686,7 +694,7 @@ describe('a code that is no success under HTTP 200', () => {
 		'is not taken for a state of the task: %p',
 		async (code) => {
 			const { result } = await read(answer(200, { code, data }));
-			expect(result.outcome).toBe('transient');
+			expect(result.outcome).toBe('unavailable');
 		},
 	);
 });
@@ -695,7 +703,7 @@ describe('a success code under an HTTP error', () => {
 	it('is not taken for a success', async () => {
 		const data = { task_id: ID, status: 'SUCCESS' };
 		expect((await post(answer(500, { code: 200, data }))).result.outcome).toBe('unclear');
-		expect((await read(answer(500, { code: 200, data }))).result.outcome).toBe('transient');
+		expect((await read(answer(500, { code: 200, data }))).result.outcome).toBe('unavailable');
 	});
 });
 
@@ -964,7 +972,7 @@ describe('too many requests', () => {
 
 	it('are passing trouble for a read, with the time the API asks for', async () => {
 		const { result } = await read(answer(429, { code: 429 }, { 'retry-after': '9' }));
-		expect(result).toMatchObject({ outcome: 'transient', failure: { retryAfterMs: 9_000 } });
+		expect(result).toMatchObject({ outcome: 'unavailable', failure: { retryAfterMs: 9_000 } });
 	});
 });
 
@@ -980,7 +988,7 @@ describe('a redirect', () => {
 			});
 			expect(sent.length).toBe(1);
 			const { result: reading } = await read(answer(status, '', headers));
-			expect(reading).toMatchObject({ outcome: 'final', failure: { cause: 'redirected' } });
+			expect(reading).toMatchObject({ outcome: 'refused', failure: { cause: 'redirected' } });
 		},
 	);
 
@@ -995,7 +1003,7 @@ describe('a redirect', () => {
 		const inside = await read(answer(302, '', { location: '/login' }));
 		expect(inside.result).toMatchObject({ failure: { location: 'https://seedanceapi.org' } });
 		const nowhere = await read(answer(302, '', { location: 'https://' }));
-		expect(nowhere.result).toMatchObject({ outcome: 'final', failure: { location: undefined } });
+		expect(nowhere.result).toMatchObject({ outcome: 'refused', failure: { location: undefined } });
 	});
 });
 
@@ -1041,19 +1049,19 @@ describe('a read', () => {
 		'is passing trouble on a bad network: %s',
 		async (code) => {
 			const { result, sent } = await read(dropped(code));
-			expect(result.outcome).toBe('transient');
+			expect(result.outcome).toBe('unavailable');
 			expect(sent.length).toBe(1);
 		},
 	);
 
 	it.each([401, 402, 403, 404])('ends at once on HTTP %i', async (status) => {
 		const { result } = await read(answer(status, { code: status }));
-		expect(result.outcome).toBe('final');
+		expect(result.outcome).toBe('refused');
 	});
 
 	it.each([408, 429, 500, 502, 503, 504, 524])('is asked again on HTTP %i', async (status) => {
 		const { result } = await read(answer(status, { code: status }));
-		expect(result.outcome).toBe('transient');
+		expect(result.outcome).toBe('unavailable');
 	});
 
 	it('never shows the API key that an answer repeats', async () => {
@@ -1067,7 +1075,9 @@ describe('a patient read', () => {
 		const clock = new VirtualClock();
 		const { context, sent, press } = fakeN8n(clock, ...replies);
 		if (stopped) press();
-		const { result } = await clock.run(getTaskPatiently(context, ACCOUNT, ID, clock));
+		const { result } = await clock.run(
+			getTaskPatiently(context, { credential: ACCOUNT, taskId: ID, clock }),
+		);
 		return { result, sent, times: sent.map(({ at }) => at) };
 	}
 
@@ -1083,13 +1093,13 @@ describe('a patient read', () => {
 
 	it('ends after five tries', async () => {
 		const { result, times } = await patiently([answer(502, HTML)]);
-		expect(result.outcome).toBe('transient');
+		expect(result.outcome).toBe('unavailable');
 		expect(times).toEqual([0, 1_000, 3_000, 7_000, 15_000]);
 	});
 
 	it('does not ask again where asking cannot help', async () => {
 		const { result, sent } = await patiently([answer(401, { code: 401 })]);
-		expect(result.outcome).toBe('final');
+		expect(result.outcome).toBe('refused');
 		expect(sent.length).toBe(1);
 	});
 
@@ -1101,7 +1111,7 @@ describe('a patient read', () => {
 
 	it('ends with Stop', async () => {
 		const { result, sent } = await patiently([answer(502, HTML)], true);
-		expect(result.outcome).toBe('transient');
+		expect(result.outcome).toBe('unavailable');
 		expect(sent.length).toBe(1);
 	});
 });

@@ -9,11 +9,11 @@ import {
 } from 'n8n-workflow';
 
 import { SeedanceApi } from '../../credentials/SeedanceApi.credentials';
-import { OPERATION_OPTIONS } from '../../nodes/Seedance/description/fields';
+import { operationOptions } from '../../nodes/Seedance/operations';
+
 import { Seedance } from '../../nodes/Seedance/Seedance.node';
 import { SeedanceTrigger } from '../../nodes/SeedanceTrigger/SeedanceTrigger.node';
-import { creditsFor } from '../../nodes/shared/task/models';
-import { DURATIONS, RESOLUTIONS } from '../../nodes/shared/task/request';
+import { creditsFor, DURATIONS, RESOLUTIONS } from '../../nodes/shared/task/models';
 
 const seedance = new Seedance();
 
@@ -83,8 +83,8 @@ describe('the subtitle on the canvas', () => {
 	});
 
 	it('has a word for every operation, and fits under a node', () => {
-		const texts = OPERATION_OPTIONS.map(({ value }) => subtitleOf(seedance, { operation: value }));
-		expect(new Set(texts).size).toBe(OPERATION_OPTIONS.length);
+		const texts = operationOptions.map(({ value }) => subtitleOf(seedance, { operation: value }));
+		expect(new Set(texts).size).toBe(operationOptions.length);
 		for (const text of texts) expect(text).toMatch(/^[A-Z][\w ·]{7,27}$/);
 	});
 

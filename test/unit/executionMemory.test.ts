@@ -1,13 +1,10 @@
 /** What one execution remembers of the POSTs it has sent. */
 import type { IContextObject } from 'n8n-workflow';
 
-import {
-	memoryIn,
-	type MemoryKeys,
-	type Sent,
-} from '../../nodes/shared/idempotency/executionMemory';
+import { type Keys } from '../../nodes/shared/idempotency/identity';
+import { type Sent, executionMemory } from '../../nodes/shared/idempotency/executionMemory';
 
-const KEY: MemoryKeys = ['0:0:settings'];
+const KEY: Keys = ['0:0:settings'];
 const TASK = { taskId: 'seed1', executionId: '17', createdAt: 1_000 };
 
 /** A node context as n8n gives it back after storing it. */
@@ -17,27 +14,27 @@ function stored(context: object): IContextObject {
 
 describe('the memory of an execution', () => {
 	it('knows nothing at first', () => {
-		expect(memoryIn({}).recall(KEY)).toEqual({ state: 'none' });
+		expect(executionMemory({}).recall(KEY)).toEqual({ state: 'none' });
 	});
 
 	it('remembers a POST whose answer never came, also after n8n stored and read it', () => {
 		const context = {};
-		memoryIn(context).sending(KEY);
-		expect(memoryIn(stored(context)).recall(KEY)).toEqual({ state: 'sending' });
+		executionMemory(context).sending(KEY);
+		expect(executionMemory(stored(context)).recall(KEY)).toEqual({ state: 'sending' });
 	});
 
 	it('remembers the task of a POST, also after n8n stored and read it', () => {
 		const context = {};
-		const memory = memoryIn(context);
+		const memory = executionMemory(context);
 		memory.sending(KEY);
 		memory.created(KEY, TASK);
-		expect(memoryIn(stored(context)).recall(KEY)).toEqual({ state: 'created', ...TASK });
+		expect(executionMemory(stored(context)).recall(KEY)).toEqual({ state: 'created', ...TASK });
 	});
 
 	it('is the same for all who look at the same context', () => {
 		const context = {};
-		const first = memoryIn(context);
-		const second = memoryIn(context);
+		const first = executionMemory(context);
+		const second = executionMemory(context);
 		first.sending(KEY);
 		expect(second.recall(KEY)).toEqual({ state: 'sending' });
 		second.created(KEY, TASK);
@@ -45,7 +42,7 @@ describe('the memory of an execution', () => {
 	});
 
 	it('keeps runs, items and settings apart', () => {
-		const memory = memoryIn({});
+		const memory = executionMemory({});
 		memory.created(['0:0:a'], TASK);
 		memory.sending(['0:1:a']);
 		expect(memory.recall(['0:0:a'])).toMatchObject({ taskId: 'seed1' });
@@ -55,7 +52,7 @@ describe('the memory of an execution', () => {
 	});
 
 	it('forgets one item alone', () => {
-		const memory = memoryIn({});
+		const memory = executionMemory({});
 		memory.created(['a'], TASK);
 		memory.created(['b'], { ...TASK, taskId: 'seed2' });
 		memory.forget(['a']);
@@ -65,20 +62,20 @@ describe('the memory of an execution', () => {
 
 	it('leaves the rest of the node context alone', () => {
 		const context: IContextObject = { other: 1 };
-		memoryIn(context).created(KEY, TASK);
+		executionMemory(context).created(KEY, TASK);
 		expect(context.other).toBe(1);
 	});
 
 	it('knows no key that only JavaScript put there', () => {
-		expect(memoryIn({}).recall(['constructor'])).toEqual({ state: 'none' });
-		expect(memoryIn({}).recall(['__proto__'])).toEqual({ state: 'none' });
+		expect(executionMemory({}).recall(['constructor'])).toEqual({ state: 'none' });
+		expect(executionMemory({}).recall(['__proto__'])).toEqual({ state: 'none' });
 	});
 });
 
 describe('what is stored', () => {
 	it('has a version', () => {
 		const context: IContextObject = {};
-		memoryIn(context).created(KEY, TASK);
+		executionMemory(context).created(KEY, TASK);
 		expect(stored(context)).toEqual({
 			seedance: { version: 2, tasks: { '0:0:settings': { state: 'created', ...TASK } } },
 		});
@@ -92,7 +89,7 @@ describe('what is stored', () => {
 			},
 		};
 		const context = stored(old);
-		const memory = memoryIn(context);
+		const memory = executionMemory(context);
 		expect(memory.recall(['0:0:settings', '0:0:request'])).toMatchObject({
 			state: 'created',
 			taskId: 'seed1',
@@ -100,20 +97,20 @@ describe('what is stored', () => {
 		});
 		expect(memory.recall(['0:1:settings', '0:1:request'])).toEqual({ state: 'sending' });
 		expect(stored(context)).toEqual({ seedance: { version: 2, tasks: old.seedance } });
-		expect(memoryIn(stored(context)).recall(['0:1:settings', '0:1:request'])).toEqual({
+		expect(executionMemory(stored(context)).recall(['0:1:settings', '0:1:request'])).toEqual({
 			state: 'sending',
 		});
 	});
 
 	it('under the key of now goes before what an earlier version left', () => {
-		const memory = memoryIn({});
+		const memory = executionMemory({});
 		memory.created(['old'], { ...TASK, taskId: 'old' });
 		memory.created(['new', 'old'], { ...TASK, taskId: 'new' });
 		expect(memory.recall(['new', 'old'])).toMatchObject({ taskId: 'new' });
 	});
 
 	it('is forgotten under every key of the item, so that nothing old comes up again', () => {
-		const memory = memoryIn({});
+		const memory = executionMemory({});
 		memory.created(['old'], TASK);
 		memory.sending(['new', 'old']);
 		memory.forget(['new', 'old']);
@@ -124,14 +121,14 @@ describe('what is stored', () => {
 		'in an unknown form does not stop new videos from being remembered: %j',
 		(seedance) => {
 			const context = stored({ seedance });
-			memoryIn(context).created(KEY, TASK);
-			expect(memoryIn(stored(context)).recall(KEY)).toEqual({ state: 'created', ...TASK });
+			executionMemory(context).created(KEY, TASK);
+			expect(executionMemory(stored(context)).recall(KEY)).toEqual({ state: 'created', ...TASK });
 		},
 	);
 
 	it('of a newer version is read as far as it is known', () => {
 		const tasks = { '0:0:settings': { state: 'created', ...TASK, more: true } };
-		const memory = memoryIn(stored({ seedance: { version: 3, tasks } }));
+		const memory = executionMemory(stored({ seedance: { version: 3, tasks } }));
 		expect(memory.recall(KEY)).toEqual({ state: 'created', ...TASK });
 	});
 
@@ -142,13 +139,13 @@ describe('what is stored', () => {
 		{ state: 'something new' },
 		{},
 	])('without a usable ID is an unclear POST, never nothing: %j', (entry) => {
-		const memory = memoryIn(stored({ seedance: { version: 2, tasks: { a: entry } } }));
+		const memory = executionMemory(stored({ seedance: { version: 2, tasks: { a: entry } } }));
 		expect(memory.recall(['a'])).toEqual({ state: 'sending' });
 	});
 
 	it('is a task also where the execution that made it was not noted', () => {
 		const tasks = { a: { state: 'created', taskId: 'seed1' } };
-		const memory = memoryIn(stored({ seedance: { version: 2, tasks } }));
+		const memory = executionMemory(stored({ seedance: { version: 2, tasks } }));
 		expect(memory.recall(['a'])).toMatchObject({ state: 'created', taskId: 'seed1' });
 	});
 });
@@ -168,15 +165,15 @@ describe('a POST of this moment', () => {
 	it('is shared with everybody who asks for the same video before it has ended', async () => {
 		const context = {};
 		const { sent, resolve } = pending();
-		memoryIn(context).hold(KEY, sent);
-		const found = memoryIn(context).underWay(KEY);
+		executionMemory(context).hold(KEY, sent);
+		const found = executionMemory(context).underWay(KEY);
 		expect(found).toBe(sent);
 		resolve({ taskId: 'seed1' });
 		await expect(found).resolves.toEqual({ taskId: 'seed1' });
 	});
 
 	it('is under way no more when it has ended, well or not', async () => {
-		const memory = memoryIn({});
+		const memory = executionMemory({});
 		for (const end of ['resolve', 'reject'] as const) {
 			const one = pending();
 			memory.hold(KEY, one.sent);
@@ -189,22 +186,22 @@ describe('a POST of this moment', () => {
 	});
 
 	it('is not shared with another video, nor with another execution', () => {
-		const memory = memoryIn({});
+		const memory = executionMemory({});
 		memory.hold(KEY, pending().sent);
 		expect(memory.underWay(['0:1:settings'])).toBeUndefined();
-		expect(memoryIn({}).underWay(KEY)).toBeUndefined();
+		expect(executionMemory({}).underWay(KEY)).toBeUndefined();
 	});
 
 	it('is never stored', () => {
 		const context: IContextObject = {};
-		memoryIn(context).hold(KEY, pending().sent);
+		executionMemory(context).hold(KEY, pending().sent);
 		expect(stored(context)).toEqual({ seedance: { version: 2, tasks: {} } });
 	});
 });
 
 describe('the tasks of a run', () => {
 	it('are known by item, for that run alone', () => {
-		const memory = memoryIn({});
+		const memory = executionMemory({});
 		memory.created(['0:0:a'], TASK);
 		memory.created(['0:11:a'], { ...TASK, taskId: 'seed11' });
 		memory.created(['1:0:a'], { ...TASK, taskId: 'other run' });
@@ -218,7 +215,7 @@ describe('the tasks of a run', () => {
 	});
 
 	it('are those of items that the run still has, and none of a tool', () => {
-		const memory = memoryIn({});
+		const memory = executionMemory({});
 		memory.created(['0:5:a'], TASK);
 		memory.created(['a1b2c3'], TASK);
 		expect([...memory.tasksOfRun(0, 5)]).toEqual([]);

@@ -1,6 +1,5 @@
 /** The twelve prices of the API's documentation, one by one. */
-import { creditsFor, creditsOf } from '../../nodes/shared/task/models';
-import { DURATIONS, RESOLUTIONS } from '../../nodes/shared/task/request';
+import { creditsFor, creditsOf, DURATIONS, RESOLUTIONS } from '../../nodes/shared/task/models';
 
 describe('the price of a video', () => {
 	it.each([

@@ -4,7 +4,7 @@ import type { INode } from 'n8n-workflow';
 import type { Output } from '../../nodes/Seedance/run/parameters';
 import {
 	outputOf,
-	inOrder,
+	forEveryItem,
 	itemsOf,
 	NO_SEED,
 	sameForAll,
@@ -131,9 +131,14 @@ describe('the items', () => {
 	});
 });
 
+const ofItems = (count: number): Run =>
+	Object.assign(Object.create(null), { input: Array(count).fill({ json: {} }) });
+
 describe('an item that some path has forgotten', () => {
 	it('is never said to have cost nothing', () => {
-		const results = inOrder(3, new Map([[1, ready('t1')]]));
+		const given: Result[] = [];
+		given[1] = ready('t1');
+		const results = forEveryItem(ofItems(3), given);
 		expect(results.map(({ problem }) => problem?.charged)).toEqual([
 			'unknown',
 			undefined,
@@ -146,8 +151,8 @@ describe('an item that some path has forgotten', () => {
 describe('a problem of the node itself', () => {
 	it('is one for every item', () => {
 		const problem = errors.invalidInput(['Operation "x" does not exist in this node.']);
-		expect(sameForAll(3, problem)).toEqual(Array(3).fill({ seed: NO_SEED, problem }));
-		expect(stopped(sameForAll(3, problem)).message).toBe(problem.message);
+		expect(sameForAll(ofItems(3), problem)).toEqual(Array(3).fill({ seed: NO_SEED, problem }));
+		expect(stopped(sameForAll(ofItems(3), problem)).message).toBe(problem.message);
 	});
 });
 

@@ -9,7 +9,9 @@ import {
 } from 'n8n-workflow';
 
 import { FieldError } from '../../nodes/Seedance/run/fieldReading';
-import { labelOf, videoFields } from '../../nodes/Seedance/description/fields';
+import { operationFields } from '../../nodes/Seedance/operations';
+import { labelOf } from '../../nodes/Seedance/description/labels';
+
 import { NUMBERS, type NumberField } from '../../nodes/Seedance/description/numbers';
 import {
 	fieldProblems,
@@ -107,13 +109,13 @@ const optionsOf = (options: INodeParameters, ...items: IDataObject[]) =>
 	readOptions(contextWith({ options }, ...items));
 
 describe('a field that cannot be read', () => {
-	const NAMES = videoFields
+	const NAMES = operationFields
 		.map(({ name }) => name)
 		.filter((name) => !['options', 'pauseNotice', 'callbackMetadata'].includes(name));
 
 	it.each([...new Set(NAMES)])('is named by its label: %s', (name) => {
 		const problems = problemsOf(() => rawFields(contextWith({ [name]: BROKEN }), 0, [name]));
-		const label = videoFields.find((field) => field.name === name)?.displayName;
+		const label = operationFields.find((field) => field.name === name)?.displayName;
 		expect(problems).toEqual([expect.stringMatching(/ could not be read: .+\.$/)]);
 		expect(problems[0].startsWith(`${label} could not be read: `)).toBe(true);
 	});
@@ -352,7 +354,7 @@ describe('a number among the Options', () => {
 	});
 
 	it('has its bounds in the editor, too', () => {
-		const inner = videoFields.flatMap((field) => JSON.stringify(field));
+		const inner = operationFields.flatMap((field) => JSON.stringify(field));
 		for (const { least, most } of Object.values(NUMBERS)) {
 			expect(inner.join()).toContain(`"typeOptions":{"minValue":${least},"maxValue":${most}}`);
 		}

@@ -1,7 +1,8 @@
 /** The waiting rules, on a virtual clock. */
 import * as fc from 'fast-check';
 
-import { PARALLEL_READS, READ_MAX_FAILURES, type Read } from '../../nodes/shared/api/client';
+import { READ_MAX_FAILURES } from '../../nodes/shared/api/retry';
+import { PARALLEL_READS, type Read } from '../../nodes/shared/api/client';
 import { RETRY_AFTER_MAX_MS } from '../../nodes/shared/api/brake';
 import type { CallFailure } from '../../nodes/shared/task/errors';
 import { NO_VIDEO_GRACE_MS, readTask } from '../../nodes/shared/task/task';
@@ -39,13 +40,13 @@ const EMPTY = state('SUCCESS', { response: [] });
 const FAILED = state('FAILED', { error_message: 'no' });
 
 function trouble(more: Partial<CallFailure> = {}): Read {
-	return { outcome: 'transient', failure: { cause: 'server_error', text: '', ...more } };
+	return { outcome: 'unavailable', failure: { cause: 'server_error', text: '', ...more } };
 }
 
 const LIMITED = trouble({ cause: 'rate_limited', httpStatus: 429 });
 
 function final(cause: CallFailure['cause']): Read {
-	return { outcome: 'final', failure: { cause, text: '', isApi: true } };
+	return { outcome: 'refused', failure: { cause, text: '', isApi: true } };
 }
 
 const REFUSED = final('invalid_api_key');
@@ -284,7 +285,7 @@ describe('each read', () => {
 			return trouble({ cause: 'no_answer' });
 		};
 		const { ending, tookMs } = await watch(clock, { read, isNew: false }, limited(100_000));
-		expect(ending.outcome).toBe('lost');
+		expect(ending.outcome).toBe('unavailable');
 		expect(tookMs).toBeLessThanOrEqual(100_000);
 	});
 
@@ -324,7 +325,7 @@ describe('an outage', () => {
 		const clock = new VirtualClock();
 		const task = scripted(clock, RUNNING, trouble({ cause, httpStatus: 502 }));
 		const { ending, tookMs } = await watch(clock, task);
-		expect(ending).toMatchObject({ outcome: 'lost', failure: { cause, httpStatus: 502 } });
+		expect(ending).toMatchObject({ outcome: 'unavailable', failure: { cause, httpStatus: 502 } });
 		expect(tookMs).toBe(LIMITS.timeoutMs - LAST_READ_MS);
 	});
 
@@ -339,7 +340,7 @@ describe('an outage', () => {
 
 	it.each([
 		[4, 'timeout'],
-		[5, 'lost'],
+		[5, 'unavailable'],
 	] as const)('of the last %i reads ends in "%s"', async (failed, outcome) => {
 		const clock = new VirtualClock();
 		// With an interval of 20 seconds and no growth, a wait of 202 seconds reads 11 times.
@@ -372,7 +373,7 @@ describe('an outage', () => {
 		const task = scripted(clock, trouble({ httpStatus: 502 }));
 		const { ending } = await watch(clock, task, limited(8_000));
 		expect(task.readAt.length).toBeLessThan(5);
-		expect(ending).toMatchObject({ outcome: 'lost', failure: { httpStatus: 502 } });
+		expect(ending).toMatchObject({ outcome: 'unavailable', failure: { httpStatus: 502 } });
 	});
 });
 
@@ -515,13 +516,13 @@ describe('a refusal', () => {
 		const clock = new VirtualClock();
 		const task = { ...scripted(clock, final('task_not_found')), createdAt: clock.now() };
 		const { ending } = await watch(clock, task, { timeoutMs: 40_000, intervalMs: 5_000 });
-		expect(ending).toMatchObject({ outcome: 'lost', failure: { cause: 'task_not_found' } });
+		expect(ending).toMatchObject({ outcome: 'unavailable', failure: { cause: 'task_not_found' } });
 	});
 
 	it('that does not pass is lost contact at the end, not "still being made"', async () => {
 		const clock = new VirtualClock();
 		const { ending } = await watch(clock, scripted(clock, RUNNING, final('redirected')));
-		expect(ending).toMatchObject({ outcome: 'lost', failure: { cause: 'redirected' } });
+		expect(ending).toMatchObject({ outcome: 'unavailable', failure: { cause: 'redirected' } });
 	});
 });
 
@@ -629,7 +630,7 @@ describe('many tasks', () => {
 		const { endings } = await watchAll(clock, tasks, limited(2 * MINUTE));
 		expect(endings.map(({ outcome }) => outcome)).toEqual([
 			'timeout',
-			'lost',
+			'unavailable',
 			'refused',
 			'finished',
 			'finished',
@@ -681,11 +682,12 @@ describe('a wait for anything', () => {
 				expect(tookMs).toBeLessThanOrEqual(limits.timeoutMs + LAST_READ_MS);
 				// Not before the task's own end: the last read is what it ends with, or the time is up.
 				const last = seen[seen.length - 1];
-				const possible: Ending['outcome'][] = ['finished', 'timeout', 'lost', 'refused'];
+				const possible: Ending['outcome'][] = ['finished', 'timeout', 'unavailable', 'refused'];
 				expect(possible).toContain(ending.outcome);
 				const isUp = tookMs >= limits.timeoutMs - LAST_READ_MS - 0.001;
-				if (ending.outcome === 'refused') expect(last.outcome).toBe('final');
-				if (ending.outcome === 'timeout' || ending.outcome === 'lost') expect(isUp).toBe(true);
+				if (ending.outcome === 'refused') expect(last.outcome).toBe('refused');
+				if (ending.outcome === 'timeout' || ending.outcome === 'unavailable')
+					expect(isUp).toBe(true);
 				if (ending.outcome === 'finished')
 					expect(seen.map(({ outcome }) => outcome)).toContain('task');
 				// A video that was seen is never anything but delivered, and a failure never anything but told.

@@ -2,18 +2,20 @@
 import * as fc from 'fast-check';
 
 import type { ApiReach } from '../../nodes/shared/task/publicUrl';
+import { requestKey } from '../../nodes/shared/idempotency/identity';
 import {
 	ASPECT_RATIOS,
 	DEFAULTS,
 	DURATIONS,
 	PROMPT_MAX_LENGTH,
 	RESOLUTIONS,
+} from '../../nodes/shared/task/models';
+import { switchOf } from '../../nodes/shared/task/values';
+import {
 	checkSettings,
 	checkVideoRequest,
 	echoedSettings,
 	requestBody,
-	requestKey,
-	switchOf,
 	type RawFields,
 	type VideoRequest,
 } from '../../nodes/shared/task/request';
@@ -737,10 +739,12 @@ describe("the settings in the API's echo of a request", () => {
 
 describe('the request key', () => {
 	const request: VideoRequest = accepted({ ...FIELDS, imageUrl: LINK });
+	const keyOf = (given: VideoRequest, identity?: string) =>
+		requestKey(requestBody(given), identity);
 
 	it('is a SHA-256 in hex, the same for the same video', () => {
-		expect(requestKey(request)).toMatch(/^[0-9a-f]{64}$/);
-		expect(requestKey({ ...request })).toBe(requestKey(request));
+		expect(keyOf(request)).toMatch(/^[0-9a-f]{64}$/);
+		expect(keyOf({ ...request })).toBe(keyOf(request));
 	});
 
 	const changes: Array<Partial<VideoRequest>> = [
@@ -755,24 +759,24 @@ describe('the request key', () => {
 	];
 
 	it.each(changes)('differs for another video: %j', (change) => {
-		expect(requestKey({ ...request, ...change })).not.toBe(requestKey(request));
+		expect(keyOf({ ...request, ...change })).not.toBe(keyOf(request));
 	});
 
 	it('does not depend on the callback URL', () => {
 		const called = { ...request, callbackUrl: 'https://n8n.example.com/resume?signature=1' };
-		expect(requestKey(called)).toBe(requestKey(request));
+		expect(keyOf(called)).toBe(keyOf(request));
 	});
 
 	it('goes by the input file itself, whose link differs each time', () => {
 		const first = { ...request, imageUrl: 'https://n8n.example.com/signed?token=1' };
 		const second = { ...request, imageUrl: 'https://n8n.example.com/signed?token=2' };
-		expect(requestKey(first, 'file-1')).toBe(requestKey(second, 'file-1'));
-		expect(requestKey(first, 'file-1')).not.toBe(requestKey(first, 'file-2'));
+		expect(keyOf(first, 'file-1')).toBe(keyOf(second, 'file-1'));
+		expect(keyOf(first, 'file-1')).not.toBe(keyOf(first, 'file-2'));
 	});
 
 	it('does not mistake a field for its neighbour', () => {
 		const a = { ...request, generateAudio: true, fixedLens: false };
 		const b = { ...request, generateAudio: false, fixedLens: true };
-		expect(requestKey(a)).not.toBe(requestKey(b));
+		expect(keyOf(a)).not.toBe(keyOf(b));
 	});
 });

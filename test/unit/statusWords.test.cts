@@ -23,6 +23,6 @@ describe('the list of status words', () => {
 			return new Set(texts.join(' ').toLowerCase().match(words) ?? []).size > 2;
 		});
 		const names = withWords.map((path) => relative(root, path).split(sep).join('/'));
-		expect(names).toEqual(['shared/task.ts']);
+		expect(names).toEqual(['shared/task/task.ts']);
 	});
 });

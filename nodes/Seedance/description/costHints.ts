@@ -5,8 +5,7 @@
  */
 import type { NodeHint } from 'n8n-workflow';
 
-import { creditsFor } from '../../shared/task/models';
-import { DURATIONS, RESOLUTIONS } from '../../shared/task/request';
+import { creditsFor, DURATIONS, RESOLUTIONS } from '../../shared/task/models';
 
 /** True where the field holds exactly this value itself, and not an expression. A number may be stored as a text. */
 const holds = (field: string, value: string | boolean) =>

@@ -8,7 +8,6 @@
 import type { IExecuteFunctions, IWebhookDescription, IWebhookFunctions } from 'n8n-workflow';
 
 import { textOf } from '../../shared/json';
-import { PAUSE_VERSION } from './pauseState';
 
 /** The segment, as n8n evaluates it for a call. The id of a node may hold any character, its hash does not. */
 const SEGMENT = '{{ "seedance-" + String($nodeId).hash() }}';
@@ -17,6 +16,8 @@ type WebhookName = IWebhookDescription['name'];
 /** n8n has two names to give to webhooks: the one with the segment, and the one of executions paused by version 1. */
 const OWN_ADDRESS: WebhookName = 'default';
 const BARE_ADDRESS: WebhookName = 'setup';
+/** The version of stored pauses whose callbacks lead to the bare address. */
+const VERSION_OF_BARE_ADDRESS = 1;
 
 function webhooks(name: WebhookName, path: string): IWebhookDescription[] {
 	return (['POST', 'GET'] as const).map((httpMethod) => ({
@@ -47,5 +48,5 @@ export function resumeUrlOf(context: IExecuteFunctions): string {
 
 /** Whether a call may resume a pause of this version: the bare address leads to those of version 1 alone. */
 export function mayResume(context: IWebhookFunctions, pauseVersion: number): boolean {
-	return pauseVersion < PAUSE_VERSION || context.getWebhookName() === OWN_ADDRESS;
+	return pauseVersion === VERSION_OF_BARE_ADDRESS || context.getWebhookName() === OWN_ADDRESS;
 }

@@ -2,9 +2,8 @@
 import type { IExecuteFunctions } from 'n8n-workflow';
 
 import { shorten, wellFormed } from '../../shared/text';
-import { asText, brokenReason, isEmpty, quote } from '../../shared/task/values';
-import { switchOf } from '../../shared/task/request';
-import { labelOf } from '../description/fields';
+import { asText, brokenReason, isEmpty, quote, switchOf } from '../../shared/task/values';
+import { labelOf } from '../description/labels';
 
 /** One or several fields that cannot be used, each told in a sentence that names its label. */
 export class FieldError extends Error {

@@ -4,7 +4,7 @@ import type { IBinaryData, IExecuteFunctions, INodeExecutionData } from 'n8n-wor
 import { HEAD_BYTES, imageTypeOf, kindOf } from '../../shared/api/fileType';
 import { isObject } from '../../shared/json';
 import { unreachableReason, type ApiReach } from '../../shared/task/publicUrl';
-import { shorten } from '../../shared/task/request';
+import { shorten } from '../../shared/text';
 
 /** How long the link works; the API fetches the image when the task starts. */
 const LINK_LIFE = '1d';

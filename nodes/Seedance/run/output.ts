@@ -14,13 +14,14 @@ import {
 import { without } from '../../shared/json';
 import { errorOutputItem, failedItem, type OnError } from '../../shared/n8n/onError';
 import {
+	hasVideo,
 	rawItem,
 	taskItem,
 	unreadTaskItem,
 	type TaskSeed,
 	type Task,
 } from '../../shared/task/task';
-import { shorten } from '../../shared/task/request';
+import { shorten } from '../../shared/text';
 import type { Output } from './parameters';
 import type { Run } from './run';
 
@@ -43,7 +44,7 @@ export interface Result {
 
 export const NO_SEED: TaskSeed = { taskId: null, prompt: null, estimatedCredits: null };
 
-const LOOK_LATER =
+const READ_LATER =
 	'Already started and charged. Do not generate again. Use Get Status with this task_id in 1 to 2 minutes.';
 
 /** Problems that only a task that exists can have; an id that this run did not make may be made up. */
@@ -52,6 +53,12 @@ const ALWAYS_PAID: ReadonlyArray<Problem['code']> = ['timeout', 'contact_lost', 
 /** What a model should do after a POST whose outcome is not known. */
 const ASK_FIRST =
 	'It may have been started and charged. Do not generate again. Ask the user to look in the Seedance dashboard first.';
+
+/** Whether a task of this item is still being made, as far as it was read. */
+export function isRunning({ seed, task, problem }: Result): boolean {
+	if (problem) return false;
+	return task ? task.state === 'running' : seed.taskId !== null;
+}
 
 function itemOf(result: Result): IDataObject {
 	const { seed, task, problem } = result;
@@ -106,7 +113,7 @@ function headlineOf(failed: readonly Failed[], total: number): string {
 }
 
 /** One problem with the start of its prompt and its item. */
-function lineOf({ problem, result, index }: Failed, total: number): string {
+function sentenceOf({ problem, result, index }: Failed, total: number): string {
 	const prompt = result.seed.prompt ? `"${shorten(result.seed.prompt, 40)}": ` : '';
 	return withItem(`${prompt}${problem.message}`, index, total);
 }
@@ -123,7 +130,7 @@ function adviceOf(failed: readonly Failed[], total: number): string[] {
 		advice.set(description, [...(advice.get(description) ?? []), one]);
 	}
 	return [...advice].flatMap(([description, ones]) => [
-		...ones.map((one) => lineOf(one, total)),
+		...ones.map((one) => sentenceOf(one, total)),
 		description,
 	]);
 }
@@ -141,7 +148,7 @@ function wayOn(failed: readonly Failed[]): string {
 }
 
 /** The one error of a node that stops: what is ready, what is not, and every task id. */
-function stopError({ context }: Run, results: readonly Result[]) {
+function stopError({ node }: Run, results: readonly Result[]) {
 	const total = results.length;
 	const all = results.flatMap((result, index): Failed[] =>
 		result.problem ? [{ index, result, problem: result.problem }] : [],
@@ -150,14 +157,14 @@ function stopError({ context }: Run, results: readonly Result[]) {
 	const failed = causes.length ? causes : all;
 	const [{ problem: first }] = failed;
 	const tasks = results.map((result, index) => ({ item: index, ...itemOf(result) }));
-	if (total === 1) return nodeError(context.getNode(), first, { tasks });
+	if (total === 1) return nodeError(node, first, { tasks });
 
-	const ready = results.filter(({ task }) => task?.state === 'succeeded' && task.videoUrl !== null);
+	const ready = results.filter(({ task }) => task !== undefined && hasVideo(task));
 	const isFollowed = results.some(({ task }) => task);
 	const count = isFollowed ? `${ready.length} of ${total} videos are ready and paid. ` : '';
 	const unsent = all.length - failed.length;
 	const ids = results.flatMap(({ seed }) => (seed.taskId ? [seed.taskId] : []));
-	const lines = [
+	const sentences = [
 		...adviceOf(failed, total),
 		unsent
 			? `${unsent} more ${unsent === 1 ? 'item was' : 'items were'} not started and cost nothing.`
@@ -166,27 +173,25 @@ function stopError({ context }: Run, results: readonly Result[]) {
 		ids.length ? `Task IDs: ${ids.join(', ')}.` : '',
 	];
 	return nodeError(
-		context.getNode(),
+		node,
 		{
 			...first,
 			charged: costOfAll(results),
 			message: `${count}${headlineOf(failed, total)}`,
-			description: lines.filter(Boolean).join('\n'),
+			description: sentences.filter(Boolean).join('\n'),
 		},
 		{ tasks },
 	);
 }
 
 /** What a model should do next about a paid task: an answer to it, since it would generate again after an error. */
-function nextStepOf({ problem, seed, task }: Result): string | undefined {
-	if (!problem) {
-		const isRunning = task ? task.state === 'running' : seed.taskId !== null;
-		return isRunning ? LOOK_LATER : undefined;
-	}
+function nextStepOf(result: Result): string | undefined {
+	const { problem, seed } = result;
+	if (!problem) return isRunning(result) ? READ_LATER : undefined;
 	if (problem.code === 'task_failed') return undefined;
 	if (problem.code === 'maybe_created') return ASK_FIRST;
 	const isPaid = seed.estimatedCredits !== null || ALWAYS_PAID.includes(problem.code);
-	return seed.taskId && isPaid ? LOOK_LATER : undefined;
+	return seed.taskId && isPaid ? READ_LATER : undefined;
 }
 
 /** How results are given out. */
@@ -223,22 +228,21 @@ export function itemsOf(
  * Throws only when On Error is Stop and an item failed, after everything has ended.
  */
 export function outputOf(run: Run, results: readonly Result[]): INodeExecutionData[][] {
-	const { onError, isTool, context } = run;
+	const { onError, isTool } = run;
 	if (onError === 'stop' && results.some((one) => one.problem && !(isTool && nextStepOf(one)))) {
 		throw stopError(run, results);
 	}
-	return [itemsOf(results, { onError, isTool, input: context.getInputData() })];
+	return [itemsOf(results, run)];
 }
 
-/** One result per item, in order, from results by item index. An item without one is told as what nobody foresaw. */
-export function inOrder(count: number, byItem: ReadonlyMap<number, Result>): Result[] {
-	return Array.from(
-		{ length: count },
-		(_, index) => byItem.get(index) ?? { seed: NO_SEED, problem: unforeseen('', undefined) },
+/** One result per item; an item that has none is told as what nobody foresaw, so that it is never said to have cost nothing. */
+export function forEveryItem({ input }: Run, results: readonly Result[]): Result[] {
+	return input.map(
+		(_, index) => results[index] ?? { seed: NO_SEED, problem: unforeseen('', undefined) },
 	);
 }
 
 /** The same problem for every item: what is wrong concerns the node, not one of them. */
-export function sameForAll(count: number, problem: Problem): Result[] {
-	return Array.from({ length: count }, () => ({ seed: NO_SEED, problem }));
+export function sameForAll({ input }: Run, problem: Problem): Result[] {
+	return input.map(() => ({ seed: NO_SEED, problem }));
 }

@@ -1,5 +1,5 @@
 /** The node's parameters, read once per item into typed values; nothing after this file casts them. */
-import type { IExecuteFunctions } from 'n8n-workflow';
+import type { IExecuteFunctions, INode } from 'n8n-workflow';
 
 import type { MetadataEntry } from '../../shared/callback/signature';
 import { isObject, numberOf } from '../../shared/json';
@@ -15,15 +15,15 @@ import {
 	valueAt,
 	type Place,
 } from './fieldReading';
-import { labelOf } from '../description/fields';
+import { labelOf } from '../description/labels';
 import { missingParts } from './templates';
 
 export { choiceParameter, fieldProblems, readTogether, textParameter } from './fieldReading';
 export { readOptions, waitMethodOf, type Options } from './options';
 
 /** Whether an AI agent runs the node: the default agent does not say so, but its node type does. */
-export function isTool(context: IExecuteFunctions): boolean {
-	return context.isToolExecution?.() || context.getNode().type.endsWith('Tool');
+export function isTool(context: IExecuteFunctions, { type }: INode): boolean {
+	return context.isToolExecution?.() || type.endsWith('Tool');
 }
 
 /** The run of this node within the execution, counted from 0: a loop makes a new one each time. */

@@ -48,7 +48,7 @@ export function brakeOf(clock: Clock): Brake {
 	const take = () => {
 		nextAt = Math.max(nextAt, clock.now()) + spacingMs;
 	};
-	/** `nextAt` may move while somebody sleeps, so it is looked at again. Who has gone leaves no timer. */
+	/** `nextAt` may move while somebody sleeps, so it is read again. Who has gone leaves no timer. */
 	const untilFree = async (gone: AbortSignal): Promise<boolean> => {
 		while (!gone.aborted && clock.now() < nextAt) {
 			if (!(await clock.sleep(nextAt - clock.now(), gone))) return false;

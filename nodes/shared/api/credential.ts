@@ -1,7 +1,16 @@
 /** What a `seedanceApi` credential must hold, read the same way by the nodes and by the credential's own test. */
-import type { ICredentialDataDecryptedObject } from 'n8n-workflow';
+import type {
+	ICredentialDataDecryptedObject,
+	IExecuteFunctions,
+	IWebhookFunctions,
+} from 'n8n-workflow';
 
 import { textOf } from '../json';
+import { reachOf, type ApiReach } from '../task/publicUrl';
+
+export const CREDENTIAL_TYPE = 'seedanceApi';
+
+export type NodeFunctions = IExecuteFunctions | IWebhookFunctions;
 
 /** The API's own address (`api/seedance-v1.md`); every text about base URLs names it. */
 export const USUAL_BASE_URL = 'https://seedanceapi.org/v1';
@@ -76,4 +85,34 @@ export function readCredential(
 	}
 	const { origin, pathname } = new URL(text);
 	return { apiKey, baseUrl: `${origin}${pathname}`.replace(/\/+$/, '') };
+}
+
+/** A `seedanceApi` credential with its expressions resolved for one item. */
+export interface Credential {
+	apiKey: string;
+	/** Without a slash at its end. */
+	baseUrl: string;
+	/** From where the API looks at links and callbacks; the sandbox runs on this machine. */
+	reach: ApiReach;
+	decrypted: ICredentialDataDecryptedObject;
+}
+
+/** The credential of one item, tidied; a text says what is wrong with it. */
+export async function getCredential(
+	context: NodeFunctions,
+	itemIndex = 0,
+): Promise<Credential | CredentialFlaw> {
+	const decrypted: ICredentialDataDecryptedObject =
+		'getExecutionCancelSignal' in context
+			? await context.getCredentials(CREDENTIAL_TYPE, itemIndex)
+			: await context.getCredentials(CREDENTIAL_TYPE);
+	const read = readCredential(decrypted);
+	if ('problem' in read) return read;
+	const { apiKey, baseUrl } = read;
+	return {
+		apiKey,
+		baseUrl,
+		reach: reachOf(baseUrl),
+		decrypted: { ...decrypted, apiKey, baseUrl },
+	};
 }

@@ -22,7 +22,7 @@ import { DownloadError, headOf, isByteStream, wholeOf, type ByteStream } from '.
 export const PARALLEL_DOWNLOADS = 3;
 /** Milliseconds without a byte after which a download has stalled. */
 export const STALL_MS = 60_000;
-/** Milliseconds between two looks whether bytes still arrive. */
+/** Milliseconds between two checks whether bytes still arrive. */
 const STALL_CHECK_MS = 2_000;
 /** Tries of one link, the first included. */
 export const DOWNLOAD_MAX_TRIES = 3;

@@ -4,7 +4,7 @@
  */
 import type { CallFailure } from '../task/errors';
 import { firewallCodeOf } from './firewall';
-import { byRank, isObject, numberOf, rankBy, readableText, textOf, without } from '../json';
+import { byRank, isObject, numberOf, parseJson, rankBy, readableText, textOf, without } from '../json';
 
 /** An answer, its body parsed where it is JSON. */
 export interface HttpResponse {
@@ -18,11 +18,7 @@ const LONG_IDS = /("(?:task_?id|id)"\s*:\s*)(-?\d{16,})(?=\s*[,}\]])/gi;
 
 /** A text as JSON, with long IDs as text; undefined where it is no JSON. */
 function parsed(text: string): unknown {
-	try {
-		return JSON.parse(text.replace(LONG_IDS, '$1"$2"'));
-	} catch {
-		return undefined;
-	}
+	return parseJson(text.replace(LONG_IDS, '$1"$2"'));
 }
 
 /** A body as JSON, with long IDs as text; the text itself where it is no JSON. */

@@ -7,8 +7,9 @@
  * - passing trouble never ends a wait before its deadline: a paid video is worth waiting for;
  * - there is always an end: each task ends by itself, by the deadline, or by Stop, and no read outlasts the deadline.
  */
-import { READ_MAX_FAILURES, type Read } from './client';
 import { RETRY_AFTER_MAX_MS } from './brake';
+import type { Read } from './client';
+import { READ_MAX_FAILURES } from './retry';
 import type { Clock } from '../n8n/clock';
 import type { CallFailure } from '../task/errors';
 import { hasEnded, NO_VIDEO_GRACE_MS, type Task } from '../task/task';
@@ -36,7 +37,7 @@ export const NOT_FOUND_GRACE_MS = 60_000;
 export type Ending =
 	| { outcome: 'finished'; task: Task }
 	| { outcome: 'timeout'; statusWord: string | null }
-	| { outcome: 'lost'; failure: CallFailure }
+	| { outcome: 'unavailable'; failure: CallFailure }
 	| { outcome: 'refused'; failure: CallFailure }
 	| { outcome: 'stopped' };
 
@@ -110,7 +111,7 @@ function isEnd({ cause }: CallFailure, { seenAt }: Progress, now: number): boole
 function take(read: Read, progress: Progress, now: number): Ending | undefined {
 	if (read.outcome !== 'task') {
 		const { failure } = read;
-		if (read.outcome === 'final' && isEnd(failure, progress, now)) {
+		if (read.outcome === 'refused' && isEnd(failure, progress, now)) {
 			return { outcome: 'refused', failure };
 		}
 		// Being asked to slow down is no failure of the API's.
@@ -140,7 +141,7 @@ function take(read: Read, progress: Progress, now: number): Ending | undefined {
 function timeUp(progress: Progress): Ending {
 	const { statusWord, failures, lastFailure, empty } = progress;
 	const isLost = statusWord === null || failures >= READ_MAX_FAILURES;
-	if (lastFailure && isLost) return { outcome: 'lost', failure: lastFailure };
+	if (lastFailure && isLost) return { outcome: 'unavailable', failure: lastFailure };
 	return empty ? { outcome: 'finished', task: empty.task } : { outcome: 'timeout', statusWord };
 }
 

@@ -8,37 +8,25 @@
  */
 import type { IWebhookFunctions } from 'n8n-workflow';
 
-import { isObject, textOf } from '../json';
+import { isObject, parseJson, plainName, textOf } from '../json';
 import { isTaskId, stateOf } from '../task/task';
 
-/** Values of one body that are looked at, and how deep they may lie. */
+/** Values of one body that are read, and how deep they may lie. */
 const MAX_VALUES = 1000;
 const MAX_DEPTH = 6;
-/** Entries of one object or list that are looked at. */
+/** Entries of one object or list that are read. */
 const MAX_ENTRIES = 50;
-/** Characters of a text that is looked through. A callback has a few hundred. */
+/** Characters of a text that is searched. A callback has a few hundred. */
 const MAX_TEXT_LENGTH = 1_000_000;
 /** Task ids that one callback may name: a sender names one, and a provider behind it perhaps another. */
 const MAX_TASK_IDS = 3;
 
 type Layer = Record<string, unknown>;
 
-/** A name without what differs between spellings: `task_id`, `taskId`, `Task-ID`. */
-const plainName = (name: string) => name.toLowerCase().replace(/[^a-z\d]/g, '');
-
-/** Fields that hold the task itself, which are looked at before what stands beside them. */
+/** Fields that hold the task itself, which are read before what stands beside them. */
 const WRAPPERS = ['data', 'payload', 'body', 'task'];
 
 const isJsonText = (text: string) => /^\s*[[{"]/.test(text);
-
-function parsed(text: string): unknown {
-	try {
-		const value: unknown = JSON.parse(text);
-		return value;
-	} catch {
-		return undefined;
-	}
-}
 
 /** What a value holds when it is a text or bytes: JSON, or the fields of a form. Any other value stays as it is. */
 function opened(value: unknown, isBody: boolean): unknown {
@@ -47,9 +35,9 @@ function opened(value: unknown, isBody: boolean): unknown {
 	if (given.length > MAX_TEXT_LENGTH) return undefined;
 	const text = given.replace(/^\uFEFF/, '').trim();
 	if (isJsonText(text)) {
-		const inner = parsed(text);
+		const inner = parseJson(text);
 		// JSON that was written as a JSON text once more.
-		return typeof inner === 'string' ? parsed(inner) : inner;
+		return typeof inner === 'string' ? parseJson(inner) : inner;
 	}
 	// A value inside is a form only when it names a task: any text may hold an "=".
 	const isForm = /^[\w.[\]-]+=/.test(text) && (isBody || /(^|&)task[_-]?id=/i.test(text));

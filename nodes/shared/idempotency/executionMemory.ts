@@ -14,6 +14,7 @@ import type { IContextObject, IDataObject } from 'n8n-workflow';
 import type { Problem } from '../task/errors';
 import { isObject, numberOf, textOf } from '../json';
 import type { Task } from '../task/task';
+import type { Keys } from './identity';
 
 /** What is remembered of one item: nothing, a POST without a known outcome, or the task it made. */
 export type Remembered =
@@ -35,27 +36,25 @@ export type Sent =
 	| { taskId: string; createdAt?: number; task?: Task; raw?: IDataObject }
 	| {
 			problem: Problem;
-			/** Nothing more can be started with this account. */ endsAccount?: boolean;
+			/** Nothing more can be started with this account. */
+			endsAccount?: boolean;
 	  };
-
-/** Under which an item is remembered, as `run:item:…` but for a tool: the key of now, and those that earlier versions of this package would have used. */
-export type MemoryKeys = readonly [string, ...string[]];
 
 const FIELD = 'seedance';
 /** Version 1, without a number, had the entries themselves in the field. */
 const VERSION = 2;
 
-export interface Memory {
-	recall(keys: MemoryKeys): Remembered;
+export interface ExecutionMemory {
+	recall(keys: Keys): Remembered;
 	/** The POST of this moment for the same video, if there is one. */
-	underWay(keys: MemoryKeys): Promise<Sent> | undefined;
+	underWay(keys: Keys): Promise<Sent> | undefined;
 	/** Holds a POST as being under way until it has ended; to be called in the same turn as `recall`. */
-	hold(keys: MemoryKeys, sent: Promise<Sent>): void;
+	hold(keys: Keys, sent: Promise<Sent>): void;
 	/** Right before the POST. */
-	sending(keys: MemoryKeys): void;
-	created(keys: MemoryKeys, task: CreatedTask): void;
+	sending(keys: Keys): void;
+	created(keys: Keys, task: CreatedTask): void;
 	/** The POST certainly created nothing, or a person wants a failed task anew. */
-	forget(keys: MemoryKeys): void;
+	forget(keys: Keys): void;
 	/** The IDs of all tasks of one run of the node, by item. */
 	tasksOfRun(runIndex: number, count: number): Map<number, string>;
 }
@@ -95,10 +94,10 @@ function rememberedOf(entry: unknown): Remembered {
 }
 
 /** The memory in a node's context object. */
-export function memoryIn(context: IContextObject): Memory {
+export function executionMemory(context: IContextObject): ExecutionMemory {
 	const entries = entriesIn(context);
 	const underWay = postsOf(entries);
-	const find = (keys: MemoryKeys) => keys.find((key) => Object.hasOwn(entries, key));
+	const find = (keys: Keys) => keys.find((key) => Object.hasOwn(entries, key));
 	return {
 		recall: (keys) => {
 			const key = find(keys);

@@ -4,7 +4,7 @@
  */
 import type { IWebhookFunctions } from 'n8n-workflow';
 
-import { CREDENTIAL_TYPE, getCredential, type Credential } from '../api/client';
+import { CREDENTIAL_TYPE, getCredential, type Credential } from '../api/credential';
 import type { Clock } from './clock';
 
 /** Milliseconds. A changed key is taken up after that; the videos that carry its signature take longer. */

@@ -180,7 +180,7 @@ export interface TaskItem extends IDataObject {
 
 const NORMALISED = { running: 'IN_PROGRESS', succeeded: 'SUCCESS', failed: 'FAILED' } as const;
 
-/** What is known of a task without reading it: its id, and what the request tells. */
+/** What is there of a task before it is read: its id, and what the request tells. */
 export interface TaskSeed {
 	taskId: string | null;
 	prompt: string | null;
@@ -205,7 +205,7 @@ export function unreadTaskItem(seed: TaskSeed, created = true): TaskItem {
 	};
 }
 
-/** The item of a task as it was read; `known` fills in what the API does not repeat. */
+/** The item of a task as it was read; `seed` fills in what the API does not repeat. */
 export function taskItem(task: Task, seed?: TaskSeed): TaskItem {
 	return {
 		task_id: task.taskId,

@@ -119,7 +119,7 @@ export const isOfTask =
 	({ entry }: { entry: { taskId: string | null } }): boolean =>
 		entry.taskId === taskId;
 
-/** What is known of a trace. */
+/** A trace, and what the sandbox tells of it. */
 export class Facts {
 	readonly schedule: Schedule;
 	readonly isStarting: boolean;

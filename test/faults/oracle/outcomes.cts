@@ -176,7 +176,7 @@ function wrongTask(
 	if (code === 'maybe_created') {
 		// Its answer was none, but for an id in it.
 		const isOdd = posts.some((post) => isOfTask(taskId)(post) && isAnswered(post, 'unclear'));
-		return isMisled || isOdd ? undefined : 'a task that is known, as unclear';
+		return isMisled || isOdd ? undefined : 'a task whose id was told, as unclear';
 	}
 	const outcome = code ?? outcomeOf(json);
 	if (segment.isStopped && outcome !== 'success') return undefined;
