@@ -52,23 +52,23 @@ async function check(plan: Calls): Promise<void> {
 }
 
 it.each<[string, number, Partial<Calls>]>([
-	['once for two equal calls of the same moment', 1, {}],
+	['pays once for two equal calls of the same moment', 1, {}],
 	[
-		'once for an equal call that comes while the first one is under way',
+		'pays once for an equal call that comes while the first one is under way',
 		1,
 		{ faults: on({ kind: 'delay', ms: 30 }), calls: [first, { ...second, after: 4 }] },
 	],
 	[
-		'once for two equal calls whose POST has a lost answer, and tells both',
+		'pays once for two equal calls whose POST has a lost answer, and tells both',
 		1,
 		{ faults: on({ kind: 'accept-then-reset' }) },
 	],
 	[
-		'for each of two different calls of the same moment',
+		'pays for each of two different calls of the same moment',
 		2,
 		{ calls: [first, { ...second, name: 'birch' }] },
 	],
-])('pays %s', async (_what, posts, plan) => {
+])('%s', async (_what, posts, plan) => {
 	await check({ ...EQUAL, ...plan });
 	expect(harness.requests.posts).toHaveLength(posts);
 });
