@@ -39,7 +39,8 @@ import { checkToolCalls, EQUAL } from './toolCalls.cjs';
 const SEED = 1;
 /** At most so many run until the oracle has to have noticed. */
 const MOST = 150;
-const TIME_LIMIT_MS = 120_000;
+/** On a busy machine. */
+const TIME_LIMIT_MS = 300_000;
 
 let harness: Harness;
 let sampled: readonly Schedule[];
