@@ -1,5 +1,5 @@
-// Where the schedules of the fault suite are played: a sandbox and n8n's engine on one clock that jumps, and a record
-// of every request, of what it met, and of when that was.
+// Where the schedules of the fault suite run: a sandbox and n8n's engine on one clock that jumps, and a record of every
+// request, of the fault that it met, and of when that was.
 import type { AxiosStatic } from 'axios';
 import { BinaryDataService } from 'n8n-core';
 import { createRequire } from 'node:module';
@@ -10,6 +10,7 @@ import {
 	startSandbox,
 	type Fault,
 	type PostEntry,
+	type Route,
 	type Sandbox,
 	type SandboxTask,
 	type StatusRead,
@@ -21,13 +22,13 @@ import { requireAsCore, startEngine, type Engine } from '../support/engine.cjs';
 import { JumpClock } from './jumpClock.cjs';
 
 /** Bytes of every video. */
-export const VIDEO_BYTES = 2_000;
+const VIDEO_BYTES = 2_000;
 export const CREDENTIAL = 'Main account';
 /** Tells the requests apart, for the clock. */
 const NTH_HEADER = 'x-nth-request';
 
 /** A request, and the fault that it met. */
-export interface Met<T> {
+export interface Exchange<T> {
 	entry: T;
 	fault: Fault | null;
 	/** Virtual milliseconds since 1970. */
@@ -35,26 +36,24 @@ export interface Met<T> {
 }
 
 /** A read of a task, and whether that task had ended by then. */
-export interface MetRead extends Met<StatusRead> {
+export interface ReadExchange extends Exchange<StatusRead> {
 	hasEnded: boolean;
 }
 
-/** Every request since the last {@link Stage.reset}, in order of arrival. */
-export interface Book {
-	readonly posts: Array<Met<PostEntry>>;
-	readonly reads: MetRead[];
-	readonly videos: Array<Met<VideoRead>>;
-}
-
-export interface Stage {
+export interface Harness {
 	readonly sandbox: Sandbox;
 	readonly n8n: Engine;
 	readonly time: JumpClock;
-	readonly book: Book;
+	/** Every request since the last {@link Harness.reset}, in order of arrival. */
+	readonly requests: {
+		readonly posts: Array<Exchange<PostEntry>>;
+		readonly reads: ReadExchange[];
+		readonly videos: Array<Exchange<VideoRead>>;
+	};
 	/** How a task that is about to be made goes on; `nth` counts those with this prompt, from 1. */
 	planOf: (order: VideoOrder, nth: number) => TaskPlan;
 	/** Called when a request arrives, before it is answered. */
-	onRequest: (route: 'generate' | 'status' | 'video') => void;
+	onRequest: (route: Route) => void;
 	/** Called at each jump of the clock. */
 	onJump: () => void;
 	/** Virtual milliseconds since 1970 at which a running task will end; Infinity for never. */
@@ -68,21 +67,12 @@ export interface Stage {
 	close: () => Promise<void>;
 }
 
-/** What watches n8n's requests. */
-interface Watch {
-	/** A request that is never answered is not waited for: its caller has to end it when its own time is up. */
-	park: (headers: Readonly<Record<string, string>>) => void;
-	/** Parked requests whose caller still waits. */
-	parked: () => number;
-	/** Ends the watch. */
-	end: () => void;
-}
-
 /**
  * Lets the clock wait for every HTTP request of n8n's, a streamed body included, but for those to where `isSilent` says that
- * nobody ever answers.
+ * nobody ever answers. A request that is parked is never answered, and not waited for: its caller has to end it when its
+ * own time is up.
  */
-function watchRequests(time: JumpClock, isSilent: (url: string) => boolean): Watch {
+function trackRequests(time: JumpClock, isSilent: (url: string) => boolean) {
 	const network = createRequire(requireAsCore.resolve('@n8n/backend-network'));
 	const axios: AxiosStatic = network('axios');
 	const ends = new Map<string, () => void>();
@@ -119,7 +109,7 @@ function watchRequests(time: JumpClock, isSilent: (url: string) => boolean): Wat
 		};
 	});
 	return {
-		park: (headers) => {
+		park: (headers: Readonly<Record<string, string>>) => {
 			const nth = headers[NTH_HEADER];
 			if (!nth || !ends.has(nth)) return;
 			parked.add(nth);
@@ -131,40 +121,23 @@ function watchRequests(time: JumpClock, isSilent: (url: string) => boolean): Wat
 }
 
 /** Whether a fault leaves its caller waiting for ever. */
-function isEndless(fault: Fault | null): boolean {
-	switch (fault?.kind) {
-		case 'hang':
-		case 'accept-then-hang':
-		case 'drip':
-			return fault.ms === undefined;
-		default:
-			return false;
-	}
-}
-
-interface Container {
-	get: (type: typeof BinaryDataService) => BinaryDataService;
-}
+const isEndless = (fault: Fault | null): boolean =>
+	(fault?.kind === 'hang' || fault?.kind === 'accept-then-hang' || fault?.kind === 'drip') &&
+	fault.ms === undefined;
 
 /** Lets the clock wait for every file that is stored. */
-function watchFiles(time: JumpClock): void {
-	const { Container: container }: { Container: Container } = requireAsCore('@n8n/di');
+function trackFiles(time: JumpClock): void {
+	const { Container }: { Container: { get: (type: unknown) => BinaryDataService } } =
+		requireAsCore('@n8n/di');
 	// The engine has put its own part around the true one, which a second would replace.
-	const spy = jest.spyOn(container.get(BinaryDataService), 'store');
+	const spy = jest.spyOn(Container.get(BinaryDataService), 'store');
 	const store = spy.getMockImplementation();
 	if (!store) throw new Error('The test engine no longer watches the binary store');
-	spy.mockImplementation(async (location, file, binary) => {
-		const end = time.begin();
-		try {
-			return await store(location, file, binary);
-		} finally {
-			end();
-		}
-	});
+	spy.mockImplementation(async (...file) => await store(...file).finally(time.begin()));
 }
 
-/** Starts a stage. One per test file; close it when done. Needs jest. */
-export async function openStage(): Promise<Stage> {
+/** Starts a harness. One per test file; close it when done. Needs jest. */
+export async function openHarness(): Promise<Harness> {
 	const time = new JumpClock();
 	// Its own clock stands still: tasks are ended here, when the jumping one says so.
 	const sandbox = await startSandbox({
@@ -174,48 +147,46 @@ export async function openStage(): Promise<Stage> {
 	});
 	// The engine makes deadlines longer for a clock that runs fast; this one jumps.
 	const n8n = await startEngine({ clockSpeed: 1 });
-	// The keys stand in the credential and not in the rows, where they would be seen.
-	const byRow = `={{ $('Start').all()[$itemIndex].json.account === 'other' ? '${sandbox.otherAccount.apiKey}' : '${sandbox.apiKey}' }}`;
-	const setCredential: Stage['setCredential'] = (account, baseUrl = sandbox.baseUrl) => {
-		const apiKey = account === 'byRow' ? byRow : sandbox.apiKey;
-		n8n.credentials.set(CREDENTIAL, { apiKey, baseUrl });
-	};
 	jest.spyOn(clock, 'realClock').mockImplementation((signal) => time.clock(signal));
-	watchFiles(time);
-	const watch = watchRequests(time, (url) => url.startsWith(sandbox.unreachable['silent-tls']));
-	sandbox.tasks.now = () => time.now();
-	sandbox.faults.limits.now = () => time.now();
+	trackFiles(time);
+	const tracker = trackRequests(time, (url) => url.startsWith(sandbox.unreachable['silent-tls']));
+	const { tasks, faults, ledger } = sandbox;
+	tasks.now = () => time.now();
+	faults.limits.now = () => time.now();
 
-	const book: Book = { posts: [], reads: [], videos: [] };
+	// The keys stand in the credential: those in a row would be in the output.
+	const byRow = `={{ $('Start').all()[$itemIndex].json.account === 'other' ? '${sandbox.otherAccount.apiKey}' : '${sandbox.apiKey}' }}`;
 	const made = new Map<SandboxTask, number>();
-	// Of a sandbox whose clock stands still, `endsAt` is how long a task takes.
-	const endOf = (task: SandboxTask) => (made.get(task) ?? 0) + task.endsAt;
-
-	const stage: Stage = {
-		sandbox,
-		n8n,
-		time,
-		book,
+	const noHooks = () => ({
 		planOf: () => ({}),
 		onRequest: () => undefined,
 		onJump: () => undefined,
-		endOf,
-		setCredential,
-		openRequests: () => watch.parked(),
+	});
+	const harness: Harness = {
+		...noHooks(),
+		sandbox,
+		n8n,
+		time,
+		requests: { posts: [], reads: [], videos: [] },
+		// Of a sandbox whose clock stands still, `endsAt` is how long a task takes.
+		endOf: (task) => (made.get(task) ?? 0) + task.endsAt,
+		setCredential: (account, baseUrl = sandbox.baseUrl) => {
+			const apiKey = account === 'byRow' ? byRow : sandbox.apiKey;
+			n8n.credentials.set(CREDENTIAL, { apiKey, baseUrl });
+		},
+		openRequests: () => tracker.parked(),
 		reset: () => {
-			stage.planOf = () => ({});
-			stage.onRequest = () => undefined;
-			stage.onJump = () => undefined;
+			Object.assign(harness, noHooks());
 			time.reset();
 			sandbox.cutHanging();
 			sandbox.reset();
-			setCredential('main');
+			harness.setCredential('main');
 			made.clear();
-			for (const list of [book.posts, book.reads, book.videos]) list.length = 0;
+			for (const list of Object.values(harness.requests)) list.length = 0;
 			n8n.logs.length = 0;
 		},
 		close: async () => {
-			watch.end();
+			tracker.end();
 			await sandbox.close();
 			await n8n.close();
 		},
@@ -223,38 +194,38 @@ export async function openStage(): Promise<Stage> {
 
 	time.onJump = (now) => {
 		for (const task of made.keys()) {
-			// One that takes no time at all ends when it is looked at.
-			if (endOf(task) <= now && !sandbox.tasks.get(task.id)?.ended) sandbox.finish(task.id);
+			// One that takes no time at all ends when it is read.
+			if (harness.endOf(task) <= now && !tasks.get(task.id)?.ended) sandbox.finish(task.id);
 		}
-		stage.onJump();
+		harness.onJump();
 	};
-
-	const { tasks, faults, ledger } = sandbox;
 	const create = tasks.create.bind(tasks);
 	tasks.create = (account, order, credits, plan = {}) => {
 		const nth = tasks.all().filter((task) => task.order.prompt === order.prompt).length + 1;
-		const task = create(account, order, credits, { ...stage.planOf(order, nth), ...plan });
+		const task = create(account, order, credits, { ...harness.planOf(order, nth), ...plan });
 		made.set(task, time.now());
 		return task;
 	};
 	const take = faults.take.bind(faults);
-	// Called right after the request was written into the books, and before anything else can be.
+	// Called right after the request was written into the ledger, and before anything else can be.
 	faults.take = (route, target) => {
 		const fault = take(route, target);
+		const { posts, reads, videos } = harness.requests;
 		const post = ledger.posts().at(-1);
-		const [read, video] = [ledger.statusEntries.at(-1), ledger.videoEntries.at(-1)];
-		const at = time.now();
-		if (route === 'generate' && post) book.posts.push({ entry: post, fault, at });
+		const read = ledger.statusEntries.at(-1);
+		const video = ledger.videoEntries.at(-1);
+		const met = { fault, at: time.now() };
+		if (route === 'generate' && post) posts.push({ entry: post, ...met });
+		if (route === 'video' && video) videos.push({ entry: video, ...met });
 		if (route === 'status' && read) {
 			const hasEnded = tasks.get(read.taskId ?? '')?.ended ?? false;
-			book.reads.push({ entry: read, fault, at, hasEnded });
+			reads.push({ entry: read, ...met, hasEnded });
 		}
-		if (route === 'video' && video) book.videos.push({ entry: video, fault, at });
 		const entry = { generate: post, status: read, video }[route];
-		if (entry && isEndless(fault)) watch.park(entry.headers);
-		stage.onRequest(route);
+		if (entry && isEndless(fault)) tracker.park(entry.headers);
+		harness.onRequest(route);
 		return fault;
 	};
-	stage.reset();
-	return stage;
+	harness.reset();
+	return harness;
 }
