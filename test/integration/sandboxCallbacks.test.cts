@@ -1,17 +1,16 @@
 // The sandbox's callbacks: every shape, and every mishap on the way.
 import axios from 'axios';
 import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { buffer } from 'node:stream/consumers';
 
 import {
-	CALLBACK_SHAPES,
 	startSandbox,
 	type CallbackPlan,
 	type CallbackShape,
 	type Outcome,
 	type Sandbox,
 } from '../sandbox/server.cjs';
+import { portOf } from '../sandbox/unreachable.cjs';
 import { startTaskAt } from '../support/tasks.cjs';
 
 interface Received {
@@ -48,8 +47,7 @@ const receiver = createServer((request, response) => {
 beforeAll(async () => {
 	sandbox = await startSandbox();
 	await new Promise<void>((resolve) => receiver.listen(0, '127.0.0.1', resolve));
-	const { port }: Partial<AddressInfo> = Object(receiver.address());
-	hook = `http://127.0.0.1:${port}/hook?seedance_sig=a%2Bb~c#part`;
+	hook = `http://127.0.0.1:${portOf(receiver.address())}/hook?seedance_sig=a%2Bb~c#part`;
 });
 beforeEach(() => {
 	received = [];
@@ -72,59 +70,31 @@ const run = async (plan: Partial<CallbackPlan> = {}, url = hook, outcome?: Outco
 };
 const bodies = () => received.map(({ body }) => JSON.parse(body));
 
-it.each<[CallbackShape, string, string, (body: string, taskId: string) => void]>([
-	[
-		'envelope',
-		'POST',
-		'application/json',
-		(body, task_id) => {
-			const data = { task_id, status: 'SUCCESS', consumed_credits: 8 };
-			expect(JSON.parse(body)).toMatchObject({ code: 200, data });
-		},
-	],
-	[
-		'data',
-		'POST',
-		'application/json',
-		(body, task_id) => expect(JSON.parse(body)).toMatchObject({ task_id, status: 'SUCCESS' }),
-	],
+const JSON_TYPE = 'application/json';
+const FORM_TYPE = 'application/x-www-form-urlencoded';
+
+it.each<[CallbackShape, string, string, RegExp]>([
+	['envelope', 'POST', JSON_TYPE, /^\{"code":200,.*"task_id":"ID","status":"SUCCESS","consumed_c/],
+	['data', 'POST', JSON_TYPE, /^\{"task_id":"ID","status":"SUCCESS"/],
 	[
 		'neighbour',
 		'POST',
-		'application/json',
-		(body, taskId) => {
-			const resultJson = expect.stringContaining(`${taskId}.mp4`);
-			const data = { taskId, state: 'success', resultJson };
-			expect(JSON.parse(body)).toEqual({ code: 200, msg: 'success', data });
-		},
+		JSON_TYPE,
+		/"data":\{"taskId":"ID","state":"success","resultJson":".*ID\.mp4/,
 	],
-	['empty', 'POST', 'application/x-www-form-urlencoded', (body) => expect(body).toBe('')],
-	['get', 'GET', '', (body) => expect(body).toBe('')],
-	[
-		'form',
-		'POST',
-		'application/x-www-form-urlencoded',
-		(body, taskId) => expect(body).toBe(`task_id=${taskId}&status=SUCCESS`),
-	],
-	[
-		'garbage',
-		'POST',
-		'application/octet-stream',
-		(body) => expect(() => JSON.parse(body)).toThrow('JSON'),
-	],
-])('is sent as %s, and written down with its answer', async (shape, method, type, expectBody) => {
-	const deliveries = await run({ shape });
+	['empty', 'POST', FORM_TYPE, /^$/],
+	['get', 'GET', '', /^$/],
+	['form', 'POST', FORM_TYPE, /^task_id=ID&status=SUCCESS$/],
+	['garbage', 'POST', 'application/octet-stream', /^\0\xff\xfe/],
+])('is sent as %s, and written down with its answer', async (shape, method, type, body) => {
 	const told = { shape, told: 'SUCCESS', attempt: 1, copy: 1 };
-	expect(deliveries).toMatchObject([{ ...told, status: 200, answer: 'noted', error: null }]);
+	const answered = { status: 200, answer: 'noted', error: null };
+	expect(await run({ shape })).toMatchObject([{ ...told, ...answered }]);
 	// The URL's own query stays as it was, since it is signed.
 	const addition = shape === 'get' ? `&task_id=${current}` : '';
 	const url = `/hook?seedance_sig=a%2Bb~c${addition}`;
 	expect(received).toMatchObject([{ method, type, url }]);
-	expectBody(received[0].body, current);
-});
-
-it('is tested in every shape', () => {
-	expect(CALLBACK_SHAPES).toHaveLength(7);
+	expect(received[0].body.replaceAll(current, 'ID')).toMatch(body);
 });
 
 it('can name a foreign id', async () => {

@@ -136,8 +136,12 @@ describe('POST /generate', () => {
 
 	it('finds no fault with a request that has every field as the contract wants it', async () => {
 		await create({
-			...{ ...PROMPT, aspect_ratio: '9:16', resolution: '480p', duration: '4' },
-			...{ generate_audio: true, fixed_lens: true },
+			...PROMPT,
+			aspect_ratio: '9:16',
+			resolution: '480p',
+			duration: '4',
+			generate_audio: true,
+			fixed_lens: true,
 			image_urls: ['https://example.com/boat.png'],
 			callback_url: 'https://example.com/hook',
 		});
@@ -170,7 +174,10 @@ describe('GET /status', () => {
 			code: 200,
 			message: 'success',
 			data: {
-				...{ task_id, status: 'SUCCESS', consumed_credits: 28, error_message: null },
+				task_id,
+				status: 'SUCCESS',
+				consumed_credits: 28,
+				error_message: null,
 				created_at: expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/),
 				request: { ...PROMPT, aspect_ratio: '1:1', resolution: '720p', duration: '8' },
 				response: [`${sandbox.origin}/videos/${task_id}.mp4`],
@@ -448,30 +455,22 @@ describe('a clip', () => {
 	afterAll(async () => await rm(folder, { recursive: true, force: true }));
 
 	it.each([
-		['16:9', '720p', 1280, 720],
-		['16:9', '480p', 854, 480],
-		['3:4', '480p', 480, 640],
-		['21:9', '720p', 1680, 720],
-		['9:21', '480p', 480, 1120],
-	] as const)('of %s at %s has %i × %i pixels', (ratio, resolution, width, height) => {
-		expect(sizeOf(ratio, resolution)).toEqual({ width, height });
-	});
-
-	it.each([
-		['9:16', '480p', '4', true],
-		['16:9', '720p', '8', false],
-		['21:9', '480p', '12', true],
+		['9:16', '480p', '4', true, 480, 854],
+		['16:9', '720p', '8', false, 1280, 720],
+		['21:9', '480p', '12', true, 1120, 480],
 	] as const)(
-		'of %s, %s, %s s, audio %s is one to a decoder, and made once',
-		async (aspect_ratio, resolution, duration, generate_audio) => {
+		'of %s, %s, %s s, audio %s has %i × %i pixels, and is made once',
+		async (...row) => {
+			const [aspect_ratio, resolution, duration, generate_audio, width, height] = row;
+			expect(sizeOf(aspect_ratio, resolution)).toEqual({ width, height });
 			const shape = { aspect_ratio, resolution, duration, generate_audio };
 			const [file, same] = await Promise.all([clipFor(shape, folder), clipFor(shape, folder)]);
 			expect(same).toBe(file);
-			const found = await probe(file);
-			expect(found).toMatchObject({ ...sizeOf(aspect_ratio, resolution), videoCodec: 'h264' });
-			expect(found.hasAudio).toBe(generate_audio);
-			expect(found.audioCodec).toBe(generate_audio ? 'aac' : null);
-			expect(Math.abs(found.seconds - Number(duration))).toBeLessThan(0.1);
+			const audioCodec = generate_audio ? 'aac' : null;
+			const found = { width, height, videoCodec: 'h264', hasAudio: generate_audio, audioCodec };
+			const { seconds, ...others } = await probe(file);
+			expect(others).toEqual(found);
+			expect(seconds).toBeCloseTo(Number(duration), 0);
 		},
 		60_000,
 	);

@@ -85,9 +85,11 @@ export function addApi(app: FastifyInstance, sandbox: Sandbox): void {
 		const breaches = breachesOfRequest(sandbox, request, ['task_id']);
 		if (taskId === null) breaches.push('task_id is missing from the query');
 		const read = ledger.recordStatusRead({
-			...{ at: Date.now(), url: ledger.redact(request.url), account: account?.name ?? null },
-			...{ headers: sandbox.safeHeaders(request), taskId, shown: null, showsVideo: false },
-			...{ breaches, fault: null, answered: null },
+			...sandbox.entryOf(request),
+			taskId,
+			breaches,
+			shown: null,
+			showsVideo: false,
 		});
 		const show = (): Answer => {
 			if (!account) return errorAnswer('INVALID_API_KEY', sandbox.errorShape);
@@ -196,10 +198,16 @@ function recordPost(sandbox: Sandbox, request: FastifyRequest) {
 	if (!/^application\/json\b/i.test(type)) breaches.push(`the content type is ${type}`);
 	if (leaksKey(sandbox, body, 'body', request.url)) breaches.push('the API key is in the body');
 	return sandbox.ledger.recordPost({
-		...{ at: Date.now(), url: sandbox.ledger.redact(request.url) },
-		...{ account: sandbox.accountOf(request)?.name ?? null, headers: sandbox.safeHeaders(request) },
-		...{ rawBody, body, json, unknownFields: unknownFieldsOf(json), breaches },
-		...{ accepted: false, taskId: null, charged: 0, refunded: 0, fault: null, answered: null },
+		...sandbox.entryOf(request),
+		rawBody,
+		body,
+		json,
+		unknownFields: unknownFieldsOf(json),
+		breaches,
+		accepted: false,
+		taskId: null,
+		charged: 0,
+		refunded: 0,
 	});
 }
 

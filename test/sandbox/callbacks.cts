@@ -6,7 +6,8 @@ import { setMaxListeners } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import { keysOf } from './contract.cjs';
-import type { Envelope, SandboxTask } from './tasks.cjs';
+import type { Sandbox } from './server.cjs';
+import { statusEnvelope, type Envelope, type SandboxTask } from './tasks.cjs';
 
 interface Content {
 	method?: 'GET' | 'POST';
@@ -80,10 +81,18 @@ export interface CallbackPlan {
 	foreignId: boolean;
 }
 
-export const USUAL_CALLBACK_PLAN: CallbackPlan = {
-	...{ shape: 'envelope', attempts: 3, backoffMs: 1000, timeoutMs: 10_000 },
-	...{ copies: 1, copyGapMs: 0, earlyMs: 0, lateMs: 0 },
-	...{ never: false, everyChange: false, foreignId: false },
+const USUAL_PLAN: CallbackPlan = {
+	shape: 'envelope',
+	attempts: 3,
+	backoffMs: 1000,
+	timeoutMs: 10_000,
+	copies: 1,
+	copyGapMs: 0,
+	earlyMs: 0,
+	lateMs: 0,
+	never: false,
+	everyChange: false,
+	foreignId: false,
 };
 
 /** One try of one delivery. Copies and attempts count from 1. */
@@ -107,17 +116,8 @@ export interface Delivery {
 	error: string | null;
 }
 
-export interface CallbacksOptions {
-	plan: CallbackPlan;
-	/** The sandbox's speed at this moment. */
-	speed: () => number;
-	/** The body of GET /status with or without the end. */
-	envelope: (task: SandboxTask, asEnded: boolean) => Envelope;
-	/** Called after each new record. */
-	changed: () => void;
-}
-
 const ANSWER_KEPT = 2000;
+const UNANSWERED = { answeredAt: null, status: null, answer: '', error: null };
 
 /** True for an http(s) URL whose host is this machine. */
 const isLoopbackUrl = (url: string) =>
@@ -134,8 +134,11 @@ export class Callbacks {
 	private readonly underWay = new Set<Promise<unknown>>();
 	private stop = newStop();
 
-	constructor(private readonly options: CallbacksOptions) {
-		this.plan = options.plan;
+	constructor(
+		private readonly sandbox: Sandbox,
+		plan: Partial<CallbackPlan> = {},
+	) {
+		this.plan = { ...USUAL_PLAN, ...plan };
 	}
 
 	/** Another plan for one task: `match` is its id, or a part of its prompt. The last one that fits counts. */
@@ -193,7 +196,7 @@ export class Callbacks {
 		if (url === null) return;
 		if (!isLoopbackUrl(url)) {
 			this.refused.push({ taskId: task.id, url, reason: 'The sandbox calls only 127.0.0.1' });
-			this.options.changed();
+			this.sandbox.ledger.changed();
 			return;
 		}
 		const { signal } = this.stop;
@@ -204,7 +207,7 @@ export class Callbacks {
 				const nth = { copy: index + 1, attempt };
 				const status = await this.attempt(task, url, plan, { ...nth, asEnded, signal });
 				if (status !== null && status >= 200 && status < 300) return;
-				const backoff = (plan.backoffMs * 2 ** (attempt - 1)) / this.options.speed();
+				const backoff = (plan.backoffMs * 2 ** (attempt - 1)) / this.sandbox.speed;
 				if (attempt < attempts) await pause(backoff, signal);
 			}
 		});
@@ -220,20 +223,29 @@ export class Callbacks {
 		how: { copy: number; attempt: number; asEnded: boolean; signal: AbortSignal },
 	): Promise<number | null> {
 		const { copy, attempt, asEnded, signal } = how;
-		const { data, ...rest } = this.options.envelope(task, asEnded);
+		const { data, ...rest } = statusEnvelope(task, this.sandbox.shownVideo(task), asEnded);
 		const taskId = foreignId ? `other${randomBytes(8).toString('hex')}` : task.id;
 		const told = { ...rest, data: { ...data, task_id: taskId } };
 		const { method = 'POST', type, body }: Content = SHAPES[shape](told);
 		const delivery: Delivery = {
-			...{ taskId: task.id, told: String(data.status), shape, copy, attempt, method },
+			...UNANSWERED,
+			taskId: task.id,
+			told: String(data.status),
+			shape,
+			copy,
+			attempt,
+			method,
 			url: shape === 'get' ? withQuery(url, `task_id=${taskId}`) : url,
 			at: Date.now(),
-			...{ answeredAt: null, status: null, answer: '', error: null },
 		};
 		this.deliveries.push(delivery);
 		try {
 			const answer = await axios.request<string>({
-				...{ url: delivery.url, method, data: body, timeout: timeoutMs, signal },
+				url: delivery.url,
+				method,
+				data: body,
+				timeout: timeoutMs,
+				signal,
 				headers: type ? { 'content-type': type } : {},
 				maxRedirects: 0,
 				proxy: false,
@@ -248,7 +260,7 @@ export class Callbacks {
 			delivery.error = error instanceof Error ? error.message : String(error);
 		}
 		delivery.answeredAt = Date.now();
-		this.options.changed();
+		this.sandbox.ledger.changed();
 		return delivery.status;
 	}
 }

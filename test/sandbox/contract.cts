@@ -157,7 +157,10 @@ export function checkBody(json: unknown): { order: VideoOrder } | { refused: Err
 	if (images.length > 1) return { refused: 'TOO_MANY_IMAGES' };
 	return {
 		order: {
-			...{ prompt, aspect_ratio, resolution, duration },
+			prompt,
+			aspect_ratio,
+			resolution,
+			duration,
 			generate_audio: json.generate_audio === true,
 			fixed_lens: json.fixed_lens === true,
 			image_urls: images.map(String),
@@ -167,8 +170,12 @@ export function checkBody(json: unknown): { order: VideoOrder } | { refused: Err
 }
 
 const FIELD_TYPES: Readonly<Record<string, string>> = {
-	...{ prompt: 'string', aspect_ratio: 'string', resolution: 'string', duration: 'string' },
-	...{ generate_audio: 'boolean', fixed_lens: 'boolean' },
+	prompt: 'string',
+	aspect_ratio: 'string',
+	resolution: 'string',
+	duration: 'string',
+	generate_audio: 'boolean',
+	fixed_lens: 'boolean',
 };
 
 function isHttpUrl(value: unknown): boolean {

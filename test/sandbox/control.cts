@@ -27,10 +27,8 @@ interface Settings {
 function shown(task: SandboxTask): Record<string, unknown> {
 	const { id, account, order, credits, createdAt, endedAt, outcome, ended } = task;
 	const status = ended ? outcome.status : 'IN_PROGRESS';
-	return {
-		...{ task_id: id, account: account.name, status, shown: showsEnd(task), credits },
-		...{ createdAt, endedAt, request: order },
-	};
+	const said = { task_id: id, account: account.name, status, shown: showsEnd(task) };
+	return { ...said, credits, createdAt, endedAt, request: order };
 }
 
 /** Adds `/_sandbox/…`. It needs no key, and the server listens on this machine only. */

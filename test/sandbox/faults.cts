@@ -117,18 +117,39 @@ export type Fault =
 
 export type FaultKind = Fault['kind'];
 
-const API: readonly Route[] = ['generate', 'status'];
-const [GENERATE, STATUS, VIDEO]: ReadonlyArray<readonly Route[]> = ROUTES.map((route) => [route]);
+/** The routes that each kind can apply to. */
 const ROUTES_OF: Readonly<Record<FaultKind, readonly Route[]>> = {
-	...{ delay: ROUTES, reset: ROUTES, hang: ROUTES, drip: ROUTES, firewall: ROUTES, html: ROUTES },
-	...{ 'refuse-with': ROUTES, 'rate-limit': ROUTES, 'server-error': ROUTES, redirect: ROUTES },
-	...{ 'empty-body': ROUTES, error: API, 'invalid-json': API, 'wrong-shape': API },
-	...{ 'foreign-id': API, task: GENERATE, 'accept-then-reset': GENERATE },
-	...{ 'accept-then-hang': GENERATE, 'accept-then-5xx': GENERATE },
-	...{ 'status-word': STATUS, 'no-video': STATUS, failed: STATUS },
-	...{ stall: VIDEO, cut: VIDEO, 'content-type': VIDEO, 'no-content-type': VIDEO },
-	...{ encoded: VIDEO, 'video-body': VIDEO, partial: VIDEO, 'no-content-length': VIDEO },
-	'video-bytes': VIDEO,
+	delay: ROUTES,
+	reset: ROUTES,
+	hang: ROUTES,
+	drip: ROUTES,
+	firewall: ROUTES,
+	html: ROUTES,
+	'refuse-with': ROUTES,
+	'rate-limit': ROUTES,
+	'server-error': ROUTES,
+	redirect: ROUTES,
+	'empty-body': ROUTES,
+	error: ['generate', 'status'],
+	'invalid-json': ['generate', 'status'],
+	'wrong-shape': ['generate', 'status'],
+	'foreign-id': ['generate', 'status'],
+	task: ['generate'],
+	'accept-then-reset': ['generate'],
+	'accept-then-hang': ['generate'],
+	'accept-then-5xx': ['generate'],
+	'status-word': ['status'],
+	'no-video': ['status'],
+	failed: ['status'],
+	stall: ['video'],
+	cut: ['video'],
+	'content-type': ['video'],
+	'no-content-type': ['video'],
+	encoded: ['video'],
+	'video-body': ['video'],
+	partial: ['video'],
+	'no-content-length': ['video'],
+	'video-bytes': ['video'],
 };
 
 /** Every kind of fault, for suites that go through all of them. */
@@ -315,7 +336,9 @@ export function endingOf(
 		}
 		case 'failed':
 			return withData(proceed(), {
-				...{ status: 'FAILED', consumed_credits: 0, response: [] },
+				status: 'FAILED',
+				consumed_credits: 0,
+				response: [],
 				error_message: fault.errorMessage ?? 'The video could not be generated',
 			});
 		case 'foreign-id':

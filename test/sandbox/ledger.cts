@@ -4,6 +4,10 @@
 /** What is written down of every request. `at`: arrival, in milliseconds since 1970. */
 interface Entry {
 	at: number;
+	/** Path and query as received. */
+	url: string;
+	/** `main` or `other`; null without a valid key. */
+	account: string | null;
 	/** Header names in lower case; the API key is replaced by the name of its account. */
 	headers: Record<string, string>;
 	/** The kind of the fault that was applied. */
@@ -13,10 +17,6 @@ interface Entry {
 }
 
 interface ApiEntry extends Entry {
-	/** Path and query as received. */
-	url: string;
-	/** `main` or `other`; null without a valid key. */
-	account: string | null;
 	taskId: string | null;
 	/** Departures from the contract that the API lets pass. */
 	breaches: string[];
@@ -182,10 +182,9 @@ export class Ledger {
 			...entry,
 			bytes: rawBody.length,
 		}));
-		const text = JSON.stringify({
-			...{ balance, spent, posts, charges: this.charges(), statusReads, videoReads, keyLeaks },
-			...{ breaches: this.breaches(), doubleCharges: this.doubleCharges() },
-		});
+		const read = { statusReads, videoReads, keyLeaks, breaches: this.breaches() };
+		const paid = { charges: this.charges(), doubleCharges: this.doubleCharges() };
+		const text = JSON.stringify({ balance, spent, posts, ...paid, ...read });
 		return JSON.parse(this.redact(text));
 	}
 
@@ -219,8 +218,13 @@ export class Ledger {
 		account.balance -= credits;
 		if (post) Object.assign(post, { accepted: true, taskId, charged: credits });
 		this.record(this.chargeEntries, {
-			...{ at: Date.now(), taskId, account: account.name, credits, refunded: 0 },
-			...{ post: post?.index ?? null, body: post?.body ?? '' },
+			at: Date.now(),
+			taskId,
+			account: account.name,
+			credits,
+			refunded: 0,
+			post: post?.index ?? null,
+			body: post?.body ?? '',
 		});
 	}
 

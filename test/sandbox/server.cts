@@ -6,13 +6,12 @@ import type { ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 
 import { addApi, creditsOf } from './api.cjs';
-import { Callbacks, USUAL_CALLBACK_PLAN, type CallbackPlan } from './callbacks.cjs';
+import { Callbacks, type CallbackPlan } from './callbacks.cjs';
 import { htmlAnswer, type ErrorShape, type VideoOrder } from './contract.cjs';
 import { addControl } from './control.cjs';
 import { Faults } from './faults.cjs';
 import { Ledger, type Account } from './ledger.cjs';
 import {
-	statusEnvelope,
 	TaskStore,
 	VirtualClock,
 	type Outcome,
@@ -74,9 +73,14 @@ const GOODBYE_MS = 500;
 const BODY_LIMIT = 20 * 1024 * 1024;
 
 const SOME_ORDER: VideoOrder = {
-	...{ prompt: 'A paper boat on a quiet lake', aspect_ratio: '9:16', resolution: '720p' },
-	...{ duration: '8', generate_audio: false, fixed_lens: false },
-	...{ image_urls: [], callback_url: null },
+	prompt: 'A paper boat on a quiet lake',
+	aspect_ratio: '9:16',
+	resolution: '720p',
+	duration: '8',
+	generate_audio: false,
+	fixed_lens: false,
+	image_urls: [],
+	callback_url: null,
 };
 
 /** Starts a sandbox. Rejects when the port is in use (`code` is `EADDRINUSE`). Close it when done. */
@@ -149,22 +153,13 @@ export class Sandbox {
 		this.accounts = { main: { name: 'main', apiKey, balance: credits }, other };
 		this.ledger = new Ledger(this.accounts);
 		this.clock = new VirtualClock(options.speed ?? 1);
-		this.tasks = new TaskStore({
-			clock: this.clock,
-			taskSeconds: options.taskSeconds,
-			onEnd: (task) => {
-				if (task.outcome.status === 'FAILED') this.ledger.refund(task.account, task.id);
-				this.log(`Task ${task.id} has ended: ${task.outcome.status}`);
-				this.ledger.changed();
-				return this.callbacks.ended(task);
-			},
+		this.tasks = new TaskStore(this.clock, options.taskSeconds, (task) => {
+			if (task.outcome.status === 'FAILED') this.ledger.refund(task.account, task.id);
+			this.log(`Task ${task.id} has ended: ${task.outcome.status}`);
+			this.ledger.changed();
+			return this.callbacks.ended(task);
 		});
-		this.callbacks = new Callbacks({
-			plan: { ...USUAL_CALLBACK_PLAN, ...options.callbacks },
-			speed: () => this.speed,
-			envelope: (task, asEnded) => statusEnvelope(task, this.shownVideo(task), asEnded),
-			changed: () => this.ledger.changed(),
-		});
+		this.callbacks = new Callbacks(this, options.callbacks);
 		this.latencyMs = options.latencyMs ?? 0;
 		this.errorShape = options.errorShape ?? 'string-code';
 		this.videoBytes = options.videoBytes ?? null;
@@ -218,15 +213,24 @@ export class Sandbox {
 		return Object.values(this.accounts).find(({ apiKey }) => apiKey === key) ?? null;
 	}
 
-	/** Headers without a key: one of an account is replaced by its name, any other stays unnamed, for it may be a real one. */
-	safeHeaders({ headers }: FastifyRequest): Record<string, string> {
-		return Object.fromEntries(
-			Object.entries(headers).map(([name, value]) => {
-				const text = this.ledger.redact(Array.isArray(value) ? value.join(', ') : String(value));
-				const isForeign = name === 'authorization' && !text.includes('<key of ');
-				return [name, isForeign ? text.replace(/\s.*$/s, ' <unknown key>') : text];
-			}),
+	/** What the ledger keeps of a request. A key in it becomes the name of its account; any other may be a real one. */
+	entryOf(request: FastifyRequest) {
+		const safe = (name: string, value: string) => {
+			const text = this.ledger.redact(value);
+			const isForeign = name === 'authorization' && !text.includes('<key of ');
+			return isForeign ? text.replace(/\s.*$/s, ' <unknown key>') : text;
+		};
+		const headers: Record<string, string> = Object.fromEntries(
+			Object.entries(request.headers).map(([name, value]) => [name, safe(name, String(value))]),
 		);
+		return {
+			at: Date.now(),
+			url: this.ledger.redact(request.url),
+			account: this.accountOf(request)?.name ?? null,
+			headers,
+			fault: null,
+			answered: null,
+		};
 	}
 
 	/** Cuts the connections of all answers that hang or drip; gives how many callers were still waiting. */

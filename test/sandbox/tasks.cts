@@ -147,26 +147,24 @@ export class VirtualClock {
 	}
 }
 
-export interface TaskStoreOptions {
-	clock: VirtualClock;
-	/** Virtual seconds for every task instead of the usual times. */
-	taskSeconds?: number | ((order: VideoOrder) => number);
-	/** Called once per task when it ends, before anyone can see the end. Gives how many milliseconds to hide it. */
-	onEnd: (task: SandboxTask) => number;
-}
-
 export class TaskStore {
 	/** Given to every new task; what a fault or a prompt says wins. */
 	plan: TaskPlan = {};
 	/** Virtual milliseconds, by which the windows of a plan are measured; a suite with a clock of its own sets it. */
 	now: () => number;
-	taskSeconds: TaskStoreOptions['taskSeconds'];
 	private readonly byId = new Map<string, SandboxTask>();
 	private readonly timers = new Map<string, NodeJS.Timeout>();
 
-	constructor(private readonly options: TaskStoreOptions) {
-		this.taskSeconds = options.taskSeconds;
-		this.now = () => options.clock.now();
+	/**
+	 * @param taskSeconds virtual seconds for every task instead of the usual times
+	 * @param onEnd called once per task when it ends, before anyone can read the end; gives how many milliseconds to hide it
+	 */
+	constructor(
+		private readonly clock: VirtualClock,
+		public taskSeconds: number | ((order: VideoOrder) => number) | undefined,
+		private readonly onEnd: (task: SandboxTask) => number,
+	) {
+		this.now = () => clock.now();
 	}
 
 	/** Starts a task. A plan given here wins over words in the prompt. */
@@ -178,14 +176,24 @@ export class TaskStore {
 		const usual = typeof taskSeconds === 'function' ? taskSeconds(order) : taskSeconds;
 		const slow = order.prompt.includes('[slow]') ? SLOW_FACTOR : 1;
 		const task: SandboxTask = {
-			...{ id: this.newId(plan), account, order, credits, plan },
+			id: this.newId(plan),
+			account,
+			order,
+			credits,
+			plan,
 			createdAt: Date.now(),
 			runningWord: plan.runningWord ?? 'IN_PROGRESS',
-			endsAt: this.options.clock.now() + (plan.seconds ?? usual * slow) * 1000,
+			endsAt: this.clock.now() + (plan.seconds ?? usual * slow) * 1000,
 			outcome: plan.outcome ?? { status: 'SUCCESS' },
-			...{ ended: false, endedAt: null, visibleAt: Infinity },
-			...{ startedAt: this.now(), finishedAt: Infinity },
-			...{ reads: 0, readsOfEnd: 0, links: [], refusals: 0 },
+			ended: false,
+			endedAt: null,
+			visibleAt: Infinity,
+			startedAt: this.now(),
+			finishedAt: Infinity,
+			reads: 0,
+			readsOfEnd: 0,
+			links: [],
+			refusals: 0,
 		};
 		this.byId.set(task.id, task);
 		this.arm(task);
@@ -195,7 +203,7 @@ export class TaskStore {
 	/** The task with this id, as it is at the present moment. */
 	get(id: string): SandboxTask | undefined {
 		const task = this.byId.get(id);
-		if (task && !task.ended && this.options.clock.now() >= task.endsAt) this.end(task);
+		if (task && !task.ended && this.clock.now() >= task.endsAt) this.end(task);
 		return task;
 	}
 
@@ -275,7 +283,7 @@ export class TaskStore {
 
 	private arm(task: SandboxTask): void {
 		clearTimeout(this.timers.get(task.id));
-		const { clock } = this.options;
+		const { clock } = this;
 		if (task.endsAt === Infinity || clock.speed <= 0) return;
 		const wait = Math.max(0, Math.ceil((task.endsAt - clock.now()) / clock.speed));
 		const timer = setTimeout(
@@ -292,7 +300,7 @@ export class TaskStore {
 		task.endedAt = Date.now();
 		task.finishedAt = this.now();
 		task.visibleAt = task.endedAt;
-		task.visibleAt = task.endedAt + this.options.onEnd(task);
+		task.visibleAt = task.endedAt + this.onEnd(task);
 	}
 }
 
@@ -335,7 +343,10 @@ export function statusEnvelope(
 		created_at: new Date(task.createdAt).toISOString().replace(/\.\d+Z$/, 'Z'),
 		// The four fields that the API always echoes, and what was given beyond them.
 		request: {
-			...{ prompt, aspect_ratio, resolution, duration },
+			prompt,
+			aspect_ratio,
+			resolution,
+			duration,
 			...(order.generate_audio && { generate_audio: true }),
 			...(order.fixed_lens && { fixed_lens: true }),
 			...(order.image_urls.length > 0 && { image_urls: order.image_urls }),

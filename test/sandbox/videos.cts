@@ -48,10 +48,8 @@ export function addVideos(app: FastifyInstance, sandbox: Sandbox, withFaults: bo
 		const taskId = params.file.replace(/\.mp4$/, '');
 		const task = tasks.get(taskId);
 		if (headers.authorization !== undefined) ledger.recordLeak('video', url);
-		const read = ledger.recordVideoRead({
-			...{ at: Date.now(), taskId, headers: sandbox.safeHeaders(request) },
-			...{ fault: null, answered: null, bytes: 0, complete: false },
-		});
+		const entry = sandbox.entryOf(request);
+		const read = ledger.recordVideoRead({ ...entry, taskId, bytes: 0, complete: false });
 		const target = { prompt: task?.order.prompt ?? null, taskId, account: null };
 		const fault = withFaults ? faults.take('video', target) : null;
 		read.fault = fault?.kind ?? null;
