@@ -353,13 +353,11 @@ function readable(ids: Arbitrary<string>): Arbitrary<Payload> {
 				.tuple(fc.constantFrom(...NAMING), ids, fields)
 				.map(([name, id, field]) => name(id, field)),
 		},
-		fc
-			.tuple(ids, reports)
-			.map(([id, told]) => ({
-				label: `report (${told.shape})`,
-				refused: [],
-				...reportOf(id, told, ''),
-			})),
+		fc.tuple(ids, reports).map(([id, told]) => ({
+			label: `report (${told.shape})`,
+			refused: [],
+			...reportOf(id, told, ''),
+		})),
 		fc
 			.tuple(fc.constantFrom(...lists.byteTypes), bytes)
 			.map(([type, body]) => payload(`bytes as "${type}"`, type, body)),
