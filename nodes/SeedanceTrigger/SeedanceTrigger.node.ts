@@ -42,7 +42,10 @@ export class SeedanceTrigger implements INodeType {
 		return await handleCallback(this, realClock());
 	}
 
-	/** Runs inside the recorded execution that {@link webhook} started: long work belongs there, and Stop works. */
+	/**
+	 * Runs inside the recorded execution that {@link webhook} started
+	 * (docs/n8n-behaviour.md#work-after-the-response).
+	 */
 	async execute(this: IExecuteFunctions): Promise<INodeExecutionData[][]> {
 		const clock = realClock(this.getExecutionCancelSignal?.());
 		return [await addFiles(this, await confirmedItems(this, clock), clock)];

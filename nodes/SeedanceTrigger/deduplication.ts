@@ -1,8 +1,8 @@
 /**
  * Which events a trigger has already started a run for, so that a repeated callback starts none.
  *
- * Two memories, merged: one of this process, which is exact, and n8n's static data, which survives a restart
- * but is loaded and saved whole per request, so that of several at once the last one wins (measured). One
+ * Two memories, merged: one of this process, which is exact, and n8n's static data, which survives
+ * a restart but is loaded and saved whole per request (docs/n8n-behaviour.md#static-data). One
  * process never runs an event twice; several webhook processes run it at least once.
  */
 import type { IDataObject } from 'n8n-workflow';
@@ -27,7 +27,10 @@ interface TriggerState {
 	events: Set<string>;
 	/** Those of which it is not known yet whether n8n starts their run. */
 	pending: Set<string>;
-	/** By task whose video a run waits for: until when (milliseconds since 1970) that run speaks for every outcome. */
+	/**
+	 * By task whose video a run waits for: until when (milliseconds since 1970) that run speaks for
+	 * every outcome.
+	 */
 	awaited: Map<string, number>;
 	/** By task. */
 	callbacks: KeyedMutex;
@@ -52,31 +55,45 @@ function triggerStateOf(trigger: string): TriggerState {
 	return state;
 }
 
-/** Each event is a task and what became of it: `succeeded`, `failed`, or `noVideo` while its video may still come. */
+/**
+ * Each event is a task and what became of it: `succeeded`, `failed`, or `noVideo` while its video
+ * may still come.
+ */
 export interface Deduplication {
-	/** Takes a place in the line of a task, at once. */
+	/** Claims the mutex of a task, at once. */
 	acquire: (taskId: string) => Lock;
-	/** Whether a run was started for this event, or waits for the video of that task. `now`: milliseconds since 1970. */
+	/**
+	 * Whether a run was started for this event, or waits for the video of that task. `now`:
+	 * milliseconds since 1970.
+	 */
 	has: (taskId: string, outcome: string, now: number) => boolean;
 	/** Remembers an event of which it is not known yet whether n8n starts its run. */
 	add: (taskId: string, outcome: string) => void;
 	/**
-	 * Writes an event into the static data of this request, which n8n saves only when it has started the run. n8n 2 forgets
-	 * while it starts it that the data has changed, and would save only the first change of a workflow's life (measured
-	 * in 2.41): so it has to be written once more after that.
+	 * Writes an event into the static data of this request, which n8n saves only when it has started
+	 * the run. It has to be written once more after that start
+	 * (docs/n8n-behaviour.md#changed-static-data).
 	 */
 	write: (taskId: string, outcome: string) => void;
 	/** Tells that n8n has started the run of an event, so that other requests save it too. */
 	confirm: (taskId: string, outcome: string) => void;
 	/** Tells that n8n has not started it: the event is forgotten. */
 	rollback: (taskId: string, outcome: string) => void;
-	/** Tells that a run waits for the video of a task, and until when (milliseconds since 1970) it speaks for every outcome. */
+	/**
+	 * Tells that a run waits for the video of a task, and until when (milliseconds since 1970) it
+	 * speaks for every outcome.
+	 */
 	awaitVideo: (taskId: string, until: number) => void;
-	/** Tells what that run has given out for the task. Nothing to tell where no run was known to wait. */
+	/**
+	 * Tells what that run has given out for the task. Nothing to tell where no run was known to wait.
+	 */
 	confirmVideo: (taskId: string, outcome: string) => void;
 }
 
-/** What the static data holds. `isForeign`: another version wrote it, so it is read and never written. */
+/**
+ * What the static data holds. `isForeign`: another version wrote it, so it is read and never
+ * written.
+ */
 function storedEvents(staticData: IDataObject): { events: string[]; isForeign: boolean } {
 	const stored: unknown = staticData[FIELD];
 	const version = staticData[VERSION_FIELD] === undefined ? 1 : numberOf(staticData[VERSION_FIELD]);
@@ -97,16 +114,17 @@ function trim(events: Set<string>): Set<string> {
 }
 
 /**
- * The memory of one trigger node. `trigger` names the workflow and the node; `staticData` is the node's own, as n8n
- * loaded it for this request.
+ * The memory of one trigger node. `trigger` names the workflow and the node; `staticData` is the
+ * node's own, as n8n loaded it for this request.
  */
 export function deduplicationOf(trigger: string, staticData: IDataObject): Deduplication {
 	const { events, pending, awaited, callbacks } = triggerStateOf(trigger);
 	const stored = storedEvents(staticData);
 	const write = (event: string): void => {
 		if (stored.isForeign) return;
-		// What this process knows is the newest, so that of many at once none drops another's event. One whose
-		// run is not started yet is saved by its own request only, or it would be lost when that fails.
+		// What this process knows is the newest, so that of many at once none drops another's event.
+		// One whose run is not started yet is saved by its own request only, or it would be lost when
+		// that fails.
 		const confirmed = [...events].filter((one) => !pending.has(one));
 		const others = stored.events.filter((one) => !events.has(one));
 		staticData[VERSION_FIELD] = VERSION;

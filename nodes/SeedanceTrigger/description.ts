@@ -6,13 +6,17 @@ import type {
 	TriggerPanelDefinition,
 } from 'n8n-workflow';
 
-/** One address for both methods: POST is usual, some senders only GET. There is nothing to register at the API. */
+/**
+ * One address for both methods: POST is usual, some senders only GET. There is nothing to register
+ * at the API.
+ */
 export const triggerWebhooks: IWebhookDescription[] = [
 	{
 		name: 'default',
 		httpMethod: 'POST',
 		responseMode: 'onReceived',
-		// Empty, so that n8n answers with what the trigger gives; its default is a literal text (measured).
+		// Empty, so that n8n answers with what the trigger gives
+		// (docs/n8n-behaviour.md#default-response).
 		responseData: '',
 		path: 'webhook',
 	},

@@ -1,71 +1,63 @@
 /**
- * One delivery to the trigger's URL, from the request to the answer: signature, task, `GET /status`, filter,
- * repeat. n8n itself refuses other methods and bodies that are too large.
+ * One callback to the trigger's URL, from the request to the response: signature, task, `GET
+ * /status`, filter, repeat. n8n itself refuses other methods and bodies that are too large.
  *
  * Rules that must not regress:
  * - no run without a valid signature, unless the user has turned that off;
- * - what starts a run is what the API tells of the task, never what the delivery says;
- * - 2xx means that nothing is lost: a run was started, or none is due. While the task cannot be looked at,
- *   or does not show the end that the delivery claims, the answer is 503, so that the sender tries again;
- * - it answers within 10 seconds. Longer work belongs into `execute()`.
+ * - what starts a run is what the API tells of the task, never what the callback says;
+ * - 2xx means that nothing is lost: a run was started, or none is due. While the task cannot be
+ *   read, or does not show the end that the callback claims, the response is 503, so that the
+ *   sender tries again;
+ * - it responds within 10 seconds. Longer work belongs into `execute()`.
  */
 import type { IDataObject, IWebhookFunctions, IWebhookResponseData } from 'n8n-workflow';
 
+import type { Credential } from '../shared/api/credential';
+import { claimIn, loggedId, shapeOf, taskIdsIn } from '../shared/callback/body';
+import { confirmTask, type Confirmation } from '../shared/callback/confirmTask';
 import {
 	afterTakeOver,
 	respond,
 	unavailable,
 	type CallbackResponse,
 } from '../shared/callback/respond';
-import type { Credential } from '../shared/api/client';
 import { isSignedBy, metadataIn, proofIn } from '../shared/callback/signature';
-import { bodyOf, claimIn, loggedId, shapeOf, taskIdsIn } from '../shared/callback/body';
+import { readableText } from '../shared/json';
 import type { Clock } from '../shared/n8n/clock';
 import { cachedCredential } from '../shared/n8n/credentialCache';
-import { contactLost, readRefused } from '../shared/task/errors';
-import { isObject, readableText } from '../shared/json';
-import { DECIDE_WITHIN_MS, confirmTask, type Confirmation } from '../shared/callback/confirmTask';
-import { awaitedUntil, eventItem, outcomeOf, type Outcome } from './outcome';
+import { readProblem } from '../shared/task/errors';
+import { callbackIn, type Callback } from './callback';
 import { deduplicationOf } from './deduplication';
-import { readSettings, type Settings } from './parameters';
+import { awaitedUntil, eventItem, outcomeOf, type Outcome } from './outcome';
 
-/** A delivery that starts a run. */
+/** A run that a callback starts. */
 interface StartedRun {
 	item: IDataObject;
 	/** Where repeats are ignored. */
 	deduplicated?: {
-		/** To be called when n8n reads the answer: the last chance to write static data. */
+		/** To be called when n8n reads the response: the last chance to write static data. */
 		write: () => void;
 		/** To be told whether n8n took the run over. */
 		tookOver: (isStarted: boolean) => void;
 	};
 }
 
-/** A request, taken apart. */
-interface Delivery {
-	query: Record<string, unknown>;
-	body: unknown;
-	/** To a test URL, while a person listens. */
-	isTest: boolean;
-	/** Form data in several parts: n8n reads the answer to it before it starts the run as well (measured in 2.41). */
-	isMultipart: boolean;
-	/** A link that a person opens while listening: it needs no signature, since the task is read with their key. */
-	isTestLink: boolean;
-}
-
-/** Whether somebody may start this workflow: the account to read the task with, or the refusal. */
-async function admit(
-	context: IWebhookFunctions,
-	{ query, isTestLink }: Delivery,
-	settings: Settings,
-	clock: Clock,
-): Promise<Credential | CallbackResponse> {
+/**
+ * Whether somebody may start this workflow: the credential to read the task with, or the refusal.
+ */
+async function admit({
+	context,
+	clock,
+	parameters,
+	query,
+	isTestLink,
+}: Callback): Promise<Credential | CallbackResponse> {
 	const refuse = (log: string): CallbackResponse => ({
 		status: 401,
 		message: 'The signature is missing or wrong.',
 		log,
 	});
-	const isOpen = isTestLink || !settings.requireSignature;
+	const isOpen = isTestLink || !parameters.requireSignature;
 	const proof = proofIn(query);
 	// Told apart from the form alone, before anything is read: hostile traffic costs little.
 	if (!isOpen && proof === 'absent') {
@@ -82,53 +74,57 @@ async function admit(
 	);
 }
 
-/** Decides about a task that was looked at. `wasDelivered` tells whether an event was delivered before. */
+/**
+ * Decides about a task that was read. `wasDelivered` tells whether an event was delivered before.
+ */
 function decide(
+	{ query, body, parameters }: Callback,
 	taskId: string,
 	confirmation: Exclude<Confirmation, { outcome: 'unknownTask' }>,
-	{ query, body }: Delivery,
-	settings: Settings,
 	wasDelivered: (outcome: Outcome) => boolean,
 ): CallbackResponse | { item: IDataObject; outcome: Outcome } {
-	if (confirmation.outcome === 'cannotTell' || confirmation.outcome === 'noTime') {
-		const isFinal = confirmation.outcome === 'cannotTell' && confirmation.isFinal;
-		const found = (isFinal ? readRefused : contactLost)(loggedId(taskId), confirmation.failure);
-		return unavailable(found.message);
-	}
 	if (confirmation.outcome === 'running') {
 		if (claimIn(body) !== 'ended') return { status: 200, message: 'The video is not ready yet.' };
 		return unavailable(
 			`it says that task ${loggedId(taskId)} has ended, but the API shows it as running. It starts nothing until the API shows the end`,
 		);
 	}
+	if (!('task' in confirmation)) {
+		const { outcome, failure } = confirmation;
+		const failed = { outcome: outcome === 'outOfTime' ? 'unavailable' : outcome, failure } as const;
+		return unavailable(readProblem(loggedId(taskId), failed).message);
+	}
 	const { task } = confirmation;
 	const outcome = outcomeOf(task);
 	// While the video may still come, either event may be the one: the run waits for it, and decides.
-	if (outcome !== 'noVideo' && !settings.events.includes(outcome)) {
+	if (outcome !== 'noVideo' && !parameters.events.includes(outcome)) {
 		return { status: 200, message: `"Trigger On" does not include a video that has ${outcome}.` };
 	}
 	if (wasDelivered(outcome)) return { status: 200, message: 'This was delivered before.' };
-	return { item: eventItem(task, settings.simplify, metadataIn(query)), outcome };
+	return { item: eventItem(task, parameters.simplify, metadataIn(query)), outcome };
 }
 
-/** Looks at one task that a delivery names. Undefined when the account has no such task. */
+/**
+ * Reads one task that a callback names, and decides. Undefined when the account has no such task.
+ */
 async function handleTask(
-	context: IWebhookFunctions,
+	callback: Callback,
 	credential: Credential,
 	taskId: string,
-	delivery: Delivery,
-	settings: Settings,
-	deadline: number,
-	clock: Clock,
 ): Promise<CallbackResponse | StartedRun | undefined> {
-	const isEarly = !delivery.isTestLink && claimIn(delivery.body) !== 'running';
-	const patience = { isEarly, awaitsVideo: true, deadline };
-	const confirmation = async () =>
-		await confirmTask(context, { credential, taskId }, patience, clock);
-	if (delivery.isTest || !settings.ignoreDuplicates) {
-		const found = await confirmation();
+	const { context, clock, deadline } = callback;
+	const isEarly = !callback.isTestLink && claimIn(callback.body) !== 'running';
+	const confirm = async () =>
+		await confirmTask(
+			context,
+			{ credential, taskId },
+			{ isEarly, awaitsVideo: true, deadline },
+			clock,
+		);
+	if (callback.isTest || !callback.parameters.ignoreDuplicates) {
+		const found = await confirm();
 		if (found.outcome === 'unknownTask') return undefined;
-		return decide(taskId, found, delivery, settings, () => false);
+		return decide(callback, taskId, found, () => false);
 	}
 
 	const trigger = `${context.getWorkflow().id}:${context.getNode().id}`;
@@ -137,9 +133,9 @@ async function handleTask(
 	let run: StartedRun | undefined;
 	try {
 		if (!(await lock.isHeld(deadline - clock.now(), clock))) return unavailable();
-		const found = await confirmation();
+		const found = await confirm();
 		if (found.outcome === 'unknownTask') return undefined;
-		const decision = decide(taskId, found, delivery, settings, (one) =>
+		const decision = decide(callback, taskId, found, (one) =>
 			deduplication.has(taskId, one, clock.now()),
 		);
 		if ('status' in decision) return decision;
@@ -151,7 +147,7 @@ async function handleTask(
 			deduplicated: {
 				write: () => {
 					deduplication.write(taskId, outcome);
-					if (!delivery.isMultipart) deduplication.confirm(taskId, outcome);
+					if (!callback.isMultipart) deduplication.confirm(taskId, outcome);
 				},
 				tookOver: (isStarted) => {
 					deduplication[isStarted ? 'confirm' : 'rollback'](taskId, outcome);
@@ -169,39 +165,19 @@ async function handle(
 	context: IWebhookFunctions,
 	clock: Clock,
 ): Promise<CallbackResponse | StartedRun> {
-	const deadline = clock.now() + DECIDE_WITHIN_MS;
-	const settings = readSettings(context);
-	const query: unknown = context.getQueryData();
-	const { method }: { method: string } = context.getRequestObject();
-	const { 'content-type': contentType } = context.getHeaderData();
-	const isTest = context.getMode() === 'manual';
-	const delivery: Delivery = {
-		query: isObject(query) ? query : {},
-		body: bodyOf(context),
-		isMultipart: /^multipart\//i.test(String(contentType)),
-		isTest,
-		isTestLink: isTest && method === 'GET' && isObject(query) && proofIn(query) === 'absent',
-	};
-	const credential = await admit(context, delivery, settings, clock);
+	const callback = callbackIn(context, clock);
+	const credential = await admit(callback);
 	if ('status' in credential) return credential;
-	const taskIds = taskIdsIn(delivery.body, delivery.query);
+	const taskIds = taskIdsIn(callback.body, callback.query);
 	for (const taskId of taskIds) {
-		const found = await handleTask(
-			context,
-			credential,
-			taskId,
-			delivery,
-			settings,
-			deadline,
-			clock,
-		);
+		const found = await handleTask(callback, credential, taskId);
 		if (found) return found;
 	}
 	if (!taskIds.length) {
 		return {
 			status: 400,
-			message: 'There is no task ID in this delivery.',
-			log: `there is no task ID in it. What it holds: ${shapeOf(delivery.body)}`,
+			message: 'There is no task ID in this callback.',
+			log: `there is no task ID in it. What it holds: ${shapeOf(callback.body)}`,
 		};
 	}
 	return {
@@ -212,8 +188,9 @@ async function handle(
 }
 
 /**
- * Hands the run to n8n, which answers once it has taken it over. An event counts as delivered only then: what the answer
- * writes when n8n reads it goes into the static data of this request alone, which n8n drops when the run fails.
+ * Hands the run to n8n, which answers once it has taken it over. An event counts as delivered only
+ * then: what the response writes when n8n reads it goes into the static data of this request alone,
+ * which n8n drops when the run fails.
  */
 function start(
 	context: IWebhookFunctions,
@@ -223,7 +200,7 @@ function start(
 	if (deduplicated) afterTakeOver(context, clock, deduplicated.tookOver);
 	return {
 		workflowData: [[{ json: item }]],
-		// n8n 2 reads the answer between starting the run and saving the static data (measured): the last chance to write.
+		// The last chance to write static data (docs/n8n-behaviour.md#reading-of-the-response).
 		get webhookResponse() {
 			deduplicated?.write();
 			return { message: 'The workflow was started.' };
@@ -232,8 +209,8 @@ function start(
 }
 
 /**
- * Handles one delivery: gives what n8n starts a run with, or answers by itself. Never throws, because n8n would
- * start a run with an empty item.
+ * Handles one callback: gives what n8n starts a run with, or responds by itself. Never throws
+ * (docs/n8n-behaviour.md#throwing-in-a-webhook).
  */
 export async function handleCallback(
 	context: IWebhookFunctions,

@@ -1,12 +1,13 @@
-/** The trigger's parameters, read once per delivery or run into typed values. */
+/** The trigger's parameters, read once per callback or run into typed values. */
 import type { IExecuteFunctions, IWebhookFunctions, NodeParameterValueType } from 'n8n-workflow';
 
 import { isObject, textOf } from '../shared/json';
+import { switchOf } from '../shared/task/values';
 
 /** What a task can have come to; `failed` includes a success without a video. */
 export type VideoEvent = 'succeeded' | 'failed';
 
-export interface Settings {
+export interface TriggerParameters {
 	/** The events that start a run. */
 	events: readonly unknown[];
 	simplify: boolean;
@@ -16,7 +17,10 @@ export interface Settings {
 
 type NodeFunctions = IExecuteFunctions | IWebhookFunctions;
 
-/** A parameter of the trigger, which has no input items: its value for the first one. Throws what an expression throws. */
+/**
+ * A parameter of the trigger, which has no input items: its value for the first one. Throws what an
+ * expression throws.
+ */
 function parameter(
 	context: NodeFunctions,
 	name: string,
@@ -35,23 +39,23 @@ export function readEvents(context: NodeFunctions): readonly unknown[] {
 }
 
 export function readSimplify(context: NodeFunctions): boolean {
-	return parameter(context, 'simplify', true) !== false;
+	return switchOf(parameter(context, 'simplify', true)) ?? true;
 }
 
-/** What decides about a delivery. Throws what an expression throws. */
-export function readSettings(context: IWebhookFunctions): Settings {
+/** What decides about a callback. Throws what an expression throws. */
+export function readParameters(context: IWebhookFunctions): TriggerParameters {
 	const given: unknown = context.getNodeParameter('options', {});
 	const options = isObject(given) ? given : {};
 	return {
 		events: readEvents(context),
 		simplify: readSimplify(context),
-		requireSignature: options.requireSignature !== false,
-		ignoreDuplicates: options.ignoreDuplicates !== false,
+		requireSignature: switchOf(options.requireSignature) ?? true,
+		ignoreDuplicates: switchOf(options.ignoreDuplicates) ?? true,
 	};
 }
 
 /** The binary field for the video; undefined for no download. */
 export function readFileField(context: IExecuteFunctions): string | undefined {
-	if (context.getNodeParameter('downloadVideo', 0, false) !== true) return undefined;
+	if (!switchOf(context.getNodeParameter('downloadVideo', 0, false))) return undefined;
 	return textOf(context.getNodeParameter('outputBinaryField', 0, 'data')) ?? 'data';
 }

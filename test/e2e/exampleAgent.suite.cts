@@ -1,7 +1,8 @@
 // The example with n8n's own AI Agent: a scripted stand-in for the model calls the Seedance node as a tool.
 import { randomUUID } from 'node:crypto';
 
-import { ASPECT_RATIOS, DURATIONS, RESOLUTIONS } from '../../nodes/shared/task/request';
+import { ASPECT_RATIOS, DURATIONS, RESOLUTIONS } from '../../nodes/shared/task/models';
+
 import type { SavedWorkflow } from '../support/n8n/server.cjs';
 import { startChatModel, toolAnswers, type ChatModel, type ModelAnswer } from './chatModel.cjs';
 import { importExample } from './examples.cjs';

@@ -7,8 +7,8 @@ import type { IConnections, IDataObject, INode, INodeParameters } from 'n8n-work
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 
-import { creditsFor } from '../../nodes/shared/task/models';
-import { ASPECT_RATIOS, DURATIONS, RESOLUTIONS } from '../../nodes/shared/task/request';
+import { creditsFor, ASPECT_RATIOS, DURATIONS, RESOLUTIONS } from '../../nodes/shared/task/models';
+
 import {
 	CREDENTIAL_TYPE,
 	NODE_TYPE,

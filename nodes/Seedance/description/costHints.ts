@@ -1,14 +1,17 @@
 /**
- * The price of the chosen settings, shown beside them before anything runs. One static text for each price, because n8n
- * evaluates no text of a hint. A notice among the fields would not do: n8n evaluates an expression before it decides
- * whether a field is shown (measured), and so would tell the price of the first item as if it were that of all.
+ * The price of the chosen settings, shown beside them before anything runs. One static text for
+ * each price, because n8n evaluates no text of a hint. A notice among the fields would not do: n8n
+ * evaluates an expression before it decides whether a field is shown, and so would tell the price
+ * of the first item as if it were that of all (docs/n8n-behaviour.md#texts-of-hints).
  */
 import type { NodeHint } from 'n8n-workflow';
 
-import { creditsFor } from '../../shared/task/models';
-import { DURATIONS, RESOLUTIONS } from '../../shared/task/request';
+import { creditsFor, DURATIONS, RESOLUTIONS } from '../../shared/task/models';
 
-/** True where the field holds exactly this value itself, and not an expression. A number may be stored as a text. */
+/**
+ * True where the field holds this value itself (docs/n8n-behaviour.md#raw-parameters). A number may
+ * be stored as a text.
+ */
 const holds = (field: string, value: string | boolean) =>
 	typeof value === 'string'
 		? `String($rawParameter["${field}"]) === ${JSON.stringify(value)}`

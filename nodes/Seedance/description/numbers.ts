@@ -1,9 +1,15 @@
-/** The numbers among the Options, and how far each may go. The fields and the checks derive from the list here. */
+/**
+ * The numbers among the Options, and how far each may go. The fields and the checks derive from the
+ * list here.
+ */
 import type { INodeProperties } from 'n8n-workflow';
 
 import { POLL_INTERVAL_SECONDS, TIMEOUT_MINUTES } from '../../shared/api/polling';
 
-/** Labels, places, bounds and defaults: a slip of the hand must not wait for ever, or spend without an end. */
+/**
+ * Labels, places, bounds and defaults: a slip of the hand must not wait for ever, or spend without
+ * an end.
+ */
 export const NUMBERS = {
 	batchSize: {
 		label: 'Items per Batch',

@@ -1,17 +1,19 @@
 /** Get Cost Estimate: the credits of a video by the price table. No request, no credential. */
-import type { IExecuteFunctions } from 'n8n-workflow';
-
 import { invalidInput } from '../../shared/task/errors';
 import { creditsOf } from '../../shared/task/models';
 import { checkSettings } from '../../shared/task/request';
-import { fieldProblems, rawFields } from '../run/parameters';
-import { NO_SEED, type Result } from '../run/output';
-import type { Run } from '../run/run';
+import { priceFields } from '../description/fields';
+import { NO_SEED, type Result } from '../run/result';
 
-function estimate(context: IExecuteFunctions, itemIndex: number): Result {
+import { fieldProblems, rawFields } from '../run/parameters';
+import type { Run } from '../run/run';
+import type { Operation } from './operation';
+
+const PRICE_NAMES = priceFields.map(({ name }) => name);
+
+function estimate({ context }: Run, itemIndex: number): Result {
 	try {
-		const names = ['resolution', 'duration', 'generateAudio'];
-		const checked = checkSettings(rawFields(context, itemIndex, names));
+		const checked = checkSettings(rawFields(context, itemIndex, PRICE_NAMES));
 		if (!checked.ok) return { seed: NO_SEED, problem: invalidInput(checked.problems) };
 		const { resolution, duration, generateAudio } = checked.value;
 		return {
@@ -24,12 +26,15 @@ function estimate(context: IExecuteFunctions, itemIndex: number): Result {
 			},
 		};
 	} catch (error) {
-		const problem = invalidInput(fieldProblems(error));
-		return { seed: NO_SEED, problem };
+		return { seed: NO_SEED, problem: invalidInput(fieldProblems(error)) };
 	}
 }
 
-/** Gives one estimate per item, in order. */
-export async function estimateCost({ context }: Run): Promise<Result[]> {
-	return context.getInputData().map((_, itemIndex) => estimate(context, itemIndex));
-}
+export const estimateCost: Operation = {
+	label: 'Get Cost Estimate',
+	action: 'Get cost estimate',
+	description: 'Calculate the credits without generating',
+	fields: priceFields,
+	callsApi: false,
+	run: async (run) => run.input.map((_, itemIndex) => estimate(run, itemIndex)),
+};

@@ -1,12 +1,12 @@
 /**
- * How n8n suspends and resumes an execution: everything that leans on what n8n does but does not document,
- * in one place. Measured with n8n 2.41, and held by the end-to-end tests:
+ * How n8n suspends and resumes an execution: the one file that leans on it.
  *
- * - when the time is up, n8n disables the node and hands its stored input through. So the stored input is
- *   replaced by what is to be handed on then, and the real one is stored as `data.main[1]`, which n8n ignores;
- * - when a callback resumes, n8n disables the node as well. Enabling it again, in the stored entry that the
- *   resume hook sees, makes n8n run the node once more, inside the resumed execution, with the input that the
- *   hook gives. So the node ends as every node does: with its items, On Error and Retry On Fail.
+ * - docs/n8n-behaviour.md#timer-resume: when the time is up, n8n hands the stored input on. So what
+ *   is to be handed on then is stored in its place, and the original input as `data.main[1]`, which
+ *   n8n ignores;
+ * - docs/n8n-behaviour.md#callback-resume: the node is enabled again in the stored entry. So n8n
+ *   runs it once more inside the resumed execution, and it ends as every node does: with its items,
+ *   On Error and Retry On Fail.
  */
 import type {
 	IDataObject,
@@ -18,8 +18,8 @@ import type {
 import { isObject } from '../../shared/json';
 
 /**
- * Suspends the execution until a callback or `until`. `atTimeout` is handed to the next node when the time is up;
- * the node's input is kept for {@link reEnableNode}.
+ * Suspends the execution until a callback or `until`. `atTimeout` is handed to the next node when
+ * the time is up; the node's input is kept for {@link reEnableNode}.
  */
 export async function suspend(
 	context: IExecuteFunctions,
@@ -35,15 +35,18 @@ function isItems(value: unknown): value is INodeExecutionData[] {
 	return Array.isArray(value) && value.every((item) => isObject(item) && isObject(item.json));
 }
 
-/** The stored entry of the suspended node, which n8n's types do not show. */
+/**
+ * The stored entry of the suspended node, not in n8n's types (docs/n8n-behaviour.md#stored-entry).
+ */
 function storedEntry(context: IWebhookFunctions): Record<string, unknown> | undefined {
 	const entry: unknown = 'executeData' in context ? context.executeData : undefined;
 	return isObject(entry) ? entry : undefined;
 }
 
 /**
- * Lets n8n run the suspended node again, with its own input, and with what the callback has read beside it. Gives what
- * the resume hook has to return for that; undefined where this n8n stores it differently, so that it cannot.
+ * Lets n8n run the suspended node again, with its own input, and with what the callback has read
+ * beside it. Gives what the resume hook has to return for that; undefined where this n8n stores it
+ * differently, so that it cannot.
  */
 export function reEnableNode(
 	context: IWebhookFunctions,
@@ -62,7 +65,7 @@ export function storedReadings(context: IExecuteFunctions): IDataObject[] {
 	return context.getExecuteData().data.main?.[1]?.map(({ json }) => json) ?? [];
 }
 
-/** What the suspended node has remembered (`getContext('node')`), which a resume hook has no method for. */
+/** The node context of the suspended node (docs/n8n-behaviour.md#context-in-a-resume-hook). */
 export function storedContext(context: IWebhookFunctions): Record<string, unknown> {
 	// Braces in a node's name would end the expression.
 	const name = JSON.stringify(context.getNode().name).replace(

@@ -1,39 +1,49 @@
 /**
- * Pause Until Callback: one suspended execution waits for all its videos. What it needs to know when it goes on
- * is kept in the execution: nothing is evaluated a second time, so nothing can be paid for a second time.
+ * Pause Until Callback: one suspended execution waits for all its videos. What it needs to know
+ * when it goes on is kept in the execution: nothing is evaluated a second time, so nothing can be
+ * paid for a second time.
  */
 import type { IDataObject, IExecuteFunctions } from 'n8n-workflow';
 
-import { patiently } from '../../shared/api/client';
 import { unreachableReason } from '../../shared/task/publicUrl';
 import { hasEnded, readTask } from '../../shared/task/task';
-import type { Checked } from '../../shared/task/request';
+import type { Checked } from '../../shared/task/values';
 import { itemCredential } from '../run/itemCredential';
-import { resultOfTask, waitLimit, watchAll, type PendingTask } from '../run/watch';
+import { type Result } from '../run/result';
+import { itemsOf } from '../run/output';
 import { fieldProblems, waitMethodOf, type Options, type Output } from '../run/parameters';
-import { keepPause, readPause, type Pause } from './pauseState';
 import type { CallbackOf } from '../run/prepare';
-import { inOrder, itemsOf, type Result } from '../run/output';
-import { resumeUrlOf } from './resumeAddress';
 import type { Run } from '../run/run';
-import type { Submitted } from '../run/submit';
+import {
+	finished,
+	readPatiently,
+	resultOfTask,
+	waitLimit,
+	watchAll,
+	type ItemState,
+	type PendingTask,
+} from '../run/watch';
 import { storedReadings, suspend } from './n8nSuspension';
+import { keepPause, readPause, type Pause } from './pauseState';
+import { resumeUrlOf } from './resumeAddress';
 
-/** Milliseconds since 1970, the year 3000: n8n's own "for ever". A date beyond what its database can hold would be none. */
-const FAR_FUTURE = Date.UTC(3000, 0, 1);
-
-/** The pause that this very run of the node comes from; undefined when it runs for the first time, or is retried. */
-export function pauseBefore({ context, runIndex }: Run): Pause | undefined {
+/**
+ * The pause that this very run of the node comes from; undefined when it runs for the first time,
+ * or is retried.
+ */
+export function pauseBefore({ context, runIndex, executionId }: Run): Pause | undefined {
 	const pause = readPause(context.getContext('node'));
 	if (typeof pause === 'string') return undefined;
-	const isMine = pause.runIndex === runIndex && pause.executionId === context.getExecutionId();
+	const isMine = pause.runIndex === runIndex && pause.executionId === executionId;
 	return isMine ? pause : undefined;
 }
 
-/** How an execution is started where n8n cannot suspend it well; there the node keeps checking. */
+/** Modes in which the node keeps checking (docs/n8n-behaviour.md#where-n8n-cannot-pause). */
 const CANNOT_PAUSE = ['integrated', 'evaluation', 'retry'];
 
-/** Whether Wait Method is Pause Until Callback; a problem where that cannot be read. Never throws. */
+/**
+ * Whether Wait Method is Pause Until Callback; a problem where that cannot be read. Never throws.
+ */
 export function wantsPause(context: IExecuteFunctions): { pauses: boolean; problem?: string } {
 	try {
 		return { pauses: waitMethodOf(context) === 'callback' };
@@ -43,23 +53,23 @@ export function wantsPause(context: IExecuteFunctions): { pauses: boolean; probl
 }
 
 /**
- * Whether this run can pause. Not as an AI tool, in a sub-workflow, in an unsaved workflow, or when it is retried: the
- * callbacks of remembered tasks lead to the execution that failed.
+ * Whether this run can pause. Not as an AI tool, in a sub-workflow, in an unsaved workflow, or when
+ * it is retried: the callbacks of remembered tasks lead to the execution that failed.
  */
-export function canPause({ context, isTool }: Run): boolean {
-	return !isTool && Boolean(context.getWorkflow().id) && !CANNOT_PAUSE.includes(context.getMode());
+export function canPause({ context, isTool, mode }: Run): boolean {
+	return !isTool && Boolean(context.getWorkflow().id) && !CANNOT_PAUSE.includes(mode);
 }
 
 const KEEP_CHECKING = 'set Wait Method to "Keep Checking"';
 
 /**
- * The callback URL of every item: the one that resumes this execution at this node. Refused where it could not work: the
- * address cannot be reached, or the account depends on the item. A callback comes without items, so the account has to
- * be the same where there is none.
+ * The callback URL of every item: the one that resumes this execution at this node. Refused where
+ * it could not work: the address cannot be reached, or the account depends on the item. A callback
+ * comes without items, so the account has to be the same where there is none.
  */
-export async function resumeCallback({ context, count }: Run): Promise<CallbackOf> {
-	const url = resumeUrlOf(context);
-	const withoutItem = await itemCredential(context, count);
+export async function resumeCallback(run: Run): Promise<CallbackOf> {
+	const url = resumeUrlOf(run.context);
+	const withoutItem = await itemCredential(run, run.input.length);
 	const common = 'problem' in withoutItem ? undefined : withoutItem.credential;
 	return (_, credential): Checked<string> => {
 		if (credential.apiKey !== common?.apiKey || credential.baseUrl !== common.baseUrl) {
@@ -86,7 +96,10 @@ export function isDone({ problem, task }: Result): boolean {
 	return problem !== undefined || (task !== undefined && hasEnded(task));
 }
 
-/** Milliseconds that a task gets to be read before the pause: meanwhile n8n refuses the callbacks of the others. */
+/**
+ * Milliseconds that a task gets to be read before the pause: meanwhile n8n refuses the callbacks of
+ * the others.
+ */
 const READ_BEFORE_PAUSE_MS = 20_000;
 
 /** Without a file: Download Video is not offered with Pause Until Callback. */
@@ -98,20 +111,22 @@ function withoutFile(output: Output): Output {
 interface Reading {
 	task: PendingTask;
 	result: Result;
-	/** A success without its video: the API has reported its end already, so no callback will come for it. */
+	/**
+	 * A success without its video: the API has reported its end already, so no callback will come for
+	 * it.
+	 */
 	awaitsVideo: boolean;
 }
 
 /**
- * Reads a task once, again after passing trouble, so that an end that was reported while this execution still ran is not
- * missed: n8n refuses callbacks until it has stored the pause.
+ * Reads a task once, again after passing trouble, so that an end that was reported while this
+ * execution still ran is not missed (docs/n8n-behaviour.md#callback-before-the-pause).
  */
 async function readBeforePause(run: Run, pending: PendingTask, deadline: number): Promise<Reading> {
-	const { credential, taskId, seed } = pending;
+	const { seed } = pending;
 	const output = withoutFile(pending.output);
 	const until = Math.min(deadline, run.clock.now() + READ_BEFORE_PAUSE_MS);
-	const readOnce = async () => await run.readTask(credential, taskId, until);
-	const read = await patiently(readOnce, run.clock, until);
+	const read = await readPatiently(run, pending, until);
 	const task = read.outcome === 'task' ? read.task : undefined;
 	const isOver = task !== undefined && hasEnded(task);
 	return {
@@ -122,77 +137,82 @@ async function readBeforePause(run: Run, pending: PendingTask, deadline: number)
 }
 
 /**
- * Suspends the execution until a callback, unless nothing is left that a callback could report. Gives one result per item,
- * as far as it is known by now.
+ * Suspends the execution until a callback, unless nothing is left that a callback could report.
+ * Gives one result per item, as far as it is there by now.
  */
 export async function pauseFor(
 	run: Run,
-	{ pending, failed }: Submitted,
+	items: readonly ItemState[],
 	options: Options,
 ): Promise<Result[]> {
-	const { context, clock, count, onError } = run;
+	const { context, clock, onError } = run;
 	const { deadline } = waitLimit(run, options);
-	const byItem = new Map(failed);
-	const readings = await Promise.all(
-		pending.map(async (one) => await readBeforePause(run, one, deadline)),
-	);
-	for (const { task, result } of readings) byItem.set(task.itemIndex, result);
+	let readings: Reading[] = [];
+	const results = await finished(items, async (tasks) => {
+		readings = await Promise.all(
+			tasks.map(async (task) => await readBeforePause(run, task, deadline)),
+		);
+		return readings.map(({ result }) => result);
+	});
 	const open = readings.filter(({ result }) => !isDone(result));
 	if (open.every(({ awaitsVideo }) => awaitsVideo)) {
-		const tasks = open.map(({ task }) => task);
-		const ended = await watchAll(run, tasks, options);
-		ended.forEach((result, index) => byItem.set(tasks[index].itemIndex, result));
-		return inOrder(count, byItem);
+		const ended = results.map((result): ItemState => {
+			const reading = open.find((one) => one.result === result);
+			return reading ? { pending: reading.task } : { result };
+		});
+		return await finished(ended, async (tasks) => await watchAll(run, tasks, options));
 	}
 
-	const results = inOrder(count, byItem);
 	keepPause(context.getContext('node'), {
 		runIndex: run.runIndex,
-		executionId: context.getExecutionId(),
+		executionId: run.executionId,
 		pausedAt: clock.now(),
 		results,
 	});
-	// When the time is up, n8n hands these on without asking the node, so that On Error cannot stop there.
+	// When the time is up, n8n hands these on without asking the node
+	// (docs/n8n-behaviour.md#timer-resume).
 	const atTimeout = itemsOf(results, {
 		onError: onError === 'stop' ? 'continue' : onError,
 		isTool: false,
-		input: context.getInputData(),
+		input: run.input,
 	});
-	await suspend(context, new Date(Math.min(deadline, FAR_FUTURE)), atTimeout);
+	await suspend(context, new Date(deadline), atTimeout);
 	return results.map((result) => ({ ...result, problem: undefined }));
 }
 
 /**
- * Goes on after a pause: what the callback has read is not read again, anything else is watched to its end. Nothing is
- * evaluated or started anew. Gives one result per item.
+ * What stands for one item of a pause: what became of it, or its task where that has to be read.
+ */
+async function resumedItem(
+	run: Run,
+	itemIndex: number,
+	result: Result,
+	readings: ReadonlyMap<unknown, IDataObject>,
+): Promise<ItemState> {
+	const { seed } = result;
+	const { taskId } = seed;
+	if (isDone(result) || taskId === null) return { result };
+	const output = withoutFile(result.output ?? { simplify: true, includeInput: false });
+	// Only what the account may see was kept, so that there is no key to be cut out.
+	const task = readTask(taskId, readings.get(taskId), '');
+	if (task && hasEnded(task)) return { result: { ...resultOfTask(seed, task), output } };
+	const found = await itemCredential(run, itemIndex, taskId);
+	if ('problem' in found) return { result: { seed, problem: found.problem, output } };
+	const { credential } = found;
+	return { pending: { itemIndex, taskId, credential, seed, isNew: false, output } };
+}
+
+/**
+ * Goes on after a pause: what the callback has read is not read again, anything else is watched to
+ * its end. Nothing is evaluated or started anew. Gives one result per item.
  */
 export async function resumeRun(run: Run, { results }: Pause, options: Options): Promise<Result[]> {
-	const { context } = run;
 	const readings = new Map(
-		storedReadings(context).map((data): [unknown, IDataObject] => [data.task_id, data]),
+		storedReadings(run.context).map((data): [unknown, IDataObject] => [data.task_id, data]),
 	);
-	const byItem = new Map<number, Result>();
-	const open: PendingTask[] = [];
+	const items: ItemState[] = [];
 	for (const [itemIndex, result] of results.entries()) {
-		const { taskId } = result.seed;
-		const output = withoutFile(result.output ?? { simplify: true, includeInput: false });
-		// Only what the account may see was kept, so that there is no key to be cut out.
-		const task = taskId === null ? undefined : readTask(taskId, readings.get(taskId), '');
-		if (isDone(result) || taskId === null) {
-			byItem.set(itemIndex, result);
-		} else if (task && hasEnded(task)) {
-			byItem.set(itemIndex, { ...resultOfTask(result.seed, task), output });
-		} else {
-			const found = await itemCredential(context, itemIndex, taskId);
-			if ('problem' in found) {
-				byItem.set(itemIndex, { seed: result.seed, problem: found.problem, output });
-			} else {
-				const { credential } = found;
-				open.push({ itemIndex, taskId, credential, seed: result.seed, isNew: false, output });
-			}
-		}
+		items.push(await resumedItem(run, itemIndex, result, readings));
 	}
-	const ended = await watchAll(run, open, options);
-	ended.forEach((result, index) => byItem.set(open[index].itemIndex, result));
-	return inOrder(results.length, byItem);
+	return await finished(items, async (tasks) => await watchAll(run, tasks, options));
 }

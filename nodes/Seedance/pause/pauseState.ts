@@ -1,9 +1,10 @@
 /**
- * A pause as it is stored in the execution. An execution may pause for hours, and the package may be updated meanwhile, so
- * what is read was perhaps written by another version: every field is checked, and one that cannot be used is read again
- * from the API instead.
+ * A pause as it is stored in the execution. An execution may pause for hours, and the package may
+ * be updated meanwhile, so what is read was perhaps written by another version: every field is
+ * checked, and one that cannot be used is read again from the API instead.
  *
- * - version 1 (package 0.1, which wrote no number): its callback URL is the bare resume URL of the execution;
+ * - version 1 (package 0.1, which wrote no number): its callback URL is the bare resume URL of the
+ *   execution;
  * - version 2: its callback URL has a path segment of the node's own;
  * - version 3: what is known of a task before it is read stands under `seed`.
  */
@@ -13,7 +14,7 @@ import { unforeseen, type Problem } from '../../shared/task/errors';
 import { isObject, numberOf, textOf } from '../../shared/json';
 import type { TaskSeed, Task } from '../../shared/task/task';
 import type { Output } from '../run/parameters';
-import { NO_SEED, type Result } from '../run/output';
+import { NO_SEED, type Result } from '../run/result';
 
 /** Where the pause is kept in the node's context. */
 const FIELD = 'seedancePause';
@@ -105,7 +106,10 @@ function seedOf(value: unknown): TaskSeed {
 	};
 }
 
-/** One stored result, with what of it can be used; up to version 2 the seed stood under `known`. An item of which nothing is known may have been paid for. */
+/**
+ * One stored result, with what of it can be used; up to version 2 the seed stood under `known`. An
+ * item of which nothing is known may have been paid for.
+ */
 function resultOf(value: unknown): Result {
 	const stored = isObject(value) ? value : {};
 	const seed = seedOf(stored.seed ?? stored.known);
@@ -123,8 +127,8 @@ function resultOf(value: unknown): Result {
 }
 
 /**
- * The pause that is kept in a node's context. `none`: nothing was kept. `unreadable`: something is kept that this version
- * cannot read, such as what a newer one wrote.
+ * The pause that is kept in a node's context. `none`: nothing was kept. `unreadable`: something is
+ * kept that this version cannot read, such as what a newer one wrote.
  */
 export function readPause(
 	context: Readonly<Record<string, unknown>>,

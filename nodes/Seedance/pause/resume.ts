@@ -1,35 +1,36 @@
 /**
- * A callback for a suspended execution: it goes on when the last of its videos has ended. n8n has checked the token
- * of the URL before.
+ * A callback for a suspended execution: it goes on when the last of its videos has ended. n8n has
+ * checked the token of the URL before.
  *
  * Rules that must not regress:
  * - what the callback says is a hint which task to read first, and never a result;
- * - every callback looks at all the tasks, so that one that got lost does no harm;
+ * - every callback reads all the tasks that are open, so that one that got lost does no harm;
  * - 2xx means that nothing is lost; otherwise the sender is asked to try again.
  */
 import type { IWebhookFunctions, IWebhookResponseData } from 'n8n-workflow';
 
+import { PARALLEL_READS } from '../../shared/api/client';
+import type { Credential } from '../../shared/api/credential';
+import { bodyOf, claimIn, taskIdsIn } from '../../shared/callback/body';
+import { confirmTask, DECIDE_WITHIN_MS } from '../../shared/callback/confirmTask';
+import { KeyedMutex } from '../../shared/callback/keyedMutex';
 import {
 	afterTakeOver,
 	respond,
 	unavailable,
 	type CallbackResponse,
 } from '../../shared/callback/respond';
-import { PARALLEL_READS, type Credential } from '../../shared/api/client';
-import { bodyOf, claimIn, taskIdsIn } from '../../shared/callback/body';
+import { isObject, readableText } from '../../shared/json';
 import { limiter, type Clock } from '../../shared/n8n/clock';
 import { cachedCredential } from '../../shared/n8n/credentialCache';
-import { contactLost, readRefused } from '../../shared/task/errors';
-import { isObject, readableText } from '../../shared/json';
-import { KeyedMutex } from '../../shared/callback/keyedMutex';
-import { DECIDE_WITHIN_MS, confirmTask } from '../../shared/callback/confirmTask';
+import { readProblem } from '../../shared/task/errors';
 import { rawItem, type Task } from '../../shared/task/task';
+import { itemsOf } from '../run/output';
 import { resultOfTask } from '../run/watch';
+import { reEnableNode, storedContext } from './n8nSuspension';
 import { isDone } from './pause';
 import { readPause, type Pause } from './pauseState';
 import { mayResume } from './resumeAddress';
-import { itemsOf } from '../run/output';
-import { storedContext, reEnableNode } from './n8nSuspension';
 
 /** Pauses of which this process remembers something. */
 const REMEMBERED_PAUSES = 1000;
@@ -43,8 +44,9 @@ interface PauseProgress {
 
 const pauses = new Map<string, PauseProgress>();
 /**
- * Looks of this process under way at once. When hundreds of callbacks come in one instant, the first ones are through soon; the
- * last ones find that their time is over, and leave the reading to the node.
+ * Reads of this process under way at once. When hundreds of callbacks come in one instant, the
+ * first ones are through soon; the last ones find that their time is over, and leave the reading to
+ * the node.
  */
 const inTurn = limiter(PARALLEL_READS);
 
@@ -62,7 +64,10 @@ function progressOf(name: string): PauseProgress {
 	return progress;
 }
 
-/** The tasks to look at, in groups that are read together: the callback's own first, then the latest, then the rest. */
+/**
+ * The tasks to read, in groups that are read together: the callback's own first, then the latest,
+ * then the rest.
+ */
 function inGroups(open: readonly string[], own: string | undefined): string[][] {
 	const [latest, ...rest] = open.filter((taskId) => taskId !== own).reverse();
 	const groups = [own, latest].flatMap((taskId) => (taskId === undefined ? [] : [[taskId]]));
@@ -77,58 +82,71 @@ const NOTED: CallbackResponse = {
 	message: 'Noted. The execution waits for more videos.',
 };
 
+/** A callback for a pause. */
+interface PauseCallback {
+	context: IWebhookFunctions;
+	clock: Clock;
+	/** Milliseconds since 1970, when it has to be decided. */
+	deadline: number;
+	pause: Pause;
+	progress: PauseProgress;
+}
+
+/** What the tasks of one group have come to; those that have ended are noted. */
+async function confirmGroup(
+	{ context, clock, deadline, progress }: PauseCallback,
+	credential: Credential,
+	group: readonly string[],
+	isEarly: (taskId: string) => boolean,
+) {
+	return await Promise.all(
+		group
+			.filter((taskId) => !progress.ended.has(taskId))
+			.map(async (taskId) => {
+				const patience = { isEarly: isEarly(taskId), awaitsVideo: false, deadline };
+				const confirmation = await inTurn(
+					async () => await confirmTask(context, { credential, taskId }, patience, clock),
+				);
+				if (confirmation.outcome === 'ended') progress.ended.set(taskId, confirmation.task);
+				return { taskId, confirmation };
+			}),
+	);
+}
+
 /**
- * Looks until one task is found that is still being made; undefined when none is. The node itself reads again what has to be:
- * a success without its video, and a task for which there was no time. On a busy n8n hundreds of callbacks come at once,
- * and none of them may be sent away for ever.
+ * Reads until one task is found that is still being made; undefined when none is. The node itself
+ * reads again what has to be: a success without its video, and a task for which there was no time.
+ * On a busy n8n hundreds of callbacks come at once, and none of them may be sent away for ever.
  */
 async function whatIsOpen(
-	context: IWebhookFunctions,
+	callback: PauseCallback,
 	credential: Credential,
-	{ results }: Pause,
-	progress: PauseProgress,
-	deadline: number,
-	clock: Clock,
 ): Promise<CallbackResponse | undefined> {
-	const query: unknown = context.getQueryData();
-	const body = bodyOf(context);
-	const open = results
+	const query: unknown = callback.context.getQueryData();
+	const body = bodyOf(callback.context);
+	const open = callback.pause.results
 		.filter((result) => !isDone(result))
 		.flatMap((result) => result.seed.taskId ?? []);
 	const own = taskIdsIn(body, isObject(query) ? query : {}).find((taskId) => open.includes(taskId));
 	const claim = claimIn(body);
+	const isEarly = (taskId: string) => taskId === own && claim !== 'running';
 	for (const group of inGroups(open, own)) {
-		const confirmations = await Promise.all(
-			group
-				.filter((taskId) => !progress.ended.has(taskId))
-				.map(async (taskId) => {
-					const isEarly = taskId === own && claim !== 'running';
-					const patience = { isEarly, awaitsVideo: false, deadline };
-					const confirmation = await inTurn(
-						async () => await confirmTask(context, { credential, taskId }, patience, clock),
-					);
-					if (confirmation.outcome === 'ended') progress.ended.set(taskId, confirmation.task);
-					return { taskId, confirmation };
-				}),
-		);
+		const confirmations = await confirmGroup(callback, credential, group, isEarly);
 		for (const { taskId, confirmation } of confirmations) {
-			// A callback about a video that is being made is no reason to go on without having looked.
-			if (confirmation.outcome === 'noTime' && claim === 'running') return NOTED;
-			if (confirmation.outcome === 'running') {
+			const { outcome } = confirmation;
+			// A callback about a video that is being made is no reason to go on without having read it.
+			if (outcome === 'outOfTime' && claim === 'running') return NOTED;
+			if (outcome === 'running') {
 				if (taskId !== own || claim !== 'ended') return NOTED;
 				return unavailable(
 					`it says that task ${taskId} has ended, but the API shows it as running`,
 				);
 			}
-			if (confirmation.outcome === 'unknownTask') {
+			if (outcome === 'unknownTask') {
 				return unavailable(`there is no task ${taskId} in the account of the credential`);
 			}
-			if (confirmation.outcome === 'cannotTell') {
-				const found = (confirmation.isFinal ? readRefused : contactLost)(
-					taskId,
-					confirmation.failure,
-				);
-				return unavailable(found.message);
+			if (outcome === 'unavailable' || outcome === 'refused') {
+				return unavailable(readProblem(taskId, confirmation).message);
 			}
 		}
 	}
@@ -145,22 +163,20 @@ function itemsNow({ results }: Pause, progress: PauseProgress) {
 	return [itemsOf(ended, { onError: 'continue', isTool: false, input: [] })];
 }
 
-/** What n8n goes on with, or the answer to a callback after which the execution stays suspended. */
-async function decide(
-	context: IWebhookFunctions,
-	pause: Pause,
-	progress: PauseProgress,
-	deadline: number,
-	clock: Clock,
-) {
+/**
+ * What n8n goes on with, or the response to a callback after which the execution stays suspended.
+ */
+async function decide(callback: PauseCallback) {
+	const { context, clock, pause, progress } = callback;
 	const credential = await cachedCredential(context, clock).catch((error: unknown) => ({
 		problem: error instanceof Error ? error.message : '',
 	}));
 	if ('problem' in credential) {
-		// A credential may be one that can be read while the node runs, and not from here.
+		// It may be readable while the node runs, and not here
+		// (docs/n8n-behaviour.md#credential-without-a-run).
 		return reEnableNode(context, []) ?? unavailable(readableText(credential.problem, ''));
 	}
-	const open = await whatIsOpen(context, credential, pause, progress, deadline, clock);
+	const open = await whatIsOpen(callback, credential);
 	if (open) return open;
 	// An item has no `error` at its top, so a reason that stood there is kept as the message.
 	const readings = [...progress.ended.values()].map((task) => ({
@@ -189,7 +205,7 @@ async function handle(
 	try {
 		if (!(await lock.isHeld(deadline - clock.now(), clock))) return unavailable();
 		if (progress.isOver) return { status: 200, message: 'Noted. The execution goes on already.' };
-		const decision = await decide(context, pause, progress, deadline, clock);
+		const decision = await decide({ context, clock, deadline, pause, progress });
 		if ('status' in decision) return decision;
 		isHandedOver = true;
 		afterTakeOver(context, clock, (isTakenOver) => {
@@ -204,8 +220,8 @@ async function handle(
 }
 
 /**
- * Handles one callback: gives what n8n resumes the execution with, or answers by itself and leaves it suspended.
- * Never throws: n8n would run the next node with an empty item (measured).
+ * Handles one callback: gives what n8n resumes the execution with, or responds by itself and leaves
+ * it suspended. Never throws (docs/n8n-behaviour.md#throwing-in-a-webhook).
  */
 export async function resume(
 	context: IWebhookFunctions,

@@ -1,29 +1,36 @@
 /**
  * The address to which the API reports the end of a video that an execution pauses for.
  *
- * n8n's resume URL belongs to the execution, and n8n gives a call to whichever node waits at that moment. So the address has
- * a path segment of its node: a repeated callback finds neither a Wait node later in the workflow nor another Seedance
- * node (measured, and held by the end-to-end tests).
+ * n8n's resume URL belongs to the execution, and n8n gives a call to whichever node waits at that
+ * moment. So the address has a path segment of its node: a repeated callback finds neither a Wait
+ * node later in the workflow nor another Seedance node (docs/n8n-behaviour.md#resume-address).
  */
 import type { IExecuteFunctions, IWebhookDescription, IWebhookFunctions } from 'n8n-workflow';
 
 import { textOf } from '../../shared/json';
-import { PAUSE_VERSION } from './pauseState';
 
-/** The segment, as n8n evaluates it for a call. The id of a node may hold any character, its hash does not. */
+/**
+ * The segment, as n8n evaluates it for a call. The id of a node may hold any character, its hash
+ * does not.
+ */
 const SEGMENT = '{{ "seedance-" + String($nodeId).hash() }}';
 
 type WebhookName = IWebhookDescription['name'];
-/** n8n has two names to give to webhooks: the one with the segment, and the one of executions paused by version 1. */
+/**
+ * The address with the segment, and that of executions paused by version 1
+ * (docs/n8n-behaviour.md#names-of-webhooks).
+ */
 const OWN_ADDRESS: WebhookName = 'default';
 const BARE_ADDRESS: WebhookName = 'setup';
+/** The version of stored pauses whose callbacks lead to the bare address. */
+const VERSION_OF_BARE_ADDRESS = 1;
 
 function webhooks(name: WebhookName, path: string): IWebhookDescription[] {
 	return (['POST', 'GET'] as const).map((httpMethod) => ({
 		name,
 		httpMethod,
 		responseMode: 'onReceived',
-		// Empty, so that n8n answers with what the node gives; its default is a literal text (measured).
+		// Empty, so that n8n answers with what the node gives (docs/n8n-behaviour.md#default-response).
 		responseData: '',
 		path,
 		isFullPath: true,
@@ -37,7 +44,10 @@ export const resumeWebhooks: IWebhookDescription[] = [
 	...webhooks(BARE_ADDRESS, ''),
 ];
 
-/** The address that resumes this execution at this node, with n8n's token for it, which does not cover the path. */
+/**
+ * The address that resumes this execution at this node, with n8n's token
+ * (docs/n8n-behaviour.md#resume-token).
+ */
 export function resumeUrlOf(context: IExecuteFunctions): string {
 	const url = textOf(context.evaluateExpression('{{ $execution.resumeUrl }}', 0)) ?? '';
 	const segment = textOf(context.evaluateExpression(SEGMENT, 0)) ?? '';
@@ -45,7 +55,10 @@ export function resumeUrlOf(context: IExecuteFunctions): string {
 	return `${url.slice(0, at).replace(/\/+$/, '')}/${segment}${url.slice(at)}`;
 }
 
-/** Whether a call may resume a pause of this version: the bare address leads to those of version 1 alone. */
+/**
+ * Whether a call may resume a pause of this version: the bare address leads to those of version 1
+ * alone.
+ */
 export function mayResume(context: IWebhookFunctions, pauseVersion: number): boolean {
-	return pauseVersion < PAUSE_VERSION || context.getWebhookName() === OWN_ADDRESS;
+	return pauseVersion === VERSION_OF_BARE_ADDRESS || context.getWebhookName() === OWN_ADDRESS;
 }

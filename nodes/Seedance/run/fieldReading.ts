@@ -1,10 +1,12 @@
-/** Reading one field of the node, and telling which one when that fails: by its label, as a person sees it. */
+/**
+ * Reading one field of the node, and telling which one when that fails: by its label, as a person
+ * sees it.
+ */
 import type { IExecuteFunctions } from 'n8n-workflow';
 
 import { shorten, wellFormed } from '../../shared/text';
-import { asText, brokenReason, isEmpty, quote } from '../../shared/task/values';
-import { switchOf } from '../../shared/task/request';
-import { labelOf } from '../description/fields';
+import { asText, brokenReason, isEmpty, quote, switchOf } from '../../shared/task/values';
+import { labelOf } from '../description/labels';
 
 /** One or several fields that cannot be used, each told in a sentence that names its label. */
 export class FieldError extends Error {
@@ -19,7 +21,10 @@ function unreadable(field: string, error: unknown): string {
 	return `${field} could not be read: ${shorten(reason, 200).replace(/\.$/, '')}.`;
 }
 
-/** The problems that an error tells, one sentence per field; any other error is told as one of `elsewhere`. */
+/**
+ * The problems that an error tells, one sentence per field; any other error is told as one of
+ * `elsewhere`.
+ */
 export function fieldProblems(error: unknown, elsewhere = 'The settings of this node'): string[] {
 	return error instanceof FieldError ? [...error.problems] : [unreadable(elsewhere, error)];
 }
@@ -53,7 +58,10 @@ export interface Place {
 	label: string;
 }
 
-/** The value of one parameter, its text well-formed. Throws a {@link FieldError} for an expression that cannot be read. */
+/**
+ * The value of one parameter, its text well-formed. Throws a {@link FieldError} for an expression
+ * that cannot be read.
+ */
 export function valueAt(
 	context: IExecuteFunctions,
 	{ itemIndex, path, label }: Place,
@@ -112,8 +120,8 @@ export function choiceParameter<T extends string>(
 }
 
 /**
- * A switch; `fallback` where it is empty, or is a word that is neither on nor off: how a paid video is given out is no reason
- * to hold it back. Throws a {@link FieldError} where it cannot be read.
+ * A switch; `fallback` where it is empty, or is a word that is neither on nor off: how a paid video
+ * is given out is no reason to hold it back. Throws a {@link FieldError} where it cannot be read.
  */
 export function switchParameter(
 	context: IExecuteFunctions,

@@ -1,6 +1,7 @@
 /**
- * Highlighted data of an execution: the IDs and the credits of the videos that it has started. n8n keeps it also when the
- * execution is stopped, which is when the output is lost; it shows it on registered and licensed instances.
+ * Highlighted data of an execution: the IDs and the credits of the videos that it has started. n8n
+ * keeps it also when the execution is stopped, which is when the output is lost; it shows it on
+ * registered and licensed instances.
  */
 import type { IExecuteFunctions } from 'n8n-workflow';
 
@@ -9,9 +10,12 @@ import { isObject, numberOf, readableText, textOf } from '../../shared/json';
 /** Names under which n8n keeps them. */
 export const TASKS = 'seedance_tasks';
 export const CREDITS = 'seedance_credits';
-/** Where the IDs stand, eleven in each: n8n has ten values for an execution, and the user's own are among them. */
+/** Where the IDs stand, eleven in each (docs/n8n-behaviour.md#highlighted-data). */
 const LISTS = [TASKS, ...[2, 3, 4, 5].map((nth) => `${TASKS}_${nth}`)];
-/** Characters of a value beyond which n8n complains in its log; it keeps 512 (n8n-core, `execution-metadata`). */
+/**
+ * Characters of a value beyond which n8n complains in its log
+ * (docs/n8n-behaviour.md#highlighted-data).
+ */
 const VALUE_MAX_LENGTH = 255;
 /** What stands before the newest IDs where there is no room for all. */
 const MORE = '… ';
@@ -36,7 +40,7 @@ function findCustomData(context: IExecuteFunctions): CustomData | undefined {
 /** By context, because n8n makes all that expressions can see anew each time it is asked. */
 const stores = new WeakMap<IExecuteFunctions, CustomData | undefined>();
 
-/** n8n's store of highlighted data: on the context, or where expressions find it in older versions. */
+/** n8n's store of highlighted data (docs/n8n-behaviour.md#store-of-highlighted-data). */
 function customDataOf(context: IExecuteFunctions): CustomData | undefined {
 	if (!stores.has(context)) stores.set(context, findCustomData(context));
 	return stores.get(context);
@@ -53,7 +57,10 @@ function withNewest(list: string, taskId: string): string {
 	return `${MORE}${shown}`;
 }
 
-/** Adds an ID to the first list that has room for it, and to the last one in place of the oldest where none has. */
+/**
+ * Adds an ID to the first list that has room for it, and to the last one in place of the oldest
+ * where none has.
+ */
 function addTask(data: CustomData, taskId: string): void {
 	let last = TASKS;
 	for (const key of LISTS) {
@@ -69,8 +76,8 @@ function addTask(data: CustomData, taskId: string): void {
 }
 
 /**
- * Adds a task that was just started, with its credits by the price table. Never throws: n8n takes ten values only, which
- * are the user's as well, and a paid result does not depend on them.
+ * Adds a task that was just started, with its credits by the price table. Never throws: n8n takes
+ * ten values only, which are the user's as well, and a paid result does not depend on them.
  */
 export function highlight(context: IExecuteFunctions, taskId: string, credits: number): void {
 	try {

@@ -1,28 +1,33 @@
 /**
- * What the editor says above the output after a run, where a sentence saves credits or time: what is still running, what
- * this run has paid for, and that a loop around the node makes it wait for one video after the other.
+ * What the editor says above the output after a run, where a sentence saves credits or time: what
+ * is still running, what this run has paid for, and that a loop around the node makes it wait for
+ * one video after the other.
  */
 import type { NodeExecutionHint } from 'n8n-workflow';
 
 import { isTestUrl } from '../../shared/callback/signature';
-import { GENERATE, type Operation } from '../description/fields';
+import type { Operation } from '../operations/operation';
 import { textParameter } from './parameters';
-import type { Result } from './output';
+import { isRunning, type Result } from './result';
+
 import type { Run } from './run';
 
 /** Task ids that a hint names; more would push the output out of sight. */
 const NAMED_TASKS = 3;
 
 const LOOP = 'n8n-nodes-base.splitInBatches';
-const WAITING: readonly Operation[] = ['generateAndWait', 'wait'];
 
 /** A task that may still end: it was read as running, or could not be followed to its end. */
-function isOpen({ seed, task, problem }: Result): boolean {
+function isOpen(result: Result): boolean {
+	const { problem } = result;
 	if (problem) return problem.code === 'timeout' || problem.code === 'contact_lost';
-	return task ? task.state === 'running' : seed.taskId !== null;
+	return isRunning(result);
 }
 
-/** Credits of a task that this execution has started: the API's count once there is one, the price until then. */
+/**
+ * Credits of a task that this execution has started: the API's count once there is one, the price
+ * until then.
+ */
 function creditsUsed({ seed, task, problem }: Result): number {
 	if (seed.taskId === null || problem?.code === 'maybe_created') return 0;
 	const counted = task && task.state !== 'running' ? task.consumedCredits : null;
@@ -41,17 +46,19 @@ function stillRunning(results: readonly Result[]): string | undefined {
 function used(results: readonly Result[]): string | undefined {
 	const credits = results.reduce((sum, result) => sum + creditsUsed(result), 0);
 	if (credits === 0) return undefined;
-	// n8n pins no output that holds a file (measured), but lets the next nodes run on it.
+	// n8n pins no output that holds a file (docs/n8n-behaviour.md#outputs-with-files).
 	const advice = results.some(({ file }) => file)
 		? 'Build the next nodes with Execute step on each: that uses this output, without paying again.'
 		: 'Pin this output while you build the next nodes.';
 	return `This run used ${credits} credits. ${advice}`;
 }
 
-/** Whether the node runs for a second time inside a Loop Over Items: between its loop output and its input. */
-function isInLoop({ context, runIndex }: Run): boolean {
+/**
+ * Whether the node runs for a second time inside a Loop Over Items: between its loop output and its
+ * input.
+ */
+function isInLoop({ context, node: { name }, runIndex }: Run): boolean {
 	if (runIndex === 0) return false;
-	const { name } = context.getNode();
 	const after = new Set(context.getChildNodes(name).map((node) => node.name));
 	return context.getParentNodes(name).some((node) => node.type === LOOP && after.has(node.name));
 }
@@ -65,28 +72,27 @@ function overLimit(results: readonly Result[]): string | undefined {
 const TEST_URL =
 	'The Callback URL is a test URL: it works for two minutes only, while its trigger listens. For real runs, use its Production URL.';
 
-/** Whether the API was given a test URL; the first item speaks for all, as they mostly have one workflow to start. */
-function isToldAtTestUrl({ context }: Run, operation: string): boolean {
-	return operation === 'generate' && isTestUrl(textParameter(context, 0, 'callbackUrl'));
+/**
+ * Whether the API was given a test URL; the first item speaks for all, as they mostly have one
+ * workflow to start.
+ */
+function isToldAtTestUrl({ context }: Run, { takesCallback }: Operation): boolean {
+	return takesCallback === true && isTestUrl(textParameter(context, 0, 'callbackUrl'));
 }
 
 /** The hints about one run. */
-function hintsFor(run: Run, results: readonly Result[]): NodeExecutionHint[] {
-	const { context } = run;
-	const operation = textParameter(context, 0, 'operation');
-	const isByHand = context.getMode() === 'manual';
-	const isGenerating = GENERATE.some((one) => one === operation);
-	const isWaiting = WAITING.some((one) => one === operation);
+function hintsFor(run: Run, operation: Operation, results: readonly Result[]): NodeExecutionHint[] {
+	const isByHand = run.mode === 'manual';
 	const hint = (message: string | undefined, type: NodeExecutionHint['type'] = 'info') =>
 		message === undefined ? [] : [{ message, type, location: 'outputPane' as const }];
 	return [
 		...hint(overLimit(results), 'warning'),
 		// Generate Without Waiting leaves all of them running, on purpose.
-		...hint(operation === 'generate' ? undefined : stillRunning(results)),
+		...hint(operation.starts && !operation.waits ? undefined : stillRunning(results)),
 		...hint(isToldAtTestUrl(run, operation) ? TEST_URL : undefined, 'warning'),
-		...hint(isByHand && isGenerating ? used(results) : undefined),
+		...hint(isByHand && operation.starts ? used(results) : undefined),
 		...hint(
-			isWaiting && isInLoop(run)
+			operation.waits && isInLoop(run)
 				? 'This node handles all items at once; Loop Over Items makes it slower.'
 				: undefined,
 		),
@@ -94,14 +100,16 @@ function hintsFor(run: Run, results: readonly Result[]): NodeExecutionHint[] {
 }
 
 /**
- * Adds the hints of one run, where n8n has a place for them. Not as an AI tool, which nobody watches; what is about
- * building a workflow only in a run from the editor. Never throws: what was paid for is handed out after it.
+ * Adds the hints of one run, where n8n has a place for them
+ * (docs/n8n-behaviour.md#hints-after-a-run). Not as an AI tool, which nobody watches; what is about
+ * building a workflow only in a run from the editor. Never throws: what was paid for is handed out
+ * after it.
  */
-export function addRunHints(run: Run, results: readonly Result[]): void {
+export function addRunHints(run: Run, operation: Operation, results: readonly Result[]): void {
 	const { context } = run;
 	if (run.isTool) return;
 	try {
-		const hints = hintsFor(run, results);
+		const hints = hintsFor(run, operation, results);
 		if (hints.length) context.addExecutionHints?.(...hints);
 	} catch (error) {
 		const reason = error instanceof Error ? error.message : '';

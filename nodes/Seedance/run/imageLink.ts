@@ -4,12 +4,15 @@ import type { IBinaryData, IExecuteFunctions, INodeExecutionData } from 'n8n-wor
 import { HEAD_BYTES, imageTypeOf, kindOf } from '../../shared/api/fileType';
 import { isObject } from '../../shared/json';
 import { unreachableReason, type ApiReach } from '../../shared/task/publicUrl';
-import { shorten } from '../../shared/task/request';
+import { shorten } from '../../shared/text';
 
 /** How long the link works; the API fetches the image when the task starts. */
 const LINK_LIFE = '1d';
 
-/** Where n8n keeps the files that a form or a webhook was sent, until the execution pauses or ends (measured). */
+/**
+ * Where n8n keeps the files that a form or a webhook was sent, for a while
+ * (docs/n8n-behaviour.md#files-of-forms).
+ */
 const SENT_FILES = '/executions/temp/';
 
 /** Names of file fields that a message lists at most. */
@@ -17,10 +20,13 @@ const MAX_NAMES = 8;
 
 const INSTEAD = 'Or upload the image somewhere public and set Image to "From URL".';
 
-/** A link, and what identifies its file across retries; or what is wrong, in one sentence, and what to do. */
+/**
+ * A link, and what identifies its file across retries; or what is wrong, in one sentence, and what
+ * to do.
+ */
 export type ImageLink = { url: string; identity: string } | { problem: string; advice: string };
 
-/** The file in a field, by n8n's own rules: a workflow may keep its files within the JSON. */
+/** The file in a field, by n8n's own rules (docs/n8n-behaviour.md#files-within-json). */
 function fileIn(
 	context: IExecuteFunctions,
 	itemIndex: number,
@@ -48,7 +54,10 @@ function filesOf(context: IExecuteFunctions, itemIndex: number): string {
 	return `only in ${[...shown, ...more].join(', ')}`;
 }
 
-/** The first bytes of a file, wherever n8n keeps it; a stream that is left is destroyed. Throws when it cannot be read. */
+/**
+ * The first bytes of a file, wherever n8n keeps it; a stream that is left is destroyed. Throws when
+ * it cannot be read.
+ */
 async function headOf(context: IExecuteFunctions, file: IBinaryData): Promise<Uint8Array> {
 	// Four characters of base64 are three bytes.
 	if (!file.id) return Buffer.from(file.data.slice(0, HEAD_BYTES * 2), 'base64');
@@ -62,8 +71,10 @@ async function headOf(context: IExecuteFunctions, file: IBinaryData): Promise<Ui
 }
 
 /**
- * A file that stays where it is and is served as an image: n8n moves the files of a form or a webhook when the execution
- * pauses or ends, so that a link to the old place would be dead, and it serves each file under the type it was stored with.
+ * A file that stays where it is and is served as an image: n8n moves the files of a form or a
+ * webhook when the execution pauses or ends, so that a link to the old place would be dead, and it
+ * serves each file under the type it was stored with (docs/n8n-behaviour.md#files-of-forms,
+ * docs/n8n-behaviour.md#type-of-a-served-file).
  */
 async function servable(
 	context: IExecuteFunctions,
@@ -84,15 +95,19 @@ async function servable(
 	}
 }
 
-/** What stays the same of a file's id when n8n moves the file: its name in the store, the part after the last slash. */
+/**
+ * What stays the same of a file's id when n8n moves the file: its name in the store, the part after
+ * the last slash.
+ */
 function identityOf(fileId: string): string {
 	return fileId.slice(fileId.lastIndexOf('/') + 1);
 }
 
 /**
- * The link of the image in a binary field of an item. The link itself differs each time, so `identity` tells across retries
- * whether it is the same file. Gives what is wrong where there can be no link: no such file, no image by its first bytes,
- * files kept in memory, or an n8n that the API cannot reach. Throws when n8n cannot store a copy.
+ * The link of the image in a binary field of an item. The link itself differs each time, so
+ * `identity` tells across retries whether it is the same file. Gives what is wrong where there can
+ * be no link: no such file, no image by its first bytes, files kept in memory, or an n8n that the
+ * API cannot reach (docs/n8n-behaviour.md#public-address). Throws when n8n cannot store a copy.
  */
 export async function imageLink(
 	context: IExecuteFunctions,
@@ -128,7 +143,7 @@ export async function imageLink(
 			'Use an image file such as JPEG, PNG or WebP.',
 		);
 	}
-	// Older n8n has no signed file URLs, whatever its types say.
+	// Not every n8n has them, whatever its types say (docs/n8n-behaviour.md#links-to-files).
 	if (typeof context.helpers.createBinarySignedUrl !== 'function') {
 		return refuse('this n8n cannot make links to files', `Update n8n. ${INSTEAD}`);
 	}

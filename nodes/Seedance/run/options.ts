@@ -49,14 +49,17 @@ function numberIn(field: NumberField, value: unknown): number {
 	throw new FieldError([`${label} must be ${range}, not ${quote(value)}.`]);
 }
 
-/** How the first item's videos are waited for; Keep Checking where the field is empty. Throws a {@link FieldError}. */
+/**
+ * How the first item's videos are waited for; Keep Checking where the field is empty. Throws a
+ * {@link FieldError}.
+ */
 export function waitMethodOf(context: IExecuteFunctions): 'poll' | 'callback' {
 	return choiceParameter(context, 0, 'waitMethod', ['poll', 'callback']);
 }
 
 /**
- * The Options of the node, from its first item, and every problem with them: numbers out of their bounds are named, not
- * guessed, and so is each option whose expression cannot be read.
+ * The Options of the node, from its first item, and every problem with them: numbers out of their
+ * bounds are named, not guessed, and so is each option whose expression cannot be read.
  */
 export function readOptions(context: IExecuteFunctions): { options: Options; problems: string[] } {
 	const problems: string[] = [];

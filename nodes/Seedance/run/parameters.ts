@@ -1,5 +1,7 @@
-/** The node's parameters, read once per item into typed values; nothing after this file casts them. */
-import type { IExecuteFunctions } from 'n8n-workflow';
+/**
+ * The node's parameters, read once per item into typed values; nothing after this file casts them.
+ */
+import type { IExecuteFunctions, INode } from 'n8n-workflow';
 
 import type { MetadataEntry } from '../../shared/callback/signature';
 import { isObject, numberOf } from '../../shared/json';
@@ -15,15 +17,15 @@ import {
 	valueAt,
 	type Place,
 } from './fieldReading';
-import { labelOf } from '../description/fields';
+import { labelOf } from '../description/labels';
 import { missingParts } from './templates';
 
 export { choiceParameter, fieldProblems, readTogether, textParameter } from './fieldReading';
 export { readOptions, waitMethodOf, type Options } from './options';
 
-/** Whether an AI agent runs the node: the default agent does not say so, but its node type does. */
-export function isTool(context: IExecuteFunctions): boolean {
-	return context.isToolExecution?.() || context.getNode().type.endsWith('Tool');
+/** Whether an AI agent runs the node (docs/n8n-behaviour.md#tools-of-an-agent). */
+export function isTool(context: IExecuteFunctions, { type }: INode): boolean {
+	return context.isToolExecution?.() || type.endsWith('Tool');
 }
 
 /** The run of this node within the execution, counted from 0: a loop makes a new one each time. */
@@ -31,7 +33,10 @@ export function runIndexOf(context: IExecuteFunctions): number {
 	return numberOf(context.evaluateExpression('{{ $runIndex }}', 0)) ?? 0;
 }
 
-/** Texts that an expression may put together of several values; with none of them found, the rest is no text of a person. */
+/**
+ * Texts that an expression may put together of several values; with none of them found, the rest is
+ * no text of a person.
+ */
 const COMPOSED = ['prompt', 'imageUrl', 'callbackUrl'];
 
 function fieldAt(context: IExecuteFunctions, itemIndex: number, name: string): unknown {
@@ -59,7 +64,10 @@ export function rawFields(
 	);
 }
 
-/** The parts of Callback Metadata as they stand in the workflow, each with the name that a person gave it, or its number. */
+/**
+ * The parts of Callback Metadata as they stand in the workflow, each with the name that a person
+ * gave it, or its number.
+ */
 function metadataPlaces(context: IExecuteFunctions, itemIndex: number): Place[] {
 	const path = 'callbackMetadata';
 	return metadataEntries(context.getNode().parameters[path]).flatMap(({ name }, index) => {
@@ -75,7 +83,10 @@ function metadataPlaces(context: IExecuteFunctions, itemIndex: number): Place[] 
 	});
 }
 
-/** Callback Metadata of one item. Throws a {@link FieldError} that names the parts that cannot be read. */
+/**
+ * Callback Metadata of one item. Throws a {@link FieldError} that names the parts that cannot be
+ * read.
+ */
 function metadataAt(context: IExecuteFunctions, itemIndex: number): unknown {
 	let problems: readonly string[];
 	try {
@@ -105,8 +116,8 @@ export interface Output {
 }
 
 /**
- * Reads how an item is to be given out. Called before anything is paid for, because an expression that
- * cannot be read throws, and must not take a paid result with it. Throws a {@link FieldError}.
+ * Reads how an item is to be given out. Called before anything is paid for, because an expression
+ * that cannot be read throws, and must not take a paid result with it. Throws a {@link FieldError}.
  */
 export function readOutput(
 	context: IExecuteFunctions,

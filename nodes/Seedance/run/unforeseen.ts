@@ -1,15 +1,25 @@
-/** What the node gives out when something threw that nobody foresaw: every item, with the ID of its task where there is one. */
+/**
+ * What the node gives out when something threw that nobody foresaw: every item, with the ID of its
+ * task where there is one.
+ */
 import { unforeseen } from '../../shared/task/errors';
 import { readableText } from '../../shared/json';
-import { memoryIn } from '../../shared/idempotency/executionMemory';
-import { NO_SEED, type Result } from './output';
+import { executionMemory } from '../../shared/idempotency/executionMemory';
+import { NO_SEED, type Result } from './result';
+
 import type { Run } from './run';
 
-/** The tasks of this run by item: those that it knows of, and those that the execution remembers. Never throws. */
-function taskIdsOf({ context, isTool, runIndex, count, taskIds }: Run): Map<number, string> {
+/**
+ * The tasks of this run by item: those that it knows of, and those that the execution remembers.
+ * Never throws.
+ */
+function taskIdsOf({ context, isTool, runIndex, input, taskIds }: Run): Map<number, string> {
 	if (isTool) return taskIds;
 	try {
-		const remembered = memoryIn(context.getContext('node')).tasksOfRun(runIndex, count);
+		const remembered = executionMemory(context.getContext('node')).tasksOfRun(
+			runIndex,
+			input.length,
+		);
 		return new Map([...remembered, ...taskIds]);
 	} catch {
 		return taskIds;
@@ -21,7 +31,7 @@ export function resultsOfUnforeseen(run: Run, error: unknown): Result[] {
 	const reason = error instanceof Error ? readableText(error.message, '') : '';
 	run.context.logger.error(`Seedance ran into something unforeseen: ${reason}`);
 	const taskIds = taskIdsOf(run);
-	return Array.from({ length: run.count }, (_, index) => {
+	return run.input.map((_, index) => {
 		const taskId = taskIds.get(index);
 		const seed = { ...NO_SEED, taskId: taskId ?? null };
 		return { seed, problem: unforeseen(reason, taskId) };

@@ -1,27 +1,26 @@
-/** From task IDs to results: read or watch all tasks together, and store each video the moment it is ready. */
+/**
+ * From task IDs to results: read or watch all tasks together, and store each video the moment it is
+ * ready.
+ */
 import type { IDataObject } from 'n8n-workflow';
 
-import { patiently, type Credential, type Read } from '../../shared/api/client';
-import { limiter } from '../../shared/n8n/clock';
+import type { Read } from '../../shared/api/client';
+import type { Credential } from '../../shared/api/credential';
 import { DOWNLOAD_LIMIT_MS, fetchVideo, PARALLEL_DOWNLOADS } from '../../shared/api/download';
-import {
-	contactLost,
-	noVideo,
-	readRefused,
-	stopped,
-	taskFailed,
-	timedOut,
-} from '../../shared/task/errors';
-import type { TaskSeed, Task } from '../../shared/task/task';
 import { watchTask, type Ending } from '../../shared/api/polling';
+import { patiently } from '../../shared/api/retry';
+import { limiter } from '../../shared/n8n/clock';
+import { noVideo, readProblem, stopped, taskFailed, timedOut } from '../../shared/task/errors';
+import type { Task, TaskSeed } from '../../shared/task/task';
+import { type Result } from './result';
+
 import type { Options, Output } from './parameters';
-import type { Result } from './output';
 import type { Run } from './run';
 
 /** Milliseconds that Get Status gives an API that asks it to slow down. */
 const READ_ALL_MS = 15 * 60_000;
 
-/** A task to read: the item it belongs to, its ID, and the account that may read it. */
+/** A task to read: the item it belongs to, its ID, and the credential that may read it. */
 export interface PendingTask {
 	itemIndex: number;
 	taskId: string;
@@ -33,6 +32,24 @@ export interface PendingTask {
 	raw?: IDataObject;
 	task?: Task;
 	output: Output;
+}
+
+/**
+ * What stands for one item: a task that is still to be read, or what became of the item already.
+ */
+export type ItemState = { pending: PendingTask } | { result: Result };
+
+/**
+ * One result per item, in order: what is pending becomes what `finish` makes of it, given all of it
+ * together.
+ */
+export async function finished(
+	items: readonly ItemState[],
+	finish: (pending: PendingTask[]) => Promise<Result[]>,
+): Promise<Result[]> {
+	const ended = await finish(items.flatMap((item) => ('pending' in item ? [item.pending] : [])));
+	let next = 0;
+	return items.map((item) => ('result' in item ? item.result : ended[next++]));
 }
 
 /** The result of a task that has ended: failed and "no video" are problems. */
@@ -57,10 +74,9 @@ function resultOfEnding(
 			return resultOfTask(seed, ending.task);
 		case 'timeout':
 			return { seed, problem: timedOut(taskId, minutes, ending.statusWord, isWorkflowLimit) };
-		case 'lost':
-			return { seed, problem: contactLost(taskId, ending.failure) };
+		case 'unavailable':
 		case 'refused':
-			return { seed, problem: readRefused(taskId, ending.failure) };
+			return { seed, problem: readProblem(taskId, ending) };
 		case 'stopped':
 			return { seed, problem: stopped(taskId) };
 	}
@@ -83,13 +99,16 @@ export function waitLimit({ clock, workUntil }: Run, { timeout }: Options): Wait
 	return { deadline, minutes: (deadline - now) / 60_000, isWorkflowLimit: deadline < wanted };
 }
 
-/** Adds the file of a video that is ready, where the item wants it. Gives another result where that failed. */
+/**
+ * Adds the file of a video that is ready, where the item wants it. Gives another result where that
+ * failed.
+ */
 type AddFile = (pending: PendingTask, result: Result, deadline: number) => Promise<Result>;
 
 function fileAdder(run: Run): AddFile {
 	const inTurn = limiter(PARALLEL_DOWNLOADS);
 	const { context, clock } = run;
-	return async ({ credential, taskId }, result, waitUntil) => {
+	return async (pending, result, waitUntil) => {
 		const { task, problem, output } = result;
 		const field = output?.fileField;
 		if (run.isTool || !field || problem || task?.state !== 'succeeded' || !task.videoUrl) {
@@ -101,7 +120,7 @@ function fileAdder(run: Run): AddFile {
 			const longest = Math.max(waitUntil, clock.now() + DOWNLOAD_LIMIT_MS);
 			const deadline = Math.min(longest, run.workUntil);
 			const readAgain = async () => {
-				const read = await run.readTask(credential, taskId, deadline);
+				const read = await run.readTask(pending, deadline);
 				return read.outcome === 'task' ? read.task : undefined;
 			};
 			const got = await fetchVideo(context, { task, url }, { clock, deadline, readAgain });
@@ -113,8 +132,9 @@ function fileAdder(run: Run): AddFile {
 }
 
 /**
- * Watches all tasks until each has ended, within the Timeout and the workflow's own time limit; stores each video as soon
- * as it is ready, where its item wants the file. Gives one result per task, in their order.
+ * Watches all tasks until each has ended, within the Timeout and the workflow's own time limit;
+ * stores each video as soon as it is ready, where its item wants the file. Gives one result per
+ * task, in their order.
  */
 export async function watchAll(
 	run: Run,
@@ -131,8 +151,8 @@ export async function watchAll(
 	const addFile = fileAdder(run);
 	return await Promise.all(
 		tasks.map(async (pending) => {
-			const { credential, taskId, isNew, seed, output } = pending;
-			const read = async (deadline: number) => await run.readTask(credential, taskId, deadline);
+			const { isNew, seed, output } = pending;
+			const read = async (deadline: number) => await run.readTask(pending, deadline);
 			const ending = await watchTask({ read, isNew, createdAt: seed.createdAt }, wait);
 			const result = { ...resultOfEnding(pending, ending, limit), output };
 			return await addFile(pending, result, limit.deadline);
@@ -140,25 +160,29 @@ export async function watchAll(
 	);
 }
 
+/** Reads one task, again after passing trouble, by a deadline (milliseconds since 1970). */
+export async function readPatiently(
+	run: Run,
+	task: Pick<PendingTask, 'credential' | 'taskId'>,
+	deadline: number,
+): Promise<Read> {
+	return await patiently(async () => await run.readTask(task, deadline), run.clock, deadline);
+}
+
 /**
- * Reads each task once (passing trouble is asked again), and stores the videos that are ready. A failed task is an answer,
- * not a problem. Gives one result per task, in their order.
+ * Reads each task once (passing trouble is asked again), and stores the videos that are ready. A
+ * failed task is an answer, not a problem. Gives one result per task, in their order.
  */
 export async function readAll(run: Run, tasks: readonly PendingTask[]): Promise<Result[]> {
 	const deadline = Math.min(run.startedAt + READ_ALL_MS, run.workUntil);
 	const addFile = fileAdder(run);
 	return await Promise.all(
 		tasks.map(async (pending): Promise<Result> => {
-			const { seed, taskId, credential, output } = pending;
-			const readOnce = async () => await run.readTask(credential, taskId, deadline);
-			const read: Read = await patiently(readOnce, run.clock, deadline);
-			if (read.outcome === 'task') {
-				return await addFile(pending, { seed, task: read.task, output }, deadline);
-			}
-			const { failure } = read;
-			const problem =
-				read.outcome === 'transient' ? contactLost(taskId, failure) : readRefused(taskId, failure);
-			return { seed, problem, output };
+			const { seed, taskId, output } = pending;
+			const read = await readPatiently(run, pending, deadline);
+			return read.outcome === 'task'
+				? await addFile(pending, { seed, task: read.task, output }, deadline)
+				: { seed, problem: readProblem(taskId, read), output };
 		}),
 	);
 }

@@ -1,8 +1,10 @@
 /**
- * The brake of one account: when the API asks to slow down (429), everything that a run sends to that account slows
- * down, once for all of it. Being asked to wait is no failure, so nothing is given up because of it.
+ * The brake of one account: when the API asks to slow down (429), everything that a run sends to
+ * that account slows down, once for all of it. Being asked to wait is no failure, so nothing is
+ * given up because of it (docs/api-contract.md#requests-per-second).
  *
- * The pace follows the answers: each 429 halves it, each other answer raises it a little, until nothing is held back.
+ * The pace follows the answers: each 429 halves it, each other answer raises it a little, until
+ * nothing is held back.
  */
 import { within, type Clock } from '../n8n/clock';
 
@@ -11,7 +13,10 @@ export const RETRY_AFTER_MAX_MS = 60_000;
 /** Milliseconds between two requests after the first 429, and the most that they grow to. */
 const FIRST_SPACING_MS = 250;
 const LONGEST_SPACING_MS = 10_000;
-/** Milliseconds without any request after a 429 that names no time; doubled by each further one in a row. */
+/**
+ * Milliseconds without any request after a 429 that names no time; doubled by each further one in a
+ * row.
+ */
 const FIRST_PAUSE_MS = 1_000;
 const LONGEST_PAUSE_MS = 15_000;
 /** By what each answer that is no 429 shortens the spacing, and below which it is none. */
@@ -20,17 +25,22 @@ const NO_SPACING_MS = 20;
 
 export interface Brake {
 	/**
-	 * Waits until the next request may be sent; in order, for all who ask. False when the deadline (milliseconds since 1970)
-	 * or Stop came first.
+	 * Waits until the next request may be sent; in order, for all who ask. False when the deadline
+	 * (milliseconds since 1970) or Stop came first.
 	 */
 	turn: (deadline: number) => Promise<boolean>;
-	/** An answer 429 to a request sent at `sentAt`. Several that were under way together count once. */
+	/**
+	 * An answer 429 to a request sent at `sentAt`. Several that were under way together count once.
+	 */
 	slowDown: (sentAt: number, retryAfterMs?: number) => void;
 	/** Any other answer. */
 	answered: () => void;
 	/** How many 429 came in a row, those that were under way together counted once. */
 	readonly limitedInARow: number;
-	/** Set when a connection was refused for good: what follows is tried once, without waiting for it again. */
+	/**
+	 * Set when a connection was refused for good: what follows is tried once, without waiting for it
+	 * again.
+	 */
 	isDown: boolean;
 }
 
@@ -48,7 +58,7 @@ export function brakeOf(clock: Clock): Brake {
 	const take = () => {
 		nextAt = Math.max(nextAt, clock.now()) + spacingMs;
 	};
-	/** `nextAt` may move while somebody sleeps, so it is looked at again. Who has gone leaves no timer. */
+	/** `nextAt` may move while somebody sleeps, so it is read again. Who has gone leaves no timer. */
 	const untilFree = async (gone: AbortSignal): Promise<boolean> => {
 		while (!gone.aborted && clock.now() < nextAt) {
 			if (!(await clock.sleep(nextAt - clock.now(), gone))) return false;

@@ -1,9 +1,24 @@
-/** What a `seedanceApi` credential must hold, read the same way by the nodes and by the credential's own test. */
-import type { ICredentialDataDecryptedObject } from 'n8n-workflow';
+/**
+ * What a `seedanceApi` credential must hold, read the same way by the nodes and by the credential's
+ * own test.
+ */
+import type {
+	ICredentialDataDecryptedObject,
+	IExecuteFunctions,
+	IWebhookFunctions,
+} from 'n8n-workflow';
 
 import { textOf } from '../json';
+import { reachOf, type ApiReach } from '../task/publicUrl';
 
-/** The API's own address (`api/seedance-v1.md`); every text about base URLs names it. */
+export const CREDENTIAL_TYPE = 'seedanceApi';
+
+export type NodeFunctions = IExecuteFunctions | IWebhookFunctions;
+
+/**
+ * The API's own address (docs/api-contract.md#address-and-key); every text about base URLs names
+ * it.
+ */
 export const USUAL_BASE_URL = 'https://seedanceapi.org/v1';
 
 /** Spaces, invisible characters, and those that no URL holds unescaped (RFC 3986). */
@@ -20,7 +35,10 @@ function parse(text: string): URL | undefined {
 	}
 }
 
-/** What is wrong with a base URL, as the end of a sentence. Never quotes it: somebody may have pasted the key there. */
+/**
+ * What is wrong with a base URL, as the end of a sentence. Never quotes it: somebody may have
+ * pasted the key there.
+ */
 function flawOf(text: string): string | undefined {
 	if (!text) return 'is empty';
 	const authority = /^https?:\/\/([^/?#]*)/i.exec(text)?.[1];
@@ -54,7 +72,10 @@ export interface CredentialFlaw {
 	field: 'apiKey' | 'baseUrl';
 }
 
-/** The key and the base URL of a credential whose expressions are resolved, or what is wrong with it. Never throws. */
+/**
+ * The key and the base URL of a credential whose expressions are resolved, or what is wrong with
+ * it. Never throws.
+ */
 export function readCredential(
 	data: ICredentialDataDecryptedObject,
 ): CredentialData | CredentialFlaw {
@@ -76,4 +97,37 @@ export function readCredential(
 	}
 	const { origin, pathname } = new URL(text);
 	return { apiKey, baseUrl: `${origin}${pathname}`.replace(/\/+$/, '') };
+}
+
+/** A `seedanceApi` credential with its expressions resolved for one item. */
+export interface Credential {
+	apiKey: string;
+	/** Without a slash at its end. */
+	baseUrl: string;
+	/** From where the API looks at links and callbacks; the sandbox runs on this machine. */
+	reach: ApiReach;
+	decrypted: ICredentialDataDecryptedObject;
+}
+
+/**
+ * The credential of one item, tidied, or what is wrong with it
+ * (docs/n8n-behaviour.md#credential-of-an-item).
+ */
+export async function getCredential(
+	context: NodeFunctions,
+	itemIndex = 0,
+): Promise<Credential | CredentialFlaw> {
+	const decrypted: ICredentialDataDecryptedObject =
+		'getExecutionCancelSignal' in context
+			? await context.getCredentials(CREDENTIAL_TYPE, itemIndex)
+			: await context.getCredentials(CREDENTIAL_TYPE);
+	const read = readCredential(decrypted);
+	if ('problem' in read) return read;
+	const { apiKey, baseUrl } = read;
+	return {
+		apiKey,
+		baseUrl,
+		reach: reachOf(baseUrl),
+		decrypted: { ...decrypted, apiKey, baseUrl },
+	};
 }

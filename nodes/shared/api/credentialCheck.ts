@@ -1,4 +1,7 @@
-/** What the test of the credential says, and about which answer: one table for n8n's rules and for our own reading. */
+/**
+ * What the test of the credential says, and about which answer: one table for n8n's rules and for
+ * our own reading.
+ */
 import { USUAL_BASE_URL } from './credential';
 import { parseBody } from './envelope';
 import { firewallCodeOf } from './firewall';
@@ -29,7 +32,10 @@ const SERVER_ERRORS = [
 	530,
 ];
 
-/** The codes, of an envelope or as HTTP status, with which a test fails, and what it says then. The first that fits counts. */
+/**
+ * The codes, of an envelope or as HTTP status, with which a test fails, and what it says then. The
+ * first that fits counts.
+ */
 const REFUSALS: ReadonlyArray<{ codes: ReadonlyArray<string | number>; text: string }> = [
 	{ codes: ['INVALID_API_KEY', 401], text: WRONG_KEY },
 	{ codes: [403], text: NO_ACCESS },
@@ -46,8 +52,9 @@ export const REFUSED_STATUSES = REFUSALS.flatMap(({ codes }) =>
 const CODE_PATHS = ['code', 'error', 'error.code', 'data.code'];
 
 /**
- * The table in the form that n8n knows. n8n can only compare for equality; an answer without any `code`, such as a web page,
- * is not the API, and a missing value equals `undefined` (measured).
+ * The table in the form that n8n knows. n8n can only compare for equality; an answer without any
+ * `code`, such as a web page, is not the API, and a missing value equals `undefined`
+ * (docs/n8n-behaviour.md#rules-of-a-credential-test).
  */
 export const TEST_RULES = [
 	...REFUSALS.flatMap(({ codes, text: message }) =>
@@ -76,7 +83,8 @@ function at(body: unknown, path: string): unknown {
 }
 
 /**
- * What is wrong with the answer to a test, as a sentence; undefined for an answer of the API that takes the key.
+ * What is wrong with the answer to a test, as a sentence; undefined for an answer of the API that
+ * takes the key.
  *
  * @param answer with `statusCode` and `body`, as n8n's request helper gives it
  */
@@ -107,7 +115,9 @@ function traitsOf(error: unknown): string[] {
 	return traits;
 }
 
-/** What an error without an answer means, by the codes of Node.js and the words of its HTTP client. */
+/**
+ * What an error without an answer means, by the codes of Node.js and the words of its HTTP client.
+ */
 const CONNECTIONS: ReadonlyArray<[pattern: RegExp, text: string]> = [
 	[/^Ssrf/, BLOCKED],
 	[/^(?:EPROTO|ERR_SSL|ERR_TLS|CERT_|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO_)/, NOT_SECURE],
@@ -118,8 +128,9 @@ const CONNECTIONS: ReadonlyArray<[pattern: RegExp, text: string]> = [
 ];
 
 /**
- * What to check when the test got no answer. Holds none of the error's own words: n8n replaces a message in which it finds a
- * code such as ECONNREFUSED by a general one.
+ * What to check when the test got no answer. Holds none of the error's own words: n8n replaces a
+ * message in which it finds a code such as ECONNREFUSED by a general one
+ * (docs/n8n-behaviour.md#names-of-system-errors).
  */
 export function whyNoAnswer(error: unknown): string {
 	const traits = traitsOf(error);

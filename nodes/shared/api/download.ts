@@ -4,39 +4,51 @@
  * Rules that must not regress:
  * - the API key never goes to the video's host;
  * - what is stored is a whole video: HTTP 200, the first bytes of a video, and its last ones;
- * - every stream is destroyed and every fetch ends: by its deadline, on Stop, and when no more bytes arrive;
- * - a link is called expired only when it was refused again after the task was read anew, minutes after its start.
+ * - every stream is destroyed and every fetch ends: by its deadline, on Stop, and when no more
+ *   bytes arrive;
+ * - a link is called expired only when it was refused again after the task was read anew, minutes
+ *   after its start (docs/api-contract.md#life-of-a-link).
  */
 import type { IBinaryData, IExecuteFunctions } from 'n8n-workflow';
 
 import { RETRY_AFTER_MAX_MS } from './brake';
 import { within, type Clock } from '../n8n/clock';
 import { downloadFailed, type Problem } from '../task/errors';
-import { extensionOf, HEAD_BYTES, kindOf, videoTypeOf } from './fileType';
+import { extensionOf } from './fileType';
 import { isObject, numberOf, readableText, textOf } from '../json';
 import { hasVideo, type Task } from '../task/task';
 import { USER_AGENT } from './userAgent';
+import { bodyOf, typeOf } from './videoAnswer';
 import { DownloadError, headOf, isByteStream, wholeOf, type ByteStream } from './videoStream';
 
 /** Downloads under way at once. */
 export const PARALLEL_DOWNLOADS = 3;
 /** Milliseconds without a byte after which a download has stalled. */
 export const STALL_MS = 60_000;
-/** Milliseconds between two looks whether bytes still arrive. */
+/** Milliseconds between two checks whether bytes still arrive. */
 const STALL_CHECK_MS = 2_000;
 /** Tries of one link, the first included. */
 export const DOWNLOAD_MAX_TRIES = 3;
 /** Milliseconds before the second try of a link, and before each further one. */
 const PAUSES_MS = [2_000, 5_000];
-/** Milliseconds since the task was created. A younger link was refused for another reason than its age. */
+/**
+ * Milliseconds since the task was created. A younger link was refused for another reason than its
+ * age.
+ */
 export const EXPIRED_AFTER_MS = 5 * 60_000;
 /** Milliseconds for a download in a run that has no limit of its own. */
 export const DOWNLOAD_LIMIT_MS = 10 * 60_000;
 
-/** HTTP statuses with which video hosts refuse a link: for good, or because the file is not there yet. */
+/**
+ * HTTP statuses with which video hosts refuse a link: for good, or because the file is not there
+ * yet.
+ */
 const REFUSED_STATUSES = [403, 404, 410];
 
-/** How a fetch ended; `task` is the latest reading, whose link may be newer than the one that was given. */
+/**
+ * How a fetch ended; `task` is the latest reading, whose link may be newer than the one that was
+ * given.
+ */
 export type Fetched =
 	| { ok: true; binary: IBinaryData; task: Task }
 	| { ok: false; problem: Problem; task: Task };
@@ -50,7 +62,10 @@ export interface FetchOptions {
 	readAgain: () => Promise<Task | undefined>;
 }
 
-/** Rejects when a try has to end before its file has come: Stop, the deadline, {@link STALL_MS} without a byte. */
+/**
+ * Rejects when a try has to end before its file has come: Stop, the deadline, {@link STALL_MS}
+ * without a byte.
+ */
 async function endEarly(
 	{ clock, deadline }: FetchOptions,
 	lastByteAt: () => number,
@@ -70,28 +85,9 @@ async function endEarly(
 	}
 }
 
-/** The file in an answer of the video's server. Throws when the answer is not HTTP 200: any other is no whole file. */
-function bodyOf(answer: Record<string, unknown>, headers: Record<string, unknown>): ByteStream {
-	const status = numberOf(answer.statusCode) ?? 0;
-	if (!isByteStream(answer.body)) throw new DownloadError('the server sent no file');
-	if (status === 200) return answer.body;
-	const retryAfter = numberOf(headers['retry-after']);
-	throw new DownloadError(
-		`HTTP ${status}${status > 200 && status < 300 ? ', which is no whole file' : ''}`,
-		{ status, retryAfterMs: retryAfter === null ? 0 : retryAfter * 1000 },
-	);
-}
-
-/** The MIME type of a video by its first bytes. Throws when they are the start of anything else. */
-function typeOf(head: Uint8Array, headers: Record<string, unknown>): string {
-	const type = videoTypeOf(head, textOf(headers['content-type']));
-	if (type && head.length === HEAD_BYTES) return type;
-	const encoding = textOf(headers['content-encoding']);
-	const packed = encoding && encoding !== 'identity' ? `, compressed with ${encoding},` : '';
-	throw new DownloadError(`the server sent ${kindOf(head)}${packed} instead of a whole video`);
-}
-
-/** Lets n8n read the stream to its end, and gives the file once all of it has come and is stored. */
+/**
+ * Lets n8n read the stream to its end, and gives the file once all of it has come and is stored.
+ */
 async function store(
 	context: IExecuteFunctions,
 	stream: ByteStream,
@@ -160,7 +156,8 @@ async function downloadOnce(
 		return binary;
 	} finally {
 		isDone.abort();
-		// n8n wraps the connection's stream in one of its own: destroying that alone leaves the connection open (measured).
+		// Destroying the stream alone may leave the connection open
+		// (docs/n8n-behaviour.md#wrapped-streams).
 		if (!isStored) request.abort();
 		asked.then(
 			(response) => muted(response)?.destroy(),
@@ -176,7 +173,10 @@ function failureOf(error: unknown): DownloadError {
 	return new DownloadError(`the connection failed${code ? ` (${code})` : ''}`);
 }
 
-/** Milliseconds since a task was created, if the API tells when beyond doubt: a time without its zone is none. */
+/**
+ * Milliseconds since a task was created, if the API tells when beyond doubt: a time without its
+ * zone is none.
+ */
 function ageOf({ createdAt }: Task, nowMs: number): number | undefined {
 	const text = createdAt ?? '';
 	const isZoned = /(Z|[+-]\d\d:?\d\d)$/i.test(text);
@@ -197,9 +197,10 @@ async function readAnew({ clock, deadline, readAgain }: FetchOptions): Promise<T
 }
 
 /**
- * Stores the video behind `url` as `<task id>.mp4`, or with the extension of what it is. Tries a link up to
- * {@link DOWNLOAD_MAX_TRIES} times. One that is refused (403, 404, 410) makes the task be read anew, once; what that gives
- * is tried as well. Ends by the deadline, and on Stop. Never throws.
+ * Stores the video behind `url` as `<task id>.mp4`, or with the extension of what it is. Tries a
+ * link up to {@link DOWNLOAD_MAX_TRIES} times. One that is refused (403, 404, 410) makes the task
+ * be read anew, once; what that gives is tried as well. Ends by the deadline, and on Stop. Never
+ * throws.
  */
 export async function fetchVideo(
 	context: IExecuteFunctions,

@@ -1,10 +1,20 @@
 /**
- * What an answer of the API says: a task, or why not. Knows every shape that the contract and its notes name, and keeps an
- * ID wherever it stands: a task that may have been paid for is never thrown away for a missing field.
+ * What an answer of the API says: a task, or why not. Knows every shape that docs/api-contract.md
+ * names, and keeps an ID wherever it stands: a task that may have been paid for is never thrown
+ * away for a missing field.
  */
 import type { CallFailure } from '../task/errors';
 import { firewallCodeOf } from './firewall';
-import { byRank, isObject, numberOf, rankBy, readableText, textOf, without } from '../json';
+import {
+	byRank,
+	isObject,
+	numberOf,
+	parseJson,
+	rankBy,
+	readableText,
+	textOf,
+	without,
+} from '../json';
 
 /** An answer, its body parsed where it is JSON. */
 export interface HttpResponse {
@@ -18,11 +28,7 @@ const LONG_IDS = /("(?:task_?id|id)"\s*:\s*)(-?\d{16,})(?=\s*[,}\]])/gi;
 
 /** A text as JSON, with long IDs as text; undefined where it is no JSON. */
 function parsed(text: string): unknown {
-	try {
-		return JSON.parse(text.replace(LONG_IDS, '$1"$2"'));
-	} catch {
-		return undefined;
-	}
+	return parseJson(text.replace(LONG_IDS, '$1"$2"'));
 }
 
 /** A body as JSON, with long IDs as text; the text itself where it is no JSON. */
@@ -62,7 +68,10 @@ function idIn(body: unknown, wanted: string): string | undefined {
 		.find((id) => id !== undefined);
 }
 
-/** The ID of the task that a good answer is about, wherever it stands; also where its `data` is the ID itself. */
+/**
+ * The ID of the task that a good answer is about, wherever it stands; also where its `data` is the
+ * ID itself.
+ */
 export function taskIdOf(body: unknown): string | undefined {
 	const found = idIn(body, TASK_ID) ?? idIn(body, 'id');
 	if (found !== undefined) return found;
@@ -70,13 +79,13 @@ export function taskIdOf(body: unknown): string | undefined {
 	return bare !== undefined && BARE_ID.test(bare) ? bare : undefined;
 }
 
-/** 2xx and `code` 200, or no `code` at all. */
+/** 2xx and `code` 200, or no `code` at all (docs/api-contract.md#success-of-a-call). */
 export function isSuccess({ status, body }: HttpResponse): boolean {
 	const code = isObject(body) ? (body.code ?? 200) : 0;
 	return status >= 200 && status < 300 && numberOf(code) === 200;
 }
 
-/** The document's string codes, and what each means. */
+/** The string codes of the contract, and what each means (docs/api-contract.md#error-codes). */
 const STRING_CODES: Readonly<Record<string, CallFailure['cause']>> = {
 	INVALID_PROMPT: 'invalid_request',
 	INVALID_ASPECT_RATIO: 'invalid_request',
@@ -104,8 +113,8 @@ function causeOfNumber(code: number, isJson: boolean): CallFailure['cause'] | un
 }
 
 /**
- * Why an answer is no success, in the order the contract's notes give: a string code anywhere in the envelope, the numeric
- * code, the HTTP status.
+ * Why an answer is no success: by a string code anywhere in the envelope, the numeric code, the
+ * HTTP status (docs/api-contract.md#error-bodies).
  */
 function causeOf({ body, status }: HttpResponse): CallFailure['cause'] {
 	if (firewallCodeOf(status, body) !== undefined) return 'firewall';
@@ -144,11 +153,17 @@ const LIKE_A_REASON =
 const reasonRank = rankBy(REASON_NAMES, LIKE_A_REASON);
 const REASON_DEPTH = 5;
 
-/** Words that say only that there was an error, or that there was none: codes, and the `message` of a good envelope. */
+/**
+ * Words that say only that there was an error, or that there was none: codes, and the `message` of
+ * a good envelope.
+ */
 const isVague = (text: string) =>
 	/^(error|fail(ed|ure)?|[A-Z]+(_[A-Z]+)*|\d+)$/.test(text) || /^(success|ok)$/i.test(text);
 
-/** All texts under the usual names, the most particular first, however deep they are wrapped, also as JSON in a text. */
+/**
+ * All texts under the usual names, the most particular first, however deep they are wrapped, also
+ * as JSON in a text.
+ */
 function reasonsIn(value: unknown, depth: number): string[] {
 	const text = typeof value === 'string' ? value.trim() : '';
 	if (text) {
@@ -165,8 +180,8 @@ function reasonsIn(value: unknown, depth: number): string[] {
 }
 
 /**
- * The reason in words under one of the usual names of an object, wherever it stands; a bare code where there are no words,
- * undefined where there is nothing.
+ * The reason in words under one of the usual names of an object, wherever it stands; a bare code
+ * where there are no words, undefined where there is nothing.
  */
 export function reasonIn(value: unknown): string | undefined {
 	const reasons = reasonsIn(value, REASON_DEPTH);

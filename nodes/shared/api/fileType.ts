@@ -1,7 +1,8 @@
 /**
- * What a file is by its first bytes. A header or the name of a type is what somebody said of a file; the first bytes are the
- * file itself. Sources: ISO/IEC 14496-12 (the `ftyp` box and its brands), the Matroska and WebM specifications (EBML), and the
- * signatures that each image format begins with.
+ * What a file is by its first bytes. A header or the name of a type is what somebody said of a
+ * file; the first bytes are the file itself. Sources: ISO/IEC 14496-12 (the `ftyp` box and its
+ * brands), the Matroska and WebM specifications (EBML), and the signatures that each image format
+ * begins with.
  */
 
 /** Bytes from the start of a file that are enough to tell what it is. */
@@ -43,8 +44,9 @@ function ebmlVideoType(head: Uint8Array): string | undefined {
 }
 
 /**
- * The MIME type of a video by its first {@link HEAD_BYTES}; undefined for anything that is no video. `contentType`, the
- * header, is a hint: it is kept where it names a type that the bytes can be.
+ * The MIME type of a video by its first {@link HEAD_BYTES}; undefined for anything that is no
+ * video. `contentType`, the header, is a hint: it is kept where it names a type that the bytes can
+ * be.
  */
 export function videoTypeOf(head: Uint8Array, contentType = ''): string | undefined {
 	const hint = contentType.split(';')[0].trim().toLowerCase();
@@ -76,7 +78,10 @@ const IMAGES: ReadonlyArray<[type: string, ...parts: Array<[at: number, text: st
 	['image/jp2', [4, 'jP  ']],
 ];
 
-/** The MIME type of an image by its first {@link HEAD_BYTES}; undefined for anything that is no picture made of pixels. */
+/**
+ * The MIME type of an image by its first {@link HEAD_BYTES}; undefined for anything that is no
+ * picture made of pixels.
+ */
 export function imageTypeOf(head: Uint8Array): string | undefined {
 	const brand = brandOf(head);
 	if (brand && PICTURE_BRAND.test(brand))
@@ -95,7 +100,10 @@ const TEXTS: ReadonlyArray<[kind: string, beginning: RegExp]> = [
 	['JSON', /^[[{]/],
 ];
 
-/** What a file is, in words for a person, by its first {@link HEAD_BYTES}: "a web page", "JSON", "an empty file". */
+/**
+ * What a file is, in words for a person, by its first {@link HEAD_BYTES}: "a web page", "JSON", "an
+ * empty file".
+ */
 export function kindOf(head: Uint8Array): string {
 	if (!head.length) return 'an empty file';
 	if (imageTypeOf(head)) return 'an image';

@@ -5,10 +5,12 @@
  * - all tasks are watched together, so N tasks take as long as the slowest;
  * - one task's end never ends or hides another;
  * - passing trouble never ends a wait before its deadline: a paid video is worth waiting for;
- * - there is always an end: each task ends by itself, by the deadline, or by Stop, and no read outlasts the deadline.
+ * - there is always an end: each task ends by itself, by the deadline, or by Stop, and no read
+ *   outlasts the deadline.
  */
-import { READ_MAX_FAILURES, type Read } from './client';
 import { RETRY_AFTER_MAX_MS } from './brake';
+import type { Read } from './client';
+import { READ_MAX_FAILURES } from './retry';
 import type { Clock } from '../n8n/clock';
 import type { CallFailure } from '../task/errors';
 import { hasEnded, NO_VIDEO_GRACE_MS, type Task } from '../task/task';
@@ -18,8 +20,9 @@ export const POLL_INTERVAL_SECONDS = 5;
 export const POLL_INTERVAL_MAX_SECONDS = 15;
 export const POLL_GROWTH = 1.25;
 /**
- * Most videos take 1 to 2 minutes. Meanwhile the interval stays below these seconds, with which one of 90 seconds is read
- * 12 times and noticed after 4 seconds (`npm run bench -- notice`); later it is this share of the time waited.
+ * Most videos take 1 to 2 minutes. Meanwhile the interval stays below these seconds, with which one
+ * of 90 seconds is read 12 times and noticed after 4 seconds (`npm run bench -- notice`); later it
+ * is this share of the time waited.
  */
 export const POLL_INTERVAL_USUAL_SECONDS = 8.5;
 export const POLL_SHARE = 0.07;
@@ -27,16 +30,22 @@ export const POLL_SHARE = 0.07;
 export const POLL_JITTER = 0.1;
 /** Minutes. */
 export const TIMEOUT_MINUTES = 15;
-/** Milliseconds before the deadline at which a task is read for the last time, and the least that a read gets. */
+/**
+ * Milliseconds before the deadline at which a task is read for the last time, and the least that a
+ * read gets.
+ */
 export const LAST_READ_MS = 2_000;
-/** Milliseconds for which "no such task" is not believed of a task that was started, or read, just before. */
+/**
+ * Milliseconds for which "no such task" is not believed
+ * (docs/api-contract.md#a-task-that-is-not-known-yet).
+ */
 export const NOT_FOUND_GRACE_MS = 60_000;
 
 /** How the wait for one task ended. */
 export type Ending =
 	| { outcome: 'finished'; task: Task }
 	| { outcome: 'timeout'; statusWord: string | null }
-	| { outcome: 'lost'; failure: CallFailure }
+	| { outcome: 'unavailable'; failure: CallFailure }
 	| { outcome: 'refused'; failure: CallFailure }
 	| { outcome: 'stopped' };
 
@@ -47,8 +56,8 @@ function longestInterval(waitedMs: number): number {
 }
 
 /**
- * Milliseconds to the next read, with jitter, after `reads` earlier intervals and when `waitedMs` have passed. Give Infinity
- * for a task that could not be read: trouble gets all the time it may.
+ * Milliseconds to the next read, with jitter, after `reads` earlier intervals and when `waitedMs`
+ * have passed. Give Infinity for a task that could not be read: trouble gets all the time it may.
  */
 export function nextInterval(
 	reads: number,
@@ -64,9 +73,13 @@ export function nextInterval(
 export interface Watched {
 	/** Reads it, by the deadline (milliseconds since 1970). Must not throw. */
 	read: (deadline: number) => Promise<Read>;
-	/** Whether it was started just now, and so cannot be ready before the first interval has passed. */
+	/**
+	 * Whether it was started just now, and so cannot be ready before the first interval has passed.
+	 */
 	isNew: boolean;
-	/** Milliseconds since 1970 at which this execution has started it; undefined for any other task. */
+	/**
+	 * Milliseconds since 1970 at which this execution has started it; undefined for any other task.
+	 */
 	createdAt?: number;
 }
 
@@ -80,7 +93,10 @@ export interface Wait {
 	intervalMs: number;
 }
 
-/** Failures that mean nothing any more once the API has answered well: something in between has changed for a moment. */
+/**
+ * Failures that mean nothing any more once the API has answered well: something in between has
+ * changed for a moment.
+ */
 const PASSING_LATER: ReadonlyArray<CallFailure['cause']> = [
 	'redirected',
 	'refused',
@@ -95,7 +111,10 @@ interface Progress {
 	lastFailure?: CallFailure;
 	/** Milliseconds since 1970 at which the API last knew of it. */
 	seenAt?: number;
-	/** The success without a video that it is by its last state, and since when (milliseconds since 1970). */
+	/**
+	 * The success without a video that it is by its last state, and since when (milliseconds since
+	 * 1970).
+	 */
 	empty?: { task: Task; since: number };
 }
 
@@ -106,11 +125,14 @@ function isEnd({ cause }: CallFailure, { seenAt }: Progress, now: number): boole
 	return !PASSING_LATER.includes(cause);
 }
 
-/** The end of a wait that one read brings, or undefined when it goes on; notes what the read has shown. */
+/**
+ * The end of a wait that one read brings, or undefined when it goes on; notes what the read has
+ * shown.
+ */
 function take(read: Read, progress: Progress, now: number): Ending | undefined {
 	if (read.outcome !== 'task') {
 		const { failure } = read;
-		if (read.outcome === 'final' && isEnd(failure, progress, now)) {
+		if (read.outcome === 'refused' && isEnd(failure, progress, now)) {
 			return { outcome: 'refused', failure };
 		}
 		// Being asked to slow down is no failure of the API's.
@@ -134,13 +156,13 @@ function take(read: Read, progress: Progress, now: number): Ending | undefined {
 }
 
 /**
- * The end of a wait whose time is up. A task that could not be read, or that has succeeded without a video, must not be
- * reported as "still being made".
+ * The end of a wait whose time is up. A task that could not be read, or that has succeeded without
+ * a video, must not be reported as "still being made".
  */
 function timeUp(progress: Progress): Ending {
 	const { statusWord, failures, lastFailure, empty } = progress;
 	const isLost = statusWord === null || failures >= READ_MAX_FAILURES;
-	if (lastFailure && isLost) return { outcome: 'lost', failure: lastFailure };
+	if (lastFailure && isLost) return { outcome: 'unavailable', failure: lastFailure };
 	return empty ? { outcome: 'finished', task: empty.task } : { outcome: 'timeout', statusWord };
 }
 
@@ -161,8 +183,9 @@ function pauseAfter(
 }
 
 /**
- * Watches one task until it has ended, its time is up, or Stop comes. Never throws as long as the reader does not.
- * Reads at growing intervals, ever more slowly while it cannot be read, and for the last time shortly before the deadline.
+ * Watches one task until it has ended, its time is up, or Stop comes. Never throws as long as the
+ * reader does not. Reads at growing intervals, ever more slowly while it cannot be read, and for
+ * the last time shortly before the deadline.
  */
 export async function watchTask(watched: Watched, wait: Wait): Promise<Ending> {
 	const { clock, startedAt, deadline, intervalMs } = wait;

@@ -1,6 +1,7 @@
 /**
- * What a request without any answer means: had it left this machine, so that it may have been accepted, or not? Judged by
- * the error and by the socket that the error leads to, since a code alone says too little.
+ * What a request without any answer means: had it left this machine, so that it may have been
+ * accepted, or not? Judged by the error and by the socket that the error leads to, since a code
+ * alone says too little.
  */
 import type { CallFailure } from '../task/errors';
 import { isObject, textOf } from '../json';
@@ -9,7 +10,10 @@ import { isObject, textOf } from '../json';
 const NEVER_CONNECTED = ['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN'];
 /** Codes of a request that a client refuses before it sends anything. */
 const NEVER_SENT = /^(ERR_INVALID_URL|ERR_INVALID_PROTOCOL|ERR_UNESCAPED|ERR_TLS_)/;
-/** Codes of a server's certificate that was not accepted, which is before anything is sent. Source: Node.js, "X509 certificate error codes". */
+/**
+ * Codes of a server's certificate that was not accepted, which is before anything is sent. Source:
+ * Node.js, "X509 certificate error codes".
+ */
 const BAD_CERTIFICATE =
 	/^(CERT_|CRL_|DEPTH_ZERO_|SELF_SIGNED|UNABLE_TO_|ERROR_IN_C|HOSTNAME_MISMATCH|INVALID_CA|INVALID_PURPOSE|PATH_LENGTH_EXCEEDED)/;
 /** System calls that come before the first byte. */
@@ -37,8 +41,8 @@ function socketOf({ request }: Record<string, unknown>): Record<string, unknown>
 }
 
 /**
- * Whether nothing can have left through a socket: it never connected, or its TLS handshake never ended, or it has dispatched no
- * byte (a socket that is cut off while it connects says "not connecting" afterwards).
+ * Whether nothing can have left through a socket: it never connected, or its TLS handshake never
+ * ended, or it has dispatched no byte (docs/n8n-behaviour.md#requests-that-never-left).
  */
 function isUnused(socket: Record<string, unknown>): boolean {
 	return (
@@ -52,8 +56,8 @@ function isBeforeSending(code: string): boolean {
 }
 
 /**
- * Why a request ended without an answer: `unreachable` when it certainly never left, `no_answer` when it may have
- * arrived. `text` is the code of the error for a person, or empty.
+ * Why a request ended without an answer: `unreachable` when it certainly never left, `no_answer`
+ * when it may have arrived. `text` is the code of the error for a person, or empty.
  */
 export function failureWithoutAnswer(error: unknown): CallFailure {
 	const chain = causesOf(error);
@@ -61,7 +65,7 @@ export function failureWithoutAnswer(error: unknown): CallFailure {
 	const hasNeverLeft =
 		codes.some(isBeforeSending) ||
 		chain.some((cause) => BEFORE_SENDING.includes(String(cause.syscall))) ||
-		// n8n's own guard against requests into private networks refuses before anything is sent.
+		// docs/n8n-behaviour.md#guard-of-private-networks
 		chain.some((cause) => /^Ssrf/.test(textOf(cause.name) ?? '')) ||
 		chain.map(socketOf).some((socket) => socket !== undefined && isUnused(socket));
 	const own = codes.filter((code) => code !== 'ERR_CANCELED');

@@ -1,6 +1,7 @@
 /**
- * Whether an MP4 ends where it should. Where no server tells how long a file is, or it was compressed on its way, only the file
- * itself can: it is a row of boxes, each with its length (ISO/IEC 14496-12, 4.2).
+ * Whether an MP4 ends where it should. Where no server tells how long a file is, or it was
+ * compressed on its way, only the file itself can: it is a row of boxes, each with its length
+ * (ISO/IEC 14496-12, 4.2).
  */
 
 /** Boxes that every MP4 consists of: only these are judged. */
@@ -10,7 +11,10 @@ const KNOWN_BOXES = [
 ];
 const LONG_HEADER_BYTES = 16;
 
-/** The length that a box's header tells: Infinity is "until the end of the file", undefined needs more bytes. */
+/**
+ * The length that a box's header tells: Infinity is "until the end of the file", undefined needs
+ * more bytes.
+ */
 function lengthIn(header: Buffer): number | undefined {
 	if (header.length < 8) return undefined;
 	const short = header.readUInt32BE(0);
@@ -22,7 +26,10 @@ function lengthIn(header: Buffer): number | undefined {
 /** Reads a file's boxes while its bytes pass by; keeps none of them. */
 export interface BoxReader {
 	add: (bytes: Uint8Array) => void;
-	/** True when the bytes so far are an MP4 that lacks its end. False for everything that cannot be judged. */
+	/**
+	 * True when the bytes so far are an MP4 that lacks its end. False for everything that cannot be
+	 * judged.
+	 */
 	isCut: () => boolean;
 }
 

@@ -1,4 +1,7 @@
-/** The bytes of a video on their way: looked at before they are stored, counted while they pass, and never left open. */
+/**
+ * The bytes of a video on their way: looked at before they are stored, counted while they pass, and
+ * never left open.
+ */
 import type { IExecuteFunctions } from 'n8n-workflow';
 
 import { HEAD_BYTES } from './fileType';
@@ -37,8 +40,9 @@ export function isByteStream(value: unknown): value is ByteStream {
 }
 
 /**
- * The first {@link HEAD_BYTES} of a stream, which then stands still and still gives all its bytes. A shorter body is given
- * as it is: the stream has ended. Rejects when the stream breaks before. `onBytes` is called whenever some arrive.
+ * The first {@link HEAD_BYTES} of a stream, which then stands still and still gives all its bytes.
+ * A shorter body is given as it is: the stream has ended. Rejects when the stream breaks before.
+ * `onBytes` is called whenever some arrive.
  */
 export async function headOf(stream: Bytes, onBytes: () => void): Promise<Uint8Array> {
 	return await new Promise((resolve, reject) => {
@@ -61,8 +65,9 @@ export async function headOf(stream: Bytes, onBytes: () => void): Promise<Uint8A
 }
 
 /**
- * Watches a stream that stands still while n8n reads it. Resolves when the file has come whole, rejects when it has not.
- * `length` is what the server said of the body, in bytes; null when it said nothing.
+ * Watches a stream that stands still while n8n reads it. Resolves when the file has come whole,
+ * rejects when it has not. `length` is what the server said of the body, in bytes; null when it
+ * said nothing.
  */
 export async function wholeOf(
 	stream: Bytes,
@@ -80,11 +85,12 @@ export async function wholeOf(
 		stream.on('error', reject);
 		stream.on('close', () => reject(new DownloadError('the connection was closed')));
 		stream.on('end', () => {
-			// HTTP vouches for a body of the length that it told. One that was compressed has another, and some tell none.
+			// A compressed body has another length (docs/n8n-behaviour.md#compressed-bodies), and some
+			// servers tell none.
 			if (bytes === length || !boxes.isCut()) resolve();
 			else stream.destroy(new DownloadError(`the file breaks off after ${bytes} bytes`));
 		});
-		// Where n8n collects a file in memory it only listens: a stream that stands still would wait for ever.
+		// Where n8n collects a file, it only listens (docs/n8n-behaviour.md#collected-streams).
 		stream.on('newListener', (event) => {
 			if (event === 'data') void Promise.resolve().then(() => stream.resume());
 		});

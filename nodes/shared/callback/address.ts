@@ -1,6 +1,7 @@
 /**
- * Addresses of n8n that people take for the one of their trigger. Nothing that is posted there starts a workflow, so a video
- * with such a callback would be paid for and never reported. Source: the paths of n8n 2.41, which are n8n's defaults.
+ * Addresses of n8n that people take for the one of their trigger. Nothing that is posted there
+ * starts a workflow, so a video with such a callback would be paid for and never reported
+ * (docs/n8n-behaviour.md#paths-of-n8n).
  */
 
 function segmentsOf(link: string): string[] {
@@ -10,7 +11,10 @@ function segmentsOf(link: string): string[] {
 /** The first segments under which paths are the user's own, or another program's. */
 const FREE = ['webhook', 'webhook-test', 'webhook-waiting', 'api'];
 
-/** The segments from `name` on, where n8n itself answers: at the start of the path, or below one folder (`N8N_PATH`). */
+/**
+ * The segments from `name` on, where n8n itself answers: at the start of the path, or below one
+ * folder (`N8N_PATH`).
+ */
 function under(segments: readonly string[], ...names: string[]): string[] | undefined {
 	const at = segments.findIndex((segment) => names.includes(segment));
 	if (at < 0 || at > 1 || (at === 1 && FREE.includes(segments[0]))) return undefined;
@@ -48,8 +52,8 @@ function isChat(segments: readonly string[]): boolean {
 const INSTEAD = 'Use the Production URL that a Seedance Trigger or Webhook node shows';
 
 /**
- * Why a callback to this address could not start a workflow, as the end of a sentence without its full stop; undefined for any
- * other address. `link` is a web link.
+ * Why a callback to this address could not start a workflow, as the end of a sentence without its
+ * full stop; undefined for any other address. `link` is a web link.
  */
 export function wrongAddressReason(link: string): string | undefined {
 	const segments = segmentsOf(link);
@@ -66,7 +70,10 @@ export function wrongAddressReason(link: string): string | undefined {
 	return undefined;
 }
 
-/** Whether a link is a test URL of n8n: it works for two minutes, while its trigger listens in the editor. */
+/**
+ * Whether a link is a test URL of n8n, which works for two minutes
+ * (docs/n8n-behaviour.md#test-url).
+ */
 export function isTestUrl(link: string): boolean {
 	return /^https?:\/\/[^?#]*\/webhook-test\//i.test(link);
 }

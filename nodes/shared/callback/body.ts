@@ -1,6 +1,7 @@
 /**
- * What a callback says: which task it means, and whether that task has ended. No document tells what its body looks
- * like, so JSON, forms and texts are read, in whatever way they are packed, and whatever the content type says.
+ * What a callback says: which task it means, and whether that task has ended. JSON, forms and texts
+ * are read, in whatever way they are packed, and whatever the content type says
+ * (docs/api-contract.md#the-body-of-a-callback).
  *
  * Rules that must not regress:
  * - what a callback says is a hint which task to read, and never the source of an output;
@@ -8,48 +9,42 @@
  */
 import type { IWebhookFunctions } from 'n8n-workflow';
 
-import { isObject, textOf } from '../json';
+import { isObject, parseJson, plainName, textOf } from '../json';
 import { isTaskId, stateOf } from '../task/task';
 
-/** Values of one body that are looked at, and how deep they may lie. */
+/** Values of one body that are read, and how deep they may lie. */
 const MAX_VALUES = 1000;
 const MAX_DEPTH = 6;
-/** Entries of one object or list that are looked at. */
+/** Entries of one object or list that are read. */
 const MAX_ENTRIES = 50;
-/** Characters of a text that is looked through. A callback has a few hundred. */
+/** Characters of a text that is searched. A callback has a few hundred. */
 const MAX_TEXT_LENGTH = 1_000_000;
-/** Task ids that one callback may name: a sender names one, and a provider behind it perhaps another. */
+/**
+ * Task ids that one callback may name: a sender names one, and a provider behind it perhaps
+ * another.
+ */
 const MAX_TASK_IDS = 3;
 
 type Layer = Record<string, unknown>;
 
-/** A name without what differs between spellings: `task_id`, `taskId`, `Task-ID`. */
-const plainName = (name: string) => name.toLowerCase().replace(/[^a-z\d]/g, '');
-
-/** Fields that hold the task itself, which are looked at before what stands beside them. */
+/** Fields that hold the task itself, which are read before what stands beside them. */
 const WRAPPERS = ['data', 'payload', 'body', 'task'];
 
 const isJsonText = (text: string) => /^\s*[[{"]/.test(text);
 
-function parsed(text: string): unknown {
-	try {
-		const value: unknown = JSON.parse(text);
-		return value;
-	} catch {
-		return undefined;
-	}
-}
-
-/** What a value holds when it is a text or bytes: JSON, or the fields of a form. Any other value stays as it is. */
+/**
+ * What a value holds when it is a text or bytes: JSON, or the fields of a form. Any other value
+ * stays as it is.
+ */
 function opened(value: unknown, isBody: boolean): unknown {
 	const given = Buffer.isBuffer(value) ? value.toString('utf8') : value;
 	if (typeof given !== 'string') return given;
 	if (given.length > MAX_TEXT_LENGTH) return undefined;
 	const text = given.replace(/^\uFEFF/, '').trim();
 	if (isJsonText(text)) {
-		const inner = parsed(text);
+		const inner = parseJson(text);
 		// JSON that was written as a JSON text once more.
-		return typeof inner === 'string' ? parsed(inner) : inner;
+		return typeof inner === 'string' ? parseJson(inner) : inner;
 	}
 	// A value inside is a form only when it names a task: any text may hold an "=".
 	const isForm = /^[\w.[\]-]+=/.test(text) && (isBody || /(^|&)task[_-]?id=/i.test(text));
@@ -57,7 +52,10 @@ function opened(value: unknown, isBody: boolean): unknown {
 	return Object.fromEntries([...new URLSearchParams(text)].slice(0, MAX_ENTRIES));
 }
 
-/** Every object in a body: what is wrapped in `data` first, then its wrapper, then whatever else lies inside. */
+/**
+ * Every object in a body: what is wrapped in `data` first, then its wrapper, then whatever else
+ * lies inside.
+ */
 function layersOf(body: unknown): Layer[] {
 	const layers: Layer[] = [];
 	let left = MAX_VALUES;
@@ -98,7 +96,10 @@ function textsOf(layer: Layer, name: string): string[] {
 		.filter((text) => text !== undefined);
 }
 
-/** An id that stands in a text which is neither JSON nor a form: after its name, or as the only word. */
+/**
+ * An id that stands in a text which is neither JSON nor a form: after its name, or as the only
+ * word.
+ */
 function idsInText(body: unknown): string[] {
 	const text = Buffer.isBuffer(body) ? body.toString('utf8') : body;
 	if (typeof text !== 'string' || text.length > MAX_TEXT_LENGTH) return [];
@@ -119,7 +120,10 @@ export function taskIdsIn(body: unknown, query: Readonly<Record<string, unknown>
 	return [...new Set(found)].slice(0, MAX_TASK_IDS);
 }
 
-/** Words of the API and of other providers for what comes before an end. Those for an end are known to `stateOf`. */
+/**
+ * Words of the API and of other providers for what comes before an end. Those for an end are known
+ * to `stateOf`.
+ */
 const RUNNING_WORDS =
 	/^(in.?progress|queue|pending|running|processing|generating|waiting|submitted|created|started)/i;
 
@@ -140,9 +144,8 @@ export function claimIn(body: unknown): 'ended' | 'running' | 'nothing' {
 }
 
 /**
- * The body of a callback: as n8n has parsed it where that names a task, else its bytes. n8n hands over no body at all where
- * it does not know the content type, and cuts JSON to pieces that is sent as a form; the bytes stand beside it as
- * `rawBody`, but for multipart (measured).
+ * The body of a callback: as n8n has parsed it where that names a task, else its bytes
+ * (docs/n8n-behaviour.md#bodies-of-other-types).
  */
 export function bodyOf(context: IWebhookFunctions): unknown {
 	const body: unknown = context.getBodyData();
@@ -153,7 +156,10 @@ export function bodyOf(context: IWebhookFunctions): unknown {
 	return isEmpty || taskIdsIn(rawBody, {}).length > 0 ? rawBody : body;
 }
 
-/** Whether a text of a sender's may stand in the log: short, of ordinary letters, and nothing that grants access. */
+/**
+ * Whether a text of a sender's may stand in the log: short, of ordinary letters, and nothing that
+ * grants access.
+ */
 const isPlain = (text: string, maxLength: number) =>
 	text.length <= maxLength && /^[\w.:-]+$/.test(text) && !/seedance_|signature/i.test(text);
 

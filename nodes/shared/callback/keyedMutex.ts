@@ -1,19 +1,27 @@
-/** A mutex per key: callbacks for the same task or the same pause run one after another, in the order in which they came. */
+/**
+ * A mutex per key: callbacks for the same task or the same pause run one after another, in the
+ * order in which they came.
+ */
 import { within, type Clock } from '../n8n/clock';
 
-/** A place in the line of one key. */
+/** A claim on one key. */
 export interface Lock {
-	/** Waits for its turn, at most so many milliseconds. False when the turn did not come; the lock still has to be released. */
+	/**
+	 * Waits for its turn, at most so many milliseconds. False when the turn did not come; the lock
+	 * still has to be released.
+	 */
 	isHeld: (ms: number, clock: Clock) => Promise<boolean>;
-	/** Lets the next one go on; also for a lock whose turn has not come. More than once does no harm. */
+	/**
+	 * Lets the next one go on; also for a lock whose turn has not come. More than once does no harm.
+	 */
 	release: () => void;
 }
 
 export class KeyedMutex {
-	/** By key: when the last one in line is through. */
+	/** By key: when the last one that has asked for it is through. */
 	private readonly holders = new Map<string, Promise<void>>();
 
-	/** Takes a place, at once: before anything is awaited. */
+	/** Claims a key, at once: before anything is awaited. */
 	acquire(key: string): Lock {
 		const { holders: holders } = this;
 		const before = holders.get(key);

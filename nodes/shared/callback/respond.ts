@@ -1,4 +1,7 @@
-/** How a callback is answered, and how one learns whether n8n took over what the answer promised. */
+/**
+ * How the sender of a callback gets its response, and how one learns whether n8n took over what
+ * that promised.
+ */
 import type { IDataObject, IWebhookFunctions, IWebhookResponseData } from 'n8n-workflow';
 
 import { within, type Clock } from '../n8n/clock';
@@ -6,8 +9,11 @@ import { within, type Clock } from '../n8n/clock';
 /** Seconds after which a sender may try again. */
 export const RETRY_AFTER_SECONDS = 30;
 
-/** The part of n8n's response (Express) that is used here; n8n's types come without those of Express. */
-interface HttpResponse {
+/**
+ * The part of n8n's response (Express) that is used here; n8n's types come without those of
+ * Express.
+ */
+interface ExpressResponse {
 	closed: boolean;
 	/** Whether n8n has answered; also when nobody is there any more to hear it. */
 	writableEnded: boolean;
@@ -17,7 +23,7 @@ interface HttpResponse {
 	once: (event: 'close', listener: () => void) => unknown;
 }
 
-/** An answer after which nothing is started. */
+/** A response after which nothing is started. */
 export interface CallbackResponse {
 	status: 200 | 400 | 401 | 404 | 503;
 	/** For the sender: nothing that only the account may know. */
@@ -26,16 +32,19 @@ export interface CallbackResponse {
 	log?: string;
 }
 
-/** The answer when the API cannot be asked, or does not show yet what it reports. */
+/** The response when the API cannot be asked, or does not show yet what the callback claims. */
 export function unavailable(log?: string): CallbackResponse {
 	return {
 		status: 503,
-		message: 'The video could not be looked at right now. Deliver again later.',
+		message: 'The video could not be read right now. Deliver again later.',
 		log,
 	};
 }
 
-/** Answers by itself and starts nothing. What a user has to know is in n8n's log, in the text of the message. */
+/**
+ * Responds by itself and starts nothing (docs/n8n-behaviour.md#response-without-a-run). What a user
+ * has to know is in the text of a log message (docs/n8n-behaviour.md#log-text).
+ */
 export function respond(
 	context: IWebhookFunctions,
 	{ status, message, log }: CallbackResponse,
@@ -44,19 +53,22 @@ export function respond(
 		const where = `workflow ${context.getWorkflow().id ?? ''}, node "${context.getNode().name}"`;
 		context.logger.warn(`Seedance refused a callback: ${log} (${where})`);
 	}
-	const response: HttpResponse = context.getResponseObject();
+	const response: ExpressResponse = context.getResponseObject();
 	if (status === 503) response.setHeader('Retry-After', String(RETRY_AFTER_SECONDS));
 	response.status(status).json({ message });
 	return { noWebhookResponse: true };
 }
 
-/** Milliseconds between two looks whether n8n has answered a sender that has hung up. */
+/** Milliseconds between two checks whether n8n has answered a sender that has hung up. */
 const GONE_PAUSE_MS = 250;
-/** Milliseconds for which n8n is waited for. It reports within seconds; a lock must not be held for ever when it does not. */
+/**
+ * Milliseconds for which n8n is waited for. It reports within seconds; a lock must not be held for
+ * ever when it does not.
+ */
 export const TAKE_OVER_MS = 120_000;
 
-/** Whether n8n answered, and not with an error. A sender that hung up does not stop n8n. */
-async function isTakenOver(response: HttpResponse, clock: Clock): Promise<boolean> {
+/** Whether n8n answered, and not with an error (docs/n8n-behaviour.md#response-after-the-start). */
+async function isTakenOver(response: ExpressResponse, clock: Clock): Promise<boolean> {
 	const deadline = clock.now() + TAKE_OVER_MS;
 	if (!response.closed) {
 		const closed = new Promise<void>((resolve) => response.once('close', resolve));
@@ -67,9 +79,10 @@ async function isTakenOver(response: HttpResponse, clock: Clock): Promise<boolea
 }
 
 /**
- * Calls `tell` once with whether n8n has taken over what was handed to it, as soon as that is known, and after
- * {@link TAKE_OVER_MS} with false: the sender then tries again, and a run too many is better than none. Never throws, and
- * leaves no rejection behind, whatever n8n's response or `tell` do.
+ * Calls `tell` once with whether n8n has taken over what was handed to it, as soon as that is
+ * known, and after {@link TAKE_OVER_MS} with false: the sender then tries again, and a run too many
+ * is better than none. Never throws, and leaves no rejection behind, whatever n8n's response or
+ * `tell` do.
  */
 export function afterTakeOver(
 	context: IWebhookFunctions,

@@ -1,6 +1,6 @@
 /**
- * Callback URLs: signed when a video is started, checked when the callback comes. The API signs nothing,
- * so this package does. Source of the rules: the design, "Callbacks and the trigger".
+ * Callback URLs: signed when a video is started, checked when the callback comes. The API signs
+ * nothing, so this package does (docs/api-contract.md#signature-of-a-callback).
  *
  * Rule that must not regress: the signature covers the metadata, and is compared in constant time.
  */
@@ -36,7 +36,9 @@ function signatureOf(meta: string, apiKey: string): string {
 	return createHmac('sha256', key).update(`v1\n${meta}`).digest('base64url');
 }
 
-/** Appends to a URL's query as text: parsing and printing it again could change what the user gave. */
+/**
+ * Appends to a URL's query as text: parsing and printing it again could change what the user gave.
+ */
 function withQuery(url: string, addition: string): string {
 	const hash = url.indexOf('#');
 	const [address, fragment] = hash < 0 ? [url, ''] : [url.slice(0, hash), url.slice(hash)];
@@ -50,7 +52,10 @@ export interface MetadataEntry {
 	value: unknown;
 }
 
-/** Why a value cannot be handed on as metadata: only texts can be broken expressions; objects and lists are fine. */
+/**
+ * Why a value cannot be handed on as metadata: only texts can be broken expressions; objects and
+ * lists are fine.
+ */
 function brokenMetadata(value: unknown): string | undefined {
 	if (typeof value === 'number' || typeof value === 'string') return brokenReason(value);
 	return isDate(value) || typeof value === 'function' ? brokenReason(value) : undefined;
@@ -97,9 +102,9 @@ function metadataJson(entries: readonly MetadataEntry[]): Checked<string> {
 }
 
 /**
- * The callback URL as it is sent: what the user gave, with metadata and signature appended. Undefined
- * where the field is empty. `apiReach`: how far the API itself can reach.
- * Gives every problem at once, each a sentence.
+ * The callback URL as it is sent: what the user gave, with metadata and signature appended.
+ * Undefined where the field is empty. `apiReach`: how far the API itself can reach. Gives every
+ * problem at once, each a sentence.
  */
 export function signedCallbackUrl(
 	given: unknown,
@@ -137,7 +142,7 @@ export function signedCallbackUrl(
 
 	const meta = entries.length ? Buffer.from(json.value).toString('base64url') : '';
 	const signature = `${SIGNATURE}=${signatureOf(meta, apiKey)}`;
-	// A resume address has n8n's own token, and n8n refuses one that was changed.
+	// n8n refuses a signed resume URL that was changed (docs/n8n-behaviour.md#signed-resume-url).
 	const sent = isResume ? url : withQuery(url, meta ? `${META}=${meta}&${signature}` : signature);
 	if (sent.length > CALLBACK_URL_MAX_LENGTH) {
 		return {

@@ -1,19 +1,22 @@
 /**
- * The execution's memory of the POSTs a node has sent, so that Retry On Fail and a retried execution go on
- * with paid tasks instead of paying again. It lives in n8n's node context, which survives both (measured);
- * it does not survive Stop, a crash or a new run.
+ * The execution's memory of the POSTs a node has sent, so that Retry On Fail and a retried
+ * execution go on with paid tasks instead of paying again. It lives in n8n's node context, which
+ * survives both, and does not survive Stop, a crash or a new run
+ * (docs/n8n-behaviour.md#node-context).
  *
  * Rules that must not regress:
- * - a video is known by its run, its item and the node's settings as they stand in the workflow, never by what an
- *   expression gives: that may be another value at each try;
+ * - a video is known by its run, its item and the node's settings as they stand in the workflow,
+ *   never by what an expression gives: that may be another value at each try;
  * - `sending` stands there before the POST, and goes only when the POST certainly made nothing;
- * - who asks for a video that is being sent at this moment gets the answer of that very POST.
+ * - who asks for a video that is being sent at this moment gets the answer of that very POST
+ *   (docs/n8n-behaviour.md#calls-at-the-same-moment).
  */
 import type { IContextObject, IDataObject } from 'n8n-workflow';
 
 import type { Problem } from '../task/errors';
 import { isObject, numberOf, textOf } from '../json';
 import type { Task } from '../task/task';
+import type { Keys } from './identity';
 
 /** What is remembered of one item: nothing, a POST without a known outcome, or the task it made. */
 export type Remembered =
@@ -30,32 +33,35 @@ export interface CreatedTask {
 	createdAt: number;
 }
 
-/** What became of one POST: a task, with the API's answer where this run has it, or why there is none. */
+/**
+ * What became of one POST: a task, with the API's answer where this run has it, or why there is
+ * none.
+ */
 export type Sent =
 	| { taskId: string; createdAt?: number; task?: Task; raw?: IDataObject }
 	| {
 			problem: Problem;
-			/** Nothing more can be started with this account. */ endsAccount?: boolean;
+			/** Nothing more can be started with this account. */
+			endsAccount?: boolean;
 	  };
-
-/** Under which an item is remembered, as `run:item:…` but for a tool: the key of now, and those that earlier versions of this package would have used. */
-export type MemoryKeys = readonly [string, ...string[]];
 
 const FIELD = 'seedance';
 /** Version 1, without a number, had the entries themselves in the field. */
 const VERSION = 2;
 
-export interface Memory {
-	recall(keys: MemoryKeys): Remembered;
+export interface ExecutionMemory {
+	recall(keys: Keys): Remembered;
 	/** The POST of this moment for the same video, if there is one. */
-	underWay(keys: MemoryKeys): Promise<Sent> | undefined;
-	/** Holds a POST as being under way until it has ended; to be called in the same turn as `recall`. */
-	hold(keys: MemoryKeys, sent: Promise<Sent>): void;
+	underWay(keys: Keys): Promise<Sent> | undefined;
+	/**
+	 * Holds a POST as being under way until it has ended; to be called in the same turn as `recall`.
+	 */
+	hold(keys: Keys, sent: Promise<Sent>): void;
 	/** Right before the POST. */
-	sending(keys: MemoryKeys): void;
-	created(keys: MemoryKeys, task: CreatedTask): void;
+	sending(keys: Keys): void;
+	created(keys: Keys, task: CreatedTask): void;
 	/** The POST certainly created nothing, or a person wants a failed task anew. */
-	forget(keys: MemoryKeys): void;
+	forget(keys: Keys): void;
 	/** The IDs of all tasks of one run of the node, by item. */
 	tasksOfRun(runIndex: number, count: number): Map<number, string>;
 }
@@ -95,10 +101,10 @@ function rememberedOf(entry: unknown): Remembered {
 }
 
 /** The memory in a node's context object. */
-export function memoryIn(context: IContextObject): Memory {
+export function executionMemory(context: IContextObject): ExecutionMemory {
 	const entries = entriesIn(context);
 	const underWay = postsOf(entries);
-	const find = (keys: MemoryKeys) => keys.find((key) => Object.hasOwn(entries, key));
+	const find = (keys: Keys) => keys.find((key) => Object.hasOwn(entries, key));
 	return {
 		recall: (keys) => {
 			const key = find(keys);

@@ -4,13 +4,22 @@ import * as n8n from 'n8n-workflow';
 export interface Clock {
 	/** Milliseconds since 1970. */
 	now(): number;
-	/** Waits so many milliseconds. False when Stop (or an execution timeout) or `cancel` came first; then no timer is left. */
+	/**
+	 * Waits so many milliseconds. False when Stop (or an execution timeout) or `cancel` came first;
+	 * then no timer is left.
+	 */
 	sleep(ms: number, cancel?: AbortSignal): Promise<boolean>;
 	/** From 0 up to 1, for jitter. */
 	random(): number;
 	/** The same clock for work that Stop must not cut off. */
 	untied(): Clock;
 }
+
+/**
+ * Why a signal is given off. With none, Node.js makes an error each time, which costs more than the
+ * rest.
+ */
+const OVER = 'over';
 
 /** Milliseconds: Node.js ends a timer of more at once. */
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
@@ -19,7 +28,7 @@ function isSleep(value: unknown): value is (ms: number, signal: AbortSignal) => 
 	return typeof value === 'function';
 }
 
-/** n8n's sleep that a signal ends: it has a name of its own in the older supported versions. */
+/** n8n's sleep that a signal ends, under its two names (docs/n8n-behaviour.md#sleep). */
 const olderSleep: unknown = Reflect.get(n8n, 'sleepWithAbort');
 const sleepUntilAborted = isSleep(olderSleep) ? olderSleep : n8n.sleep;
 
@@ -27,7 +36,7 @@ const sleepUntilAborted = isSleep(olderSleep) ? olderSleep : n8n.sleep;
 export function realClock(signal?: AbortSignal): Clock {
 	const sleepers = new Set<AbortController>();
 	// One listener for all of them: Node.js warns of a leak when a signal has more than ten.
-	const wakeAll = () => sleepers.forEach((sleeper) => sleeper.abort());
+	const wakeAll = () => sleepers.forEach((sleeper) => sleeper.abort(OVER));
 	signal?.addEventListener('abort', wakeAll, { once: true });
 	return {
 		untied: () => realClock(),
@@ -36,7 +45,7 @@ export function realClock(signal?: AbortSignal): Clock {
 		sleep: async (ms, cancel) => {
 			const isOver = () => (signal?.aborted ?? false) || (cancel?.aborted ?? false);
 			const sleeper = new AbortController();
-			const wake = () => sleeper.abort();
+			const wake = () => sleeper.abort(OVER);
 			sleepers.add(sleeper);
 			cancel?.addEventListener('abort', wake, { once: true });
 			try {
@@ -72,7 +81,10 @@ export function limiter(limit: number): <T>(task: () => Promise<T>) => Promise<T
 	};
 }
 
-/** The result of some work, or undefined when it takes longer than `ms` milliseconds, or when Stop comes first. */
+/**
+ * The result of some work, or undefined when it takes longer than `ms` milliseconds, or when Stop
+ * comes first.
+ */
 export async function within<T>(
 	work: Promise<T>,
 	ms: number,
@@ -83,6 +95,49 @@ export async function within<T>(
 		const timeUp = clock.sleep(Math.max(ms, 0), done.signal).then(() => undefined);
 		return await Promise.race([work, timeUp]);
 	} finally {
-		done.abort();
+		done.abort(OVER);
 	}
+}
+
+/**
+ * Runs at most `limit` of the given tasks at a time; further ones start in order. One that takes
+ * longer than `holdMs` milliseconds no longer counts, so that it does not hold up those behind it.
+ */
+export function patientLimiter(
+	limit: number,
+	holdMs: number,
+	clock: Clock,
+): <T>(task: () => Promise<T>) => Promise<T> {
+	const running = new Set<{ startedAt: number; isDone: Promise<unknown> }>();
+	/** Waits until a task may start; at once when Stop comes, since a task sees that itself. */
+	const untilRoom = async (): Promise<void> => {
+		for (;;) {
+			const heldUntil = [...running]
+				.map(({ startedAt }) => startedAt + holdMs)
+				.filter((until) => until > clock.now());
+			if (heldUntil.length < limit) return;
+			const next = Promise.race([...running].map(({ isDone }) => isDone));
+			const ended = new AbortController();
+			const isAwake = next.then(() => true);
+			const ms = Math.min(...heldUntil) - clock.now();
+			const isGoingOn = await Promise.race([isAwake, clock.sleep(ms, ended.signal)]);
+			ended.abort(OVER);
+			if (!isGoingOn) return;
+		}
+	};
+	let last: Promise<unknown> = Promise.resolve();
+	return async (task) => {
+		const started = last.then(untilRoom).then(() => {
+			const result = task();
+			const one = { startedAt: clock.now(), isDone: result.catch(() => undefined) };
+			running.add(one);
+			void one.isDone.then(() => running.delete(one));
+			// In an object, because a promise alone would be waited for.
+			return { result };
+		});
+		last = started;
+		return await (
+			await started
+		).result;
+	};
 }

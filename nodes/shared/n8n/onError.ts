@@ -1,4 +1,7 @@
-/** n8n's On Error, the one failure knob, and what a failed item looks like under each of its settings. */
+/**
+ * n8n's On Error, the one failure knob, and what a failed item looks like under each of its
+ * settings.
+ */
 import type { IDataObject, INode, INodeExecutionData } from 'n8n-workflow';
 
 import type { Problem } from '../task/errors';
@@ -25,9 +28,9 @@ export function failedItem<T extends IDataObject>(item: T, problem: Problem): T 
 }
 
 /**
- * What n8n routes to the error output with the input row merged in: exactly this shape (measured in 2.41). Older ones
- * know no `details` beside `error` and would take it for a good item, unless the item itself has an error (measured in 1.123
- * and 2.8). That one is hidden from a copy: where n8n sees it behind the output, it takes the details away.
+ * What n8n sends to the error output with the input row merged in: exactly this shape
+ * (docs/n8n-behaviour.md#error-output). The item's own error, which older versions need, is hidden
+ * from a copy (docs/n8n-behaviour.md#error-output-before-n8n-241).
  */
 export function errorOutputItem(
 	problem: Problem,

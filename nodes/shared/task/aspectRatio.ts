@@ -1,6 +1,7 @@
 /**
- * Reading an aspect ratio as people's sheets hold it: `16:9`, `16 x 9`, `1920x1080`, `0.5625`. A spreadsheet turns many of them
- * into a time of day or a date; those are recognised, so that the person learns what to do in the sheet.
+ * Reading an aspect ratio as people's sheets hold it: `16:9`, `16 x 9`, `1920x1080`, `0.5625`. A
+ * spreadsheet turns many of them into a time of day or a date; those are recognised, so that the
+ * person learns what to do in the sheet.
  */
 import { asText, isDate } from './values';
 
@@ -10,7 +11,9 @@ function sidesOf(ratio: string): [number, number] {
 	return [width, height];
 }
 
-/** A text in plain digits and letters, without the explanation that the dropdown puts in brackets. */
+/**
+ * A text in plain digits and letters, without the explanation that the dropdown puts in brackets.
+ */
 function plain(value: unknown): string {
 	return (asText(value) ?? '')
 		.normalize('NFKC')
@@ -24,7 +27,10 @@ const RATIO = new RegExp(`^(\\d+)\\s*(?:${COLON}|[-–/÷]|to)\\s*(\\d+)$`, 'i')
 const MEASURES = /^(\d+)\s*(?:px)?\s*(?:[x×*✕]|by)\s*(\d+)\s*(?:px)?$/i;
 const DECIMAL = /^\d+(?:[.,]\d+)?$/;
 
-/** Whether a decimal is this quotient, to as many digits as it has; two at least, so that 2 is not 21:9. */
+/**
+ * Whether a decimal is this quotient, to as many digits as it has; two at least, so that 2 is not
+ * 21:9.
+ */
 function isQuotient(text: string, ratio: string): boolean {
 	const [width, height] = sidesOf(ratio);
 	const digits = text.split('.')[1]?.length ?? 0;
@@ -57,8 +63,8 @@ const MINUTES_OF_A_DAY = 24 * 60;
 const SHEET_DAYS = { first: 30_000, last: 60_000 };
 
 /**
- * Whether a decimal is the day fraction that a spreadsheet stores for a ratio, read as hours and minutes or as minutes and
- * seconds, to as many digits as it has; four at least.
+ * Whether a decimal is the day fraction that a spreadsheet stores for a ratio, read as hours and
+ * minutes or as minutes and seconds, to as many digits as it has; four at least.
  */
 function isDayFractionOf(text: string, ratio: string): boolean {
 	const [first, second] = sidesOf(ratio);
@@ -83,7 +89,10 @@ const TIME_FORMS: readonly RegExp[] = [
 	/^PT?\d/,
 ];
 
-/** Whether a spreadsheet has made a time of day or a date of a ratio, in any form in which it hands that out. */
+/**
+ * Whether a spreadsheet has made a time of day or a date of a ratio, in any form in which it hands
+ * that out.
+ */
 export function isSheetTime(value: unknown, ratios: readonly string[]): boolean {
 	if (isDate(value)) return true;
 	const text = plain(value);

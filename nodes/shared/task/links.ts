@@ -1,14 +1,23 @@
-/** A link out of a field: one only, a link of the web, no left-over of an expression, and no page that only shows a file. */
+/**
+ * A link out of a field: one only, a link of the web, no left-over of an expression, and no page
+ * that only shows a file.
+ */
 import type { ApiReach } from './publicUrl';
 import { unreachableReason } from './publicUrl';
 import { sharePageReason } from './sharePage';
 import { asText, brokenReason, isEmpty, listInText, quote, type Checked } from './values';
 
 const IMAGE_NAME = /\.(?:png|jpe?g|webp|gif|bmp|avif|heic|tiff?)$/i;
-/** The start of a link that has another link in its query: what follows a comma then may belong to it. */
+/**
+ * The start of a link that has another link in its query: what follows a comma then may belong to
+ * it.
+ */
 const LINK_IN_QUERY = /[?&][^=&\s]*=https?:\/\/[^\s;|]*$/i;
 
-/** How many links a text holds, separated by commas, semicolons, bars or blanks. Commas inside a link count for nothing. */
+/**
+ * How many links a text holds, separated by commas, semicolons, bars or blanks. Commas inside a
+ * link count for nothing.
+ */
 export function countLinks(text: string): number {
 	let count = 1;
 	for (const { 0: separator, index } of text.matchAll(/[\s,;|]+(?=https?:\/\/)/gi)) {
@@ -35,12 +44,15 @@ function unescaped(text: string): string {
 	}
 }
 
-/** A part of a link that an expression without a value has left: a whole folder, file name or query value. */
+/**
+ * A part of a link that an expression without a value has left: a whole folder, file name or query
+ * value.
+ */
 const NOTHING_IN_LINK = /[/=](undefined|null|NaN)(?=[/?#&]|\.\w+(?:[?#]|$)|$)/;
 
 /**
- * The one link that a field holds, tidied; undefined where the field is empty. Refused with its reason, in a sentence
- * that names the field: no text, several links, a left-over of an expression.
+ * The one link that a field holds, tidied; undefined where the field is empty. Refused with its
+ * reason, in a sentence that names the field: no text, several links, a left-over of an expression.
  */
 function oneLink(field: string, value: unknown): Checked<string | undefined> {
 	const refuse = (reason: string): Checked<undefined> => ({
@@ -72,8 +84,8 @@ function oneLink(field: string, value: unknown): Checked<string | undefined> {
 }
 
 /**
- * The image of a request. Refused where the field is empty, or its link is none that the API could fetch an image from;
- * `apiReach`: how far the API itself can reach.
+ * The image of a request. Refused where the field is empty, or its link is none that the API could
+ * fetch an image from; `apiReach`: how far the API itself can reach.
  */
 export function checkImageUrl(value: unknown, apiReach: ApiReach): Checked<string> {
 	const link = oneLink('Image URL', value);
@@ -98,8 +110,8 @@ export function checkImageUrl(value: unknown, apiReach: ApiReach): Checked<strin
 }
 
 /**
- * A callback address as the user gave it; undefined where the field is empty. Refused where the API could not reach it;
- * `apiReach`: how far the API itself can reach.
+ * A callback address as the user gave it; undefined where the field is empty. Refused where the API
+ * could not reach it; `apiReach`: how far the API itself can reach.
  */
 export function checkCallbackLink(value: unknown, apiReach: ApiReach): Checked<string | undefined> {
 	const link = oneLink('Callback URL', value);

@@ -1,9 +1,13 @@
 /**
- * Whether the API can reach a URL: it fetches images and posts callbacks. From the internet, `localhost` and private addresses
- * lead nowhere; an API inside a network reaches that network, but only an API on this machine reaches this machine.
+ * Whether the API can reach a URL: it fetches images and posts callbacks. From the internet,
+ * `localhost` and private addresses lead nowhere; an API inside a network reaches that network, but
+ * only an API on this machine reaches this machine.
  */
 
-/** From where the API looks: the internet, this network, or this machine. Also what an address needs to be reached from. */
+/**
+ * From where the API looks: the internet, this network, or this machine. Also what an address needs
+ * to be reached from.
+ */
 export type ApiReach = 'internet' | 'private' | 'loopback';
 
 /** Non-public IPv4 ranges (IANA special-purpose registry), as tests on the first three numbers. */
@@ -17,7 +21,10 @@ const PRIVATE_IPV4: ReadonlyArray<(a: number, b: number, c: number) => boolean> 
 	(a, b, c) => (a === 198 && b === 51 && c === 100) || (a === 203 && b === 0 && c === 113),
 ];
 
-/** Names that no server of the internet answers to (RFC 6761, RFC 6762, RFC 8375, and what home networks use). */
+/**
+ * Names that no server of the internet answers to (RFC 6761, RFC 6762, RFC 8375, and what home
+ * networks use).
+ */
 const PRIVATE_NAME =
 	/\.(?:local|internal|intranet|private|corp|lan|home|home\.arpa|localdomain|test|invalid)$/;
 
@@ -35,7 +42,10 @@ function reachOfIpv4([a, b, c]: readonly number[]): ApiReach {
 	return PRIVATE_IPV4.some((isPrivate) => isPrivate(a, b, c)) ? 'private' : 'internet';
 }
 
-/** IPv6 addresses that hold an IPv4 address at their end, which `new URL` writes as two hexadecimal groups. */
+/**
+ * IPv6 addresses that hold an IPv4 address at their end, which `new URL` writes as two hexadecimal
+ * groups.
+ */
 const IPV4_IN_IPV6 = /^(?:::ffff:(?:0:)?|64:ff9b::|::)(?:([\da-f]{1,4}):)?([\da-f]{1,4})$/;
 
 function reachOfIpv6(host: string): ApiReach {
@@ -59,8 +69,9 @@ function hostOf(url: URL | undefined): string {
 }
 
 /**
- * From where a URL's host can be reached, judged by its name or address alone: from the internet, from the same network,
- * or from the same machine. A text that is no URL counts as `internet`: an API there is thought to reach nothing private.
+ * From where a URL's host can be reached, judged by its name or address alone: from the internet,
+ * from the same network, or from the same machine. A text that is no URL counts as `internet`: an
+ * API there is thought to reach nothing private.
  */
 export function reachOf(text: string): ApiReach {
 	const host = hostOf(parseUrl(text));
@@ -80,8 +91,8 @@ const REACHES: Readonly<Record<ApiReach, readonly ApiReach[]>> = {
 };
 
 /**
- * Why the API could not reach this URL, as the end of a sentence ("is not a web link …"), or undefined when it can.
- * `apiReach`: where the API itself stands, `reachOf` of its base URL.
+ * Why the API could not reach this URL, as the end of a sentence ("is not a web link …"), or
+ * undefined when it can. `apiReach`: where the API itself stands, `reachOf` of its base URL.
  */
 export function unreachableReason(text: string, apiReach: ApiReach): string | undefined {
 	const url = parseUrl(text);

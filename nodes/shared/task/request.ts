@@ -1,52 +1,24 @@
 /**
- * What a request for a video may hold: allowed values, defaults, checks, the body that is sent.
- * The dropdowns of the node, the checks and the price table all derive from the lists here.
- * Source of every rule: the Seedance API documentation, version 1.
+ * What a request for a video may hold: one description of each of its parameters, from which the
+ * checks, the body that is sent, and the key that a video is remembered by derive. Source of every
+ * rule: docs/api-contract.md#create-a-task.
  */
-import { createHash } from 'crypto';
-
 import { isSheetTime, ratioOf } from './aspectRatio';
 import { checkImageUrl } from './links';
+import {
+	ASPECT_RATIOS,
+	DEFAULTS,
+	DURATIONS,
+	PROMPT_MAX_LENGTH,
+	RESOLUTIONS,
+	type AspectRatio,
+	type Duration,
+	type Resolution,
+	type VideoSettings,
+} from './models';
 import type { ApiReach } from './publicUrl';
 import { wellFormed } from '../text';
-import { asText, brokenReason, isEmpty, quote, type Checked } from './values';
-
-export { shorten } from '../text';
-export type { Checked } from './values';
-
-/** In the order the dropdown shows them: vertical first, the most used in posting workflows. */
-export const ASPECT_RATIOS = ['9:16', '16:9', '1:1', '3:4', '4:3', '21:9', '9:21'] as const;
-export const RESOLUTIONS = ['720p', '480p'] as const;
-/** Seconds, as the strings the API wants. */
-export const DURATIONS = ['4', '8', '12'] as const;
-/** Characters. */
-export const PROMPT_MAX_LENGTH = 2000;
-
-export type AspectRatio = (typeof ASPECT_RATIOS)[number];
-export type Resolution = (typeof RESOLUTIONS)[number];
-export type Duration = (typeof DURATIONS)[number];
-
-/** What the node starts with. The API's own default ratio is 1:1; published workflows post 9:16. */
-export const DEFAULTS = {
-	aspectRatio: '9:16',
-	resolution: '720p',
-	duration: '8',
-} as const satisfies { aspectRatio: AspectRatio; resolution: Resolution; duration: Duration };
-
-/** The settings that decide the price. */
-export interface VideoSettings {
-	resolution: Resolution;
-	duration: Duration;
-	generateAudio: boolean;
-}
-
-export interface VideoRequest extends VideoSettings {
-	prompt: string;
-	aspectRatio: AspectRatio;
-	fixedLens: boolean;
-	imageUrl?: string;
-	callbackUrl?: string;
-}
+import { asText, brokenReason, isEmpty, plain, quote, switchOf, type Checked } from './values';
 
 /** Values as they come out of the node's fields or of expressions: of any type. */
 export type RawFields = Readonly<Record<string, unknown>>;
@@ -93,12 +65,6 @@ function readAspectRatio(value: unknown, problems: string[]): AspectRatio {
 	return DEFAULTS.aspectRatio;
 }
 
-/** A text of a dropdown in plain characters and lower case, without the explanation in brackets. */
-function plain(value: unknown): string {
-	const text = (asText(value) ?? '').normalize('NFKC').replace(/\s*\([^)]*\)\s*$/, '');
-	return text.trim().toLowerCase();
-}
-
 function readResolution(value: unknown, problems: string[]): Resolution {
 	if (isEmpty(value)) return DEFAULTS.resolution;
 	const lines = /^(\d+)(?:[.,]0+)?\s*p?$/.exec(plain(value))?.[1];
@@ -107,7 +73,10 @@ function readResolution(value: unknown, problems: string[]): Resolution {
 	return found ?? DEFAULTS.resolution;
 }
 
-/** Seconds as people write them, and as a spreadsheet shows them when it takes them for a time: `00:08`, `0:00:08`. */
+/**
+ * Seconds as people write them, and as a spreadsheet shows them when it takes them for a time:
+ * `00:08`, `0:00:08`.
+ */
 const SECONDS = /^(\d+)(?:[.,]0+)?\s*-?(?:s|sec|secs|second|seconds)?\.?$/;
 const SECONDS_AS_TIME = /^(?:0{1,2}:)?0{1,2}:0?(\d{1,2})$/;
 
@@ -123,41 +92,86 @@ function readDuration(value: unknown, problems: string[]): Duration {
 	return found ?? DEFAULTS.duration;
 }
 
-const YES = ['true', 'yes', 'y', 'on', '1'];
-const NO = ['false', 'no', 'n', 'off', '0'];
-
-/** Yes or no from a switch, a sheet or an expression; undefined for anything else. */
-export function switchOf(value: unknown): boolean | undefined {
-	const text = plain(value);
-	if (YES.includes(text)) return true;
-	return NO.includes(text) ? false : undefined;
+/** A switch that is off where its field is empty; `field` is its label. */
+function readSwitch(field: string) {
+	return (value: unknown, problems: string[]): boolean => {
+		if (isEmpty(value)) return false;
+		const found = switchOf(value);
+		if (found === undefined) problems.push(notAllowed(field, value, ['true', 'false']));
+		return found ?? false;
+	};
 }
 
-/** A switch that is off where its field is empty. */
-function readSwitch(field: string, value: unknown, problems: string[]): boolean {
-	if (isEmpty(value)) return false;
-	const found = switchOf(value);
-	if (found === undefined) problems.push(notAllowed(field, value, ['true', 'false']));
-	return found ?? false;
+/** One parameter of a request. Its name here is that of the node's field. */
+interface Parameter<T> {
+	/** Its name in the body of `POST /generate`. */
+	apiName: string;
+	/** The value of the field, tidied; what is wrong with it goes to `problems`. */
+	read(value: unknown, problems: string[]): T;
+	/** Whether a value is sent; always where absent. */
+	isSent?(value: T): boolean;
+}
+
+const whenOn = (value: boolean) => value;
+
+/**
+ * Every parameter that shapes a video, the image apart, in the order of the body. Prompt, ratio,
+ * resolution and duration are sent always, because the API's own defaults differ from the node's;
+ * switches only when on.
+ */
+const PARAMETERS = {
+	prompt: { apiName: 'prompt', read: readPrompt },
+	aspectRatio: { apiName: 'aspect_ratio', read: readAspectRatio },
+	resolution: { apiName: 'resolution', read: readResolution },
+	duration: { apiName: 'duration', read: readDuration },
+	generateAudio: {
+		apiName: 'generate_audio',
+		read: readSwitch('Generate Audio'),
+		isSent: whenOn,
+	},
+	fixedLens: { apiName: 'fixed_lens', read: readSwitch('Fixed Lens'), isSent: whenOn },
+};
+
+type Parameters = typeof PARAMETERS;
+type ParameterName = keyof Parameters;
+
+/** The values of all parameters, tidied and checked. */
+type Values = { [name in ParameterName]: ReturnType<Parameters[name]['read']> };
+
+export interface VideoRequest extends Values {
+	imageUrl?: string;
+	callbackUrl?: string;
+}
+
+const ENTRIES: ReadonlyArray<[string, Parameter<unknown>]> = Object.entries(PARAMETERS);
+
+/**
+ * The names of all parameters: the fields that the node reads for a video, and that tell one video
+ * from another.
+ */
+export const PARAMETER_NAMES: readonly string[] = ENTRIES.map(([name]) => name);
+
+function isWhole(values: Partial<Values>): values is Values {
+	return PARAMETER_NAMES.every((name) => name in values);
 }
 
 /**
- * The settings that decide the price, tidied and checked.
- * Accepts what people's sheets hold: `8`, `"8s"`, `" 720P "`, `"TRUE"`. An empty value is the field's default.
+ * The settings that decide the price, tidied and checked. Accepts what people's sheets hold: `8`,
+ * `"8s"`, `" 720P "`, `"TRUE"`. An empty value is the field's default.
  */
 export function checkSettings(raw: RawFields): Checked<VideoSettings> {
 	const problems: string[] = [];
 	const value = {
-		resolution: readResolution(raw.resolution, problems),
-		duration: readDuration(raw.duration, problems),
-		generateAudio: readSwitch('Generate Audio', raw.generateAudio, problems),
+		resolution: PARAMETERS.resolution.read(raw.resolution, problems),
+		duration: PARAMETERS.duration.read(raw.duration, problems),
+		generateAudio: PARAMETERS.generateAudio.read(raw.generateAudio, problems),
 	};
 	return problems.length ? { ok: false, problems } : { ok: true, value };
 }
 
 /**
- * The settings in the API's own echo of a request; undefined where it does not tell the two that decide the price. There an
- * absent value is not known, and no default of the node.
+ * The settings in the API's own echo of a request; undefined where it does not tell the two that
+ * decide the price. There an absent value tells nothing; it is no default of the node.
  */
 export function echoedSettings(request: RawFields): VideoSettings | undefined {
 	if (isEmpty(request.resolution) || isEmpty(request.duration)) return undefined;
@@ -172,68 +186,25 @@ export function echoedSettings(request: RawFields): VideoSettings | undefined {
  */
 export function checkVideoRequest(raw: RawFields, apiReach: ApiReach): Checked<VideoRequest> {
 	const problems: string[] = [];
-	const prompt = readPrompt(raw.prompt, problems);
-	const aspectRatio = readAspectRatio(raw.aspectRatio, problems);
-	const settings = checkSettings(raw);
-	if (!settings.ok) problems.push(...settings.problems);
-	const fixedLens = readSwitch('Fixed Lens', raw.fixedLens, problems);
+	const values: Partial<Values> = Object.fromEntries(
+		ENTRIES.map(([name, { read }]) => [name, read(raw[name], problems)]),
+	);
 	const image = 'imageUrl' in raw ? checkImageUrl(raw.imageUrl, apiReach) : undefined;
 	if (image && !image.ok) problems.push(...image.problems);
-	if (problems.length || !settings.ok) return { ok: false, problems };
-	return {
-		ok: true,
-		value: {
-			prompt,
-			aspectRatio,
-			...settings.value,
-			fixedLens,
-			...(image?.ok && { imageUrl: image.value }),
-		},
-	};
+	if (problems.length || !isWhole(values)) return { ok: false, problems };
+	return { ok: true, value: { ...values, ...(image?.ok && { imageUrl: image.value }) } };
 }
 
-/** The body of `POST /generate`. An unknown key would be ignored silently, so nothing else goes in. */
-export interface GenerateBody {
-	prompt: string;
-	aspect_ratio: AspectRatio;
-	resolution: Resolution;
-	duration: Duration;
-	generate_audio?: true;
-	fixed_lens?: true;
-	image_urls?: [string];
-	callback_url?: string;
-}
+/** The body of `POST /generate`, and nothing else (docs/api-contract.md#unknown-fields). */
+export type GenerateBody = Readonly<Record<string, unknown>>;
 
-/**
- * The JSON body of `POST /generate`: prompt, ratio, resolution and duration always (the API's own
- * defaults differ from the node's), switches only when on, links only when given.
- */
+/** The JSON body of `POST /generate`: the parameters that are sent, and links only when given. */
 export function requestBody(request: VideoRequest): GenerateBody {
+	const values: RawFields = { ...request };
+	const sent = ENTRIES.filter(([name, { isSent }]) => isSent?.(values[name]) ?? true);
 	return {
-		prompt: request.prompt,
-		aspect_ratio: request.aspectRatio,
-		resolution: request.resolution,
-		duration: request.duration,
-		...(request.generateAudio && { generate_audio: true }),
-		...(request.fixedLens && { fixed_lens: true }),
+		...Object.fromEntries(sent.map(([name, { apiName }]) => [apiName, values[name]])),
 		...(request.imageUrl && { image_urls: [request.imageUrl] }),
 		...(request.callbackUrl && { callback_url: request.callbackUrl }),
 	};
-}
-
-/**
- * What makes two requests the same video: SHA-256 (hex) of everything that shapes it.
- * Never the callback URL. `imageIdentity` stands for an input file, whose link differs each time.
- */
-export function requestKey(request: VideoRequest, imageIdentity?: string): string {
-	const parts = [
-		request.prompt,
-		request.aspectRatio,
-		request.resolution,
-		request.duration,
-		request.generateAudio,
-		request.fixedLens,
-		imageIdentity ?? request.imageUrl ?? null,
-	];
-	return createHash('sha256').update(JSON.stringify(parts)).digest('hex');
 }

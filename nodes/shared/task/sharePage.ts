@@ -1,6 +1,7 @@
 /**
- * Links that people copy from a file service lead to a page that shows the file, not to the file. The API would be paid
- * for a page that it cannot use as an image. Source: the address forms that these services hand out.
+ * Links that people copy from a file service lead to a page that shows the file, not to the file.
+ * The API would be paid for a page that it cannot use as an image. Source: the address forms that
+ * these services hand out.
  */
 
 interface Service {
@@ -127,8 +128,8 @@ const SERVICES: readonly Service[] = [
 ];
 
 /**
- * Why a link is a page and no image, as the end of a sentence without its full stop, with how to get a link to the file;
- * undefined for any other link. The direct forms of these services pass.
+ * Why a link is a page and no image, as the end of a sentence without its full stop, with how to
+ * get a link to the file; undefined for any other link. The direct forms of these services pass.
  */
 export function sharePageReason(link: string): string | undefined {
 	const url = new URL(link);

@@ -41,8 +41,8 @@ const TASK_ID_MAX_LENGTH = 500;
 const BROKEN = /\{\{|\}\}|\[object |^(undefined|null|NaN)$/;
 
 /**
- * Whether a text can be a task ID. The API promises no form of it, so whatever it gave may be asked for again; only
- * the leftovers of a broken expression and control characters are refused.
+ * Whether a text can be a task ID. The API promises no form of it, so whatever it gave may be asked
+ * for again; only the leftovers of a broken expression and control characters are refused.
  */
 export function isTaskId(text: string): boolean {
 	return (
@@ -54,8 +54,8 @@ export function isTaskId(text: string): boolean {
 }
 
 /**
- * The words for an end, of the API and of those that clients guard against. One list, for reading and for callbacks.
- * Source: the contract's notes, "Bodies", and the neighbours of this API.
+ * The words for an end, of the API and of those that clients guard against. One list, for reading
+ * and for callbacks. Source: docs/api-contract.md#status-words.
  */
 const SUCCESS_WORDS = [
 	'SUCCESS',
@@ -77,7 +77,10 @@ const FAILURE_WORDS = [
 	'EXPIRED',
 ];
 
-/** Milliseconds for which a success without a video is read again before it counts as having none. */
+/**
+ * Milliseconds for which such a task is read again
+ * (docs/api-contract.md#a-success-without-a-video).
+ */
 export const NO_VIDEO_GRACE_MS = 30_000;
 
 /** The state behind a status word, in any case. An unknown word means "still running". */
@@ -107,13 +110,18 @@ const URL_NAMES = [
 	'result',
 	'downloadurl',
 ];
-/** Other names that speak of a video, or of what came out; never of an image, or of another address. */
+/**
+ * Other names that speak of a video, or of what came out; never of an image, or of another address.
+ */
 const LIKE_A_VIDEO =
 	/^(?!.*(image|cover|thumb|poster|frame|preview|callback|webhook|status|cancel|request|input|page|audio)).*(video|output|result|content|media|file|download|play)|^urls$/;
 const urlRank = rankBy(URL_NAMES, LIKE_A_VIDEO);
 const URL_DEPTH = 4;
 
-/** The first web link in a value: a text, a list, an object under one of the usual names, or any of these as JSON in a text. */
+/**
+ * The first web link in a value: a text, a list, an object under one of the usual names, or any of
+ * these as JSON in a text.
+ */
 function linkIn(given: unknown, depth = URL_DEPTH): string | undefined {
 	const value = parseBody(given);
 	const text = textOf(value);
@@ -127,7 +135,10 @@ function linkIn(given: unknown, depth = URL_DEPTH): string | undefined {
 	return inner.map((one) => linkIn(one, depth - 1)).find((link) => link !== undefined);
 }
 
-/** The video's link: `response[0]` by the document; other forms are taken too. Never one of its `request`, which is the user's. */
+/**
+ * The video's link, never one of the user's own `request`
+ * (docs/api-contract.md#where-the-link-stands).
+ */
 function videoUrlOf(data: Record<string, unknown>): string | null {
 	return linkIn(data, URL_DEPTH + 1) ?? null;
 }
@@ -180,7 +191,7 @@ export interface TaskItem extends IDataObject {
 
 const NORMALISED = { running: 'IN_PROGRESS', succeeded: 'SUCCESS', failed: 'FAILED' } as const;
 
-/** What is known of a task without reading it: its id, and what the request tells. */
+/** What is there of a task before it is read: its id, and what the request tells. */
 export interface TaskSeed {
 	taskId: string | null;
 	prompt: string | null;
@@ -205,7 +216,7 @@ export function unreadTaskItem(seed: TaskSeed, created = true): TaskItem {
 	};
 }
 
-/** The item of a task as it was read; `known` fills in what the API does not repeat. */
+/** The item of a task as it was read; `seed` fills in what the API does not repeat. */
 export function taskItem(task: Task, seed?: TaskSeed): TaskItem {
 	return {
 		task_id: task.taskId,
@@ -222,8 +233,8 @@ export function taskItem(task: Task, seed?: TaskSeed): TaskItem {
 }
 
 /**
- * The API's own data as an item, which always carries the ID that this node knows. Older n8n runs a node again when an item
- * has `error` at its top (measured).
+ * The API's own data as an item, which always carries the ID that this node knows, and no `error`
+ * (docs/n8n-behaviour.md#error-at-the-top-of-an-item).
  */
 export function rawItem(raw: IDataObject, taskId: string | null = null): IDataObject {
 	const shown = without(raw, 'error');

@@ -1,8 +1,9 @@
 /**
- * Values as they come out of expressions and of people's sheets: what is nothing, what is a broken expression, and what
- * is a list in one cell. Each is refused before it costs, with a reason that a person can act on.
+ * Values as they come out of expressions and of people's sheets: what is nothing, what is a broken
+ * expression, and what is a list in one cell. Each is refused before it costs, with a reason that a
+ * person can act on.
  */
-import { isObject } from '../json';
+import { isObject, parseJson } from '../json';
 import { shorten } from '../text';
 
 /** A checked value, or every problem with it, each a sentence. */
@@ -20,6 +21,22 @@ export function asText(value: unknown): string | undefined {
 		return String(value);
 	}
 	return undefined;
+}
+
+/** A text of a dropdown in plain characters and lower case, without the explanation in brackets. */
+export function plain(value: unknown): string {
+	const text = (asText(value) ?? '').normalize('NFKC').replace(/\s*\([^)]*\)\s*$/, '');
+	return text.trim().toLowerCase();
+}
+
+const YES = ['true', 'yes', 'y', 'on', '1'];
+const NO = ['false', 'no', 'n', 'off', '0'];
+
+/** Yes or no from a switch, a sheet or an expression; undefined for anything else. */
+export function switchOf(value: unknown): boolean | undefined {
+	const text = plain(value);
+	if (YES.includes(text)) return true;
+	return NO.includes(text) ? false : undefined;
 }
 
 /** A date as n8n's expressions hold it: of JavaScript, or of luxon. */
@@ -82,8 +99,9 @@ const PLACEHOLDER = /\{\{[^}]*(?:\}\}?)?|\$\{[^}]*\}|<%[^%]*%>/;
 const CODE = /\$(?:json|binary|node|input|item)(?:\.\w|\[|\?\.)|\$\(['"][^'"]*['"]\)/;
 
 /**
- * Why a value is a broken expression rather than what a person meant, as the rest of a sentence about its field without
- * the full stop; undefined where it is none. A sentence that holds the word "undefined" or "null" is an ordinary text.
+ * Why a value is a broken expression rather than what a person meant, as the rest of a sentence
+ * about its field without the full stop; undefined where it is none. A sentence that holds the word
+ * "undefined" or "null" is an ordinary text.
  */
 export function brokenReason(value: unknown): string | undefined {
 	const text = asText(value);
@@ -106,23 +124,24 @@ export function brokenReason(value: unknown): string | undefined {
 	return undefined;
 }
 
-/** The entries of a list that stands in a text as JSON; undefined where the text is no such list. */
+/**
+ * The entries of a list that stands in a text as JSON; undefined where the text is no such list.
+ */
 export function listInText(text: string): unknown[] | undefined {
 	if (!/^\s*\[[\s\S]*\]\s*$/.test(text)) return undefined;
-	try {
-		const list: unknown = JSON.parse(text);
-		return Array.isArray(list) ? list : undefined;
-	} catch {
-		return undefined;
-	}
+	const list = parseJson(text);
+	return Array.isArray(list) ? list : undefined;
 }
 
-/** Task IDs of the API are one word of letters and digits; others are taken as they are, and not cut into several. */
+/**
+ * Task IDs of the API are one word of letters and digits; others are taken as they are, and not cut
+ * into several.
+ */
 const LIKE_AN_ID = /^(?=.*\d)[\w-]{6,}$/;
 
 /**
- * The Task ID of an item, tidied. Refused, with the reason, where the field is empty, is a broken expression, or holds
- * several IDs; whether one text can be an ID is for `isTaskId`.
+ * The Task ID of an item, tidied. Refused, with the reason, where the field is empty, is a broken
+ * expression, or holds several IDs; whether one text can be an ID is for `isTaskId`.
  */
 export function checkTaskId(value: unknown): Checked<string> {
 	const refuse = (reason: string): Checked<string> => ({
