@@ -363,7 +363,7 @@ describe('the documentation for users', () => {
 		expect([...versions].sort()).toEqual(folders.sort());
 
 		const checks = [
-			...read('test/compat/compat.test.cts').matchAll(/^\tcheck\(\s*(['"])(.+)\1,/gm),
+			...read('test/e2e/coreFlow.suite.cts').matchAll(/^\tcheck\(\s*(['"])(.+)\1,/gm),
 		];
 		expect(checks.length).toBeGreaterThan(10);
 		expect(rows.map(([name]) => name)).toEqual([
