@@ -13,24 +13,19 @@ import gaps from '../compat/gaps.json';
 import { itemsOf } from '../support/n8n/server.cjs';
 import {
 	api,
-	callbackUrlOf,
 	crash,
 	credential,
 	CREDENTIAL_TYPE,
 	deliver,
 	endOf,
 	ERROR_OUTPUT,
-	finish,
-	finishedTask,
 	generate,
-	holdVideos,
 	logged,
 	n8n,
 	NEXT,
 	NODE_TYPE,
 	ON_ERROR,
 	output,
-	paidIds,
 	pause,
 	posts,
 	readError,
@@ -43,8 +38,8 @@ import {
 	start,
 	startedWith,
 	succeeded,
-	taskIds,
 	TRIGGER_TYPE,
+	videos,
 	WRONG_KEY,
 } from '../support/n8n/world.cjs';
 import {
@@ -103,7 +98,7 @@ describe('smoke', () => {
 	});
 
 	check('Get Status and Wait for Video take a task that was started before', async () => {
-		holdVideos();
+		videos.hold();
 		const rows = output(await run({ operation: 'generate' }));
 		expect(rows).toMatchObject([{ status: 'IN_PROGRESS', finished: false }]);
 		const status = await run({ operation: 'status' }, { rows });
@@ -142,7 +137,7 @@ describe('smoke', () => {
 	check('Retry of an execution fetches a paid video without paying again', async () => {
 		sandbox.faults.on('video', { kind: 'html', status: 404 }, { times: 'always' });
 		const failed = await run({ downloadVideo: true });
-		const [taskId] = paidIds();
+		const [taskId] = videos.paidIds();
 		const { message, context } = readError(failed);
 		expect(context).toMatchObject({ error_code: 'download_failed', charged: 'yes' });
 		expect(message).toContain(taskId);
@@ -165,22 +160,22 @@ describe('smoke', () => {
 		const id = await start({}, { rows: ['A boat [never]', 'The next one'] });
 		await sandbox.ledger.until(() => posts().length === 1);
 		await api.stopExecution(id);
-		expect(paidIds()).toEqual([]);
+		expect(videos.paidIds()).toEqual([]);
 		expect((await endOf(id, SOON)).status).toBe('canceled');
-		await sandbox.ledger.until(() => paidIds().length === 1);
+		await sandbox.ledger.until(() => videos.paidIds().length === 1);
 		const where = `credential "Seedance account", execution ${id}, item 0`;
-		await logged(`Seedance task ${paidIds()[0]} created (${where})`);
+		await logged(`Seedance task ${videos.paidIds()[0]} created (${where})`);
 		expect(posts()).toHaveLength(1);
 	});
 
 	check('Seedance Trigger starts once for a signed callback, and for no other', async () => {
-		holdVideos();
+		videos.hold();
 		const workflow = await saveTrigger();
 		const [taskId] = await generate(workflow.productionUrl, [{ row: 7 }]);
 		const unsigned = await deliver(workflow.productionUrl, succeeded(taskId));
 		expect(unsigned.status).toBe(401);
 		sandbox.callbacks.planFor('A boat', { copies: 3, copyGapMs: 0 });
-		await finish(taskId);
+		await videos.finish(taskId);
 		const runs = await runsOf(workflow.id, 1);
 		expect(startedWith(runs)).toMatchObject([
 			{ task_id: taskId, succeeded: true, metadata: { row: 7 } },
@@ -189,7 +184,7 @@ describe('smoke', () => {
 
 	check("The trigger's Test URL takes a video that exists", async () => {
 		const workflow = await saveTrigger({}, { isPublished: false });
-		const taskId = await finishedTask();
+		const taskId = await videos.ready();
 		await api.listenForTestEvent(workflow.id);
 		const read = async (id: string) =>
 			await deliver(`${workflow.testUrl}?task_id=${id}`, undefined, { method: 'GET' });
@@ -201,10 +196,10 @@ describe('smoke', () => {
 	});
 
 	check('The trigger downloads the video inside the execution', async () => {
-		holdVideos();
+		videos.hold();
 		const workflow = await saveTrigger({ downloadVideo: true });
 		const [taskId] = await generate(workflow.productionUrl);
-		await finish(taskId);
+		await videos.finish(taskId);
 		const [execution] = await runsOf(workflow.id, 1);
 		const file = itemsOf(execution, NEXT)[0]?.binary?.data;
 		expect(file).toMatchObject({ mimeType: 'video/mp4', fileName: `${taskId}.mp4` });
@@ -215,11 +210,11 @@ describe('smoke', () => {
 		const rows = ['one', 'two', 'three'].map((prompt) => ({ prompt }));
 		const { id, taskIds: ids } = await pause(rows);
 		expect((await api.getExecution(id)).waitTill).not.toBeNull();
-		await finish(ids[2]);
-		await finish(ids[0]);
+		await videos.finish(ids[2]);
+		await videos.finish(ids[0]);
 		expect((await api.getExecution(id)).status).toBe('waiting');
 		const reported = Date.now();
-		await finish(ids[1]);
+		await videos.finish(ids[1]);
 		const execution = await endOf(id);
 		expect(Date.now() - reported).toBeLessThan(SOON);
 		expect(itemsOf(execution, NEXT)).toMatchObject(
@@ -235,8 +230,8 @@ describe('smoke', () => {
 
 	check('Pause Until Callback fails, and runs no next node, when a video has failed', async () => {
 		const { id, taskIds: ids } = await pause(GOOD_AND_BAD);
-		await finish(ids[1], { status: 'FAILED' });
-		await finish(ids[0]);
+		await videos.finish(ids[1], { status: 'FAILED' });
+		await videos.finish(ids[0]);
 		const failed = await endOf(id);
 		const { message, context } = readError(failed);
 		expect(message).toContain('1 of 2 videos are ready and paid');
@@ -246,8 +241,8 @@ describe('smoke', () => {
 
 	check('Pause Until Callback gives failed items to the error output', async () => {
 		const { id, taskIds: ids } = await pause(GOOD_AND_BAD, {}, { onError: ERROR_OUTPUT });
-		await finish(ids[0]);
-		await finish(ids[1], { status: 'FAILED' });
+		await videos.finish(ids[0]);
+		await videos.finish(ids[1], { status: 'FAILED' });
 		const execution = await endOf(id);
 		expect(output(execution)).toMatchObject([{ prompt: 'good', succeeded: true }]);
 		expect(output(execution, ON_ERROR)).toMatchObject([
@@ -257,12 +252,12 @@ describe('smoke', () => {
 
 	check('Pause Until Callback stays paused for a forged callback', async () => {
 		const { id, taskIds: ids } = await pause();
-		const url = callbackUrlOf(ids[0]);
+		const url = videos.callbackUrlOf(ids[0]);
 		expect((await deliver(url, succeeded(ids[0]))).status).toBe(503);
 		// Not every n8n gives its address a token and asks for it; ours believes no callback either way.
 		expect([401, 503]).toContain((await deliver(url.split('?')[0], succeeded(ids[0]))).status);
 		expect((await api.getExecution(id)).status).toBe('waiting');
-		await finish(ids[0]);
+		await videos.finish(ids[0]);
 		const [item] = output(await endOf(id));
 		expect(item.video_url).toBe(`${sandbox.origin}/videos/${ids[0]}.mp4`);
 	});
@@ -273,7 +268,7 @@ describe('the core flow', () => {
 		const { id, taskIds: ids } = await pause();
 		await crash();
 		expect((await api.getExecution(id)).status).toBe('waiting');
-		await finish(ids[0]);
+		await videos.finish(ids[0]);
 		expect(output(await endOf(id))).toMatchObject([{ task_id: ids[0], succeeded: true }]);
 		expect(posts()).toHaveLength(1);
 	});
@@ -312,13 +307,13 @@ describe('the core flow', () => {
 				'Start the videos': { callbackUrl },
 			});
 			const catchUp = await importExample('catch-up.json', to);
-			holdVideos();
+			videos.hold();
 			await runExample(starting);
 			const [table] = await VideoTable.named('Seedance Videos');
 			const [row] = await table.add({ prompt: 'A kite', caption: 'Windy' });
 			await runExample(starting);
 			await runExample(catchUp);
-			sandbox.finish(taskIds()[0]);
+			sandbox.finish(videos.ids()[0]);
 			await rowWhen(table, row.id, ({ status }) => status === 'SUCCESS');
 			await runsOf(ready.id, 1);
 			expect(network.posts).toMatchObject([{ caption: 'Windy' }]);

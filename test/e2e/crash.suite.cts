@@ -7,11 +7,9 @@ import {
 	api,
 	crash,
 	endOf,
-	holdVideos,
 	n8n,
 	NEXT,
 	output,
-	paidIds,
 	posts,
 	retry,
 	run,
@@ -19,9 +17,9 @@ import {
 	saveChain,
 	seedance,
 	start,
-	taskIds,
 	THEN,
 	until,
+	videos,
 } from '../support/n8n/world.cjs';
 
 /** Starts a workflow, kills n8n once something is so, and starts it again; gives the execution as the user finds it. */
@@ -34,7 +32,8 @@ async function killed(isSo: () => boolean, parameters: INodeParameters = {}): Pr
 	return found;
 }
 
-const idsInLog = () => taskIds().filter((id) => n8n.log().includes(`Seedance task ${id} created`));
+const idsInLog = () =>
+	videos.ids().filter((id) => n8n.log().includes(`Seedance task ${id} created`));
 
 describe('a crash of n8n', () => {
 	it('before the request: nothing was paid, and a new run makes the video', async () => {
@@ -45,18 +44,18 @@ describe('a crash of n8n', () => {
 		await sandbox.comeBack();
 		await n8n.start();
 		expect((await endOf(id)).status).toBe('crashed');
-		expect(paidIds()).toEqual([]);
+		expect(videos.paidIds()).toEqual([]);
 		expect(output(await run())).toMatchObject([{ succeeded: true }]);
-		expect(paidIds()).toHaveLength(1);
+		expect(videos.paidIds()).toHaveLength(1);
 	}, 90_000);
 
 	it('between the request and its answer: paid, and no log knows the task', async () => {
 		sandbox.faults.on('generate', { kind: 'accept-then-hang', ms: 20_000 });
-		await killed(() => paidIds().length === 1);
+		await killed(() => videos.paidIds().length === 1);
 		expect(idsInLog()).toEqual([]);
 		// n8n keeps nothing of what the node had remembered: a new run pays again.
 		await run();
-		expect(paidIds()).toHaveLength(2);
+		expect(videos.paidIds()).toHaveLength(2);
 	}, 90_000);
 
 	it.each<[string, () => boolean]>([
@@ -65,10 +64,10 @@ describe('a crash of n8n', () => {
 	])(
 		'%s: paid, and the log has the task, which Wait for Video fetches',
 		async (_, isSo) => {
-			holdVideos();
+			videos.hold();
 			await killed(isSo);
 			const [taskId] = idsInLog();
-			expect(paidIds()).toEqual([taskId]);
+			expect(videos.paidIds()).toEqual([taskId]);
 			sandbox.speed = 1000;
 			const execution = await run({ operation: 'wait', taskId });
 			expect(output(execution)).toMatchObject([{ task_id: taskId, succeeded: true }]);
@@ -78,8 +77,8 @@ describe('a crash of n8n', () => {
 	);
 
 	it('of an execution that was run by hand cannot be retried; of a published workflow it can, and pays again', async () => {
-		holdVideos();
-		const byHand = await killed(() => paidIds().length === 1);
+		videos.hold();
+		const byHand = await killed(() => videos.paidIds().length === 1);
 		await expect(retry(byHand)).rejects.toThrow('cannot be retried');
 
 		const path = randomUUID();
@@ -93,21 +92,21 @@ describe('a crash of n8n', () => {
 		const workflowId = await saveChain([webhook, seedance({ prompt: 'A boat' }), THEN]);
 		await api.activateWorkflow(workflowId);
 		await api.callWebhook('POST', path);
-		await until('it was charged', () => paidIds().length === 2);
+		await until('it was charged', () => videos.paidIds().length === 2);
 		await crash();
 		const [{ id }] = await api.listExecutions(workflowId);
 		const published = await endOf(id);
 		expect(published.status).toBe('crashed');
 		sandbox.speed = 1000;
 		expect((await retry(published)).status).toBe('success');
-		expect(paidIds()).toHaveLength(3);
+		expect(videos.paidIds()).toHaveLength(3);
 	}, 120_000);
 
 	it('during the download: paid, and the log has the task, which Wait for Video downloads', async () => {
 		sandbox.faults.on('video', { kind: 'stall', ms: 60_000 });
 		await killed(() => sandbox.ledger.videoReads().length === 1, { downloadVideo: true });
 		const [taskId] = idsInLog();
-		expect(paidIds()).toEqual([taskId]);
+		expect(videos.paidIds()).toEqual([taskId]);
 		const execution = await run({ operation: 'wait', taskId, downloadVideo: true });
 		expect(itemsOf(execution, NEXT)[0].binary?.data?.fileName).toBe(`${taskId}.mp4`);
 		expect(posts()).toHaveLength(1);

@@ -1,19 +1,17 @@
-// Errors in a real n8n: what a person reads in the editor, and what comes out of which output. Nothing paid is dropped.
+// Errors in a real n8n: what a person reads in the editor: what happened, what to do, what it cost. Nothing paid is dropped.
 import type { INodeParameters } from 'n8n-workflow';
 
 import type { Fault } from '../sandbox/server.cjs';
 import type { Execution } from '../support/n8n/server.cjs';
 import {
 	CONTINUE,
-	ERROR_OUTPUT,
-	ON_ERROR,
 	output,
-	paidIds,
 	posts,
 	readError,
 	run,
 	sandbox,
 	saveCredential,
+	videos,
 	WRONG_KEY,
 } from '../support/n8n/world.cjs';
 
@@ -118,7 +116,7 @@ describe('an error', () => {
 		],
 	])('of a video that %s names its task', async (_, prompt, parameters, title, expected) => {
 		const { message, context } = readChecked(await run(parameters, { rows: [prompt] }));
-		const [task_id] = paidIds();
+		const [task_id] = videos.paidIds();
 		expect(message).toBe(title.replace('ID', task_id));
 		expect(context).toMatchObject({ ...expected, task_id });
 	});
@@ -140,93 +138,37 @@ describe('an error', () => {
 	});
 });
 
-/** One that works, one whose task fails, one with a wrong value, one that works. */
-const ROWS = [
-	{ row: 1, prompt: 'First', ratio: '1:1' },
-	{ row: 2, prompt: 'Second [fail]', ratio: '1:1' },
-	{ row: 3, prompt: 'Third', ratio: '5:4' },
-	{ row: 4, prompt: 'Fourth', ratio: '1:1' },
-];
-const RATIO = { aspectRatio: '={{ $json.ratio }}' };
+it('On Error = Stop follows all tasks to their end, and counts what is ready', async () => {
+	const rows = ['First', 'Second [fail]', 'Third'];
+	const { message, description, context } = readChecked(await run({}, { rows }));
+	const ids = videos.paidIds();
+	expect(message).toBe(
+		`2 of 3 videos are ready and paid. The video could not be generated (task ${ids[1]}): The content was not accepted. [item 1] (number 2 of 3)`,
+	);
+	expect(description).toContain('Click Retry in Executions');
+	for (const id of ids) expect(description).toContain(id);
+	expect(context.tasks).toMatchObject([
+		{ item: 0, task_id: ids[0], succeeded: true },
+		{ item: 1, task_id: ids[1], error_code: 'task_failed' },
+		{ item: 2, task_id: ids[2], succeeded: true },
+	]);
+});
 
-/** What the good items and the two bad ones hold, in both Continue settings. */
-const GOOD = { status: 'SUCCESS', finished: true, succeeded: true, error_message: null };
-const BAD = { finished: true, succeeded: false, video_url: null, charged: 'no' };
-const FAILED_TASK = {
-	...BAD,
-	task_id: expect.any(String),
-	status: 'FAILED',
-	prompt: 'Second [fail]',
-	consumed_credits: 0,
-	estimated_credits: 8,
-	error_message: expect.stringContaining('The content was not accepted'),
-	error_code: 'task_failed',
-};
-const WRONG_VALUE = {
-	...BAD,
-	task_id: null,
-	status: null,
-	prompt: 'Third',
-	error_message: expect.stringContaining('5:4'),
-	error_code: 'invalid_input',
-};
-
-describe('On Error', () => {
-	it('Stop follows all tasks to their end, and counts what is ready', async () => {
-		const rows = ROWS.filter(({ ratio }) => ratio === '1:1');
-		const { message, description, context } = readChecked(await run(RATIO, { rows }));
-		const ids = paidIds();
-		expect(message).toBe(
-			`2 of 3 videos are ready and paid. The video could not be generated (task ${ids[1]}): The content was not accepted. [item 1] (number 2 of 3)`,
-		);
-		expect(description).toContain('Click Retry in Executions');
-		for (const id of ids) expect(description).toContain(id);
-		expect(context.tasks).toMatchObject([
-			{ item: 0, task_id: ids[0], succeeded: true },
-			{ item: 1, task_id: ids[1], error_code: 'task_failed' },
-			{ item: 2, task_id: ids[2], succeeded: true },
-		]);
-	});
-
-	it('Continue gives every row in its place, failed ones in the same shape', async () => {
-		const execution = await run(RATIO, { rows: ROWS, onError: CONTINUE });
-		expect(execution.status).toBe('success');
-		const items = output(execution);
-		const [first, fourth] = ['First', 'Fourth'].map((prompt) => ({ ...GOOD, prompt }));
-		expect(items).toMatchObject([first, FAILED_TASK, WRONG_VALUE, fourth]);
-		for (const item of items) {
-			expect(Object.keys(item)).toEqual(expect.arrayContaining(Object.keys(items[0])));
-			expect(item).not.toHaveProperty('error');
-		}
-		expect(posts()).toHaveLength(3);
-	});
-
-	it('the error output gets the failed rows with their input and all details', async () => {
-		const execution = await run(RATIO, { rows: ROWS, onError: ERROR_OUTPUT });
-		expect(execution.status).toBe('success');
-		expect(output(execution)).toMatchObject([{ prompt: 'First' }, { prompt: 'Fourth' }]);
-		const failed = (row: object, details: typeof FAILED_TASK | typeof WRONG_VALUE) => ({
-			...row,
-			error: details.error_message,
-			details: expect.objectContaining(details),
-		});
-		expect(output(execution, ON_ERROR)).toEqual([
-			failed(ROWS[1], FAILED_TASK),
-			failed(ROWS[2], WRONG_VALUE),
-		]);
-	});
-
-	it.each(['waitMethod', 'duration'])('fails an item whose %s cannot be read', async (field) => {
-		const parameters = { [field]: '={{ $("No such node").first().json.value }}' };
-		const rows = [{ prompt: 'A boat', row: 7 }];
-		const items = output(await run(parameters, { rows, onError: CONTINUE }));
-		expect(items).toMatchObject([{ succeeded: false, error_code: expect.any(String) }]);
-		expect(items[0]).not.toHaveProperty('row');
-		const split = await run(parameters, { rows, onError: ERROR_OUTPUT });
-		expect(output(split)).toEqual([]);
-		expect(output(split, ON_ERROR)).toMatchObject([
-			{ row: 7, error: expect.any(String), details: { succeeded: false } },
-		]);
-		expect(posts()).toEqual([]);
-	});
+it('On Error = Continue gives every row in its place, failed ones in the same shape', async () => {
+	const rows = ['1:1', '5:4', '1:1'].map((ratio) => ({ prompt: `As ${ratio}`, ratio, row: 7 }));
+	const parameters = { aspectRatio: '={{ $json.ratio }}' };
+	const execution = await run(parameters, { rows, onError: CONTINUE });
+	expect(execution.status).toBe('success');
+	const items = output(execution);
+	expect(items).toMatchObject([
+		{ prompt: 'As 1:1', succeeded: true, error_message: null },
+		{ prompt: 'As 5:4', succeeded: false, task_id: null, error_code: 'invalid_input' },
+		{ prompt: 'As 1:1', succeeded: true, error_message: null },
+	]);
+	for (const item of items) {
+		expect(Object.keys(item)).toEqual(expect.arrayContaining(Object.keys(items[0])));
+		expect(item).not.toHaveProperty('error');
+		expect(item).not.toHaveProperty('row');
+	}
+	expect(posts()).toHaveLength(2);
 });

@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 
 import { ASPECT_RATIOS, DURATIONS, RESOLUTIONS } from '../../nodes/shared/task/request';
 import type { SavedWorkflow } from '../support/n8n/server.cjs';
-import { api, holdVideos, NODE_TYPE, posts, runsOf, sandbox } from '../support/n8n/world.cjs';
+import { api, NODE_TYPE, posts, runsOf, sandbox, videos } from '../support/n8n/world.cjs';
 import { startChatModel, toolAnswers, type ChatModel, type ModelAnswer } from './chatModel.cjs';
 import { importExample } from './examples.cjs';
 
@@ -122,7 +122,7 @@ describe('agent.json', () => {
 		const changes = { 'Generate video': { options: { timeout: 0.02 } } };
 		const agent = await importExample('agent.json', {}, { credentials, changes });
 		const options = { agent, sessionId: randomUUID() };
-		holdVideos();
+		videos.hold();
 		const late = await chat('A boat, please', [[makeBoat()], 'It takes longer.'], options);
 		expect(late.said).toMatchObject({ output: 'It takes longer.' });
 		const [{ id }] = sandbox.tasks.all();

@@ -3,11 +3,11 @@ import type { SavedWorkflow } from '../support/n8n/server.cjs';
 import {
 	api,
 	endOf,
-	holdVideos,
 	output,
 	posts,
 	sandbox,
 	startWorkflow,
+	videos,
 } from '../support/n8n/world.cjs';
 import {
 	importExample,
@@ -89,7 +89,7 @@ describe('batch-with-credit-limit.json', () => {
 	});
 
 	it('has each task ID in its row before it waits', async () => {
-		holdVideos();
+		videos.hold();
 		const rows = await add(['one', 'two']);
 		const executionId = await startWorkflow(batch.id);
 		for (const { id } of rows) await rowWhen(table, id, ({ task_id }) => task_id !== null);
@@ -111,7 +111,7 @@ describe('batch-with-credit-limit.json', () => {
 	});
 
 	it('waits for all videos at the same time', async () => {
-		holdVideos();
+		videos.hold();
 		const rows = await add(['one', 'two', 'three']);
 		const executionId = await startWorkflow(batch.id);
 		await sandbox.ledger.until((ledger) =>

@@ -7,12 +7,12 @@ import {
 	api,
 	endOf,
 	generate,
-	holdVideos,
 	n8n,
 	posts,
 	runsOf,
 	sandbox,
 	startWorkflow,
+	videos,
 } from '../support/n8n/world.cjs';
 import {
 	COLUMNS,
@@ -87,7 +87,7 @@ describe('generate-with-callback.json, video-ready.json and catch-up.json', () =
 	});
 
 	beforeEach(async () => {
-		holdVideos();
+		videos.hold();
 		network.posts.length = 0;
 		network.isDown = false;
 		await table.empty();

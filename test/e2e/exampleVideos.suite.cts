@@ -10,7 +10,6 @@ import {
 	api,
 	deliver,
 	endOf,
-	holdVideos,
 	n8n,
 	posts,
 	readError,
@@ -18,9 +17,9 @@ import {
 	runsOf,
 	sandbox,
 	startWorkflow,
-	taskIds,
 	until,
 	untilWaiting,
+	videos,
 } from '../support/n8n/world.cjs';
 import { HAND_BUILT, importExample, nodeOf, readWorkflow, runExample } from './examples.cjs';
 
@@ -72,10 +71,10 @@ describe('text-to-video.json', () => {
 	});
 
 	it('by hand goes round until the video has ended, and stops with the reason when it fails', async () => {
-		holdVideos();
+		videos.hold();
 		const executionId = await startWorkflow((await importHandBuilt()).id);
 		await sandbox.ledger.until((ledger) => ledger.statusReads().length === 2, 20_000);
-		sandbox.finish(taskIds()[0], { status: 'FAILED', errorMessage: 'It was too dark.' });
+		sandbox.finish(videos.ids()[0], { status: 'FAILED', errorMessage: 'It was too dark.' });
 		const execution = await endOf(executionId);
 		expect(execution).toMatchObject({ status: 'error', error: { message: 'It was too dark.' } });
 		expect(execution.runData['Look at the video'].length).toBeGreaterThanOrEqual(2);
@@ -85,7 +84,7 @@ describe('text-to-video.json', () => {
 describe('image-to-video.json', () => {
 	/** Puts an image and a prompt into the published form; gives the workflow's id when its video is started. */
 	async function submitForm(changes: IDataObject = {}): Promise<string> {
-		holdVideos();
+		videos.hold();
 		const options = { changes: { [IMAGE]: changes } };
 		const workflow = await importExample('image-to-video.json', {}, options);
 		await api.activateWorkflow(workflow.id);
@@ -111,7 +110,7 @@ describe('image-to-video.json', () => {
 	it('makes a video from the image that somebody puts into its form', async () => {
 		const id = await submitForm();
 		await expectImage();
-		sandbox.finish(taskIds()[0]);
+		sandbox.finish(videos.ids()[0]);
 		const [execution] = await runsOf(id, 1);
 		await api.deactivateWorkflow(id);
 		expect(execution.status).toBe('success');
@@ -125,7 +124,7 @@ describe('image-to-video.json', () => {
 		const id = await submitForm({ options: { timeout: 0.02 } });
 		const [failed] = await runsOf(id, 1);
 		expect(readError(failed).context).toMatchObject({ error_code: 'timeout' });
-		sandbox.finish(taskIds()[0]);
+		sandbox.finish(videos.ids()[0]);
 		const again = await retry(failed);
 		await api.deactivateWorkflow(id);
 		expect(posts()).toHaveLength(1);
@@ -143,7 +142,7 @@ describe('image-to-video.json', () => {
 			return status === state;
 		});
 		await expectImage();
-		sandbox.finish(taskIds()[0]);
+		sandbox.finish(videos.ids()[0]);
 		await runsOf(id, 1);
 		await api.deactivateWorkflow(id);
 	});
@@ -155,12 +154,12 @@ it.each([
 ])(
 	'pause-then-wait.json %s',
 	async (_, timeout) => {
-		holdVideos();
+		videos.hold();
 		const changes = { 'Generate video and pause': { options: { timeout } } };
 		const { id } = await importExample('pause-then-wait.json', {}, { changes });
 		const executionId = await startWorkflow(id);
 		await untilWaiting(executionId);
-		const [taskId] = taskIds();
+		const [taskId] = videos.ids();
 		const isOver = timeout < 1;
 		if (isOver) {
 			const reads = () => sandbox.ledger.statusReads(taskId).length;

@@ -109,55 +109,50 @@ export interface Row extends Cells {
 	id: number;
 }
 
-function isRow(value: unknown): value is Row {
-	return isRecord(value) && typeof value.id === 'number' && COLUMNS.every((name) => name in value);
-}
-
 /** Leaves out the times that n8n keeps of each row. */
-function rowsIn(list: unknown): Row[] {
-	const rows: unknown[] = listIn(list);
+function tidied(rows: Row[]): Row[] {
 	return rows
-		.filter(isRow)
 		.map(({ id, prompt, caption, task_id, status, video_url, error }) => {
 			return { id, prompt, caption, task_id, status, video_url, error };
 		})
 		.sort((a, b) => a.id - b.id);
 }
 
-function listIn(value: unknown): Array<Record<string, unknown>> {
-	const list = isRecord(value) ? value.data : value;
-	return Array.isArray(list) ? list.filter(isRecord) : [];
+/** A Data Table as n8n lists it. */
+interface ListedTable {
+	id: string;
+	name: string;
+	projectId: string;
+	columns: Array<{ name: string; type: string }>;
 }
 
 /** A Data Table, over n8n's own REST interface and, for what that cannot do, in n8n's database. */
 export class VideoTable {
-	private constructor(
-		private readonly id: string,
-		/** Each as `name: type`. */
-		readonly columns: readonly string[],
-		private readonly path: string,
-	) {}
+	private readonly path: string;
+
+	private constructor(private readonly table: ListedTable) {
+		this.path = `/projects/${table.projectId}/data-tables/${table.id}`;
+	}
 
 	/** The tables of this name. */
 	static async named(name: string): Promise<VideoTable[]> {
-		return listIn(await api.call('GET', '/data-tables-global'))
-			.filter((table) => table.name === name)
-			.map(({ id, projectId, columns }) => {
-				const path = `/projects/${String(projectId)}/data-tables/${String(id)}`;
-				const types = listIn(columns).map((column) => `${column.name}: ${column.type}`);
-				return new VideoTable(String(id), types, path);
-			});
+		const { data } = await api.call<{ data: ListedTable[] }>('GET', '/data-tables-global');
+		return data.filter((table) => table.name === name).map((table) => new VideoTable(table));
+	}
+
+	/** Each as `name: type`. */
+	get columns(): string[] {
+		return this.table.columns.map(({ name, type }) => `${name}: ${type}`);
 	}
 
 	/** Adds rows; gives them with their ids. */
-	async add(...rows: Array<Partial<Cells>>): Promise<Row[]> {
-		const body = { data: rows, returnType: 'all' };
-		return rowsIn(await api.call('POST', `${this.path}/insert`, body));
+	async add(...data: Array<Partial<Cells>>): Promise<Row[]> {
+		return tidied(await api.call('POST', `${this.path}/insert`, { data, returnType: 'all' }));
 	}
 
 	/** All rows, in the order of their ids. */
 	async rows(): Promise<Row[]> {
-		return rowsIn(await api.call('GET', `${this.path}/rows?take=100`));
+		return tidied((await api.call<{ data: Row[] }>('GET', `${this.path}/rows?take=100`)).data);
 	}
 
 	/** What a user does in the table itself. */
@@ -179,7 +174,7 @@ export class VideoTable {
 	async letPass(minutes: number, ...rows: Row[]): Promise<void> {
 		const { node } = await ensureN8n();
 		const database = join(n8n.userFolder, '.n8n', 'database.sqlite');
-		const sql = `UPDATE "data_table_user_${this.id}"
+		const sql = `UPDATE "data_table_user_${this.table.id}"
 			SET updatedAt = strftime('%Y-%m-%d %H:%M:%f', updatedAt, '-${minutes} minutes')
 			WHERE id IN (${rows.map(({ id }) => id).join(', ')})`;
 		const script = `

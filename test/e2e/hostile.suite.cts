@@ -19,16 +19,7 @@ import {
 	type Ground,
 	type HostileDelivery,
 } from '../support/hostile.cjs';
-import {
-	finishedTask,
-	holdVideos,
-	n8n,
-	runsOf,
-	sandbox,
-	saveTrigger,
-	startedWith,
-	startTask,
-} from '../support/n8n/world.cjs';
+import { n8n, runsOf, sandbox, saveTrigger, startedWith, videos } from '../support/n8n/world.cjs';
 
 const seed = Number(process.env.SEED ?? Date.now() % 2 ** 31);
 
@@ -48,7 +39,7 @@ async function ground(): Promise<Ground> {
 	return {
 		apiKey,
 		otherKey: otherAccount.apiKey,
-		ended: [await finishedTask(PROMPT), await finishedTask(PROMPT)],
+		ended: [await videos.ready(PROMPT), await videos.ready(PROMPT)],
 		foreign: [otherAccount.createTask(), otherAccount.createTask()],
 	};
 }
@@ -89,7 +80,7 @@ describe('a hostile sender', () => {
 		expect(deliveries.length).toBeGreaterThanOrEqual(500);
 		expect(await runsOf(id)).toEqual([]);
 
-		const taskId = await finishedTask(PROMPT);
+		const taskId = await videos.ready(PROMPT);
 		const query = signedQuery(there.apiKey, { row: 1 });
 		const end = json({ code: 200, data: { task_id: taskId, status: 'FAILED', response: ['x'] } });
 		expect(await send(url, { query, ...end })).toMatchObject({ status: 200 });
@@ -105,10 +96,10 @@ describe('a hostile sender', () => {
 	}, 180_000);
 
 	it('starts nothing for claimed ends of videos that are still being made', async () => {
-		holdVideos();
+		videos.hold();
 		const { id, productionUrl } = await saveTrigger();
 		const told = fc.sample(claims, { seed, numRuns: 20 });
-		const taskIds = await Promise.all(told.map(async () => await startTask()));
+		const taskIds = await Promise.all(told.map(async () => await videos.start()));
 		const query = signedQuery(sandbox.apiKey);
 		const deliverAll = async () => {
 			const sent = taskIds.map((taskId, index) => reportOf(taskId, told[index], query));
@@ -122,23 +113,5 @@ describe('a hostile sender', () => {
 		const started = startedWith(await runsOf(id, taskIds.length));
 		expect(started.map(({ task_id }) => String(task_id)).sort()).toEqual([...taskIds].sort());
 		for (const { task_id, video_url } of started) expect(video_url).toBe(videoOf(String(task_id)));
-	}, 60_000);
-
-	it('that hangs up gets its run, and an answer when it delivers again', async () => {
-		const { id, productionUrl } = await saveTrigger();
-		const taskId = await finishedTask();
-		const delivery = {
-			query: signedQuery(sandbox.apiKey),
-			...json({ data: { task_id: taskId, status: 'SUCCESS' } }),
-		};
-		sandbox.faults.on('status', { kind: 'delay', ms: 1_000 });
-		const hungUp = new AbortController();
-		const gone = expect(send(productionUrl, delivery, hungUp.signal)).rejects.toThrow();
-		await sandbox.ledger.until((ledger) => ledger.statusReads(taskId).length === 1);
-		hungUp.abort();
-		await gone;
-		expect(startedWith(await runsOf(id, 1))).toMatchObject([{ task_id: taskId }]);
-		expect(await send(productionUrl, delivery)).toMatchObject({ status: 200 });
-		expect(await runsOf(id)).toHaveLength(1);
 	}, 60_000);
 });

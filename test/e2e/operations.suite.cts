@@ -7,16 +7,7 @@ import type { IBinaryData } from 'n8n-workflow';
 import { probe, sizeOf } from '../sandbox/clips.cjs';
 import { ENCODINGS } from '../sandbox/server.cjs';
 import { itemsOf } from '../support/n8n/server.cjs';
-import {
-	api,
-	NEXT,
-	output,
-	paidIds,
-	posts,
-	run,
-	sandbox,
-	startTask,
-} from '../support/n8n/world.cjs';
+import { api, NEXT, posts, run, sandbox } from '../support/n8n/world.cjs';
 
 /** The keys of a simplified item, whatever the task's state. */
 const ITEM_KEYS = [
@@ -117,84 +108,4 @@ describe('Generate and Wait', () => {
 			expect(headers['user-agent']).toMatch(/^n8n-nodes-seedance\/\d+\.\d+\.\d+ /);
 		}
 	});
-
-	it("gives the API's own data when Simplify is off", async () => {
-		expect(output(await run({ simplify: false }))).toMatchObject([
-			{
-				status: 'SUCCESS',
-				request: { prompt: 'A paper boat', duration: '4' },
-				response: [expect.stringContaining('.mp4')],
-			},
-		]);
-	});
-
-	it('starts nothing when the rows would cost more than Maximum Credits', async () => {
-		const options = { pollInterval: 1, maxCredits: 20 };
-		const execution = await run({ options }, { rows: ['one', 'two', 'three'] });
-		expect(execution.error?.message).toContain('24 credits');
-		expect(posts()).toHaveLength(0);
-	});
-});
-
-it('Generate Without Waiting gives the task ID at once, although the video never gets ready', async () => {
-	const [json] = output(await run({ operation: 'generate' }, { rows: ['Slowly [never]'] }));
-	expect(Object.keys(json).sort()).toEqual(ITEM_KEYS);
-	expect(json).toMatchObject({
-		task_id: paidIds()[0],
-		status: 'IN_PROGRESS',
-		finished: false,
-		estimated_credits: 8,
-	});
-	expect(sandbox.ledger.statusReads()).toHaveLength(0);
-});
-
-it.each([
-	['A boat [never]', { status: 'IN_PROGRESS', finished: false, succeeded: false }],
-	['A boat', { status: 'SUCCESS', finished: true, succeeded: true }],
-	['A boat [fail]', { status: 'FAILED', finished: true, succeeded: false }],
-])('Get Status reports a task as an answer, and costs nothing: %s', async (prompt, expected) => {
-	const taskId = await startTask(prompt);
-	if (expected.finished) {
-		await sandbox.ledger.until(() => sandbox.tasks.get(taskId)?.ended === true);
-	}
-	const execution = await run({ operation: 'status' }, { rows: [{ task_id: taskId }] });
-	expect(execution.status).toBe('success');
-	expect(output(execution)).toMatchObject([{ task_id: taskId, ...expected }]);
-	expect([posts().length, sandbox.ledger.statusReads().length]).toEqual([1, 1]);
-});
-
-describe('Wait for Video', () => {
-	it('goes on while the video is being made, and ends when it is ready', async () => {
-		const taskId = await startTask('A boat [never]');
-		sandbox.faults.on('status', { kind: 'server-error', status: 503 });
-		const execution = run({ operation: 'wait' }, { rows: [{ task_id: taskId }] });
-		await sandbox.ledger.until(({ statusEntries }) =>
-			statusEntries.some(({ shown }) => shown === 'IN_PROGRESS'),
-		);
-		sandbox.finish(taskId);
-		expect(output(await execution)).toMatchObject([{ task_id: taskId, succeeded: true }]);
-	});
-});
-
-it('Get Cost Estimate tells the credits of each row without a credential and without a request', async () => {
-	const execution = await run(
-		{
-			operation: 'estimateCost',
-			resolution: '={{ $json.resolution }}',
-			duration: '={{ $json.seconds }}',
-			generateAudio: '={{ $json.audio }}',
-		},
-		{
-			rows: [
-				{ resolution: '480p', seconds: 4, audio: false },
-				{ resolution: ' 720P ', seconds: '12s', audio: true },
-			],
-			credentials: {},
-		},
-	);
-	expect(output(execution)).toEqual([
-		{ estimated_credits: 8, resolution: '480p', duration: '4', generate_audio: false },
-		{ estimated_credits: 84, resolution: '720p', duration: '12', generate_audio: true },
-	]);
-	expect([...posts(), ...sandbox.ledger.statusReads()]).toEqual([]);
 });

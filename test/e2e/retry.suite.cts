@@ -1,13 +1,13 @@
 // Running it again after a failure, by hand or by Retry On Fail: what is paid for is fetched, never bought a second time.
 import {
 	output,
-	paidIds,
 	posts,
 	readError,
 	retry,
 	RETRY_ON_FAIL,
 	run,
 	sandbox,
+	videos,
 } from '../support/n8n/world.cjs';
 
 describe('Retry', () => {
@@ -18,7 +18,7 @@ describe('Retry', () => {
 			sandbox.faults.on('generate', refused, { nth: 3 });
 			const failed = await run({ prompt }, { rows: ['one', 'two', 'three', 'four'] });
 			expect(readError(failed).message).toContain('not have enough credits');
-			const before = paidIds();
+			const before = videos.paidIds();
 			expect(before).toHaveLength(2);
 
 			const again = output(await retry(failed));
@@ -30,15 +30,15 @@ describe('Retry', () => {
 				})),
 			);
 			const delivered = again.map(({ task_id }) => task_id);
-			expect(delivered).toEqual([...before, ...paidIds().slice(2)]);
-			expect(paidIds()).toHaveLength(4);
+			expect(delivered).toEqual([...before, ...videos.paidIds().slice(2)]);
+			expect(videos.paidIds()).toHaveLength(4);
 		},
 	);
 
 	it('waits on for a video that was not ready in time', async () => {
 		const options = { pollInterval: 1, timeout: 0.02 };
 		const failed = await run({ options }, { rows: ['A boat [never]'] });
-		const [taskId] = paidIds();
+		const [taskId] = videos.paidIds();
 		expect(readError(failed).context).toMatchObject({ error_code: 'timeout' });
 		sandbox.finish(taskId);
 		expect(output(await retry(failed))).toMatchObject([{ task_id: taskId, succeeded: true }]);

@@ -2,32 +2,21 @@
 import { CALLBACK_SHAPES } from '../sandbox/server.cjs';
 import { itemsOf, type Execution } from '../support/n8n/server.cjs';
 import {
-	allFinished,
 	api,
-	callbackUrlOf,
-	CREDENTIAL_TYPE,
 	deliver,
-	finish,
-	finishedTask,
 	generate,
-	holdVideos,
 	logged,
 	n8n,
 	NEXT,
-	output,
 	posts,
 	readError,
 	retry,
-	run,
 	runsOf,
 	sandbox,
-	saveCredential,
 	saveTrigger,
-	SEEDANCE,
 	startedWith,
 	succeeded,
-	TRIGGER_TYPE,
-	WRONG_KEY,
+	videos,
 	type TriggerWorkflow,
 } from '../support/n8n/world.cjs';
 
@@ -39,11 +28,12 @@ const rows = (count: number) => Array.from({ length: count }, (_, row) => ({ row
 const videoOf = (taskId: string) => `${sandbox.origin}/videos/${taskId}.mp4`;
 
 /** Delivers the end of a video again, or in place of the API. */
-const report = async (taskId: string) => await deliver(callbackUrlOf(taskId), succeeded(taskId));
+const report = async (taskId: string) =>
+	await deliver(videos.callbackUrlOf(taskId), succeeded(taskId));
 
 /** A task whose end nobody is told of but by the test. */
 async function unreported(url: string): Promise<string> {
-	holdVideos();
+	videos.hold();
 	sandbox.callbacks.planFor('', { never: true });
 	const [taskId] = await generate(url);
 	sandbox.finish(taskId);
@@ -68,9 +58,9 @@ describe('Seedance Trigger over the production URL', () => {
 	});
 
 	it('starts once, at once, with what the API tells and the metadata of that video', async () => {
-		holdVideos();
+		videos.hold();
 		const [taskId] = await generate(url, [{ row: 7 }]);
-		await finish(taskId);
+		await videos.finish(taskId);
 		const [delivery] = sandbox.callbacks.of(taskId);
 		expect(delivery).toMatchObject({ status: 200, attempt: 1 });
 		expect(JSON.parse(delivery.answer)).toEqual({ message: 'The workflow was started.' });
@@ -97,11 +87,11 @@ describe('Seedance Trigger over the production URL', () => {
 
 	it('starts 50 runs for 50 videos that are ready at once, however often each is reported', async () => {
 		const { callbacks } = sandbox;
-		holdVideos();
+		videos.hold();
 		callbacks.planFor('A boat', { copies: 3, copyGapMs: 0, attempts: 10, backoffMs: 1 });
 		const taskIds = await generate(url, rows(50));
 		for (const taskId of taskIds) sandbox.finish(taskId);
-		await allFinished();
+		await videos.allFinished();
 		const started = await runs(50, 60_000);
 		const items = startedWith(started);
 		expect(items.map(({ task_id }) => task_id).sort()).toEqual([...taskIds].sort());
@@ -129,10 +119,10 @@ describe('Seedance Trigger over the production URL', () => {
 	}, 180_000);
 
 	it('remembers after a restart what came one after the other', async () => {
-		holdVideos();
+		videos.hold();
 		const taskIds = await generate(url, rows(4));
 		for (const [index, taskId] of taskIds.entries()) {
-			await finish(taskId);
+			await videos.finish(taskId);
 			await runs(index + 1);
 		}
 		await n8n.restart();
@@ -144,10 +134,10 @@ describe('Seedance Trigger over the production URL', () => {
 	}, 120_000);
 
 	it('starts when n8n was restarted between generating and the callback', async () => {
-		holdVideos();
+		videos.hold();
 		const [taskId] = await generate(url);
 		await n8n.restart();
-		await finish(taskId);
+		await videos.finish(taskId);
 		expectStarted(await runs(1), taskId);
 	}, 120_000);
 
@@ -157,7 +147,7 @@ describe('Seedance Trigger over the production URL', () => {
 			const namesNoTask = shape === 'empty' || shape === 'garbage';
 			sandbox.callbacks.planFor('A boat', { shape, attempts: 1 });
 			const [taskId] = await generate(url);
-			await allFinished();
+			await videos.allFinished();
 			const [{ status }] = sandbox.callbacks.of(taskId);
 			expect(status).toBe(namesNoTask ? 400 : 200);
 			expectStarted(await runs(namesNoTask ? 0 : 1), ...(namesNoTask ? [] : [taskId]));
@@ -194,7 +184,7 @@ describe('Seedance Trigger over the production URL', () => {
 		for (const _again of [1, 2]) {
 			const options = { headers: { 'content-type': false, ...headers } as const };
 			const body = Buffer.from(write(taskId));
-			expect((await deliver(callbackUrlOf(taskId), body, options)).status).toBe(200);
+			expect((await deliver(videos.callbackUrlOf(taskId), body, options)).status).toBe(200);
 		}
 		expectStarted(await runs(1), taskId);
 		const { staticData } = Object(await api.getWorkflow(workflow.id));
@@ -204,36 +194,20 @@ describe('Seedance Trigger over the production URL', () => {
 	it('refuses a body without an id, and n8n’s log shows its form', async () => {
 		const [taskId] = await generate(url);
 		const body = { event: 'done', detail: { note: 'private words' } };
-		expect((await deliver(callbackUrlOf(taskId), body)).status).toBe(400);
+		expect((await deliver(videos.callbackUrlOf(taskId), body)).status).toBe(400);
 		await logged('{ event: string, detail: { note: string } }');
 		expect(n8n.log()).not.toContain('private words');
-	});
-
-	it('waits for an API that reports before its own status shows the end', async () => {
-		sandbox.callbacks.planFor('A boat', { earlyMs: 1_500, attempts: 1 });
-		const [taskId] = await generate(url);
-		await allFinished();
-		expect(sandbox.callbacks.of(taskId)).toMatchObject([{ status: 200 }]);
-		expectStarted(await runs(1), taskId);
 	});
 
 	it('loses nothing when the status shows the end much later: 503, and a run when it is delivered again', async () => {
 		sandbox.callbacks.planFor('A boat', { earlyMs: 7_000, attempts: 2, backoffMs: 3_000_000 });
 		const [taskId] = await generate(url);
-		await allFinished();
+		await videos.allFinished();
 		const [first, second] = sandbox.callbacks.of(taskId);
 		expect([first.status, second.status]).toEqual([503, 200]);
 		expect((first.answeredAt ?? 0) - first.at).toBeLessThan(10_000);
 		expectStarted(await runs(1), taskId);
 	});
-
-	it('waits for the video of a success that has none yet, in the run that its callback has started', async () => {
-		holdVideos();
-		const [taskId] = await generate(url);
-		sandbox.faults.on('status', { kind: 'no-video', response: 'empty' }, { times: 12 });
-		await finish(taskId);
-		expectStarted(await runs(1, 60_000), taskId);
-	}, 90_000);
 
 	it('answers 503 while the API is down, and starts once when the callback comes again', async () => {
 		const taskId = await unreported(url);
@@ -246,26 +220,26 @@ describe('Seedance Trigger over the production URL', () => {
 	});
 
 	it('starts nothing for a forged body about a video that is still being made', async () => {
-		holdVideos();
+		videos.hold();
 		const [taskId] = await generate(url);
 		expect(await report(taskId)).toMatchObject({ status: 503, retryAfter: '30' });
 		const running = { code: 200, data: { task_id: taskId, status: 'IN_PROGRESS' } };
-		expect(await deliver(callbackUrlOf(taskId), running)).toMatchObject({
+		expect(await deliver(videos.callbackUrlOf(taskId), running)).toMatchObject({
 			status: 200,
 			data: { message: 'The video is not ready yet.' },
 		});
 		expect(await runs()).toEqual([]);
 		await logged(`it says that task ${taskId} has ended, but the API shows it as running`);
-		await finish(taskId);
+		await videos.finish(taskId);
 		const [item] = startedWith(await runs(1));
 		expect(item.video_url).toBe(videoOf(taskId));
 	});
 
 	it('refuses what is not signed for this account and this metadata, and says why in the log', async () => {
 		const [taskId] = await generate(url);
-		await allFinished();
+		await videos.allFinished();
 		const changed = (change: (query: URLSearchParams) => void) => {
-			const copy = new URL(callbackUrlOf(taskId));
+			const copy = new URL(videos.callbackUrlOf(taskId));
 			change(copy.searchParams);
 			return copy.href;
 		};
@@ -291,33 +265,13 @@ describe('Seedance Trigger over the production URL', () => {
 		await logged('Choose the same credential as in the Seedance node');
 		expect(n8n.log()).not.toContain('seedance_sig');
 	});
-
-	it('answers 404 for a task of another account', async () => {
-		const [taskId] = await generate(url);
-		await allFinished();
-		const foreign = sandbox.otherAccount.createTask();
-		expect((await deliver(callbackUrlOf(taskId), succeeded(foreign))).status).toBe(404);
-		await logged(`there is no task ${foreign} in the account`);
-		expect(await runs()).toHaveLength(1);
-	});
 });
 
 describe('a Seedance Trigger', () => {
-	it('does not start for events that are not ticked', async () => {
-		const { id, productionUrl } = await saveTrigger({ events: ['failed'] });
-		sandbox.faults.on('generate', { kind: 'task', outcome: { status: 'FAILED' } }, { nth: 2 });
-		const [good, bad] = await generate(productionUrl, [{ row: 1 }, { row: 2 }]);
-		await allFinished();
-		expect(sandbox.callbacks.of(good)).toMatchObject([{ status: 200 }]);
-		expect(startedWith(await runsOf(id, 1))).toMatchObject([
-			{ task_id: bad, status: 'FAILED', succeeded: false, metadata: { row: 2 } },
-		]);
-	});
-
 	it('starts for every delivery when duplicates are not ignored, and unsigned when that is allowed', async () => {
 		const options = { requireSignature: false, ignoreDuplicates: false };
 		const { id, productionUrl } = await saveTrigger({ options });
-		const taskId = await finishedTask();
+		const taskId = await videos.ready();
 		for (const _ of [1, 2]) {
 			expect((await deliver(productionUrl, { task_id: taskId })).status).toBe(200);
 		}
@@ -331,7 +285,7 @@ describe('a Seedance Trigger', () => {
 			outputBinaryField: 'clip',
 		});
 		const [taskId] = await generate(productionUrl);
-		await allFinished();
+		await videos.allFinished();
 		const [started] = await runsOf(id, 1);
 		const [{ json, binary }] = itemsOf(started, NEXT);
 		expect(json).toMatchObject({ task_id: taskId, response: [videoOf(taskId)] });
@@ -341,19 +295,11 @@ describe('a Seedance Trigger', () => {
 		expect(binary?.clip.id).toContain(`executions/${started.id}/`);
 	});
 
-	it('answers 503 and says what to do when its credential holds a wrong key', async () => {
-		const credentials = await saveCredential({ apiKey: WRONG_KEY });
-		const options = { requireSignature: false };
-		const { productionUrl } = await saveTrigger({ options }, { credentials });
-		expect(await deliver(productionUrl, { task_id: 'seed1' })).toMatchObject({ status: 503 });
-		await logged('The API key was refused. Task seed1 could not be read.');
-	});
-
 	it('fails with the link when the file cannot be fetched, and Retry fetches it', async () => {
 		const { id, productionUrl } = await saveTrigger({ downloadVideo: true });
 		sandbox.faults.on('video', { kind: 'html', status: 404 }, { times: 'always' });
 		const [taskId] = await generate(productionUrl);
-		await allFinished();
+		await videos.allFinished();
 		const [failed] = await runsOf(id, 1);
 		const { message, context } = readError(failed);
 		expect(message).toContain(taskId);
@@ -365,42 +311,15 @@ describe('a Seedance Trigger', () => {
 	});
 
 	it('starts over the test URL the workflow that is listened for, signed as in production', async () => {
-		holdVideos();
+		videos.hold();
 		const { id, testUrl } = await saveTrigger({}, { isPublished: false });
 		await api.listenForTestEvent(id);
 		const [taskId] = await generate(testUrl, [{ row: 3 }]);
-		await finish(taskId);
+		await videos.finish(taskId);
 		const [{ at }] = sandbox.callbacks.of(taskId);
 		const [started] = await runsOf(id, 1);
 		expect(started).toMatchObject({ status: 'success', mode: 'manual' });
 		expect(Date.parse(started.startedAt) - at).toBeLessThan(AT_ONCE);
 		expect(startedWith([started])).toMatchObject([{ task_id: taskId, metadata: { row: 3 } }]);
-	});
-
-	it('is published without any call to the API, and needs a credential', async () => {
-		const { id } = await saveTrigger();
-		await api.deactivateWorkflow(id);
-		expect([...posts(), ...sandbox.ledger.statusReads()]).toEqual([]);
-		const trigger = (await api.nodeTypes()).find(({ name }) => name === TRIGGER_TYPE);
-		expect(trigger?.credentials).toMatchObject([{ name: CREDENTIAL_TYPE, required: true }]);
-	});
-});
-
-describe('a Callback URL', () => {
-	it('of another system stays as it was', async () => {
-		await generate(`${sandbox.elsewhere.origin}/hook/caf%C3%A9?a=1&b=ü#part`);
-		await allFinished();
-		expect(sandbox.elsewhere.requests.map(({ url }) => url)).toEqual([
-			expect.stringMatching(
-				/^\/hook\/caf%C3%A9\?a=1&b=%C3%BC&seedance_meta=[\w-]+&seedance_sig=[\w-]{43}$/,
-			),
-		]);
-	});
-
-	it('is shown to nobody but the API', async () => {
-		const callbackUrl = 'http://127.0.0.1:9/hook';
-		const execution = await run({ operation: 'generate', simplify: false, callbackUrl });
-		expect(output(execution)).toHaveLength(1);
-		expect(JSON.stringify(execution.runData[SEEDANCE])).not.toContain('seedance_sig');
 	});
 });

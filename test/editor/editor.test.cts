@@ -15,7 +15,6 @@ import {
 	BY_HAND,
 	CREDENTIAL_TYPE,
 	ERROR_OUTPUT,
-	finishedTask,
 	n8n,
 	NODE_TYPE,
 	posts,
@@ -24,10 +23,10 @@ import {
 	saveCredential,
 	saveTrigger,
 	SEEDANCE,
-	taskIds,
 	TRIGGER,
 	until,
 	useN8n,
+	videos,
 	WRONG_KEY,
 	type Step,
 } from '../support/n8n/world.cjs';
@@ -141,7 +140,7 @@ inTab('a run gives the item, the video to watch, and what to do next', async (ta
 	]);
 
 	await tab.click(tab.output().getByTestId('radio-button-json'));
-	await tab.output().getByText(taskIds()[0]).first().waitFor();
+	await tab.output().getByText(videos.ids()[0]).first().waitFor();
 	await tab.click(tab.output().getByTestId('radio-button-binary'));
 	await tab.click(tab.output().getByTestId('ndv-view-binary-data'));
 	const video = tab.page.locator('video');
@@ -265,7 +264,7 @@ inTab('the next node offers the fields of a video to map, before anything has ru
 	await tab.picture('map-before-run', tab.find('ndv-input-panel'), tab.fields());
 	expect(posts()).toEqual([]);
 	await tab.executeToEnd();
-	await tab.output().getByText(taskIds()[0]).first().waitFor();
+	await tab.output().getByText(videos.ids()[0]).first().waitFor();
 });
 
 /** What a person chooses in the nodes of n8n: made up, because nothing runs here. */
@@ -317,7 +316,7 @@ inTab('the credential is tested when it is saved: red with what to do, then gree
 });
 
 inTab('the trigger receives a test event while it listens', async (tab) => {
-	const taskId = await finishedTask();
+	const taskId = await videos.ready();
 	await tab.openWorkflow((await saveTrigger({}, { isPublished: false })).id);
 	await tab.openNode(TRIGGER);
 	await tab.click(tab.page.getByText('Webhook URLs', { exact: true }));
@@ -363,7 +362,7 @@ describe('an error says what to do and what it cost', () => {
 		const [message, description] = await tab.executeToError();
 		expect(message).toMatch(/^The video could not be generated \(task \S+\): .+/);
 		expect(description).toMatch(/^Change the prompt.*No credits were spent\.$/s);
-		expect(description).toContain(`Task ID: ${taskIds()[0]}.`);
+		expect(description).toContain(`Task ID: ${videos.ids()[0]}.`);
 	});
 
 	inTab('of wrong values, one per line, with foreign signs as they are', async (tab) => {

@@ -9,17 +9,13 @@ import { secretsSuite } from '../support/leaks.cjs';
 import { N8nClient, itemsOf, type Execution } from '../support/n8n/client.cjs';
 import { startQueue, type N8nQueue } from '../support/n8n/queue.cjs';
 import {
-	allFinished,
 	api,
 	BY_HAND,
-	callbackUrlOf,
 	deliver,
 	endOf,
-	finish,
 	generate,
 	NEXT,
 	output,
-	paidIds,
 	pause,
 	posts,
 	run,
@@ -34,6 +30,7 @@ import {
 	succeeded,
 	until,
 	useN8n,
+	videos,
 } from '../support/n8n/world.cjs';
 import type { ServerProcess } from '../support/serverProcess.cjs';
 
@@ -98,9 +95,9 @@ describe('an execution', () => {
 		const execution = await endOf(await startWorkflow(workflowId));
 		expect(output(execution, 'Start')).toMatchObject([{ status: 'IN_PROGRESS' }]);
 		const [{ json, binary }] = itemsOf(execution, 'Wait');
-		expect(json).toMatchObject({ task_id: paidIds()[0], succeeded: true });
+		expect(json).toMatchObject({ task_id: videos.paidIds()[0], succeeded: true });
 		expect(binary?.data.fileName).toBe(`${String(json.task_id)}.mp4`);
-		expect(paidIds()).toHaveLength(1);
+		expect(videos.paidIds()).toHaveLength(1);
 	});
 });
 
@@ -120,7 +117,7 @@ it('a webhook process starts an execution on a worker and answers with its resul
 		const answer = await new N8nClient(baseUrl).callWebhook('POST', path, { body });
 		expect(answer).toMatchObject({ status: 200, body: { succeeded: true, ...body } });
 	}
-	const taskIds = paidIds();
+	const taskIds = videos.paidIds();
 	expect(taskIds).toHaveLength(2);
 	const executions = await api.listExecutions(workflowId);
 	const workers = await Promise.all(executions.map(async ({ id }) => await workerOf(id)));
@@ -141,12 +138,12 @@ describe('Seedance Trigger', () => {
 		sandbox.callbacks.planFor('', { never: true });
 		const rows = Array.from({ length: count }, (_, row) => ({ row }));
 		taskIds = await generate(`${queue.webhookUrl}/webhook/${path}`, rows);
-		await allFinished();
+		await videos.allFinished();
 	}
 
 	/** Delivers the end of a video to one of the webhook processes; gives the status of the response. */
 	async function report(taskId: string, webhook: number): Promise<number> {
-		const { pathname, search } = new URL(callbackUrlOf(taskId));
+		const { pathname, search } = new URL(videos.callbackUrlOf(taskId));
 		const url = `${queue.webhooks[webhook].baseUrl}${pathname}${search}`;
 		return (await deliver(url, succeeded(taskId))).status;
 	}
@@ -192,8 +189,8 @@ describe('Seedance Trigger', () => {
 describe('Pause Until Callback', () => {
 	it('goes on with the video when a webhook process gets the callback', async () => {
 		const { id, taskIds } = await pause();
-		expect(callbackUrlOf(taskIds[0])).toContain(queue.webhookUrl);
-		await finish(taskIds[0]);
+		expect(videos.callbackUrlOf(taskIds[0])).toContain(queue.webhookUrl);
+		await videos.finish(taskIds[0]);
 		expect(output(await endOf(id))).toMatchObject([{ task_id: taskIds[0], succeeded: true }]);
 		expect(sandbox.callbacks.of(taskIds[0])).toMatchObject([{ status: 200 }]);
 		expect(posts()).toHaveLength(1);
@@ -201,7 +198,7 @@ describe('Pause Until Callback', () => {
 
 	it('fails properly with Stop when the video failed, and runs no next node', async () => {
 		const { id, taskIds } = await pause();
-		await finish(taskIds[0], { status: 'FAILED', errorMessage: 'Not allowed' });
+		await videos.finish(taskIds[0], { status: 'FAILED', errorMessage: 'Not allowed' });
 		const execution = await endOf(id);
 		expect(execution.status).toBe('error');
 		expect(execution.error?.message).toContain(`task ${taskIds[0]}`);
@@ -212,7 +209,7 @@ describe('Pause Until Callback', () => {
 		const { id, taskIds } = await pause();
 		const dead = await workerOf(id);
 		await dead.kill9();
-		await finish(taskIds[0]);
+		await videos.finish(taskIds[0]);
 		expect(output(await endOf(id))).toMatchObject([{ task_id: taskIds[0], succeeded: true }]);
 		expect(posts()).toHaveLength(1);
 		await dead.start();
@@ -224,7 +221,7 @@ it('a worker that dies leaves the task ID in its log, with which another worker 
 	await sandbox.ledger.until((ledger) => ledger.statusReads().length > 0);
 	const dead = await workerOf(executionId);
 	await dead.kill9();
-	const [taskId] = paidIds();
+	const [taskId] = videos.paidIds();
 
 	// Nobody has noticed yet: it seems to go on.
 	expect(await api.getExecution(executionId)).toMatchObject({ status: 'running', runData: {} });
@@ -238,7 +235,7 @@ it('a worker that dies leaves the task ID in its log, with which another worker 
 	sandbox.finish(taskId);
 	const rescue = await run({ operation: 'wait', taskId });
 	expect(output(rescue)).toMatchObject([{ task_id: taskId, succeeded: true }]);
-	expect(paidIds()).toHaveLength(2);
+	expect(videos.paidIds()).toHaveLength(2);
 
 	await dead.start();
 	// Idle workers take executions in turns, so that each of them gets one of a few.

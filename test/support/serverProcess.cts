@@ -26,8 +26,6 @@ export interface ServerProgram {
 	cwd: string;
 	/** Its whole environment, asked for at each start. */
 	env: () => Promise<NodeJS.ProcessEnv>;
-	/** The user to run it as; by default ours. */
-	user?: { uid: number; gid: number };
 	port: number;
 	/** What it prints when it is ready; a port may answer before, with errors. */
 	ready: string;
@@ -36,8 +34,6 @@ export interface ServerProgram {
 	stopSignal?: NodeJS.Signals;
 	/** Aborts a start. */
 	signal?: AbortSignal;
-	/** Called with the process that a start has made; what it gives is called when that has ended. */
-	onSpawn?: (pid: number) => () => void;
 }
 
 /** The port is taken by another program. */
@@ -103,7 +99,7 @@ export class ServerProcess {
 	 * @throws PortInUseError when the port is taken; otherwise Error with the end of its log
 	 */
 	async start(): Promise<void> {
-		const { name, command, args, cwd, user, port, signal, logFile } = this.program;
+		const { name, command, args, cwd, port, signal, logFile } = this.program;
 		if (this.child) throw new Error(`${name} is already running`);
 		if (!(await isPortFree(port))) throw new PortInUseError(port);
 		const env = await this.program.env();
@@ -111,14 +107,12 @@ export class ServerProcess {
 		const child = spawn(command, args, {
 			cwd,
 			env,
-			...user,
 			// A group of its own: Ctrl-C at the terminal comes to us alone, and we can end it with what it has started.
 			detached: true,
 			stdio: ['pipe', 'pipe', 'pipe'],
 		});
 		this.child = child;
 		running.add(this);
-		const onEnd = child.pid === undefined ? undefined : this.program.onSpawn?.(child.pid);
 		const log = createWriteStream(logFile, { flags: 'a' });
 		child.stdout.on('data', (chunk: Buffer) => log.write(chunk));
 		child.stderr.on('data', (chunk: Buffer) => log.write(chunk));
@@ -126,7 +120,6 @@ export class ServerProcess {
 			const end = () => {
 				this.child = undefined;
 				running.delete(this);
-				onEnd?.();
 				log.end(done);
 			};
 			child.once('close', end);

@@ -3,14 +3,17 @@
  *
  * The paths and bodies are those of n8n 2.41, with what 2.8 and 1.123 want besides: `workflowData` in a run's body, `active`.
  */
-import axios, { type AxiosInstance, type AxiosResponse } from 'axios';
+import axios, { type AxiosInstance } from 'axios';
 import type {
 	IBinaryData,
 	IConnections,
+	ICredentialType,
 	IDataObject,
 	INode,
 	INodeExecutionData,
 	INodeTypeDescription,
+	IRunData,
+	IRunExecutionData,
 	IWorkflowSettings,
 } from 'n8n-workflow';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -55,16 +58,6 @@ export interface ExecutionError {
 	context?: IDataObject;
 }
 
-/** One run of one node. */
-interface NodeRun {
-	executionTime: number;
-	startTime: number;
-	error?: ExecutionError;
-	/** By output, e.g. `main[0]` is the first one, `main[1]` the error output of a node with one. */
-	data?: { main: Array<INodeExecutionData[] | null> };
-	hints?: Array<{ message: string }>;
-}
-
 export interface ExecutionSummary {
 	id: string;
 	workflowId: string;
@@ -76,14 +69,16 @@ export interface ExecutionSummary {
 	waitTill: string | null;
 }
 
+/** What n8n stores of an execution; of one that was lost, a part of it. */
+type StoredData = Partial<IRunExecutionData> & { resumeToken?: string };
+
 /** An execution with its data decoded. */
 export interface Execution extends ExecutionSummary {
 	/** By node name, each with its runs in order. */
-	runData: Record<string, NodeRun[]>;
+	runData: IRunData;
 	/** The error that ended the execution. */
 	error?: ExecutionError;
-	/** Everything, as n8n stores it. */
-	data: unknown;
+	data: StoredData;
 }
 
 /** n8n refused a call; `status` and `body` are its response. */
@@ -99,6 +94,10 @@ export class N8nApiError extends Error {
 
 /** The states that an execution does not leave by itself. */
 const ENDED = ['success', 'error', 'canceled', 'crashed'];
+
+interface Settings {
+	userManagement: { showSetupOnFirstLoad: boolean };
+}
 
 /** A signed-in session. Every method throws `N8nApiError` when n8n refuses. */
 export class N8nClient {
@@ -120,8 +119,8 @@ export class N8nClient {
 
 	/** Makes the owner account on a new server, or signs in on one that has it. */
 	async signIn({ email, password }: Login): Promise<void> {
-		const settings = asRecord(await this.call('GET', '/settings'));
-		if (asRecord(settings.userManagement).showSetupOnFirstLoad === true) {
+		const { userManagement } = await this.call<Settings>('GET', '/settings');
+		if (userManagement.showSetupOnFirstLoad) {
 			const name = { firstName: 'Seedance', lastName: 'Tester' };
 			await this.call('POST', '/owner/setup', { email, password, ...name });
 		} else {
@@ -130,15 +129,15 @@ export class N8nClient {
 	}
 
 	async createCredential(credential: CredentialJson): Promise<SavedCredential> {
-		return asSaved(await this.call('POST', '/credentials', credential));
+		return await this.call('POST', '/credentials', credential);
 	}
 
 	async updateCredential(id: string, credential: CredentialJson): Promise<SavedCredential> {
-		return asSaved(await this.call('PATCH', `/credentials/${id}`, credential));
+		return await this.call('PATCH', `/credentials/${id}`, credential);
 	}
 
 	async listCredentials(): Promise<SavedCredential[]> {
-		return asArray(await this.call('GET', '/credentials')).map(asSaved);
+		return await this.call('GET', '/credentials');
 	}
 
 	async deleteCredential(id: string): Promise<void> {
@@ -146,36 +145,30 @@ export class N8nClient {
 	}
 
 	/** The button "Test" of the credential's form, with the values as they are typed in it. */
-	async testCredential(
-		credential: CredentialJson,
-	): Promise<{ status: 'OK' | 'Error'; message: string }> {
+	async testCredential(credential: CredentialJson): Promise<{ status: string; message: string }> {
 		// n8n reads a stored secret by this id; a new credential has none, which n8n 2.8 and older refuse.
 		const body = { credentials: { id: '', ...credential } };
-		const { status, message } = asRecord(await this.call('POST', '/credentials/test', body));
-		return { status: status === 'OK' ? 'OK' : 'Error', message: String(message ?? '') };
+		return await this.call('POST', '/credentials/test', body);
 	}
 
 	async createWorkflow(workflow: WorkflowJson): Promise<SavedWorkflow> {
 		// What the editor sends; n8n 1 has no default for `active`.
 		const body = { settings: {}, active: false, ...workflow };
-		return asWorkflow(await this.call('POST', '/workflows', body));
+		return await this.call('POST', '/workflows', body);
 	}
 
 	async getWorkflow(id: string): Promise<SavedWorkflow> {
-		return asWorkflow(await this.call('GET', `/workflows/${id}`));
+		return await this.call('GET', `/workflows/${id}`);
 	}
 
 	async updateWorkflow(id: string, changes: Partial<WorkflowJson>): Promise<SavedWorkflow> {
 		const { versionId } = await this.getWorkflow(id);
 		const body = { versionId, ...changes };
-		return asWorkflow(await this.call('PATCH', `/workflows/${id}?forceSave=true`, body));
+		return await this.call('PATCH', `/workflows/${id}?forceSave=true`, body);
 	}
 
 	async listWorkflows(): Promise<Array<{ id: string; name: string }>> {
-		return asArray(await this.call('GET', '/workflows')).map((entry) => {
-			const { id, name } = asRecord(entry);
-			return { id: String(id), name: String(name) };
-		});
+		return await this.call('GET', '/workflows');
 	}
 
 	/** Publishes the workflow's newest version and waits until its triggers are live, which n8n does in the background. */
@@ -194,7 +187,7 @@ export class N8nClient {
 	private async publicationOf(id: string): Promise<string> {
 		try {
 			const path = `/workflows/${id}/publication-status`;
-			return String(asRecord(await this.call('GET', path)).status);
+			return (await this.call<{ status: string }>('GET', path)).status;
 		} catch (error) {
 			// An n8n that publishes at once has nothing to tell.
 			if (error instanceof N8nApiError && error.status === 404) return 'published';
@@ -214,13 +207,13 @@ export class N8nClient {
 	async runWorkflow(id: string): Promise<string> {
 		const { executionId } = await this.run(id);
 		if (executionId === undefined) throw new Error('n8n waits for a webhook instead of running');
-		return String(executionId);
+		return executionId;
 	}
 
 	/** "Listen for test event" of the workflow's trigger: its test URL works for two minutes, or until it is called. */
 	async listenForTestEvent(id: string): Promise<void> {
 		const { waitingForWebhook } = await this.run(id);
-		if (waitingForWebhook !== true) throw new Error('The trigger does not wait for a test event');
+		if (!waitingForWebhook) throw new Error('The trigger does not wait for a test event');
 	}
 
 	/**
@@ -232,7 +225,7 @@ export class N8nClient {
 	async chat(id: string, message: { chatInput: string; sessionId: string }): Promise<unknown> {
 		const { sessionId: chatSessionId } = message;
 		const { waitingForWebhook } = await this.run(id, { chatSessionId });
-		if (waitingForWebhook !== true) throw new Error('The chat does not wait for a message');
+		if (!waitingForWebhook) throw new Error('The chat does not wait for a message');
 		const { status, body } = await this.callWebhook('POST', `${id}/${chatSessionId}`, {
 			kind: 'webhook-test',
 			body: { action: 'sendMessage', ...message },
@@ -241,13 +234,16 @@ export class N8nClient {
 		return body;
 	}
 
-	private async run(id: string, more: IDataObject = {}): Promise<Record<string, unknown>> {
+	private async run(
+		id: string,
+		more: IDataObject = {},
+	): Promise<{ executionId?: string; waitingForWebhook?: boolean }> {
 		const workflowData = await this.getWorkflow(id);
 		const triggers = workflowData.nodes.filter(({ type }) => /trigger$/i.test(type));
 		if (triggers.length !== 1) throw new Error(`${triggers.length} triggers instead of one`);
 		const triggerToStartFrom = { name: triggers[0].name };
 		const body = { workflowData, triggerToStartFrom, ...more };
-		return asRecord(await this.call('POST', `/workflows/${id}/run`, body));
+		return await this.call('POST', `/workflows/${id}/run`, body);
 	}
 
 	/** The button "Stop". */
@@ -257,28 +253,34 @@ export class N8nClient {
 
 	/** "Retry with original workflow" in the list of executions; gives the new execution, which has ended. */
 	async retryExecution(id: string): Promise<Execution> {
-		const retried = await this.call('POST', `/executions/${id}/retry`, { loadWorkflow: false });
-		return await this.getExecution(String(asRecord(retried).id));
+		const path = `/executions/${id}/retry`;
+		const retried = await this.call<ExecutionSummary>('POST', path, { loadWorkflow: false });
+		return await this.getExecution(retried.id);
 	}
 
 	async getExecution(id: string): Promise<Execution> {
-		return asExecution(await this.call('GET', `/executions/${id}`));
+		const stored = await this.call<ExecutionSummary & { data: string }>('GET', `/executions/${id}`);
+		const data = decodeFlatted(stored.data);
+		const { runData = {}, error } = data.resultData ?? {};
+		return { ...stored, data, runData, error };
 	}
 
 	/** Newest first, at most 100. */
 	async listExecutions(workflowId?: string): Promise<ExecutionSummary[]> {
-		const { results } = await this.findExecutions({ workflowId }, 100);
-		return asArray(results).map(asSummary);
+		return (await this.findExecutions({ workflowId }, 100)).results;
 	}
 
 	/** How many executions of a workflow have ended, or have one of these states. */
 	async countExecutions(workflowId: string, status: readonly string[] = ENDED): Promise<number> {
-		return Number((await this.findExecutions({ workflowId, status }, 1)).count);
+		return (await this.findExecutions({ workflowId, status }, 1)).count;
 	}
 
-	private async findExecutions(filter: object, limit: number): Promise<Record<string, unknown>> {
+	private async findExecutions(
+		filter: object,
+		limit: number,
+	): Promise<{ results: ExecutionSummary[]; count: number }> {
 		const query = new URLSearchParams({ filter: JSON.stringify(filter), limit: String(limit) });
-		return asRecord(await this.call('GET', `/executions?${query}`));
+		return await this.call('GET', `/executions?${query}`);
 	}
 
 	/**
@@ -314,32 +316,28 @@ export class N8nClient {
 	async downloadBinary(binary: IBinaryData): Promise<Buffer> {
 		if (binary.id === undefined) return Buffer.from(binary.data, 'base64');
 		const query = new URLSearchParams({ id: binary.id, action: 'download' });
-		const bytes = await this.fileOf(`rest/binary-data?${query}`, 'arraybuffer');
-		if (!Buffer.isBuffer(bytes)) throw new Error(`Binary ${binary.id} holds no bytes`);
-		return bytes;
+		return await this.fileOf(`rest/binary-data?${query}`, 'arraybuffer');
 	}
 
 	/** Every node that this n8n offers, with its whole description. */
 	async nodeTypes(): Promise<INodeTypeDescription[]> {
-		return asArray(await this.fileOf('types/nodes.json')).filter(isNodeType);
+		return await this.fileOf('types/nodes.json');
 	}
 
 	/** Every type of credential that this n8n offers, as it describes them to the editor. */
-	async credentialTypes(): Promise<Array<Record<string, unknown>>> {
-		return asArray(await this.fileOf('types/credentials.json')).filter(isRecord);
+	async credentialTypes(): Promise<ICredentialType[]> {
+		return await this.fileOf('types/credentials.json');
 	}
 
 	/** A file that n8n serves to its editor: descriptions, icons, binaries. Parsed where it is JSON. */
-	async fileOf(path: string, responseType: 'json' | 'arraybuffer' = 'json'): Promise<unknown> {
-		const response: AxiosResponse<unknown> = await this.http.get(`/${path}`, {
+	async fileOf<T>(path: string, responseType: 'json' | 'arraybuffer' = 'json'): Promise<T> {
+		const { status, data } = await this.http.get<T>(`/${path}`, {
 			baseURL: this.baseUrl,
 			headers: { cookie: this.cookie },
 			responseType,
 		});
-		if (response.status !== 200) {
-			throw new N8nApiError(`${path} cannot be read`, response.status, response.data);
-		}
-		return response.data;
+		if (status !== 200) throw new N8nApiError(`${path} cannot be read`, status, data);
+		return data;
 	}
 
 	/**
@@ -365,20 +363,18 @@ export class N8nClient {
 	}
 
 	/** One request to `/rest`; gives the response's `data`. For what has no method of its own here. */
-	async call(method: string, path: string, body?: unknown): Promise<unknown> {
-		const response: AxiosResponse<unknown> = await this.http.request({
+	async call<T = unknown>(method: string, path: string, body?: unknown): Promise<T> {
+		const { status, headers, data } = await this.http.request<{ data: T; message?: string }>({
 			method,
 			url: path,
 			data: body,
 			headers: { cookie: this.cookie },
 		});
-		const cookies = response.headers['set-cookie'];
+		const cookies = headers['set-cookie'];
 		if (cookies) this.cookie = cookies.map((cookie) => cookie.split(';')[0]).join('; ');
-		const { data, message = 'no message' } = isRecord(response.data) ? response.data : {};
-		if (response.status < 400) return data;
+		if (status < 400) return data.data;
 		const request = `${method} ${path.split('?')[0]}`;
-		const text = `n8n answered ${response.status} to ${request}: ${message}`;
-		throw new N8nApiError(text, response.status, response.data);
+		throw new N8nApiError(`n8n answered ${status} to ${request}: ${data.message}`, status, data);
 	}
 }
 
@@ -400,78 +396,13 @@ export function errorOf(execution: Execution, node?: string): ExecutionError | u
  * Reads the format in which n8n stores an execution's data ("flatted"): a JSON array in which the strings of every object
  * and array are positions in the outer array, so that shared and circular parts are kept.
  */
-function decodeFlatted(text: string): unknown {
-	const parts = asArray(JSON.parse(text));
+function decodeFlatted(text: string): StoredData {
+	const parts = JSON.parse(text);
 	for (const part of parts) {
 		if (typeof part !== 'object' || part === null) continue;
 		for (const [key, value] of Object.entries(part)) {
-			if (typeof value === 'string') Object.assign(part, { [key]: parts[Number(value)] });
+			if (typeof value === 'string') part[key] = parts[Number(value)];
 		}
 	}
-	return parts[0];
-}
-
-function asSummary(value: unknown): ExecutionSummary {
-	const { id, workflowId, status, mode, startedAt, stoppedAt, waitTill } = asRecord(value);
-	return {
-		id: String(id),
-		workflowId: String(workflowId),
-		status: String(status),
-		mode: String(mode),
-		startedAt: String(startedAt),
-		stoppedAt: typeof stoppedAt === 'string' ? stoppedAt : null,
-		waitTill: typeof waitTill === 'string' ? waitTill : null,
-	};
-}
-
-function asExecution(value: unknown): Execution {
-	const { data: stored } = asRecord(value);
-	const data = typeof stored === 'string' ? decodeFlatted(stored) : stored;
-	const { runData, error } = isRecord(data) && isRecord(data.resultData) ? data.resultData : {};
-	return {
-		...asSummary(value),
-		runData: isRunData(runData) ? runData : {},
-		error: isExecutionError(error) ? error : undefined,
-		data,
-	};
-}
-
-function asSaved(value: unknown): SavedCredential {
-	const { id, name, type } = asRecord(value);
-	return { id: String(id), name: String(name), type: String(type) };
-}
-
-function asWorkflow(value: unknown): SavedWorkflow {
-	if (!isSavedWorkflow(value)) throw new Error('n8n answered something that is not a workflow');
-	return value;
-}
-
-function asRecord(value: unknown): Record<string, unknown> {
-	if (!isRecord(value)) throw new Error(`n8n answered ${JSON.stringify(value)}, not an object`);
-	return value;
-}
-
-function asArray(value: unknown): unknown[] {
-	if (!Array.isArray(value)) throw new Error(`n8n answered ${JSON.stringify(value)}, not a list`);
-	return value;
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-	return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
-function isSavedWorkflow(value: unknown): value is SavedWorkflow {
-	return isRecord(value) && typeof value.id === 'string' && Array.isArray(value.nodes);
-}
-
-function isNodeType(value: unknown): value is INodeTypeDescription {
-	return isRecord(value) && typeof value.name === 'string' && Array.isArray(value.properties);
-}
-
-function isRunData(value: unknown): value is Record<string, NodeRun[]> {
-	return isRecord(value) && Object.values(value).every(Array.isArray);
-}
-
-function isExecutionError(value: unknown): value is ExecutionError {
-	return isRecord(value) && typeof value.message === 'string';
+	return parts[0] ?? {};
 }

@@ -6,14 +6,14 @@
  *     const queue = await startQueue({ packages: 'n8n-nodes-seedance-0.1.0.tgz', webhooks: 2 });
  *     try { … queue.api.runWorkflow(…) … queue.workers[0].kill9() … } finally { await queue.stop(); }
  */
-import { execFile, spawn } from 'node:child_process';
+import { execFile } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { chmodSync, chownSync, mkdirSync, mkdtempSync, writeFileSync } from 'node:fs';
 import { cp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { freePorts, HOST, ServerProcess } from '../serverProcess.cjs';
+import { freePorts, HOST, ServerProcess, type ServerProgram } from '../serverProcess.cjs';
 import { N8nClient } from './client.cjs';
 import {
 	encryptionKey,
@@ -21,6 +21,7 @@ import {
 	installPackages,
 	LOGIN,
 	n8nProgram,
+	removeFolder,
 	runScript,
 	type N8nRole,
 } from './server.cjs';
@@ -65,17 +66,19 @@ interface Store {
 	env: Record<string, string>;
 }
 
-/** What every server of one queue has in common. */
+/** What the stores of one queue have in common. */
 interface Site {
 	folder: string;
 	/** The user for what refuses to run as root, or should not. */
 	user: { uid: number; gid: number } | undefined;
 	signal: AbortSignal;
-	onSpawn: (pid: number, signal: NodeJS.Signals) => () => void;
 }
 
 /** Users that every Debian has, the better one first. */
 const PLAIN_USERS = ['postgres', 'nobody'];
+
+/** What PostgreSQL says, and with that when it is ready, depends on the language. */
+const STORE_ENV = { PATH: process.env.PATH, LC_ALL: 'C' };
 
 const run = promisify(execFile);
 
@@ -93,17 +96,16 @@ export async function startQueue(options: QueueOptions): Promise<N8nQueue> {
 	// The plain user has to get to its own folders in it, and needs to see nothing else.
 	chmodSync(folder, 0o711);
 
-	const leftovers = watchLeftovers(folder);
 	const stopping = new AbortController();
 	const signal = AbortSignal.any([stopping.signal, options.signal]);
-	const site: Site = { folder, user, signal, onSpawn: leftovers.watch };
+	const site: Site = { folder, user, signal };
 	const servers: ServerProcess[] = [];
 	const stores: ServerProcess[] = [];
 	const stop = async () => {
 		stopping.abort();
 		await Promise.allSettled(servers.map(async (server) => await server.stop()));
 		await Promise.allSettled(stores.map(async (server) => await server.stop()));
-		await leftovers.remove();
+		await removeFolder(folder);
 	};
 
 	try {
@@ -152,7 +154,6 @@ export async function startQueue(options: QueueOptions): Promise<N8nQueue> {
 				port,
 				env: { ...env, ...(role === 'worker' && health) },
 				signal,
-				onSpawn: (pid) => leftovers.watch(pid, 'SIGKILL'),
 			});
 			const server = new ServerProcess(program);
 			servers.push(server);
@@ -206,9 +207,7 @@ async function preparePostgres(
 	const password = newPassword();
 	const folder = makeFolder(site, 'postgres');
 	const data = join(folder, 'data');
-	// What PostgreSQL says, and with that when it is ready, depends on the language.
-	const env = { PATH: process.env.PATH, LC_ALL: 'C' };
-	const making = run(
+	await run(
 		initdb,
 		[
 			`--pgdata=${data}`,
@@ -219,10 +218,8 @@ async function preparePostgres(
 			'--locale=C',
 			'--no-sync',
 		],
-		{ cwd: folder, env, signal, ...user },
+		{ cwd: folder, env: STORE_ENV, signal, ...user },
 	);
-	const { pid } = making.child;
-	await making.finally(pid === undefined ? undefined : site.onSpawn(pid, 'SIGTERM'));
 	const settings = {
 		listen_addresses: HOST,
 		port: String(port),
@@ -233,21 +230,21 @@ async function preparePostgres(
 		full_page_writes: 'off',
 	};
 	return {
-		server: new ServerProcess({
+		server: storeServer(site, {
 			name: 'PostgreSQL',
-			command: server,
-			args: ['-D', data, ...Object.entries(settings).flatMap((pair) => ['-c', pair.join('=')])],
+			program: [
+				server,
+				'-D',
+				data,
+				...Object.entries(settings).flatMap((pair) => ['-c', pair.join('=')]),
+			],
 			cwd: folder,
-			env: async () => env,
-			user,
 			port,
 			ready: 'database system is ready to accept connections',
-			logFile: join(site.folder, 'postgres.log'),
 			// "Fast shutdown": does not wait until its clients leave.
 			stopSignal: 'SIGINT',
-			signal,
 			// "Immediate shutdown": the only one that is quick and leaves no shared memory.
-			onSpawn: (started) => site.onSpawn(started, 'SIGQUIT'),
+			endSignal: 'SIGQUIT',
 		}),
 		env: {
 			DB_TYPE: 'postgresdb',
@@ -262,7 +259,6 @@ async function preparePostgres(
 
 /** A Redis that keeps everything in memory, not started yet. */
 function prepareRedis(site: Site, { redis }: Services, port: number): Store {
-	const { user, signal } = site;
 	const password = newPassword();
 	const folder = makeFolder(site, 'redis');
 	const settings = [
@@ -273,18 +269,14 @@ function prepareRedis(site: Site, { redis }: Services, port: number): Store {
 		'appendonly no',
 	];
 	return {
-		server: new ServerProcess({
+		server: storeServer(site, {
 			name: 'Redis',
-			command: redis,
-			args: [writeSecret(site, join(folder, 'redis.conf'), settings.join('\n'))],
+			program: [redis, writeSecret(site, join(folder, 'redis.conf'), settings.join('\n'))],
 			cwd: folder,
-			env: async () => ({ PATH: process.env.PATH, LC_ALL: 'C' }),
-			user,
 			port,
 			ready: 'Ready to accept connections',
-			logFile: join(site.folder, 'redis.log'),
-			signal,
-			onSpawn: (pid) => site.onSpawn(pid, 'SIGTERM'),
+			stopSignal: 'SIGTERM',
+			endSignal: 'SIGTERM',
 		}),
 		env: {
 			QUEUE_BULL_REDIS_HOST: HOST,
@@ -294,28 +286,27 @@ function prepareRedis(site: Site, { redis }: Services, port: number): Store {
 	};
 }
 
-/** Ends what is left when this process is gone before it could, and removes the folder in every case. */
-function watchLeftovers(folder: string): {
-	watch: Site['onSpawn'];
-	remove: () => Promise<void>;
-} {
-	const child = spawn(process.execPath, [join(__dirname, 'end-leftovers.cjs'), folder], {
-		detached: true,
-		stdio: ['pipe', 'ignore', 'ignore'],
+/** @param options.endSignal what ends it when this process is gone before it could */
+function storeServer(
+	{ folder, user, signal }: Site,
+	{
+		program,
+		endSignal,
+		...more
+	}: { program: string[]; endSignal: NodeJS.Signals } & Pick<
+		ServerProgram,
+		'name' | 'cwd' | 'port' | 'ready' | 'stopSignal'
+	>,
+): ServerProcess {
+	const options = JSON.stringify({ signal: endSignal, ...user });
+	return new ServerProcess({
+		...more,
+		command: process.execPath,
+		args: [join(__dirname, 'run-with-parent.cjs'), options, ...program],
+		env: async () => STORE_ENV,
+		logFile: join(folder, `${more.name}.log`),
+		signal,
 	});
-	// Without it the tests go on; only what they leave behind would stay.
-	child.stdin.on('error', () => undefined);
-	const ended = new Promise((done) => child.once('close', done));
-	return {
-		watch: (pid, signal) => {
-			child.stdin.write(`started ${pid} ${signal}\n`);
-			return () => child.stdin.write(`ended ${pid}\n`);
-		},
-		remove: async () => {
-			child.stdin.end();
-			await ended;
-		},
-	};
 }
 
 function makeFolder({ folder, user }: Site, name: string): string {

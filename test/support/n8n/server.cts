@@ -271,7 +271,7 @@ export function n8nProgram({
 	userFolder: string;
 	port: number;
 	env?: Record<string, string>;
-} & Partial<Pick<ServerProgram, 'name' | 'signal' | 'onSpawn'>>): ServerProgram {
+} & Partial<Pick<ServerProgram, 'name' | 'signal'>>): ServerProgram {
 	return {
 		name: 'n8n',
 		command: node,
@@ -316,7 +316,7 @@ export async function encryptionKey(userFolder: string): Promise<string> {
 
 const logFileIn = (userFolder: string) => join(userFolder, 'n8n.log');
 
-async function removeFolder(folder: string): Promise<void> {
+export async function removeFolder(folder: string): Promise<void> {
 	await rm(folder, { recursive: true, force: true, maxRetries: 5, retryDelay: 200 });
 }
 

@@ -260,10 +260,10 @@ export async function pause(
 	parameters: INodeParameters = {},
 	options: RunOptions = {},
 ): Promise<{ id: string; taskIds: string[] }> {
-	holdVideos();
+	videos.hold();
 	const id = await start({ waitMethod: 'callback', ...parameters }, { rows, ...options });
 	await untilWaiting(id);
-	return { id, taskIds: taskIds() };
+	return { id, taskIds: videos.ids() };
 }
 
 /** The json of the items that a node put out. */
@@ -281,46 +281,48 @@ export function readError(execution: Execution) {
 
 export const posts = () => sandbox.ledger.posts();
 
-/** The videos that the main account has paid for, in order. */
-export const paidIds = () => sandbox.ledger.charges().map(({ taskId }) => taskId);
+/** The videos at the API. */
+export const videos = {
+	/** Started by whomever, in order. */
+	ids: () => sandbox.tasks.all().map(({ id }) => id),
 
-export const taskIds = () => sandbox.tasks.all().map(({ id }) => id);
+	/** Those that the main account has paid for, in order. */
+	paidIds: () => sandbox.ledger.charges().map(({ taskId }) => taskId),
 
-/** Videos end only when a test says so. */
-export function holdVideos(): void {
-	sandbox.speed = 0.001;
-}
+	/** From now on a video ends only when a test says so. */
+	hold(): void {
+		sandbox.speed = 0.001;
+	},
 
-/** Ends a video, and waits until the API's callback was answered. */
-export async function finish(taskId: string, outcome?: Outcome): Promise<void> {
-	sandbox.finish(taskId, outcome);
-	await sandbox.callbacks.settled();
-}
+	/** Starts one without n8n; gives its task's id. */
+	start: async (prompt = 'A paper boat') => await startTaskAt(sandbox, { prompt }),
 
-/** Waits until every video has ended, and every callback was answered. */
-export async function allFinished(): Promise<void> {
-	await until('every video has ended', () => sandbox.tasks.all().every(({ ended }) => ended));
-	await sandbox.callbacks.settled();
-}
+	/** Starts one without n8n, and waits until it is ready. */
+	async ready(prompt?: string): Promise<string> {
+		const taskId = await videos.start(prompt);
+		await until('the video is ready', () => sandbox.tasks.get(taskId)?.ended === true);
+		return taskId;
+	},
 
-/** Starts a video at the API without n8n; gives its task's id. */
-export async function startTask(prompt = 'A paper boat'): Promise<string> {
-	return await startTaskAt(sandbox, { prompt });
-}
+	/** Ends one, and waits until the API's callback was answered. */
+	async finish(taskId: string, outcome?: Outcome): Promise<void> {
+		sandbox.finish(taskId, outcome);
+		await sandbox.callbacks.settled();
+	},
 
-/** A video that was started without n8n, and is ready. */
-export async function finishedTask(prompt?: string): Promise<string> {
-	const taskId = await startTask(prompt);
-	await until('the video is ready', () => sandbox.tasks.get(taskId)?.ended === true);
-	return taskId;
-}
+	/** Waits until all have ended, and every callback was answered. */
+	async allFinished(): Promise<void> {
+		await until('every video has ended', () => sandbox.tasks.all().every(({ ended }) => ended));
+		await sandbox.callbacks.settled();
+	},
 
-/** The address that the API got for a task, as it was sent. */
-export function callbackUrlOf(taskId: string): string {
-	const url = sandbox.tasks.get(taskId)?.order.callback_url;
-	if (!url) throw new Error(`Task ${taskId} has no callback URL`);
-	return url;
-}
+	/** The address that the API got for a task, as it was sent. */
+	callbackUrlOf(taskId: string): string {
+		const url = sandbox.tasks.get(taskId)?.order.callback_url;
+		if (!url) throw new Error(`Task ${taskId} has no callback URL`);
+		return url;
+	},
+};
 
 /** A callback for the end of a video; its link is forged. */
 export const succeeded = (taskId: string) => ({
