@@ -28,7 +28,7 @@ const rows = (count: number) => Array.from({ length: count }, (_, row) => ({ row
 const videoOf = (taskId: string) => `${sandbox.origin}/videos/${taskId}.mp4`;
 
 /** Delivers the end of a video again, or in place of the API. */
-const report = async (taskId: string) =>
+const deliverEnd = async (taskId: string) =>
 	await deliver(videos.callbackUrlOf(taskId), succeeded(taskId));
 
 /** A task whose end nobody is told of but by the test. */
@@ -110,7 +110,7 @@ describe('Seedance Trigger over the production URL', () => {
 		// And later, also after a restart of n8n, which starts with nothing in memory.
 		await n8n.restart();
 		for (const taskId of taskIds.slice(0, 10)) {
-			expect(await report(taskId)).toMatchObject({
+			expect(await deliverEnd(taskId)).toMatchObject({
 				status: 200,
 				data: { message: 'This was delivered before.' },
 			});
@@ -127,7 +127,7 @@ describe('Seedance Trigger over the production URL', () => {
 		}
 		await n8n.restart();
 		for (const taskId of taskIds) {
-			const { status, data } = await report(taskId);
+			const { status, data } = await deliverEnd(taskId);
 			expect([status, data]).toEqual([200, { message: 'This was delivered before.' }]);
 		}
 		expect(await runs()).toHaveLength(taskIds.length);
@@ -212,17 +212,17 @@ describe('Seedance Trigger over the production URL', () => {
 	it('answers 503 while the API is down, and starts once when the callback comes again', async () => {
 		const taskId = await unreported(url);
 		await sandbox.goDown();
-		expect(await report(taskId)).toMatchObject({ status: 503, retryAfter: '30' });
+		expect(await deliverEnd(taskId)).toMatchObject({ status: 503, retryAfter: '30' });
 		await logged('could not be reached');
 		await sandbox.comeBack();
-		for (const _ of [1, 2]) expect((await report(taskId)).status).toBe(200);
+		for (const _ of [1, 2]) expect((await deliverEnd(taskId)).status).toBe(200);
 		expectStarted(await runs(1), taskId);
 	});
 
 	it('starts nothing for a forged body about a video that is still being made', async () => {
 		videos.hold();
 		const [taskId] = await generate(url);
-		expect(await report(taskId)).toMatchObject({ status: 503, retryAfter: '30' });
+		expect(await deliverEnd(taskId)).toMatchObject({ status: 503, retryAfter: '30' });
 		const running = { code: 200, data: { task_id: taskId, status: 'IN_PROGRESS' } };
 		expect(await deliver(videos.callbackUrlOf(taskId), running)).toMatchObject({
 			status: 200,

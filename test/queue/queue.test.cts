@@ -142,7 +142,7 @@ describe('Seedance Trigger', () => {
 	}
 
 	/** Delivers the end of a video to one of the webhook processes; gives the status of the response. */
-	async function report(taskId: string, webhook: number): Promise<number> {
+	async function deliverEnd(taskId: string, webhook: number): Promise<number> {
 		const { pathname, search } = new URL(videos.callbackUrlOf(taskId));
 		const url = `${queue.webhooks[webhook].baseUrl}${pathname}${search}`;
 		return (await deliver(url, succeeded(taskId))).status;
@@ -156,7 +156,7 @@ describe('Seedance Trigger', () => {
 
 	it('starts each of 10 videos at least once when both webhook processes get every callback at the same moment', async () => {
 		await publish(10);
-		const sent = taskIds.flatMap((taskId) => [report(taskId, 0), report(taskId, 1)]);
+		const sent = taskIds.flatMap((taskId) => [deliverEnd(taskId, 0), deliverEnd(taskId, 1)]);
 		expect(await Promise.all(sent)).toEqual(sent.map(() => 200));
 		const items = startedWith(await runs(10));
 		expect(items.length).toBeLessThanOrEqual(20);
@@ -169,16 +169,16 @@ describe('Seedance Trigger', () => {
 	it('starts once when one process gets all callbacks, and the other one is told of it later', async () => {
 		await publish(1);
 		const [taskId] = taskIds;
-		const sent = [0, 0, 0].map(async (webhook) => await report(taskId, webhook));
+		const sent = [0, 0, 0].map(async (webhook) => await deliverEnd(taskId, webhook));
 		expect(await Promise.all(sent)).toEqual([200, 200, 200]);
 		await runs(1);
-		expect(await report(taskId, 1)).toBe(200);
+		expect(await deliverEnd(taskId, 1)).toBe(200);
 		expect(await runs(1)).toHaveLength(1);
 	});
 
 	it('downloads the video on a worker, into the store that all processes share', async () => {
 		await publish(1, { downloadVideo: true });
-		await report(taskIds[0], 1);
+		await deliverEnd(taskIds[0], 1);
 		const [execution] = await runs(1);
 		expect((await workerOf(execution.id)).name).toContain('worker');
 		const [{ binary }] = itemsOf(execution, NEXT);
