@@ -38,19 +38,23 @@ export async function startBrowser({ baseUrl, login }: N8nServer): Promise<Brows
 			`--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE ${HOST}`,
 		],
 	});
+	const session = await browser.newContext({ baseURL: baseUrl });
+	const data = { emailOrLdapLoginId: login.email, password: login.password };
+	const response = await session.request.post('/rest/login', { data });
+	if (!response.ok()) throw new Error(`n8n refused the browser (HTTP ${response.status()})`);
+	const storageState = await session.storageState();
+	await session.close();
 	const newTab = async () => {
 		// A window of its own: n8n keeps in the browser how somebody last viewed data.
 		const context = await browser.newContext({
 			baseURL: baseUrl,
+			storageState,
 			viewport: WINDOW,
 			deviceScaleFactor: process.env.SEEDANCE_SCREENSHOTS ? 1.5 : 1,
 			colorScheme: 'light',
 			reducedMotion: 'reduce',
 		});
 		context.setDefaultTimeout(PATIENCE);
-		const data = { emailOrLdapLoginId: login.email, password: login.password };
-		const response = await context.request.post('/rest/login', { data });
-		if (!response.ok()) throw new Error(`n8n refused the browser (HTTP ${response.status()})`);
 		return new EditorTab(await context.newPage());
 	};
 	return { newTab, close: async () => await browser.close() };
