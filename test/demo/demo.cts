@@ -193,7 +193,7 @@ async function runSteps(
 					demo.execution = await demo.n8n.api.waitForExecution(id, {
 						timeoutMs: VIDEO_TIMEOUT,
 						intervalMs: process.stdout.isTTY ? 500 : 1_000,
-						onLook: ({ status }) => {
+						onRead: ({ status }) => {
 							interruption.signal.throwIfAborted();
 							// Where lines cannot be rewritten, fewer of them.
 							if (!process.stdout.isTTY && Date.now() - told < 5_000) return;

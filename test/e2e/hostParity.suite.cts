@@ -4,8 +4,8 @@ import { gzipSync } from 'node:zlib';
 
 import { json, send, signedQuery } from '../support/hostile.cjs';
 import { startTriggerHost } from '../support/triggerHost.cjs';
-import { runsOf, saveTrigger, startedWith } from './triggers.cjs';
-import { startTask, until, world } from './world.cjs';
+import { runsOf, sandbox, saveTrigger, startedWith, until } from '../support/n8n/world.cjs';
+import { startTaskAt } from '../support/tasks.cjs';
 
 type Request = Parameters<typeof send>[1];
 
@@ -41,14 +41,13 @@ const REQUESTS: Readonly<Record<string, (taskId: string, query: string) => Reque
 	'no body': () => ({}),
 };
 
-export function hostParitySuite() {
+describe('the trigger host of the integration tests', () => {
 	it('answers, and starts runs with the same items, as a real n8n does', async () => {
-		const { sandbox } = world();
 		const { apiKey, baseUrl, tasks } = sandbox;
 		const query = signedQuery(apiKey, { row: 1 });
 		const requests: Array<[string, Request]> = [];
 		for (const [name, make] of Object.entries(REQUESTS)) {
-			const request = { query, ...make(await startTask(), query) };
+			const request = { query, ...make(await startTaskAt(sandbox), query) };
 			requests.push([name, request], [`${name}, repeated`, request]);
 		}
 		await until('all tasks have ended', () => tasks.all().every(({ ended }) => ended));
@@ -78,4 +77,4 @@ export function hostParitySuite() {
 			await host.close();
 		}
 	}, 120_000);
-}
+});

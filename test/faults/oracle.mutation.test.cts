@@ -5,6 +5,7 @@ import * as fc from 'fast-check';
 import * as pause from '../../nodes/Seedance/pause/pause';
 import * as resumeAddress from '../../nodes/Seedance/pause/resumeAddress';
 import * as output from '../../nodes/Seedance/run/output';
+import * as result from '../../nodes/Seedance/run/result';
 import * as prepared from '../../nodes/Seedance/run/prepare';
 import * as nodeRun from '../../nodes/Seedance/run/run';
 import * as brake from '../../nodes/shared/api/brake';
@@ -130,7 +131,7 @@ const changeRead = (changed: Changed<Awaited<ReturnType<typeof api.getTask>>>): 
 				changed(await real(...call)),
 	);
 
-const changeItems = (changed: Changed<readonly output.Result[]>): Restore =>
+const changeItems = (changed: Changed<readonly result.Result[]>): Restore =>
 	change(output, 'outputOf', (real) => (run, results) => real(run, changed(results)));
 
 type Downloading = typeof download.fetchVideo;
@@ -348,7 +349,7 @@ const MUTANTS: Record<string, Record<string, () => Restore>> = {
 	},
 	'forgotten items | wrong outcome, id lost': {
 		'says of an item which it forgot that it cost nothing': () => {
-			const forgotten = { seed: output.NO_SEED, problem: notSent('it was not reached.') };
+			const forgotten = { seed: result.NO_SEED, problem: notSent('it was not reached.') };
 			return changeItems((list) => [...list.slice(0, -1), forgotten]);
 		},
 	},

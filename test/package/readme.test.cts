@@ -261,7 +261,7 @@ describe('the documentation for users', () => {
 			.map(({ name }) => `n8n ${name}`);
 		expect([...versions].sort()).toEqual(folders.sort());
 
-		const source = read('test/compat/compat.test.cts');
+		const source = read('test/e2e/coreFlow.suite.cts');
 		const checks = [...source.matchAll(/^\tcheck\(\s*(['"])(.+)\1,/gm)].map(([, , name]) => name);
 		expect(checks.length).toBeGreaterThan(10);
 		const gaps: Array<{ n8n: string; check: string }> = JSON.parse(read('test/compat/gaps.json'));
