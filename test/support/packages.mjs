@@ -52,11 +52,17 @@ export class InstallError extends Error {}
  * @throws {InstallError} with one sentence, when it is not possible
  */
 export async function ensurePackages(folder, { what, gigabytes, only }) {
-	const whole = recipeIn(folder);
-	const recipe = only ? partOf(whole, only) : whole;
-	if ([whole, recipe].some(({ lock }) => isInstalled(lock, folder))) return;
+	const { manifest, lock } = recipeIn(folder);
+	if (isInstalled(lock, folder, only)) return;
+	const names = only ?? Object.keys(manifest.devDependencies);
+	const devDependencies = Object.fromEntries(
+		names.map((name) => [name, manifest.devDependencies[name]]),
+	);
+	// npm leaves out of the lock file what nothing in package.json needs.
+	const packages = { ...lock.packages, '': { devDependencies } };
+	const recipe = { manifest: { devDependencies }, lock: { ...lock, packages } };
 	const target = join(folder, 'node_modules');
-	await install(join(folder, '.cache', 'packages'), { recipe, what, gigabytes }, (stage) => {
+	await install(join(folder, '.cache', 'packages'), { recipe, what, gigabytes, only }, (stage) => {
 		if (existsSync(target)) renameSync(target, join(stage, 'replaced'));
 		renameSync(join(stage, 'node_modules'), target);
 	});
@@ -113,7 +119,7 @@ export function cacheRoot() {
 }
 
 /** Installs into a folder beside `place`; `finish` moves it from there. */
-async function install(place, { recipe, what, gigabytes }, finish) {
+async function install(place, { recipe, what, gigabytes, only }, finish) {
 	makeFolder(dirname(place));
 	removeAbandoned(place);
 	const stage = `${place}.partial-${process.pid}`;
@@ -128,7 +134,7 @@ async function install(place, { recipe, what, gigabytes }, finish) {
 		writeFileSync(join(stage, 'package.json'), JSON.stringify(recipe.manifest));
 		writeFileSync(join(stage, 'package-lock.json'), JSON.stringify(recipe.lock));
 		const started = Date.now();
-		await fetchPackages(stage, recipe.lock, what);
+		await fetchPackages(stage, { lock: recipe.lock, what, only });
 		await finish(stage);
 		say(`Installed ${what} in ${secondsSince(started)} s.`);
 	} finally {
@@ -136,11 +142,12 @@ async function install(place, { recipe, what, gigabytes }, finish) {
 	}
 }
 
-async function fetchPackages(folder, lock, what) {
+async function fetchPackages(folder, { lock, what, only }) {
 	const paths = Object.entries(lock.packages)
 		.filter(([path, { os, cpu }]) => path && fits(os, process.platform) && fits(cpu, process.arch))
 		.map(([path]) => path);
-	say(`Installing ${what} (${paths.length} packages) …`);
+	const total = only ? '' : ` of ${paths.length}`;
+	say(`Installing ${what} …`);
 	const started = Date.now();
 	const full = new AbortController();
 	let shown = started;
@@ -148,7 +155,7 @@ async function fetchPackages(folder, lock, what) {
 		// npm goes on for minutes on a full disk, one failing package after the other.
 		if (freeBytes(folder) < FULL_BYTES) full.abort();
 		const here = paths.filter((path) => existsSync(join(folder, path, 'package.json'))).length;
-		const line = `  ${here} of ${paths.length} packages, ${secondsSince(started)} s`;
+		const line = `  ${here}${total} packages, ${secondsSince(started)} s`;
 		if (process.stderr.isTTY) {
 			process.stderr.write(`\r${line}\u001b[K`);
 		} else if (Date.now() - shown >= 10_000) {
@@ -164,7 +171,7 @@ async function fetchPackages(folder, lock, what) {
 				`The disk became full while installing ${what}. Free some space, then run this again.`,
 			);
 		}
-		if (code !== 0 || !isInstalled(lock, folder)) throw failureOf(output, what);
+		if (code !== 0 || !isInstalled(lock, folder, only)) throw failureOf(output, what);
 	} catch (error) {
 		if (error.code !== 'ENOENT') throw error;
 		throw new InstallError('npm was not found. Install Node together with npm.');
@@ -188,19 +195,19 @@ function failureOf(output, what) {
 }
 
 /** npm writes down what it has installed as its last step; that has to be what the lock file asks for. */
-function isInstalled(lock, folder) {
+function isInstalled({ packages: wanted }, folder, only) {
 	const path = join(folder, 'node_modules', '.package-lock.json');
-	const wanted = lock.packages;
 	const present = existsSync(path) ? readJson(path).packages : {};
 	const isSame = (name) =>
 		present[name]?.version === wanted[name]?.version &&
 		present[name]?.integrity === wanted[name]?.integrity;
-	return (
-		Object.keys(present).every(isSame) &&
-		Object.entries(wanted).every(
-			([name, { optional, os, cpu }]) => name === '' || optional || os || cpu || isSame(name),
-		)
-	);
+	const needed = only
+		? only.map((name) => `node_modules/${name}`)
+		: Object.keys(wanted).filter((name) => {
+				const { optional, os, cpu } = wanted[name];
+				return name && !optional && !os && !cpu;
+			});
+	return [...Object.keys(present), ...needed].every(isSame);
 }
 
 function recipeIn(folder) {
@@ -208,33 +215,6 @@ function recipeIn(folder) {
 		manifest: readJson(join(folder, 'package.json')),
 		lock: readJson(join(folder, 'package-lock.json')),
 	};
-}
-
-/** Some packages of a recipe and what they need, in the versions of its lock file. */
-function partOf({ manifest, lock }, names) {
-	const devDependencies = Object.fromEntries(
-		names.map((name) => [name, manifest.devDependencies[name]]),
-	);
-	const packages = { '': { devDependencies } };
-	const add = (name, neededBy) => {
-		// As Node looks for it: inside the package that needs it, then ever further out.
-		for (let around = neededBy; ; around = around.slice(0, around.lastIndexOf('node_modules/'))) {
-			const path = `${around}node_modules/${name}`;
-			const found = lock.packages[path];
-			if (!found && around !== '') continue;
-			if (!found || packages[path]) return;
-			packages[path] = found;
-			const { dependencies, optionalDependencies, peerDependencies = {} } = found;
-			const peers = Object.keys(peerDependencies).filter(
-				(peer) => !found.peerDependenciesMeta?.[peer]?.optional,
-			);
-			const needs = [dependencies, optionalDependencies].flatMap((one) => Object.keys(one ?? {}));
-			for (const needed of [...needs, ...peers]) add(needed, `${path}/`);
-			return;
-		}
-	};
-	for (const name of names) add(name, '');
-	return { manifest: { devDependencies }, lock: { ...lock, packages } };
 }
 
 /** What killed processes have left of their installations. */
