@@ -41,7 +41,7 @@ const ALL_PACKAGES = { what: 'the packages for development', gigabytes: 2 };
 const DEMO_PACKAGES = {
 	what: "n8n's engine",
 	gigabytes: 1,
-	only: ['@ffmpeg-installer/ffmpeg', 'fastify', 'n8n-core', 'n8n-workflow', 'tsx'],
+	only: ['@ffmpeg-installer/ffmpeg', 'axios', 'fastify', 'n8n-core', 'n8n-workflow', 'tsx'],
 };
 
 /** Per cent of lines and of branches that the tests have to reach in each of these folders. */
@@ -275,7 +275,7 @@ async function ensureN8n(options) {
 async function runProgram(program, args) {
 	const options = { cwd: ROOT, signalsTo: 'program' };
 	try {
-		const all = ['--require', 'tsx/cjs', program, ...args];
+		const all = ['--require', './test/support/typescript.cjs', program, ...args];
 		return (await run(process.execPath, all, options)).code;
 	} catch (error) {
 		if (error instanceof Interrupted) return error.programCode;
