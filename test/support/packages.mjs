@@ -164,7 +164,7 @@ async function fetchPackages(folder, { lock, what, only }) {
 		}
 	}, 1_000);
 	try {
-		const { code, output } = await npm(CI, folder, { killed: full.signal });
+		const { code, output } = await npm(CI, folder, { disposable: true, killed: full.signal });
 		// On a full disk npm may leave files out and say that all is done.
 		if (full.signal.aborted || /\bENOSPC\b/.test(output)) {
 			throw new InstallError(

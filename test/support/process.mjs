@@ -34,6 +34,7 @@ export class Interrupted extends Error {
  * @param {Record<string, string>} [options.env] by default what npm should be given
  * @param {boolean} [options.quiet] collects what it prints instead of showing it
  * @param {'program' | 'group'} [options.signalsTo] `program`: to it alone, and it ends what it has started
+ * @param {boolean} [options.disposable] nothing of its work is kept when a signal comes: it is killed
  * @param {AbortSignal} [options.killed] kills it and what it has started
  * @returns {Promise<{ code: number, output: string }>}
  * @throws {Interrupted} when a signal has come meanwhile
@@ -41,7 +42,7 @@ export class Interrupted extends Error {
 export async function run(
 	command,
 	args,
-	{ cwd, env = environment(), quiet = false, signalsTo = 'group', killed },
+	{ cwd, env = environment(), quiet = false, signalsTo = 'group', disposable = false, killed },
 ) {
 	const hasGroup = process.platform !== 'win32';
 	const child = spawn(command, args, {
@@ -63,7 +64,7 @@ export async function run(
 		if (Date.now() - last < SAME_SIGNAL) return;
 		last = Date.now();
 		interruption = signal;
-		send(signal, signalsTo);
+		send(disposable ? 'SIGKILL' : signal, signalsTo);
 	};
 	const kill = () => send('SIGKILL', 'group');
 	for (const signal of SIGNALS) process.on(signal, forward);
