@@ -25,17 +25,21 @@ const GIGABYTE = 1024 ** 3;
 /** A disk with less than this left counts as full. */
 const FULL_BYTES = 20 * 1024 ** 2;
 
-/** npm's own patience with a network that is not there is many minutes. */
 const CI = [
 	'ci',
-	...['--ignore-scripts', '--include=dev', '--no-audit', '--no-fund', '--loglevel=error'],
-	...['--prefer-offline', '--fetch-retries=2', '--fetch-timeout=60000'],
-	...['--fetch-retry-mintimeout=1000', '--fetch-retry-maxtimeout=5000'],
+	'--ignore-scripts',
+	'--include=dev',
+	'--no-audit',
+	'--no-fund',
+	'--loglevel=error',
 ];
 
-/** How npm says that the registry does not answer. */
+/** npm's own patience with a network that is not there is many minutes. */
+const PATIENCE = ['--fetch-retries=2', '--fetch-retry-mintimeout=1000', '--fetch-timeout=60000'];
+
+/** How npm says that the registry does not answer, or that without it a package is missing. */
 const NO_NETWORK =
-	/\b(ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ECONNRESET|ETIMEDOUT|ENETUNREACH|EHOSTUNREACH|ERR_SOCKET_TIMEOUT)\b/;
+	/\b(ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ECONNRESET|ETIMEDOUT|ENETUNREACH|EHOSTUNREACH|ERR_SOCKET_TIMEOUT|ENOTCACHED)\b/;
 
 /** How old (milliseconds) a lock may get that its holder does not renew, for instance because it was killed. */
 const STALE_LOCK = 30_000;
@@ -164,7 +168,11 @@ async function fetchPackages(folder, { lock, what, only }) {
 		}
 	}, 1_000);
 	try {
-		const { code, output } = await npm(CI, folder, { disposable: true, killed: full.signal });
+		const options = { disposable: true, killed: full.signal };
+		// Without network, the packages may still be in npm's cache. One question finds that out at once.
+		const ping = await npm(['ping', '--fetch-retries=0', '--fetch-timeout=20000'], folder, options);
+		const source = NO_NETWORK.test(ping.output) ? '--offline' : '--prefer-offline';
+		const { code, output } = await npm([...CI, ...PATIENCE, source], folder, options);
 		// On a full disk npm may leave files out and say that all is done.
 		if (full.signal.aborted || /\bENOSPC\b/.test(output)) {
 			throw new InstallError(
@@ -182,10 +190,9 @@ async function fetchPackages(folder, { lock, what, only }) {
 }
 
 function failureOf(output, what) {
-	const [reason] = NO_NETWORK.exec(output) ?? [];
-	if (reason) {
+	if (NO_NETWORK.test(output)) {
 		return new InstallError(
-			`The npm registry does not answer (${reason}), so ${what} could not be installed. Check the network connection or npm's proxy settings, then run this again.`,
+			`The npm registry does not answer, so ${what} could not be installed. Check the network connection or npm's proxy settings, then run this again.`,
 		);
 	}
 	const lines = output.split('\n').filter((line) => /^npm error \S/.test(line));
