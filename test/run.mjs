@@ -1,25 +1,7 @@
 /**
- * Runs everything that this repository can run, from a fresh clone, with nothing but Node and npm:
- *
- *     node test/run.mjs            npm test: lint, type check, build, tests with coverage, checks of the package
- *     node test/run.mjs smoke      npm run test:smoke: the end-to-end tests that break most, in a real n8n server
- *     node test/run.mjs e2e        npm run test:e2e: the packed package in a real n8n server
- *     node test/run.mjs faults     npm run test:faults: every fault in every place, and thousands of random schedules
- *     node test/run.mjs editor     npm run test:editor: n8n's editor in a real browser; --screenshots renews the pictures
- *     node test/run.mjs queue      npm run test:queue: the packed package in n8n's queue mode, with PostgreSQL and Redis
- *     node test/run.mjs compat     npm run test:compat: the core flow in each n8n of test/support/n8n. `--n8n 2.8.4` runs one
- *                                  of them, `--write` puts the table into docs/limits-and-compatibility.md
- *     node test/run.mjs sandbox    npm run sandbox: the API simulated on this machine
- *     node test/run.mjs demo       npm run demo: one generated video, then n8n's editor
- *     node test/run.mjs dev        npm run dev: sandbox and n8n, with the nodes built anew on each change
- *     node test/run.mjs bench      npm run bench: this package beside what a user would build by hand
- *     node test/run.mjs bench:trigger   npm run bench:trigger: deliveries a second, beside n8n's own Webhook node
- *     node test/run.mjs bench:pause     npm run bench:pause: what many paused executions cost
- *
- * What is missing is installed first. Arguments that follow go to the program that is run. It stops at the first step
- * that fails, says which, and ends with an exit code other than 0.
- *
- * Only what needs no package is imported here at once: at first there is none.
+ * What the npm scripts run: `node test/run.mjs <command>`, from a fresh clone, with nothing but Node and npm. What is
+ * missing is installed first, so only what needs no package is imported here at once. Arguments that follow the command go
+ * to the program that is run. It stops at the first step that fails, and ends with an exit code other than 0.
  */
 import { randomInt } from 'node:crypto';
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
@@ -174,11 +156,19 @@ async function runQueue(args) {
 	await runInN8n('queue', "tests of n8n's queue mode", args);
 }
 
-/** Every version is run to its end, also when one before it failed; the table shows all of them. */
+/**
+ * The core flow in each n8n of test/support/n8n, to its end, also when one before it failed. `--n8n 2.8.4` runs one of them,
+ * `--write` puts the table into the document.
+ */
 async function runCompat(args) {
-	const { chosen, isWritten, others } = compatArguments(args);
+	const others = [...args];
+	const at = others.indexOf('--n8n');
+	const [, chosen] = at < 0 ? [] : others.splice(at, 2);
+	const isWritten = others.includes('--write');
+	if (isWritten && (chosen || others.length > 1)) {
+		throw new StepError('--write needs all checks in all versions: leave the other arguments out.');
+	}
 	const { knownVersions } = await import('./support/n8n/install.mjs');
-	const gaps = JSON.parse(readFileSync(join(ROOT, 'test', 'compat', 'gaps.json'), 'utf8'));
 	await buildAndPack();
 	const runs = [];
 	const failed = [];
@@ -188,39 +178,19 @@ async function runCompat(args) {
 		rmSync(report, { force: true });
 		process.env.SEEDANCE_N8N = version;
 		const options = ['--runInBand', '--json', `--outputFile=${report}`];
-		try {
-			await step(
-				`core flow in n8n ${version}`,
-				async () => await jest(['compat'], ...options, ...others),
-			);
-		} catch (error) {
+		await step(`core flow in n8n ${version}`, async () => {
+			await jest(['compat'], ...options, ...others.filter((arg) => arg !== '--write'));
+		}).catch((error) => {
 			if (!(error instanceof StepError)) throw error;
-			failed.push(error);
-		}
-		const { output } = await run(node, ['--version'], { cwd: ROOT, quiet: true });
-		runs.push({
-			n8n: version,
-			node: output.trim().replace('v', ''),
-			report: JSON.parse(readFileSync(report, 'utf8')),
+			failed.push(error.message);
 		});
+		const { output } = await run(node, ['--version'], { cwd: ROOT, quiet: true });
+		runs.push({ n8n: version, node: output.trim().replace('v', ''), report: readJson(report) });
 	}
-	const table = tableOf(runs, gaps);
+	const table = tableOf(runs, readJson(join(ROOT, 'test', 'compat', 'gaps.json')));
 	say(`\n${table}`);
-	if (failed.length > 0) throw new StepError(failed.map(({ message }) => message).join('\n'));
+	if (failed.length > 0) throw new StepError(failed.join('\n'));
 	if (isWritten) writeTable(join(ROOT, 'docs', 'limits-and-compatibility.md'), table);
-}
-
-/** The table of compatibility shows whole runs of all versions, nothing less. */
-function compatArguments(args) {
-	const others = [...args];
-	const at = others.indexOf('--n8n');
-	const [, chosen] = at < 0 ? [] : others.splice(at, 2);
-	const isWritten = others.includes('--write');
-	if (isWritten) others.splice(others.indexOf('--write'), 1);
-	if (isWritten && (chosen || others.length > 0)) {
-		throw new StepError('--write needs all checks in all versions: leave the other arguments out.');
-	}
-	return { chosen, isWritten, others };
 }
 
 /** First a video through n8n's engine in a process of its own, then the real n8n; --once and --editor leave one out. */
@@ -258,7 +228,7 @@ async function quietly(args) {
 /** Builds the package and packs it as it would be published, for the tests and programs that install it. */
 async function buildAndPack() {
 	await step('build', async () => await npmRun('build'));
-	const { name, version } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'));
+	const { name, version } = readJson(join(ROOT, 'package.json'));
 	mkdirSync(CACHE, { recursive: true });
 	await step('pack', async () => {
 		await quietly(['pack', '--ignore-scripts', '--pack-destination', CACHE]);
@@ -296,6 +266,10 @@ async function step(name, work) {
 		if (!(error instanceof StepError)) throw error;
 		throw new StepError(`Failed: ${name}, after ${seconds()} s. ${error.message}`.trim());
 	}
+}
+
+function readJson(path) {
+	return JSON.parse(readFileSync(path, 'utf8'));
 }
 
 function say(text) {

@@ -42,7 +42,7 @@ const NO_NETWORK =
 	/\b(ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ECONNRESET|ETIMEDOUT|ENETUNREACH|EHOSTUNREACH|ERR_SOCKET_TIMEOUT|ENOTCACHED)\b/;
 
 /** How old (milliseconds) a lock may get that its holder does not renew, for instance because it was killed. */
-const STALE_LOCK = 30_000;
+const STALE_LOCK = 60_000;
 
 /** Something that the person at the terminal can act on: shown as one sentence, without a stack. */
 export class InstallError extends Error {}
