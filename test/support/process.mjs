@@ -69,6 +69,13 @@ export async function run(
 	const kill = () => send('SIGKILL', 'group');
 	for (const signal of SIGNALS) process.on(signal, forward);
 	killed?.addEventListener('abort', kill);
+	const parent = process.ppid;
+	// npm passes SIGTERM on to the shell between us, which ends without a word: then we are somebody else's child.
+	const watch = setInterval(() => {
+		if (process.env.npm_lifecycle_event === undefined || process.ppid === parent) return;
+		clearInterval(watch);
+		forward('SIGTERM');
+	}, 500);
 	let output = '';
 	for (const stream of [child.stdout, child.stderr]) stream?.on('data', (part) => (output += part));
 	try {
@@ -79,6 +86,7 @@ export async function run(
 		if (interruption) throw new Interrupted(interruption, code);
 		return { code, output };
 	} finally {
+		clearInterval(watch);
 		for (const signal of SIGNALS) process.off(signal, forward);
 		killed?.removeEventListener('abort', kill);
 	}
