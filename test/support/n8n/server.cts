@@ -155,6 +155,11 @@ export class N8nServer extends ServerProcess {
 		this.version = installation.version;
 	}
 
+	/** Where n8n's output goes. */
+	get logFile(): string {
+		return logFileIn(this.userFolder);
+	}
+
 	override async start(): Promise<void> {
 		await super.start();
 		await this.api.signIn(LOGIN);
