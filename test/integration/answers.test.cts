@@ -145,8 +145,7 @@ describe('an ID that is there is never thrown away', () => {
 	const ALWAYS = { times: 'always' } as const;
 
 	it.each(BARE)('by a read without it, Simplify on or off: %j', async (bare) => {
-		const taskId = await existingTask();
-		world.sandbox.finish(taskId);
+		const taskId = await world.finishedTask();
 		fault('status', bare, ALWAYS);
 		for (const parameters of [
 			{ operation: 'status' },

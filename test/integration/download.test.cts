@@ -9,7 +9,7 @@ import { ebmlOf, mp4Of, videoHost } from '../support/videoHost.cjs';
 
 const world = seedanceWorld();
 const host = videoHost();
-const { run, failure, runPrompts, fault, plan, ids } = world;
+const { run, failure, runPrompts, fault, plan, finishedTask, ids } = world;
 const BOAT = { prompt: 'A boat' };
 const ALWAYS = { times: 'always' } as const;
 const FAILED = { error_code: 'download_failed', charged: 'yes' };
@@ -41,7 +41,6 @@ describe('a download', () => {
 	});
 
 	it.each(TROUBLE.passingDownloads)('is tried again after %j', async (trouble) => {
-		world.n8n.clockSpeed = 400;
 		fault('video', trouble);
 		const start = Date.now();
 		expect(sizesOf(await run(BOAT))).toEqual([200_000]);
@@ -68,7 +67,6 @@ describe('a download', () => {
 
 describe('a download that fails', () => {
 	it.each(TROUBLE.failingDownloads)('by %j three times gives the link', async (trouble, why) => {
-		world.n8n.clockSpeed = 400;
 		fault('video', trouble, ALWAYS);
 		const { message, description, context } = await failure(BOAT);
 		const [id] = ids();
@@ -97,11 +95,6 @@ describe('a download that fails', () => {
 	});
 });
 
-async function finishedTask(): Promise<string> {
-	const taskId = await world.existingTask();
-	world.sandbox.finish(taskId);
-	return taskId;
-}
 const fetchTask = async (taskId: string) =>
 	await run({ operation: 'status', taskId, downloadVideo: true });
 
@@ -363,7 +356,6 @@ describe('the stream of a video', () => {
 		['too few bytes to tell', (_request, response) => void response.writeHead(200).write('<')],
 		['headers alone', (_request, response) => response.writeHead(200).flushHeaders()],
 	])('is closed after %s', async (_, answer) => {
-		world.n8n.clockSpeed = 400;
 		const { run: ended } = await fetchFrom(answer);
 		expect(failureOf(ended).context).toMatchObject(FAILED);
 		expect(host.requests.length).toBeGreaterThan(1);

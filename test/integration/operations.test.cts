@@ -39,6 +39,9 @@ describe('Generate and Wait', () => {
 	});
 
 	it('watches several videos together instead of one after the other, and keeps their order', async () => {
+		// Slow enough for a busy machine to read them all before the first one ends.
+		world.n8n.clockSpeed = 25;
+		world.sandbox.speed = 25;
 		const prompts = ['slow 0', 'fast 1', 'slow 2', 'fast 3', 'slow 4', 'slow 5'];
 		world.sandbox.tasks.taskSeconds = ({ prompt }) => (prompt.startsWith('slow') ? 50 : 5);
 		const { json, items } = await runPrompts(prompts);
@@ -196,8 +199,7 @@ describe('a Callback URL', () => {
 
 describe('Get Status', () => {
 	it('reports a failed video as an answer, not as an error', async () => {
-		const taskId = await existingTask();
-		world.sandbox.finish(taskId, { status: 'FAILED', errorMessage: 'Not allowed' });
+		const taskId = await world.finishedTask({ status: 'FAILED', errorMessage: 'Not allowed' });
 		const { status, json } = await run({ operation: 'status', taskId });
 		expect(status).toBe('success');
 		const failed = { status: 'FAILED', finished: true, succeeded: false };
@@ -206,8 +208,10 @@ describe('Get Status', () => {
 	});
 
 	it('takes the task ID of each item and downloads only on request', async () => {
-		const tasks = [await existingTask(), await existingTask({ duration: '4' })];
-		tasks.forEach((id) => world.sandbox.finish(id));
+		const tasks = [
+			await world.finishedTask(),
+			await world.finishedTask(undefined, { duration: '4' }),
+		];
 		const items = tasks.map((task_id) => ({ json: { task_id } }));
 		const { json } = await run({ operation: 'status' }, { items });
 		expect(json.map(({ task_id }) => task_id)).toEqual(tasks);

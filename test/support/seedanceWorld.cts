@@ -6,6 +6,7 @@ import {
 	startSandbox,
 	type Fault,
 	type FaultMatch,
+	type Outcome,
 	type Route,
 	type Sandbox,
 	type SandboxOptions,
@@ -107,6 +108,10 @@ export function seedanceWorld(options: SandboxOptions = {}) {
 			...body,
 		});
 
+	/** How the next task goes on, or those that `match`. */
+	const plan = (wanted: TaskPlan, match?: Match) =>
+		fault('generate', { kind: 'task', ...wanted }, match);
+
 	return {
 		get sandbox(): Sandbox {
 			return sandbox;
@@ -125,6 +130,13 @@ export function seedanceWorld(options: SandboxOptions = {}) {
 			return await run(parameters, { ...order, items });
 		},
 		existingTask,
+		/** The same for a task that has ended by now. */
+		finishedTask: async (outcome?: Outcome, body?: Partial<VideoOrder>) => {
+			plan({ seconds: Infinity });
+			const taskId = await existingTask(body);
+			sandbox.finish(taskId, outcome);
+			return taskId;
+		},
 		/** So many of them, one after the other. */
 		existingTasks: async (count: number, prompt = 'Of yesterday') => {
 			const made: string[] = [];
@@ -142,9 +154,7 @@ export function seedanceWorld(options: SandboxOptions = {}) {
 			return await run(wait, { items, node: CONTINUE, ...order });
 		},
 		fault,
-		/** How the next task goes on, or those that `match`. */
-		plan: (wanted: TaskPlan, match?: Match) =>
-			fault('generate', { kind: 'task', ...wanted }, match),
+		plan,
 		setCredential,
 		posts: () => sandbox.ledger.posts(),
 		charges: () => sandbox.ledger.charges(),
