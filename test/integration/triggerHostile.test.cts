@@ -35,7 +35,7 @@ const seed = SEED === undefined ? {} : { seed: Number(SEED) };
 /** Batches wait for real time: a smaller counterexample would cost minutes. */
 const AS_FOUND = { endOnFailure: true };
 
-jest.setTimeout(240_000);
+jest.setTimeout(600_000);
 const world = triggerWorld({ apiKey: 'sk-sandbox-of-the-account-under-test' });
 afterAll(hangUp);
 

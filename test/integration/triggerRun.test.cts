@@ -6,13 +6,12 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { NO_VIDEO_GRACE_MS } from '../../nodes/shared/task/task';
 import type { Fault } from '../sandbox/server.cjs';
 import { SEEDANCE_TRIGGER, type Order } from '../support/engine.cjs';
-import { failureOf, seedanceWorld } from '../support/seedanceWorld.cjs';
+import { CONTINUE, ERROR_OUTPUT, failureOf, seedanceWorld } from '../support/seedanceWorld.cjs';
 import { mp4Of, videoHost } from '../support/videoHost.cjs';
 
 const METADATA = { row: 7 };
 const NO_VIDEO: Fault = { kind: 'no-video', response: 'null' };
 const DOWNLOAD = { downloadVideo: true };
-const CONTINUE = { onError: 'continueRegularOutput' } as const;
 
 const world = seedanceWorld();
 const host = videoHost();
@@ -172,7 +171,7 @@ describe('when the file cannot be fetched', () => {
 	it('gives the item to the error output', async () => {
 		const { task_id, ...json } = await item();
 		const given = { ...json, task_id };
-		const { outputs } = await run(given, DOWNLOAD, { onError: 'continueErrorOutput' });
+		const { outputs } = await run(given, DOWNLOAD, ERROR_OUTPUT);
 		expect(outputs[0]).toEqual([]);
 		const details = { error_code: 'download_failed', metadata: METADATA };
 		expect(outputs[1]).toMatchObject([{ json: { task_id, details } }]);
