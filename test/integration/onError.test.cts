@@ -1,6 +1,6 @@
 // Several items of which some fail: what each setting of On Error gives, also where something fails that nobody foresaw. Every item
 // comes out, with its task where there is one, and none is called free of charge.
-import * as output from '../../nodes/Seedance/run/output';
+import * as result from '../../nodes/Seedance/run/result';
 import * as submit from '../../nodes/Seedance/run/submit';
 import * as watch from '../../nodes/Seedance/run/watch';
 import * as download from '../../nodes/shared/api/download';
@@ -92,7 +92,7 @@ describe('something unforeseen', () => {
 		['the wait', breakWatch],
 		['the end of a task', () => jest.spyOn(task, 'hasEnded').mockImplementation(oops)],
 		['a download', () => jest.spyOn(download, 'fetchVideo').mockImplementation(oops)],
-		['the order of the results', () => jest.spyOn(output, 'forEveryItem').mockImplementation(oops)],
+		['the order of the results', () => jest.spyOn(result, 'forEveryItem').mockImplementation(oops)],
 		['the log', () => breakLog(3)],
 	])('in %s: every item comes out with its task, in every setting', async (_, arrange) => {
 		spoil(arrange);

@@ -2,36 +2,25 @@
  * The knowledge that the code leans on: what docs/api-contract.md and docs/n8n-behaviour.md name exists, each fact has its
  * version, code and test, and each comment that calls something measured links to its fact. A failure says what to correct.
  */
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { join, posix } from 'node:path';
-
-import { filesIn, ROOT } from './packed.cjs';
+import { anchorsOf as anchorsIn, filesUnder, read, ROOT } from './packed.cjs';
 
 const CONTRACT = 'docs/api-contract.md';
 const BEHAVIOUR = 'docs/n8n-behaviour.md';
 
-const read = (file: string) => readFileSync(join(ROOT, file), 'utf8');
 const exists = (file: string) => existsSync(join(ROOT, file));
 
 const sourcesOf = (...folders: string[]): Map<string, string> =>
 	new Map(
-		folders
-			.flatMap((folder) => filesIn(join(ROOT, folder)).map((name) => `${folder}/${name}`))
+		filesUnder(...folders)
 			.filter((file) => /\.[cm]?ts$/.test(file))
 			.map((file) => [file, read(file)]),
 	);
 const PRODUCT = sourcesOf('nodes', 'credentials');
 const TESTS = sourcesOf('test');
 
-/** As GitHub makes it out of a heading. */
-const anchorOf = (heading: string) =>
-	heading
-		.toLowerCase()
-		.replace(/[^\w\s-]/g, '')
-		.replace(/\s/g, '-');
-
-const anchorsOf = (document: string) =>
-	[...read(document).matchAll(/^#+ (.+)$/gm)].map(([, heading]) => anchorOf(heading));
+const anchorsOf = (document: string) => anchorsIn(read(document));
 
 interface Fact {
 	/** `docs/n8n-behaviour.md#timer-resume` */
@@ -53,7 +42,7 @@ function factsOf(document: string, part = ''): Fact[] {
 				.split(/^## /m)[0]
 				.split('\n')
 				.filter((line) => line.trim());
-			return { name: `${document}#${anchorOf(heading)}`, source: lines.at(-1) ?? '' };
+			return { name: `${document}#${anchorsIn(`# ${heading}`)}`, source: lines.at(-1) ?? '' };
 		});
 }
 

@@ -248,7 +248,7 @@ function nodeTypeOf(name: string): INodeType {
 	return found;
 }
 
-const nodeTypes: INodeTypes = {
+export const nodeTypes: INodeTypes = {
 	getByName: nodeTypeOf,
 	getByNameAndVersion: (name) => NodeHelpers.getVersionedNodeType(nodeTypeOf(name)),
 	getKnownTypes: () => ({}),
@@ -335,7 +335,7 @@ function asStored(data: IRunExecutionData): IRunExecutionData {
 }
 
 /** The part of n8n's response that a resume hook uses. */
-class HookResponse extends EventEmitter {
+export class HookResponse extends EventEmitter {
 	statusCode = 200;
 
 	closed = false;

@@ -1,120 +1,77 @@
 /** What one execution remembers of the POSTs it has sent. */
 import type { IContextObject } from 'n8n-workflow';
 
-import { type Keys } from '../../nodes/shared/idempotency/identity';
-import { type Sent, executionMemory } from '../../nodes/shared/idempotency/executionMemory';
+import { executionMemory, type Sent } from '../../nodes/shared/idempotency/executionMemory';
+import type { Keys } from '../../nodes/shared/idempotency/identity';
 
 const KEY: Keys = ['0:0:settings'];
 const TASK = { taskId: 'seed1', executionId: '17', createdAt: 1_000 };
+const NONE = { state: 'none' };
+const SENDING = { state: 'sending' };
+const CREATED = { state: 'created', ...TASK };
 
 /** A node context as n8n gives it back after storing it. */
-function stored(context: object): IContextObject {
-	return JSON.parse(JSON.stringify(context));
-}
+const stored = (context: object): IContextObject => JSON.parse(JSON.stringify(context));
+/** What is remembered in a stored context that holds this. */
+const recalled = (seedance: unknown, ...keys: Keys) =>
+	executionMemory(stored({ seedance })).recall(keys);
 
 describe('the memory of an execution', () => {
-	it('knows nothing at first', () => {
-		expect(executionMemory({}).recall(KEY)).toEqual({ state: 'none' });
-	});
-
-	it('remembers a POST whose answer never came, also after n8n stored and read it', () => {
-		const context = {};
-		executionMemory(context).sending(KEY);
-		expect(executionMemory(stored(context)).recall(KEY)).toEqual({ state: 'sending' });
-	});
-
-	it('remembers the task of a POST, also after n8n stored and read it', () => {
-		const context = {};
-		const memory = executionMemory(context);
-		memory.sending(KEY);
-		memory.created(KEY, TASK);
-		expect(executionMemory(stored(context)).recall(KEY)).toEqual({ state: 'created', ...TASK });
-	});
-
-	it('is the same for all who look at the same context', () => {
-		const context = {};
-		const first = executionMemory(context);
-		const second = executionMemory(context);
+	it('remembers a POST and its task, at once for all and after n8n stored it', () => {
+		const context: IContextObject = { other: 1 };
+		const [first, second] = [executionMemory(context), executionMemory(context)];
+		expect(first.recall(KEY)).toEqual(NONE);
 		first.sending(KEY);
-		expect(second.recall(KEY)).toEqual({ state: 'sending' });
+		expect(second.recall(KEY)).toEqual(SENDING);
+		expect(executionMemory(stored(context)).recall(KEY)).toEqual(SENDING);
 		second.created(KEY, TASK);
-		expect(first.recall(KEY)).toMatchObject({ taskId: 'seed1' });
+		expect(first.recall(KEY)).toEqual(CREATED);
+		expect(executionMemory(stored(context)).recall(KEY)).toEqual(CREATED);
+		const tasks = { '0:0:settings': CREATED };
+		expect(stored(context)).toEqual({ other: 1, seedance: { version: 2, tasks } });
 	});
 
-	it('keeps runs, items and settings apart', () => {
+	it('keeps runs, items and settings apart, and forgets one alone', () => {
 		const memory = executionMemory({});
 		memory.created(['0:0:a'], TASK);
 		memory.sending(['0:1:a']);
-		expect(memory.recall(['0:0:a'])).toMatchObject({ taskId: 'seed1' });
-		expect(memory.recall(['0:1:a'])).toEqual({ state: 'sending' });
-		expect(memory.recall(['1:0:a'])).toEqual({ state: 'none' });
-		expect(memory.recall(['0:0:b'])).toEqual({ state: 'none' });
+		expect(memory.recall(['1:0:a'])).toEqual(NONE);
+		expect(memory.recall(['0:0:b'])).toEqual(NONE);
+		memory.forget(['0:0:a']);
+		expect(memory.recall(['0:0:a'])).toEqual(NONE);
+		expect(memory.recall(['0:1:a'])).toEqual(SENDING);
 	});
 
-	it('forgets one item alone', () => {
-		const memory = executionMemory({});
-		memory.created(['a'], TASK);
-		memory.created(['b'], { ...TASK, taskId: 'seed2' });
-		memory.forget(['a']);
-		expect(memory.recall(['a'])).toEqual({ state: 'none' });
-		expect(memory.recall(['b'])).toMatchObject({ taskId: 'seed2' });
-	});
-
-	it('leaves the rest of the node context alone', () => {
-		const context: IContextObject = { other: 1 };
-		executionMemory(context).created(KEY, TASK);
-		expect(context.other).toBe(1);
-	});
-
-	it('knows no key that only JavaScript put there', () => {
-		expect(executionMemory({}).recall(['constructor'])).toEqual({ state: 'none' });
-		expect(executionMemory({}).recall(['__proto__'])).toEqual({ state: 'none' });
+	it('has no key that only JavaScript put there', () => {
+		expect(executionMemory({}).recall(['constructor'])).toEqual(NONE);
+		expect(executionMemory({}).recall(['__proto__'])).toEqual(NONE);
 	});
 });
 
 describe('what is stored', () => {
-	it('has a version', () => {
-		const context: IContextObject = {};
-		executionMemory(context).created(KEY, TASK);
-		expect(stored(context)).toEqual({
-			seedance: { version: 2, tasks: { '0:0:settings': { state: 'created', ...TASK } } },
-		});
-	});
-
 	it('of version 1 is still read, and kept under the new form', () => {
-		const old = {
-			seedance: {
-				'0:0:request': { state: 'created', taskId: 'seed1', executionId: '17' },
-				'0:1:request': { state: 'sending' },
-			},
+		const tasks = {
+			'0:0:request': { state: 'created', taskId: 'seed1', executionId: '17' },
+			'0:1:request': SENDING,
 		};
-		const context = stored(old);
+		const context = stored({ seedance: tasks });
 		const memory = executionMemory(context);
-		expect(memory.recall(['0:0:settings', '0:0:request'])).toMatchObject({
-			state: 'created',
-			taskId: 'seed1',
-			executionId: '17',
-		});
-		expect(memory.recall(['0:1:settings', '0:1:request'])).toEqual({ state: 'sending' });
-		expect(stored(context)).toEqual({ seedance: { version: 2, tasks: old.seedance } });
-		expect(executionMemory(stored(context)).recall(['0:1:settings', '0:1:request'])).toEqual({
-			state: 'sending',
-		});
+		expect(memory.recall(['0:0:settings', '0:0:request'])).toMatchObject(tasks['0:0:request']);
+		expect(memory.recall(['0:1:settings', '0:1:request'])).toEqual(SENDING);
+		expect(stored(context)).toEqual({ seedance: { version: 2, tasks } });
+		expect(executionMemory(stored(context)).recall(['0:1:settings', '0:1:request'])).toEqual(
+			SENDING,
+		);
 	});
 
-	it('under the key of now goes before what an earlier version left', () => {
+	it('under the key of now goes before an earlier one, and is forgotten under both', () => {
 		const memory = executionMemory({});
 		memory.created(['old'], { ...TASK, taskId: 'old' });
 		memory.created(['new', 'old'], { ...TASK, taskId: 'new' });
 		expect(memory.recall(['new', 'old'])).toMatchObject({ taskId: 'new' });
-	});
-
-	it('is forgotten under every key of the item, so that nothing old comes up again', () => {
-		const memory = executionMemory({});
-		memory.created(['old'], TASK);
-		memory.sending(['new', 'old']);
 		memory.forget(['new', 'old']);
-		expect(memory.recall(['new', 'old'])).toEqual({ state: 'none' });
+		expect(memory.recall(['new', 'old'])).toEqual(NONE);
+		expect(memory.recall(['old'])).toEqual(NONE);
 	});
 
 	it.each(['rubbish', 7, null, [], { version: 2, tasks: 'rubbish' }])(
@@ -122,14 +79,15 @@ describe('what is stored', () => {
 		(seedance) => {
 			const context = stored({ seedance });
 			executionMemory(context).created(KEY, TASK);
-			expect(executionMemory(stored(context)).recall(KEY)).toEqual({ state: 'created', ...TASK });
+			expect(executionMemory(stored(context)).recall(KEY)).toEqual(CREATED);
 		},
 	);
 
-	it('of a newer version is read as far as it is known', () => {
-		const tasks = { '0:0:settings': { state: 'created', ...TASK, more: true } };
-		const memory = executionMemory(stored({ seedance: { version: 3, tasks } }));
-		expect(memory.recall(KEY)).toEqual({ state: 'created', ...TASK });
+	it('of a newer version, or without an execution, is read as far as it goes', () => {
+		const newer = { ...CREATED, more: true };
+		expect(recalled({ version: 3, tasks: { a: newer } }, 'a')).toEqual(CREATED);
+		const alone = { state: 'created', taskId: 'seed1' };
+		expect(recalled({ version: 2, tasks: { a: alone } }, 'a')).toMatchObject(alone);
 	});
 
 	it.each([
@@ -139,85 +97,50 @@ describe('what is stored', () => {
 		{ state: 'something new' },
 		{},
 	])('without a usable ID is an unclear POST, never nothing: %j', (entry) => {
-		const memory = executionMemory(stored({ seedance: { version: 2, tasks: { a: entry } } }));
-		expect(memory.recall(['a'])).toEqual({ state: 'sending' });
-	});
-
-	it('is a task also where the execution that made it was not noted', () => {
-		const tasks = { a: { state: 'created', taskId: 'seed1' } };
-		const memory = executionMemory(stored({ seedance: { version: 2, tasks } }));
-		expect(memory.recall(['a'])).toMatchObject({ state: 'created', taskId: 'seed1' });
+		expect(recalled({ version: 2, tasks: { a: entry } }, 'a')).toEqual(SENDING);
 	});
 });
 
 describe('a POST of this moment', () => {
-	/** A promise that is settled from outside. */
-	function pending() {
-		let resolve: (sent: Sent) => void = () => undefined;
-		let reject: (error: Error) => void = () => undefined;
-		const sent = new Promise<Sent>((yes, no) => {
-			resolve = yes;
-			reject = no;
-		});
-		return { sent, resolve, reject };
-	}
+	const pending = () => new Promise<Sent>(() => undefined);
 
-	it('is shared with everybody who asks for the same video before it has ended', async () => {
-		const context = {};
-		const { sent, resolve } = pending();
-		executionMemory(context).hold(KEY, sent);
-		const found = executionMemory(context).underWay(KEY);
-		expect(found).toBe(sent);
-		resolve({ taskId: 'seed1' });
-		await expect(found).resolves.toEqual({ taskId: 'seed1' });
-	});
-
-	it('is under way no more when it has ended, well or not', async () => {
-		const memory = executionMemory({});
-		for (const end of ['resolve', 'reject'] as const) {
-			const one = pending();
-			memory.hold(KEY, one.sent);
-			if (end === 'resolve') one.resolve({ taskId: 'seed1' });
-			else one.reject(new Error('broke'));
-			await one.sent.catch(() => undefined);
-			await Promise.resolve();
-			expect(memory.underWay(KEY)).toBeUndefined();
-		}
-	});
-
-	it('is not shared with another video, nor with another execution', () => {
-		const memory = executionMemory({});
-		memory.hold(KEY, pending().sent);
-		expect(memory.underWay(['0:1:settings'])).toBeUndefined();
-		expect(executionMemory({}).underWay(KEY)).toBeUndefined();
-	});
-
-	it('is never stored', () => {
+	it('is shared with everybody who asks for the same video, and with nobody else', () => {
 		const context: IContextObject = {};
-		executionMemory(context).hold(KEY, pending().sent);
+		const sent = pending();
+		executionMemory(context).hold(KEY, sent);
+		expect(executionMemory(context).underWay(KEY)).toBe(sent);
+		expect(executionMemory(context).underWay(['0:1:settings'])).toBeUndefined();
+		expect(executionMemory({}).underWay(KEY)).toBeUndefined();
+		// It is never stored.
 		expect(stored(context)).toEqual({ seedance: { version: 2, tasks: {} } });
+	});
+
+	it.each([
+		['well', async () => await Promise.resolve<Sent>({ taskId: 'seed1' })],
+		['not well', async () => await Promise.reject<Sent>(new Error('broke'))],
+	])('is under way no more when it has ended %s', async (_how, post) => {
+		const memory = executionMemory({});
+		const sent = post();
+		memory.hold(KEY, sent);
+		expect(memory.underWay(KEY)).toBe(sent);
+		await sent.catch(() => undefined);
+		await Promise.resolve();
+		expect(memory.underWay(KEY)).toBeUndefined();
 	});
 });
 
-describe('the tasks of a run', () => {
-	it('are known by item, for that run alone', () => {
-		const memory = executionMemory({});
-		memory.created(['0:0:a'], TASK);
-		memory.created(['0:11:a'], { ...TASK, taskId: 'seed11' });
-		memory.created(['1:0:a'], { ...TASK, taskId: 'other run' });
-		memory.sending(['0:1:a']);
-		expect([...memory.tasksOfRun(0, 12)]).toEqual([
-			[0, 'seed1'],
-			[11, 'seed11'],
-		]);
-		expect([...memory.tasksOfRun(1, 12)]).toEqual([[0, 'other run']]);
-		expect([...memory.tasksOfRun(2, 12)]).toEqual([]);
-	});
-
-	it('are those of items that the run still has, and none of a tool', () => {
-		const memory = executionMemory({});
-		memory.created(['0:5:a'], TASK);
-		memory.created(['a1b2c3'], TASK);
-		expect([...memory.tasksOfRun(0, 5)]).toEqual([]);
-	});
+it('the tasks of a run are those of its items, for that run alone, and none of a tool', () => {
+	const memory = executionMemory({});
+	memory.created(['0:0:a'], TASK);
+	memory.created(['0:11:a'], { ...TASK, taskId: 'seed11' });
+	memory.created(['0:12:a'], { ...TASK, taskId: 'an item that the run has no more' });
+	memory.created(['1:0:a'], { ...TASK, taskId: 'other run' });
+	memory.created(['a1b2c3'], TASK);
+	memory.sending(['0:1:a']);
+	const found = [0, 1, 2].map((run) => [...memory.tasksOfRun(run, 12)]);
+	const first = [
+		[0, 'seed1'],
+		[11, 'seed11'],
+	];
+	expect(found).toEqual([first, [[0, 'other run']], []]);
 });

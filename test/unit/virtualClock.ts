@@ -11,13 +11,11 @@ interface Sleeper {
 	stops: boolean;
 }
 
-/** Rounds of promise callbacks after which all work that needs no time has been done. */
-const ROUNDS = 400;
+/** The real one, also where a test fakes the timers. */
+const afterPromises = setImmediate;
 
 /** Lets everything run that is not asleep. */
-export async function settle(): Promise<void> {
-	for (let round = 0; round < ROUNDS; round++) await Promise.resolve();
-}
+export const flushPromises = () => new Promise<void>((resolve) => void afterPromises(resolve));
 
 export class VirtualClock implements Clock {
 	/** Every sleep that was asked for, in milliseconds. */
@@ -29,16 +27,10 @@ export class VirtualClock implements Clock {
 
 	private sleepers: Sleeper[] = [];
 
-	/** `jitter`: what `random()` gives, 0.5 means none. */
-	constructor(private readonly jitter: () => number = () => 0.5) {}
+	/** `random`: 0.5 means no jitter. */
+	constructor(readonly random = () => 0.5) {}
 
-	now(): number {
-		return this.time;
-	}
-
-	random(): number {
-		return this.jitter();
-	}
+	readonly now = () => this.time;
 
 	async sleep(ms: number, cancel?: AbortSignal): Promise<boolean> {
 		this.sleeps.push(ms);
@@ -46,12 +38,10 @@ export class VirtualClock implements Clock {
 	}
 
 	untied(): Clock {
-		return {
-			now: () => this.time,
-			random: () => this.random(),
-			untied: () => this.untied(),
-			sleep: async (ms, cancel) => !cancel?.aborted && (await this.until(ms, false, cancel)),
-		};
+		const { now, random } = this;
+		const sleep = async (ms: number, cancel?: AbortSignal) =>
+			!cancel?.aborted && (await this.until(ms, false, cancel));
+		return { now, random, sleep, untied: () => this.untied() };
 	}
 
 	/** Sleepers that nobody has woken yet: timers that a real clock would hold. */
@@ -67,23 +57,20 @@ export class VirtualClock implements Clock {
 	/** The user's Stop: every sleep ends at once, unfinished, and so does every later one. */
 	stop(): void {
 		this.stopped = true;
-		const ended = this.sleepers.filter((sleeper) => sleeper.stops);
-		this.sleepers = this.sleepers.filter((sleeper) => !sleeper.stops);
-		for (const sleeper of ended) sleeper.wake(false);
+		const ended = this.sleepers.filter(({ stops }) => stops);
+		this.sleepers = this.sleepers.filter(({ stops }) => !stops);
+		for (const { wake } of ended) wake(false);
 	}
 
 	/** What the work gives, and the milliseconds it took on this clock. */
 	async run<T>(work: Promise<T>): Promise<{ result: T; tookMs: number }> {
 		const startedAt = this.time;
-		let done = false;
-		const finished = work.finally(() => {
-			done = true;
-		});
+		let isDone = false;
+		const finished = work.finally(() => (isDone = true));
 		for (;;) {
-			await settle();
-			if (done || this.sleepers.length === 0) break;
+			await flushPromises();
 			this.sleepers.sort((a, b) => a.wakesAt - b.wakesAt);
-			const next = this.sleepers.shift();
+			const next = isDone ? undefined : this.sleepers.shift();
 			if (!next) break;
 			this.time = Math.max(this.time, next.wakesAt);
 			next.wake(true);
