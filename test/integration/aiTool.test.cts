@@ -124,6 +124,12 @@ describe('an agent that calls the tool', () => {
 		expect(posts()).toHaveLength(1);
 	});
 
+	it('twice, when the API asks to slow down first, starts one video', async () => {
+		fault('generate', { kind: 'rate-limit' });
+		expect(await call([boat, boat])).toMatchObject(all(2, { task_id: ids()[0] }));
+		expect(world.charges()).toHaveLength(1);
+	});
+
 	it('twice, when the POST is refused, hears it twice, and may call again', async () => {
 		fault('generate', { kind: 'error', code: 'INVALID_PROMPT' });
 		const answers = await call(boats(0, 0, 150));

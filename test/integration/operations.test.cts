@@ -285,6 +285,12 @@ describe('Get Cost Estimate', () => {
 		]);
 		expect(ended.items.map(({ pairedItem }) => pairedItem)).toEqual([{ item: 0 }, { item: 1 }]);
 	});
+
+	it('names what it cannot estimate', async () => {
+		const order = { credential: null, items: [{ json: { seconds: 7 } }] };
+		const { message } = await world.failure(FIELDS, order);
+		expect(message).toBe('Duration "7" is not supported. Allowed: 4, 8, 12 seconds.');
+	});
 });
 
 describe('Include Other Input Fields', () => {
