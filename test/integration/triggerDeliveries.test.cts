@@ -13,7 +13,7 @@ const STARTED = '200 The workflow was started.';
 const REPEATED = '200 This was delivered before.';
 const REFUSED = '401 The signature is missing or wrong.';
 const UNKNOWN = '404 This account has no such task.';
-const LATER = '503 The video could not be looked at right now. Deliver again later.';
+const LATER = '503 The video could not be read right now. Deliver again later.';
 
 /** Milliseconds within which every delivery has to be answered. */
 const ANSWER_WITHIN = 10_000;
@@ -563,7 +563,7 @@ describe('a body', () => {
 
 	it('without an id is refused with a line in the log that shows its form and no value', async () => {
 		const body = json({ code: 200, data: { video: 'https://secret.example', prompt: 'private' } });
-		expect(await deliver('', { body })).toBe('400 There is no task ID in this delivery.');
+		expect(await deliver('', { body })).toBe('400 There is no task ID in this callback.');
 		expect(log()).toContain('there is no task ID in it');
 		expect(log()).toContain('{ code: number, data: { video: string, prompt: string } }');
 		expect(log()).not.toMatch(/secret|private/);
