@@ -4,7 +4,7 @@ import type { IExecuteFunctions, IHttpRequestOptions } from 'n8n-workflow';
 import { runOf } from '../../nodes/Seedance/run/run';
 import { brakeOf } from '../../nodes/shared/api/brake';
 import { watchTask } from '../../nodes/shared/api/polling';
-import { VirtualClock } from './virtualClock';
+import { VirtualClock } from './virtualClock.cjs';
 
 const SECOND = 1_000;
 const MINUTE = 60 * SECOND;

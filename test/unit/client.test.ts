@@ -12,11 +12,12 @@ import * as errors from '../../nodes/shared/task/errors';
 import type { GenerateBody } from '../../nodes/shared/task/request';
 import { stringCodes } from '../fixtures/answers.json';
 import promised from '../fixtures/promisedNumbers.json';
-import { VirtualClock } from './virtualClock';
+import { VirtualClock } from './virtualClock.cjs';
 
 const HOUR = 3_600_000;
 const ID = 'seed15abc123def456pro';
-const KEY = 'sk-seedance-0123456789';
+/** Stands for the account's key. */
+const OWNER = 'sk-seedance-0123456789';
 const BASE = 'https://seedanceapi.org/v1';
 const HTML = '<!DOCTYPE html><html><body><h1>Bad gateway</h1></body></html>';
 const VIDEO = 'https://cdn.example.com/v.mp4';
@@ -27,10 +28,10 @@ const BODY: GenerateBody = {
 	duration: '8',
 };
 const ACCOUNT: Credential = {
-	apiKey: KEY,
+	apiKey: OWNER,
 	baseUrl: BASE,
 	reach: 'internet',
-	decrypted: { apiKey: KEY, baseUrl: BASE },
+	decrypted: { apiKey: OWNER, baseUrl: BASE },
 };
 
 const TASK = { credential: ACCOUNT, taskId: ID };
@@ -177,9 +178,9 @@ describe('what is sent', () => {
 			returnFullResponse: true,
 			ignoreHttpStatusErrors: true,
 		});
-		expect(JSON.stringify(options)).not.toContain(KEY);
+		expect(JSON.stringify(options)).not.toContain(OWNER);
 		expect(more).toMatchObject({
-			credentialsDecrypted: { type: 'seedanceApi', data: { apiKey: KEY, baseUrl: BASE } },
+			credentialsDecrypted: { type: 'seedanceApi', data: { apiKey: OWNER, baseUrl: BASE } },
 		});
 	});
 
@@ -301,7 +302,7 @@ describe('a started video', () => {
 	});
 
 	it("keeps the API's own answer for Raw, without the callback URL and the key", async () => {
-		const data = { task_id: ID, status: 'IN_PROGRESS', callback_url: 'x', note: `by ${KEY}` };
+		const data = { task_id: ID, status: 'IN_PROGRESS', callback_url: 'x', note: `by ${OWNER}` };
 		const { result } = await posted(answer(200, { code: 200, data }));
 		const raw = { task_id: ID, status: 'IN_PROGRESS', note: 'by ***' };
 		expect(result).toEqual({ outcome: 'created', taskId: ID, raw, task: expect.anything() });
@@ -558,9 +559,9 @@ describe('a read', () => {
 		['unavailable', [408, 429, 500, 502, 503, 504, 524]],
 	])('is %s with HTTP %j, and never shows the key', async (outcome, statuses) => {
 		for (const code of statuses) {
-			const { result } = await readOnce(answer(code, { code, message: `key ${KEY}` }));
+			const { result } = await readOnce(answer(code, { code, message: `key ${OWNER}` }));
 			expect(result.outcome).toBe(outcome);
-			expect(JSON.stringify(result)).not.toContain(KEY);
+			expect(JSON.stringify(result)).not.toContain(OWNER);
 		}
 	});
 });

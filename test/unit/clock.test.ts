@@ -2,7 +2,7 @@
 import * as fc from 'fast-check';
 
 import { limiter, realClock, within } from '../../nodes/shared/n8n/clock';
-import { flushPromises, VirtualClock } from './virtualClock';
+import { flushPromises, VirtualClock } from './virtualClock.cjs';
 
 describe('the real clock', () => {
 	beforeEach(() => {

@@ -2,7 +2,7 @@
 import type { IWebhookFunctions } from 'n8n-workflow';
 
 import { cachedCredential, CREDENTIAL_KEPT_MS } from '../../nodes/shared/n8n/credentialCache';
-import { VirtualClock } from './virtualClock';
+import { VirtualClock } from './virtualClock.cjs';
 
 /** A trigger node whose credential holds this key; `reads` counts how often n8n is asked for it. */
 function triggerWith(apiKey: string, nodeId: string, clock = new VirtualClock()) {

@@ -14,8 +14,9 @@ import answers from '../fixtures/answers.json';
 
 const ID = 'seed15abc123def456pro';
 const LONG = '12345678901234567891';
-const KEY = 'sk-seedance-0123456789';
-const ASKED = { apiKey: KEY, baseUrl: 'https://seedanceapi.org/v1', nowMs: 1_000_000 };
+/** Stands for the account's key. */
+const OWNER = 'sk-seedance-0123456789';
+const ASKED = { apiKey: OWNER, baseUrl: 'https://seedanceapi.org/v1', nowMs: 1_000_000 };
 
 const failed = (status: number, body: unknown, headers = {}) =>
 	failureOf({ status, headers, body }, ASKED);

@@ -4,13 +4,14 @@ import * as fc from 'fast-check';
 import { isObject, numberOf, readableText, textOf, withoutSecrets } from '../../nodes/shared/json';
 import secrets from '../fixtures/secrets.json';
 
-const KEY = 'sk-seedance-0123456789';
+/** Stands for the account's key. */
+const OWNER = 'sk-seedance-0123456789';
 
 describe('JSON that is shown', () => {
 	it.each(secrets.json)('is without %s, at any depth', (...[, given, shown]) => {
 		const value = Object(given);
 		const before = JSON.stringify(value);
-		expect(withoutSecrets(value, KEY)).toEqual(shown);
+		expect(withoutSecrets(value, OWNER)).toEqual(shown);
 		// It is a copy: the answer that was read stays as it was.
 		expect(JSON.stringify(value)).toBe(before);
 	});
@@ -20,7 +21,7 @@ describe('JSON that is shown', () => {
 		fc.assert(
 			fc.property(fc.dictionary(fc.constantFrom('a', 'b', 'c'), fc.jsonValue()), (value) => {
 				const plain: unknown = JSON.parse(JSON.stringify(value));
-				expect(withoutSecrets(value, KEY)).toEqual(plain);
+				expect(withoutSecrets(value, OWNER)).toEqual(plain);
 			}),
 		);
 	});
@@ -32,14 +33,14 @@ describe('text of the API for a person', () => {
 		['x'.repeat(300), 'x'.repeat(300)],
 		['x'.repeat(301), `${'x'.repeat(299)}…`],
 	])('is one line without HTML, key and tokens, of 300 characters: %j', (text, shown) => {
-		expect(readableText(text, KEY)).toBe(shown);
+		expect(readableText(text, OWNER)).toBe(shown);
 	});
 
 	it('is cut between two characters', () => {
 		const whole = ['🙂', '👨‍👩‍👧‍👦'];
 		for (const before of [297, 298, 299, 300]) {
 			for (const emoji of whole) {
-				const text = readableText(`${'x'.repeat(before)}${emoji}${'y'.repeat(20)}`, KEY);
+				const text = readableText(`${'x'.repeat(before)}${emoji}${'y'.repeat(20)}`, OWNER);
 				expect(text.replace(emoji, '')).toMatch(/^x+y*…$/);
 			}
 		}
@@ -48,8 +49,8 @@ describe('text of the API for a person', () => {
 	it('is one line without the key, whatever came', () => {
 		fc.assert(
 			fc.property(fc.string(), fc.string(), (before, after) => {
-				const text = readableText(`${before} ${KEY} ${after}`, KEY);
-				expect(text).not.toContain(KEY);
+				const text = readableText(`${before} ${OWNER} ${after}`, OWNER);
+				expect(text).not.toContain(OWNER);
 				expect(text).not.toMatch(/[\n\r\t]/);
 				expect([...text].length).toBeLessThanOrEqual(300);
 			}),

@@ -1,6 +1,6 @@
 /** A mutex per key: one after another for one key, at the same time for two, and nothing left behind. */
 import { KeyedMutex } from '../../nodes/shared/callback/keyedMutex';
-import { flushPromises, VirtualClock } from './virtualClock';
+import { flushPromises, VirtualClock } from './virtualClock.cjs';
 
 it('lets the first of a key go on at once, and the next when it is released', async () => {
 	const mutex = new KeyedMutex();

@@ -5,7 +5,7 @@ import type { Options } from '../../nodes/Seedance/run/parameters';
 import type { Run } from '../../nodes/Seedance/run/run';
 import { waitLimit } from '../../nodes/Seedance/run/watch';
 import { EXECUTION_RESERVE_MS, workUntil } from '../../nodes/shared/n8n/limit';
-import { VirtualClock } from './virtualClock';
+import { VirtualClock } from './virtualClock.cjs';
 
 const NOW = 1_000_000;
 

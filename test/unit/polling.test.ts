@@ -8,7 +8,7 @@ import { nextInterval, watchTask, type Ending } from '../../nodes/shared/api/pol
 import type { CallFailure } from '../../nodes/shared/task/errors';
 import { NO_VIDEO_GRACE_MS, readTask } from '../../nodes/shared/task/task';
 import promised from '../fixtures/promisedNumbers.json';
-import { VirtualClock } from './virtualClock';
+import { VirtualClock } from './virtualClock.cjs';
 
 type Cause = CallFailure['cause'];
 

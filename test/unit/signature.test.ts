@@ -14,13 +14,14 @@ import {
 import type { ApiReach } from '../../nodes/shared/task/publicUrl';
 import urls from '../fixtures/callbackUrls.json';
 
-const KEY = 'sk-seedance-0123456789';
+/** Stands for the account's key. */
+const OWNER = 'sk-seedance-0123456789';
 const HOOK = 'https://n8n.example.com/webhook/5d0f/webhook';
 const HALF_PAIR = '\ud83d';
 
 function sign(url: unknown, values: Record<string, unknown> = {}, apiReach: ApiReach = 'internet') {
 	const entries = Object.entries(values).map(([name, value]) => ({ name, value }));
-	return signedCallbackUrl(url, entries, KEY, apiReach);
+	return signedCallbackUrl(url, entries, OWNER, apiReach);
 }
 
 /** The signed URL of an input that has to be accepted. */
@@ -41,7 +42,7 @@ const queryOf = (url: string): Record<string, unknown> =>
 
 /** The rule of the design, written down a second time. */
 function expectedSignature(meta = ''): string {
-	const key = createHmac('sha256', KEY).update('n8n-nodes-seedance/callback').digest();
+	const key = createHmac('sha256', OWNER).update('n8n-nodes-seedance/callback').digest();
 	return createHmac('sha256', key).update(`v1\n${meta}`).digest('base64url');
 }
 
@@ -55,7 +56,7 @@ describe('a callback URL', () => {
 		const query = `?seedance_meta=${meta}&seedance_sig=${expectedSignature(meta)}`;
 		expect(signed(HOOK, { row: 7 })).toBe(`${HOOK}${query}`);
 		// The key as the credential sends it, without blanks around it.
-		expect(signedCallbackUrl(HOOK, [], ` ${KEY}\n`, 'internet')).toEqual(sign(HOOK));
+		expect(signedCallbackUrl(HOOK, [], ` ${OWNER}\n`, 'internet')).toEqual(sign(HOOK));
 	});
 
 	it.each(urls.keepTheirForm)('with %s stays what it was', (_, url, joint) => {
@@ -147,7 +148,7 @@ describe('metadata', () => {
 				fc.pre(!/\{\{|\$\{|<%|\[object|"(?:undefined|null|NaN)"/i.test(json));
 				const query = queryOf(signed(HOOK, given));
 				expect(JSON.stringify(metadataIn(query))).toBe(json);
-				expect(isSignedBy(proofIn(query), KEY)).toBe(true);
+				expect(isSignedBy(proofIn(query), OWNER)).toBe(true);
 			}),
 		);
 	});
@@ -179,7 +180,7 @@ describe('metadata', () => {
 		['gave a date', [row(new Date(0))]],
 	])('is refused where it is broken: %s', (sentence, given) => {
 		const problems = [expect.stringContaining(sentence)];
-		expect(signedCallbackUrl(HOOK, given, KEY, 'internet')).toEqual({ ok: false, problems });
+		expect(signedCallbackUrl(HOOK, given, OWNER, 'internet')).toEqual({ ok: false, problems });
 	});
 
 	it.each([undefined, '', 'ew', 'bm8', 'W10', 'bnVsbA', ['e30'], {}, 7, '#'])(
@@ -195,11 +196,11 @@ describe('a signature', () => {
 	const { seedance_sig, seedance_meta } = query;
 
 	it.each([
-		[true, 'this account', query, KEY],
-		[false, 'another key', query, `${KEY}x`],
-		[false, 'other metadata', { ...query, seedance_meta: 'eyJyb3ciOjJ9' }, KEY],
-		[false, 'no metadata', { seedance_sig }, KEY],
-		[false, 'metadata it was not made for', { ...queryOf(signed(HOOK)), seedance_meta }, KEY],
+		[true, 'this account', query, OWNER],
+		[false, 'another key', query, `${OWNER}x`],
+		[false, 'other metadata', { ...query, seedance_meta: 'eyJyb3ciOjJ9' }, OWNER],
+		[false, 'no metadata', { seedance_sig }, OWNER],
+		[false, 'metadata it was not made for', { ...queryOf(signed(HOOK)), seedance_meta }, OWNER],
 	])('holds (%p) for %s', (holds, _, given, apiKey) => {
 		expect(typeof proofIn(given)).toBe('object');
 		expect(isSignedBy(proofIn(given), apiKey)).toBe(holds);
@@ -214,14 +215,14 @@ describe('a signature', () => {
 		for (const meta of [['e30'], {}, 7, null, 'e30=', 'x'.repeat(1335)]) {
 			expect(proofIn({ ...query, seedance_meta: meta })).toBe('malformed');
 		}
-		expect([isSignedBy('absent', KEY), isSignedBy('malformed', KEY)]).toEqual([false, false]);
+		expect([isSignedBy('absent', OWNER), isSignedBy('malformed', OWNER)]).toEqual([false, false]);
 	});
 
 	it('does not hold for any other text', () => {
 		fc.assert(
 			fc.property(fc.stringMatching(/^[\w-]{43}$/), (other) => {
 				fc.pre(other !== seedance_sig);
-				expect(isSignedBy(proofIn({ ...query, seedance_sig: other }), KEY)).toBe(false);
+				expect(isSignedBy(proofIn({ ...query, seedance_sig: other }), OWNER)).toBe(false);
 			}),
 		);
 	});

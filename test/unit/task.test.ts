@@ -7,7 +7,8 @@ import forms from '../fixtures/taskForms.json';
 const { isTaskId, rawItem, stateOf, taskItem, unreadTaskItem } = tasks;
 
 const ID = 'seed15abc123def456pro';
-const KEY = 'sk-seedance-0123456789';
+/** Stands for the account's key. */
+const OWNER = 'sk-seedance-0123456789';
 const VIDEO = 'https://cdn.example.com/v.mp4';
 
 /** `data` of the documentation's own example. */
@@ -35,7 +36,7 @@ const ITEM = {
 };
 const NOTHING = Object.fromEntries(Object.keys(ITEM).map((name) => [name, null]));
 
-const read = (data: unknown, taskId = ID) => tasks.readTask(taskId, data, KEY);
+const read = (data: unknown, taskId = ID) => tasks.readTask(taskId, data, OWNER);
 /** The reading of data that is a state of the task. */
 function taskOf(data: object) {
 	const task = read(data);
@@ -165,7 +166,7 @@ describe('a reading of a task', () => {
 		[{ status: 'FAILED', request: { message: 'a cat', error: 'a dog' } }, null],
 		[{ status: 'RUNNING', message: 'in the queue' }, null],
 		[{ status: 'FAILED', error_message: '<html><body>502</body></html>' }, null],
-		[{ status: 'FAILED', error_message: `key ${KEY} has no quota` }, 'key *** has no quota'],
+		[{ status: 'FAILED', error_message: `key ${OWNER} has no quota` }, 'key *** has no quota'],
 		[{ ...DATA, error_message: '' }, null],
 		[{ ...DATA, error_message: {} }, null],
 	])('makes no reason of anything else, and shows no key: %j', (data, reason) => {

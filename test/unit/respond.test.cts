@@ -3,7 +3,7 @@ import { EventEmitter } from 'node:events';
 import type { IWebhookFunctions } from 'n8n-workflow';
 
 import { afterTakeOver, TAKE_OVER_MS } from '../../nodes/shared/callback/respond';
-import { flushPromises, VirtualClock } from './virtualClock';
+import { flushPromises, VirtualClock } from './virtualClock.cjs';
 
 const connection = () =>
 	Object.assign(new EventEmitter(), { closed: false, writableEnded: false, statusCode: 200 });
