@@ -181,7 +181,7 @@ describe('Seedance Trigger over the production URL', () => {
 		],
 	])('starts once for %s, and n8n’s database remembers it', async (_, headers, write) => {
 		const taskId = await unreported(url);
-		for (const _again of [1, 2]) {
+		for (const _ of [1, 2]) {
 			const options = { headers: { 'content-type': false, ...headers } as const };
 			const body = Buffer.from(write(taskId));
 			expect((await deliver(videos.callbackUrlOf(taskId), body, options)).status).toBe(200);

@@ -158,7 +158,7 @@ function loadTrigger(speed: () => number): INodeType {
 	const loaded: INodeType[] = [];
 	jest.doMock('n8n-workflow', () => n8nWorkflow);
 	jest.isolateModules(() => {
-		const clock: typeof clockModule = require('../../nodes/shared/n8n/clock');
+		const clock = jest.requireActual<typeof clockModule>('../../nodes/shared/n8n/clock');
 		const { realClock } = clock;
 		const unbound: typeof realClock = (signal) => ({
 			...realClock(signal),
@@ -168,9 +168,9 @@ function loadTrigger(speed: () => number): INodeType {
 		});
 		jest.spyOn(clock, 'realClock').mockImplementation(fastClock(unbound, speed));
 		slowDeadlines(clock, speed);
-		const node: {
-			SeedanceTrigger: new () => INodeType;
-		} = require('../../nodes/SeedanceTrigger/SeedanceTrigger.node');
+		const node = jest.requireActual<{ SeedanceTrigger: new () => INodeType }>(
+			'../../nodes/SeedanceTrigger/SeedanceTrigger.node',
+		);
 		loaded.push(new node.SeedanceTrigger());
 	});
 	jest.dontMock('n8n-workflow');

@@ -20,6 +20,7 @@ const OPTIONS = [batching, includeInput, maxCredits, pollInterval, timeout];
 
 /** The labels of all fields, by the path of their parameter. */
 const LABELS: ReadonlyMap<string, string> = new Map([
+	['operation', 'Operation'],
 	...FIELDS.map(({ name, displayName }) => [name, displayName] as const),
 	...OPTIONS.map(({ name, displayName }) => [`options.${name}`, displayName] as const),
 	...Object.values(NUMBERS).map(({ path, label }) => [path, label] as const),
