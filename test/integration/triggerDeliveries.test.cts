@@ -638,6 +638,7 @@ describe('Trigger On', () => {
 		it('waits a little for it', async () => {
 			noVideo(2);
 			expect(await deliver(taskId)).toBe(STARTED);
+			expect(itemsOf()).toMatchObject([{ succeeded: true }]);
 			expect(itemsOf()).toEqual([await world.itemOf(taskId)]);
 		});
 
