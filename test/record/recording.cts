@@ -24,8 +24,12 @@ const timesOf = (
 		)
 		.sort();
 
-/** The lines of a log, without what n8n adds to them: stacks and the like. */
-const textsIn = (logs: string) => logs.split('\n').map((line) => line.replace(/ (\{".*)?$/, ''));
+/** The lines of a log, without stacks and what n8n adds to them. */
+const textsIn = (logs: string) =>
+	logs
+		.split('\n')
+		.filter((line) => !/^\s+at /.test(line))
+		.map((line) => line.replace(/ (\{".*)?$/, ''));
 
 async function recordSchedule(harness: Harness, schedule: Schedule): Promise<unknown> {
 	const { segments, callbacks, resumedTwice, leftOpen } = await runSchedule(harness, schedule);
