@@ -29,6 +29,11 @@ function modulesFrom(folder: string): object[] {
 
 /** Everything that is loaded after this gets the nodes of the built package in this folder. */
 export function loadNodesFrom(dist: string): void {
+	// Two copies of n8n's classes would not recognise each other's errors.
+	const [own, theirs] = [load, createRequire(join(resolve(dist), 'index.js'))];
+	if (own.resolve('n8n-workflow') !== theirs.resolve('n8n-workflow')) {
+		throw new Error(`${dist} has another n8n-workflow: link its node_modules to this one's`);
+	}
 	const modules = modulesFrom(resolve(dist));
 	const mocker = new ModuleMocker(globalThis);
 	const spyOn = (given: object, name: never) => {

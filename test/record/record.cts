@@ -4,7 +4,8 @@
 //     node --require tsx/cjs test/record/record.cts --dist <folder> --out <file.json>
 //     node --require tsx/cjs test/record/record.cts --compare <before.json> <after.json>
 //
-// Both recordings need the same tests: record each folder with the tree as it is. Of the schedules, each 15th runs, in every setting in turn; `--every 1` runs all of them.
+// Both recordings need the same tests: record each folder with the tree as it is. Of the schedules, each 15th runs, in
+// every setting in turn; `--every 1` runs all of them.
 import { readFileSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { parseArgs } from 'node:util';
