@@ -7,6 +7,7 @@ import './installed.suite.cjs';
 import './credential.suite.cjs';
 import './operations.suite.cjs';
 import './errors.suite.cjs';
+import './trouble.suite.cjs';
 import './stop.suite.cjs';
 import './retry.suite.cjs';
 import './pause.suite.cjs';
