@@ -10,17 +10,20 @@ import type {
 	INodeProperties,
 } from 'n8n-workflow';
 
-import { readCredential, USUAL_BASE_URL } from '../nodes/shared/credential';
+import { readCredential, USUAL_BASE_URL } from '../nodes/shared/api/credential';
 import {
 	flawOfAnswer,
 	REFUSED_STATUSES,
 	TEST_IS_FREE,
 	TEST_RULES,
 	whyNoAnswer,
-} from '../nodes/shared/credentialCheck';
-import { USER_AGENT } from '../nodes/shared/userAgent';
+} from '../nodes/shared/api/credentialCheck';
+import { USER_AGENT } from '../nodes/shared/api/userAgent';
 
-/** A task that cannot exist: reading it costs nothing, and a right key is told "no such task". */
+/**
+ * A task that cannot exist, so that reading it costs nothing
+ * (docs/api-contract.md#missing-endpoints).
+ */
 const TEST_TASK_ID = 'n8n-credential-test';
 
 const TEST_REQUEST = {
@@ -43,8 +46,9 @@ function withKey(headers: IDataObject | undefined, credentials: ICredentialDataD
 }
 
 /**
- * The test in our own words: n8n's rules cannot tell a host that is not there from a connection that broke, or the page of a
- * firewall from an answer of the API. n8n shows the bare code of an error, so it gets a new error without one.
+ * The test in our own words: n8n's rules cannot tell a host that is not there from a connection
+ * that broke, or the page of a firewall from an answer of the API. n8n shows the bare code of an
+ * error, so it gets a new error without one (docs/n8n-behaviour.md#errors-of-a-credential-test).
  *
  * @throws Error with the sentence that the form shows
  */
@@ -104,16 +108,17 @@ export class SeedanceApi implements ICredentialType {
 			displayName: 'HTTP Client',
 			name: 'httpClient',
 			type: 'hidden',
-			// n8n runs the hook below only for a credential with such a field, and before each request while it is empty.
+			// Without it, n8n does not run the hook below (docs/n8n-behaviour.md#expirable-field).
 			typeOptions: { expirable: true },
 			default: '',
 		},
 	];
 
 	/**
-	 * Keeps n8n's HTTP client for `authenticate`, which alone sees whether the request is the test's. Sends nothing, since n8n
-	 * calls it before every request of every node; and gives n8n nothing to store, since n8n would then repeat each failed request of
-	 * an HTTP Request node, a paid one as well (n8n-core, `requestWithAuthentication`).
+	 * Keeps n8n's HTTP client for `authenticate`, which alone sees whether the request is the test's.
+	 * Sends nothing, since n8n calls it before every request of every node
+	 * (docs/n8n-behaviour.md#expirable-field), and gives n8n nothing to store, since n8n would then
+	 * repeat failed requests (docs/n8n-behaviour.md#output-of-preauthentication).
 	 */
 	async preAuthentication(
 		this: IHttpRequestHelper,
@@ -124,9 +129,9 @@ export class SeedanceApi implements ICredentialType {
 	}
 
 	/**
-	 * Puts the key into the header. A function, because n8n runs an expression for each request otherwise, which is a fifth
-	 * of all that starting a video costs n8n (`npm run bench -- overhead`). Not a method: n8n copies the credential without
-	 * those, and would offer no Custom API Call.
+	 * Puts the key into the header. A function, because n8n runs an expression for each request
+	 * otherwise, and no method, because n8n copies the credential without those
+	 * (docs/n8n-behaviour.md#authentication-by-a-function).
 	 */
 	authenticate = async (
 		credentials: ICredentialDataDecryptedObject,
@@ -146,7 +151,8 @@ export class SeedanceApi implements ICredentialType {
 			baseURL: '={{ String($credentials.baseUrl).trim().replace(/\\/+$/, "") }}',
 			ignoreHttpStatusErrors: { ignore: true, except: REFUSED_STATUSES },
 		},
-		// n8n runs a mixed list, one rule after the other; its type knows lists of one kind only.
+		// n8n runs a mixed list, which its type does not have
+		// (docs/n8n-behaviour.md#rules-of-a-credential-test).
 		rules: TEST_RULES as ICredentialTestRequest['rules'],
 	};
 }

@@ -9,46 +9,38 @@ import {
 	type IWebhookResponseData,
 } from 'n8n-workflow';
 
-import { realClock } from '../shared/clock';
-import { invalidInput } from '../shared/errors';
-import { nodeHints, OPERATION_OPTIONS, videoFields, type Operation } from './fields';
-import { estimateCost } from './operations/estimateCost';
-import { generate } from './operations/generate';
-import { generateAndWait } from './operations/generateAndWait';
-import { status } from './operations/status';
-import { wait } from './operations/wait';
-import { fieldProblems, textParameter } from './fieldReading';
-import { deliver, sameForAll, type Result } from './results';
-import { resume } from './resume';
-import { resumeWebhooks } from './resumeAddress';
-import { runOf, type Run } from './run';
-import { addRunHints } from './runHints';
-import { resultsOfUnforeseen } from './unforeseen';
+import { realClock } from '../shared/n8n/clock';
+import { invalidInput } from '../shared/task/errors';
+import { nodeHints } from './description/hints';
+import { operationFields, operationNamed, operationOptions, operationsWhere } from './operations';
+import type { Operation } from './operations/operation';
+import { resume } from './pause/resume';
+import { resumeWebhooks } from './pause/resumeAddress';
+import { addRunHints } from './run/hints';
+import { forEveryItem, sameForAll, type Result } from './run/result';
+import { outputOf } from './run/output';
+import { fieldProblems, textParameter } from './run/parameters';
+import { runOf, type Run } from './run/run';
+import { resultsOfUnforeseen } from './run/unforeseen';
 
-const OPERATIONS: Readonly<Record<Operation, (run: Run) => Promise<Result[]>>> = {
-	generateAndWait,
-	generate,
-	estimateCost,
-	status,
-	wait,
-};
-
-function isOperation(name: string): name is Operation {
-	return Object.hasOwn(OPERATIONS, name);
+/** The operation that a person has chosen, or why it cannot be told. */
+function chosenOperation(run: Run): Operation | { problems: string[] } {
+	try {
+		const name = textParameter(run.context, 0, 'operation');
+		const problems = [`Operation "${name}" does not exist in this node.`];
+		return operationNamed(name) ?? { problems };
+	} catch (error) {
+		return { problems: fieldProblems(error) };
+	}
 }
 
-/** What became of every item. The one guard around all operations: whatever nobody foresaw is a failed item too. */
-async function resultsOf(run: Run): Promise<Result[]> {
-	let operation: string;
+/**
+ * The one guard: whatever nobody foresaw is a failed item too
+ * (docs/n8n-behaviour.md#input-as-output).
+ */
+async function resultsOf(run: Run, operation: Operation): Promise<Result[]> {
 	try {
-		operation = textParameter(run.context, 0, 'operation');
-	} catch (error) {
-		return sameForAll(run.count, invalidInput(fieldProblems(error)));
-	}
-	try {
-		if (isOperation(operation)) return await OPERATIONS[operation](run);
-		const problem = invalidInput([`Operation "${operation}" does not exist in this node.`]);
-		return sameForAll(run.count, problem);
+		return forEveryItem(run, await operation.run(run));
 	} catch (error) {
 		return resultsOfUnforeseen(run, error);
 	}
@@ -61,14 +53,15 @@ export class Seedance implements INodeType {
 		icon: { light: 'file:../../icons/seedance.svg', dark: 'file:../../icons/seedance.dark.svg' },
 		group: ['transform'],
 		version: 1,
-		// Written out, because n8n's lint reads plain text only; tests hold it against the operations and the room there is.
+		// Written out (docs/n8n-behaviour.md#plain-values); tests compare it with the operations and
+		// the room there is.
 		subtitle:
 			'={{ ({ generateAndWait: "Generate and Wait", generate: "Generate", estimateCost: "Cost Estimate", status: "Get Status", wait: "Wait for Video" })[$rawParameter["operation"]] + (["status", "wait"].includes($rawParameter["operation"]) ? "" : [["", $rawParameter["resolution"]], ["", $rawParameter["duration"], "s"], ["+ ", $rawParameter["generateAudio"] === true ? "audio" : "="]].filter((part) => !String(part[1]).startsWith("=")).map((part, index) => (index ? " " : " · ") + part.join("")).join("")) }}',
 		description: 'Generate AI videos from text or an image with the Seedance API',
 		defaults: { name: 'Seedance' },
 		usableAsTool: {
 			replacements: {
-				// What n8n offers as the text for the model, when a person chooses to write it.
+				// docs/n8n-behaviour.md#description-of-a-tool
 				description:
 					'Generates AI videos from text or an image with the Seedance API. A new video costs credits and takes 1 to 2 minutes. Answers with JSON: video_url is the link to the video, and a next_step says what to do instead of generating again.',
 			},
@@ -79,7 +72,7 @@ export class Seedance implements INodeType {
 			{
 				name: 'seedanceApi',
 				required: true,
-				displayOptions: { show: { operation: ['generateAndWait', 'generate', 'status', 'wait'] } },
+				displayOptions: { show: { operation: operationsWhere(({ callsApi }) => callsApi) } },
 			},
 		],
 		webhooks: resumeWebhooks,
@@ -87,6 +80,8 @@ export class Seedance implements INodeType {
 		hints: nodeHints,
 		properties: [
 			{
+				// One option, because n8n names nodes and tools by it
+				// (docs/n8n-behaviour.md#names-from-the-resource).
 				displayName: 'Resource',
 				name: 'resource',
 				type: 'options',
@@ -100,18 +95,22 @@ export class Seedance implements INodeType {
 				type: 'options',
 				noDataExpression: true,
 				displayOptions: { show: { resource: ['video'] } },
-				options: OPERATION_OPTIONS,
+				options: operationOptions,
 				default: 'generateAndWait',
 			},
-			...videoFields,
+			...operationFields,
 		],
 	};
 
 	async execute(this: IExecuteFunctions): Promise<INodeExecutionData[][]> {
 		const run = runOf(this, realClock(this.getExecutionCancelSignal?.()));
-		const results = await resultsOf(run);
-		addRunHints(run, results);
-		return deliver(run, results);
+		const operation = chosenOperation(run);
+		if ('problems' in operation) {
+			return outputOf(run, sameForAll(run, invalidInput(operation.problems)));
+		}
+		const results = await resultsOf(run, operation);
+		addRunHints(run, operation, results);
+		return outputOf(run, results);
 	}
 
 	/** A callback for an execution that this node has suspended. */

@@ -9,11 +9,11 @@ import {
 	type IWebhookResponseData,
 } from 'n8n-workflow';
 
-import { realClock } from '../shared/clock';
-import { handleDelivery } from './delivery';
-import { triggerFields, triggerHints, triggerPanel, triggerWebhooks } from './fields';
-import { addFiles } from './files';
-import { settledItems } from './outcome';
+import { realClock } from '../shared/n8n/clock';
+import { handleCallback } from './handleCallback';
+import { triggerFields, triggerHints, triggerPanel, triggerWebhooks } from './description';
+import { addFiles } from './download';
+import { confirmedItems } from './outcome';
 
 export class SeedanceTrigger implements INodeType {
 	description: INodeTypeDescription = {
@@ -39,12 +39,15 @@ export class SeedanceTrigger implements INodeType {
 	};
 
 	async webhook(this: IWebhookFunctions): Promise<IWebhookResponseData> {
-		return await handleDelivery(this, realClock());
+		return await handleCallback(this, realClock());
 	}
 
-	/** Runs inside the recorded execution that {@link webhook} started: long work belongs there, and Stop works. */
+	/**
+	 * Runs inside the recorded execution that {@link webhook} started
+	 * (docs/n8n-behaviour.md#work-after-the-response).
+	 */
 	async execute(this: IExecuteFunctions): Promise<INodeExecutionData[][]> {
 		const clock = realClock(this.getExecutionCancelSignal?.());
-		return [await addFiles(this, await settledItems(this, clock), clock)];
+		return [await addFiles(this, await confirmedItems(this, clock), clock)];
 	}
 }

@@ -1,12 +1,13 @@
 /**
- * What became of the task that a callback is about, and the item that says so. A success without its video may still get
- * it: a callback has to be answered within seconds, so the run that it starts reads the task again before anything is
- * given out.
+ * What became of the task that a callback is about, and the item that says so. A success without
+ * its video may still get it: a callback has to be answered within seconds, so the run that it
+ * starts reads the task again before anything is given out.
  */
 import type { IDataObject, IExecuteFunctions, INodeExecutionData } from 'n8n-workflow';
 
-import { getAccount, getTask, type Account } from '../shared/api';
-import type { Clock } from '../shared/clock';
+import { getTask } from '../shared/api/client';
+import { getCredential, type Credential } from '../shared/api/credential';
+import type { Clock } from '../shared/n8n/clock';
 import { isObject, textOf } from '../shared/json';
 import {
 	hasEnded,
@@ -16,9 +17,9 @@ import {
 	readTask,
 	taskItem,
 	type Task,
-} from '../shared/task';
-import { deliveriesOf } from './deliveries';
-import { readEvents, readSimplify, type VideoEvent } from './settings';
+} from '../shared/task/task';
+import { deduplicationOf } from './deduplication';
+import { readEvents, readSimplify, type VideoEvent } from './parameters';
 
 /** `noVideo`: a success whose video is not there (yet). */
 export type Outcome = VideoEvent | 'noVideo';
@@ -28,7 +29,10 @@ export function outcomeOf(task: Task): Outcome {
 	return hasVideo(task) ? 'succeeded' : 'noVideo';
 }
 
-/** The item of an event: what the API tells of the task, simplified or raw, and the metadata of its callback. */
+/**
+ * The item of an event: what the API tells of the task, simplified or raw, and the metadata of its
+ * callback.
+ */
 export function eventItem(task: Task, simplify: boolean, metadata: IDataObject): IDataObject {
 	const json = simplify ? taskItem(task) : rawItem(task.raw, task.taskId);
 	return { ...json, metadata };
@@ -36,8 +40,8 @@ export function eventItem(task: Task, simplify: boolean, metadata: IDataObject):
 
 const isData = (value: unknown): value is IDataObject => isObject(value);
 
-/** Milliseconds between two looks at a success without its video. */
-const LOOK_AGAIN_MS = 2_000;
+/** Milliseconds between two reads of a success without its video. */
+const READ_AGAIN_MS = 2_000;
 /** Milliseconds that n8n may take from the callback to the run. */
 const START_MARGIN_MS = 15_000;
 
@@ -46,35 +50,41 @@ export function awaitedUntil(clock: Clock): number {
 	return clock.now() + NO_VIDEO_GRACE_MS + START_MARGIN_MS;
 }
 
-/** The task in an item of the trigger, simplified or raw. A simplified item has the API's names, but for the list of links. */
+/**
+ * The task in an item of the trigger, simplified or raw. A simplified item has the API's names, but
+ * for the list of links.
+ */
 function taskIn(json: IDataObject): Task | undefined {
 	return readTask(textOf(json.task_id) ?? '', { response: json.video_url, ...json }, '');
 }
 
-/** Reads a task until it has ended, for at most {@link NO_VIDEO_GRACE_MS}; gives the last reading. Stop ends it. */
+/**
+ * Reads a task until it has ended, for at most {@link NO_VIDEO_GRACE_MS}; gives the last reading.
+ * Stop ends it.
+ */
 async function readUntilEnded(
 	context: IExecuteFunctions,
-	account: Account,
+	credential: Credential,
 	first: Task,
 	clock: Clock,
 ): Promise<Task> {
 	const deadline = clock.now() + NO_VIDEO_GRACE_MS;
 	let task = first;
 	while (!hasEnded(task)) {
-		const read = await getTask(context, account, task.taskId, clock);
+		const read = await getTask(context, { credential, taskId: task.taskId, clock });
 		if (read.outcome === 'task') task = read.task;
 		const left = deadline - clock.now();
 		if (hasEnded(task) || left <= 0) break;
-		if (!(await clock.sleep(Math.min(LOOK_AGAIN_MS, left)))) break;
+		if (!(await clock.sleep(Math.min(READ_AGAIN_MS, left)))) break;
 	}
 	return task;
 }
 
 /**
- * The items of a run: what its callback has found, read again where a success had no video. None for an outcome that
- * Trigger On does not include. Throws what an expression throws.
+ * The items of a run: what its callback has found, read again where a success had no video. None
+ * for an outcome that Trigger On does not include. Throws what an expression throws.
  */
-export async function settledItems(
+export async function confirmedItems(
 	context: IExecuteFunctions,
 	clock: Clock,
 ): Promise<INodeExecutionData[]> {
@@ -86,10 +96,11 @@ export async function settledItems(
 			items.push(item);
 			continue;
 		}
-		const account = await getAccount(context);
-		const last = 'problem' in account ? task : await readUntilEnded(context, account, task, clock);
+		const credential = await getCredential(context);
+		const last =
+			'problem' in credential ? task : await readUntilEnded(context, credential, task, clock);
 		const outcome = outcomeOf(last) === 'succeeded' ? 'succeeded' : 'failed';
-		deliveriesOf(trigger, {}).settleVideo(task.taskId, outcome);
+		deduplicationOf(trigger, {}).confirmVideo(task.taskId, outcome);
 		if (!readEvents(context).includes(outcome)) continue;
 		const metadata = isData(item.json.metadata) ? item.json.metadata : {};
 		items.push({ ...item, json: eventItem(last, readSimplify(context), metadata) });

@@ -7,14 +7,23 @@ export function isObject(value: unknown): value is Record<string, unknown> {
 	return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
+/** A text as JSON; undefined where it is none. */
+export function parseJson(text: string): unknown {
+	try {
+		return JSON.parse(text);
+	} catch {
+		return undefined;
+	}
+}
+
 /** A key without the differences of taste: `taskId`, `task_id` and `TASK-ID` are one name. */
 export function plainName(key: string): string {
-	return key.toLowerCase().replace(/[_-]/g, '');
+	return key.toLowerCase().replace(/[^a-z\d]/g, '');
 }
 
 /**
- * The values of an object whose names a rank is known for, in its order. `rankOf` gets each name as {@link plainName} makes it;
- * undefined leaves it out.
+ * The values of an object whose names a rank is known for, in its order. `rankOf` gets each name as
+ * {@link plainName} makes it; undefined leaves it out.
  */
 export function byRank(
 	object: Readonly<Record<string, unknown>>,
@@ -42,7 +51,10 @@ export function rankBy(
 }
 
 /** A copy of an object without some of its keys. */
-export function without<T>(object: Record<string, T>, ...keys: string[]): Record<string, T> {
+export function without<T>(
+	object: Readonly<Record<string, T>>,
+	...keys: string[]
+): Record<string, T> {
 	return Object.fromEntries(Object.entries(object).filter(([key]) => !keys.includes(key)));
 }
 
@@ -59,7 +71,9 @@ export function numberOf(value: unknown): number | null {
 	return Number.isFinite(number) ? number : null;
 }
 
-/** Query values that grant access: a signature of ours, and n8n's tokens of file and resume links. */
+/**
+ * Query values that grant access: a signature of ours, and n8n's tokens of file and resume links.
+ */
 const ACCESS_VALUES =
 	/(seedance_sig|binary-data\/signed\?token|[?&]signature)(?:(=)[^&\s"'<>]+|(%3D)[^&\s"'<>%]+)/gi;
 
@@ -69,8 +83,9 @@ function withoutAccess(text: string): string {
 }
 
 /**
- * A copy of the API's JSON that may be shown: callback URLs are cut (they hold a signature or a resume
- * token), and links to files of this n8n lose their token. The link of the video itself stays whole.
+ * A copy of the API's JSON that may be shown: callback URLs are cut (they hold a signature or a
+ * resume token), and links to files of this n8n lose their token. The link of the video itself
+ * stays whole.
  */
 export function withoutSecrets(value: Record<string, unknown>, apiKey: string): IDataObject {
 	const copy: IDataObject = JSON.parse(

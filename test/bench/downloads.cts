@@ -1,54 +1,44 @@
 /** Memory of a download: the peak of n8n over its rest while a file of a given size is fetched. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { httpDownload, seedanceNode, type Flow, type FlowNode, type Bed } from './bed.cjs';
-import { BenchError } from './report.cjs';
-import type { Bench, Figure, Row } from './rows.cjs';
+import type { Sandbox } from '../sandbox/server.cjs';
+import { startTaskAt } from '../support/tasks.cjs';
+import { BenchError } from './program.cjs';
+import { compare, type Bench, type Row } from './rows.cjs';
+import type { Flow } from './setup.cjs';
 
-const PLANS = {
-	usual: { sizes: [10, 100, 500] },
-	quick: { sizes: [10, 100] },
-};
-/** Megabytes that the largest file may cost more than the smallest. */
+/** Megabytes of the files, and what the largest may cost more than the smallest. */
+const SIZES = { usual: [10, 100, 500], quick: [10, 100] };
 const MARK_MB = 60;
 const GROSS_MB = 90;
-const MB = 1024 * 1024;
-/** Milliseconds n8n gets to come to rest. */
+/** Milliseconds n8n gets to come to rest, and for a download. */
 const REST_MS = 3_000;
-const PATIENCE_MS = 120_000;
+const MAX_MS = 120_000;
 
 export const downloads: Row = {
 	name: 'downloads',
 	what: 'memory of a download',
 	measure: async (bench) => {
-		const { sizes } = PLANS[bench.quick ? 'quick' : 'usual'];
-		const ours: number[] = [];
-		const beside: number[] = [];
+		const sizes = SIZES[bench.quick ? 'quick' : 'usual'];
+		const peaks: Array<{ size: number; ours: number; beside: number }> = [];
 		for (const size of sizes) {
-			ours.push(await peakMb(bench, size, 'Seedance'));
-			beside.push(await peakMb(bench, size, 'HTTP Request'));
+			const ours = await peakMb(bench, size, 'download', 'Seedance');
+			peaks.push({ size, ours, beside: await peakMb(bench, size, 'downloadByHand', 'Download') });
 		}
-		const more = (list: number[]) => list[list.length - 1] - list[0];
 		const megabytes = (value: number) => `${value.toFixed(0)} MB`;
-		const [smallest, largest] = [sizes[0], sizes[sizes.length - 1]];
+		const [smallest, largest] = [peaks[0], peaks[peaks.length - 1]];
+		const more = largest.ours - smallest.ours;
 		return {
 			figures: [
-				...sizes.map(
-					(size, index): Figure => ({
-						name: `Download of ${size} MB, peak over rest`,
-						ours: megabytes(ours[index]),
-						beside: megabytes(beside[index]),
-						ratio: (ours[index] / beside[index]).toFixed(2),
-						mark: '',
-					}),
+				...peaks.map(({ size, ours, beside }) =>
+					compare(`Download of ${size} MB, peak over rest`, [ours, beside], megabytes),
 				),
 				{
-					name: `${largest} MB cost more than ${smallest} MB`,
-					ours: megabytes(more(ours)),
-					beside: megabytes(more(beside)),
-					ratio: '',
+					name: `${largest.size} MB cost more than ${smallest.size} MB`,
+					ours: megabytes(more),
+					beside: megabytes(largest.beside - smallest.beside),
 					mark: `< ${MARK_MB} MB`,
-					isMet: more(ours) < MARK_MB,
-					isGross: more(ours) > GROSS_MB,
+					isMet: more < MARK_MB,
+					isGross: more > GROSS_MB,
 				},
 			],
 			note: `Resident memory as the kernel counts its peak, ${bench.quick ? 'in one n8n' : 'each in a new n8n'} after a download of 1 MB. Wait for Video with Download Video, beside it an HTTP Request node with the response format File.`,
@@ -57,38 +47,28 @@ export const downloads: Row = {
 };
 
 /** Megabytes over the rest that n8n takes at its peak while one file is fetched. */
-async function peakMb(bench: Bench, size: number, who: 'Seedance' | 'HTTP Request') {
-	bench.say(`${size} MB with ${who}`);
-	return await bench.withBed(async (bed) => {
-		const node: FlowNode =
-			who === 'Seedance' ? seedanceNode(bed, 'wait', { downloadVideo: true }) : httpDownload();
-		const flow = await bed.publish(`Download with ${who}`, [node]);
-		await download(bed, flow, node.name, 1);
-		await sleep(REST_MS, undefined, { signal: bench.signal });
-		const rest = bed.memoryMb().now;
-		bed.forgetPeak();
-		await download(bed, flow, node.name, size);
-		return bed.memoryMb().peak - rest;
+async function peakMb({ say, withSetup, signal }: Bench, size: number, file: string, node: string) {
+	say(`${size} MB with ${node}`);
+	return await withSetup(async (setup) => {
+		const flow = await setup.publish(file);
+		await download(setup.sandbox, flow, node, 1);
+		await sleep(REST_MS, undefined, { signal });
+		const rest = setup.memoryMb().now;
+		setup.forgetPeak();
+		await download(setup.sandbox, flow, node, size);
+		return setup.memoryMb().peak - rest;
 	}, true);
 }
 
-async function download(bed: Bed, flow: Flow, node: string, size: number): Promise<void> {
-	const { sandbox } = bed;
-	sandbox.videoBytes = size * MB;
+async function download(sandbox: Sandbox, flow: Flow, node: string, size: number): Promise<void> {
+	sandbox.videoBytes = size * 1024 * 1024;
 	try {
-		const taskId = await bed.newTask('A boat, 0 s');
-		const mark = await bed.newestExecution();
-		const before = await flow.count();
-		await flow.start([{ task_id: taskId, url: `${sandbox.origin}/videos/${taskId}.mp4` }]);
-		await bed.until(
-			'the download has ended',
-			async () => (await flow.count()) > before,
-			PATIENCE_MS,
-		);
-		const [{ runData }] = await bed.executionsSince(mark, flow);
-		const file = runData[node]?.[0]?.data?.main[0]?.[0]?.binary?.data;
-		if (file?.bytes !== sandbox.videoBytes && !file?.fileSize?.startsWith(String(size))) {
-			throw new BenchError(`The file of ${size} MB has not come whole: ${JSON.stringify(file)}.`);
+		const taskId = await startTaskAt(sandbox, { prompt: 'A boat, 0 s' });
+		const row = { task_id: taskId, url: `${sandbox.origin}/videos/${taskId}.mp4` };
+		const { runData } = await flow.run([row], MAX_MS);
+		const video = runData[node]?.[0]?.data?.main[0]?.[0]?.binary?.data;
+		if (video?.bytes !== sandbox.videoBytes && !video?.fileSize?.startsWith(String(size))) {
+			throw new BenchError(`The file of ${size} MB has not come whole: ${JSON.stringify(video)}.`);
 		}
 	} finally {
 		sandbox.videoBytes = null;

@@ -1,162 +1,124 @@
-/** Time to notice, from the end of a task to the output of the node, and how often the task was looked at for that. */
+/** Time to notice, from the end of a task to the output of the node, and how often its status was read for that. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { handBuiltLoop, seedanceNode, type Flow, type Bed } from './bed.cjs';
-import { BenchError, median } from './report.cjs';
-import type { Figure, Row } from './rows.cjs';
-import { isRecord } from '../sandbox/server.cjs';
+import { isRecord, type Sandbox } from '../sandbox/server.cjs';
+import { BenchError } from './program.cjs';
+import { median } from './report.cjs';
+import { compare, type Figure, type Row } from './rows.cjs';
+import type { Flow } from './setup.cjs';
 
-const PLANS = {
-	/** Executions with one video each, of so many seconds; `beside` of them by hand as well. */
-	usual: { count: 200, beside: 40, shortest: 30, longest: 120 },
-	quick: { count: 20, beside: 5, shortest: 6, longest: 14 },
-};
-/** Milliseconds between two executions that are started, so that they do not look in step. */
+/** Executions with one video each, of so many seconds; `beside` of them by hand as well. */
+const USUAL = { count: 200, beside: 40, shortest: 30, longest: 120 };
+const QUICK = { count: 20, beside: 5, shortest: 6, longest: 14 };
+/** Milliseconds between two executions that are started, so that they do not poll in step. */
 const PACE_MS = 100;
+/** Seconds of the videos whose reads are counted. */
+const READS_OF = { from: 80, to: 90 };
 
-/** Seconds, and looks at a video of `LOOKED_AT` seconds. */
-const MARKS = { pollMedian: 6, pollWorst: 15, pauseMedian: 0.3, pollLooks: 12, pauseLooks: 3 };
-const LOOKED_AT = { from: 80, to: 90 };
-const GROSS = { pollMedian: 12, pauseMedian: 3 };
+/** Seconds, and reads of a video; `gross` is the median above which something is broken. */
+const MARKS = {
+	keepChecking: { name: 'Keep Checking', median: 6, worst: 15, reads: 12, gross: 12 },
+	pause: { name: 'Pause Until Callback', median: 0.3, worst: undefined, reads: 3, gross: 3 },
+};
 
 interface Noticed {
 	/** Seconds from the end of the task until the node put it out. */
 	after: number;
 	/** Seconds that the task took. */
 	length: number;
-	looks: number;
+	reads: number;
 }
 
 export const notice: Row = {
 	name: 'notice',
 	what: 'time to notice, and status reads per task',
-	measure: async ({ quick, say, withBed }) => {
-		const { count, beside, shortest, longest } = PLANS[quick ? 'quick' : 'usual'];
-		return await withBed(async (bed) => {
-			const loop = handBuiltLoop(bed);
-			const poll = await bed.publish('Keep checking', [
-				seedanceNode(bed, 'generateAndWait', { downloadVideo: false }),
-			]);
-			const pause = await bed.publish('Pause', [
-				seedanceNode(bed, 'generateAndWait', { waitMethod: 'callback' }),
-			]);
-			const byHand = await bed.publish('By hand', loop.nodes, loop.wires);
-			const mark = await bed.newestExecution();
+	measure: async ({ quick, say, withSetup }) =>
+		await withSetup(async (setup) => {
+			const { count, beside, shortest, longest } = quick ? QUICK : USUAL;
+			const kinds = {
+				keepChecking: { flow: await setup.publish('keepChecking'), due: count, last: 'Seedance' },
+				pause: { flow: await setup.publish('pause'), due: count, last: 'Seedance' },
+				byHand: { flow: await setup.publish('loopByHand'), due: beside, last: 'Done' },
+			};
 			say(`${count} videos each, checking and pausing, and ${beside} by hand`);
-			const lengthOf = (index: number, of: number) =>
-				(shortest + ((longest - shortest) * index) / (of - 1)).toFixed(1);
 			for (let index = 0; index < count; index++) {
-				const prompt = (who: string, of: number) =>
-					`${who} ${index}, ${lengthOf(index % of, of)} s`;
-				await poll.start([{ prompt: prompt('Checked', count) }]);
-				await pause.start([{ prompt: prompt('Paused', count) }]);
-				if (index < beside) await byHand.start([{ prompt: prompt('By hand', beside) }]);
+				for (const { flow, due } of Object.values(kinds)) {
+					const seconds = shortest + ((longest - shortest) * index) / (due - 1);
+					if (index < due) await flow.start({ prompt: `Boat ${index}, ${seconds.toFixed(1)} s` });
+				}
 				await sleep(PACE_MS);
 			}
-			const counts = new Map([
-				[poll, count],
-				[pause, count],
-				[byHand, beside],
-			]);
-			await bed.until(
-				'all have ended',
-				async () => {
-					for (const [flow, due] of counts) if ((await flow.count()) < due) return false;
-					return true;
-				},
-				(longest + 120) * 1000,
-			);
-			say('Reading what came of them');
-			const ofPoll = await noticed(bed, mark, poll, 'Seedance');
-			const ofPause = await noticed(bed, mark, pause, 'Seedance');
-			const ofLoop = await noticed(bed, mark, byHand, 'Done');
-			for (const [flow, found] of [
-				[poll, ofPoll],
-				[pause, ofPause],
-			] as const) {
-				const due = counts.get(flow);
-				if (found.length !== due)
-					throw new BenchError(`${found.length} of ${due} have their video.`);
+			for (const { flow, due } of Object.values(kinds)) {
+				await setup.untilEnded(flow, due, (longest + 120) * 1000);
 			}
+			say('Reading what came of them');
+			const noticedBy = async (kind: keyof typeof kinds) => {
+				const { flow, due, last } = kinds[kind];
+				const found = await noticed(setup.sandbox, flow, last);
+				if (found.length === due) return found;
+				throw new BenchError(`${found.length} of ${due} have their video.`);
+			};
+			const byHand = await noticedBy('byHand');
+			const pairs = [
+				{ found: await noticedBy('keepChecking'), byHand, marks: MARKS.keepChecking },
+				{ found: await noticedBy('pause'), byHand, marks: MARKS.pause },
+			];
 			return {
-				figures: [...times(ofPoll, ofPause, ofLoop), ...looks(ofPoll, ofPause, ofLoop, quick)],
+				figures: [...pairs.flatMap(times), ...pairs.map((pair) => reads(pair, quick))],
 				note: `${count} executions with one video each of ${shortest} to ${longest} s, for each way of waiting at the same time, and ${beside} loops built by hand (Wait 15 s), in one n8n on the real clock.`,
 			};
-		});
-	},
+		}),
 };
 
-function times(poll: Noticed[], pause: Noticed[], loop: Noticed[]): Figure[] {
-	const middle = (of: Noticed[]) => median(of.map(({ after }) => after));
-	const worst = (of: Noticed[]) => Math.max(...of.map(({ after }) => after));
-	const figure = (
-		name: string,
-		ours: number,
-		beside: number,
-		mark: number | undefined,
-		gross = Infinity,
-	): Figure => ({
-		name,
-		ours: `${ours.toFixed(2)} s`,
-		beside: `${beside.toFixed(2)} s`,
-		ratio: (ours / beside).toFixed(2),
-		mark: mark === undefined ? '' : `≤ ${mark} s`,
-		isMet: mark === undefined ? undefined : ours <= mark,
-		isGross: ours > gross,
-	});
-	return [
-		figure('Keep Checking, median', middle(poll), middle(loop), MARKS.pollMedian, GROSS.pollMedian),
-		figure('Keep Checking, worst', worst(poll), worst(loop), MARKS.pollWorst),
-		figure(
-			'Pause Until Callback, median',
-			middle(pause),
-			middle(loop),
-			MARKS.pauseMedian,
-			GROSS.pauseMedian,
-		),
-		figure('Pause Until Callback, worst', worst(pause), worst(loop), undefined),
-	];
+interface Pair {
+	found: Noticed[];
+	byHand: Noticed[];
+	marks: (typeof MARKS)[keyof typeof MARKS];
 }
 
-function looks(poll: Noticed[], pause: Noticed[], loop: Noticed[], quick: boolean): Figure[] {
-	const range = quick ? { from: 0, to: Infinity } : LOOKED_AT;
-	const most = (of: Noticed[]) =>
-		Math.max(
-			...of
-				.filter(({ length }) => length >= range.from && length <= range.to)
-				.map((one) => one.looks),
-		);
-	const about = quick ? '' : `, of ${LOOKED_AT.from} to ${LOOKED_AT.to} s`;
-	const figure = (name: string, of: Noticed[], mark: number): Figure => ({
-		name: `${name}: most looks at a video${about}`,
-		ours: String(most(of)),
-		beside: String(most(loop)),
-		ratio: (most(of) / most(loop)).toFixed(2),
-		mark: `≤ ${mark}`,
-		isMet: most(of) <= mark,
-		isGross: most(of) > 2 * mark,
-	});
-	return [
-		figure('Keep Checking', poll, MARKS.pollLooks),
-		figure('Pause Until Callback', pause, MARKS.pauseLooks),
-	];
+function times({ found, byHand, marks }: Pair): Figure[] {
+	const figure = (name: 'median' | 'worst', of: (values: number[]) => number): Figure => {
+		const [ours, beside] = [found, byHand].map((list) => of(list.map(({ after }) => after)));
+		const mark = marks[name];
+		return {
+			...compare(`${marks.name}, ${name}`, [ours, beside], (value) => `${value.toFixed(2)} s`),
+			mark: mark === undefined ? '' : `≤ ${mark} s`,
+			isMet: mark === undefined ? undefined : ours <= mark,
+			isGross: name === 'median' && ours > marks.gross,
+		};
+	};
+	return [figure('median', median), figure('worst', (values) => Math.max(...values))];
 }
 
-/** What an execution noticed of its task, and when. Throws when one did not end well. */
-async function noticed(bed: Bed, mark: number, flow: Flow, last: string): Promise<Noticed[]> {
-	const found: Noticed[] = [];
-	for (const { id, status, runData } of await bed.executionsSince(mark, flow)) {
+function reads({ found, byHand, marks }: Pair, quick: boolean): Figure {
+	const { from, to } = quick ? { from: 0, to: Infinity } : READS_OF;
+	const mosts = [found, byHand].map((list) => {
+		const counted = list.filter(({ length }) => length >= from && length <= to);
+		return Math.max(...counted.map((one) => one.reads));
+	});
+	const [most] = mosts;
+	const about = quick ? '' : `, of ${from} to ${to} s`;
+	return {
+		...compare(`${marks.name}: most looks at a video${about}`, mosts, String),
+		mark: `≤ ${marks.reads}`,
+		isMet: most <= marks.reads,
+		isGross: most > 2 * marks.reads,
+	};
+}
+
+/** What each execution noticed of its task, and when. Throws when one did not end well. */
+async function noticed({ tasks, ledger }: Sandbox, flow: Flow, last: string): Promise<Noticed[]> {
+	return (await flow.executions()).map(({ id, status, runData }) => {
 		const run = runData[last]?.at(-1);
 		const json = run?.data?.main[0]?.[0]?.json;
 		const data = isRecord(json?.data) ? json.data : json;
-		const task = bed.sandbox.tasks.get(String(data?.task_id));
+		const task = tasks.get(String(data?.task_id));
 		if (status !== 'success' || !run || !task?.endedAt || data?.status !== 'SUCCESS') {
 			throw new BenchError(`Execution ${id} ended as "${status}", without its video.`);
 		}
-		found.push({
+		return {
 			after: Math.max(0, run.startTime + run.executionTime - task.endedAt) / 1000,
 			length: (task.endedAt - task.createdAt) / 1000,
-			looks: bed.sandbox.ledger.statusReads(task.id).length,
-		});
-	}
-	return found;
+			reads: ledger.statusReads(task.id).length,
+		};
+	});
 }

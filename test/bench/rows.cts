@@ -1,17 +1,17 @@
 /** What a row of `npm run bench` is: what it gets, and what it gives for the table. */
-import type { Bed } from './bed.cjs';
+import type { Program } from './program.cjs';
+import type { Setup } from './setup.cjs';
 
-/** One line of the table. */
+/** One line of the table. What is left out stays empty. */
 export interface Figure {
 	name: string;
 	ours: string;
-	/** The same work done by what stands beside us, or empty. */
-	beside: string;
-	/** How many times that, or empty. */
-	ratio: string;
-	/** What is to be reached, or empty. */
-	mark: string;
-	/** Whether the mark is reached; undefined where there is none. */
+	/** The same work done by what stands beside us. */
+	beside?: string;
+	/** How many times that. */
+	ratio?: string;
+	/** What is to be reached. */
+	mark?: string;
 	isMet?: boolean;
 	/** So far off that something has broken, on any machine: the only thing that fails the quick form. */
 	isGross?: boolean;
@@ -23,19 +23,12 @@ export interface RowResult {
 	note: string;
 }
 
-export interface Bench {
-	/** Smaller and shorter, for a check that nothing has broken. */
-	quick: boolean;
-	/** The packed package. */
-	tarball: string;
-	signal: AbortSignal;
-	/** Tells the person at the terminal what goes on. */
-	say: (text: string) => void;
+export interface Bench extends Pick<Program, 'quick' | 'tarball' | 'signal' | 'say'> {
 	/**
-	 * Does something with n8n and a sandbox: the one that all rows share, or, when memory or processor time is measured, a new
-	 * one (not in the quick form, which has no time for that).
+	 * Does something with n8n and a sandbox: the ones that all rows share, or, when memory or processor time is measured, new
+	 * ones (not in the quick form, which has no time for that).
 	 */
-	withBed: <T>(work: (bed: Bed) => Promise<T>, isFresh?: boolean) => Promise<T>;
+	withSetup: <T>(work: (setup: Setup) => Promise<T>, isFresh?: boolean) => Promise<T>;
 }
 
 export interface Row {
@@ -44,3 +37,10 @@ export interface Row {
 	what: string;
 	measure: (bench: Bench) => Promise<RowResult>;
 }
+
+/** A figure of both, and how many times the other's ours is. */
+export const compare = (
+	name: string,
+	[ours, beside]: readonly number[],
+	written: (value: number) => string,
+) => ({ name, ours: written(ours), beside: written(beside), ratio: (ours / beside).toFixed(2) });

@@ -3,58 +3,40 @@
  * node in the same n8n, which does no more than start a run.
  *
  * The kinds of delivery take turns, in several rounds and another order in each, so that what else the machine does
- * falls on all of them. Runs count when they have ended: n8n answers before that. `test/run.mjs` builds and packs the
- * package and hands it over in SEEDANCE_TARBALL.
+ * falls on all of them. Runs count when they have ended: n8n answers before that.
  */
 import axios from 'axios';
 import { Agent } from 'node:http';
-import { performance } from 'node:perf_hooks';
-import { setTimeout as sleep } from 'node:timers/promises';
-import { parseArgs } from 'node:util';
+import { join } from 'node:path';
+import { prepareKinds, type Kind } from './deliveries.cjs';
+import { BenchError, runProgram, type Program, type Report } from './program.cjs';
+import { atOnce, percentile, ratioOf, table } from './report.cjs';
+import { Setup } from './setup.cjs';
 
-import { startSandbox, type Sandbox } from '../sandbox/server.cjs';
-import { ensureN8n, InstallationError, startN8n, type N8nServer } from '../support/n8n/server.cjs';
-import {
-	atOnce,
-	BenchError,
-	cpuMsOf,
-	machineLine,
-	percentile,
-	ratioOf,
-	table,
-	watchOthers,
-	writeResults,
-} from './report.cjs';
-import { BARE_TRIGGER, prepareKinds, type Kind } from './triggerKinds.cjs';
-
-const COMMAND = 'npm run bench:trigger';
-
-const USAGE = `Usage: ${COMMAND} -- [--quick] [--check] [--write]
+const USAGE = `Usage: npm run bench:trigger -- [--quick] [--check] [--write]
   --quick    fewer and shorter rounds, and only of what has a mark: 1.5 minutes instead of 5, at most
   --check    exit code 1 when a mark is missed
   --write    put the results into test/bench/RESULTS.md`;
 
+/** The folder that n8n has to load for the trigger that does nothing. */
+const BARE_TRIGGER = join(__dirname, 'bareTrigger');
+
 /** Connections that are kept open, each with one delivery at a time. */
-const CONCURRENCY = 10;
+const CONNECTIONS = 10;
 
 /** `seconds`: how long each kind of delivery is to last in a round; the warm-up tells how many requests that takes. */
-const PLANS = {
-	usual: { rounds: 5, seconds: 3, warmUp: 40 },
-	quick: { rounds: 3, seconds: 1.5, warmUp: 40 },
-};
-
+const USUAL = { rounds: 5, seconds: 3 };
+const QUICK = { rounds: 3, seconds: 1.5 };
+const WARM_UP = 20;
 /** On a machine that got busy, a kind is cut off after so many times its seconds: the end has to come in time. */
-const PATIENCE = 1.3;
-
-/** The trigger remembers 1,000 events; "delivered before" has to be among them. */
+const OVERTIME = 1.3;
+/** The trigger remembers 1,000 events; "repeated" has to be among them. */
 const MOST_REQUESTS = 900;
 const FEWEST_REQUESTS = 20;
-
 /** Milliseconds. */
 const ANSWER_TIMEOUT = 30_000;
 const RUNS_TIMEOUT = 60_000;
-/** Milliseconds between two looks at how many runs have ended; each look costs n8n a little. */
-const LOOK_EVERY = 100;
+const COUNT_EVERY = 100;
 
 /** One kind in one round. Times in milliseconds. */
 interface Measured {
@@ -65,84 +47,42 @@ interface Measured {
 	endedMs: number;
 	/** Of each answer. */
 	answers: number[];
-	/** What n8n's process used of all cores meanwhile; NaN where the system does not tell. */
+	/** What n8n's process used of all cores meanwhile. */
 	cpuMs: number;
 }
 
-const interruption = new AbortController();
-for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
-	process.on(signal, () => interruption.abort(new BenchError('Interrupted.')));
-}
-
-const agent = new Agent({ keepAlive: true, maxSockets: CONCURRENCY });
-
-async function main(): Promise<void> {
-	const wishes = wishesOf(process.argv.slice(2));
-	if (!wishes) return say(USAGE);
-	const packages = process.env.SEEDANCE_TARBALL;
-	if (!packages) throw new BenchError(`There is no packed package here: run \`${COMMAND}\`.`);
-	const machine = await machineLine(await ensureN8n(undefined, interruption.signal));
-
-	let sandbox: Sandbox | undefined;
-	let n8n: N8nServer | undefined;
+async function measure(program: Program): Promise<Report> {
+	const { command, machine, quick, check, say } = program;
+	say('Starting n8n with the package, and the sandbox');
+	const setup = await Setup.start(program, { taskSeconds: 0 }, BARE_TRIGGER);
 	try {
-		say('Starting n8n with the package, and the sandbox');
-		sandbox = await startSandbox({ taskSeconds: 0, credits: 1e9 });
-		n8n = await startN8n({
-			packages,
-			customExtensions: BARE_TRIGGER,
-			signal: interruption.signal,
-		});
-		const all = await prepareKinds(n8n, sandbox);
-		const kinds = wishes.quick ? all.filter(({ mark }, at) => at === 0 || mark) : all;
-		const others = watchOthers(n8n.pid);
-		const measured = await measureAll(n8n, sandbox, kinds, wishes.plan);
-		const { text, missed } = report(kinds, measured);
-		const summary = `${machine} · ${others()} · ${wishes.plan.rounds} rounds · ${CONCURRENCY} connections`;
-		console.log(`\n${summary}\n\n${text}`);
-		if (wishes.write) writeResults(COMMAND, `\`${wishes.command}\`, ${summary}\n\n${text}`);
-		if (wishes.check && missed) process.exitCode = 1;
-	} finally {
-		agent.destroy();
-		await Promise.allSettled([n8n?.stop(), sandbox?.close()]);
-	}
-}
-
-function wishesOf(args: string[]) {
-	try {
-		const { values } = parseArgs({
-			args,
-			options: {
-				quick: { type: 'boolean', default: false },
-				check: { type: 'boolean', default: false },
-				write: { type: 'boolean', default: false },
-				help: { type: 'boolean', short: 'h' },
-			},
-		});
-		if (values.help) return undefined;
+		const all = await prepareKinds(setup);
+		const kinds = quick ? all.filter(({ mark }, at) => at === 0 || mark) : all;
+		const others = setup.watchOthers();
+		const rounds = await measureKinds(program, setup, kinds);
+		const { text, isMissed } = report(kinds, rounds);
 		return {
-			...values,
-			plan: values.quick ? PLANS.quick : PLANS.usual,
-			command: [COMMAND, ...(args.length ? ['--', ...args] : [])].join(' '),
+			summary: `\`${command}\`, ${machine} · ${others()} · ${rounds[0].length} rounds · ${CONNECTIONS} connections`,
+			text,
+			failure: check && isMissed ? 'A mark is missed.' : undefined,
 		};
-	} catch (error) {
-		throw new BenchError(`${error instanceof Error ? error.message : error}\n\n${USAGE}`);
+	} finally {
+		await setup.stop();
 	}
 }
 
 /** Warms up, and measures every kind in every round; gives the rounds of each kind, in the order of `kinds`. */
-async function measureAll(
-	n8n: N8nServer,
-	sandbox: Sandbox,
-	kinds: readonly Kind[],
-	{ rounds, seconds, warmUp }: (typeof PLANS)[keyof typeof PLANS],
-): Promise<Measured[][]> {
-	const maxMs = seconds * 1000 * PATIENCE;
+async function measureKinds({ quick, say, signal }: Program, setup: Setup, kinds: readonly Kind[]) {
+	const { rounds, seconds } = quick ? QUICK : USUAL;
+	const maxMs = seconds * 1000 * OVERTIME;
+	const agent = new Agent({ keepAlive: true, maxSockets: CONNECTIONS });
+	const measureOne = async (kind: Kind, count: number) =>
+		await deliver(setup, kind, { limit: CONNECTIONS, count, maxMs, signal }, agent);
 	const requests: number[] = [];
 	for (const kind of kinds) {
 		// The second half tells the rate: in the first one, n8n still loads and compiles.
-		await measure(n8n, sandbox, kind, warmUp / 2, maxMs);
-		const rate = rateOf(await measure(n8n, sandbox, kind, warmUp / 2, maxMs));
+		await measureOne(kind, WARM_UP);
+		const rate = rateOf(await measureOne(kind, WARM_UP));
 		requests.push(Math.min(Math.max(Math.round(rate * seconds), FEWEST_REQUESTS), MOST_REQUESTS));
 		say(`warm-up      ${kind.name}: ${rate.toFixed(1)}/s`);
 	}
@@ -150,78 +90,57 @@ async function measureAll(
 	for (let round = 0; round < rounds; round++) {
 		for (let turn = 0; turn < kinds.length; turn++) {
 			const at = (round + turn) % kinds.length;
-			const result = await measure(n8n, sandbox, kinds[at], requests[at], maxMs);
-			measured[at].push(result);
-			say(`round ${round + 1} of ${rounds} ${kinds[at].name}: ${rateOf(result).toFixed(1)}/s`);
+			measured[at][round] = await measureOne(kinds[at], requests[at]);
+			const rate = rateOf(measured[at][round]).toFixed(1);
+			say(`round ${round + 1} of ${rounds} ${kinds[at].name}: ${rate}/s`);
 		}
 	}
+	agent.destroy();
 	return measured;
 }
 
-/** Deliveries a second, the runs that they start included. */
-function rateOf({ requests, endedMs }: Measured): number {
-	return (requests / endedMs) * 1000;
-}
-
-function totalOf(rounds: readonly Measured[], figure: (one: Measured) => number): number {
-	return rounds.reduce((total, one) => total + figure(one), 0);
-}
-
-/** What one delivery costs n8n, in milliseconds of processor time. */
-function cpuMsOfOne(rounds: readonly Measured[]): number {
-	return totalOf(rounds, (one) => one.cpuMs) / totalOf(rounds, (one) => one.requests);
-}
-
-/**
- * Sends so many deliveries of a kind, fewer when `maxMs` milliseconds are over. Throws when anything else happens than
- * that kind says.
- */
-async function measure(
-	n8n: N8nServer,
-	sandbox: Sandbox,
+/** Sends deliveries of a kind within the limits. Throws when anything else happens than that kind says. */
+async function deliver(
+	setup: Setup,
 	kind: Kind,
-	most: number,
-	maxMs: number,
+	limits: Parameters<typeof atOnce>[0],
+	httpAgent: Agent,
 ): Promise<Measured> {
-	const deliveries = await kind.make(most);
-	const runsBefore = await n8n.api.countExecutions(kind.workflowId);
-	const readsBefore = sandbox.ledger.statusReads().length;
-
-	const cpuBefore = cpuMsOf(n8n.pid);
+	const deliveries = await kind.make(limits.count);
+	const runsBefore = await kind.flow.count();
+	const readsBefore = setup.sandbox.ledger.statusReads().length;
+	const cpuBefore = setup.cpuMs();
 	const started = performance.now();
-	const send = async (index: number) => {
+	const answers = await atOnce(limits, async (index) => {
 		const sent = performance.now();
 		const { url, body } = deliveries[index];
 		const { status } = await axios.post<unknown>(url, body, {
 			headers: { 'content-type': 'application/json' },
-			httpAgent: agent,
+			httpAgent,
 			timeout: ANSWER_TIMEOUT,
 			validateStatus: () => true,
 			proxy: false,
 		});
 		return { status, ms: performance.now() - sent };
-	};
-	const answers = await atOnce(CONCURRENCY, most, send, maxMs, interruption.signal);
+	});
 	const answeredMs = performance.now() - started;
 	const requests = answers.length;
 	// What was cut off was not delivered, so it cannot be repeated either.
 	deliveries.length = requests;
 	const runs = kind.startsRuns ? requests : 0;
-	for (const end = Date.now() + RUNS_TIMEOUT; ; await sleep(LOOK_EVERY)) {
-		interruption.signal.throwIfAborted();
-		if ((await n8n.api.countExecutions(kind.workflowId)) >= runsBefore + runs) break;
-		if (Date.now() > end) throw new BenchError(`${kind.name}: not all runs have ended.`);
-	}
+	const haveEnded = async () => (await kind.flow.count()) >= runsBefore + runs;
+	await setup.until(`${kind.name}: all runs end`, haveEnded, RUNS_TIMEOUT, COUNT_EVERY);
 	const endedMs = kind.startsRuns ? performance.now() - started : answeredMs;
-	const cpuMs = cpuMsOf(n8n.pid) - cpuBefore;
+	const cpuMs = setup.cpuMs() - cpuBefore;
 
 	const wrong = answers.find(({ status }) => status !== kind.status);
-	if (wrong) throw new BenchError(`${kind.name}: an answer was ${wrong.status}.${logOf(n8n)}`);
-	const succeeded = await n8n.api.countExecutions(kind.workflowId, ['success']);
-	if (succeeded !== runsBefore + runs) {
-		throw new BenchError(`${kind.name}: ${succeeded - runsBefore} runs succeeded, not ${runs}.`);
+	const log = () => setup.n8n.log().trim().split('\n').slice(-10).join('\n');
+	if (wrong) throw new BenchError(`${kind.name}: an answer was ${wrong.status}. n8n:\n${log()}`);
+	const succeeded = (await kind.flow.count(['success'])) - runsBefore;
+	if (succeeded !== runs) {
+		throw new BenchError(`${kind.name}: ${succeeded} runs succeeded, not ${runs}.`);
 	}
-	const reads = sandbox.ledger.statusReads().length - readsBefore;
+	const reads = setup.sandbox.ledger.statusReads().length - readsBefore;
 	if (reads !== (kind.reads ? requests : 0)) {
 		throw new BenchError(
 			`${kind.name}: ${reads} reads reached the API, of ${requests} deliveries.`,
@@ -230,91 +149,63 @@ async function measure(
 	return { requests, answeredMs, endedMs, cpuMs, answers: answers.map(({ ms }) => ms) };
 }
 
-function logOf(n8n: N8nServer): string {
-	return ` The end of n8n's log:\n${n8n.log().trim().split('\n').slice(-10).join('\n')}`;
-}
+/** Deliveries a second, the runs that they start included. */
+const rateOf = ({ requests, endedMs }: Measured) => (requests / endedMs) * 1000;
 
-/** The table with its notes, and whether a mark was missed. */
-function report(kinds: readonly Kind[], measured: Measured[][]): { text: string; missed: boolean } {
-	let missed = false;
+const sum = (rounds: readonly Measured[], figure: (one: Measured) => number) =>
+	rounds.reduce((total, one) => total + figure(one), 0);
+
+/** What one delivery costs n8n, in milliseconds of processor time. */
+const cpuMsOfOne = (rounds: readonly Measured[]) =>
+	sum(rounds, ({ cpuMs }) => cpuMs) / sum(rounds, ({ requests }) => requests);
+
+function report(kinds: readonly Kind[], measured: Measured[][]) {
+	let isMissed = false;
+	const compare = (at: number, baseAt: number) => ({
+		ratio: ratioOf(measured[at].map(rateOf), measured[baseAt].map(rateOf)),
+		byCpu: (cpuMsOfOne(measured[baseAt]) / cpuMsOfOne(measured[at])).toFixed(2),
+	});
 	const rows = kinds.map(({ name, mark }, at) => {
 		const rounds = measured[at];
-		const requests = totalOf(rounds, (one) => one.requests);
-		const endedMs = totalOf(rounds, (one) => one.endedMs);
-		const answeredMs = totalOf(rounds, (one) => one.answeredMs);
+		const requests = sum(rounds, (one) => one.requests);
+		const endedMs = sum(rounds, (one) => one.endedMs);
 		const answers = rounds.flatMap((one) => one.answers);
-		const ratio = ratioOf(rounds.map(rateOf), measured[0].map(rateOf));
-		const byCpu = cpuMsOfOne(measured[0]) / cpuMsOfOne(rounds);
-		const isMissed = mark !== undefined && ratio.median < mark;
-		missed ||= isMissed;
+		const { ratio, byCpu } = compare(at, 0);
+		const isMet = mark === undefined || ratio.median >= mark;
+		isMissed ||= !isMet;
 		return [
 			name,
 			String(requests),
 			(endedMs / 1000).toFixed(1),
 			((requests / endedMs) * 1000).toFixed(1),
-			((requests / answeredMs) * 1000).toFixed(1),
+			((requests / sum(rounds, (one) => one.answeredMs)) * 1000).toFixed(1),
 			percentile(answers, 0.5).toFixed(0),
 			percentile(answers, 0.95).toFixed(0),
 			cpuMsOfOne(rounds).toFixed(0),
-			byCpu.toFixed(2),
-			at === 0
-				? '1'
-				: `${ratio.median.toFixed(2)} (${ratio.lowest.toFixed(2)}–${ratio.highest.toFixed(2)})`,
-			mark === undefined ? '' : `≥ ${mark}: ${isMissed ? 'miss' : 'met'}`,
+			byCpu,
+			at === 0 ? '1' : ratio.text,
+			mark === undefined ? '' : `≥ ${mark}: ${isMet ? 'met' : 'miss'}`,
 		];
 	});
-	const head = [
-		'Delivery',
-		'requests',
-		'seconds',
-		'per second',
-		'answered per second',
-		'p50 ms',
-		'p95 ms',
-		'CPU ms',
-		'× by CPU',
-		'× Webhook node',
-		'mark',
-	];
-	const notes = [
-		'Seconds run from the first delivery until every run has ended; p50 and p95 are of the answers; CPU is what',
-		"n8n's process used of all cores for one delivery. × Webhook node: how many times its rate, the middle of the",
-		'rounds, with the lowest and the highest; × by CPU: the same reckoned from CPU, which other programs hardly move.',
-		...compareWithLeast(kinds, measured),
-	];
-	return { text: `${table(head, rows)}\n\n${notes.join('\n')}`, missed };
-}
-
-/** What is left of the rates when only what n8n does itself counts: the marks cannot tell. */
-function compareWithLeast(kinds: readonly Kind[], measured: Measured[][]): string[] {
-	const lines = kinds.flatMap(({ name, least }, at) => {
+	const head =
+		'Delivery|requests|seconds|per second|answered per second|p50 ms|p95 ms|CPU ms|× by CPU|× Webhook node|mark';
+	// What is left of the rates when only what n8n does itself counts: the marks cannot tell.
+	const least = kinds.flatMap(({ name, least }, at) => {
 		const leastAt = kinds.findIndex((kind) => kind.name === least);
 		if (leastAt < 0) return [];
-		const ratio = ratioOf(measured[at].map(rateOf), measured[leastAt].map(rateOf));
-		const byCpu = cpuMsOfOne(measured[leastAt]) / cpuMsOfOne(measured[at]);
-		return [`- ${name}: ${ratio.median.toFixed(2)}, by CPU ${byCpu.toFixed(2)} × "${least}"`];
+		const { ratio, byCpu } = compare(at, leastAt);
+		return [`- ${name}: ${ratio.median.toFixed(2)}, by CPU ${byCpu} × "${least}"`];
 	});
-	if (!lines.length) return [];
-	return [
-		'',
-		'n8n 2.41 builds an isolate for expressions for each delivery to a trigger other than its own Webhook node, one for',
-		'each run and one whenever a credential is read. So the least that a trigger of any package can cost decides too:',
-		'',
-		...lines,
-	];
+	const text = [table(head.split('|'), rows), LEGEND];
+	if (least.length) text.push(LEAST, least.join('\n'));
+	return { text: text.join('\n\n'), isMissed };
 }
 
-/** Progress; the table alone goes to stdout. */
-function say(text: string): void {
-	process.stderr.write(`${text}\n`);
-}
+const LEGEND = `Seconds run from the first delivery until every run has ended; p50 and p95 are of the answers; CPU is what
+n8n's process used of all cores for one delivery. × Webhook node: how many times its rate, the middle of the
+rounds, with the lowest and the highest; × by CPU: the same reckoned from CPU, which other programs hardly move.`;
 
-main().catch((error: unknown) => {
-	// The installer has said it already.
-	if (!(error instanceof InstallationError)) {
-		const isExpected = error instanceof BenchError || interruption.signal.aborted;
-		const { message, stack } = error instanceof Error ? error : { message: error, stack: error };
-		say(`\n${isExpected ? message : stack}`);
-	}
-	process.exitCode = interruption.signal.aborted ? 130 : 1;
-});
+const LEAST = `n8n 2.41 builds an isolate for expressions for each delivery to a trigger other than its own Webhook node, one for
+each run and one whenever a credential is read. So the least that a trigger of any package can cost decides too:`;
+
+void runProgram('bench:trigger', USAGE, measure);

@@ -1,13 +1,12 @@
 /** Idle cost of waiting: processor time of n8n per minute while many executions wait for their video. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { handBuiltLoop, seedanceNode, type Flow, type Bed } from './bed.cjs';
-import { atOnce, BenchError } from './report.cjs';
-import type { Bench, Figure, Row } from './rows.cjs';
+import { BenchError } from './program.cjs';
+import { atOnce } from './report.cjs';
+import { compare, type Bench, type Figure, type Row } from './rows.cjs';
+import type { Setup } from './setup.cjs';
 
-const PLANS = {
-	usual: { counts: [1, 100, 300], seconds: 45 },
-	quick: { counts: [20], seconds: 12 },
-};
+const USUAL = { counts: [1, 100, 300], seconds: 45 };
+const QUICK = { counts: [20], seconds: 12 };
 /** Processor seconds per minute and 100 executions below which a way of waiting costs nothing that can be told. */
 const NOTHING = 0.1;
 /** Times the loop built by hand. */
@@ -18,123 +17,99 @@ const STARTS_AT_ONCE = 4;
 const PACE_MS = 250;
 /** Milliseconds n8n gets to come to rest after the last start. */
 const REST_MS = 3_000;
-const PATIENCE_MS = 180_000;
-
-const KINDS = ['loop', 'poll', 'pause'] as const;
-type Kind = (typeof KINDS)[number];
-type Costs = Record<Kind, number[]>;
+const MAX_MS = 180_000;
 
 export const waiting: Row = {
 	name: 'waiting',
 	what: 'idle cost of waiting',
 	measure: async (bench) => {
-		const { counts, seconds } = PLANS[bench.quick ? 'quick' : 'usual'];
-		const costs: Costs = { loop: [], poll: [], pause: [] };
-		for (const kind of KINDS) {
-			costs[kind] = await bench.withBed(
-				async (bed) => await costsOf(bench, bed, kind, counts, seconds),
-				true,
-			);
-		}
+		const { counts, seconds } = bench.quick ? QUICK : USUAL;
+		const costsOf = async (workflow: string) =>
+			await bench.withSetup(async (setup) => await measure(bench, setup, workflow), true);
+		const loop = await costsOf('loopByHand');
+		const poll = await costsOf('keepChecking');
+		const pause = await costsOf('pause');
 		return {
-			figures: counts.flatMap((count, at) => figuresOf(count, at, costs, bench.quick)),
+			figures: counts.flatMap((count, at) =>
+				figuresOf(count, { loop: loop[at], poll: poll[at], pause: pause[at] }, bench.quick),
+			),
 			note: `What n8n uses of a processor in ${seconds} s, ${bench.quick ? 'whatever for' : 'less what it uses with nothing waiting'}, reckoned to a minute. Beside it the loop Wait 15 s → Look → IF.`,
 		};
 	},
 };
 
-function figuresOf(count: number, at: number, costs: Costs, quick: boolean): Figure[] {
-	const ofOne = (value: number) => `${value.toFixed(2)} s`;
-	const [loop, poll, pause] = KINDS.map((kind) => costs[kind][at]);
-	const hardlyAny = (value: number) => value <= Math.max(NOTHING, (NOTHING * count) / 100);
-	const many = `${count} execution${count > 1 ? 's' : ''}`;
+function figuresOf(
+	count: number,
+	{ loop, poll, pause }: Record<'loop' | 'poll' | 'pause', number>,
+	quick: boolean,
+): Figure[] {
+	const isNothing = (value: number) => value <= Math.max(NOTHING, (NOTHING * count) / 100);
+	const figure = (how: string, ours: number) => {
+		const name = `${count} execution${count > 1 ? 's' : ''}, ${how}: CPU per minute`;
+		const compared = compare(name, [ours, loop], (seconds) => `${seconds.toFixed(2)} s`);
+		return isNothing(loop) ? { ...compared, ratio: '' } : compared;
+	};
 	return [
 		{
-			name: `${many}, Keep Checking: CPU per minute`,
-			ours: ofOne(poll),
-			beside: ofOne(loop),
-			ratio: hardlyAny(loop) ? '' : (poll / loop).toFixed(2),
+			...figure('Keep Checking', poll),
 			mark: '≤ the loop',
-			isMet: poll <= MARK_POLL * loop || hardlyAny(poll),
-			isGross: poll > GROSS_POLL * loop && !hardlyAny(poll),
+			isMet: poll <= MARK_POLL * loop || isNothing(poll),
+			isGross: poll > GROSS_POLL * loop && !isNothing(poll),
 		},
 		{
-			name: `${many}, Pause Until Callback: CPU per minute`,
-			ours: ofOne(pause),
-			beside: ofOne(loop),
-			ratio: hardlyAny(loop) ? '' : (pause / loop).toFixed(2),
+			...figure('Pause Until Callback', pause),
 			mark: quick ? '' : '≈ 0',
-			isMet: quick ? undefined : hardlyAny(pause),
-			isGross: pause > loop && !hardlyAny(pause),
+			isMet: quick ? undefined : isNothing(pause),
+			isGross: pause > loop && !isNothing(pause),
 		},
 	];
 }
 
 /** Processor seconds per minute that so many waiting executions cost, for each of the counts. */
-async function costsOf(
-	{ quick, say, signal }: Bench,
-	bed: Bed,
-	kind: Kind,
-	counts: readonly number[],
-	seconds: number,
-): Promise<number[]> {
-	const flow = await publish(bed, kind);
-	const { tasks } = bed.sandbox;
-	const measure = async () => {
-		await sleep(REST_MS, undefined, { signal });
-		const [cpu, at] = [bed.cpuMs(), performance.now()];
-		await sleep(seconds * 1000, undefined, { signal });
-		return ((bed.cpuMs() - cpu) / (performance.now() - at)) * 60;
-	};
+async function measure(bench: Bench, setup: Setup, workflow: string): Promise<number[]> {
+	const { quick, say, signal } = bench;
+	const { counts, seconds } = quick ? QUICK : USUAL;
+	const flow = await setup.publish(workflow);
 	// An n8n that the rows share has videos of other rows as well, which never get ready.
-	const name = `Waiting, ${kind}`;
+	const name = `Waiting, ${workflow}`;
 	const running = () =>
-		tasks.all().filter(({ ended, order }) => !ended && order.prompt.startsWith(name));
+		setup.sandbox.tasks.all().filter(({ ended, order }) => !ended && order.prompt.startsWith(name));
+	const cpuPerMinute = async () => {
+		await sleep(REST_MS, undefined, { signal });
+		const [cpu, at] = [setup.cpuMs(), performance.now()];
+		await sleep(seconds * 1000, undefined, { signal });
+		return ((setup.cpuMs() - cpu) / (performance.now() - at)) * 60;
+	};
 	const startUpTo = async (count: number) => {
-		const before = running().length;
-		const start = async (index: number) => await flow.start([{ prompt: `${name} ${index}` }]);
-		await atOnce(STARTS_AT_ONCE, count - before, start, Infinity, signal);
+		const limits = { limit: STARTS_AT_ONCE, count: count - running().length, signal };
+		await atOnce(limits, async (index) => await flow.start({ prompt: `${name} ${index}` }));
 		const areThere = async () => await Promise.resolve(running().length === count);
-		await bed.until(`${count} wait`, areThere, PATIENCE_MS);
+		await setup.until(`${count} wait`, areThere, MAX_MS);
 	};
 	const finishAll = async (due: number) => {
 		for (const { id } of running()) {
-			bed.sandbox.finish(id);
+			setup.sandbox.finish(id);
 			await sleep(PACE_MS, undefined, { signal });
 		}
-		await bed.until('all have ended', async () => (await flow.count()) === due, PATIENCE_MS);
+		await setup.untilEnded(flow, due, MAX_MS);
 		if ((await flow.count(['success'])) !== due) {
-			throw new BenchError(`Not every execution that waited (${kind}) got its video.`);
+			throw new BenchError(`Not every execution that waited (${workflow}) got its video.`);
 		}
 	};
+	// What n8n loads and compiles at the first of its kind is no cost of waiting. In an n8n that other rows have used just now,
+	// rest is no rest: the quick form compares what n8n uses in all.
 	const warmUps = quick ? 0 : 1;
-	if (warmUps) {
-		// What n8n loads and compiles at the first of its kind is no cost of waiting.
-		await startUpTo(warmUps);
-		await sleep(REST_MS, undefined, { signal });
-		await finishAll(warmUps);
-	}
-	// In an n8n that other rows have used just now, rest is no rest: the quick form compares what n8n uses in all.
-	const idle = quick ? 0 : await measure();
+	await startUpTo(warmUps);
+	await sleep(warmUps * REST_MS, undefined, { signal });
+	await finishAll(warmUps);
+	const idle = quick ? 0 : await cpuPerMinute();
 	const costs: number[] = [];
 	for (const count of counts) {
-		say(`${kind}: ${count} executions wait`);
+		say(`${workflow}: ${count} executions wait`);
 		await startUpTo(count);
-		costs.push(Math.max(0, (await measure()) - idle));
+		costs.push(Math.max(0, (await cpuPerMinute()) - idle));
 	}
-	say(`${kind}: all videos get ready`);
+	say(`${workflow}: all videos get ready`);
 	await finishAll(warmUps + counts[counts.length - 1]);
 	return costs;
-}
-
-async function publish(bed: Bed, kind: Kind): Promise<Flow> {
-	if (kind === 'loop') {
-		const loop = handBuiltLoop(bed);
-		return await bed.publish('Waiting by hand', loop.nodes, loop.wires);
-	}
-	return await bed.publish(`Waiting, ${kind}`, [
-		seedanceNode(bed, 'generateAndWait', {
-			...(kind === 'pause' ? { waitMethod: 'callback' } : { downloadVideo: false }),
-		}),
-	]);
 }

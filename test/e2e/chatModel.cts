@@ -2,12 +2,10 @@
  * A stand-in for a chat model: a server on loopback that speaks OpenAI's API, answers with what a test has written down,
  * and keeps what n8n has told it. Nothing in it thinks.
  */
-import { once } from 'node:events';
-import { createServer, type ServerResponse } from 'node:http';
+import fastify from 'fastify';
 
 import { isRecord } from '../sandbox/server.cjs';
-
-const HOST = '127.0.0.1';
+import { HOST } from '../support/serverProcess.cjs';
 
 /** A tool as the model is told of it. */
 export interface ToolOffer {
@@ -41,73 +39,46 @@ export function toolAnswers({ messages }: ModelRequest): string[] {
 }
 
 export async function startChatModel(): Promise<ChatModel> {
-	const server = createServer((request, response) => {
-		const chunks: Buffer[] = [];
-		request.on('data', (chunk: Buffer) => chunks.push(chunk));
-		request.on('end', () => {
-			if (request.method !== 'POST' || request.url !== '/v1/chat/completions') {
-				return send(response, 404, { error: { message: `${request.url} is not part of this` } });
-			}
-			const body: unknown = JSON.parse(Buffer.concat(chunks).toString('utf8'));
-			model.requests.push(readRequest(body));
-			const answer = model.script.shift();
-			if (answer === undefined) {
-				return send(response, 400, { error: { message: 'Nothing more is written down' } });
-			}
-			send(response, 200, completionOf(answer, model.requests.length));
-		});
+	const script: ModelAnswer[] = [];
+	const requests: ModelRequest[] = [];
+	const server = fastify({ forceCloseConnections: true });
+	server.post('/v1/chat/completions', async ({ body }, reply) => {
+		requests.push(readRequest(body));
+		const answer = script.shift();
+		// n8n does not send it again then.
+		if (answer === undefined) return await reply.code(400).send({ error: 'No more is written' });
+		return completionOf(answer, requests.length);
 	});
-	server.listen(0, HOST);
-	await once(server, 'listening');
-	const address = server.address();
-	if (address === null || typeof address === 'string') throw new Error('The model has no port');
-	const model: ChatModel = {
-		baseUrl: `http://${HOST}:${address.port}/v1`,
-		script: [],
-		requests: [],
-		close: async () => {
-			server.closeAllConnections();
-			server.close();
-			await once(server, 'close');
-		},
+	const origin = await server.listen({ host: HOST, port: 0 });
+	return {
+		baseUrl: `${origin}/v1`,
+		script,
+		requests,
+		close: async () => await server.close(),
 	};
-	return model;
-}
-
-function send(response: ServerResponse, status: number, body: unknown): void {
-	response.statusCode = status;
-	response.setHeader('content-type', 'application/json').end(JSON.stringify(body));
 }
 
 function readRequest(body: unknown): ModelRequest {
 	const list = (value: unknown) => (Array.isArray(value) ? value.filter(isRecord) : []);
 	if (!isRecord(body) || body.stream === true) throw new Error('Only whole answers are given here');
-	const tools = list(body.tools).flatMap(({ function: offer }): ToolOffer[] =>
-		isRecord(offer) && isRecord(offer.parameters)
-			? [
-					{
-						name: String(offer.name),
-						description: String(offer.description),
-						parameters: offer.parameters,
-					},
-				]
-			: [],
-	);
+	const tools = list(body.tools).map((tool) => {
+		const { name, description, parameters } = Object(tool.function);
+		return { name, description, parameters };
+	});
 	return { messages: list(body.messages), tools };
 }
 
-function completionOf(answer: ModelAnswer, index: number): unknown {
+function completionOf(answer: ModelAnswer, index: number): object {
 	const calls = typeof answer === 'string' ? [] : answer;
+	const tool_calls = calls.map(({ tool, args }, call) => ({
+		id: `call_${index}_${call}`,
+		type: 'function',
+		function: { name: tool, arguments: JSON.stringify(args) },
+	}));
 	const message = {
 		role: 'assistant',
 		content: typeof answer === 'string' ? answer : null,
-		...(calls.length && {
-			tool_calls: calls.map(({ tool, args }, call) => ({
-				id: `call_${index}_${call}`,
-				type: 'function',
-				function: { name: tool, arguments: JSON.stringify(args) },
-			})),
-		}),
+		...(calls.length && { tool_calls }),
 	};
 	return {
 		id: `chatcmpl-${index}`,

@@ -1,27 +1,24 @@
-// The errors of the contract as a person reads them in the editor: what happened, what to do, whether it cost credits.
-import { ERRORS, type ErrorCode } from '../sandbox/server.cjs';
+// Errors in a real n8n: what a person reads in the editor: what happened, what to do, what it cost. Nothing paid is dropped.
+import type { INodeParameters } from 'n8n-workflow';
+
+import type { Fault } from '../sandbox/server.cjs';
 import type { Execution } from '../support/n8n/server.cjs';
 import {
-	CREDENTIAL_TYPE,
+	CONTINUE,
+	output,
+	posts,
 	readError,
-	runScene,
-	startTask,
-	world,
+	run,
+	sandbox,
+	saveCredential,
+	videos,
 	WRONG_KEY,
-	type Scene,
-} from './world.cjs';
+} from '../support/n8n/world.cjs';
 
 const NOTHING_SPENT = 'No credits were spent.';
-const NOT_KNOWN = 'Whether credits were spent is not known.';
 
-const GENERATE: Scene = { parameters: { operation: 'generateAndWait' } };
-
-/** Runs into an error and checks what every error has to keep: no paid task hidden, no false advice. */
-async function errorOfRun(scene: Scene) {
-	return checked(await runScene(scene));
-}
-
-function checked(execution: Execution) {
+/** Checks what every error has to keep: no false advice, no page of a proxy, and what it cost. */
+function readChecked(execution: Execution) {
 	const error = readError(execution);
 	const shown = JSON.stringify(execution.error);
 	expect(shown).not.toMatch(/retry automatically|retry on fail/i);
@@ -30,191 +27,148 @@ function checked(execution: Execution) {
 	return error;
 }
 
-const SHAPES = ['string-code', 'numeric-code-http-200'] as const;
+const refused = { error_code: 'invalid_input', charged: 'no' };
+const unclear = { error_code: 'maybe_created', charged: 'unknown' };
 
-export function errorsSuite() {
-	const refusals: ErrorCode[] = [
-		'INVALID_PROMPT',
-		'INVALID_ASPECT_RATIO',
-		'INVALID_RESOLUTION',
-		'INVALID_DURATION',
-		'TOO_MANY_IMAGES',
-	];
-	describe.each(SHAPES)('answered as %s', (shape) => {
-		it.each(refusals)("%s gives the API's words, and says that nothing was spent", async (code) => {
-			const { sandbox } = world();
-			sandbox.faults.on('generate', { kind: 'error', code, shape });
-			const { message, description, context } = await errorOfRun(GENERATE);
-			expect(message).toBe(`The API refused the request: ${ERRORS[code].message}.`);
-			expect(description).toContain('Change the value that it names');
-			expect(description).toContain(NOTHING_SPENT);
-			expect(context).toMatchObject({ error_code: 'invalid_input', charged: 'no' });
-			expect(sandbox.ledger.posts()).toHaveLength(1);
-		});
+describe('an error', () => {
+	it.each<[Fault, string, string, object]>([
+		[
+			{ kind: 'error', code: 'INVALID_PROMPT', shape: 'string-code' },
+			'The API refused the request: The prompt is invalid or empty.',
+			'Change the value that it names',
+			refused,
+		],
+		[
+			{ kind: 'error', code: 'INSUFFICIENT_CREDITS', shape: 'numeric-code-http-200' },
+			'Your Seedance account does not have enough credits.',
+			'Add credits at seedanceapi.org',
+			{ error_code: 'out_of_credits', charged: 'no' },
+		],
+		[{ kind: 'firewall' }, 'firewall', '', { error_code: 'not_created', charged: 'no' }],
+		[
+			{ kind: 'error', code: 'INTERNAL_ERROR', shape: 'numeric-code-http-200', accept: true },
+			'The video may have been started, and charged',
+			'Look in your seedanceapi.org dashboard',
+			unclear,
+		],
+		[
+			{ kind: 'html', status: 502, accept: true },
+			'The video may have been started, and charged',
+			'Whether credits were spent is not known.',
+			unclear,
+		],
+	])(
+		'of the request says what to do and what it cost: %j',
+		async (fault, title, advice, expected) => {
+			sandbox.faults.on('generate', fault, { times: 'always' });
+			const { message, description, context } = readChecked(await run());
+			expect(message).toContain(title);
+			expect(description).toContain(advice);
+			if (expected !== unclear) expect(description).toContain(NOTHING_SPENT);
+			expect(context).toMatchObject(expected);
+			expect(posts()).toHaveLength(1);
+		},
+	);
 
-		it('INSUFFICIENT_CREDITS says to add credits, and that nothing was spent', async () => {
-			const { sandbox } = world();
+	it.each(['string-code', 'numeric-code-http-200'] as const)(
+		'about the key or the task names it, and what to check, answered as %s',
+		async (shape) => {
 			sandbox.errorShape = shape;
-			sandbox.ledger.balance = 3;
-			const { message, description, context } = await errorOfRun(GENERATE);
-			expect(message).toBe('Your Seedance account does not have enough credits.');
-			expect(description).toContain('Add credits at seedanceapi.org');
-			expect(description).toContain(NOTHING_SPENT);
-			expect(context).toMatchObject({ error_code: 'out_of_credits', charged: 'no' });
-			expect(sandbox.ledger.balance).toBe(3);
-		});
+			const credentials = await saveCredential({ apiKey: WRONG_KEY });
+			const key = readChecked(await run({}, { credentials }));
+			expect(key.message).toBe('The API key was refused.');
+			expect(key.description).toContain('your seedanceapi.org dashboard');
+			expect(key.context).toMatchObject({ error_code: 'invalid_api_key', charged: 'no' });
 
-		it('INVALID_API_KEY says which key works, and that nothing was spent', async () => {
-			const { api, sandbox } = world();
-			sandbox.errorShape = shape;
-			const { id } = await api.createCredential({
-				name: 'Wrong key',
-				type: CREDENTIAL_TYPE,
-				data: { apiKey: WRONG_KEY, baseUrl: sandbox.baseUrl },
-			});
-			const { message, description, context } = await errorOfRun({ ...GENERATE, credentialId: id });
-			expect(message).toBe('The API key was refused.');
-			expect(description).toContain('your seedanceapi.org dashboard');
-			expect(description).toContain(NOTHING_SPENT);
-			expect(context).toMatchObject({ error_code: 'invalid_api_key', charged: 'no' });
-		});
-
-		it('TASK_NOT_FOUND names the task and the two things to check', async () => {
-			const { sandbox } = world();
-			sandbox.errorShape = shape;
 			const taskId = sandbox.otherAccount.createTask();
-			const { message, description, context } = await errorOfRun({
-				parameters: { operation: 'status' },
-				rows: [{ task_id: taskId }],
-			});
-			expect(message).toBe(`There is no task ${taskId} in this Seedance account.`);
-			expect(description).toMatch(/Check the task ID.*the account that started it/);
-			expect(context).toMatchObject({ error_code: 'task_not_found', task_id: taskId });
-		});
+			const execution = await run({ operation: 'status' }, { rows: [{ task_id: taskId }] });
+			const task = readChecked(execution);
+			expect(task.message).toBe(`There is no task ${taskId} in this Seedance account.`);
+			expect(task.description).toMatch(/Check the task ID.*the account that started it/);
+			expect(task.context).toMatchObject({ error_code: 'task_not_found', task_id: taskId });
+		},
+	);
 
-		it('INTERNAL_ERROR after a start says that it may have been charged, and sends it once', async () => {
-			const { sandbox } = world();
-			sandbox.faults.on('generate', {
-				kind: 'error',
-				code: 'INTERNAL_ERROR',
-				shape,
-				accept: true,
-			});
-			const { message, description, context } = await errorOfRun(GENERATE);
-			expect(message).toContain('The video may have been started, and charged');
-			expect(description).toContain('Look in your seedanceapi.org dashboard');
-			expect(description).toContain(NOT_KNOWN);
-			expect(context).toMatchObject({ error_code: 'maybe_created', charged: 'unknown' });
-			expect(sandbox.ledger.posts()).toHaveLength(1);
-		});
-	});
-
-	it('INTERNAL_ERROR at every reading until the Timeout is told with the task ID and how to fetch the video', async () => {
-		const { sandbox } = world();
-		sandbox.faults.on('status', { kind: 'error', code: 'INTERNAL_ERROR' }, { times: 'always' });
-		const { message, description, context } = await errorOfRun({
-			parameters: {
-				operation: 'generateAndWait',
-				options: { pollInterval: 1, timeout: 0.25 },
-			},
-		});
-		const [{ taskId }] = sandbox.ledger.charges();
-		expect(message).toContain(`Contact lost with task ${taskId}`);
-		expect(description).toContain(`Wait for Video or Get Status with task ID ${taskId}`);
-		expect(context).toMatchObject({ error_code: 'contact_lost', task_id: taskId });
-	});
-
-	it("a proxy's page after a start is told in a sentence, not as HTML", async () => {
-		world().sandbox.faults.on('generate', { kind: 'html', status: 502, accept: true });
-		const { message, description } = await errorOfRun(GENERATE);
-		expect(message).toContain('The video may have been started, and charged');
-		expect(description).toContain(NOT_KNOWN);
-	});
-
-	it('an API that nobody can reach says what to check, and that nothing was spent', async () => {
-		const { api, sandbox } = world();
-		const { id } = await api.createCredential({
-			name: 'Wrong address',
-			type: CREDENTIAL_TYPE,
-			data: { apiKey: sandbox.apiKey, baseUrl: 'https://no-such-host.invalid/v1' },
-		});
-		const { message, description } = checked(
-			await runScene(
-				{ parameters: { operation: 'generate' }, credentialId: id },
-				// A host that is not found is tried again: a name server may be slow for a moment.
-				60_000,
-			),
-		);
+	it('of an API that nobody can reach says what to check', async () => {
+		const credentials = await saveCredential({ baseUrl: 'https://no-such-host.invalid/v1' });
+		// A host that is not found is tried again: a name server may be slow for a moment.
+		const options = { credentials, timeoutMs: 60_000 };
+		const { message, description } = readChecked(await run({ operation: 'generate' }, options));
 		expect(message).toBe('The Seedance API could not be reached, so the video was not started.');
-		expect(description).toContain('ENOTFOUND');
-		expect(description).toContain('Check the base URL in the credential');
+		expect(description).toMatch(/ENOTFOUND.*Check the base URL in the credential/);
 		expect(description).toContain(NOTHING_SPENT);
 	});
 
-	it("a failed task names the task and the API's reason", async () => {
-		const { message, description, context } = await errorOfRun({
-			...GENERATE,
-			rows: [{ prompt: 'A boat [fail]' }],
-		});
-		const [{ taskId }] = world().sandbox.ledger.charges();
-		expect(message).toBe(
-			`The video could not be generated (task ${taskId}): The content was not accepted.`,
-		);
-		expect(description).toContain(NOTHING_SPENT);
-		expect(context).toMatchObject({ error_code: 'task_failed', charged: 'no' });
+	it.each<[string, string, INodeParameters, string, object]>([
+		[
+			'has failed',
+			'A boat [fail]',
+			{},
+			'The video could not be generated (task ID): The content was not accepted.',
+			{ error_code: 'task_failed', charged: 'no' },
+		],
+		[
+			'is not ready in time',
+			'A boat [never]',
+			{ options: { pollInterval: 1, timeout: 0.03 } },
+			'The video was not ready after 2 seconds (task ID).',
+			{ error_code: 'timeout', charged: 'unknown' },
+		],
+	])('of a video that %s names its task', async (_, prompt, parameters, title, expected) => {
+		const { message, context } = readChecked(await run(parameters, { rows: [prompt] }));
+		const [task_id] = videos.paidIds();
+		expect(message).toBe(title.replace('ID', task_id));
+		expect(context).toMatchObject({ ...expected, task_id });
 	});
 
-	it('a success without a video is a failure of its own name', async () => {
-		const scene = { ...GENERATE, rows: [{ prompt: 'A boat [no video]' }] };
-		// The video gets half a minute to come.
-		const { message, context } = checked(await runScene(scene, 90_000));
-		expect(message).toContain('succeeded, but it holds no video');
-		expect(context).toMatchObject({ error_code: 'no_video' });
-	});
-
-	it('a video that is not ready in time is not lost, and says how to get it', async () => {
-		const { message, description, context } = await errorOfRun({
-			parameters: {
-				operation: 'generateAndWait',
-				options: { pollInterval: 1, timeout: 0.03 },
-			},
-			rows: [{ prompt: 'A boat [never]' }],
-		});
-		const [{ taskId }] = world().sandbox.ledger.charges();
-		expect(message).toBe(`The video was not ready after 2 seconds (task ${taskId}).`);
-		expect(description).toContain(`Wait for Video or Get Status with task ID ${taskId}`);
-		expect(context).toMatchObject({ error_code: 'timeout', charged: 'unknown' });
-	});
-
-	it('a link that is dead a moment after the start is not called expired, and the video was paid for', async () => {
-		const taskId = await startTask('A boat [expired]');
-		const { message, description, context } = await errorOfRun({
-			parameters: { operation: 'wait', downloadVideo: true },
-			rows: [{ task_id: taskId }],
-		});
-		expect(message).toContain(`could not be downloaded (task ${taskId}): HTTP 410.`);
-		expect(description).toContain('The credits for this video were spent.');
-		expect(context).toMatchObject({ error_code: 'download_failed', charged: 'yes' });
-	});
-
-	it('wrong values are refused before any request, all in one message with their items', async () => {
-		const { message, description } = await errorOfRun({
-			parameters: {
-				operation: 'generateAndWait',
-				aspectRatio: '={{ $json.ratio }}',
-				duration: '={{ $json.seconds }}',
-			},
-			rows: [
-				{ prompt: 'A good one', ratio: '1:1', seconds: 4 },
-				{ prompt: 'A wrong ratio', ratio: '5:4', seconds: 4 },
-				{ prompt: 'A wrong duration', ratio: '1:1', seconds: 7 },
-			],
-		});
+	it('of wrong values comes before any request, with all of them and their items', async () => {
+		const rows = [
+			{ prompt: 'A good one', ratio: '1:1', seconds: 4 },
+			{ prompt: 'A wrong ratio', ratio: '5:4', seconds: 4 },
+			{ prompt: 'A wrong duration', ratio: '1:1', seconds: 7 },
+		];
+		const parameters = { aspectRatio: '={{ $json.ratio }}', duration: '={{ $json.seconds }}' };
+		const { message, description } = readChecked(await run(parameters, { rows }));
 		expect(message).toBe('2 of 3 items cannot be used.');
 		const [ratio, duration] = description.split('<br />');
 		expect(ratio).toMatch(/"A wrong ratio".*5:4.*\[item 1\] \(number 2 of 3\)/);
 		expect(duration).toMatch(/"A wrong duration".*7.*\[item 2\] \(number 3 of 3\)/);
 		expect(description).toContain(NOTHING_SPENT);
-		expect(world().sandbox.ledger.posts()).toHaveLength(0);
+		expect(posts()).toHaveLength(0);
 	});
-}
+});
+
+it('On Error = Stop follows all tasks to their end, and counts what is ready', async () => {
+	const rows = ['First', 'Second [fail]', 'Third'];
+	const { message, description, context } = readChecked(await run({}, { rows }));
+	const ids = videos.paidIds();
+	expect(message).toBe(
+		`2 of 3 videos are ready and paid. The video could not be generated (task ${ids[1]}): The content was not accepted. [item 1] (number 2 of 3)`,
+	);
+	expect(description).toContain('Click Retry in Executions');
+	for (const id of ids) expect(description).toContain(id);
+	expect(context.tasks).toMatchObject([
+		{ item: 0, task_id: ids[0], succeeded: true },
+		{ item: 1, task_id: ids[1], error_code: 'task_failed' },
+		{ item: 2, task_id: ids[2], succeeded: true },
+	]);
+});
+
+it('On Error = Continue gives every row in its place, failed ones in the same shape', async () => {
+	const rows = ['1:1', '5:4', '1:1'].map((ratio) => ({ prompt: `As ${ratio}`, ratio, row: 7 }));
+	const parameters = { aspectRatio: '={{ $json.ratio }}' };
+	const execution = await run(parameters, { rows, onError: CONTINUE });
+	expect(execution.status).toBe('success');
+	const items = output(execution);
+	expect(items).toMatchObject([
+		{ prompt: 'As 1:1', succeeded: true, error_message: null },
+		{ prompt: 'As 5:4', succeeded: false, task_id: null, error_code: 'invalid_input' },
+		{ prompt: 'As 1:1', succeeded: true, error_message: null },
+	]);
+	for (const item of items) {
+		expect(Object.keys(item)).toEqual(expect.arrayContaining(Object.keys(items[0])));
+		expect(item).not.toHaveProperty('error');
+		expect(item).not.toHaveProperty('row');
+	}
+	expect(posts()).toHaveLength(2);
+});

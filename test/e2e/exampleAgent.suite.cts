@@ -1,15 +1,12 @@
 // The example with n8n's own AI Agent: a scripted stand-in for the model calls the Seedance node as a tool.
 import { randomUUID } from 'node:crypto';
 
-import { ASPECT_RATIOS, DURATIONS, RESOLUTIONS } from '../../nodes/shared/videoRequest';
+import { ASPECT_RATIOS, DURATIONS, RESOLUTIONS } from '../../nodes/shared/task/models';
+
 import type { SavedWorkflow } from '../support/n8n/server.cjs';
+import { api, NODE_TYPE, posts, runsOf, sandbox, videos } from '../support/n8n/world.cjs';
 import { startChatModel, toolAnswers, type ChatModel, type ModelAnswer } from './chatModel.cjs';
 import { importExample } from './examples.cjs';
-import { runsOf } from './triggers.cjs';
-import { world } from './world.cjs';
-
-const TRIGGER = 'When chat message received';
-const GENERATE = 'Generate video';
 
 /** What a model fills in. */
 const BOAT = {
@@ -19,50 +16,38 @@ const BOAT = {
 	duration: '12',
 	generate_audio: true,
 };
-const makeBoat = { tool: 'Generate_video', args: BOAT };
+const makeBoat = (changes: object = {}) => ({
+	tool: 'Generate_video',
+	args: { ...BOAT, ...changes },
+});
 
-export function exampleAgentSuite() {
+const parsed = (answers: string[]) => answers.map((text): unknown => JSON.parse(text));
+
+describe('agent.json', () => {
 	let model: ChatModel;
-	let credentialId: string;
+	let credentials: Record<string, { openAiApi: { id: string; name: string } }>;
 	let workflow: SavedWorkflow;
 
-	/** Imports the example with the stand-in behind its model, and other Options where the test needs them. */
-	async function importAgent(options?: { timeout: number }): Promise<SavedWorkflow> {
-		const openAiApi = { id: credentialId, name: 'A stand-in' };
-		return await importExample(
-			'agent.json',
-			{},
-			{
-				credentials: { 'OpenAI Chat Model': { openAiApi } },
-				...(options && { changes: { [GENERATE]: { options } } }),
-			},
-		);
-	}
-
-	/** Writes in the editor's chat, and gives the execution that answers. */
+	/** Writes in the editor's chat; gives what it shows then, and what the tools have answered to the model. */
 	async function chat(
 		chatInput: string,
 		script: ModelAnswer[],
 		{ agent = workflow, sessionId = String(randomUUID()) } = {},
 	): Promise<{ said: unknown; answers: string[] }> {
 		model.script.push(...script);
-		const said = await world().api.chat(agent.id, TRIGGER, { chatInput, sessionId });
+		const said = await api.chat(agent.id, { chatInput, sessionId });
 		for (const { status } of await runsOf(agent.id, 1)) expect(status).toBe('success');
+		expect(model.script).toEqual([]);
 		const last = model.requests.at(-1);
 		return { said, answers: last ? toolAnswers(last) : [] };
 	}
 
-	const parsed = (answers: string[]) => answers.map((text): unknown => JSON.parse(text));
-
 	beforeAll(async () => {
 		model = await startChatModel();
-		const { id } = await world().api.createCredential({
-			name: 'A stand-in',
-			type: 'openAiApi',
-			data: { apiKey: 'none', url: model.baseUrl },
-		});
-		credentialId = id;
-		workflow = await importAgent();
+		const data = { apiKey: 'none', url: model.baseUrl };
+		const stored = await api.createCredential({ name: 'A stand-in', type: 'openAiApi', data });
+		credentials = { 'OpenAI Chat Model': { openAiApi: { id: stored.id, name: stored.name } } };
+		workflow = await importExample('agent.json', {}, { credentials });
 	});
 
 	beforeEach(() => {
@@ -70,143 +55,107 @@ export function exampleAgentSuite() {
 		model.requests.length = 0;
 	});
 
-	afterEach(() => {
-		expect(model.script).toEqual([]);
-		expect(world().sandbox.ledger.doubleCharges()).toEqual([]);
-	});
+	afterEach(() => expect(sandbox.ledger.doubleCharges()).toEqual([]));
 
 	afterAll(async () => await model.close());
 
 	it('uses the version of the AI Agent that n8n gives to new ones', async () => {
-		const types = await world().api.nodeTypes();
-		for (const node of workflow.nodes) {
-			if (!node.type.startsWith('@n8n/')) continue;
-			const known = types.filter(({ name }) => name === node.type);
-			const defaults = known.map(({ defaultVersion, version }) => defaultVersion ?? version);
-			expect(defaults.flat()).toContain(node.typeVersion);
-			expect(node.typeVersion).toBe(Math.max(...defaults.flat()));
+		const types = await api.nodeTypes();
+		for (const node of workflow.nodes.filter(({ type }) => type.startsWith('@n8n/'))) {
+			const offered = types.filter(({ name }) => name === node.type);
+			const defaults = offered.flatMap(({ defaultVersion, version }) => defaultVersion ?? version);
+			expect(node.typeVersion).toBe(Math.max(...defaults));
 		}
 	});
 
-	it('makes the video with the values that the model has chosen', async () => {
-		const { sandbox } = world();
-		const { said, answers } = await chat('A boat, please', [[makeBoat], 'Here it is.']);
-		expect(said).toMatchObject({ output: 'Here it is.' });
-		const [post, ...others] = sandbox.ledger.posts();
-		expect(others).toEqual([]);
-		expect(post.json).toEqual(BOAT);
-		const [task] = sandbox.tasks.all();
-		expect(parsed(answers)).toMatchObject([
-			[{ task_id: task.id, succeeded: true, consumed_credits: 38, video_url: expect.anything() }],
+	it('makes the video with the values that the model has chosen, once for three calls', async () => {
+		const { said, answers } = await chat('A boat, please', [
+			[makeBoat()],
+			[makeBoat(), makeBoat()],
+			'Here it is.',
 		]);
+		expect(said).toMatchObject({ output: 'Here it is.' });
+		expect(posts().map(({ json }) => json)).toEqual([BOAT]);
+		const [{ id }] = sandbox.tasks.all();
+		const made = { task_id: id, succeeded: true, consumed_credits: 38 };
+		expect(parsed(answers)).toMatchObject(
+			Array(3).fill([{ ...made, video_url: expect.stringContaining('.mp4') }]),
+		);
+		expect(sandbox.ledger.spent).toBe(38);
 	});
 
 	it('tells the model what it may choose, in which units, and what it costs', async () => {
 		await chat('Hello', ['Hello!']);
-		const [{ tools }] = model.requests;
-		expect(tools.map(({ name }) => name).sort()).toEqual([
+		const tools = new Map(model.requests[0].tools.map((tool) => [tool.name, tool]));
+		expect([...tools.keys()].sort()).toEqual([
 			'Generate_video',
 			'Get_cost_estimate',
 			'Get_video_status',
 		]);
-		const described = (tool: string) => {
-			const offer = tools.find(({ name }) => name === tool);
-			const { properties = {}, required } = Object(offer?.parameters);
-			const texts = Object.entries<{ description?: string }>(properties);
-			return {
-				...offer,
-				required,
-				fields: Object.fromEntries(
-					texts.map(([name, { description = '' }]) => [name, description]),
-				),
-			};
+		const fieldsOf = (tool: string): Record<string, string> => {
+			const fields = Object.entries<{ description?: string }>(
+				Object(tools.get(tool)?.parameters.properties),
+			);
+			return Object.fromEntries(fields.map(([name, { description = '' }]) => [name, description]));
 		};
-		const { description, required, fields } = described('Generate_video');
+		const fields = fieldsOf('Generate_video');
 		expect(Object.keys(fields).sort()).toEqual(Object.keys(BOAT).sort());
-		expect(required).toContain('prompt');
+		expect(tools.get('Generate_video')?.parameters.required).toContain('prompt');
 		for (const ratio of ASPECT_RATIOS) expect(fields.aspect_ratio).toContain(ratio);
 		for (const word of RESOLUTIONS) expect(fields.resolution).toContain(word);
 		expect(fields.duration).toMatch(new RegExp(`seconds.*${DURATIONS.join(', ')}`));
 		expect(fields.prompt).toContain('2000 characters');
 		expect(fields.generate_audio).toContain('twice the credits');
-		expect(description).toMatch(/8 to 84 credits.*next_step/);
-		expect(described('Get_video_status').fields).toEqual({
+		expect(tools.get('Generate_video')?.description).toMatch(/8 to 84 credits.*next_step/);
+		expect(fieldsOf('Get_video_status')).toEqual({
 			task_id: expect.stringContaining('task_id'),
 		});
-		expect(described('Get_cost_estimate').description).toContain('Free');
+		expect(tools.get('Get_cost_estimate')?.description).toContain('Free');
 	});
 
 	it('offers a text for the model where a person writes the description of the tool', async () => {
-		const types = await world().api.nodeTypes();
-		const tool = types.find(({ name }) => name === 'n8n-nodes-seedance.seedanceTool');
+		const tool = (await api.nodeTypes()).find(({ name }) => name === `${NODE_TYPE}Tool`);
 		const text = tool?.properties.find(({ name }) => name === 'toolDescription')?.default;
 		expect(text).toMatch(/costs credits.*1 to 2 minutes.*video_url.*next_step/);
 	});
 
-	it('pays once for a video that the model asks for twice', async () => {
-		const { sandbox } = world();
-		const { said, answers } = await chat('A boat, please', [
-			[makeBoat],
-			[makeBoat, makeBoat],
-			'Here it is.',
-		]);
-		expect(said).toMatchObject({ output: 'Here it is.' });
-		const [task, ...others] = sandbox.tasks.all();
-		expect(others).toEqual([]);
-		expect(parsed(answers)).toMatchObject(Array(3).fill([{ task_id: task.id, succeeded: true }]));
-		expect(sandbox.ledger.posts()).toHaveLength(1);
-		expect(sandbox.ledger.spent).toBe(38);
-	});
-
 	it('answers with a next step when the time is up, and the model gets the video later, without paying again', async () => {
-		const { sandbox } = world();
-		const agent = await importAgent({ timeout: 0.02 });
-		sandbox.speed = 0.001;
-		const sessionId = randomUUID();
-		const late = await chat('A boat, please', [[makeBoat], 'It takes longer.'], {
-			agent,
-			sessionId,
-		});
+		const changes = { 'Generate video': { options: { timeout: 0.02 } } };
+		const agent = await importExample('agent.json', {}, { credentials, changes });
+		const options = { agent, sessionId: randomUUID() };
+		videos.hold();
+		const late = await chat('A boat, please', [[makeBoat()], 'It takes longer.'], options);
 		expect(late.said).toMatchObject({ output: 'It takes longer.' });
-		const [task] = sandbox.tasks.all();
+		const [{ id }] = sandbox.tasks.all();
+		const next_step = expect.stringMatching(/Do not generate again.*Get Status/);
 		expect(parsed(late.answers)).toMatchObject([
-			[
-				{
-					task_id: task.id,
-					status: 'IN_PROGRESS',
-					error_code: 'timeout',
-					next_step: expect.stringMatching(/Do not generate again.*Get Status/),
-				},
-			],
+			[{ task_id: id, status: 'IN_PROGRESS', error_code: 'timeout', next_step }],
 		]);
-		sandbox.finish(task.id);
-		const look = { tool: 'Get_video_status', args: { task_id: task.id } };
-		const found = await chat('And now?', [[look], 'There it is.'], { agent, sessionId });
-		expect(parsed(found.answers).at(-1)).toMatchObject([{ task_id: task.id, succeeded: true }]);
-		expect(sandbox.ledger.posts()).toHaveLength(1);
+		sandbox.finish(id);
+		const read = { tool: 'Get_video_status', args: { task_id: id } };
+		const found = await chat('And now?', [[read], 'There it is.'], options);
+		expect(parsed(found.answers).at(-1)).toMatchObject([{ task_id: id, succeeded: true }]);
+		expect(posts()).toHaveLength(1);
 	});
 
 	it('refuses a value that is not possible with one that is, and a video that is too dear, before it pays', async () => {
-		const { sandbox } = world();
 		const { answers } = await chat('Ten seconds, please', [
-			[{ tool: 'Generate_video', args: { ...BOAT, duration: '10' } }],
-			[{ tool: 'Generate_video', args: { ...BOAT, resolution: '720p' } }],
+			[makeBoat({ duration: '10' })],
+			[makeBoat({ resolution: '720p' })],
 			'That does not work.',
 		]);
-		const [impossible, tooDear] = answers;
-		expect(impossible).toMatch(/Duration.*4, 8, 12/);
-		expect(tooDear).toMatch(/84 credits.*56/);
-		expect(sandbox.ledger.posts()).toEqual([]);
+		expect(answers).toEqual([
+			expect.stringMatching(/Duration.*4, 8, 12/),
+			expect.stringMatching(/84 credits.*56/),
+		]);
+		expect(posts()).toEqual([]);
 	});
 
 	it('tells the cost for nothing', async () => {
-		const { sandbox } = world();
 		const { prompt, aspect_ratio, ...args } = BOAT;
-		const { answers } = await chat(`${prompt}, ${aspect_ratio}`, [
-			[{ tool: 'Get_cost_estimate', args }],
-			'38 credits.',
-		]);
+		const call = [{ tool: 'Get_cost_estimate', args }];
+		const { answers } = await chat(`${prompt}, ${aspect_ratio}`, [call, '38 credits.']);
 		expect(parsed(answers)).toMatchObject([[{ estimated_credits: 38 }]]);
-		expect(sandbox.ledger.posts()).toEqual([]);
+		expect(posts()).toEqual([]);
 	});
-}
+});

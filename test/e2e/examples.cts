@@ -2,12 +2,10 @@
  * The examples as a user gets them going: imported from their files, with a credential and their addresses filled in; the
  * Data Table they share; and a stand-in for the social network that they post to.
  */
+import fastify from 'fastify';
 import { execFile } from 'node:child_process';
-import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
-import { createServer } from 'node:http';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import type { IDataObject, INode } from 'n8n-workflow';
 
@@ -18,32 +16,34 @@ import {
 	type SavedWorkflow,
 	type WorkflowJson,
 } from '../support/n8n/server.cjs';
-import { CREDENTIAL_TYPE, endOf, executed, world } from './world.cjs';
+import {
+	api,
+	credential,
+	CREDENTIAL_TYPE,
+	endOf,
+	n8n,
+	sandbox,
+	startWorkflow,
+	until,
+} from '../support/n8n/world.cjs';
+import { HOST } from '../support/serverProcess.cjs';
 
 export const FOLDER = join(__dirname, '..', '..', 'examples');
 
-const HOST = '127.0.0.1';
+/** What 6 nodes of n8n's own do that one node of this package does. */
+export const HAND_BUILT = join(__dirname, '..', 'fixtures', 'hand-built.json');
+
+/** The node of the examples that posts. */
+export const POST = 'Post the video';
+
 /** How a value begins that a user has to replace. */
 const PLACEHOLDER = '<REPLACE THIS';
 
-function isWorkflow(value: unknown): value is WorkflowJson {
-	return isRecord(value) && typeof value.name === 'string' && Array.isArray(value.nodes);
-}
-
-/** What a user fills in: by the name of the node, its fields. */
-export type FilledIn = Record<string, IDataObject>;
-
-/** What a user does beyond that. */
-export interface Choices {
-	/** Credentials of other nodes, by the node's name. */
-	credentials?: Record<string, NonNullable<INode['credentials']>>;
-	/** Fields that are set to another value, by the node's name. */
-	changes?: FilledIn;
-}
+/** Fields by the name of their node. */
+type Fields = Record<string, IDataObject>;
 
 /** A workflow in a file, with our credential chosen in the nodes of this package. */
 export function readWorkflow(path: string): WorkflowJson {
-	const { credential } = world();
 	const workflow: unknown = JSON.parse(readFileSync(path, 'utf8'));
 	if (!isWorkflow(workflow)) throw new Error(`${path} is not a workflow`);
 	for (const node of workflow.nodes) {
@@ -53,39 +53,42 @@ export function readWorkflow(path: string): WorkflowJson {
 	return workflow;
 }
 
+function isWorkflow(value: unknown): value is WorkflowJson {
+	return isRecord(value) && typeof value.name === 'string' && Array.isArray(value.nodes);
+}
+
 /**
  * Imports an example and does what its notes ask for: chooses the credential in the nodes of this package, and replaces the
  * given placeholders. Throws where there is none to replace.
+ *
+ * @param options.changes fields that are set to another value
+ * @param options.credentials of other nodes
  */
 export async function importExample(
 	file: string,
-	filledIn: FilledIn = {},
-	{ credentials = {}, changes = {} }: Choices = {},
+	filledIn: Fields = {},
+	options: { changes?: Fields; credentials?: Record<string, INode['credentials']> } = {},
 ): Promise<SavedWorkflow> {
 	const workflow = readWorkflow(join(FOLDER, file));
-	for (const [name, chosen] of Object.entries(credentials)) {
-		nodeOf(workflow, name).credentials = chosen;
-	}
-	for (const [name, values] of Object.entries(changes)) {
-		Object.assign(nodeOf(workflow, name).parameters, values);
-	}
 	for (const [name, values] of Object.entries(filledIn)) {
 		const { parameters } = nodeOf(workflow, name);
-		for (const [field, value] of Object.entries(values)) {
-			if (!String(parameters[field]).startsWith(PLACEHOLDER)) {
-				throw new Error(`${file}: ${field} of "${name}" is no placeholder`);
-			}
-			Object.assign(parameters, { [field]: value });
+		for (const field of Object.keys(values)) {
+			if (String(parameters[field]).startsWith(PLACEHOLDER)) continue;
+			throw new Error(`${file}: ${field} of "${name}" is no placeholder`);
 		}
 	}
-	return await world().api.createWorkflow(workflow);
+	for (const [name, values] of Object.entries({ ...options.changes, ...filledIn })) {
+		Object.assign(nodeOf(workflow, name).parameters, values);
+	}
+	for (const [name, credentials] of Object.entries(options.credentials ?? {})) {
+		Object.assign(nodeOf(workflow, name), { credentials });
+	}
+	return await api.createWorkflow(workflow);
 }
 
 /** Runs a workflow by its button, to a good end. */
-export async function runExample({ id }: SavedWorkflow, timeoutMs?: number): Promise<Execution> {
-	const executionId = await world().api.runWorkflow(id);
-	executed(executionId);
-	const execution = await endOf(executionId, timeoutMs);
+export async function runExample({ id }: SavedWorkflow): Promise<Execution> {
+	const execution = await endOf(await startWorkflow(id));
 	expect(execution).toMatchObject({ status: 'success' });
 	return execution;
 }
@@ -106,108 +109,116 @@ export interface Row extends Cells {
 	id: number;
 }
 
-function listOf(value: unknown): Array<Record<string, unknown>> {
-	return Array.isArray(value) ? value.filter(isRecord) : [];
-}
-
 /** Leaves out the times that n8n keeps of each row. */
-function rowsIn(answer: unknown): Row[] {
-	return listOf(answer)
-		.filter(isRow)
+function tidied(rows: Row[]): Row[] {
+	return rows
 		.map(({ id, prompt, caption, task_id, status, video_url, error }) => {
 			return { id, prompt, caption, task_id, status, video_url, error };
 		})
 		.sort((a, b) => a.id - b.id);
 }
 
-function isRow(value: Record<string, unknown>): value is Record<string, unknown> & Row {
-	return (
-		typeof value.id === 'number' &&
-		COLUMNS.every((name) => value[name] === null || typeof value[name] === 'string')
-	);
+/** A Data Table as n8n lists it. */
+interface ListedTable {
+	id: string;
+	name: string;
+	projectId: string;
+	columns: Array<{ name: string; type: string }>;
 }
 
 /** A Data Table, over n8n's own REST interface and, for what that cannot do, in n8n's database. */
 export class VideoTable {
-	private constructor(
-		readonly id: string,
-		readonly columns: ReadonlyArray<{ name: string; type: string }>,
-		private readonly path: string,
-	) {}
+	private readonly path: string;
+
+	private constructor(private readonly table: ListedTable) {
+		this.path = `/projects/${table.projectId}/data-tables/${table.id}`;
+	}
 
 	/** The tables of this name. */
 	static async named(name: string): Promise<VideoTable[]> {
-		const listed = await world().api.call('GET', '/data-tables-global');
-		return listOf(isRecord(listed) ? listed.data : undefined)
-			.filter((table) => table.name === name)
-			.map(({ id, projectId, columns }) => {
-				const path = `/projects/${String(projectId)}/data-tables/${String(id)}`;
-				const types = listOf(columns).map((column) => ({
-					name: String(column.name),
-					type: String(column.type),
-				}));
-				return new VideoTable(String(id), types, path);
-			});
+		const { data } = await api.call<{ data: ListedTable[] }>('GET', '/data-tables-global');
+		return data.filter((table) => table.name === name).map((table) => new VideoTable(table));
+	}
+
+	/** Each as `name: type`. */
+	get columns(): string[] {
+		return this.table.columns.map(({ name, type }) => `${name}: ${type}`);
 	}
 
 	/** Adds rows; gives them with their ids. */
-	async add(...rows: Array<Partial<Cells>>): Promise<Row[]> {
-		const body = { data: rows, returnType: 'all' };
-		return rowsIn(await world().api.call('POST', `${this.path}/insert`, body));
+	async add(...data: Array<Partial<Cells>>): Promise<Row[]> {
+		return tidied(await api.call('POST', `${this.path}/insert`, { data, returnType: 'all' }));
 	}
 
 	/** All rows, in the order of their ids. */
 	async rows(): Promise<Row[]> {
-		const found = await world().api.call('GET', `${this.path}/rows?take=100`);
-		return rowsIn(isRecord(found) ? found.data : undefined);
+		return tidied((await api.call<{ data: Row[] }>('GET', `${this.path}/rows?take=100`)).data);
 	}
 
 	/** What a user does in the table itself. */
 	async edit(id: number, data: Partial<Cells>): Promise<void> {
 		const filters = [{ columnName: 'id', condition: 'eq', value: id }];
-		await world().api.call('PATCH', `${this.path}/rows`, {
-			filter: { type: 'and', filters },
-			data,
-		});
+		await api.call('PATCH', `${this.path}/rows`, { filter: { type: 'and', filters }, data });
 	}
 
 	async empty(): Promise<void> {
 		const filter = { type: 'and', filters: [{ columnName: 'id', condition: 'gt', value: 0 }] };
 		const query = encodeURIComponent(JSON.stringify(filter));
-		await world().api.call('DELETE', `${this.path}/rows?filter=${query}`);
+		await api.call('DELETE', `${this.path}/rows?filter=${query}`);
 	}
 
 	/**
 	 * Lets minutes pass for rows: moves the time of their last change back. n8n keeps that column to itself, so this writes
 	 * into its database, with the SQLite of the Node that runs n8n.
 	 */
-	async letPass(minutes: number, ...ids: number[]): Promise<void> {
+	async letPass(minutes: number, ...rows: Row[]): Promise<void> {
 		const { node } = await ensureN8n();
-		const database = join(world().n8n.userFolder, '.n8n', 'database.sqlite');
-		const sql = `UPDATE "data_table_user_${this.id}"
+		const database = join(n8n.userFolder, '.n8n', 'database.sqlite');
+		const sql = `UPDATE "data_table_user_${this.table.id}"
 			SET updatedAt = strftime('%Y-%m-%d %H:%M:%f', updatedAt, '-${minutes} minutes')
-			WHERE id IN (${ids.join(', ')})`;
+			WHERE id IN (${rows.map(({ id }) => id).join(', ')})`;
 		const script = `
 			const { DatabaseSync } = require('node:sqlite');
 			const [, file, sql] = process.argv;
 			const { changes } = new DatabaseSync(file, { timeout: 10_000 }).prepare(sql).run();
-			if (changes !== ${ids.length}) throw new Error(changes + ' rows were changed');`;
+			if (changes !== ${rows.length}) throw new Error(changes + ' rows were changed');`;
 		await promisify(execFile)(node, ['-e', script, database, sql]);
 	}
 }
 
-/** A row when it holds; throws with the last state when it does not within 15 seconds. */
+/** A row once it holds. */
 export async function rowWhen(
 	table: VideoTable,
 	id: number,
 	holds: (row: Row) => boolean,
 ): Promise<Row> {
-	for (const end = Date.now() + 15_000; ; await sleep(50)) {
-		const row = (await table.rows()).find((one) => one.id === id);
-		if (row && holds(row)) return row;
-		if (Date.now() > end) throw new Error(`Row ${id} is still ${JSON.stringify(row)}`);
-	}
+	let row: Row | undefined;
+	await until(`row ${id} is as expected`, async () => {
+		row = (await table.rows()).find((one) => one.id === id);
+		return row !== undefined && holds(row);
+	});
+	if (!row) throw new Error(`There is no row ${id}`);
+	return row;
 }
+
+/** The task of a row, by its prompt; empty when none was started. */
+export function taskOf({ prompt }: Row): string {
+	return sandbox.tasks.all().find(({ order }) => order.prompt === prompt)?.id ?? '';
+}
+
+export function videoOf(row: Row): string {
+	return `${sandbox.origin}/videos/${taskOf(row)}.mp4`;
+}
+
+/** How a row looks, and what was posted of it, once its video is ready. */
+export const ready = (row: Row): Row => ({
+	...row,
+	status: 'SUCCESS',
+	task_id: taskOf(row),
+	video_url: videoOf(row),
+	error: '',
+});
+export const posted = (row: Row) => ({ video_url: videoOf(row), caption: row.caption });
 
 /** A server that takes posts as a social network does, and keeps them. */
 export interface Network {
@@ -220,28 +231,14 @@ export interface Network {
 }
 
 export async function startNetwork(): Promise<Network> {
-	const server = createServer((request, response) => {
-		const chunks: Buffer[] = [];
-		request.on('data', (chunk: Buffer) => chunks.push(chunk));
-		request.on('end', () => {
-			response.statusCode = network.isDown ? 503 : 200;
-			if (!network.isDown) network.posts.push(JSON.parse(Buffer.concat(chunks).toString('utf8')));
-			response.setHeader('content-type', 'application/json').end('{"ok":true}');
-		});
+	const server = fastify({ forceCloseConnections: true });
+	server.post('/posts', async ({ body }, reply) => {
+		if (network.isDown) return await reply.code(503).send();
+		network.posts.push(body);
+		return { ok: true };
 	});
-	server.listen(0, HOST);
-	await once(server, 'listening');
-	const address = server.address();
-	if (address === null || typeof address === 'string') throw new Error('The network has no port');
-	const network: Network = {
-		url: `http://${HOST}:${address.port}/posts`,
-		posts: [],
-		isDown: false,
-		close: async () => {
-			server.closeAllConnections();
-			server.close();
-			await once(server, 'close');
-		},
-	};
+	const origin = await server.listen({ host: HOST, port: 0 });
+	const close = async () => await server.close();
+	const network: Network = { url: `${origin}/posts`, posts: [], isDown: false, close };
 	return network;
 }

@@ -19,8 +19,7 @@ import {
 	type Ground,
 	type HostileDelivery,
 } from '../support/hostile.cjs';
-import { runsOf, saveTrigger, startedWith } from './triggers.cjs';
-import { startTask, until, world } from './world.cjs';
+import { n8n, runsOf, sandbox, saveTrigger, startedWith, videos } from '../support/n8n/world.cjs';
 
 const seed = Number(process.env.SEED ?? Date.now() % 2 ** 31);
 
@@ -35,40 +34,33 @@ const PROMPT = 'A prompt that only the account may know';
  */
 const isNoXml = ({ headers }: HostileDelivery) => !/xml/.test(String(headers['content-type']));
 
-/** A task of the account that has ended. */
-async function endedTask(): Promise<string> {
-	const { sandbox } = world();
-	const taskId = await startTask(PROMPT);
-	await until('the task has ended', () => sandbox.tasks.get(taskId)?.ended === true);
-	return taskId;
-}
-
 async function ground(): Promise<Ground> {
-	const { sandbox } = world();
+	const { apiKey, otherAccount } = sandbox;
 	return {
-		apiKey: sandbox.apiKey,
-		otherKey: sandbox.otherAccount.apiKey,
-		ended: [await endedTask(), await endedTask()],
-		foreign: [sandbox.otherAccount.createTask(), sandbox.otherAccount.createTask()],
+		apiKey,
+		otherKey: otherAccount.apiKey,
+		ended: [await videos.ready(PROMPT), await videos.ready(PROMPT)],
+		foreign: [otherAccount.createTask(), otherAccount.createTask()],
 	};
 }
 
-export function hostileSuite() {
+const videoOf = (taskId: string) => `${sandbox.origin}/videos/${taskId}.mp4`;
+
+describe('a hostile sender', () => {
 	afterAll(hangUp);
 
-	it('starts nothing and tells nothing for more than 500 hostile deliveries, and n8n goes on', async () => {
-		const { n8n, sandbox } = world();
-		const workflow = await saveTrigger();
-		const { productionUrl: url } = workflow;
+	it('starts nothing and is told nothing with more than 500 deliveries, and n8n goes on', async () => {
+		const { id, productionUrl: url } = await saveTrigger();
 		const there = await ground();
 		const secrets = [there.apiKey, there.otherKey, PROMPT, '/videos/', 'seedance_sig'];
-		const some = { seed, numRuns: 0 };
+		const sample = (deliveries: fc.Arbitrary<HostileDelivery>, numRuns: number) =>
+			fc.sample(deliveries, { seed, numRuns });
 		const deliveries = [
-			...fc.sample(unsignedDeliveries(there), { ...some, numRuns: 350 }),
-			...fc.sample(strangeTaskDeliveries(there), { ...some, numRuns: 80 }),
-			...fc.sample(oddBodyDeliveries(there), { ...some, numRuns: 100 }),
-			...fc.sample(unreadableDeliveries(there), { ...some, numRuns: 50 }),
-			...fc.sample(otherMethodDeliveries(there), { ...some, numRuns: 20 }),
+			...sample(unsignedDeliveries(there), 350),
+			...sample(strangeTaskDeliveries(there), 80),
+			...sample(oddBodyDeliveries(there), 100),
+			...sample(unreadableDeliveries(there), 50),
+			...sample(otherMethodDeliveries(there), 20),
 			...tooLargeDeliveries(there),
 		].filter(isNoXml);
 		const logged = n8n.log().length;
@@ -86,19 +78,15 @@ export function hostileSuite() {
 		await Promise.all(Array.from({ length: SENDERS }, sendRest));
 		expect({ seed, problems }).toEqual({ seed, problems: [] });
 		expect(deliveries.length).toBeGreaterThanOrEqual(500);
-		expect(await runsOf(workflow.id)).toEqual([]);
+		expect(await runsOf(id)).toEqual([]);
 
-		const taskId = await endedTask();
+		const taskId = await videos.ready(PROMPT);
 		const query = signedQuery(there.apiKey, { row: 1 });
 		const end = json({ code: 200, data: { task_id: taskId, status: 'FAILED', response: ['x'] } });
 		expect(await send(url, { query, ...end })).toMatchObject({ status: 200 });
-		expect(startedWith(await runsOf(workflow.id, 1))).toMatchObject([
-			{
-				task_id: taskId,
-				status: 'SUCCESS',
-				video_url: `${sandbox.origin}/videos/${taskId}.mp4`,
-				metadata: { row: 1 },
-			},
+		const metadata = { row: 1 };
+		expect(startedWith(await runsOf(id, 1))).toMatchObject([
+			{ task_id: taskId, status: 'SUCCESS', video_url: videoOf(taskId), metadata },
 		]);
 
 		const log = n8n.log().slice(logged);
@@ -108,46 +96,22 @@ export function hostileSuite() {
 	}, 180_000);
 
 	it('starts nothing for claimed ends of videos that are still being made', async () => {
-		const { sandbox } = world();
-		sandbox.speed = 0.001;
-		const workflow = await saveTrigger();
+		videos.hold();
+		const { id, productionUrl } = await saveTrigger();
 		const told = fc.sample(claims, { seed, numRuns: 20 });
-		const taskIds = await Promise.all(told.map(async () => await startTask()));
+		const taskIds = await Promise.all(told.map(async () => await videos.start()));
 		const query = signedQuery(sandbox.apiKey);
-		const deliverAll = async () =>
-			await Promise.all(
-				taskIds.map(
-					async (id, index) =>
-						(await send(workflow.productionUrl, reportOf(id, told[index], query))).status,
-				),
-			);
-		expect(await deliverAll()).toEqual(told.map(() => 503));
-		expect(await runsOf(workflow.id)).toEqual([]);
-		for (const id of taskIds) sandbox.finish(id);
-		expect(await deliverAll()).toEqual(told.map(() => 200));
-		const started = startedWith(await runsOf(workflow.id, taskIds.length));
-		expect(started.map(({ task_id: id }) => String(id)).sort()).toEqual([...taskIds].sort());
-		for (const { task_id: id, video_url: video } of started) {
-			expect(video).toBe(`${sandbox.origin}/videos/${String(id)}.mp4`);
-		}
-	}, 60_000);
-
-	it('gives a sender that hangs up its run, and an answer when it delivers again', async () => {
-		const { sandbox } = world();
-		const workflow = await saveTrigger();
-		const taskId = await endedTask();
-		const delivery = {
-			query: signedQuery(sandbox.apiKey),
-			...json({ data: { task_id: taskId, status: 'SUCCESS' } }),
+		const deliverAll = async () => {
+			const sent = taskIds.map((taskId, index) => reportOf(taskId, told[index], query));
+			const all = sent.map(async (one) => (await send(productionUrl, one)).status);
+			return await Promise.all(all);
 		};
-		sandbox.faults.on('status', { kind: 'delay', ms: 1_000 });
-		const leave = new AbortController();
-		const gone = expect(send(workflow.productionUrl, delivery, leave.signal)).rejects.toThrow();
-		await sandbox.ledger.until((ledger) => ledger.statusReads(taskId).length === 1);
-		leave.abort();
-		await gone;
-		expect(startedWith(await runsOf(workflow.id, 1))).toMatchObject([{ task_id: taskId }]);
-		expect(await send(workflow.productionUrl, delivery)).toMatchObject({ status: 200 });
-		expect(await runsOf(workflow.id)).toHaveLength(1);
+		expect(await deliverAll()).toEqual(told.map(() => 503));
+		expect(await runsOf(id)).toEqual([]);
+		for (const taskId of taskIds) sandbox.finish(taskId);
+		expect(await deliverAll()).toEqual(told.map(() => 200));
+		const started = startedWith(await runsOf(id, taskIds.length));
+		expect(started.map(({ task_id }) => String(task_id)).sort()).toEqual([...taskIds].sort());
+		for (const { task_id, video_url } of started) expect(video_url).toBe(videoOf(String(task_id)));
 	}, 60_000);
-}
+});

@@ -1,303 +1,231 @@
 // Pause Until Callback: one suspended execution waits for its videos, and goes on with all of them when the last is ready.
-import axios from 'axios';
-import type { IDataObject, INodeParameters } from 'n8n-workflow';
+import { execFile } from 'node:child_process';
+import { createRequire } from 'node:module';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
 
-import { itemsOf } from '../support/n8n/server.cjs';
+import { ensureN8n, type Execution } from '../support/n8n/server.cjs';
 import {
-	CREDENTIAL_TYPE,
+	api,
+	BY_HAND,
+	deliver,
 	endOf,
-	executed,
-	jsonAt,
-	NEXT,
-	ON_ERROR,
-	readError,
+	executionIds,
+	logged,
+	n8n,
+	output,
+	pause,
+	posts,
 	retry,
-	runScene,
-	saveWorkflow,
-	START,
-	startScene,
+	sandbox,
+	saveChain,
+	SEEDANCE,
+	seedance,
+	startWorkflow,
+	succeeded,
+	THEN,
 	until,
-	world,
-	type Scene,
-} from './world.cjs';
+	untilWaiting,
+	videos,
+	type Step,
+} from '../support/n8n/world.cjs';
 
-const PAUSE: INodeParameters = { operation: 'generateAndWait', waitMethod: 'callback' };
+const PAUSE = { waitMethod: 'callback' };
 
-/** Milliseconds from the last callback to the end of the execution. */
-const SOON = 2_000;
+/** The address of the execution itself, which n8n's own Wait node has, and which version 1 of this package gave out. */
+const bareUrlOf = (taskId: string) => videos.callbackUrlOf(taskId).replace(/\/seedance-[^?]*/, '');
 
-/** Starts a workflow and waits until its execution is suspended; gives its id and the tasks, in the order of the rows. */
-async function pausedScene(
-	rows: IDataObject[] = [{ prompt: 'one' }],
-	scene: Partial<Scene> = {},
-): Promise<{ id: string; taskIds: string[] }> {
-	const { api, sandbox } = world();
-	sandbox.speed = 0.001;
-	const id = await startScene({ ...scene, parameters: { ...PAUSE, ...scene.parameters }, rows });
-	await api.waitForExecution(id, { status: ['waiting', 'error', 'success'], timeoutMs: 20_000 });
-	expect((await api.getExecution(id)).status).toBe('waiting');
-	const tasks = sandbox.tasks.all();
-	return { id, taskIds: tasks.map((task) => task.id) };
+const approval = (parameters: Step['parameters']): Step => ({
+	name: 'Approval',
+	type: 'n8n-nodes-base.wait',
+	typeVersion: 1.1,
+	parameters,
+});
+
+/** Runs steps until they wait, and then until the first video is ready and they wait again; gives the execution's id. */
+async function waitTwice(...steps: Step[]): Promise<string> {
+	videos.hold();
+	const id = await api.runWorkflow(await saveChain([BY_HAND, ...steps, THEN], { rows: ['one'] }));
+	await untilWaiting(id);
+	await videos.finish(videos.ids()[0]);
+	await until('the next node waits', async () => (await lastNodeOf(id)) === steps[1].name);
+	await untilWaiting(id);
+	return id;
 }
 
-/** Lets a video get ready, and waits until everybody has been told. */
-async function finish(taskId: string, ...rest: [{ status: 'SUCCESS' | 'FAILED' }?]): Promise<void> {
-	const { sandbox } = world();
-	sandbox.finish(taskId, ...rest);
-	await sandbox.callbacks.settled();
+async function lastNodeOf(id: string): Promise<string | undefined> {
+	const { runData } = await api.getExecution(id);
+	const began = (name: string) => Math.max(...runData[name].map(({ startTime }) => startTime));
+	return Object.keys(runData)
+		.sort((one, other) => began(one) - began(other))
+		.at(-1);
 }
 
-const answersTo = (taskId: string) =>
-	world()
-		.sandbox.callbacks.of(taskId)
-		.map(({ status }) => status);
+/** Changes the stored data of an execution, as another version of the package would have written them. */
+async function changeStored(executionId: string, change: string): Promise<void> {
+	const { node, entry } = await ensureN8n();
+	const database = join(n8n.userFolder, '.n8n', 'database.sqlite');
+	const flatted = createRequire(entry).resolve('flatted');
+	const script = `
+		const { DatabaseSync } = require('node:sqlite');
+		const [, file, id, flatted] = process.argv;
+		const { parse, stringify } = require(flatted);
+		const database = new DatabaseSync(file, { timeout: 10_000 });
+		const { data } = database.prepare('SELECT data FROM execution_data WHERE executionId = ?').get(id);
+		const stored = parse(data);
+		const context = stored.executionData.contextData['node:${SEEDANCE}'];
+		${change};
+		database.prepare('UPDATE execution_data SET data = ? WHERE executionId = ?').run(stringify(stored), id);`;
+	await promisify(execFile)(node, ['-e', script, database, executionId, flatted]);
+}
 
-export function pauseSuite() {
-	it('goes on at once when the video is ready, with few looks at it', async () => {
-		const { sandbox, api } = world();
-		const { id, taskIds } = await pausedScene();
-		expect((await api.getExecution(id)).waitTill).not.toBeNull();
-		sandbox.finish(taskIds[0]);
-		const called = Date.now();
-		const execution = await endOf(id);
-		expect(Date.now() - called).toBeLessThan(SOON);
-		expect(jsonAt(execution, NEXT)).toMatchObject([
-			{ task_id: taskIds[0], status: 'SUCCESS', succeeded: true, prompt: 'one' },
-		]);
-		expect(itemsOf(execution, NEXT)[0].pairedItem).toEqual({ item: 0 });
-		await sandbox.callbacks.settled();
-		expect(answersTo(taskIds[0])).toEqual([200]);
-		expect(sandbox.ledger.posts()).toHaveLength(1);
-		expect(sandbox.ledger.statusReads(taskIds[0]).length).toBeLessThanOrEqual(3);
-	});
+function expectDelivered(execution: Execution, ids: readonly string[]): void {
+	expect(output(execution)).toMatchObject(ids.map((task_id) => ({ task_id, succeeded: true })));
+	expect(posts()).toHaveLength(ids.length);
+}
 
-	it('waits for all its items, and gives them in the order of the rows', async () => {
-		const { sandbox, api } = world();
-		const rows = ['one', 'two', 'three'].map((prompt) => ({ prompt }));
-		const { id, taskIds } = await pausedScene(rows);
-		await finish(taskIds[2]);
-		await finish(taskIds[0]);
-		expect((await api.getExecution(id)).status).toBe('waiting');
-		await finish(taskIds[1]);
-		const execution = await endOf(id);
-		expect(jsonAt(execution, NEXT)).toMatchObject(
-			rows.map(({ prompt }, index) => ({ prompt, task_id: taskIds[index], succeeded: true })),
-		);
-		for (const taskId of taskIds) expect(answersTo(taskId)).toEqual([200]);
-		expect(sandbox.ledger.statusReads().length).toBeLessThanOrEqual(3 * taskIds.length);
-		expect(sandbox.ledger.posts()).toHaveLength(3);
-	});
-
+describe('Pause Until Callback', () => {
 	it('does not evaluate anything a second time: a prompt that changes each time is paid for once', async () => {
-		const { sandbox } = world();
-		const { id, taskIds } = await pausedScene([{ prompt: 'x' }], {
-			parameters: { prompt: '={{ "number " + Math.random() }}' },
-		});
-		await finish(taskIds[0]);
-		const execution = await endOf(id);
-		expect(jsonAt(execution, NEXT)).toMatchObject([{ task_id: taskIds[0], succeeded: true }]);
-		expect(sandbox.ledger.posts()).toHaveLength(1);
+		const { id, taskIds: ids } = await pause(['x'], { prompt: '={{ "no " + Math.random() }}' });
+		await videos.finish(ids[0]);
+		expectDelivered(await endOf(id), ids);
 	});
 
-	it('does not pause when everything has ended before it could', async () => {
-		const { sandbox } = world();
-		sandbox.faults.on('generate', { kind: 'task', seconds: 0 });
-		const execution = await runScene({ parameters: PAUSE });
-		expect(jsonAt(execution, NEXT)).toMatchObject([{ succeeded: true }]);
-	});
-
-	describe('when a video fails', () => {
-		const rows = [{ prompt: 'good' }, { prompt: 'bad' }];
-
-		it('fails at the end with Stop, and runs no next node', async () => {
-			const { sandbox } = world();
-			const { id, taskIds } = await pausedScene(rows);
-			await finish(taskIds[1], { status: 'FAILED' });
-			await finish(taskIds[0]);
-			const failed = await endOf(id);
-			const { message, context } = readError(failed);
-			expect(message).toContain('1 of 2 videos are ready and paid');
-			expect(context).toMatchObject({ error_code: 'task_failed' });
-			expect(failed.runData[NEXT]).toBeUndefined();
-
-			sandbox.speed = 1000;
-			const again = await retry(failed.id);
-			expect(again.status).toBe('success');
-			expect(jsonAt(again, NEXT)).toMatchObject([
-				{ prompt: 'good', task_id: taskIds[0], succeeded: true },
-				{ prompt: 'bad', succeeded: true },
-			]);
-			expect(sandbox.ledger.posts().map(({ body }) => JSON.parse(String(body)))).toMatchObject([
-				{ prompt: 'good' },
-				{ prompt: 'bad' },
-				{ prompt: 'bad' },
-			]);
-		}, 60_000);
-
-		it('gives it in its place with Continue', async () => {
-			const { id, taskIds } = await pausedScene(rows, {
-				settings: { onError: 'continueRegularOutput' },
-			});
-			await finish(taskIds[0]);
-			await finish(taskIds[1], { status: 'FAILED' });
-			expect(jsonAt(await endOf(id), NEXT)).toMatchObject([
-				{ prompt: 'good', succeeded: true },
-				{ prompt: 'bad', succeeded: false, error_code: 'task_failed' },
-			]);
-		});
-
-		it('gives it to the error output, with its row', async () => {
-			const { id, taskIds } = await pausedScene(
-				rows.map((row, index) => ({ ...row, row: index })),
-				{ settings: { onError: 'continueErrorOutput' } },
-			);
-			await finish(taskIds[0]);
-			await finish(taskIds[1], { status: 'FAILED' });
-			const execution = await endOf(id);
-			expect(jsonAt(execution, NEXT)).toMatchObject([{ prompt: 'good', succeeded: true }]);
-			expect(jsonAt(execution, ON_ERROR)).toMatchObject([
-				{ row: 1, details: { prompt: 'bad', error_code: 'task_failed' } },
-			]);
-		});
-	});
-
-	it('hands the task IDs on when the time is up', async () => {
-		const { sandbox } = world();
-		const { id, taskIds } = await pausedScene([{ prompt: 'one' }, { prompt: 'two' }], {
-			parameters: { options: { timeout: 0.05 } },
-		});
-		const execution = await endOf(id, 100_000);
-		expect(execution.status).toBe('success');
-		expect(jsonAt(execution, NEXT)).toMatchObject(
-			taskIds.map((task_id) => ({
-				task_id,
-				status: 'IN_PROGRESS',
-				finished: false,
-				succeeded: false,
-			})),
-		);
-		expect(sandbox.ledger.posts()).toHaveLength(2);
-	}, 120_000);
+	it('makes only the failed video anew when a person retries', async () => {
+		const { id, taskIds: ids } = await pause(['good', 'bad']);
+		await videos.finish(ids[1], { status: 'FAILED' });
+		await videos.finish(ids[0]);
+		const failed = await endOf(id);
+		expect(failed.status).toBe('error');
+		sandbox.speed = 1000;
+		expect(output(await retry(failed))).toMatchObject([
+			{ prompt: 'good', task_id: ids[0], succeeded: true },
+			{ prompt: 'bad', succeeded: true },
+		]);
+		expect(['good', 'bad'].map((text) => sandbox.ledger.postsWithPrompt(text))).toEqual([1, 2]);
+	}, 60_000);
 
 	it('survives SIGKILL of n8n with one of two callbacks lost: both videos are delivered', async () => {
-		const { sandbox, n8n, api } = world();
-		const { id, taskIds } = await pausedScene([{ prompt: 'one' }, { prompt: 'two' }]);
+		const { id, taskIds: ids } = await pause(['one', 'two']);
 		await n8n.kill9();
-		sandbox.callbacks.planFor(taskIds[0], { never: true });
-		await finish(taskIds[0]);
+		sandbox.callbacks.planFor(ids[0], { never: true });
+		await videos.finish(ids[0]);
 		await n8n.start();
-		await api.login(n8n.login);
-		await finish(taskIds[1]);
-		expect(jsonAt(await endOf(id), NEXT)).toMatchObject([
-			{ task_id: taskIds[0], succeeded: true },
-			{ task_id: taskIds[1], succeeded: true },
-		]);
-		expect(sandbox.ledger.posts()).toHaveLength(2);
+		await videos.finish(ids[1]);
+		expectDelivered(await endOf(id), ids);
 	}, 120_000);
 
-	it('stays suspended for a forged callback, and for one without the token of its URL', async () => {
-		const { sandbox, api } = world();
-		const { id, taskIds } = await pausedScene();
-		const url = String(sandbox.tasks.get(taskIds[0])?.order.callback_url);
-		const forged = { data: { task_id: taskIds[0], status: 'SUCCESS', response: ['https://evil'] } };
-		const post = async (address: string) =>
-			(await axios.post(address, forged, { validateStatus: () => true, proxy: false })).status;
-		expect(await post(url)).toBe(503);
-		expect(await post(url.split('?')[0])).toBe(401);
-		expect((await api.getExecution(id)).status).toBe('waiting');
-		await finish(taskIds[0]);
-		const [item] = jsonAt(await endOf(id), NEXT);
-		expect(item.video_url).toBe(`${sandbox.origin}/videos/${taskIds[0]}.mp4`);
-	});
-
 	it('goes on once when all callbacks come at the same moment, several times each', async () => {
-		const { sandbox } = world();
-		const rows = Array.from({ length: 10 }, (_, index) => ({ prompt: `boat ${index}` }));
+		const rows = Array.from({ length: 10 }, (_, index) => `boat ${index}`);
 		sandbox.callbacks.planFor('boat', { copies: 3, attempts: 3, backoffMs: 1 });
-		const { id, taskIds } = await pausedScene(rows);
-		for (const taskId of taskIds) sandbox.finish(taskId);
-		const execution = await endOf(id);
-		expect(jsonAt(execution, NEXT)).toMatchObject(rows.map((row) => ({ ...row, succeeded: true })));
-		await sandbox.callbacks.settled();
-		expect(sandbox.ledger.posts()).toHaveLength(10);
-	});
-
-	it('is refused before anything is charged where the API could not reach this n8n', async () => {
-		const { sandbox, api } = world();
-		const { id } = await api.createCredential({
-			name: 'A public API',
-			type: CREDENTIAL_TYPE,
-			data: { apiKey: sandbox.apiKey, baseUrl: 'https://seedance.example.com/v1' },
-		});
-		const { message, description } = readError(
-			await runScene({ parameters: PAUSE, credentialId: id }),
-		);
-		expect(message).toContain('Pause Until Callback is not possible');
-		expect(message).toContain('WEBHOOK_URL');
-		expect(description).toContain('No credits were spent.');
+		const { id, taskIds: ids } = await pause(rows);
+		for (const taskId of ids) sandbox.finish(taskId);
+		expectDelivered(await endOf(id), ids);
+		await videos.allFinished();
 	});
 
 	it('keeps checking in a sub-workflow', async () => {
-		const { api, sandbox } = world();
-		const child = await saveWorkflow({ parameters: { ...PAUSE, prompt: 'From a child' } });
-		const { nodes, connections } = await api.getWorkflow(child);
-		await api.updateWorkflow(child, {
-			nodes: nodes.map((node) =>
-				node.name === START
-					? {
-							...node,
-							type: 'n8n-nodes-base.executeWorkflowTrigger',
-							typeVersion: 1.1,
-							parameters: { inputSource: 'passthrough' },
-						}
-					: node,
-			),
-			connections,
-		});
+		const trigger = { name: 'Called', type: 'n8n-nodes-base.executeWorkflowTrigger' };
+		const passthrough = { typeVersion: 1.1, parameters: { inputSource: 'passthrough' } };
+		const child = await saveChain([
+			{ ...trigger, ...passthrough },
+			seedance({ ...PAUSE, prompt: 'From a child' }),
+		]);
 		await api.activateWorkflow(child).catch(() => undefined);
-		const parent = await api.createWorkflow({
-			name: 'Parent',
-			nodes: [
-				{
-					id: 'p1',
-					name: 'Begin',
-					type: 'n8n-nodes-base.manualTrigger',
-					typeVersion: 1,
-					position: [0, 0],
-					parameters: {},
-				},
-				{
-					id: 'p2',
-					name: 'Call',
-					type: 'n8n-nodes-base.executeWorkflow',
-					typeVersion: 1.2,
-					position: [220, 0],
-					parameters: {
-						workflowId: { __rl: true, mode: 'id', value: child },
-						workflowInputs: { mappingMode: 'defineBelow', value: {} },
-					},
-				},
-			],
-			connections: { Begin: { main: [[{ node: 'Call', type: 'main', index: 0 }]] } },
-			settings: { executionOrder: 'v1' },
-		});
-		const id = await api.runWorkflow(parent.id);
-		executed(id);
-		const execution = await endOf(id);
+		const call: Step = {
+			name: 'Call',
+			type: 'n8n-nodes-base.executeWorkflow',
+			typeVersion: 1.2,
+			parameters: {
+				workflowId: { __rl: true, mode: 'id', value: child },
+				workflowInputs: { mappingMode: 'defineBelow', value: {} },
+			},
+		};
+		const execution = await endOf(await startWorkflow(await saveChain([BY_HAND, call])));
 		expect(execution.error).toBeUndefined();
-		expect(jsonAt(execution, 'Call')).toMatchObject([{ succeeded: true }]);
-		expect(String(sandbox.ledger.posts()[0].body)).not.toContain('callback_url');
+		expect(output(execution, 'Call')).toMatchObject([{ succeeded: true }]);
+		expect(String(posts()[0].body)).not.toContain('callback_url');
 	});
 
 	it('is stopped by Stop, and nothing is paid again', async () => {
-		const { sandbox, api, n8n } = world();
 		sandbox.callbacks.planFor('one', { attempts: 1 });
-		const { id, taskIds } = await pausedScene();
+		const { id, taskIds: ids } = await pause();
 		await api.stopExecution(id);
 		expect((await api.getExecution(id)).status).toBe('canceled');
-		await finish(taskIds[0]);
-		expect(answersTo(taskIds[0]).every((status) => status !== 200)).toBe(true);
-		expect(sandbox.ledger.posts()).toHaveLength(1);
-		await until('logged', () => n8n.log().includes(`Seedance task ${taskIds[0]} created`));
+		await videos.finish(ids[0]);
+		const statuses = sandbox.callbacks.of(ids[0]).map(({ status }) => status);
+		expect(statuses).not.toContain(200);
+		expect(posts()).toHaveLength(1);
+		await logged(`Seedance task ${ids[0]} created`);
 	});
-}
+});
+
+describe('a callback that is delivered again', () => {
+	it('does not pass a Wait node "On Webhook Call" later in the workflow', async () => {
+		const parameters = { resume: 'webhook', httpMethod: 'POST', options: {} };
+		// n8n's Wait node shows the token of its address in what it gives out: not looked through for secrets.
+		const id = await waitTwice(seedance(PAUSE), approval(parameters));
+		const [taskId] = videos.ids();
+		const url = videos.callbackUrlOf(taskId);
+		expect((await deliver(url, succeeded(taskId))).status).toBe(404);
+		expect((await deliver(url, undefined, { method: 'GET' })).status).toBe(404);
+		expect((await api.getExecution(id)).status).toBe('waiting');
+		// The approval itself comes to n8n's own resume URL.
+		expect((await deliver(bareUrlOf(taskId), { approved: true })).status).toBe(200);
+		expect((await endOf(id)).status).toBe('success');
+	});
+
+	it('does not fill in a form that the workflow waits for', async () => {
+		const form = { formTitle: 'Approval', formFields: { values: [] } };
+		const id = await waitTwice(seedance(PAUSE), approval({ resume: 'form', ...form, options: {} }));
+		const [taskId] = videos.ids();
+		const { status } = await deliver(videos.callbackUrlOf(taskId), succeeded(taskId));
+		expect(status).toBeGreaterThanOrEqual(400);
+		expect((await api.getExecution(id)).status).toBe('waiting');
+		await api.stopExecution(id);
+	});
+
+	it('does not resume another Seedance node of the same execution, whatever their names', async () => {
+		const names = ['Seedance }}"\'{{ 🎬', 'Düğüm: 2/3?#'];
+		const id = await waitTwice(...names.map((name) => seedance(PAUSE, { name })));
+		executionIds.push(id);
+		const [first, second] = videos.ids();
+		const reads = () => sandbox.ledger.statusReads(second).length;
+		const before = reads();
+		expect(videos.callbackUrlOf(first)).not.toBe(videos.callbackUrlOf(second));
+		for (const [url, taskId] of [
+			[videos.callbackUrlOf(first), first],
+			[bareUrlOf(second), second],
+		]) {
+			expect((await deliver(url, succeeded(taskId))).status).toBe(404);
+		}
+		expect(reads()).toBe(before);
+		expect((await api.getExecution(id)).status).toBe('waiting');
+		await videos.finish(second);
+		expect(output(await endOf(id))).toMatchObject([{ task_id: second, succeeded: true }]);
+		expect(posts()).toHaveLength(2);
+	});
+});
+
+describe('an execution that another version of the package has paused', () => {
+	it('goes on with the address and the state of the first version', async () => {
+		const { id, taskIds: ids } = await pause(['one', 'two']);
+		await changeStored(id, 'delete context.seedancePause.version');
+		sandbox.callbacks.planFor('', { never: true });
+		for (const taskId of ids) sandbox.finish(taskId);
+		const bare = bareUrlOf(ids[0]);
+		expect((await deliver(bare.split('?')[0], succeeded(ids[0]))).status).toBe(401);
+		expect((await deliver(bare, succeeded(ids[0]))).status).toBe(200);
+		expectDelivered(await endOf(id), ids);
+	});
+
+	it('waits on when a newer version has stored it: the callback is asked to come again', async () => {
+		const { id, taskIds: ids } = await pause();
+		await changeStored(id, 'context.seedancePause.version = 9');
+		sandbox.callbacks.planFor('', { never: true });
+		sandbox.finish(ids[0]);
+		expect((await deliver(videos.callbackUrlOf(ids[0]), succeeded(ids[0]))).status).toBe(503);
+		expect((await api.getExecution(id)).status).toBe('waiting');
+		await api.stopExecution(id);
+	});
+});

@@ -1,109 +1,82 @@
 // Running it again after a failure, by hand or by Retry On Fail: what is paid for is fetched, never bought a second time.
-import { itemsOf } from '../support/n8n/server.cjs';
-import { jsonAt, NEXT, readError, retry, runScene, world } from './world.cjs';
+import {
+	output,
+	posts,
+	readError,
+	retry,
+	RETRY_ON_FAIL,
+	run,
+	sandbox,
+	videos,
+} from '../support/n8n/world.cjs';
 
-export function retrySuite() {
-	it('fetches a paid video whose download failed, without paying again', async () => {
-		const { faults, ledger } = world().sandbox;
-		faults.on('video', { kind: 'html', status: 404 }, { times: 'always' });
-		const failed = await runScene({
-			parameters: { operation: 'generateAndWait', downloadVideo: true },
-		});
-		const { message, context } = readError(failed);
-		expect(context).toMatchObject({ error_code: 'download_failed', charged: 'yes' });
-		expect(message).toContain(ledger.charges()[0].taskId);
-		faults.clear();
+describe('Retry', () => {
+	it.each(['={{ $json.prompt }} {{ Math.random() }}', '={{ $json.prompt }} {{ $execution.id }}'])(
+		'goes on with the tasks of a batch that a refusal ended, and starts only the others: %s',
+		async (prompt) => {
+			const refused = { kind: 'error', code: 'INSUFFICIENT_CREDITS' } as const;
+			sandbox.faults.on('generate', refused, { nth: 3 });
+			const failed = await run({ prompt }, { rows: ['one', 'two', 'three', 'four'] });
+			expect(readError(failed).message).toContain('not have enough credits');
+			const before = videos.paidIds();
+			expect(before).toHaveLength(2);
 
-		const again = await retry(failed.id);
+			const again = output(await retry(failed));
 
-		expect(again.status).toBe('success');
-		const [item] = itemsOf(again, NEXT);
-		expect(item.json.task_id).toBe(ledger.charges()[0].taskId);
-		expect(item.binary?.data?.mimeType).toBe('video/mp4');
-		expect(ledger.posts()).toHaveLength(1);
-	});
-
-	it('goes on with the tasks of a batch that a refusal ended, and starts only the others', async () => {
-		const { faults, ledger } = world().sandbox;
-		faults.on('generate', { kind: 'error', code: 'INSUFFICIENT_CREDITS' }, { nth: 3 });
-		const prompts = ['one', 'two', 'three', 'four'];
-		const failed = await runScene({
-			parameters: { operation: 'generateAndWait' },
-			rows: prompts.map((prompt) => ({ prompt })),
-		});
-		expect(readError(failed).message).toContain('not have enough credits');
-		expect(ledger.charges()).toHaveLength(2);
-
-		const again = await retry(failed.id);
-
-		expect(jsonAt(again, NEXT)).toMatchObject(
-			prompts.map((prompt) => ({ prompt, succeeded: true })),
-		);
-		expect(prompts.map((prompt) => ledger.chargesWithPrompt(prompt))).toEqual([1, 1, 1, 1]);
-	});
+			expect(again).toMatchObject(
+				['one', 'two', 'three', 'four'].map((text) => ({
+					prompt: expect.stringMatching(`^${text}`),
+					succeeded: true,
+				})),
+			);
+			const delivered = again.map(({ task_id }) => task_id);
+			expect(delivered).toEqual([...before, ...videos.paidIds().slice(2)]);
+			expect(videos.paidIds()).toHaveLength(4);
+		},
+	);
 
 	it('waits on for a video that was not ready in time', async () => {
-		const { ledger, ...sandbox } = world().sandbox;
-		const failed = await runScene({
-			parameters: { operation: 'generateAndWait', options: { pollInterval: 1, timeout: 0.02 } },
-			rows: [{ prompt: 'A boat [never]' }],
-		});
-		const [{ taskId }] = ledger.charges();
+		const options = { pollInterval: 1, timeout: 0.02 };
+		const failed = await run({ options }, { rows: ['A boat [never]'] });
+		const [taskId] = videos.paidIds();
 		expect(readError(failed).context).toMatchObject({ error_code: 'timeout' });
 		sandbox.finish(taskId);
-
-		const again = await retry(failed.id);
-
-		expect(jsonAt(again, NEXT)).toMatchObject([{ task_id: taskId, succeeded: true }]);
-		expect(ledger.posts()).toHaveLength(1);
+		expect(output(await retry(failed))).toMatchObject([{ task_id: taskId, succeeded: true }]);
+		expect(posts()).toHaveLength(1);
 	});
 
 	it('does not send a request again whose outcome nobody knows', async () => {
-		const { faults, ledger } = world().sandbox;
-		faults.on('generate', { kind: 'accept-then-reset' });
-		const failed = await runScene({ parameters: { operation: 'generateAndWait' } });
+		sandbox.faults.on('generate', { kind: 'accept-then-reset' });
+		const failed = await run();
 		expect(readError(failed).context).toMatchObject({ error_code: 'maybe_created' });
-
-		const again = await retry(failed.id);
-
-		const { message, description } = readError(again);
+		const { message, description } = readError(await retry(failed));
 		expect(message).toContain('An earlier try of this item was sent');
 		expect(description).toContain('It is not sent again');
-		expect(ledger.posts()).toHaveLength(1);
+		expect(posts()).toHaveLength(1);
 	});
 
 	it('makes a failed task anew when a person retries', async () => {
-		const { faults, ledger } = world().sandbox;
-		faults.on('generate', { kind: 'task', outcome: { status: 'FAILED' } });
-		const failed = await runScene({ parameters: { operation: 'generateAndWait' } });
+		sandbox.faults.on('generate', { kind: 'task', outcome: { status: 'FAILED' } });
+		const failed = await run();
 		expect(readError(failed).context).toMatchObject({ error_code: 'task_failed', charged: 'no' });
-
-		const again = await retry(failed.id);
-
-		expect(jsonAt(again, NEXT)).toMatchObject([{ succeeded: true }]);
-		expect(ledger.posts()).toHaveLength(2);
-		expect(ledger.spent).toBe(8);
+		expect(output(await retry(failed))).toMatchObject([{ succeeded: true }]);
+		expect(posts()).toHaveLength(2);
+		expect(sandbox.ledger.spent).toBe(8);
 	});
+});
 
-	it('by Retry On Fail does not pay for a failed task again', async () => {
-		const { ledger } = world().sandbox;
-		const failed = await runScene({
-			parameters: { operation: 'generateAndWait' },
-			rows: [{ prompt: 'one' }, { prompt: 'two [fail]' }],
-			settings: { retryOnFail: true, maxTries: 3, waitBetweenTries: 1 },
-		});
+describe('Retry On Fail', () => {
+	it('does not pay for a failed task again', async () => {
+		const failed = await run({}, { rows: ['one', 'two [fail]'], ...RETRY_ON_FAIL });
 		expect(readError(failed).message).toContain('1 of 2 videos are ready and paid');
-		expect(ledger.posts()).toHaveLength(2);
+		expect(posts()).toHaveLength(2);
 	});
 
-	it('by Retry On Fail does not send an unclear request again', async () => {
-		const { faults, ledger } = world().sandbox;
-		faults.on('generate', { kind: 'accept-then-5xx' });
-		const failed = await runScene({
-			parameters: { operation: 'generateAndWait' },
-			settings: { retryOnFail: true, maxTries: 3, waitBetweenTries: 1 },
-		});
-		expect(readError(failed).context).toMatchObject({ error_code: 'maybe_created' });
-		expect(ledger.posts()).toHaveLength(1);
+	it('sends one POST when its answer is lost, though the prompt changes', async () => {
+		const prompt = '=A boat {{ Math.random() }}';
+		sandbox.faults.on('generate', { kind: 'accept-then-reset' });
+		const { context } = readError(await run({ prompt }, RETRY_ON_FAIL));
+		expect(context).toMatchObject({ error_code: 'maybe_created', charged: 'unknown' });
+		expect(posts()).toHaveLength(1);
 	});
-}
+});

@@ -1,261 +1,202 @@
 /**
- * The nodes in n8n's real editor, in a real browser: what a person finds, sees, clicks and gets. One n8n and one browser
+ * The nodes in n8n's real editor, in a real browser: what a person finds, reads, clicks and gets. One n8n and one browser
  * serve all tests; each test has a tab of its own. With `--screenshots` the pictures of the README are renewed.
  */
 import axios from 'axios';
-import type { IConnections, IDataObject, INode, INodeParameters } from 'n8n-workflow';
+import type { IDataObject, INode, INodeParameters } from 'n8n-workflow';
 import { readdirSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 
-import { creditsFor } from '../../nodes/shared/pricing';
-import { ASPECT_RATIOS, DURATIONS, RESOLUTIONS } from '../../nodes/shared/videoRequest';
+import { creditsFor } from '../../nodes/shared/task/models';
+import { FOLDER, HAND_BUILT, readWorkflow } from '../e2e/examples.cjs';
 import {
+	api,
+	BY_HAND,
 	CREDENTIAL_TYPE,
+	ERROR_OUTPUT,
+	n8n,
 	NODE_TYPE,
-	startTask,
-	startWorld,
-	stopWorld,
-	tidyWorld,
-	world,
+	posts,
+	sandbox,
+	saveChain,
+	saveCredential,
+	saveTrigger,
+	SEEDANCE,
+	TRIGGER,
+	until,
+	useN8n,
+	videos,
 	WRONG_KEY,
-} from '../e2e/world.cjs';
-import { readWorkflow } from '../e2e/examples.cjs';
-import { expectCleanBooks } from '../support/books.cjs';
-import { startBrowser, type Person, type SignedIn } from './browser.cjs';
+	type Step,
+} from '../support/n8n/world.cjs';
+import { startBrowser, type Browser, type EditorTab } from './browser.cjs';
 
-/** Milliseconds: the first start of n8n makes its database. */
-const START_TIMEOUT = 240_000;
+/** What a test that failed has shown. */
 const FAILURES = join(__dirname, '../../.cache/editor-failures');
 
-const TRIGGER_TYPE = 'n8n-nodes-seedance.seedanceTrigger';
 const STICKY_NOTE = 'n8n-nodes-base.stickyNote';
-const EXAMPLES = join(__dirname, '../../examples');
-const HAND_BUILT = join(__dirname, '../comparison/hand-built.json');
 const PROMPT = 'A paper boat sails down a rainy street, camera close to the water';
 
-jest.setTimeout(60_000);
-
-let browser: SignedIn | undefined;
-
-beforeAll(async () => {
-	await startWorld();
-	browser = await startBrowser(world().n8n);
-}, START_TIMEOUT);
-afterAll(async () => {
-	await browser?.close();
-	await stopWorld();
-}, 60_000);
-beforeEach(tidyWorld);
-afterEach(() => expectCleanBooks(world().sandbox));
-
-/** A test with a tab of its own; what the tab shows is kept when it fails. */
-function sees(what: string, test: (person: Person) => Promise<void>): void {
-	it(what, async () => {
-		if (!browser) throw new Error('There is no browser');
-		const person = await browser.newPerson();
-		try {
-			await test(person);
-		} catch (error) {
-			await person.keepForStudy(FAILURES, what);
-			throw error;
-		} finally {
-			await person.leave();
-		}
-	});
-}
-
-const node = (name: string, type: string, column: number, more: Partial<INode> = {}): INode => ({
-	id: `node-${column}`,
-	name,
-	type,
-	typeVersion: 1,
-	position: [column * 220, 0],
-	parameters: {},
-	...more,
-});
-
-const account = () => ({
-	credentials: {
-		[CREDENTIAL_TYPE]: { id: world().credential.id, name: 'Seedance account' },
-	},
-});
-
-const START = 'When clicking ‘Execute workflow’';
-const EDIT_FIELDS: Partial<INode> = {
+const EDIT_FIELDS: Step = {
+	name: 'Edit Fields',
+	type: 'n8n-nodes-base.set',
 	typeVersion: 3.4,
 	parameters: {
 		assignments: { assignments: [{ id: 'a1', name: 'link', value: '', type: 'string' }] },
 	},
 };
 
-/** Saves Start → Seedance → Edit Fields; gives its id. */
-async function workflowWith(
-	parameters: INodeParameters,
-	more: Partial<INode> = {},
-): Promise<string> {
-	const to = (name: string) => ({ main: [[{ node: name, type: 'main' as const, index: 0 }]] });
-	const connections: IConnections = { [START]: to('Seedance'), Seedance: to('Edit Fields') };
-	const { id } = await world().api.createWorkflow({
-		name: 'My first video',
-		nodes: [
-			node(START, 'n8n-nodes-base.manualTrigger', 0),
-			node('Seedance', NODE_TYPE, 1, {
-				...account(),
-				parameters: { resource: 'video', ...parameters },
-				...more,
-			}),
-			node('Edit Fields', 'n8n-nodes-base.set', 2, EDIT_FIELDS),
-		],
-		connections,
-		settings: { executionOrder: 'v1' },
+jest.setTimeout(60_000);
+useN8n();
+
+let browser: Browser | undefined;
+beforeAll(async () => void (browser = await startBrowser(n8n)));
+afterAll(async () => await browser?.close());
+
+/** A test with a tab of its own; what the tab shows is kept when it fails. */
+function inTab(behaviour: string, test: (tab: EditorTab) => Promise<void>): void {
+	it(behaviour, async () => {
+		if (!browser) throw new Error('There is no browser');
+		const tab = await browser.newTab();
+		try {
+			await test(tab);
+		} catch (error) {
+			await tab.keepScreenshot(FAILURES, behaviour);
+			throw error;
+		} finally {
+			await tab.close();
+		}
 	});
-	return id;
 }
 
-/** Opens the Seedance node of a workflow that was made for it. */
-async function openSeedance(person: Person, parameters: INodeParameters = {}): Promise<void> {
-	await person.openWorkflow(await workflowWith({ prompt: PROMPT, ...parameters }));
-	await person.openNode('Seedance');
+/** Opens Start → Seedance → Edit Fields. */
+async function openWorkflow(
+	tab: EditorTab,
+	parameters: INodeParameters = {},
+	node: Partial<INode> = {},
+): Promise<void> {
+	const fields = { resource: 'video', prompt: PROMPT, ...parameters };
+	const step = { name: SEEDANCE, type: NODE_TYPE, parameters: fields, ...node };
+	await tab.openWorkflow(await saveChain([BY_HAND, step, EDIT_FIELDS]));
 }
 
-describe('the node panel', () => {
-	for (const text of ['seedance', 'video', 'text to video']) {
-		sees(`finds both nodes by "${text}"`, async (person) => {
-			await person.openNewWorkflow();
-			await person.openNodePanel();
-			expect(await person.search(text)).toContain('Seedance');
-			await person.click(person.listed('Seedance'));
-			await person.category('Triggers (2)').waitFor();
-			await person.category('Actions (5)').waitFor();
-		});
-	}
+/** Opens the Seedance node of such a workflow. */
+async function openSeedance(...order: Parameters<typeof openWorkflow>): Promise<void> {
+	await openWorkflow(...order);
+	await order[0].openNode(SEEDANCE);
+}
 
-	sees('adds the trigger', async (person) => {
-		await person.openNewWorkflow();
-		await person.openNodePanel();
-		await person.search('seedance');
-		await person.click(person.listed('Seedance'));
-		await person.click(person.listed('On video succeeded'));
-		await person.field('events').waitFor();
-		expect(await person.seen('node-title-container').innerText()).toBe('Seedance Trigger');
-		await person.closeNode();
-		expect(await person.onCanvas('Seedance Trigger').innerText()).toContain('Video Succeeded');
+/** Waits until the screen shows this; otherwise shows the difference. */
+async function expectSoon<T>(read: () => Promise<T>, wanted: T): Promise<void> {
+	let shown: T | undefined;
+	await until('the screen shows it', async () => {
+		shown = await read();
+		return JSON.stringify(shown) === JSON.stringify(wanted);
+	}).catch(() => undefined);
+	expect(shown).toEqual(wanted);
+}
+
+for (const text of ['seedance', 'video', 'text to video']) {
+	inTab(`the node panel finds both nodes by "${text}"`, async (tab) => {
+		expect(await tab.search(text)).toContain('Seedance');
+		await tab.click(tab.listed('Seedance'));
+		await tab.category('Triggers (2)').waitFor();
+		await tab.category(/Actions \(\d\)/).waitFor();
 	});
+}
+
+inTab('the node panel adds the trigger', async (tab) => {
+	await tab.search('seedance');
+	await tab.click(tab.listed('Seedance'));
+	await tab.click(tab.listed('On video succeeded'));
+	await tab.field('events').waitFor();
+	expect(await tab.find('node-title-container').innerText()).toBe(TRIGGER);
+	await tab.closeNode();
+	expect(await tab.onCanvas(TRIGGER).innerText()).toContain('Video Succeeded');
 });
 
-sees('gives a newcomer the first video after 6 clicks and 2 typed fields', async (person) => {
-	const { sandbox } = world();
+inTab('a newcomer gets the first video after 6 clicks and 2 typed fields', async (tab) => {
+	await tab.search('seedance');
+	await tab.click(tab.listed('Seedance'));
+	await tab.click(tab.category(/Actions \(\d\)/));
+	await tab.click(tab.listed('Generate video and wait'));
+	const prompt = tab.field('prompt');
+	await tab.type(prompt.locator('textarea').or(prompt).last(), PROMPT);
+	await tab.executeToEnd();
+	await tab.output().getByText('1 item').waitFor();
+
+	expect(tab.clicks).toBeLessThanOrEqual(6);
+	expect(tab.typedFields).toBeLessThanOrEqual(2);
+	expect(posts()).toMatchObject([{ json: { prompt: PROMPT } }]);
+});
+
+inTab('a run gives the item, the video to watch, and what to do next', async (tab) => {
 	sandbox.videoBytes = null;
-	await person.openNewWorkflow();
-	await person.openNodePanel();
-	await person.search('seedance');
-	await person.click(person.listed('Seedance'));
-	await person.click(person.category('Actions (5)'));
-	await person.click(person.listed('Generate video and wait'));
-	await person.type(
-		person.field('prompt').locator('textarea').or(person.field('prompt')).last(),
-		PROMPT,
-	);
-	await person.executeToEnd();
-	await person.output().getByText('1 item').waitFor();
+	await openSeedance(tab);
+	await tab.executeToEnd();
+	expect(await tab.hints()).toEqual([
+		'This run used 28 credits. Build the next nodes with Execute step on each: that uses this output, without paying again.',
+	]);
 
-	expect(person.clicks).toBeLessThanOrEqual(6);
-	expect(person.typedFields).toBeLessThanOrEqual(2);
-	const [{ body }, ...others] = sandbox.ledger.posts();
-	expect(JSON.parse(body)).toMatchObject({ prompt: PROMPT });
-	expect(others).toEqual([]);
+	await tab.click(tab.output().getByTestId('radio-button-json'));
+	await tab.output().getByText(videos.ids()[0]).first().waitFor();
+	await tab.click(tab.output().getByTestId('radio-button-binary'));
+	await tab.click(tab.output().getByTestId('ndv-view-binary-data'));
+	const video = tab.page.locator('video');
+	await video.waitFor();
+	await tab.page.waitForFunction('document.querySelector("video").readyState > 0');
+	const [width, height] = await video.evaluate((element: object) =>
+		['videoWidth', 'videoHeight'].map((name) => Number(Reflect.get(element, name))),
+	);
+	expect(width / height).toBeCloseTo(9 / 16, 1);
+	await tab.picture('seedance-node', tab.fields(), tab.output());
 });
 
-describe('Generate and Wait', () => {
-	sees('gives the item, the video to look at, and what to do next', async (person) => {
-		const { sandbox } = world();
-		sandbox.videoBytes = null;
-		await openSeedance(person);
-		await person.executeToEnd();
-		const [{ id }] = sandbox.tasks.all();
-		expect(await person.hints()).toEqual([
-			'This run used 28 credits. Build the next nodes with Execute step on each: that uses this output, without paying again.',
-		]);
-
-		await person.click(person.output().getByTestId('radio-button-json'));
-		await person.output().getByText(id).first().waitFor();
-		await person.click(person.output().getByTestId('radio-button-binary'));
-		await person.click(person.output().getByTestId('ndv-view-binary-data'));
-		const video = person.page.locator('video');
-		await video.waitFor();
-		await person.page.waitForFunction('document.querySelector("video").readyState > 0');
-		const [width, height] = await video.evaluate((element: object) =>
-			['videoWidth', 'videoHeight'].map((name) => Number(Reflect.get(element, name))),
-		);
-		expect(width / height).toBeCloseTo(9 / 16, 1);
-		await person.picture('seedance-node', person.fields(), person.output());
-	});
-
-	sees('is not paid again when a node after it is run', async (person) => {
-		const { sandbox } = world();
-		await openSeedance(person);
-		await person.executeToEnd();
-		await person.closeNode();
-		await person.openNode('Edit Fields');
-		await person.executeToEnd();
-		expect(sandbox.ledger.posts()).toHaveLength(1);
-	});
+inTab('a run is not paid again when a node after it is run', async (tab) => {
+	await openSeedance(tab);
+	await tab.executeToEnd();
+	await tab.closeNode();
+	await tab.openNode(EDIT_FIELDS.name);
+	await tab.executeToEnd();
+	expect(posts()).toHaveLength(1);
 });
 
 describe('the fields', () => {
-	const VIDEO = [
-		'Prompt',
-		'Image',
-		'Aspect Ratio',
-		'Resolution',
-		'Duration',
-		'Generate Audio',
-		'Fixed Lens',
-	];
+	const PAID = ['Resolution', 'Duration', 'Generate Audio'];
+	const VIDEO = ['Prompt', 'Image', 'Aspect Ratio', ...PAID, 'Fixed Lens'];
 	const DOWNLOAD = ['Download Video', 'Output Data Field Name'];
+	const CALLBACK = ['Callback URL', 'Callback Metadata'];
 	const BY_OPERATION: Record<string, string[]> = {
 		'Generate and Wait': [...VIDEO, 'Wait Method', ...DOWNLOAD, 'Simplify', 'Options'],
-		'Generate Without Waiting': [
-			...VIDEO,
-			'Callback URL',
-			'Callback Metadata',
-			'Simplify',
-			'Options',
-		],
-		'Get Cost Estimate': ['Resolution', 'Duration', 'Generate Audio'],
+		'Generate Without Waiting': [...VIDEO, ...CALLBACK, 'Simplify', 'Options'],
+		'Get Cost Estimate': PAID,
 		'Get Status': ['Task ID', 'Download Video', 'Simplify', 'Options'],
 		'Wait for Video': ['Task ID', ...DOWNLOAD, 'Simplify', 'Options'],
 	};
 
-	sees('are those of the operation, in the order people think', async (person) => {
-		await openSeedance(person);
+	inTab('are those of the operation, in the order people think', async (tab) => {
+		await openSeedance(tab);
 		for (const [operation, fields] of Object.entries(BY_OPERATION)) {
-			if (operation !== 'Generate and Wait') await person.choose('operation', operation);
-			await expectSoon(async () => await person.fieldNames(), ['Resource', 'Operation', ...fields]);
+			if (operation !== 'Generate and Wait') await tab.choose('operation', operation);
+			await expectSoon(async () => await tab.fieldNames(), ['Resource', 'Operation', ...fields]);
 		}
 	});
 
-	sees('follow the choice of an image, a wait method and a download', async (person) => {
-		await openSeedance(person);
-		await person.choose('imageSource', 'From URL');
-		await person.field('imageUrl').waitFor();
-		await person.choose('imageSource', 'From Input File');
-		await person.field('imageBinaryField').waitFor();
-		await person.field('imageUrl').waitFor({ state: 'hidden' });
-		await person.choose('waitMethod', 'Pause Until Callback');
-		await person.page.getByText('When the time is up, the items go on').waitFor();
-		await person.field('downloadVideo').waitFor({ state: 'hidden' });
+	inTab('follow the choice of an image, a wait method and a download', async (tab) => {
+		await openSeedance(tab);
+		await tab.choose('imageSource', 'From URL');
+		await tab.field('imageUrl').waitFor();
+		await tab.choose('imageSource', 'From Input File');
+		await tab.field('imageBinaryField').waitFor();
+		await tab.field('imageUrl').waitFor({ state: 'hidden' });
+		await tab.choose('waitMethod', 'Pause Until Callback');
+		await tab.page.getByText('When the time is up, the items go on').waitFor();
+		await tab.field('downloadVideo').waitFor({ state: 'hidden' });
 	});
 
-	sees('offer exactly the values of the contract', async (person) => {
-		await openSeedance(person);
-		const firstWords = async (name: string) =>
-			(await person.choicesOf(name)).map((text) => text.split(' ')[0]);
-		expect(await firstWords('aspectRatio')).toEqual([...ASPECT_RATIOS]);
-		expect(await firstWords('resolution')).toEqual([...RESOLUTIONS]);
-		expect(await firstWords('duration')).toEqual([...DURATIONS]);
-
-		expect(await person.choicesOf('aspectRatio')).toEqual([
+	inTab('offer exactly the values of the contract', async (tab) => {
+		await openSeedance(tab);
+		expect(await tab.choicesOf('aspectRatio')).toEqual([
 			'9:16 (Vertical: TikTok, Reels, Shorts)',
 			'16:9 (Landscape: YouTube)',
 			'1:1 (Square)',
@@ -264,269 +205,155 @@ describe('the fields', () => {
 			'21:9 (Wide)',
 			'9:21 (Tall)',
 		]);
-		expect(await person.choicesOf('resolution')).toEqual(['720p', '480p (Draft, Cheaper)']);
-		expect(await person.choicesOf('duration')).toEqual(['4 Seconds', '8 Seconds', '12 Seconds']);
-		expect(await person.choicesOf('imageSource')).toEqual(['None', 'From URL', 'From Input File']);
-		expect(await person.choicesOf('waitMethod')).toEqual(['Keep Checking', 'Pause Until Callback']);
+		expect(await tab.choicesOf('resolution')).toEqual(['720p', '480p (Draft, Cheaper)']);
+		expect(await tab.choicesOf('duration')).toEqual(['4 Seconds', '8 Seconds', '12 Seconds']);
+		expect(await tab.choicesOf('imageSource')).toEqual(['None', 'From URL', 'From Input File']);
+		expect(await tab.choicesOf('waitMethod')).toEqual(['Keep Checking', 'Pause Until Callback']);
 		// n8n adds the last one to every node with a credential.
-		expect(await person.choicesOf('operation')).toEqual([
-			...Object.keys(BY_OPERATION),
-			'Custom API Call',
-		]);
-		expect(await person.choicesOf('resource')).toEqual(['Video', 'Custom API Call']);
+		const operations = [...Object.keys(BY_OPERATION), 'Custom API Call'];
+		expect(await tab.choicesOf('operation')).toEqual(operations);
+		expect(await tab.choicesOf('resource')).toEqual(['Video', 'Custom API Call']);
 	});
 
-	sees(
-		'tell the price before anything runs, and none where a setting is an expression',
-		async (person) => {
-			const price = (credits: number) => [
-				`Each video with these settings costs ${credits} credits.`,
-			];
-			const texts = async () => await person.hints();
-			await openSeedance(person);
-			await expectSoon(texts, price(creditsFor('720p', '8', false)));
-			await person.choose('duration', '12 Seconds');
-			await expectSoon(texts, price(creditsFor('720p', '12', false)));
-			await person.choose('resolution', '480p (Draft, Cheaper)');
-			await expectSoon(texts, price(creditsFor('480p', '12', false)));
-			await person.click(person.field('generateAudio'));
-			await expectSoon(texts, price(creditsFor('480p', '12', true)));
-			await person.picture('seedance-price', person.fields(), person.output());
-			await person.choose('operation', 'Get Status');
-			await expectSoon(texts, []);
-
-			await openSeedance(person, { resolution: '={{ "480p" }}' });
-			await expectSoon(texts, []);
-			expect(world().sandbox.ledger.posts()).toEqual([]);
-		},
-	);
+	inTab('tell the price before anything runs, and none where one is an expression', async (tab) => {
+		const expectPrice = async (...credits: number[]) =>
+			await expectSoon(
+				async () => await tab.hints(),
+				credits.map((count) => `Each video with these settings costs ${count} credits.`),
+			);
+		await openSeedance(tab);
+		await expectPrice(creditsFor('720p', '8', false));
+		await tab.choose('duration', '12 Seconds');
+		await expectPrice(creditsFor('720p', '12', false));
+		await tab.choose('resolution', '480p (Draft, Cheaper)');
+		await expectPrice(creditsFor('480p', '12', false));
+		await tab.click(tab.field('generateAudio'));
+		await expectPrice(creditsFor('480p', '12', true));
+		await tab.picture('seedance-price', tab.fields(), tab.output());
+		await tab.choose('operation', 'Get Status');
+		await expectPrice();
+		await openSeedance(tab, { resolution: '={{ "480p" }}' });
+		await expectPrice();
+		expect(posts()).toEqual([]);
+	});
 });
 
-sees('a node on the canvas with what it does, and no code', async (person) => {
-	await person.openWorkflow(await workflowWith({ prompt: PROMPT, duration: '12' }));
-	expect(await person.onCanvas('Seedance').innerText()).toContain('Generate and Wait · 720p 12s');
-	await person.openWorkflow(
-		await workflowWith({ prompt: PROMPT, duration: '={{ $json.seconds }}' }),
-	);
-	const text = await person.onCanvas('Seedance').innerText();
+inTab('the canvas shows what a node does, and no code', async (tab) => {
+	await openWorkflow(tab, { duration: '12' });
+	expect(await tab.onCanvas(SEEDANCE).innerText()).toContain('Generate and Wait · 720p 12s');
+	await openWorkflow(tab, { duration: '={{ $json.seconds }}' });
+	const text = await tab.onCanvas(SEEDANCE).innerText();
 	expect(text).toContain('Generate and Wait · 720p');
 	expect(text).not.toMatch(/json|[{}=]/);
 });
 
-sees('the fields of a video to map in the next node, before anything has run', async (person) => {
-	const { sandbox } = world();
-	await person.openWorkflow(await workflowWith({ prompt: PROMPT, downloadVideo: false }));
-	await person.openNode('Edit Fields');
-	const field = person.seen('ndv-input-panel').locator('[data-name="video_url"]');
-	const target = person.seen('assignment-value').first();
-	await person.drag(field, target);
+inTab('the next node offers the fields of a video to map, before anything has run', async (tab) => {
+	await openWorkflow(tab, { downloadVideo: false });
+	await tab.openNode(EDIT_FIELDS.name);
+	const field = tab.find('ndv-input-panel').locator('[data-name="video_url"]');
+	const target = tab.find('assignment-value').first();
+	await tab.drag(field, target);
 	await target.getByText('$json.video_url').waitFor();
-	await person.picture('map-before-run', person.seen('ndv-input-panel'), person.fields());
-	expect(sandbox.ledger.posts()).toEqual([]);
-
-	await person.executeToEnd();
-	const [{ id }] = sandbox.tasks.all();
-	await person.output().getByText(id).first().waitFor();
+	await tab.picture('map-before-run', tab.find('ndv-input-panel'), tab.fields());
+	expect(posts()).toEqual([]);
+	await tab.executeToEnd();
+	await tab.output().getByText(videos.ids()[0]).first().waitFor();
 });
 
-describe('an example', () => {
-	/** What a person chooses in the nodes of n8n: made up, because nothing runs here. */
-	const OTHER_ACCOUNTS: Record<string, { type: string; data: IDataObject } | undefined> = {
-		'n8n-nodes-base.httpRequest': {
-			type: 'httpHeaderAuth',
-			data: { name: 'Authorization', value: 'Bearer made-up' },
-		},
-		'@n8n/n8n-nodes-langchain.lmChatOpenAi': { type: 'openAiApi', data: { apiKey: 'made-up' } },
-	};
-	const needsAccount = ({ type, parameters }: INode) =>
-		!type.endsWith('.httpRequest') || parameters.genericAuthType !== undefined;
-	const shows = (what: string, path: string) =>
-		sees(`shows every node of ${what}, and what each does`, async (person) => {
-			const { api } = world();
-			const workflow = readWorkflow(path);
-			for (const step of workflow.nodes) {
-				const kind = OTHER_ACCOUNTS[step.type];
-				if (!kind || !needsAccount(step)) continue;
-				const { id, name } = await api.createCredential({ name: 'Account', ...kind });
-				step.credentials = { [kind.type]: { id, name } };
-			}
-			const { id } = await api.createWorkflow(workflow);
-			await person.openWorkflow(id);
-			await person.showWhole();
-			for (const { name, type } of workflow.nodes) {
-				if (type !== STICKY_NOTE) await person.onCanvas(name).waitFor();
-			}
-			const shown = await person.canvas().innerText();
-			expect(shown).not.toMatch(/Install this node|unknown node|\{\{|=\$/i);
-			await person.picture(`example-${what}`, person.canvas());
-		});
+/** What a person chooses in the nodes of n8n: made up, because nothing runs here. */
+const OTHER_ACCOUNTS: Record<string, { type: string; data: IDataObject } | undefined> = {
+	'n8n-nodes-base.httpRequest': {
+		type: 'httpHeaderAuth',
+		data: { name: 'Authorization', value: 'Bearer made-up' },
+	},
+	'@n8n/n8n-nodes-langchain.lmChatOpenAi': { type: 'openAiApi', data: { apiKey: 'made-up' } },
+};
 
-	for (const file of readdirSync(EXAMPLES)) shows(file.replace('.json', ''), join(EXAMPLES, file));
-	shows('hand-built', HAND_BUILT);
-});
-
-describe('the credential', () => {
-	sees('is tested when it is saved: red with what to do, then green', async (person) => {
-		const { api, sandbox } = world();
-		const name = 'Another account';
-		const { id } = await api.createCredential({
-			name,
-			type: CREDENTIAL_TYPE,
-			data: { apiKey: sandbox.apiKey, baseUrl: sandbox.baseUrl },
-		});
-		try {
-			await person.page.goto('/home/credentials');
-			await person.click(person.page.getByText(name, { exact: true }));
-			const form = person.seen('credential-edit-dialog');
-			const key = person.field('apiKey').locator('input').or(person.field('apiKey')).last();
-			await person.type(key, WRONG_KEY);
-			await person.click(person.seen('credential-save-button'));
-			await person.click(form.getByText('More details'));
-			await form.getByText('The API key was refused.').first().waitFor();
-
-			await person.type(key, sandbox.apiKey);
-			await person.click(person.seen('credential-save-button'));
-			await person.seen('credentials-config-container-test-success').waitFor();
-			expect(sandbox.ledger.posts()).toEqual([]);
-		} finally {
-			await api.deleteCredential(id);
+for (const path of [...readdirSync(FOLDER).map((file) => join(FOLDER, file)), HAND_BUILT]) {
+	const example = basename(path, '.json');
+	inTab(`the canvas shows every node of ${example}, and what each does`, async (tab) => {
+		const workflow = readWorkflow(path);
+		for (const step of workflow.nodes) {
+			const kind = OTHER_ACCOUNTS[step.type];
+			const isOpen = step.type.endsWith('.httpRequest') && !step.parameters.genericAuthType;
+			if (!kind || isOpen) continue;
+			const { id, name } = await api.createCredential({ name: 'Account', ...kind });
+			step.credentials = { [kind.type]: { id, name } };
 		}
-	});
-});
-
-describe('the trigger', () => {
-	sees('receives a test event while it listens', async (person) => {
-		const { api } = world();
-		const taskId = await startTask();
-		world().sandbox.finish(taskId);
-		const { id } = await api.createWorkflow({
-			name: 'When a video is ready',
-			nodes: [
-				node('Seedance Trigger', TRIGGER_TYPE, 0, { ...account(), webhookId: 'editor-test' }),
-			],
-			connections: {},
-			settings: { executionOrder: 'v1' },
-		});
-		await person.openWorkflow(id);
-		await person.openNode('Seedance Trigger');
-		await person.click(person.page.getByText('Webhook URLs', { exact: true }));
-		const url = await person.page.locator('.webhook-url').filter({ visible: true }).innerText();
-		expect(url).toMatch(/\/webhook-test\//);
-		await person.click(person.seen('trigger-execute-button').first());
-		await person.seen('trigger-listening').waitFor();
-
-		await axios.get(`${url.trim()}?task_id=${taskId}`, { proxy: false });
-		await person.output().getByText(taskId).first().waitFor();
-		await person.picture('seedance-trigger', person.fields(), person.output());
-	});
-});
-
-describe('an error', () => {
-	const errorOf = async (person: Person) => {
-		const message = person.output().getByTestId('node-error-message');
-		await message.waitFor({ timeout: 30_000 });
-		const description = person.output().getByTestId('node-error-description');
-		return `${await message.innerText()} | ${await description.innerText()}`;
-	};
-
-	sees('without credits: what to do, and that nothing was spent', async (person) => {
-		world().sandbox.ledger.balance = 3;
-		await openSeedance(person);
-		await person.execute();
-		expect(await errorOf(person)).toMatch(
-			/^Your Seedance account does not have enough credits\. \| Add credits at seedanceapi\.org\..* No credits were spent\.$/,
-		);
-		await person.picture('no-credits', person.fields(), person.output());
-	});
-
-	sees('with a wrong key: which one it takes, and that nothing was spent', async (person) => {
-		const { api, sandbox } = world();
-		const { id } = await api.createCredential({
-			name: 'Wrong account',
-			type: CREDENTIAL_TYPE,
-			data: { apiKey: WRONG_KEY, baseUrl: sandbox.baseUrl },
-		});
-		const credentials = { [CREDENTIAL_TYPE]: { id, name: 'Wrong account' } };
-		await person.openWorkflow(await workflowWith({ prompt: PROMPT }, { credentials }));
-		await person.openNode('Seedance');
-		await person.execute();
-		expect(await errorOf(person)).toMatch(
-			/^The API key was refused\..* \| .*credential.*No credits were spent\.$/,
-		);
-		expect(sandbox.ledger.spent).toBe(0);
-	});
-
-	sees('of a server that is down: where it looked, and that nothing was spent', async (person) => {
-		const { sandbox } = world();
-		await openSeedance(person);
-		await sandbox.goDown();
-		try {
-			await person.execute();
-			expect(await errorOf(person)).toMatch(
-				/could not be reached.* \| .*base URL.*No credits were spent\.$/i,
-			);
-		} finally {
-			await sandbox.comeBack();
+		await tab.openWorkflow((await api.createWorkflow(workflow)).id);
+		await tab.click(tab.find('zoom-to-fit'));
+		for (const { name, type } of workflow.nodes) {
+			if (type !== STICKY_NOTE) await tab.onCanvas(name).waitFor();
 		}
-		expect(sandbox.ledger.posts()).toEqual([]);
+		const canvas = tab.find('canvas').first();
+		expect(await canvas.innerText()).not.toMatch(/Install this node|unknown node|\{\{|=\$/i);
+		await tab.picture(`example-${example}`, canvas);
 	});
+}
 
-	sees('of a failed video: its reason, its task, what to do and what it cost', async (person) => {
-		await openSeedance(person, { prompt: '[fail] A boat' });
-		await person.execute();
-		const text = await errorOf(person);
-		const [{ id }] = world().sandbox.tasks.all();
-		expect(text).toMatch(/^The video could not be generated \(task \S+\): .+ \| Change the prompt/);
-		expect(text).toContain(`Task ID: ${id}.`);
-		expect(text).toMatch(/No credits were spent\.$/);
-	});
+inTab('the credential is tested when it is saved: red with what to do, then green', async (tab) => {
+	const { name } = Object(await saveCredential({}))[CREDENTIAL_TYPE];
+	await tab.page.goto('/home/credentials');
+	await tab.click(tab.page.getByText(name, { exact: true }));
+	const key = tab.field('apiKey').locator('input').or(tab.field('apiKey')).last();
+	await tab.type(key, WRONG_KEY);
+	await tab.click(tab.find('credential-save-button'));
+	const form = tab.find('credential-edit-dialog');
+	await tab.click(form.getByText('More details'));
+	await form.getByText('The API key was refused.').first().waitFor();
+
+	await tab.type(key, sandbox.apiKey);
+	await tab.click(tab.find('credential-save-button'));
+	await tab.find('credentials-config-container-test-success').waitFor();
+	expect(posts()).toEqual([]);
 });
 
-describe('a run that is refused', () => {
-	sees('has one problem per line, with foreign signs as they are', async (person) => {
-		await openSeedance(person, {
-			prompt: 'A boat',
+inTab('the trigger receives a test event while it listens', async (tab) => {
+	const taskId = await videos.ready();
+	await tab.openWorkflow((await saveTrigger({}, { isPublished: false })).id);
+	await tab.openNode(TRIGGER);
+	await tab.click(tab.page.getByText('Webhook URLs', { exact: true }));
+	const url = await tab.page.locator('.webhook-url').filter({ visible: true }).innerText();
+	expect(url).toMatch(/\/webhook-test\//);
+	await tab.click(tab.find('trigger-execute-button').first());
+	await tab.find('trigger-listening').waitFor();
+	await axios.get(`${url.trim()}?task_id=${taskId}`, { proxy: false });
+	await tab.output().getByText(taskId).first().waitFor();
+	await tab.picture('seedance-trigger', tab.fields(), tab.output());
+});
+
+describe('an error says what to do and what it cost', () => {
+	inTab('without credits', async (tab) => {
+		sandbox.ledger.balance = 3;
+		await openSeedance(tab);
+		const [message, description] = await tab.executeToError();
+		expect(message).toBe('Your Seedance account does not have enough credits.');
+		expect(description).toMatch(/^Add credits at seedanceapi\.org\..* No credits were spent\.$/);
+		await tab.picture('no-credits', tab.fields(), tab.output());
+	});
+
+	inTab('of wrong values, one per line, with foreign signs as they are', async (tab) => {
+		await openSeedance(tab, {
 			aspectRatio: '={{ "<b>wide</b>" }}',
 			resolution: '={{ "4K & more" }}',
 			duration: '={{ 7 }}',
 		});
-		await person.execute();
-		const message = person.output().getByTestId('node-error-message');
-		await message.waitFor({ timeout: 30_000 });
-		expect(await message.innerText()).toBe('3 values cannot be used.');
-		const description = await person.output().getByTestId('node-error-description').innerText();
+		const [message, description] = await tab.executeToError();
+		expect(message).toBe('3 values cannot be used.');
 		const lines = description.split('\n').filter(Boolean);
 		expect(lines[0]).toMatch(/^Aspect Ratio "<b>wide<\/b>"/);
 		expect(lines[1]).toMatch(/^Resolution "4K & more"/);
 		expect(lines[2]).toMatch(/^Duration "7"/);
 		expect(lines.at(-1)).toMatch(/No credits were spent\.$/);
-		expect(world().sandbox.ledger.posts()).toEqual([]);
+		expect(posts()).toEqual([]);
 	});
 
-	sees('by Maximum Credits per Run says so above an output that looks good', async (person) => {
-		await person.openWorkflow(
-			await workflowWith(
-				{ prompt: PROMPT, options: { maxCredits: 5 } },
-				{ onError: 'continueErrorOutput' },
-			),
+	inTab('by Maximum Credits per Run, above an output that looks good', async (tab) => {
+		await openSeedance(tab, { options: { maxCredits: 5 } }, { onError: ERROR_OUTPUT });
+		await tab.execute();
+		await until('the hint is there', async () =>
+			(await tab.hints()).some((hint) => hint.includes('Maximum Credits per Run')),
 		);
-		await person.openNode('Seedance');
-		await person.execute();
-		await expectSoon(
-			async () => (await person.hints()).some((hint) => hint.includes('Maximum Credits per Run')),
-			true,
-		);
-		expect(world().sandbox.ledger.posts()).toEqual([]);
+		expect(posts()).toEqual([]);
 	});
 });
-
-/** Looks until the screen shows this, then compares, so that a difference is told. */
-async function expectSoon<T>(look: () => Promise<T>, wanted: T): Promise<void> {
-	const end = Date.now() + 10_000;
-	let seen = await look();
-	while (JSON.stringify(seen) !== JSON.stringify(wanted) && Date.now() < end) {
-		await new Promise((done) => setTimeout(done, 50));
-		seen = await look();
-	}
-	expect(seen).toEqual(wanted);
-}

@@ -2,7 +2,7 @@
 import { ERROR_CODES, FAULT_KINDS, ROUTES, routesOf, WRONG_SHAPES } from '../sandbox/server.cjs';
 import { describeGrid } from './grid.cjs';
 import seeds from './seeds.json';
-import { FAULTS } from './weather.cjs';
+import { FAULTS } from './faults.cjs';
 
 it('has a row for every kind of fault on each of its routes, every wrong shape and every error code', () => {
 	for (const route of ROUTES) {
@@ -19,7 +19,7 @@ it('has a row for every kind of fault on each of its routes, every wrong shape a
 	}
 });
 
-it('plays every seed that has ever failed', () => {
+it('fixes every seed that has ever failed', () => {
 	expect(seeds.fixed).toEqual(expect.arrayContaining(Object.keys(seeds.failed).map(Number)));
 });
 

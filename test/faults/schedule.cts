@@ -1,4 +1,7 @@
 // What one schedule of the fault suite holds: items, settings, faults, Stop, callbacks, and what a person does afterwards.
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+
 import type {
 	AccountName,
 	Fault,
@@ -9,12 +12,14 @@ import type {
 	UnreachableKind,
 } from '../sandbox/server.cjs';
 
+/** A file of test/fixtures/faults. */
+export const readFixture = (name: string) =>
+	JSON.parse(readFileSync(join(__dirname, '..', 'fixtures', 'faults', `${name}.json`), 'utf8'));
+
 /** Operations and, for Generate and Wait, its two ways to wait. */
 export const OPERATIONS = ['generate', 'poll', 'pause', 'status', 'wait', 'estimateCost'] as const;
-export type OperationUnderTest = (typeof OPERATIONS)[number];
 
 export const ON_ERROR = ['stopWorkflow', 'continueRegularOutput', 'continueErrorOutput'] as const;
-export type OnErrorSetting = (typeof ON_ERROR)[number];
 
 /** What items are called; two of the same name have equal prompts. */
 export const NAMES = ['apple', 'birch', 'cedar', 'daisy', 'ember', 'ferns'] as const;
@@ -23,11 +28,13 @@ export type Name = (typeof NAMES)[number];
 /** How the tasks of one name end. `failedOnce`: the first one fails, those after it succeed. */
 export const ENDS = ['ready', 'failed', 'failedOnce', 'never', 'noVideo', 'expired'] as const;
 
-/** How the links to a video behave. `refusedOnce`: at the first request; `brief`: dead 20 seconds after the reading that
- * showed it, and renewed by each further one; `dead`: the same, and never renewed. */
+/**
+ * How the links to a video behave. `refusedOnce`: at the first request; `brief`: dead 20 seconds after the reading that
+ * showed it, and renewed by each further one; `dead`: the same, and never renewed.
+ */
 export const LINKS = ['lasting', 'refusedOnce', 'brief', 'dead'] as const;
 
-export interface Fate {
+export interface Ending {
 	ends: (typeof ENDS)[number];
 	/** Virtual seconds until then. */
 	seconds: number;
@@ -36,34 +43,14 @@ export interface Fate {
 	/** A success comes so many virtual seconds before its URL. */
 	urlLateSeconds?: number;
 	link?: (typeof LINKS)[number];
-	/** How its answers look, where the contract is silent. */
+	/** The form of its answers, where the contract is silent. */
 	form?: keyof typeof FORMS;
 }
 
 /** Forms of a task's answers that a caller has to understand all the same. */
 export const FORMS: Readonly<
 	Record<string, { plan?: TaskPlan; success?: Partial<Outcome>; failure?: Partial<Outcome> }>
-> = {
-	'id as taskId': { plan: { idAs: 'taskId' } },
-	'id as id': { plan: { idAs: 'id' } },
-	'id as a large number': { plan: { idAs: 'number' } },
-	'id with spaces and a slash': { plan: { id: 'seed 15/of films+more' } },
-	'id with letters of the world': { plan: { id: 'seed15-ümlaut-視頻-🎬' } },
-	'id with braces': { plan: { id: 'seed15{braces}[brackets]' } },
-	'objects with a url': {
-		success: { responseAs: 'url-objects', word: 'succeed' },
-		failure: { reasonAs: 'message-object', word: 'failure' },
-	},
-	'a video_url beside the response': {
-		success: { responseAs: 'top-level-video-url', word: 'DONE' },
-		failure: { reasonAs: 'error', word: 'REJECTED' },
-	},
-	'an object with a video_url': {
-		success: { responseAs: 'video-url-object', word: 'finished' },
-		failure: { reasonAs: 'fail_reason', word: 'fail' },
-	},
-	'told at once': { plan: { answersEnd: true } },
-};
+> = readFixture('forms');
 
 export interface ItemPlan {
 	name: Name;
@@ -83,7 +70,7 @@ export interface FaultPlan {
 	times: number | 'always';
 }
 
-/** What a callback looks like; `claim` is what it says of its task. */
+/** What a callback readings like; `claim` is what it says of its task. */
 export const SHAPES = ['envelope', 'neighbour', 'empty', 'get', 'stranger'] as const;
 
 export interface CallbackPlan {
@@ -99,24 +86,12 @@ export interface CallbackPlan {
 	rank: number;
 }
 
-export interface RetryPlan {
-	/** The trouble is over by then. */
-	heals: boolean;
-}
-
-export interface StopPlan {
-	/** Counts the requests of a route, or the jumps of the clock. */
-	at: Route | 'jump';
-	/** From 1. */
-	nth: number;
-}
-
 export interface Schedule {
-	operation: OperationUnderTest;
-	onError: OnErrorSetting;
+	operation: (typeof OPERATIONS)[number];
+	onError: (typeof ON_ERROR)[number];
 	retryOnFail: boolean;
 	items: ItemPlan[];
-	fates: Record<Name, Fate>;
+	endings: Record<Name, Ending>;
 	faults: FaultPlan[];
 	/** How often the node runs, in a loop with itself. */
 	rounds: number;
@@ -148,82 +123,45 @@ export interface Schedule {
 	executionTimeout: number | null;
 	/** The API refuses connections until the clock has jumped so often. */
 	downForJumps: number;
-	stop: StopPlan | null;
+	/** At the nth (from 1) request of a route, or jump of the clock. */
+	stop: { at: Route | 'jump'; nth: number } | null;
 	/** By item, over again where there are more items. */
 	callbacks: CallbackPlan[];
 	/** One more callback after all others, when all videos that ever end have ended. */
 	lastCallback: boolean;
 	/** One more callback when the execution goes on already. */
 	lateCallback: boolean;
-	/** "Retry" in the list of executions, as long as it has failed. */
-	retries: RetryPlan[];
+	/** "Retry" in the list of executions, as long as it has failed. `heals`: the trouble is over by then. */
+	retries: Array<{ heals: boolean }>;
 	/** After Stop the workflow is run once more, from the start. */
 	runsAgainAfterStop: boolean;
 }
 
-const READY: Fate = { ends: 'ready', seconds: 12 };
-
 /** A schedule without any trouble; others are made from it. */
-export const PLAIN: Schedule = {
-	operation: 'poll',
-	onError: 'stopWorkflow',
-	retryOnFail: false,
-	items: [{ name: 'apple', isWrong: false, task: 'own' }],
-	fates: { apple: READY, birch: READY, cedar: READY, daisy: READY, ember: READY, ferns: READY },
-	faults: [],
-	rounds: 1,
-	sameEachRound: false,
-	changingPrompt: false,
-	laterNodeBreaks: false,
-	simplify: true,
-	download: false,
-	hasCallbackUrl: false,
-	timeout: 2,
-	pollInterval: null,
-	batch: null,
-	maxVideos: null,
-	affordable: null,
-	otherAffordable: null,
-	limits: [],
-	unreachable: null,
-	executionTimeout: null,
-	downForJumps: 0,
-	stop: null,
-	callbacks: [
-		{ isLost: false, isEarly: false, copies: 1, claim: 'ended', shape: 'envelope', rank: 0 },
-	],
-	lastCallback: false,
-	lateCallback: false,
-	retries: [],
-	runsAgainAfterStop: false,
-};
+export const PLAIN: Schedule = readFixture('plain');
 
 /** The credits of each video: the cheapest, so that no price is a multiple of another fact. */
 export const SETTINGS = { resolution: '480p', duration: '4', generateAudio: false } as const;
 /** A duration that no video can have. */
 export const WRONG_DURATION = '7';
 
-export function isStarting(operation: OperationUnderTest): boolean {
-	return operation === 'generate' || operation === 'poll' || operation === 'pause';
-}
+export const isStarting = (operation: Schedule['operation']): boolean =>
+	operation === 'generate' || operation === 'poll' || operation === 'pause';
 
 /** The prompt of an item in one round of the node; with a changing one, its beginning. */
 export function promptOf(schedule: Schedule, name: Name, runIndex: number): string {
-	// A task of an earlier workflow stays the same, however often it is looked at.
+	// A task of an earlier workflow stays the same, however often it is read.
 	const isSame = schedule.rounds === 1 || schedule.sameEachRound || !isStarting(schedule.operation);
 	return `A film about ${name}${isSame ? '' : `, part ${runIndex}`}`;
 }
 
-export function nameIn(prompt: string): Name | undefined {
-	return NAMES.find((name) => prompt.includes(name));
-}
+export const nameIn = (prompt: string): Name | undefined =>
+	NAMES.find((name) => prompt.includes(name));
 
 /** Whose key the row of an item uses. */
-export function accountOf(schedule: Schedule, index: number): AccountName {
-	return schedule.items[index]?.account ?? 'main';
-}
+export const accountOf = ({ items }: Schedule, index: number): AccountName =>
+	items[index]?.account ?? 'main';
 
 /** Whether rows of one run use two accounts. */
-export function hasTwoAccounts({ items }: Schedule): boolean {
-	return items.some(({ account }) => account === 'other');
-}
+export const hasTwoAccounts = ({ items }: Schedule): boolean =>
+	items.some(({ account }) => account === 'other');

@@ -1,27 +1,15 @@
 // An agent calls the node as its tool, several times in the same answer: equal calls share one POST and its answer.
 import * as fc from 'fast-check';
 
-import { complaintOf, Tally } from './tally.cjs';
-import { fate, fault } from './random.cjs';
+import { openHarness, type Harness } from './harness.cjs';
+import { ending, fault } from './random.cjs';
 import { NAMES, ON_ERROR, PLAIN, type Schedule } from './schedule.cjs';
-import { seedOf } from './seeds.cjs';
-import { openStage, type Stage } from './stage.cjs';
-import { judgeCalls, performCalls, type Calls } from './toolCalls.cjs';
+import { seedsOf } from './seeds.cjs';
+import { describeFailure, Stats } from './stats.cjs';
+import { checkToolCalls, EQUAL, type Calls } from './toolCalls.cjs';
 
 const COUNT = 200;
 const TIME_LIMIT_MS = 10 * 60_000;
-const EQUAL: Calls = {
-	operation: 'generateAndWait',
-	calls: [
-		{ name: 'apple', after: 0 },
-		{ name: 'apple', after: 0 },
-	],
-	fates: PLAIN.fates,
-	faults: [],
-	retryOnFail: false,
-	onError: 'stopWorkflow',
-	affordable: null,
-};
 
 const calls: fc.Arbitrary<Calls> = fc.record({
 	operation: fc.constantFrom<Calls['operation'][]>('generateAndWait', 'generate'),
@@ -32,75 +20,65 @@ const calls: fc.Arbitrary<Calls> = fc.record({
 		}),
 		{ minLength: 2, maxLength: 4, size: 'max' },
 	),
-	fates: fc
-		.record({ apple: fate, birch: fate })
-		.map((own): Schedule['fates'] => ({ ...PLAIN.fates, ...own })),
+	endings: fc
+		.record({ apple: ending, birch: ending })
+		.map((own): Schedule['endings'] => ({ ...PLAIN.endings, ...own })),
 	faults: fc.array(fault, { maxLength: 2, size: 'max' }),
 	retryOnFail: fc.boolean(),
 	onError: fc.constantFrom(...ON_ERROR),
 	affordable: fc.constantFrom(null, null, null, 0, 1),
 });
 
-let stage: Stage;
-const tally = new Tally('tool calls', COUNT + 4);
+const [first, second] = EQUAL.calls;
+const on = (fault: Schedule['faults'][number]['fault']): Schedule['faults'] => [
+	{ route: 'generate', name: null, fault, times: 1 },
+];
+
+let harness: Harness;
+const stats = new Stats('tool calls', COUNT + 4);
 
 beforeAll(async () => {
-	stage = await openStage();
+	harness = await openHarness();
 });
 afterAll(async () => {
-	tally.close();
-	await stage.close();
+	stats.close();
+	await harness.close();
 });
 
-async function play(plan: Calls): Promise<string> {
-	const run = await performCalls(stage, plan);
-	const verdict = judgeCalls(stage, plan, run);
-	tally.add(stage, { episodes: [], earlierPosts: 0, callbacks: 0 }, verdict);
-	return verdict.violations.length ? complaintOf(plan, verdict) : '';
+async function check(plan: Calls): Promise<void> {
+	const report = await checkToolCalls(harness, plan);
+	stats.add(harness, { segments: [], earlierPosts: 0, callbacks: 0 }, report);
+	expect(describeFailure(plan, report)).toBe('');
 }
 
-it('pays once for two equal calls of the same moment', async () => {
-	expect(await play(EQUAL)).toBe('');
-	expect(stage.book.posts).toHaveLength(1);
-});
-
-it('pays once for an equal call that comes while the first one is under way', async () => {
-	const [first, second] = EQUAL.calls;
-	const faults = [
-		{ route: 'generate', name: null, fault: { kind: 'delay', ms: 30 }, times: 1 },
-	] as const;
-	expect(
-		await play({ ...EQUAL, faults: [...faults], calls: [first, { ...second, after: 4 }] }),
-	).toBe('');
-	expect(stage.book.posts).toHaveLength(1);
-});
-
-it('tells both of two equal calls when the answer to their one POST is lost', async () => {
-	const fault = {
-		route: 'generate',
-		name: null,
-		fault: { kind: 'accept-then-reset' },
-		times: 1,
-	} as const;
-	expect(await play({ ...EQUAL, faults: [fault] })).toBe('');
-	expect(stage.book.posts).toHaveLength(1);
-});
-
-it('pays for each of two different calls of the same moment', async () => {
-	const [first, second] = EQUAL.calls;
-	expect(await play({ ...EQUAL, calls: [first, { ...second, name: 'birch' }] })).toBe('');
-	expect(stage.book.posts).toHaveLength(2);
+it.each<[string, number, Partial<Calls>]>([
+	['pays once for two equal calls of the same moment', 1, {}],
+	[
+		'pays once for an equal call that comes while the first one is under way',
+		1,
+		{ faults: on({ kind: 'delay', ms: 30 }), calls: [first, { ...second, after: 4 }] },
+	],
+	[
+		'pays once for two equal calls whose POST has a lost answer, and tells both',
+		1,
+		{ faults: on({ kind: 'accept-then-reset' }) },
+	],
+	[
+		'pays for each of two different calls of the same moment',
+		2,
+		{ calls: [first, { ...second, name: 'birch' }] },
+	],
+])('%s', async (_what, posts, plan) => {
+	await check({ ...EQUAL, ...plan });
+	expect(harness.requests.posts).toHaveLength(posts);
 });
 
 it(
 	`${COUNT} groups of calls at random keep the promise`,
 	async () => {
-		const seed = seedOf();
+		const [seed] = seedsOf();
 		process.stdout.write(`faults, tool calls: SEED=${seed}\n`);
-		await fc.assert(
-			fc.asyncProperty(calls, async (plan) => expect(await play(plan)).toBe('')),
-			{ seed, numRuns: COUNT },
-		);
+		await fc.assert(fc.asyncProperty(calls, check), { seed, numRuns: COUNT });
 	},
 	TIME_LIMIT_MS,
 );

@@ -1,9 +1,12 @@
-// The sandbox keeps the contract: what it accepts, refuses, charges, gives back and writes in its books.
+// The sandbox keeps the contract: what it accepts, refuses, limits, charges, gives back and writes in its ledger.
 import axios, { type AxiosInstance } from 'axios';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
 
+import { clipFor, probe, sizeOf } from '../sandbox/clips.cjs';
 import {
 	ASPECT_RATIOS,
-	contractCredits,
 	DURATIONS,
 	ERROR_CODES,
 	ERROR_SHAPES,
@@ -12,11 +15,15 @@ import {
 	PROMPT_MAX_LENGTH,
 	RESOLUTIONS,
 	startSandbox,
+	UNREACHABLE_KINDS,
 	type Sandbox,
 } from '../sandbox/server.cjs';
 
+const PROMPT = { prompt: 'A boat' };
+
 let sandbox: Sandbox;
 let api: AxiosInstance;
+let other: AxiosInstance;
 
 const client = (apiKey: string | null) =>
 	axios.create({
@@ -25,48 +32,45 @@ const client = (apiKey: string | null) =>
 		validateStatus: () => true,
 		maxRedirects: 0,
 		proxy: false,
+		timeout: 2_000,
 	});
-
-const create = async (body: unknown = { prompt: 'A boat' }): Promise<string> =>
-	(await api.post('/generate', body)).data.data.task_id;
-
-const status = async (taskId: string) => await api.get('/status', { params: { task_id: taskId } });
+const post = async (body: unknown = PROMPT) => await api.post('/generate', body);
+const create = async (body?: unknown): Promise<string> => (await post(body)).data.data.task_id;
+const read = async (taskId: string, account = api) =>
+	await account.get('/status', { params: { task_id: taskId } });
+const control = async (method: string, to: string, data?: unknown) =>
+	await client(null).request({ method, baseURL: sandbox.controlUrl, url: to, data });
 
 beforeAll(async () => {
 	sandbox = await startSandbox({ credits: 10_000 });
 	api = client(sandbox.apiKey);
+	other = client(sandbox.otherAccount.apiKey);
 });
 afterEach(() => {
 	sandbox.reset();
 	sandbox.errorShape = 'string-code';
 	sandbox.speed = 1;
+	sandbox.faults.limits.now = Date.now;
 });
 afterAll(async () => await sandbox.close());
 
 describe('POST /generate', () => {
 	it('answers a task id and IN_PROGRESS, in the envelope of the contract', async () => {
-		const { status: http, data } = await api.post('/generate', { prompt: 'A boat' });
-		expect(http).toBe(200);
-		expect(data).toEqual({
-			code: 200,
-			message: 'success',
-			data: { task_id: expect.stringMatching(/^seed15[0-9a-f]+pro$/), status: 'IN_PROGRESS' },
-		});
+		const { status, data } = await post();
+		const task_id = expect.stringMatching(/^seed15[0-9a-f]+pro$/);
+		expect(status).toBe(200);
+		const started = { task_id, status: 'IN_PROGRESS' };
+		expect(data).toEqual({ code: 200, message: 'success', data: started });
 	});
 
-	it('knows the values of the contract, no more and no fewer', () => {
-		expect([...ASPECT_RATIOS].sort()).toEqual([
-			'16:9',
-			'1:1',
-			'21:9',
-			'3:4',
-			'4:3',
-			'9:16',
-			'9:21',
-		]);
-		expect([...RESOLUTIONS].sort()).toEqual(['480p', '720p']);
-		expect([...DURATIONS]).toEqual(['4', '8', '12']);
-		expect(PROMPT_MAX_LENGTH).toBe(2000);
+	it('takes the values of the contract, no more and no fewer', async () => {
+		expect(ASPECT_RATIOS.join(' ')).toBe('1:1 16:9 9:16 4:3 3:4 21:9 9:21');
+		expect([...RESOLUTIONS, ...DURATIONS, PROMPT_MAX_LENGTH].join(' ')).toBe(
+			'480p 720p 4 8 12 2000',
+		);
+		for (const aspect_ratio of ASPECT_RATIOS) {
+			expect((await post({ ...PROMPT, aspect_ratio })).status).toBe(200);
+		}
 	});
 
 	it.each([
@@ -78,93 +82,61 @@ describe('POST /generate', () => {
 		['720p', '12', 42, 84],
 	])('charges for %s and %s s what the contract prints: %i, with audio %i', async (...row) => {
 		const [resolution, duration, silent, withAudio] = row;
-		await create({ prompt: 'A boat', resolution, duration, generate_audio: false });
-		await create({ prompt: 'A boat', resolution, duration, generate_audio: true });
+		await create({ ...PROMPT, resolution, duration, generate_audio: false });
+		await create({ ...PROMPT, resolution, duration, generate_audio: true });
 		expect(sandbox.ledger.charges().map(({ credits }) => credits)).toEqual([silent, withAudio]);
 		expect(sandbox.ledger.balance).toBe(10_000 - silent - withAudio);
 	});
 
-	it('fills in the defaults of the contract: 720p, 8 seconds, 1:1, silent', async () => {
-		const taskId = await create({ prompt: 'A boat' });
-		expect(sandbox.ledger.spent).toBe(contractCredits('720p', '8', false));
-		expect((await status(taskId)).data.data.request).toEqual({
-			prompt: 'A boat',
-			aspect_ratio: '1:1',
-			resolution: '720p',
-			duration: '8',
-		});
-	});
-
-	it.each(ASPECT_RATIOS)('takes the aspect ratio %s', async (aspect_ratio) => {
-		expect((await api.post('/generate', { prompt: 'A boat', aspect_ratio })).status).toBe(200);
-	});
-
-	it.each([
+	it.each<[string, unknown, string]>([
 		['no prompt', {}, 'INVALID_PROMPT'],
-		['an empty prompt', { prompt: '' }, 'INVALID_PROMPT'],
 		['a prompt of spaces', { prompt: '  \n' }, 'INVALID_PROMPT'],
 		['a prompt that is a number', { prompt: 5 }, 'INVALID_PROMPT'],
-		['a prompt of 2001 characters', { prompt: 'x'.repeat(2001) }, 'INVALID_PROMPT'],
-		['an unknown ratio', { prompt: 'x', aspect_ratio: '2:1' }, 'INVALID_ASPECT_RATIO'],
-		['an unknown resolution', { prompt: 'x', resolution: '1080p' }, 'INVALID_RESOLUTION'],
-		['an unknown duration', { prompt: 'x', duration: '5' }, 'INVALID_DURATION'],
-		['a duration with a unit', { prompt: 'x', duration: '8s' }, 'INVALID_DURATION'],
-		['two images', { prompt: 'x', image_urls: ['http://a/1', 'http://a/2'] }, 'TOO_MANY_IMAGES'],
+		['a prompt of 2001 characters', { prompt: '🚤'.repeat(2001) }, 'INVALID_PROMPT'],
+		['an unknown ratio', { ...PROMPT, aspect_ratio: '2:1' }, 'INVALID_ASPECT_RATIO'],
+		['an unknown resolution', { ...PROMPT, resolution: '1080p' }, 'INVALID_RESOLUTION'],
+		['an unknown duration', { ...PROMPT, duration: '5' }, 'INVALID_DURATION'],
+		['a duration with a unit', { ...PROMPT, duration: '8s' }, 'INVALID_DURATION'],
+		['two images', { ...PROMPT, image_urls: ['http://a/1', 'http://a/2'] }, 'TOO_MANY_IMAGES'],
 		['an array', [], 'INVALID_PROMPT'],
 		['no JSON', 'prompt=x', 'INVALID_PROMPT'],
 	])('refuses %s without charging', async (_what, body, code) => {
-		const answer = await api.post('/generate', body);
-		expect(answer.status).toBe(400);
-		expect(answer.data.code).toBe(code);
+		const answer = await post(body);
+		expect([answer.status, answer.data.code]).toEqual([400, code]);
 		expect(sandbox.ledger.charges()).toHaveLength(0);
 		expect(sandbox.ledger.posts()[0]).toMatchObject({ accepted: false, taskId: null, charged: 0 });
 	});
 
-	it('takes a prompt of exactly 2000 characters', async () => {
-		expect((await api.post('/generate', { prompt: 'x'.repeat(2000) })).status).toBe(200);
+	it('counts the 2000 characters of a prompt, not the halves of an emoji', async () => {
+		expect((await post({ prompt: '🚤'.repeat(2000) })).status).toBe(200);
 	});
 
-	it('counts characters, not the halves of an emoji', async () => {
-		expect((await api.post('/generate', { prompt: '🚤'.repeat(2000) })).status).toBe(200);
-		expect((await api.post('/generate', { prompt: '🚤'.repeat(2001) })).status).toBe(400);
-	});
-
-	it.each([
-		['none', null],
-		['a wrong one', 'Bearer wrong'],
-		['one without Bearer', 'right'],
-		['one as Basic', 'Basic right'],
-	])('answers 401 to a key given as: %s', async (_what, authorization) => {
-		const headers =
-			authorization === null
-				? {}
-				: { Authorization: authorization.replace('right', sandbox.apiKey) };
-		const answer = await client(null).post('/generate', { prompt: 'A boat' }, { headers });
-		expect(answer.status).toBe(401);
-		expect(answer.data.code).toBe('INVALID_API_KEY');
-		expect(sandbox.ledger.charges()).toHaveLength(0);
-	});
+	it.each([null, 'Bearer wrong', 'right', 'Basic right'])(
+		'answers 401 to a key given as: %s',
+		async (given) => {
+			const Authorization = given?.replace('right', sandbox.apiKey);
+			const answer = await client(null).post('/generate', PROMPT, { headers: { Authorization } });
+			expect([answer.status, answer.data.code]).toEqual([401, 'INVALID_API_KEY']);
+			expect(sandbox.ledger.charges()).toHaveLength(0);
+		},
+	);
 
 	it('answers 402 when the balance is short by one credit, and leaves it alone', async () => {
 		sandbox.ledger.balance = 27;
-		const answer = await api.post('/generate', { prompt: 'A boat' });
+		const answer = await post();
 		expect([answer.status, answer.data.code]).toEqual([402, 'INSUFFICIENT_CREDITS']);
 		expect(sandbox.ledger.balance).toBe(27);
 	});
 
-	it('tolerates an unknown field, and writes it down', async () => {
-		await create({ prompt: 'A boat', aspectRatio: '9:16' });
+	it('tolerates an unknown field and a duration sent as a number, and writes both down', async () => {
+		await create({ ...PROMPT, aspectRatio: '9:16', duration: 8 });
 		expect(sandbox.ledger.posts()[0].unknownFields).toEqual(['aspectRatio']);
-	});
-
-	it('tolerates a duration sent as a number, and writes it down', async () => {
-		await create({ prompt: 'A boat', duration: 8 });
 		expect(sandbox.ledger.breaches()).toEqual(['duration is not a string']);
 	});
 
 	it('finds no fault with a request that has every field as the contract wants it', async () => {
 		await create({
-			prompt: 'A boat',
+			...PROMPT,
 			aspect_ratio: '9:16',
 			resolution: '480p',
 			duration: '4',
@@ -173,48 +145,42 @@ describe('POST /generate', () => {
 			image_urls: ['https://example.com/boat.png'],
 			callback_url: 'https://example.com/hook',
 		});
-		expect(sandbox.ledger.breaches()).toEqual([]);
-		expect(sandbox.ledger.posts()[0].unknownFields).toEqual([]);
+		expect(sandbox.ledger.posts()).toMatchObject([{ unknownFields: [], breaches: [] }]);
 	});
 
-	it('keeps the body byte for byte', async () => {
+	it('keeps the body byte for byte, and counts how often each was charged', async () => {
 		const body = '{ "prompt" : "Ein Boot \\u00fc ü 🚤" }';
 		await api.post('/generate', body, { headers: { 'content-type': 'application/json' } });
-		expect(sandbox.ledger.posts()[0].body).toBe(body);
 		expect(sandbox.ledger.posts()[0].rawBody.equals(Buffer.from(body))).toBe(true);
-	});
-
-	it('counts how often each body came and was charged', async () => {
-		await create({ prompt: 'A' });
 		await create({ prompt: 'B' });
 		await create({ prompt: 'B' });
-		expect([...sandbox.ledger.postsPerBody().values()]).toEqual([1, 2]);
 		expect(sandbox.ledger.doubleCharges()).toEqual(['{"prompt":"B"}']);
+		expect(sandbox.ledger.postsWithPrompt('B')).toBe(2);
 		expect(sandbox.ledger.chargesWithPrompt('B')).toBe(2);
 	});
 });
 
 describe('GET /status', () => {
 	it('shows a running task without credits and without a video', async () => {
-		const { data } = (await status(await create())).data;
+		const { data } = (await read(await create())).data;
 		expect(data).toMatchObject({ status: 'IN_PROGRESS', response: [], error_message: null });
 		expect(data).not.toHaveProperty('consumed_credits');
 	});
 
-	it('shows a finished task as the contract prints it', async () => {
-		const taskId = await create();
-		sandbox.finish(taskId);
-		expect((await status(taskId)).data).toEqual({
+	it('shows a finished task as the contract prints it, with the defaults of the contract', async () => {
+		const task_id = await create();
+		sandbox.finish(task_id);
+		expect((await read(task_id)).data).toEqual({
 			code: 200,
 			message: 'success',
 			data: {
-				task_id: taskId,
+				task_id,
 				status: 'SUCCESS',
 				consumed_credits: 28,
-				created_at: expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/),
-				request: { prompt: 'A boat', aspect_ratio: '1:1', resolution: '720p', duration: '8' },
-				response: [`${sandbox.origin}/videos/${taskId}.mp4`],
 				error_message: null,
+				created_at: expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/),
+				request: { ...PROMPT, aspect_ratio: '1:1', resolution: '720p', duration: '8' },
+				response: [`${sandbox.origin}/videos/${task_id}.mp4`],
 			},
 		});
 	});
@@ -222,194 +188,220 @@ describe('GET /status', () => {
 	it('gives the credits of a failed task back and says 0 were consumed', async () => {
 		const taskId = await create();
 		sandbox.finish(taskId, { status: 'FAILED', errorMessage: 'Blocked' });
-		const { data } = (await status(taskId)).data;
-		expect(data).toMatchObject({
-			status: 'FAILED',
-			consumed_credits: 0,
-			response: [],
-			error_message: 'Blocked',
-		});
-		expect(sandbox.ledger.balance).toBe(10_000);
-		expect(sandbox.ledger.posts()[0]).toMatchObject({ charged: 28, refunded: 28 });
-		expect(sandbox.ledger.spent).toBe(0);
+		const failed = { status: 'FAILED', consumed_credits: 0, error_message: 'Blocked' };
+		expect((await read(taskId)).data.data).toMatchObject({ ...failed, response: [] });
+		expect(sandbox.ledger.posts()).toMatchObject([{ charged: 28, refunded: 28 }]);
+		expect([sandbox.ledger.balance, sandbox.ledger.spent]).toEqual([10_000, 0]);
 	});
 
 	it('echoes the callback URL, which callers have to cut', async () => {
-		const taskId = await create({ prompt: 'A boat', callback_url: 'http://127.0.0.1:9/?sig=1' });
-		expect((await status(taskId)).data.data.request.callback_url).toBe('http://127.0.0.1:9/?sig=1');
+		const callback_url = 'http://127.0.0.1:9/?sig=1';
+		const taskId = await create({ ...PROMPT, callback_url });
+		expect((await read(taskId)).data.data.request).toMatchObject({ callback_url });
 	});
 
-	it.each([
-		['an unknown task', () => 'seed15000000000000pro'],
-		["another account's task", () => sandbox.otherAccount.createTask()],
-	])('answers 404 for %s', async (_what, taskId) => {
-		const answer = await status(taskId());
-		expect([answer.status, answer.data.code]).toEqual([404, 'TASK_NOT_FOUND']);
-	});
-
-	it('shows the other account its own task', async () => {
-		const taskId = sandbox.otherAccount.createTask();
-		const other = client(sandbox.otherAccount.apiKey);
-		const answer = await other.get('/status', { params: { task_id: taskId } });
-		expect(answer.data.data.task_id).toBe(taskId);
-	});
-
-	it('counts the reads of each task', async () => {
-		const [one, two] = [await create(), await create()];
-		await status(one);
-		await status(one);
-		await status(two);
-		expect(sandbox.ledger.statusReads(one)).toHaveLength(2);
-		expect(sandbox.ledger.statusReads()).toHaveLength(3);
+	it('shows a task to its own account alone, and counts the reads of each', async () => {
+		const [mine, theirs] = [await create(), sandbox.otherAccount.createTask()];
+		for (const taskId of ['seed15000000000000pro', theirs]) {
+			const answer = await read(taskId);
+			expect([answer.status, answer.data.code]).toEqual([404, 'TASK_NOT_FOUND']);
+		}
+		expect((await read(theirs, other)).data.data.task_id).toBe(theirs);
+		await read(mine);
+		expect(sandbox.ledger.statusReads(mine)).toHaveLength(1);
+		expect(sandbox.ledger.statusReads()).toHaveLength(4);
 	});
 });
 
-describe('errors', () => {
-	it.each(ERROR_CODES.flatMap((code) => ERROR_SHAPES.map((shape) => ({ code, shape }))))(
-		'can answer $code as $shape',
-		async ({ code, shape }) => {
-			sandbox.faults.on('generate', { kind: 'error', code, shape });
-			const answer = await api.post(
-				'/generate',
-				{ prompt: 'A boat' },
-				{ responseType: 'text', transformResponse: (body: string) => body },
-			);
-			expect(answer.data).toBe(errorAnswer(code, shape).body);
-			expect(answer.status).toBe(shape.endsWith('http-200') ? 200 : ERRORS[code].status);
-			expect(sandbox.ledger.charges()).toHaveLength(0);
-		},
-	);
-
-	it('answers its own errors in the shape that was set', async () => {
-		sandbox.errorShape = 'numeric-code-http-200';
-		const answer = await api.post('/generate', { prompt: '' });
-		expect([answer.status, answer.data.code]).toEqual([200, 400]);
-	});
-});
+it.each(ERROR_CODES.flatMap((code) => ERROR_SHAPES.map((shape) => ({ code, shape }))))(
+	'can answer $code as $shape',
+	async ({ code, shape }) => {
+		sandbox.faults.on('generate', { kind: 'error', code, shape });
+		const plain = { transformResponse: (body: string) => body };
+		const answer = await api.post('/generate', PROMPT, plain);
+		expect(answer.data).toBe(errorAnswer(code, shape).body);
+		expect(answer.status).toBe(shape.endsWith('http-200') ? 200 : ERRORS[code].status);
+		expect(sandbox.ledger.charges()).toHaveLength(0);
+	},
+);
 
 describe('time', () => {
-	it('makes a video at the time of its length divided by the speed', async () => {
+	it('makes a video at the time of its length divided by the speed, which may change', async () => {
+		const taskId = await create({ ...PROMPT, duration: '4' });
 		sandbox.speed = 500;
-		const taskId = await create({ prompt: 'A boat', duration: '4' });
 		await sandbox.ledger.until(() => sandbox.tasks.get(taskId)?.ended === true);
-		const task = sandbox.tasks.get(taskId);
-		expect((task?.endedAt ?? 0) - (task?.createdAt ?? 0)).toBeGreaterThanOrEqual(99);
+		const { endedAt = null, createdAt = 0 } = sandbox.tasks.get(taskId) ?? {};
+		expect((endedAt ?? 0) - createdAt).toBeGreaterThanOrEqual(95);
 	});
 
-	it('reckons running tasks anew when the speed changes', async () => {
-		const taskId = await create();
-		sandbox.speed = 10_000;
-		await sandbox.ledger.until(() => sandbox.tasks.get(taskId)?.ended === true, 5000);
-		expect((await status(taskId)).data.data.status).toBe('SUCCESS');
-	});
-
-	it.each([
-		['[fail]', { status: 'FAILED' }],
-		['[no video]', { status: 'SUCCESS', response: [] }],
-	])('lets a prompt with %s decide how its task ends', async (word, seen) => {
-		const taskId = await create({ prompt: `A boat ${word}` });
-		sandbox.finish(taskId);
-		expect((await status(taskId)).data.data).toMatchObject(seen);
-	});
-
-	it('never ends a task whose prompt says [never]', async () => {
+	it('goes on as words in a prompt say', async () => {
 		sandbox.speed = 1_000_000;
-		const never = await create({ prompt: 'A boat [never]' });
-		const usual = await create();
-		await sandbox.ledger.until(() => sandbox.tasks.get(usual)?.ended === true);
-		expect((await status(never)).data.data.status).toBe('IN_PROGRESS');
+		const prompts = ['A boat [never]', 'A boat [fail]', 'A boat [no video]', 'A boat'];
+		const taskIds = await Promise.all(prompts.map((prompt) => create({ prompt })));
+		await sandbox.ledger.until(() => sandbox.tasks.all().filter(({ ended }) => ended).length === 3);
+		const ends = await Promise.all(taskIds.map(async (id) => (await read(id)).data.data));
+		const words = ends.map(({ status }) => status);
+		expect(words).toEqual(['IN_PROGRESS', 'FAILED', 'SUCCESS', 'SUCCESS']);
+		expect(ends.map(({ response }) => response.length)).toEqual([0, 0, 0, 1]);
 	});
 });
 
-describe('secrets', () => {
-	it('keeps no key in its books, neither a known nor a foreign one', async () => {
+describe('a key', () => {
+	it('stands nowhere in the ledger, neither one of an account nor a foreign one', async () => {
 		await create();
-		await client('sk-live-real-key').get('/status', { params: { task_id: 'x' } });
-		const books = JSON.stringify([sandbox.ledger.snapshot(), sandbox.ledger.posts()]);
-		expect(books).not.toContain(sandbox.apiKey);
-		expect(books).not.toContain('sk-live-real-key');
+		await read('x', client('sk-live-real-key'));
+		const text = JSON.stringify([sandbox.ledger.snapshot(), sandbox.ledger.posts()]);
+		expect(text).not.toContain(sandbox.apiKey);
+		expect(text).not.toContain('sk-live-real-key');
 	});
 
-	it('notices a key in the address', async () => {
+	it('is noticed in the address, at the video host, and behind a redirect to another origin', async () => {
 		await api.get('/status', { params: { task_id: 'x', key: sandbox.apiKey } });
-		expect(sandbox.ledger.keyLeaks).toMatchObject([{ where: 'url' }]);
 		expect(sandbox.ledger.breaches()).toContain('the API key is in the address');
-	});
-
-	it('notices a key that is brought to the video host', async () => {
-		const taskId = await create();
-		sandbox.finish(taskId, { status: 'SUCCESS', videoStatus: 410 });
-		await api.get(`${sandbox.origin}/videos/${taskId}.mp4`);
-		expect(sandbox.ledger.keyLeaks).toMatchObject([{ where: 'video' }]);
-	});
-
-	it('notices a key that follows a redirect to another origin', async () => {
+		await api.get(`${sandbox.origin}/videos/none.mp4`);
 		sandbox.faults.on('status', { kind: 'redirect', status: 302 });
-		const { headers } = await status('x');
-		expect(headers.location).toBe(`${sandbox.elsewhere.origin}/v1/status?task_id=x`);
-		await api.get(headers.location);
-		expect(sandbox.ledger.keyLeaks).toMatchObject([{ where: 'other origin' }]);
+		const { location } = (await read('x')).headers;
+		expect(location).toBe(`${sandbox.elsewhere.origin}/v1/status?task_id=x`);
+		await api.get(location);
+		const places = sandbox.ledger.keyLeaks.map(({ where }) => where);
+		expect(places).toEqual(['url', 'video', 'other origin']);
 		expect(sandbox.elsewhere.requests).toHaveLength(1);
 	});
 });
 
-describe('control endpoint', () => {
-	const control = async (method: string, path: string, data?: unknown) =>
-		await axios.request({
-			method,
-			url: `${sandbox.controlUrl}${path}`,
-			data,
-			validateStatus: () => true,
-			proxy: false,
-		});
-
-	it('tells another process about its health and its books, without a key', async () => {
-		await create();
-		expect((await control('GET', '/health')).data).toMatchObject({
-			ok: true,
-			baseUrl: sandbox.baseUrl,
-		});
-		const { data } = await control('GET', '/ledger');
-		expect(data).toMatchObject({ balance: 9972, spent: 28, keyLeaks: [] });
-		expect(data.posts[0]).toMatchObject({ body: '{"prompt":"A boat"}', accepted: true });
+describe('rate limits', () => {
+	const READ = async () => (await read('none')).status;
+	const POST = async () => (await post()).status;
+	const inTurn = async (count: number, call: () => Promise<number>) => {
+		const statuses: number[] = [];
+		for (let nth = 0; nth < count; nth += 1) statuses.push(await call());
+		return statuses;
+	};
+	let now = 0;
+	beforeEach(() => {
+		now = 1_000_000;
+		sandbox.faults.limits.now = () => now;
 	});
 
-	it('takes faults and takes them away', async () => {
-		const rule = { match: { route: 'generate' }, fault: { kind: 'server-error', status: 503 } };
-		await control('POST', '/faults', [rule, rule]);
-		expect((await api.post('/generate', { prompt: 'A boat' })).status).toBe(503);
-		await control('DELETE', '/faults');
-		expect((await api.post('/generate', { prompt: 'A boat' })).status).toBe(200);
+	it('serve so many requests of any second, and count each route and account by itself', async () => {
+		sandbox.faults.limits.add({ route: 'status', perSecond: 2 });
+		expect(await inTurn(3, READ)).toEqual([404, 404, 429]);
+		expect([await POST(), (await read('none', other)).status]).toEqual([200, 404]);
+		now += 999;
+		expect(await READ()).toBe(429);
+		now += 1;
+		expect(await inTurn(3, READ)).toEqual([404, 404, 429]);
+		expect(sandbox.faults.limits.count('status', 'main')).toBe(3);
+	});
+
+	it('count each minute as well, and write a refused POST down as one that cost nothing', async () => {
+		sandbox.faults.limits.add({ route: 'generate', perMinute: 2 });
+		expect(await inTurn(3, POST)).toEqual([200, 200, 429]);
+		now += 59_000;
+		expect(await POST()).toBe(429);
+		now += 1_000;
+		expect(await inTurn(3, POST)).toEqual([200, 200, 429]);
+		expect(sandbox.ledger.charges()).toHaveLength(4);
+		const refused = { accepted: false, answered: 429, fault: 'rate-limit' };
+		expect(sandbox.ledger.posts()[2]).toMatchObject(refused);
+	});
+
+	it('can stand for one account alone', async () => {
+		sandbox.faults.limits.add({ route: 'generate', perSecond: 0, account: 'other' });
+		expect([await POST(), (await other.post('/generate', PROMPT)).status]).toEqual([200, 429]);
+		expect(sandbox.faults.limits.refused).toMatchObject([{ route: 'generate', account: 'other' }]);
 	});
 
 	it.each([
-		['an unknown kind', { match: { route: 'generate' }, fault: { kind: 'earthquake' } }],
-		['an unknown route', { match: { route: 'moon' }, fault: { kind: 'reset' } }],
-		['a wrong field', { match: { route: 'generate' }, fault: { kind: 'delay', ms: 'long' } }],
-		['a route it cannot strike', { match: { route: 'status' }, fault: { kind: 'cut' } }],
-	])('refuses a rule with %s', async (_what, rule) => {
-		expect((await control('POST', '/faults', rule)).status).toBe(400);
+		[undefined, undefined],
+		['exact', '60'],
+		[7, '7'],
+	] as const)('say when to come back as they are told to: %s', async (retryAfter, header) => {
+		sandbox.faults.limits.add({ route: 'status', perMinute: 1, retryAfter });
+		await READ();
+		expect((await read('none')).headers['retry-after']).toBe(header);
+	});
+
+	it('can count what they refuse, so that whoever insists stays shut out', async () => {
+		sandbox.faults.limits.add({ route: 'status', perSecond: 1, countsRefused: true });
+		expect(await inTurn(2, READ)).toEqual([404, 429]);
+		for (const [ms, status] of [
+			[600, 429],
+			[600, 429],
+			[1_000, 404],
+		]) {
+			now += ms;
+			expect(await READ()).toBe(status);
+		}
+	});
+});
+
+it('lets the accounts pay from a balance of their own', async () => {
+	sandbox.otherAccount.balance = 0;
+	expect((await post()).status).toBe(200);
+	expect((await other.post('/generate', PROMPT)).status).toBe(402);
+	sandbox.ledger.balance = 0;
+	sandbox.otherAccount.balance = 28;
+	expect((await post()).status).toBe(402);
+	expect((await other.post('/generate', PROMPT)).status).toBe(200);
+	expect(sandbox.ledger.chargesOf('other')).toMatchObject([{ credits: 28 }]);
+	expect(sandbox.otherAccount.balance).toBe(0);
+});
+
+describe('the control endpoint', () => {
+	it('tells another process of health, ledger, accounts and base URLs', async () => {
+		await create();
+		expect((await control('GET', '/health')).data).toMatchObject({ baseUrl: sandbox.baseUrl });
+		const { data } = await control('GET', '/ledger');
+		expect(data).toMatchObject({ balance: 9972, spent: 28, keyLeaks: [] });
+		expect(data.posts[0]).toMatchObject({ body: '{"prompt":"A boat"}', accepted: true });
+		expect((await control('GET', '/accounts')).data.other.balance).toBe(1_000_000);
+		expect((await control('GET', '/unreachable')).data).toEqual(sandbox.unreachable);
+	});
+
+	it('takes faults and limits, and takes them away', async () => {
+		const rule = { match: { route: 'generate' }, fault: { kind: 'server-error', status: 503 } };
+		expect((await control('POST', '/faults', [rule, rule])).data).toEqual({ pending: 2 });
+		expect((await post()).status).toBe(503);
+		await control('DELETE', '/faults');
+		const limit = { route: 'generate', perMinute: 0 };
+		expect((await control('POST', '/limits', limit)).data.standing).toEqual([limit]);
+		expect((await post()).status).toBe(429);
+		expect((await control('GET', '/limits')).data.refused).toHaveLength(1);
+		await control('DELETE', '/limits');
+		expect((await post()).status).toBe(200);
+	});
+
+	it.each([
+		['/faults', { match: { route: 'generate' }, fault: { kind: 'earthquake' } }],
+		['/faults', { match: { route: 'moon' }, fault: { kind: 'reset' } }],
+		['/faults', { match: { route: 'generate' }, fault: { kind: 'delay', ms: 'long' } }],
+		['/faults', { match: { route: 'status' }, fault: { kind: 'cut' } }],
+		['/limits', { route: 'status' }],
+		['/limits', { route: 'status', perSecond: -1 }],
+		['/settings', { sped: 7 }],
+		['/settings', { taskPlan: { idAs: 'colour' } }],
+		['/settings', { taskPlan: { outcome: { status: 'SUCCESS', link: { minutes: 1 } } } }],
+	])('refuses at %s what is not described: %j', async (to, wrong) => {
+		expect((await control('POST', to, wrong)).status).toBe(400);
 		expect(sandbox.faults.pending).toHaveLength(0);
 	});
 
-	it('ends a task, once', async () => {
-		const taskId = await create();
-		const path = `/tasks/${taskId}/finish`;
-		expect((await control('POST', path, { status: 'FAILED' })).data.status).toBe('FAILED');
-		expect((await control('POST', path)).status).toBe(404);
-	});
-
-	it('changes settings while it runs, and refuses misspelt ones', async () => {
-		await control('POST', '/settings', { speed: 7, errorShape: 'html', credits: 5 });
-		expect([sandbox.speed, sandbox.errorShape, sandbox.ledger.balance]).toEqual([7, 'html', 5]);
-		expect((await control('POST', '/settings', { sped: 7 })).status).toBe(400);
-	});
-
-	it('starts afresh', async () => {
-		await create();
+	it('ends a task, once, and changes settings while it runs', async () => {
+		const finish = `/tasks/${await create()}/finish`;
+		expect((await control('POST', finish, { status: 'FAILED' })).data.status).toBe('FAILED');
+		expect((await control('POST', finish)).status).toBe(404);
+		const settings = { speed: 7, errorShape: 'html', credits: 29, otherCredits: 5 };
+		await control('POST', '/settings', { ...settings, taskPlan: { runningWord: 'QUEUED' } });
+		expect([sandbox.speed, sandbox.errorShape, sandbox.otherAccount.balance]).toEqual([
+			7,
+			'html',
+			5,
+		]);
+		expect((await read(await create())).data.data.status).toBe('QUEUED');
+		expect((await post()).headers['content-type']).toContain('text/html');
 		await control('POST', '/reset');
-		expect(sandbox.ledger.posts()).toHaveLength(0);
-		expect(sandbox.ledger.balance).toBe(10_000);
+		expect([sandbox.ledger.posts().length, sandbox.ledger.balance]).toEqual([0, 10_000]);
 	});
 });
 
@@ -417,28 +409,84 @@ describe('being there', () => {
 	it('is refused while it is down, and has kept its tasks when it comes back', async () => {
 		const taskId = await create();
 		await sandbox.goDown();
-		const refused = await status(taskId).catch((error: unknown) => error);
+		await expect(read(taskId)).rejects.toMatchObject({ code: 'ECONNREFUSED' });
 		await sandbox.comeBack();
-		expect(refused).toMatchObject({ code: 'ECONNREFUSED' });
-		expect((await status(taskId)).data.data.task_id).toBe(taskId);
+		expect((await read(taskId)).data.data.task_id).toBe(taskId);
 	});
 
-	it('says that its port is in use', async () => {
+	it('says that its port is in use, and can be closed twice, also while it is down', async () => {
 		const port = Number(new URL(sandbox.origin).port);
 		await expect(startSandbox({ port })).rejects.toMatchObject({ code: 'EADDRINUSE' });
-	});
-
-	it('answers a web page under HTTP 200 where a base URL is wrong', async () => {
-		const answer = await api.get(`${sandbox.websiteUrl}/status`);
-		expect(answer.status).toBe(200);
-		expect(answer.headers['content-type']).toContain('text/html');
-	});
-
-	it('can be closed twice, also while it is down', async () => {
 		const shortLived = await startSandbox();
 		await shortLived.goDown();
 		await shortLived.close();
 		await shortLived.close();
 		await expect(axios.get(shortLived.baseUrl)).rejects.toMatchObject({ code: 'ECONNREFUSED' });
 	});
+
+	it('answers a web page under HTTP 200 where a base URL is wrong', async () => {
+		const { status, headers } = await api.get(`${sandbox.websiteUrl}/status`);
+		expect([status, headers['content-type']]).toEqual([200, expect.stringContaining('text/html')]);
+	});
+
+	const reasons: Record<string, string[]> = {
+		'https-to-http': ['EPROTO', 'ERR_SSL_WRONG_VERSION_NUMBER', 'ERR_SSL_PACKET_LENGTH_TOO_LONG'],
+		refused: ['ECONNREFUSED'],
+		'silent-tls': ['ECONNABORTED'],
+		'closing-tls': ['ECONNRESET'],
+		'unknown-host': ['ENOTFOUND', 'EAI_AGAIN'],
+		'bad-port': ['TypeError: Invalid URL'],
+		'no-url': ['TypeError: Invalid URL'],
+	};
+	it.each(UNREACHABLE_KINDS)('lets no request leave for the base URL "%s"', async (kind) => {
+		const { [kind]: baseURL } = sandbox.unreachable;
+		const failed = api.post('/generate', PROMPT, { baseURL, timeout: 300 });
+		const error: unknown = await failed.catch((reason: unknown) => reason);
+		expect(reasons[kind]).toContain(axios.isAxiosError(error) ? error.code : String(error));
+		expect(sandbox.ledger.posts()).toHaveLength(0);
+	});
+});
+
+describe('a clip', () => {
+	let folder: string;
+	beforeAll(async () => {
+		folder = await mkdtemp(path.join(tmpdir(), 'sandbox-clips-test-'));
+	});
+	afterAll(async () => await rm(folder, { recursive: true, force: true }));
+
+	it.each([
+		['9:16', '480p', '4', true, 480, 854],
+		['16:9', '720p', '8', false, 1280, 720],
+		['21:9', '480p', '12', true, 1120, 480],
+	] as const)(
+		'of %s, %s, %s s, audio %s has %i × %i pixels, and is made once',
+		async (...row) => {
+			const [aspect_ratio, resolution, duration, generate_audio, width, height] = row;
+			expect(sizeOf(aspect_ratio, resolution)).toEqual({ width, height });
+			const shape = { aspect_ratio, resolution, duration, generate_audio };
+			const [file, same] = await Promise.all([clipFor(shape, folder), clipFor(shape, folder)]);
+			expect(same).toBe(file);
+			const audioCodec = generate_audio ? 'aac' : null;
+			const found = { width, height, videoCodec: 'h264', hasAudio: generate_audio, audioCodec };
+			const { seconds, ...others } = await probe(file);
+			expect(others).toEqual(found);
+			expect(seconds).toBeCloseTo(Number(duration), 0);
+		},
+		60_000,
+	);
+
+	it('is what the video host gives out, and what is no video is not taken for one', async () => {
+		const taskId = await create({ ...PROMPT, aspect_ratio: '3:4', resolution: '480p' });
+		sandbox.finish(taskId);
+		const [url] = (await read(taskId)).data.data.response;
+		const whole = { responseType: 'arraybuffer', timeout: 60_000 } as const;
+		const video = await client(null).get<Buffer>(url, whole);
+		expect(video.headers['content-type']).toBe('video/mp4');
+		const file = path.join(folder, 'downloaded.mp4');
+		await writeFile(file, video.data);
+		expect(await probe(file)).toMatchObject({ width: 480, height: 640, hasAudio: false });
+		expect(sandbox.ledger.keyLeaks).toEqual([]);
+		await writeFile(file, 'not a video');
+		await expect(probe(file)).rejects.toThrow('The video encoder failed');
+	}, 60_000);
 });

@@ -1,12 +1,8 @@
-/**
- * The package as it would be published: packed with npm and unpacked again, into a folder of its own.
- *
- * It is the build in dist that is packed, so that has to be there and newer than its sources.
- */
+/** The repository's files, and the package as it would be published. */
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join, relative, sep } from 'node:path';
+import { join, resolve, sep } from 'node:path';
 
 export const ROOT = join(__dirname, '..', '..');
 
@@ -17,69 +13,91 @@ export interface PackedPackage {
 	files: string[];
 	/** The size of the tarball in bytes. */
 	bytes: number;
-	/** Removes what was written. */
 	remove(): void;
 }
 
-/** Packs and unpacks. Throws with a sentence when dist is missing, older than the sources, or cannot be packed. */
-export function packPackage(): PackedPackage {
-	checkBuild();
-	const parent = mkdtempSync(join(tmpdir(), 'seedance-package-'));
-	runTool('npm', ['pack', '--ignore-scripts', '--silent', '--pack-destination', parent], ROOT);
-	const [tarball] = readdirSync(parent);
-	const bytes = statSync(join(parent, tarball)).size;
-	runTool('tar', ['-xzf', tarball], parent);
-	const folder = join(parent, 'package');
-	return {
-		folder,
-		files: filesIn(folder),
-		bytes,
-		remove: () => rmSync(parent, { recursive: true, force: true }),
-	};
+export interface Manifest {
+	name: string;
+	scripts: Record<string, string>;
+	peerDependencies: Record<string, string>;
+	n8n: { strict: boolean; nodes: string[]; credentials: string[] };
+	[field: string]: unknown;
+}
+
+/** A file of the repository, by its path from the root. */
+export const read = (file: string) => readFileSync(resolve(ROOT, file), 'utf8');
+export const readJson = (file: string): unknown => JSON.parse(read(file));
+
+export function readManifest(folder = ROOT): Manifest {
+	return JSON.parse(read(join(folder, 'package.json')));
 }
 
 /** All files under a folder, relative to it, with forward slashes, sorted. */
 export function filesIn(folder: string): string[] {
-	return readdirSync(folder, { recursive: true, encoding: 'utf8' })
-		.filter((name) => statSync(join(folder, name)).isFile())
+	return readdirSync(resolve(ROOT, folder), { recursive: true, encoding: 'utf8' })
+		.filter((name) => statSync(resolve(ROOT, folder, name)).isFile())
 		.map((name) => name.split(sep).join('/'))
 		.sort();
 }
 
-export function readJson(path: string): unknown {
-	return JSON.parse(readFileSync(path, 'utf8'));
+/** The files of several folders, by their path from the root. */
+export const filesUnder = (...folders: string[]) =>
+	folders.flatMap((folder) => filesIn(folder).map((name) => `${folder}/${name}`));
+
+/** Packs and unpacks dist. Throws with a sentence when it is missing, older than the sources, or cannot be packed. */
+export function packPackage(): PackedPackage {
+	if (!existsSync(join(ROOT, 'dist'))) throw new Error('There is no dist: run `npm run build`.');
+	// The compiler's files alone tell when it was built: the icons keep the time of their sources.
+	const timeOf = (file: string) => statSync(join(ROOT, file)).mtimeMs;
+	const code = filesUnder('dist').filter((name) => name.endsWith('.js'));
+	const built = Math.min(...code.map(timeOf));
+	const newer = filesUnder('nodes', 'credentials', 'icons').find((file) => timeOf(file) > built);
+	if (newer) throw new Error(`${newer} is newer than dist: run \`npm run build\` first.`);
+	const parent = mkdtempSync(join(tmpdir(), 'seedance-package-'));
+	runTool('npm', ['pack', '--ignore-scripts', '--silent', '--pack-destination', parent]);
+	const [tarball] = readdirSync(parent);
+	const bytes = statSync(join(parent, tarball)).size;
+	runTool('tar', ['-xzf', tarball], parent);
+	const folder = join(parent, 'package');
+	const remove = () => rmSync(parent, { recursive: true, force: true });
+	return { folder, files: filesIn(folder), bytes, remove };
 }
 
-/** Runs a program and gives what it prints on stdout. Throws with its whole output when it fails. */
-export function runTool(command: string, args: string[], cwd: string): string {
+/** Runs a program to its end. */
+export function run(command: string, args: string[], cwd = ROOT) {
 	// What `npm run` tells about this package is not meant for another folder.
-	const env = Object.fromEntries(
-		Object.entries(process.env).filter(([name]) => !/^npm_(package|lifecycle)/i.test(name)),
+	const own = Object.entries(process.env).filter(
+		([name]) => !/^npm_(package|lifecycle)/i.test(name),
 	);
 	const { status, stdout, stderr, error } = spawnSync(command, args, {
 		cwd,
-		env,
+		env: { ...Object.fromEntries(own), FORCE_COLOR: '0' },
 		encoding: 'utf8',
-		stdio: ['ignore', 'pipe', 'pipe'],
 		maxBuffer: 64 * 1024 ** 2,
 	});
 	if (error) throw error;
-	if (status !== 0) throw new Error(`${command} ${args.join(' ')} failed:\n${stdout}\n${stderr}`);
+	return { status, stdout, stderr, output: stdout + stderr };
+}
+
+/** Runs a program and gives what it prints on stdout. Throws with its whole output when it fails. */
+export function runTool(command: string, args: string[], cwd?: string): string {
+	const { status, stdout, output } = run(command, args, cwd);
+	if (status !== 0) throw new Error(`${command} ${args.join(' ')} failed:\n${output}`);
 	return stdout;
 }
 
-function checkBuild() {
-	const dist = join(ROOT, 'dist');
-	if (!existsSync(dist)) throw new Error('There is no dist: run `npm run build` first.');
-	// The compiler's files alone tell when: the icons keep the time of their sources.
-	const code = filesIn(dist).filter((name) => name.endsWith('.js'));
-	const built = Math.min(...code.map((name) => statSync(join(dist, name)).mtimeMs));
-	for (const folder of ['nodes', 'credentials', 'icons']) {
-		for (const name of filesIn(join(ROOT, folder))) {
-			const path = join(ROOT, folder, name);
-			if (statSync(path).mtimeMs > built) {
-				throw new Error(`${relative(ROOT, path)} is newer than dist: run \`npm run build\` first.`);
-			}
-		}
-	}
+/** A folder that is there until the tests of the file have ended. */
+export function temporaryFolder(): string {
+	const folder = mkdtempSync(join(tmpdir(), 'seedance-test-'));
+	afterAll(() => rmSync(folder, { recursive: true, force: true }));
+	return folder;
 }
+
+/** The names under which GitHub links to the headings of a document, without its blocks of code. */
+export const anchorsOf = (text: string) =>
+	[...text.replace(/^```[\s\S]*?^```$/gm, '').matchAll(/^#+ (.+)$/gm)].map(([, heading]) =>
+		heading
+			.toLowerCase()
+			.replace(/[^\w\s-]/g, '')
+			.replace(/\s/g, '-'),
+	);

@@ -1,84 +1,82 @@
-/** The rules of the house for the sources: checked types, and one direction of imports. */
-import { readFileSync } from 'node:fs';
-import { join, posix } from 'node:path';
+/** The rules of the house for the sources: checked types, one direction of imports, and how large a file may get. */
+import { posix } from 'node:path';
 import ts from 'typescript';
-import { filesIn, ROOT } from './packed.cjs';
+import { cameraFields, priceFields, requestFields } from '../../nodes/Seedance/description/fields';
+import { OPERATIONS } from '../../nodes/Seedance/operations';
+import { PARAMETER_NAMES } from '../../nodes/shared/task/request';
+import { filesUnder, read } from './packed.cjs';
 
-const files = ['nodes', 'credentials'].flatMap((folder) =>
-	filesIn(join(ROOT, folder))
-		.filter((name) => name.endsWith('.ts'))
-		.map((name) => `${folder}/${name}`),
-);
-
-function parse(file: string): ts.SourceFile {
-	return ts.createSourceFile(
-		file,
-		readFileSync(join(ROOT, file), 'utf8'),
-		ts.ScriptTarget.Latest,
-		true,
-	);
-}
-
-function nodesOf(file: string): ts.Node[] {
-	const all: ts.Node[] = [];
-	const visit = (node: ts.Node): void => {
-		all.push(node);
-		ts.forEachChild(node, visit);
-	};
-	visit(parse(file));
-	return all;
-}
+const sources = filesUnder('nodes', 'credentials')
+	.filter((name) => name.endsWith('.ts'))
+	.map((file) => {
+		const text = read(file);
+		const nodes: ts.Node[] = [];
+		const visit = (node: ts.Node): void => {
+			nodes.push(node);
+			ts.forEachChild(node, visit);
+		};
+		visit(ts.createSourceFile(file, text, ts.ScriptTarget.Latest, true));
+		return { file, text, nodes };
+	});
 
 /** The files of this repository that a file imports, without their extension. */
-function importsOf(file: string): string[] {
-	return nodesOf(file)
+function importsOf({ file, nodes }: (typeof sources)[number]): string[] {
+	return nodes
 		.filter((node) => ts.isImportDeclaration(node) || ts.isExportDeclaration(node))
-		.flatMap(({ moduleSpecifier }) =>
-			moduleSpecifier && ts.isStringLiteral(moduleSpecifier) ? [moduleSpecifier.text] : [],
-		)
+		.map(({ moduleSpecifier }) => moduleSpecifier?.getText().slice(1, -1) ?? '')
 		.filter((name) => name.startsWith('.'))
 		.map((name) => posix.join(posix.dirname(file), name));
 }
 
 /** `nodes/Seedance` of `nodes/Seedance/operations/wait.ts`. */
-function roomOf(path: string): string {
-	const [top, room] = path.split('/');
-	return top === 'nodes' ? `${top}/${room}` : top;
-}
+const roomOf = (path: string) =>
+	path
+		.split('/')
+		.slice(0, path.startsWith('nodes/') ? 2 : 1)
+		.join('/');
 
 describe('the sources', () => {
 	it('are there', () => {
-		expect(files.some((file) => file.startsWith('nodes/'))).toBe(true);
-		expect(files.some((file) => file.startsWith('credentials/'))).toBe(true);
+		for (const folder of ['nodes/', 'credentials/']) {
+			expect(sources.some(({ file }) => file.startsWith(folder))).toBe(true);
+		}
 	});
 
-	it('use no `any`', () => {
-		const uses = files.filter((file) =>
-			nodesOf(file).some(({ kind }) => kind === ts.SyntaxKind.AnyKeyword),
-		);
-		expect(uses).toEqual([]);
-	});
-
-	it('switch no check off', () => {
-		const switched = /eslint-disable|@ts-(?:ignore|nocheck|expect-error)|prettier-ignore|istanbul/;
-		expect(files.filter((file) => switched.test(readFileSync(join(ROOT, file), 'utf8')))).toEqual(
-			[],
-		);
-	});
-
-	it('say in their first lines what they are for', () => {
-		const silent = files.filter(
-			(file) => !/^\s*(\/\/|\/\*)/.test(readFileSync(join(ROOT, file), 'utf8')),
-		);
-		expect(silent).toEqual([]);
+	const CHECKS = /eslint-disable|@ts-(?:ignore|nocheck|expect-error)|prettier-ignore|istanbul/;
+	it.each<[string, (source: (typeof sources)[number]) => boolean]>([
+		['use no `any`', ({ nodes }) => !nodes.some(({ kind }) => kind === ts.SyntaxKind.AnyKeyword)],
+		['switch no check off', ({ text }) => !CHECKS.test(text)],
+		['say in their first lines what they are for', ({ text }) => /^\s*(\/\/|\/\*)/.test(text)],
+		[
+			'take at most 4 parameters in a function',
+			({ nodes }) => nodes.every((node) => !ts.isFunctionLike(node) || node.parameters.length <= 4),
+		],
+		['have at most 250 lines', ({ text }) => text.trimEnd().split('\n').length <= 250],
+	])('%s', (_rule, holds) => {
+		expect(sources.filter((source) => !holds(source)).map(({ file }) => file)).toEqual([]);
 	});
 
 	it('import in one direction: nodes from shared, and never back or across', () => {
-		const wrong = files.flatMap((file) =>
-			importsOf(file)
-				.filter((target) => ![roomOf(file), 'nodes/shared'].includes(roomOf(target)))
-				.map((target) => `${file} imports ${target}`),
+		const wrong = sources.flatMap((source) =>
+			importsOf(source)
+				.filter((target) => ![roomOf(source.file), 'nodes/shared'].includes(roomOf(target)))
+				.map((target) => `${source.file} imports ${target}`),
 		);
 		expect(wrong).toEqual([]);
+	});
+
+	it('register every operation that has a file', () => {
+		const names = sources.flatMap(
+			({ file }) => /^nodes\/Seedance\/operations\/(\w+)\.ts$/.exec(file)?.[1] ?? [],
+		);
+		const operations = names.filter((name) => !['index', 'operation'].includes(name));
+		expect(operations).toEqual(Object.keys(OPERATIONS).sort());
+	});
+
+	it('ask for every parameter of a request, and send what they ask for; an image has rules of its own', () => {
+		const fields = [...requestFields, ...priceFields, ...cameraFields].map(({ name }) => name);
+		expect(fields.filter((name) => !name.startsWith('image')).sort()).toEqual(
+			[...PARAMETER_NAMES].sort(),
+		);
 	});
 });

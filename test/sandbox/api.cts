@@ -1,10 +1,8 @@
 // The simulated API itself: POST /generate and GET /status, as strict as the contract.
-import type { FastifyInstance, FastifyRequest } from 'fastify';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 
 import { pause } from './callbacks.cjs';
 import {
-	type Answer,
-	type VideoOrder,
 	breachesOf,
 	checkBody,
 	contractCredits,
@@ -12,136 +10,120 @@ import {
 	isRecord,
 	jsonAnswer,
 	unknownFieldsOf,
+	type Answer,
+	type VideoOrder,
 } from './contract.cjs';
-import { endingOf, type Ending, type Fault } from './faults.cjs';
+import { endingOf, type Ending, type FaultTarget } from './faults.cjs';
 import { idFields, withBareNumber } from './forms.cjs';
-import type { PostEntry } from './ledger.cjs';
-import { accountOf, finishWith, safeHeaders, shownVideo, type SandboxState } from './state.cjs';
+import type { Route } from './limits.cjs';
+import type { Sandbox } from './server.cjs';
 import { showsEnd, statusEnvelope, type SandboxTask, type TaskPlan } from './tasks.cjs';
 
-export function addApi(app: FastifyInstance, state: SandboxState): void {
+export function addApi(app: FastifyInstance, sandbox: Sandbox): void {
+	const { ledger, tasks } = sandbox;
+
+	/** Applies the fault that a request meets. */
+	const answer = async (
+		route: Route,
+		request: FastifyRequest,
+		entry: { fault: string | null },
+		target: Omit<FaultTarget, 'account'>,
+		proceed: (plan?: TaskPlan) => Answer,
+	): Promise<Ending> => {
+		const account = sandbox.accountOf(request)?.name ?? null;
+		const fault = sandbox.faults.take(route, { ...target, account });
+		entry.fault = fault?.kind ?? null;
+		await pause(sandbox.latencyMs + (fault?.kind === 'delay' ? fault.ms : 0));
+		return endingOf(fault, proceed, {
+			elsewhere: `${sandbox.elsewhere.origin}${request.url}`,
+			now: sandbox.faults.limits.now(),
+			foreignTaskId: sandbox.otherAccount.createTask,
+		});
+	};
+
 	app.post('/v1/generate', async (request, reply) => {
-		const entry = recordPost(state, request);
+		const entry = recordPost(sandbox, request);
 		const prompt =
 			isRecord(entry.json) && typeof entry.json.prompt === 'string' ? entry.json.prompt : null;
-		const fault = state.faults.take('generate', {
-			prompt,
-			taskId: null,
-			account: accountOf(state, request)?.name ?? null,
-		});
-		entry.fault = fault?.kind ?? null;
-		await weather(state, fault);
 		let created: SandboxTask | null = null;
-		const proceed = (plan?: TaskPlan): Answer => {
-			const account = accountOf(state, request);
-			if (!account) return errorAnswer('INVALID_API_KEY', state.errorShape);
+		const create = (plan?: TaskPlan): Answer => {
+			const account = sandbox.accountOf(request);
+			if (!account) return errorAnswer('INVALID_API_KEY', sandbox.errorShape);
 			const verdict = checkBody(entry.json);
-			if ('refused' in verdict) return errorAnswer(verdict.refused, state.errorShape);
-			const order = verdict.order;
-			const credits = creditsOf(order);
+			if ('refused' in verdict) return errorAnswer(verdict.refused, sandbox.errorShape);
+			const credits = creditsOf(verdict.order);
 			if (account.balance < credits) {
-				return errorAnswer('INSUFFICIENT_CREDITS', state.errorShape);
+				return errorAnswer('INSUFFICIENT_CREDITS', sandbox.errorShape);
 			}
-			created = state.tasks.create(account, order, credits, plan);
-			state.ledger.charge(account, created.id, credits, entry);
-			return answerOf(state, created, plan?.answersEnd ?? false);
+			created = tasks.create(account, verdict.order, credits, plan);
+			ledger.charge(account, created.id, credits, entry);
+			const task = tasks.get(created.id) ?? created;
+			const data =
+				plan?.answersEnd && showsEnd(task)
+					? statusEnvelope(task, sandbox.shownVideo(task)).data
+					: { ...idFields(task.id, task.plan.idAs), status: task.runningWord };
+			return jsonAnswer(200, { code: 200, message: 'success', data });
 		};
-		const ending = bare(endingOf(fault, sceneOf(state, request, proceed)), created);
+		const found = await answer('generate', request, entry, { prompt, taskId: null }, create);
+		const ending = bare(found, created);
 		entry.answered = statusOf(ending);
-		state.log(lineOfPost(entry));
-		await finishWith(ending, reply, state.hanging);
-		state.ledger.changed();
-		if (created) state.callbacks.started(created);
+		const outcome = entry.accepted
+			? `task ${entry.taskId} accepted, ${entry.charged} credits`
+			: 'nothing accepted';
+		const fault = entry.fault ? `, fault ${entry.fault}` : '';
+		sandbox.log(`POST /v1/generate  ${entry.answered ?? 'no answer'}: ${outcome}${fault}`);
+		await finishWith(ending, reply, sandbox);
+		ledger.changed();
+		if (created) sandbox.callbacks.started(created);
 		return reply;
 	});
 
 	app.get('/v1/status', async (request, reply) => {
-		const taskId = queryValue(request, 'task_id');
-		const known = taskId === null ? undefined : state.tasks.get(taskId);
-		const breaches = [
-			...breachesOfRequest(state, request, ['task_id']),
-			...(taskId === null ? ['task_id is missing from the query'] : []),
-		];
-		const account = accountOf(state, request);
-		const read = state.ledger.recordStatusRead({
-			at: Date.now(),
-			url: state.ledger.redact(request.url),
-			account: account?.name ?? null,
-			headers: safeHeaders(state, request),
+		const taskId = queryOf(request).get('task_id');
+		const task = taskId === null ? undefined : tasks.get(taskId);
+		const account = sandbox.accountOf(request);
+		const breaches = breachesOfRequest(sandbox, request, ['task_id']);
+		if (taskId === null) breaches.push('task_id is missing from the query');
+		const read = ledger.recordStatusRead({
+			...sandbox.entryOf(request),
 			taskId,
+			breaches,
 			shown: null,
 			showsVideo: false,
-			breaches,
-			fault: null,
-			answered: null,
 		});
-		const fault = state.faults.take('status', {
-			prompt: known?.order.prompt ?? null,
-			taskId,
-			account: account?.name ?? null,
-		});
-		read.fault = fault?.kind ?? null;
-		await weather(state, fault);
-		const proceed = (): Answer => {
-			if (!account) return errorAnswer('INVALID_API_KEY', state.errorShape);
-			const task = taskId === null ? undefined : state.tasks.get(taskId);
-			if (!task || task.account !== account) {
-				return errorAnswer('TASK_NOT_FOUND', state.errorShape);
+		const show = (): Answer => {
+			if (!account) return errorAnswer('INVALID_API_KEY', sandbox.errorShape);
+			const asked = taskId === null ? undefined : tasks.get(taskId);
+			if (!asked || asked.account !== account || !tasks.countRead(asked)) {
+				return errorAnswer('TASK_NOT_FOUND', sandbox.errorShape);
 			}
-			if (!state.tasks.countRead(task)) return errorAnswer('TASK_NOT_FOUND', state.errorShape);
-			return jsonAnswer(200, statusEnvelope(task, shownVideo(state, task)));
+			return jsonAnswer(200, statusEnvelope(asked, sandbox.shownVideo(asked)));
 		};
-		const ending = bare(endingOf(fault, sceneOf(state, request, proceed)), known);
+		const target = { prompt: task?.order.prompt ?? null, taskId };
+		const ending = bare(await answer('status', request, read, target, show), task);
+		const { body } = 'drip' in ending ? ending.drip : { body: '', ...ending };
 		read.answered = statusOf(ending);
-		read.shown = shownIn(ending);
-		read.showsVideo = bodyOf(ending)?.includes('/videos/') ?? false;
-		state.log(
+		read.shown = statusWordIn(body);
+		read.showsVideo = body.includes('/videos/');
+		sandbox.log(
 			`GET  /v1/status    ${taskId ?? 'without a task_id'}: ${read.shown ?? read.answered ?? read.fault}`,
 		);
-		await finishWith(ending, reply, state.hanging);
-		state.ledger.changed();
+		await finishWith(ending, reply, sandbox);
+		ledger.changed();
 		return reply;
 	});
 }
 
-/** The credits an order costs, from the sandbox's own price table. */
+/** The credits that an order costs, from the sandbox's own price table. */
 export function creditsOf(order: VideoOrder): number {
 	return contractCredits(order.resolution, order.duration, order.generate_audio);
 }
 
-/** The answer to a POST that was taken. */
-function answerOf(state: SandboxState, { id }: SandboxTask, answersEnd: boolean): Answer {
-	const task = state.tasks.get(id);
-	if (!task) throw new Error(`The sandbox has lost task ${id}`);
-	const data =
-		answersEnd && showsEnd(task)
-			? statusEnvelope(task, shownVideo(state, task)).data
-			: { ...idFields(id, task.plan.idAs ?? 'task_id'), status: task.runningWord };
-	return jsonAnswer(200, { code: 200, message: 'success', data });
-}
-
-/** Writes the id as a bare number where the task's plan wants it, after faults have had their way with the JSON. */
+/** Writes the id as a bare number where the task's plan wants it, after faults have changed the JSON. */
 function bare(ending: Ending, task: SandboxTask | null | undefined): Ending {
 	if (task?.plan.idAs !== 'number') return ending;
 	if ('drip' in ending) return { ...ending, drip: withBareNumber(ending.drip, task.id) };
 	return 'body' in ending ? withBareNumber(ending, task.id) : ending;
-}
-
-function sceneOf(
-	state: SandboxState,
-	request: FastifyRequest,
-	proceed: (plan?: TaskPlan) => Answer,
-) {
-	return {
-		proceed,
-		elsewhere: `${state.elsewhere()}${request.url}`,
-		now: state.faults.limits.now(),
-		foreignTaskId: state.foreignTaskId,
-	};
-}
-
-async function weather(state: SandboxState, fault: Fault | null): Promise<void> {
-	await pause(state.latencyMs + (fault?.kind === 'delay' ? fault.ms : 0));
 }
 
 /** The status that the caller gets to see; null when there never is a whole answer. */
@@ -150,107 +132,115 @@ function statusOf(ending: Ending): number | null {
 	return 'status' in ending ? ending.status : null;
 }
 
-function bodyOf(ending: Ending): string | null {
-	if ('drip' in ending) return ending.drip.body;
-	return 'body' in ending ? ending.body : null;
-}
-
-function shownIn(ending: Ending): string | null {
-	const body = bodyOf(ending);
-	if (body === null) return null;
-	try {
-		const envelope: unknown = JSON.parse(body);
-		if (!isRecord(envelope) || !isRecord(envelope.data)) return null;
-		return typeof envelope.data.status === 'string' ? envelope.data.status : null;
-	} catch {
+/** Sends an answer, cuts the connection, or leaves the caller waiting. Gives the HTTP status, or null without one. */
+export async function finishWith(
+	ending: Ending,
+	reply: FastifyReply,
+	{ hanging }: Pick<Sandbox, 'hanging'>,
+): Promise<number | null> {
+	if ('status' in ending) {
+		await reply.code(ending.status).headers(ending.headers).send(ending.body);
+		return ending.status;
+	}
+	reply.hijack();
+	const { raw } = reply;
+	const { socket } = raw;
+	if ('reset' in ending) {
+		socket?.resetAndDestroy();
 		return null;
 	}
+	hanging.add(raw);
+	if ('drip' in ending) drip(ending, raw);
+	else if (ending.ms !== undefined) void pause(ending.ms).then(() => socket?.resetAndDestroy());
+	return statusOf(ending);
 }
 
-function recordPost(state: SandboxState, request: FastifyRequest): PostEntry {
-	const rawBody = Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0);
-	const body = rawBody.toString('utf8');
-	const json = parsed(body);
-	const type = request.headers['content-type'] ?? 'none';
-	return state.ledger.recordPost({
-		at: Date.now(),
-		url: state.ledger.redact(request.url),
-		account: accountOf(state, request)?.name ?? null,
-		headers: safeHeaders(state, request),
-		rawBody,
-		body,
-		json,
-		accepted: false,
-		taskId: null,
-		charged: 0,
-		refunded: 0,
-		unknownFields: unknownFieldsOf(json),
-		breaches: [
-			...breachesOf(json),
-			...breachesOfRequest(state, request, []),
-			...(/^application\/json\b/i.test(type) ? [] : [`the content type is ${type}`]),
-			...(leaksKey(state, body, 'body', request.url) ? ['the API key is in the body'] : []),
-		],
-		fault: null,
-		answered: null,
+/** Sends the head of an answer at once, a blank now and then, and its body when the time is up. */
+function drip(
+	{ drip: answer, everyMs, ms }: Extract<Ending, { drip: Answer }>,
+	raw: FastifyReply['raw'],
+): void {
+	raw.writeHead(answer.status, answer.headers);
+	raw.write(' ');
+	const blanks = setInterval(() => raw.write(' '), everyMs);
+	const finish = () => {
+		// First: between the end and its being sent, a blank would come too late.
+		clearInterval(blanks);
+		raw.end(answer.body);
+	};
+	const end = ms === undefined ? undefined : setTimeout(finish, ms);
+	raw.once('close', () => {
+		clearInterval(blanks);
+		clearTimeout(end);
 	});
 }
 
-function parsed(body: string): unknown {
+function parsed(text: string): unknown {
 	try {
-		return JSON.parse(body);
+		return JSON.parse(text);
 	} catch {
 		return undefined;
 	}
 }
 
+function statusWordIn(body: string): string | null {
+	const envelope = parsed(body);
+	if (!isRecord(envelope) || !isRecord(envelope.data)) return null;
+	return typeof envelope.data.status === 'string' ? envelope.data.status : null;
+}
+
+function recordPost(sandbox: Sandbox, request: FastifyRequest) {
+	const rawBody = Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0);
+	const body = rawBody.toString('utf8');
+	const json = parsed(body);
+	const type = request.headers['content-type'] ?? 'none';
+	const breaches = [...breachesOf(json), ...breachesOfRequest(sandbox, request, [])];
+	if (!/^application\/json\b/i.test(type)) breaches.push(`the content type is ${type}`);
+	if (leaksKey(sandbox, body, 'body', request.url)) breaches.push('the API key is in the body');
+	return sandbox.ledger.recordPost({
+		...sandbox.entryOf(request),
+		rawBody,
+		body,
+		json,
+		unknownFields: unknownFieldsOf(json),
+		breaches,
+		accepted: false,
+		taskId: null,
+		charged: 0,
+		refunded: 0,
+	});
+}
+
+function queryOf({ url }: FastifyRequest): URLSearchParams {
+	const [, query = ''] = url.split('?', 2);
+	return new URLSearchParams(query);
+}
+
 /** Departures from the contract that lie in the address and the headers. */
 function breachesOfRequest(
-	state: SandboxState,
+	sandbox: Sandbox,
 	request: FastifyRequest,
 	allowedQuery: readonly string[],
 ): string[] {
-	const breaches: string[] = [];
-	const [, query = ''] = request.url.split('?', 2);
-	for (const name of new URLSearchParams(query).keys()) {
-		if (!allowedQuery.includes(name)) breaches.push(`unknown query parameter ${name}`);
-	}
-	if (leaksKey(state, decoded(request.url), 'url', request.url)) {
-		breaches.push('the API key is in the address');
-	}
-	for (const [name, value] of Object.entries(request.headers)) {
-		if (name === 'authorization') continue;
-		if (leaksKey(state, String(value), `header ${name}`, request.url)) {
-			breaches.push(`the API key is in the header ${name}`);
+	const { url, headers } = request;
+	const breaches = [...queryOf(request).keys()]
+		.filter((name) => !allowedQuery.includes(name))
+		.map((name) => `unknown query parameter ${name}`);
+	const plainUrl = url.replace(/%[\da-f]{2}/gi, (code) =>
+		String.fromCharCode(parseInt(code.slice(1), 16)),
+	);
+	if (leaksKey(sandbox, plainUrl, 'url', url)) breaches.push('the API key is in the address');
+	for (const [name, value] of Object.entries(headers)) {
+		if (name === 'authorization' || !leaksKey(sandbox, String(value), `header ${name}`, url)) {
+			continue;
 		}
+		breaches.push(`the API key is in the header ${name}`);
 	}
 	return breaches;
 }
 
-function decoded(url: string): string {
-	try {
-		return decodeURIComponent(url);
-	} catch {
-		return url;
-	}
-}
-
-function leaksKey(state: SandboxState, text: string, where: string, url: string): boolean {
-	const { main, other } = state.accounts;
-	if (![main, other].some(({ apiKey }) => text.includes(apiKey))) return false;
-	state.ledger.recordLeak(where, url);
-	return true;
-}
-
-function queryValue(request: FastifyRequest, name: string): string | null {
-	const [, query = ''] = request.url.split('?', 2);
-	return new URLSearchParams(query).get(name);
-}
-
-function lineOfPost(entry: PostEntry): string {
-	const outcome = entry.accepted
-		? `task ${entry.taskId} accepted, ${entry.charged} credits`
-		: 'nothing accepted';
-	const fault = entry.fault ? `, fault ${entry.fault}` : '';
-	return `POST /v1/generate  ${entry.answered ?? 'no answer'}: ${outcome}${fault}`;
+function leaksKey({ accounts, ledger }: Sandbox, text: string, where: string, url: string) {
+	const leaks = Object.values(accounts).some(({ apiKey }) => text.includes(apiKey));
+	if (leaks) ledger.recordLeak(where, url);
+	return leaks;
 }

@@ -1,30 +1,60 @@
-// The sandbox's callbacks: how a task's end is told to its callback_url, in every shape and with every mishap known.
-// They only ever go to this machine.
+// The sandbox's callbacks: how a task's end is told to its callback_url, in every shape and with every mishap. They only
+// ever go to this machine.
 import axios from 'axios';
 import { randomBytes } from 'node:crypto';
 import { setMaxListeners } from 'node:events';
-import { isIPv4 } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
 
-import type { SandboxTask } from './tasks.cjs';
+import { keysOf } from './contract.cjs';
+import type { Sandbox } from './server.cjs';
+import { statusEnvelope, type Envelope, type SandboxTask } from './tasks.cjs';
+
+interface Content {
+	method?: 'GET' | 'POST';
+	type?: string;
+	body?: string | Buffer;
+}
+
+const json = (body: unknown): Content => ({
+	type: 'application/json',
+	body: JSON.stringify(body),
+});
+const NEIGHBOUR_STATES: Readonly<Record<string, string>> = { SUCCESS: 'success', FAILED: 'fail' };
 
 /** What a delivery looks like. No document says which of them the real API uses. */
-export const CALLBACK_SHAPES = [
+const SHAPES = {
 	/** The whole answer of GET /status. */
-	'envelope',
+	envelope: (envelope) => json(envelope),
 	/** Its `data` alone. */
-	'data',
-	/** `{ code, msg, data: { taskId, state, resultJson } }`, as neighbouring providers send it. */
-	'neighbour',
+	data: ({ data }) => json(data),
+	/** As neighbouring providers send it. */
+	neighbour: ({ data }) =>
+		json({
+			code: 200,
+			msg: 'success',
+			data: {
+				taskId: data.task_id,
+				state: NEIGHBOUR_STATES[String(data.status)] ?? 'generating',
+				resultJson: JSON.stringify({ resultUrls: data.response ?? [] }),
+			},
+		}),
 	/** POST without a body. */
-	'empty',
+	empty: () => ({}),
 	/** GET with `task_id` in the query. */
-	'get',
+	get: () => ({ method: 'GET' }),
 	/** A form with `task_id` and `status`. */
-	'form',
+	form: ({ data }) => ({
+		type: 'application/x-www-form-urlencoded',
+		body: `task_id=${encodeURIComponent(String(data.task_id))}&status=${String(data.status)}`,
+	}),
 	/** Bytes that are neither JSON nor text. */
-	'garbage',
-] as const;
-export type CallbackShape = (typeof CALLBACK_SHAPES)[number];
+	garbage: () => ({
+		type: 'application/octet-stream',
+		body: Buffer.concat([Buffer.from([0x00, 0xff, 0xfe, 0x7b, 0x22, 0xc3]), randomBytes(58)]),
+	}),
+} satisfies Record<string, (envelope: Envelope) => Content>;
+export type CallbackShape = keyof typeof SHAPES;
+export const CALLBACK_SHAPES = keysOf(SHAPES);
 
 /** How callbacks are delivered. Times are real milliseconds. */
 export interface CallbackPlan {
@@ -35,7 +65,7 @@ export interface CallbackPlan {
 	backoffMs: number;
 	/** How long an answer is waited for. */
 	timeoutMs: number;
-	/** How many deliveries of each event. */
+	/** How many deliveries of each callback. */
 	copies: number;
 	/** Between two copies; 0 sends them at the same moment. */
 	copyGapMs: number;
@@ -51,7 +81,7 @@ export interface CallbackPlan {
 	foreignId: boolean;
 }
 
-export const USUAL_CALLBACK_PLAN: CallbackPlan = {
+const USUAL_PLAN: CallbackPlan = {
 	shape: 'envelope',
 	attempts: 3,
 	backoffMs: 1000,
@@ -65,15 +95,13 @@ export const USUAL_CALLBACK_PLAN: CallbackPlan = {
 	foreignId: false,
 };
 
-/** One try of one delivery. */
+/** One try of one delivery. Copies and attempts count from 1. */
 export interface Delivery {
 	taskId: string;
-	/** The status word it told. */
+	/** The status word that it told. */
 	told: string;
 	shape: CallbackShape;
-	/** From 1. */
 	copy: number;
-	/** From 1. */
 	attempt: number;
 	method: 'POST' | 'GET';
 	url: string;
@@ -88,48 +116,29 @@ export interface Delivery {
 	error: string | null;
 }
 
-/** A callback that was not sent because it would have left this machine. */
-export interface RefusedCallback {
-	taskId: string;
-	url: string;
-	reason: string;
-}
-
-export interface CallbacksOptions {
-	plan: CallbackPlan;
-	/** The sandbox's speed at this moment. */
-	speed: () => number;
-	/** The body of GET /status with or without the end. */
-	envelope: (
-		task: SandboxTask,
-		asEnded: boolean,
-	) => { code: number; message: string; data: Record<string, unknown> };
-	/** Called after each new record. */
-	changed: () => void;
-}
-
 const ANSWER_KEPT = 2000;
+const UNANSWERED = { answeredAt: null, status: null, answer: '', error: null };
 
 /** True for an http(s) URL whose host is this machine. */
-export function isLoopbackUrl(url: string): boolean {
-	if (!URL.canParse(url)) return false;
-	const { protocol, hostname } = new URL(url);
-	if (protocol !== 'http:' && protocol !== 'https:') return false;
-	if (hostname === 'localhost' || hostname === '[::1]') return true;
-	return isIPv4(hostname) && hostname.startsWith('127.');
-}
+const isLoopbackUrl = (url: string) =>
+	URL.canParse(url) &&
+	/^https?:\/\/(localhost|\[::1\]|127(\.\d+){3})(:\d+)?\//.test(new URL(url).href);
 
 export class Callbacks {
 	readonly deliveries: Delivery[] = [];
-	readonly refused: RefusedCallback[] = [];
+	/** Callbacks that were not sent because they would have left this machine. */
+	readonly refused: Array<{ taskId: string; url: string; reason: string }> = [];
 	/** How callbacks are delivered unless a task or a prompt has its own plan. */
 	plan: CallbackPlan;
 	private readonly special: Array<{ match: string; plan: Partial<CallbackPlan> }> = [];
-	private readonly underWay = new Set<Promise<void>>();
+	private readonly underWay = new Set<Promise<unknown>>();
 	private stop = newStop();
 
-	constructor(private readonly options: CallbacksOptions) {
-		this.plan = options.plan;
+	constructor(
+		private readonly sandbox: Sandbox,
+		plan: Partial<CallbackPlan> = {},
+	) {
+		this.plan = { ...USUAL_PLAN, ...plan };
 	}
 
 	/** Another plan for one task: `match` is its id, or a part of its prompt. The last one that fits counts. */
@@ -137,7 +146,7 @@ export class Callbacks {
 		this.special.push({ match, plan });
 	}
 
-	/** The deliveries of one task, or all. */
+	/** The deliveries of one task. */
 	of(taskId: string): readonly Delivery[] {
 		return this.deliveries.filter((delivery) => delivery.taskId === taskId);
 	}
@@ -149,14 +158,14 @@ export class Callbacks {
 
 	/** Tells that a task runs, where the plan wants every change told. */
 	started(task: SandboxTask): void {
-		if (this.planOf(task).everyChange) this.launch(task, this.planOf(task), false);
+		if (this.planOf(task).everyChange) void this.launch(task, this.planOf(task), false);
 	}
 
-	/** Tells a task's end. Answers how many milliseconds GET /status has to hide it. */
+	/** Tells a task's end. Gives how many milliseconds GET /status has to hide it. */
 	ended(task: SandboxTask): number {
 		const plan = this.planOf(task);
 		if (task.order.callback_url === null || plan.never) return 0;
-		this.launch(task, plan, true);
+		void this.launch(task, plan, true);
 		return plan.earlyMs;
 	}
 
@@ -172,9 +181,7 @@ export class Callbacks {
 	clear(): void {
 		this.stop.abort();
 		this.stop = newStop();
-		this.deliveries.length = 0;
-		this.refused.length = 0;
-		this.special.length = 0;
+		for (const list of [this.deliveries, this.refused, this.special]) list.length = 0;
 	}
 
 	private planOf(task: SandboxTask): CallbackPlan {
@@ -184,84 +191,67 @@ export class Callbacks {
 		return { ...this.plan, ...fitting.at(-1)?.plan };
 	}
 
-	private launch(task: SandboxTask, plan: CallbackPlan, asEnded: boolean): Promise<void> {
+	private async launch(task: SandboxTask, plan: CallbackPlan, asEnded: boolean): Promise<void> {
 		const url = task.order.callback_url;
-		if (url === null) return Promise.resolve();
+		if (url === null) return;
 		if (!isLoopbackUrl(url)) {
 			this.refused.push({ taskId: task.id, url, reason: 'The sandbox calls only 127.0.0.1' });
-			this.options.changed();
-			return Promise.resolve();
+			this.sandbox.ledger.changed();
+			return;
 		}
 		const { signal } = this.stop;
-		const copies = Array.from({ length: plan.copies }, (_, index) =>
-			this.deliverCopy(task, url, plan, asEnded, index + 1, signal),
-		);
-		const all = Promise.all(copies)
-			.then(() => undefined)
-			.finally(() => this.underWay.delete(all));
-		this.underWay.add(all);
-		return all;
-	}
-
-	private async deliverCopy(
-		task: SandboxTask,
-		url: string,
-		plan: CallbackPlan,
-		asEnded: boolean,
-		copy: number,
-		signal: AbortSignal,
-	): Promise<void> {
-		await pause((asEnded ? plan.lateMs : 0) + (copy - 1) * plan.copyGapMs, signal);
-		const attempts = Math.min(10, Math.max(1, plan.attempts));
-		for (let attempt = 1; attempt <= attempts && !signal.aborted; attempt += 1) {
-			const delivery = await this.attempt(task, url, plan, asEnded, copy, attempt, signal);
-			if (delivery.status !== null && delivery.status >= 200 && delivery.status < 300) return;
-			if (attempt < attempts) {
-				await pause((plan.backoffMs * 2 ** (attempt - 1)) / this.options.speed(), signal);
+		const copies = Array.from({ length: plan.copies }, async (_, index) => {
+			await pause((asEnded ? plan.lateMs : 0) + index * plan.copyGapMs, signal);
+			const attempts = Math.min(10, Math.max(1, plan.attempts));
+			for (let attempt = 1; attempt <= attempts && !signal.aborted; attempt += 1) {
+				const nth = { copy: index + 1, attempt };
+				const status = await this.attempt(task, url, plan, { ...nth, asEnded, signal });
+				if (status !== null && status >= 200 && status < 300) return;
+				const backoff = (plan.backoffMs * 2 ** (attempt - 1)) / this.sandbox.speed;
+				if (attempt < attempts) await pause(backoff, signal);
 			}
-		}
+		});
+		const all = Promise.all(copies).finally(() => this.underWay.delete(all));
+		this.underWay.add(all);
+		await all;
 	}
 
 	private async attempt(
 		task: SandboxTask,
 		url: string,
-		plan: CallbackPlan,
-		asEnded: boolean,
-		copy: number,
-		attempt: number,
-		signal: AbortSignal,
-	): Promise<Delivery> {
-		const envelope = this.options.envelope(task, asEnded);
-		const shown = plan.foreignId ? `other${randomBytes(8).toString('hex')}` : task.id;
-		const sent = contentOf(plan.shape, { ...envelope, data: { ...envelope.data, task_id: shown } });
+		{ shape, foreignId, timeoutMs }: CallbackPlan,
+		how: { copy: number; attempt: number; asEnded: boolean; signal: AbortSignal },
+	): Promise<number | null> {
+		const { copy, attempt, asEnded, signal } = how;
+		const { data, ...rest } = statusEnvelope(task, this.sandbox.shownVideo(task), asEnded);
+		const taskId = foreignId ? `other${randomBytes(8).toString('hex')}` : task.id;
+		const told = { ...rest, data: { ...data, task_id: taskId } };
+		const { method = 'POST', type, body }: Content = SHAPES[shape](told);
 		const delivery: Delivery = {
+			...UNANSWERED,
 			taskId: task.id,
-			told: String(envelope.data.status),
-			shape: plan.shape,
+			told: String(data.status),
+			shape,
 			copy,
 			attempt,
-			method: sent.method,
-			url: plan.shape === 'get' ? withQuery(url, `task_id=${shown}`) : url,
+			method,
+			url: shape === 'get' ? withQuery(url, `task_id=${taskId}`) : url,
 			at: Date.now(),
-			answeredAt: null,
-			status: null,
-			answer: '',
-			error: null,
 		};
 		this.deliveries.push(delivery);
 		try {
 			const answer = await axios.request<string>({
 				url: delivery.url,
-				method: sent.method,
-				data: sent.body,
-				headers: sent.headers,
-				timeout: plan.timeoutMs,
+				method,
+				data: body,
+				timeout: timeoutMs,
 				signal,
+				headers: type ? { 'content-type': type } : {},
 				maxRedirects: 0,
 				proxy: false,
 				responseType: 'text',
-				transformRequest: (body: unknown) => body,
-				transformResponse: (body: unknown) => String(body ?? ''),
+				transformRequest: (sent: unknown) => sent,
+				transformResponse: (text: unknown) => String(text ?? ''),
 				validateStatus: () => true,
 			});
 			delivery.status = answer.status;
@@ -270,8 +260,8 @@ export class Callbacks {
 			delivery.error = error instanceof Error ? error.message : String(error);
 		}
 		delivery.answeredAt = Date.now();
-		this.options.changed();
-		return delivery;
+		this.sandbox.ledger.changed();
+		return delivery.status;
 	}
 }
 
@@ -282,86 +272,14 @@ function newStop(): AbortController {
 	return stop;
 }
 
-interface Content {
-	method: 'POST' | 'GET';
-	headers: Record<string, string>;
-	body?: string | Buffer;
-}
-
-function contentOf(
-	shape: CallbackShape,
-	envelope: { code: number; message: string; data: Record<string, unknown> },
-): Content {
-	const { data } = envelope;
-	const json = (body: unknown): Content => ({
-		method: 'POST',
-		headers: { 'content-type': 'application/json' },
-		body: JSON.stringify(body),
-	});
-	switch (shape) {
-		case 'envelope':
-			return json(envelope);
-		case 'data':
-			return json(data);
-		case 'neighbour':
-			return json({
-				code: 200,
-				msg: 'success',
-				data: {
-					taskId: data.task_id,
-					state: neighbourState(data.status),
-					resultJson: JSON.stringify({ resultUrls: data.response ?? [] }),
-				},
-			});
-		case 'empty':
-			return { method: 'POST', headers: {} };
-		case 'get':
-			return { method: 'GET', headers: {} };
-		case 'form':
-			return {
-				method: 'POST',
-				headers: { 'content-type': 'application/x-www-form-urlencoded' },
-				body: new URLSearchParams({
-					task_id: String(data.task_id),
-					status: String(data.status),
-				}).toString(),
-			};
-		case 'garbage':
-			return {
-				method: 'POST',
-				headers: { 'content-type': 'application/octet-stream' },
-				body: Buffer.concat([Buffer.from([0x00, 0xff, 0xfe, 0x7b, 0x22, 0xc3]), randomBytes(58)]),
-			};
-	}
-}
-
-function neighbourState(status: unknown): string {
-	if (status === 'SUCCESS') return 'success';
-	return status === 'FAILED' ? 'fail' : 'generating';
-}
-
 /** Adds to a URL's query as text: parsing and printing it again could change what was signed. */
 function withQuery(url: string, addition: string): string {
-	const [beforeHash, hash] = splitAt(url, '#');
-	return `${beforeHash}${beforeHash.includes('?') ? '&' : '?'}${addition}${hash}`;
-}
-
-function splitAt(text: string, mark: string): [string, string] {
-	const at = text.indexOf(mark);
-	return at < 0 ? [text, ''] : [text.slice(0, at), text.slice(at)];
+	const [beforeHash] = url.split('#', 1);
+	const mark = beforeHash.includes('?') ? '&' : '?';
+	return `${beforeHash}${mark}${addition}${url.slice(beforeHash.length)}`;
 }
 
 /** Waits so many real milliseconds, or until the signal says stop. */
 export async function pause(ms: number, signal?: AbortSignal): Promise<void> {
-	if (ms <= 0 || signal?.aborted) return;
-	await new Promise<void>((resolve) => {
-		const done = () => {
-			clearTimeout(timer);
-			signal?.removeEventListener('abort', done);
-			resolve();
-		};
-		const timer = setTimeout(done, ms);
-		timer.unref();
-		signal?.addEventListener('abort', done, { once: true });
-	});
+	if (ms > 0) await sleep(ms, undefined, { signal, ref: false }).catch(() => undefined);
 }

@@ -4,10 +4,7 @@ import { parseArgs } from 'node:util';
 import { startSandbox, type Sandbox, type SandboxOptions } from './server.cjs';
 import { PROMPT_WORDS } from './tasks.cjs';
 
-const DEFAULT_PORT = 8787;
-const DEFAULT_SPEED = 10;
-
-const USAGE = `Usage: npm run sandbox -- [--port ${DEFAULT_PORT}] [--speed ${DEFAULT_SPEED}] [--api-key KEY] [--credits 1000] [--quiet]
+const USAGE = `Usage: npm run sandbox -- [--port 8787] [--speed 10] [--api-key KEY] [--credits 1000] [--quiet]
   --port      port on 127.0.0.1, 0 for a free one
   --speed     how many times faster than the real API videos get ready
   --api-key   the key to accept, made up when not given
@@ -17,98 +14,78 @@ const USAGE = `Usage: npm run sandbox -- [--port ${DEFAULT_PORT}] [--speed ${DEF
 /** A mistake of the person at the keyboard: told in a sentence, without a stack. */
 class UsageError extends Error {}
 
-function wishesOf(args: string[]): SandboxOptions & { help: boolean } {
-	let values;
-	try {
-		({ values } = parseArgs({
-			args,
-			options: {
-				port: { type: 'string' },
-				speed: { type: 'string' },
-				'api-key': { type: 'string' },
-				credits: { type: 'string' },
-				quiet: { type: 'boolean' },
-				help: { type: 'boolean', short: 'h' },
-			},
-		}));
-	} catch (error) {
-		throw new UsageError(`${error instanceof Error ? error.message : String(error)}\n\n${USAGE}`);
-	}
+/** The options of a command line; null where it asks for help. */
+function optionsOf(args: string[]): SandboxOptions | null {
+	const { values } = parseArgs({
+		args,
+		options: {
+			port: { type: 'string', default: '8787' },
+			speed: { type: 'string', default: '10' },
+			'api-key': { type: 'string' },
+			credits: { type: 'string', default: '1000' },
+			quiet: { type: 'boolean' },
+			help: { type: 'boolean', short: 'h' },
+		},
+	});
+	if (values.help) return null;
+	const number = (flag: 'port' | 'speed' | 'credits', fits: (value: number) => boolean): number => {
+		const { [flag]: text } = values;
+		if (/^[\d.]+$/.test(text) && fits(Number(text))) return Number(text);
+		throw new UsageError(`--${flag} cannot be "${text}".\n\n${USAGE}`);
+	};
 	const apiKey = values['api-key'];
 	if (apiKey !== undefined && !/^\S+$/.test(apiKey)) {
 		throw new UsageError('--api-key must be a key without spaces.');
 	}
 	return {
-		help: values.help ?? false,
 		apiKey,
-		port: numberOf('--port', values.port, DEFAULT_PORT, (n) => Number.isInteger(n) && n <= 65535),
-		speed: numberOf('--speed', values.speed, DEFAULT_SPEED, (n) => n > 0),
-		credits: numberOf('--credits', values.credits, 1000, Number.isInteger),
+		port: number('port', (port) => Number.isInteger(port) && port <= 65535),
+		speed: number('speed', (speed) => speed > 0),
+		credits: number('credits', Number.isInteger),
 		log: values.quiet ? undefined : say,
 	};
-}
-
-function numberOf(
-	flag: string,
-	text: string | undefined,
-	byDefault: number,
-	fits: (value: number) => boolean,
-): number {
-	if (text === undefined) return byDefault;
-	const value = Number(text);
-	if (text.trim() === '' || !Number.isFinite(value) || value < 0 || !fits(value)) {
-		throw new UsageError(`${flag} cannot be "${text}".\n\n${USAGE}`);
-	}
-	return value;
 }
 
 function say(line: string): void {
 	process.stdout.write(`${line}\n`);
 }
 
-function greet(sandbox: Sandbox): void {
+function greet({ baseUrl, apiKey, ledger, speed, controlUrl }: Sandbox): void {
 	const words = PROMPT_WORDS.map(({ word, meaning }) => `  ${word.padEnd(12)} ${meaning}`);
-	say(
-		[
-			'The Seedance sandbox is ready. It costs nothing and makes test pictures only.',
-			'',
-			`  Base URL   ${sandbox.baseUrl}`,
-			`  API key    ${sandbox.apiKey}`,
-			`  Credits    ${sandbox.ledger.balance}`,
-			`  Speed      ${sandbox.speed} times the real API: a video of 8 seconds takes ${seconds(75 / sandbox.speed)}`,
-			`  Control    ${sandbox.controlUrl}/health, /ledger, /tasks, /faults, /callbacks`,
-			'',
-			'Words in a prompt that change what happens:',
-			...words,
-			'',
-			'Ctrl-C stops it.',
-			'',
-		].join('\n'),
-	);
+	say(`The Seedance sandbox is ready. It costs nothing and makes test pictures only.
+
+  Base URL   ${baseUrl}
+  API key    ${apiKey}
+  Credits    ${ledger.balance}
+  Speed      ${speed} times the real API: a video of 8 seconds takes ${Number((75 / speed).toPrecision(2))} s
+  Control    ${controlUrl}/health, /ledger, /tasks, /faults, /callbacks
+
+Words in a prompt that change what happens:
+${words.join('\n')}
+
+Ctrl-C stops it.
+`);
 }
 
-function seconds(amount: number): string {
-	return `${Number(amount.toPrecision(2))} s`;
+/** Why the sandbox could not be started, for a person. */
+function reasonOf(error: unknown): string {
+	const facts: Record<string, unknown> = error instanceof Error ? { ...error } : {};
+	const { code = '', port } = facts;
+	if (error instanceof UsageError) return error.message;
+	if (error instanceof Error && String(code).startsWith('ERR_PARSE_ARGS')) {
+		return `${error.message}\n\n${USAGE}`;
+	}
+	if (code === 'EADDRINUSE') {
+		return `Port ${port} is in use by another program. Stop that one, or choose another port: npm run sandbox -- --port 0`;
+	}
+	if (code === 'EACCES') return `Port ${port} may not be used. Choose one above 1023.`;
+	return String(error);
 }
 
 async function main(): Promise<void> {
-	const { help, ...options } = wishesOf(process.argv.slice(2));
-	if (help) {
-		say(USAGE);
-		return;
-	}
-	const sandbox = await startSandbox(options).catch((error: unknown) => {
-		const code = error instanceof Error && 'code' in error ? error.code : undefined;
-		if (code === 'EADDRINUSE') {
-			throw new UsageError(
-				`Port ${options.port} is in use by another program. Stop that one, or choose another port: npm run sandbox -- --port 0`,
-			);
-		}
-		if (code === 'EACCES') {
-			throw new UsageError(`Port ${options.port} may not be used. Choose one above 1023.`);
-		}
-		throw error;
-	});
+	const options = optionsOf(process.argv.slice(2));
+	if (!options) return say(USAGE);
+	const sandbox = await startSandbox(options);
 	greet(sandbox);
 	const stop = () => {
 		say('\nStopping …');
@@ -119,7 +96,6 @@ async function main(): Promise<void> {
 }
 
 main().catch((error: unknown) => {
-	const text = error instanceof UsageError ? error.message : String(error);
-	process.stderr.write(`${text}\n`);
+	process.stderr.write(`${reasonOf(error)}\n`);
 	process.exitCode = 1;
 });

@@ -1,22 +1,19 @@
-// The videos the sandbox gives out: small playable MP4s of the requested shape, length and sound, made when first needed.
+// The videos that the sandbox gives out: small playable MP4s of the requested shape, length and sound, made when first needed.
 import { path as ffmpeg } from '@ffmpeg-installer/ffmpeg';
 import { execFile } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { mkdir, rename, rm, stat } from 'node:fs/promises';
 import { tmpdir, userInfo } from 'node:os';
 import path from 'node:path';
+import { promisify } from 'node:util';
 
-import type { AspectRatio, Duration, Resolution } from './contract.cjs';
+import type { AspectRatio, Resolution, VideoOrder } from './contract.cjs';
 
 /** What decides about a clip's bytes. */
-export interface ClipShape {
-	aspect_ratio: AspectRatio;
-	resolution: Resolution;
-	duration: Duration;
-	generate_audio: boolean;
-}
-
-const FRAMES_PER_SECOND = 24;
+export type ClipShape = Pick<
+	VideoOrder,
+	'aspect_ratio' | 'resolution' | 'duration' | 'generate_audio'
+>;
 
 /**
  * Width and height in pixels: the short side is 480 or 720, the long one follows from the ratio, and both are even
@@ -35,9 +32,7 @@ export function sizeOf(
 const making = new Map<string, Promise<string>>();
 
 /** Where clips are kept from one run to the next. */
-export function clipFolder(): string {
-	return path.join(tmpdir(), `seedance-sandbox-clips-${userInfo().username}`);
-}
+const clipFolder = () => path.join(tmpdir(), `seedance-sandbox-clips-${userInfo().username}`);
 
 /**
  * Path of an MP4 (H.264, AAC when there is sound) of this shape. The first call for a shape encodes it, which takes about
@@ -49,25 +44,29 @@ export async function clipFor(shape: ClipShape, folder = clipFolder()): Promise<
 	const file = path.join(folder, `v1-${width}x${height}-${shape.duration}s-${sound}.mp4`);
 	let clip = making.get(file);
 	if (!clip) {
-		clip = existsOrEncode(file, width, height, shape).finally(() => making.delete(file));
+		clip = existsOrEncode(file, `${width}x${height}`, shape).finally(() => making.delete(file));
 		making.set(file, clip);
 	}
 	return await clip;
 }
 
-async function existsOrEncode(
-	file: string,
-	width: number,
-	height: number,
-	shape: ClipShape,
-): Promise<string> {
+async function existsOrEncode(file: string, size: string, shape: ClipShape): Promise<string> {
 	const kept = await stat(file).catch(() => null);
 	if (kept && kept.size > 0) return file;
 	await mkdir(path.dirname(file), { recursive: true });
 	const unfinished = `${file}.${randomUUID()}.mp4`;
+	const { duration: seconds, generate_audio: hasSound } = shape;
+	const picture = `testsrc2=size=${size}:rate=24:duration=${seconds}`;
+	const tone = `sine=frequency=440:sample_rate=48000:duration=${seconds}`;
 	try {
-		await runEncoder(encodingOf(width, height, shape, unfinished));
-		// Renaming is one step, so that no other process ever sees half a clip.
+		await runEncoder([
+			...['-loglevel', 'error', '-y', '-f', 'lavfi', '-i', picture],
+			...(hasSound ? ['-f', 'lavfi', '-i', tone] : []),
+			...['-c:v', 'libx264', '-preset', 'ultrafast', '-crf', '36', '-pix_fmt', 'yuv420p'],
+			...(hasSound ? ['-c:a', 'aac', '-b:a', '64k'] : []),
+			...['-t', seconds, '-movflags', '+faststart', unfinished],
+		]);
+		// Renaming is one step, so that no other process ever reads half a clip.
 		await rename(unfinished, file);
 	} finally {
 		await rm(unfinished, { force: true });
@@ -75,55 +74,42 @@ async function existsOrEncode(
 	return file;
 }
 
-function encodingOf(width: number, height: number, shape: ClipShape, file: string): string[] {
-	const seconds = shape.duration;
-	const picture = `testsrc2=size=${width}x${height}:rate=${FRAMES_PER_SECOND}:duration=${seconds}`;
-	const tone = `sine=frequency=440:sample_rate=48000:duration=${seconds}`;
-	return [
-		...['-hide_banner', '-loglevel', 'error', '-nostdin', '-y'],
-		...['-f', 'lavfi', '-i', picture],
-		...(shape.generate_audio ? ['-f', 'lavfi', '-i', tone] : []),
-		...['-c:v', 'libx264', '-preset', 'ultrafast', '-crf', '36', '-pix_fmt', 'yuv420p'],
-		...(shape.generate_audio ? ['-c:a', 'aac', '-b:a', '64k'] : []),
-		...['-t', seconds, '-movflags', '+faststart', file],
-	];
-}
-
+/** Gives what the encoder said. */
 async function runEncoder(args: string[]): Promise<string> {
-	return await new Promise((resolve, reject) => {
-		execFile(ffmpeg, args, { maxBuffer: 4 * 1024 * 1024 }, (error, _stdout, stderr) => {
-			if (error) reject(new Error(`The video encoder failed: ${stderr.trim() || error.message}`));
-			else resolve(stderr);
-		});
+	const run = promisify(execFile)(ffmpeg, ['-hide_banner', '-nostdin', ...args], {
+		maxBuffer: 4 * 1024 * 1024,
 	});
+	return (
+		await run.catch((error: Error & { stderr?: string }) => {
+			throw new Error(`The video encoder failed: ${error.stderr?.trim() || error.message}`);
+		})
+	).stderr;
 }
 
-/** What a video file holds, as a player sees it. */
+/** What a video file holds, as a player reads it. `audioCodec` is null when it is silent. */
 export interface Probe {
 	width: number;
 	height: number;
 	/** Seconds, to the hundredth. */
 	seconds: number;
 	hasAudio: boolean;
-	/** For example `h264`. */
 	videoCodec: string;
-	/** For example `aac`; null when silent. */
 	audioCodec: string | null;
 }
 
 /** Reads a video file with a real decoder, to its last frame. Throws when it cannot be played. */
 export async function probe(file: string): Promise<Probe> {
-	const report = await runEncoder(['-hide_banner', '-nostdin', '-i', file, '-f', 'null', '-']);
+	const report = await runEncoder(['-i', file, '-f', 'null', '-']);
 	const length = /Duration: (\d+):(\d+):(\d+(?:\.\d+)?)/.exec(report);
 	const video = /Stream #0:\d+.*?: Video: (\w+).*? (\d{2,})x(\d{2,})/.exec(report);
-	const audio = /Stream #0:\d+.*?: Audio: (\w+)/.exec(report);
+	const [, audioCodec = null] = /Stream #0:\d+.*?: Audio: (\w+)/.exec(report) ?? [];
 	if (!length || !video) throw new Error(`${path.basename(file)} holds no video`);
 	return {
 		width: Number(video[2]),
 		height: Number(video[3]),
 		seconds: Number(length[1]) * 3600 + Number(length[2]) * 60 + Number(length[3]),
-		hasAudio: audio !== null,
+		hasAudio: audioCodec !== null,
 		videoCodec: video[1],
-		audioCodec: audio ? audio[1] : null,
+		audioCodec,
 	};
 }

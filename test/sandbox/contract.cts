@@ -1,6 +1,5 @@
-// The contract the sandbox enforces: allowed values, prices, times, error codes and the shapes errors come in.
-// All of it is written down here a second time, from the vendor's document and not from the product, so that a value or a
-// price that is wrong in the product shows up as a refusal or as a difference to the ledger.
+// The contract as the sandbox enforces it: values, prices, times, error codes, and the shapes that errors come in. Written
+// from the vendor's document and not imported from the nodes, so that a wrong value in the product is refused here.
 
 export const ASPECT_RATIOS = ['1:1', '16:9', '9:16', '4:3', '3:4', '21:9', '9:21'] as const;
 export type AspectRatio = (typeof ASPECT_RATIOS)[number];
@@ -11,18 +10,6 @@ export const DURATIONS = ['4', '8', '12'] as const;
 export type Duration = (typeof DURATIONS)[number];
 /** Characters. */
 export const PROMPT_MAX_LENGTH = 2000;
-
-/** Every field of `POST /generate` that the contract knows. */
-export const KNOWN_FIELDS: readonly string[] = [
-	'prompt',
-	'aspect_ratio',
-	'resolution',
-	'duration',
-	'generate_audio',
-	'fixed_lens',
-	'image_urls',
-	'callback_url',
-];
 
 /** What a request asks for once the API's own defaults are filled in. */
 export interface VideoOrder {
@@ -42,7 +29,7 @@ const PRICE_TABLE: Record<Resolution, Record<Duration, readonly [number, number]
 	'720p': { '4': [14, 28], '8': [28, 56], '12': [42, 84] },
 };
 
-/** The credits a task costs, from the sandbox's own copy of the price table. */
+/** The credits that a task costs. */
 export function contractCredits(
 	resolution: Resolution,
 	duration: Duration,
@@ -51,8 +38,28 @@ export function contractCredits(
 	return PRICE_TABLE[resolution][duration][generateAudio ? 1 : 0];
 }
 
-/** Seconds a video of each length takes to make: the middle of what neighbouring providers report. */
+/** Seconds that a video of each length takes to make: the middle of what neighbouring providers report. */
 export const SECONDS_TO_MAKE: Record<Duration, number> = { '4': 50, '8': 75, '12': 105 };
+
+/** The keys of a table, with their type. */
+export function keysOf<T extends object>(table: T): ReadonlyArray<Extract<keyof T, string>> {
+	const isKey = (key: string): key is Extract<keyof T, string> => Object.hasOwn(table, key);
+	return Object.keys(table).filter(isKey);
+}
+
+export function isRecord(value: unknown): value is Record<string, unknown> {
+	return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+/** A rule or a wish that the sandbox cannot follow; over HTTP it is answered with this status. */
+export class SandboxError extends Error {
+	constructor(
+		message: string,
+		readonly statusCode = 400,
+	) {
+		super(message);
+	}
+}
 
 /** The contract's error table: code, HTTP status, and a sentence in the API's manner. */
 export const ERRORS = {
@@ -66,33 +73,8 @@ export const ERRORS = {
 	TASK_NOT_FOUND: { status: 404, message: 'No such task' },
 	INTERNAL_ERROR: { status: 500, message: 'Server error, try again later' },
 } as const;
-
 export type ErrorCode = keyof typeof ERRORS;
-
-export function isErrorCode(value: unknown): value is ErrorCode {
-	return typeof value === 'string' && Object.hasOwn(ERRORS, value);
-}
-
-export const ERROR_CODES: readonly ErrorCode[] = Object.keys(ERRORS).filter(isErrorCode);
-
-/**
- * The shapes an error body may have. The contract prints none, so each of these has to be understood:
- * a string code, a numeric one, both with the HTTP status or under HTTP 200, nested, and a proxy's HTML page.
- */
-export const ERROR_SHAPES = [
-	'string-code',
-	'string-code-http-200',
-	'nested-code',
-	'data-code',
-	'error-word',
-	'error-text',
-	'msg',
-	'numeric-code',
-	'numeric-code-http-200',
-	'html',
-] as const;
-
-export type ErrorShape = (typeof ERROR_SHAPES)[number];
+export const ERROR_CODES = keysOf(ERRORS);
 
 /** One complete HTTP answer. */
 export interface Answer {
@@ -101,7 +83,6 @@ export interface Answer {
 	body: string;
 }
 
-/** An answer with a JSON body. */
 export function jsonAnswer(
 	status: number,
 	body: unknown,
@@ -123,74 +104,61 @@ export function htmlAnswer(status: number, title = `${status} Error`): Answer {
 	};
 }
 
+type ErrorBody = (error: { code: ErrorCode; status: number; message: string }) => unknown;
+
+/** The contract prints no error body, so each of these has to be understood. */
+const ERROR_BODIES = {
+	'string-code': ({ code, message }) => ({ code, message, data: null }),
+	'string-code-http-200': ({ code, message }) => ({ code, message, data: null }),
+	'nested-code': ({ code, message }) => ({ error: { code, message } }),
+	'data-code': ({ code, status, message }) => ({
+		code: status,
+		message: 'error',
+		data: { code, error_message: message },
+	}),
+	'error-word': ({ code, message }) => ({ error: code, message }),
+	'error-text': ({ message }) => ({ error: message }),
+	msg: ({ status, message }) => ({ code: status, msg: message }),
+	'numeric-code': ({ status, message }) => ({ code: status, message }),
+	'numeric-code-http-200': ({ status, message }) => ({ code: status, message, data: null }),
+	/** A page of a proxy, without a code. */
+	html: () => null,
+} satisfies Record<string, ErrorBody>;
+export type ErrorShape = keyof typeof ERROR_BODIES;
+export const ERROR_SHAPES = keysOf(ERROR_BODIES);
+
 /** The answer for one error of the contract in one of the shapes. */
 export function errorAnswer(code: ErrorCode, shape: ErrorShape = 'string-code'): Answer {
 	const { status, message } = ERRORS[code];
-	switch (shape) {
-		case 'string-code':
-			return jsonAnswer(status, { code, message, data: null });
-		case 'string-code-http-200':
-			return jsonAnswer(200, { code, message, data: null });
-		case 'nested-code':
-			return jsonAnswer(status, { error: { code, message } });
-		case 'data-code':
-			return jsonAnswer(status, {
-				code: status,
-				message: 'error',
-				data: { code, error_message: message },
-			});
-		case 'error-word':
-			return jsonAnswer(status, { error: code, message });
-		case 'error-text':
-			return jsonAnswer(status, { error: message });
-		case 'msg':
-			return jsonAnswer(status, { code: status, msg: message });
-		case 'numeric-code':
-			return jsonAnswer(status, { code: status, message });
-		case 'numeric-code-http-200':
-			return jsonAnswer(200, { code: status, message, data: null });
-		case 'html':
-			return htmlAnswer(status, message);
-	}
-}
-
-export function isRecord(value: unknown): value is Record<string, unknown> {
-	return typeof value === 'object' && value !== null && !Array.isArray(value);
+	if (shape === 'html') return htmlAnswer(status, message);
+	const body = ERROR_BODIES[shape]({ code, status, message });
+	return jsonAnswer(shape.endsWith('http-200') ? 200 : status, body);
 }
 
 function isOneOf<T extends string>(allowed: readonly T[], value: unknown): value is T {
 	return allowed.some((each) => each === value);
 }
 
-/** What the API makes of a body: an order it accepts, or the code it refuses with. */
-export type BodyVerdict = { order: VideoOrder } | { refused: ErrorCode };
-
 /**
- * Checks a `POST /generate` body in the order of the contract's table. What clients have seen tolerated (an integer
- * `duration`, unknown keys) is tolerated here as well; `breachesOf` names it.
+ * What the API makes of a `POST /generate` body: an order, or the code it refuses with, in the order of the contract's
+ * table. What clients have seen tolerated (a numeric `duration`, unknown keys) is tolerated; {@link breachesOf} names it.
  */
-export function checkBody(json: unknown): BodyVerdict {
+export function checkBody(json: unknown): { order: VideoOrder } | { refused: ErrorCode } {
 	if (!isRecord(json)) return { refused: 'INVALID_PROMPT' };
-	const { prompt } = json;
-	if (typeof prompt !== 'string' || prompt.trim() === '') return { refused: 'INVALID_PROMPT' };
-	if ([...prompt].length > PROMPT_MAX_LENGTH) return { refused: 'INVALID_PROMPT' };
-	const aspectRatio = json.aspect_ratio === undefined ? '1:1' : json.aspect_ratio;
-	if (!isOneOf(ASPECT_RATIOS, aspectRatio)) return { refused: 'INVALID_ASPECT_RATIO' };
-	const resolution = json.resolution === undefined ? '720p' : json.resolution;
+	const { prompt, aspect_ratio = '1:1', resolution = '720p', image_urls } = json;
+	const isText = typeof prompt === 'string' && prompt.trim() !== '';
+	if (!isText || [...prompt].length > PROMPT_MAX_LENGTH) return { refused: 'INVALID_PROMPT' };
+	if (!isOneOf(ASPECT_RATIOS, aspect_ratio)) return { refused: 'INVALID_ASPECT_RATIO' };
 	if (!isOneOf(RESOLUTIONS, resolution)) return { refused: 'INVALID_RESOLUTION' };
-	const duration =
-		json.duration === undefined
-			? '8'
-			: typeof json.duration === 'number'
-				? String(json.duration)
-				: json.duration;
+	const { duration: given = '8' } = json;
+	const duration = typeof given === 'number' ? String(given) : given;
 	if (!isOneOf(DURATIONS, duration)) return { refused: 'INVALID_DURATION' };
-	const images = Array.isArray(json.image_urls) ? json.image_urls : [];
+	const images = Array.isArray(image_urls) ? image_urls : [];
 	if (images.length > 1) return { refused: 'TOO_MANY_IMAGES' };
 	return {
 		order: {
 			prompt,
-			aspect_ratio: aspectRatio,
+			aspect_ratio,
 			resolution,
 			duration,
 			generate_audio: json.generate_audio === true,
@@ -201,38 +169,37 @@ export function checkBody(json: unknown): BodyVerdict {
 	};
 }
 
+const FIELD_TYPES: Readonly<Record<string, string>> = {
+	prompt: 'string',
+	aspect_ratio: 'string',
+	resolution: 'string',
+	duration: 'string',
+	generate_audio: 'boolean',
+	fixed_lens: 'boolean',
+};
+
 function isHttpUrl(value: unknown): boolean {
-	if (typeof value !== 'string' || !URL.canParse(value)) return false;
-	return ['http:', 'https:'].includes(new URL(value).protocol);
+	return typeof value === 'string' && URL.canParse(value) && /^https?:/i.test(value.trim());
 }
 
-/** Where a body departs from the contract although the API lets it pass: one sentence each, none for a faithful body. */
+/** Where a body departs from the contract although the API lets it pass: one sentence each. */
 export function breachesOf(json: unknown): string[] {
 	if (!isRecord(json)) return ['the body is not a JSON object'];
-	const breaches: string[] = [];
-	for (const field of ['prompt', 'aspect_ratio', 'resolution', 'duration'] as const) {
-		if (json[field] !== undefined && typeof json[field] !== 'string') {
-			breaches.push(`${field} is not a string`);
-		}
+	const { image_urls: images, callback_url: callback } = json;
+	const breaches = Object.entries(FIELD_TYPES)
+		.filter(([field, type]) => json[field] !== undefined && typeof json[field] !== type)
+		.map(([field, type]) => `${field} is not a ${type}`);
+	if (images !== undefined && !(Array.isArray(images) && images.every(isHttpUrl))) {
+		breaches.push('image_urls is not a list of http(s) URLs');
 	}
-	for (const field of ['generate_audio', 'fixed_lens'] as const) {
-		if (json[field] !== undefined && typeof json[field] !== 'boolean') {
-			breaches.push(`${field} is not a boolean`);
-		}
-	}
-	if (json.image_urls !== undefined) {
-		if (!Array.isArray(json.image_urls)) breaches.push('image_urls is not an array');
-		else if (!json.image_urls.every(isHttpUrl)) {
-			breaches.push('image_urls holds something else than an http(s) URL');
-		}
-	}
-	if (json.callback_url !== undefined && !isHttpUrl(json.callback_url)) {
+	if (callback !== undefined && !isHttpUrl(callback)) {
 		breaches.push('callback_url is not an http(s) URL');
 	}
 	return breaches;
 }
 
-/** The keys of a body that the contract does not know. A real API ignores them, so a misspelt field fails silently. */
+/** The keys of a body that the contract does not have. A real API ignores them, so a misspelt field fails silently. */
 export function unknownFieldsOf(json: unknown): string[] {
-	return isRecord(json) ? Object.keys(json).filter((key) => !KNOWN_FIELDS.includes(key)) : [];
+	const fields = [...Object.keys(FIELD_TYPES), 'image_urls', 'callback_url'];
+	return isRecord(json) ? Object.keys(json).filter((key) => !fields.includes(key)) : [];
 }

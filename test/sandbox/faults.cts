@@ -1,18 +1,17 @@
-// Bad weather on order: rules that say which request meets which fault, used up in order and counted.
+// Faults on order: rules that say which request meets which fault, used up in order and counted.
 import {
-	ERROR_SHAPES,
+	errorAnswer,
+	htmlAnswer,
+	isRecord,
+	jsonAnswer,
+	keysOf,
+	SandboxError,
 	type Answer,
 	type ErrorCode,
 	type ErrorShape,
-	errorAnswer,
-	htmlAnswer,
-	isErrorCode,
-	isRecord,
-	jsonAnswer,
 } from './contract.cjs';
-import { ID_FORMS, REASON_FORMS, RESPONSE_FORMS } from './forms.cjs';
 import { RateLimits, ROUTES, type AccountName, type Route } from './limits.cjs';
-import type { Outcome, TaskPlan } from './tasks.cjs';
+import type { TaskPlan } from './tasks.cjs';
 
 /** Bodies that the video host can send in place of the video. */
 export const VIDEO_BODIES = ['html', 'json', 'text', 'webm', 'png'] as const;
@@ -21,25 +20,29 @@ export type VideoBodyKind = (typeof VIDEO_BODIES)[number];
 export const ENCODINGS = ['gzip', 'deflate', 'br'] as const;
 export type Encoding = (typeof ENCODINGS)[number];
 
+type Envelope = Record<string, unknown>;
+type Misshape = (whole: Envelope, data: Envelope) => unknown;
+
 /** Answers that are JSON under HTTP 200, but not what the contract promises. */
-export const WRONG_SHAPES = [
-	'array',
-	'null',
-	'string',
-	'number',
-	'empty-object',
-	'null-data',
-	'array-data',
-	'string-data',
-	'no-data',
-	'no-task-id',
-	'empty-task-id',
-	'numeric-task-id',
-	'no-status',
-	'no-code',
-	'code-string',
-] as const;
-export type WrongShape = (typeof WRONG_SHAPES)[number];
+const MISSHAPES = {
+	array: (whole) => [whole],
+	null: () => null,
+	string: () => 'ok',
+	number: () => 1,
+	'empty-object': () => ({}),
+	'null-data': (whole) => ({ ...whole, data: null }),
+	'array-data': (whole, data) => ({ ...whole, data: [data] }),
+	'string-data': (whole) => ({ ...whole, data: 'ok' }),
+	'no-data': (whole) => ({ ...whole, data: undefined }),
+	'no-task-id': (whole, data) => ({ ...whole, data: { ...data, task_id: undefined } }),
+	'empty-task-id': (whole, data) => ({ ...whole, data: { ...data, task_id: '' } }),
+	'numeric-task-id': (whole, data) => ({ ...whole, data: { ...data, task_id: 15 } }),
+	'no-status': (whole, data) => ({ ...whole, data: { ...data, status: undefined } }),
+	'no-code': (whole) => ({ ...whole, code: undefined }),
+	'code-string': (whole) => ({ ...whole, code: '200' }),
+} satisfies Record<string, Misshape>;
+export type WrongShape = keyof typeof MISSHAPES;
+export const WRONG_SHAPES = keysOf(MISSHAPES);
 
 /**
  * What can go wrong. Times are real milliseconds, unless a field is called `seconds` (virtual). On `generate`, `accept`
@@ -114,159 +117,48 @@ export type Fault =
 
 export type FaultKind = Fault['kind'];
 
-type FieldCheck = (value: unknown) => boolean;
-const number: FieldCheck = (value) => typeof value === 'number' && value >= 0;
-const text: FieldCheck = (value) => typeof value === 'string';
-const flag: FieldCheck = (value) => typeof value === 'boolean';
-const record: FieldCheck = (value) => isRecord(value);
-const oneOf =
-	(...allowed: readonly string[]): FieldCheck =>
-	(value) =>
-		typeof value === 'string' && allowed.includes(value);
-const optional =
-	(check: FieldCheck): FieldCheck =>
-	(value) =>
-		value === undefined || check(value);
-
-const isLinkPlan: FieldCheck = (value) =>
-	isRecord(value) &&
-	fits(value, { seconds: number, refusals: number, status: number, isRenewed: flag });
-
-/** The fields of a plan for a task, all optional. */
-const PLAN_FIELDS: Record<keyof TaskPlan, FieldCheck> = {
-	seconds: number,
-	runningWord: text,
-	outcome: isOutcome,
-	unknownReads: number,
-	unknownSeconds: number,
-	id: text,
-	idAs: oneOf(...ID_FORMS),
-	answersEnd: flag,
+/** The routes that each kind can apply to. */
+const ROUTES_OF: Readonly<Record<FaultKind, readonly Route[]>> = {
+	delay: ROUTES,
+	reset: ROUTES,
+	hang: ROUTES,
+	drip: ROUTES,
+	firewall: ROUTES,
+	html: ROUTES,
+	'refuse-with': ROUTES,
+	'rate-limit': ROUTES,
+	'server-error': ROUTES,
+	redirect: ROUTES,
+	'empty-body': ROUTES,
+	error: ['generate', 'status'],
+	'invalid-json': ['generate', 'status'],
+	'wrong-shape': ['generate', 'status'],
+	'foreign-id': ['generate', 'status'],
+	task: ['generate'],
+	'accept-then-reset': ['generate'],
+	'accept-then-hang': ['generate'],
+	'accept-then-5xx': ['generate'],
+	'status-word': ['status'],
+	'no-video': ['status'],
+	failed: ['status'],
+	stall: ['video'],
+	cut: ['video'],
+	'content-type': ['video'],
+	'no-content-type': ['video'],
+	encoded: ['video'],
+	'video-body': ['video'],
+	partial: ['video'],
+	'no-content-length': ['video'],
+	'video-bytes': ['video'],
 };
-const OUTCOME_FIELDS: Record<keyof Outcome, FieldCheck> = {
-	status: oneOf('SUCCESS', 'FAILED'),
-	word: text,
-	response: oneOf('url', 'empty', 'null', 'missing'),
-	urlAfterReads: number,
-	urlAfterSeconds: number,
-	responseAs: oneOf(...RESPONSE_FORMS),
-	errorMessage: text,
-	reasonAs: oneOf(...REASON_FORMS),
-	videoStatus: number,
-	link: isLinkPlan,
-};
-
-/** True when every field that is there is known and right, so that a misspelt one is not silently ignored. */
-function fits(
-	value: Record<string, unknown>,
-	checks: Readonly<Record<string, FieldCheck>>,
-): boolean {
-	return Object.entries(value).every(
-		([key, field]) => field === undefined || (Object.hasOwn(checks, key) && checks[key](field)),
-	);
-}
-
-function allOptional(checks: Readonly<Record<string, FieldCheck>>): Record<string, FieldCheck> {
-	return Object.fromEntries(
-		Object.entries(checks).map(([field, check]) => [field, optional(check)]),
-	);
-}
-
-/** The fields of each kind and where it may strike: what the control endpoint checks a rule against. */
-const KINDS: Record<FaultKind, { routes: readonly Route[]; fields: Record<string, FieldCheck> }> = {
-	delay: { routes: ROUTES, fields: { ms: number } },
-	reset: { routes: ROUTES, fields: {} },
-	hang: { routes: ROUTES, fields: { ms: optional(number) } },
-	drip: { routes: ROUTES, fields: { everyMs: number, ms: optional(number) } },
-	firewall: { routes: ROUTES, fields: { code: optional(number) } },
-	'accept-then-reset': { routes: ['generate'], fields: {} },
-	'accept-then-hang': { routes: ['generate'], fields: { ms: optional(number) } },
-	'accept-then-5xx': {
-		routes: ['generate'],
-		fields: { status: optional(number), html: optional(flag) },
-	},
-	'refuse-with': {
-		routes: ROUTES,
-		fields: { status: number, body: () => true, headers: optional(record) },
-	},
-	'rate-limit': {
-		routes: ROUTES,
-		fields: { retryAfter: optional(number), as: optional(oneOf('seconds', 'date')) },
-	},
-	'server-error': { routes: ROUTES, fields: { status: optional(number) } },
-	error: {
-		routes: ['generate', 'status'],
-		fields: {
-			code: isErrorCode,
-			shape: optional(oneOf(...ERROR_SHAPES)),
-			accept: optional(flag),
-		},
-	},
-	html: { routes: ROUTES, fields: { status: number, accept: optional(flag) } },
-	'invalid-json': { routes: ['generate', 'status'], fields: { accept: optional(flag) } },
-	'empty-body': { routes: ROUTES, fields: { accept: optional(flag) } },
-	'wrong-shape': {
-		routes: ['generate', 'status'],
-		fields: { shape: oneOf(...WRONG_SHAPES), accept: optional(flag) },
-	},
-	redirect: { routes: ROUTES, fields: { status: optional(number), location: optional(text) } },
-	'status-word': { routes: ['status'], fields: { word: text } },
-	'no-video': {
-		routes: ['status'],
-		fields: { response: optional(oneOf('empty', 'null', 'missing')) },
-	},
-	failed: { routes: ['status'], fields: { errorMessage: optional(text) } },
-	'foreign-id': { routes: ['generate', 'status'], fields: {} },
-	task: {
-		routes: ['generate'],
-		fields: allOptional(PLAN_FIELDS),
-	},
-	stall: { routes: ['video'], fields: { ms: number, afterBytes: optional(number) } },
-	cut: { routes: ['video'], fields: { afterBytes: optional(number) } },
-	'content-type': { routes: ['video'], fields: { value: text } },
-	'no-content-type': { routes: ['video'], fields: {} },
-	encoded: { routes: ['video'], fields: { encoding: oneOf(...ENCODINGS) } },
-	'video-body': {
-		routes: ['video'],
-		fields: { body: oneOf(...VIDEO_BODIES), contentType: optional(text) },
-	},
-	partial: { routes: ['video'], fields: {} },
-	'no-content-length': { routes: ['video'], fields: {} },
-	'video-bytes': { routes: ['video'], fields: { bytes: number } },
-};
-
-function isFaultKind(value: unknown): value is FaultKind {
-	return typeof value === 'string' && Object.hasOwn(KINDS, value);
-}
 
 /** Every kind of fault, for suites that go through all of them. */
-export const FAULT_KINDS: readonly FaultKind[] = Object.keys(KINDS).filter(isFaultKind);
+export const FAULT_KINDS = keysOf(ROUTES_OF);
 
-/** The routes a kind of fault can strike. */
-export function routesOf(kind: FaultKind): readonly Route[] {
-	return KINDS[kind].routes;
-}
+/** The routes that a kind of fault can apply to. */
+export const routesOf = (kind: FaultKind): readonly Route[] => ROUTES_OF[kind];
 
-/** True for an outcome as the control endpoint takes it. */
-export function isOutcome(value: unknown): value is Outcome {
-	return isRecord(value) && value.status !== undefined && fits(value, OUTCOME_FIELDS);
-}
-
-/** True for a plan of a task as the control endpoint takes it. */
-export function isTaskPlan(value: unknown): value is TaskPlan {
-	return isRecord(value) && fits(value, PLAN_FIELDS);
-}
-
-function isFault(value: unknown): value is Fault {
-	if (!isRecord(value) || !isFaultKind(value.kind)) return false;
-	const { kind: _kind, ...given } = value;
-	const { fields } = KINDS[value.kind];
-	return (
-		Object.entries(fields).every(([field, check]) => check(given[field])) && fits(given, fields)
-	);
-}
-
-/** Which requests a rule strikes. All conditions have to hold. */
+/** Which requests a rule applies to. All conditions have to hold. */
 export interface FaultMatch {
 	route: Route;
 	/** Part of the prompt; on status and video the prompt of the task that is asked for. */
@@ -277,7 +169,7 @@ export interface FaultMatch {
 	account?: AccountName;
 	/** Only from the n-th matching request on, counted from 1. */
 	nth?: number;
-	/** How often the rule strikes; default 1. */
+	/** How often the rule applies; default 1. */
 	times?: number | 'always';
 }
 
@@ -286,41 +178,7 @@ export interface FaultRule {
 	fault: Fault;
 }
 
-function isFaultMatch(value: unknown): value is FaultMatch {
-	return (
-		isRecord(value) &&
-		oneOf(...ROUTES)(value.route) &&
-		optional(text)(value.prompt) &&
-		optional(text)(value.taskId) &&
-		optional(oneOf('main', 'other'))(value.account) &&
-		optional(number)(value.nth) &&
-		(optional(number)(value.times) || value.times === 'always')
-	);
-}
-
-/** True for a rule as the control endpoint takes it: known route and kind, fields of the right type. */
-export function isFaultRule(value: unknown): value is FaultRule {
-	if (!isRecord(value) || !isFaultMatch(value.match) || !isFault(value.fault)) return false;
-	return routesOf(value.fault.kind).includes(value.match.route);
-}
-
-/** One strike of a rule. */
-export interface AppliedFault {
-	/** Milliseconds since 1970. */
-	at: number;
-	kind: FaultKind;
-	route: Route;
-	prompt: string | null;
-	taskId: string | null;
-	account: AccountName | null;
-}
-
-interface StandingRule extends FaultRule {
-	seen: number;
-	used: number;
-}
-
-/** The request a rule is held against. */
+/** The request that a rule is compared with. */
 export interface FaultTarget {
 	prompt: string | null;
 	taskId: string | null;
@@ -329,23 +187,20 @@ export interface FaultTarget {
 }
 
 export class Faults {
-	/** Limits for each account; a request beyond them meets a `rate-limit` before any rule is looked at. */
+	/** Limits for each account; a request beyond them meets a `rate-limit` before any rule applies. */
 	readonly limits = new RateLimits();
-	/** Every strike, in order. */
-	readonly applied: AppliedFault[] = [];
-	private standing: StandingRule[] = [];
+	/** Every fault that a request has met, in order. `at`: milliseconds since 1970. */
+	readonly applied: Array<FaultTarget & { at: number; kind: FaultKind; route: Route }> = [];
+	private standing: Array<FaultRule & { matched: number; used: number }> = [];
 
 	/**
-	 * Adds rules behind those that stand. Of several that match a request the first strikes.
-	 * Throws when a rule names a kind that cannot strike its route, which would never come true unnoticed.
+	 * Adds rules behind those that stand. Of several that match a request the first applies.
+	 * Throws when a rule names a kind that cannot apply to its route, which would never come true unnoticed.
 	 */
-	add(...rules: FaultRule[]): void {
-		for (const rule of rules) {
-			if (!isFaultRule(rule)) {
-				throw new Error(`Not a fault rule of the sandbox: ${JSON.stringify(rule)}`);
-			}
-		}
-		this.standing.push(...rules.map((rule) => ({ ...rule, seen: 0, used: 0 })));
+	add(...rules: readonly FaultRule[]): void {
+		const wrong = rules.find(({ match, fault }) => !ROUTES_OF[fault.kind].includes(match.route));
+		if (wrong) throw new SandboxError(`Not a fault rule: ${JSON.stringify(wrong)}`);
+		this.standing.push(...rules.map((rule) => ({ ...rule, matched: 0, used: 0 })));
 	}
 
 	/** Short for `add` with a route: `faults.on('generate', { kind: 'reset' })`. */
@@ -353,46 +208,52 @@ export class Faults {
 		this.add({ match: { ...match, route }, fault });
 	}
 
-	/** Rules that can still strike. */
+	/** Rules that can still apply. */
 	get pending(): readonly FaultRule[] {
 		return this.standing
 			.filter((rule) => rule.used < limitOf(rule))
 			.map(({ match, fault }) => ({ match, fault }));
 	}
 
-	/** How many faults struck, of one kind or of all. */
+	/** How many faults were met, of one kind or of all. */
 	count(kind?: FaultKind): number {
 		return this.applied.filter((each) => kind === undefined || each.kind === kind).length;
 	}
 
-	/** Takes all rules and limits away; what struck stays counted. */
+	/** Takes all rules and limits away; what was met stays counted. */
 	clear(): void {
 		this.standing = [];
 		this.limits.clear();
 	}
 
-	/** Takes all rules and limits away and forgets what struck. */
+	/** Takes all rules and limits away and forgets what was met. */
 	reset(): void {
 		this.clear();
-		this.limits.reset();
+		this.limits.refused.length = 0;
 		this.applied.length = 0;
 	}
 
-	/** The fault that strikes this request, if any, and one use of its rule. */
+	/** The fault that this request meets, if any, and one use of its rule. */
 	take(route: Route, target: FaultTarget): Fault | null {
-		const beyond = this.limits.refuse(route, target.account);
-		if (beyond) {
-			const { limit, secondsLeft } = beyond;
-			const retryAfter = limit.retryAfter === 'exact' ? Math.ceil(secondsLeft) : limit.retryAfter;
-			this.applied.push({ at: Date.now(), kind: 'rate-limit', route, ...target });
-			return { kind: 'rate-limit', retryAfter, as: limit.as };
-		}
+		const fault = this.limitFor(route, target) ?? this.ruleFor(route, target);
+		if (fault) this.applied.push({ at: Date.now(), kind: fault.kind, route, ...target });
+		return fault;
+	}
+
+	private limitFor(route: Route, { account }: FaultTarget): Fault | null {
+		const beyond = this.limits.refuse(route, account);
+		if (!beyond) return null;
+		const { retryAfter, as } = beyond.limit;
+		const seconds = retryAfter === 'exact' ? Math.ceil(beyond.secondsLeft) : retryAfter;
+		return { kind: 'rate-limit', retryAfter: seconds, as };
+	}
+
+	private ruleFor(route: Route, target: FaultTarget): Fault | null {
 		for (const rule of this.standing) {
-			if (!matches(rule, route, target) || rule.used >= limitOf(rule)) continue;
-			rule.seen += 1;
-			if (rule.seen < (rule.match.nth ?? 1)) continue;
+			if (!matches(rule.match, route, target) || rule.used >= limitOf(rule)) continue;
+			rule.matched += 1;
+			if (rule.matched < (rule.match.nth ?? 1)) continue;
 			rule.used += 1;
-			this.applied.push({ at: Date.now(), kind: rule.fault.kind, route, ...target });
 			return rule.fault;
 		}
 		return null;
@@ -403,11 +264,13 @@ function limitOf({ match: { times = 1 } }: FaultRule): number {
 	return times === 'always' ? Infinity : times;
 }
 
-function matches({ match }: FaultRule, route: Route, target: FaultTarget): boolean {
-	if (match.route !== route) return false;
-	if (match.account !== undefined && match.account !== target.account) return false;
-	if (match.prompt !== undefined && !target.prompt?.includes(match.prompt)) return false;
-	return match.taskId === undefined || match.taskId === target.taskId;
+function matches(match: FaultMatch, route: Route, target: FaultTarget): boolean {
+	return (
+		match.route === route &&
+		(match.account ?? target.account) === target.account &&
+		(match.taskId ?? target.taskId) === target.taskId &&
+		(match.prompt === undefined || (target.prompt?.includes(match.prompt) ?? false))
+	);
 }
 
 /** How a request ends: with an answer, with one that drips, with a cut connection, or never. */
@@ -417,113 +280,99 @@ export type Ending =
 	| { reset: true }
 	| { hang: true; ms?: number };
 
-/** What a fault needs to know about the place where it strikes. */
-export interface FaultScene {
-	/** Does what the request asks for and gives the usual answer. */
-	proceed: (plan?: TaskPlan) => Answer;
-	/** Where a redirect leads. */
+/** Where a redirect leads, and now, from which a date in `Retry-After` is reckoned (milliseconds since 1970). */
+export interface Surroundings {
 	elsewhere: string;
-	/** Milliseconds since 1970, from which a date in `Retry-After` is reckoned. */
 	now: number;
-	/** A task of another account. */
-	foreignTaskId: () => string;
 }
 
-/** Applies a fault to a call of the API. Without one the request proceeds as usual. */
-export function endingOf(fault: Fault | null, scene: FaultScene): Ending {
-	if (!fault) return scene.proceed();
-	const accepted = (accept: boolean | undefined, byDefault: boolean) => {
-		if (accept ?? byDefault) scene.proceed();
-	};
-	switch (fault.kind) {
-		case 'reset':
-			return { reset: true };
-		case 'hang':
-			return { hang: true, ms: fault.ms };
+/** Applies a fault to a call of the API. `proceed` does what the request asks for and gives the usual answer. */
+export function endingOf(
+	fault: Fault | null,
+	proceed: (plan?: TaskPlan) => Answer,
+	around: Surroundings & { foreignTaskId: () => string },
+): Ending {
+	const refusal = refusalOf(fault, around);
+	if (refusal) return refusal;
+	const given = fault && 'accept' in fault ? fault.accept : undefined;
+	const accept = given ?? (fault?.kind !== 'error' && fault?.kind !== 'html');
+	switch (fault?.kind) {
 		case 'drip':
-			return { drip: scene.proceed(), everyMs: fault.everyMs, ms: fault.ms };
+			return { drip: proceed(), everyMs: fault.everyMs, ms: fault.ms };
 		case 'accept-then-reset':
-			scene.proceed();
+			proceed();
 			return { reset: true };
 		case 'accept-then-hang':
-			scene.proceed();
+			proceed();
 			return { hang: true, ms: fault.ms };
-		case 'accept-then-5xx': {
-			scene.proceed();
-			return serverError(fault.status ?? 502, fault.html ?? false);
-		}
-		case 'refuse-with':
-		case 'rate-limit':
-		case 'firewall':
-		case 'server-error':
-		case 'redirect':
-			return refusalOf(fault, scene.elsewhere, scene.now);
+		case 'accept-then-5xx':
+			proceed();
+			return fault.html ? htmlAnswer(fault.status ?? 502) : serverError(fault.status ?? 502);
 		case 'error':
-			accepted(fault.accept, false);
+			if (accept) proceed();
 			return errorAnswer(fault.code, fault.shape);
 		case 'html':
-			accepted(fault.accept, false);
+			if (accept) proceed();
 			return htmlAnswer(fault.status);
 		case 'empty-body':
-			accepted(fault.accept, true);
+			if (accept) proceed();
 			return { status: 200, headers: { 'content-type': 'application/json' }, body: '' };
 		case 'invalid-json': {
-			const usual = fault.accept === false ? errorAnswer('INTERNAL_ERROR') : scene.proceed();
+			const usual = accept ? proceed() : errorAnswer('INTERNAL_ERROR');
 			return { ...usual, status: 200, body: usual.body.slice(0, usual.body.length / 2) };
 		}
 		case 'wrong-shape': {
-			const usual = fault.accept === false ? errorAnswer('INTERNAL_ERROR') : scene.proceed();
-			return jsonAnswer(200, misshape(JSON.parse(usual.body), fault.shape));
+			const usual = accept ? proceed() : errorAnswer('INTERNAL_ERROR');
+			const whole: unknown = JSON.parse(usual.body);
+			const envelope = isRecord(whole) ? whole : {};
+			const data = isRecord(envelope.data) ? envelope.data : {};
+			return jsonAnswer(200, MISSHAPES[fault.shape](envelope, data));
 		}
 		case 'status-word':
-			return withData(scene.proceed(), { status: fault.word });
+			return withData(proceed(), { status: fault.word });
 		case 'no-video': {
-			const { response = 'empty' } = fault;
-			return withData(scene.proceed(), {
-				status: 'SUCCESS',
-				response: response === 'empty' ? [] : response === 'null' ? null : undefined,
-			});
+			const response = { empty: [], null: null, missing: undefined }[fault.response ?? 'empty'];
+			return withData(proceed(), { status: 'SUCCESS', response });
 		}
 		case 'failed':
-			return withData(scene.proceed(), {
+			return withData(proceed(), {
 				status: 'FAILED',
 				consumed_credits: 0,
 				response: [],
 				error_message: fault.errorMessage ?? 'The video could not be generated',
 			});
 		case 'foreign-id':
-			return withData(scene.proceed(), { task_id: scene.foreignTaskId() });
+			return withData(proceed(), { task_id: around.foreignTaskId() });
 		case 'task': {
 			const { kind: _kind, ...plan } = fault;
-			return scene.proceed(plan);
+			return proceed(plan);
 		}
 		default:
-			return scene.proceed();
+			return proceed();
 	}
 }
 
-/** The answer of the faults that refuse without doing anything, which are the same on every route. */
-export function refusalOf(
-	fault: Extract<
-		Fault,
-		{ kind: 'refuse-with' | 'rate-limit' | 'firewall' | 'server-error' | 'redirect' }
-	>,
-	elsewhere: string,
-	now: number,
-): Answer {
-	switch (fault.kind) {
+/** The ending of a fault that does nothing with the request, the same on every route; null for any other. */
+export function refusalOf(fault: Fault | null, { elsewhere, now }: Surroundings): Ending | null {
+	switch (fault?.kind) {
+		case 'reset':
+			return { reset: true };
+		case 'hang':
+			return { hang: true, ms: fault.ms };
 		case 'refuse-with':
 			return typeof fault.body === 'string' || fault.body === undefined
 				? { status: fault.status, headers: { ...fault.headers }, body: fault.body ?? '' }
 				: jsonAnswer(fault.status, fault.body, fault.headers);
-		case 'rate-limit':
+		case 'rate-limit': {
+			const { retryAfter, as } = fault;
+			// An HTTP date has no fractions of a second, so it is rounded up: never earlier than asked for.
+			const date = new Date(Math.ceil(now / 1000 + (retryAfter ?? 0)) * 1000).toUTCString();
 			return jsonAnswer(
 				429,
 				{ code: 429, message: 'Too many requests' },
-				fault.retryAfter === undefined
-					? {}
-					: { 'retry-after': retryAfterHeader(fault.retryAfter, fault.as ?? 'seconds', now) },
+				retryAfter === undefined ? {} : { 'retry-after': as === 'date' ? date : `${retryAfter}` },
 			);
+		}
 		case 'firewall':
 			return {
 				status: 403,
@@ -531,24 +380,19 @@ export function refusalOf(
 				body: `error code: ${fault.code ?? 1010}`,
 			};
 		case 'server-error':
-			return serverError(fault.status ?? 500, false);
+			return serverError(fault.status ?? 500);
 		case 'redirect':
 			return {
 				status: fault.status ?? 307,
 				headers: { location: fault.location ?? elsewhere },
 				body: '',
 			};
+		default:
+			return null;
 	}
 }
 
-/** An HTTP date has no fractions of a second, so it is rounded up: never earlier than asked for. */
-function retryAfterHeader(seconds: number, as: 'seconds' | 'date', now: number): string {
-	if (as === 'seconds') return String(seconds);
-	return new Date(Math.ceil((now + seconds * 1000) / 1000) * 1000).toUTCString();
-}
-
-function serverError(status: number, html: boolean): Answer {
-	if (html) return htmlAnswer(status);
+function serverError(status: number): Answer {
 	return jsonAnswer(status, {
 		code: status === 500 ? 'INTERNAL_ERROR' : status,
 		message: 'Server error, try again later',
@@ -557,48 +401,9 @@ function serverError(status: number, html: boolean): Answer {
 }
 
 /** The usual answer with some keys of `data` replaced; a key with undefined is left out. */
-function withData(usual: Answer, changes: Record<string, unknown>): Answer {
+function withData(usual: Answer, changes: Envelope): Answer {
 	const envelope: unknown = JSON.parse(usual.body);
 	if (!isRecord(envelope) || !isRecord(envelope.data)) return usual;
-	return {
-		...usual,
-		body: JSON.stringify({ ...envelope, data: { ...envelope.data, ...changes } }),
-	};
-}
-
-function misshape(envelope: unknown, shape: WrongShape): unknown {
-	const whole = isRecord(envelope) ? envelope : {};
-	const data = isRecord(whole.data) ? whole.data : {};
-	switch (shape) {
-		case 'array':
-			return [envelope];
-		case 'null':
-			return null;
-		case 'string':
-			return 'ok';
-		case 'number':
-			return 1;
-		case 'empty-object':
-			return {};
-		case 'null-data':
-			return { ...whole, data: null };
-		case 'array-data':
-			return { ...whole, data: [data] };
-		case 'string-data':
-			return { ...whole, data: 'ok' };
-		case 'no-data':
-			return { ...whole, data: undefined };
-		case 'no-task-id':
-			return { ...whole, data: { ...data, task_id: undefined } };
-		case 'empty-task-id':
-			return { ...whole, data: { ...data, task_id: '' } };
-		case 'numeric-task-id':
-			return { ...whole, data: { ...data, task_id: 15 } };
-		case 'no-status':
-			return { ...whole, data: { ...data, status: undefined } };
-		case 'no-code':
-			return { ...whole, code: undefined };
-		case 'code-string':
-			return { ...whole, code: '200' };
-	}
+	const data = { ...envelope.data, ...changes };
+	return { ...usual, body: JSON.stringify({ ...envelope, data }) };
 }

@@ -1,6 +1,6 @@
 // The forms in which the API's answers may come where the contract is silent: the id, the video's URL, the reason of a
 // failure. What the contract prints is always the first of a list.
-import { type Answer } from './contract.cjs';
+import { keysOf, type Answer } from './contract.cjs';
 
 /** Where and how a task's id stands. `number`: a JSON number above 2^53. */
 export const ID_FORMS = ['task_id', 'taskId', 'id', 'number'] as const;
@@ -17,92 +17,51 @@ export const ODD_IDS: readonly string[] = [
 	'cgt-20260101:abc|def~$1;,@!*()',
 ];
 
+type Fields = (value: string) => Record<string, unknown>;
+
 /** How a success names its video. */
-export const RESPONSE_FORMS = [
-	'urls',
-	'url-objects',
-	'video-url-objects',
-	'url-object',
-	'video-url-object',
-	'text',
-	'json-text',
-	'nested-videos',
-	'top-level-video-url',
-] as const;
-export type ResponseForm = (typeof RESPONSE_FORMS)[number];
+const RESPONSES = {
+	urls: (url) => ({ response: [url] }),
+	'url-objects': (url) => ({ response: [{ url }] }),
+	'video-url-objects': (url) => ({ response: [{ video_url: url }] }),
+	'url-object': (url) => ({ response: { url } }),
+	'video-url-object': (url) => ({ response: { video_url: url } }),
+	text: (url) => ({ response: url }),
+	'json-text': (url) => ({ response: JSON.stringify([url]) }),
+	'nested-videos': (url) => ({ response: { videos: [{ url }] } }),
+	'top-level-video-url': (url) => ({ video_url: url }),
+} satisfies Record<string, Fields>;
+export type ResponseForm = keyof typeof RESPONSES;
+export const RESPONSE_FORMS = keysOf(RESPONSES);
 
 /** How a failure tells its reason. */
-export const REASON_FORMS = [
-	'error_message',
-	'message-object',
-	'code-and-message-object',
-	'list',
-	'json-text',
-	'error',
-	'error-object',
-	'reason',
-	'fail_reason',
-	'failReason',
-	'message',
-	'msg',
-] as const;
-export type ReasonForm = (typeof REASON_FORMS)[number];
+const REASONS = {
+	error_message: (text) => ({ error_message: text }),
+	'message-object': (message) => ({ error_message: { message } }),
+	'code-and-message-object': (message) => ({ error_message: { code: 'CONTENT_POLICY', message } }),
+	list: (text) => ({ error_message: [text] }),
+	'json-text': (message) => ({ error_message: JSON.stringify({ message }) }),
+	error: (error) => ({ error_message: null, error }),
+	'error-object': (message) => ({ error_message: null, error: { message } }),
+	reason: (reason) => ({ error_message: null, reason }),
+	fail_reason: (text) => ({ error_message: null, fail_reason: text }),
+	failReason: (failReason) => ({ error_message: null, failReason }),
+	message: (message) => ({ error_message: null, message }),
+	msg: (msg) => ({ error_message: null, msg }),
+} satisfies Record<string, Fields>;
+export type ReasonForm = keyof typeof REASONS;
+export const REASON_FORMS = keysOf(REASONS);
 
 /** The fields of `data` that hold the id. A number is put in by {@link withBareNumber}. */
-export function idFields(id: string, form: IdForm): Record<string, string> {
-	return form === 'number' ? { task_id: id } : { [form]: id };
-}
+export const idFields = (id: string, form: IdForm = 'task_id') =>
+	form === 'number' ? { task_id: id } : { [form]: id };
 
 /** The answer with the task's id as a bare number, which no JavaScript number can hold. */
-export function withBareNumber(answer: Answer, id: string): Answer {
-	return { ...answer, body: answer.body.replace(`"task_id":"${id}"`, `"task_id":${id}`) };
-}
+export const withBareNumber = (answer: Answer, id: string): Answer => ({
+	...answer,
+	body: answer.body.replace(`"task_id":"${id}"`, `"task_id":${id}`),
+});
 
-/** The fields of `data` that hold the video's URL. */
-export function responseFields(url: string, form: ResponseForm): Record<string, unknown> {
-	switch (form) {
-		case 'urls':
-			return { response: [url] };
-		case 'url-objects':
-			return { response: [{ url }] };
-		case 'video-url-objects':
-			return { response: [{ video_url: url }] };
-		case 'url-object':
-			return { response: { url } };
-		case 'video-url-object':
-			return { response: { video_url: url } };
-		case 'text':
-			return { response: url };
-		case 'json-text':
-			return { response: JSON.stringify([url]) };
-		case 'nested-videos':
-			return { response: { videos: [{ url }] } };
-		case 'top-level-video-url':
-			return { video_url: url };
-	}
-}
-
-/** The fields of `data` that hold the reason of a failure. */
-export function reasonFields(text: string, form: ReasonForm): Record<string, unknown> {
-	switch (form) {
-		case 'error_message':
-			return { error_message: text };
-		case 'message-object':
-			return { error_message: { message: text } };
-		case 'code-and-message-object':
-			return { error_message: { code: 'CONTENT_POLICY', message: text } };
-		case 'list':
-			return { error_message: [text] };
-		case 'json-text':
-			return { error_message: JSON.stringify({ message: text }) };
-		case 'error-object':
-			return { error_message: null, error: { message: text } };
-		case 'error':
-		case 'reason':
-		case 'fail_reason':
-		case 'failReason':
-		case 'message':
-		case 'msg':
-			return { error_message: null, [form]: text };
-	}
-}
+export const responseFields = (url: string, form: ResponseForm = 'urls') => RESPONSES[form](url);
+export const reasonFields = (text: string, form: ReasonForm = 'error_message') =>
+	REASONS[form](text);

@@ -1,11 +1,8 @@
-// The sandbox's books: every request it got, what was charged and refunded, and where a caller broke the rules.
-// Tests take this as the judge of what really happened, whatever the caller believes.
+// The sandbox's ledger: every request it got, what was charged and refunded, and where a caller broke the contract.
+// Tests take it as what really happened, whatever the caller believes.
 
-/** One `POST /generate`, accepted or not. */
-export interface PostEntry {
-	/** 1 for the first POST. */
-	index: number;
-	/** Arrival, in milliseconds since 1970. */
+/** What is written down of every request. `at`: arrival, in milliseconds since 1970. */
+interface Entry {
 	at: number;
 	/** Path and query as received. */
 	url: string;
@@ -13,6 +10,22 @@ export interface PostEntry {
 	account: string | null;
 	/** Header names in lower case; the API key is replaced by the name of its account. */
 	headers: Record<string, string>;
+	/** The kind of the fault that was applied. */
+	fault: string | null;
+	/** HTTP status of the answer; null when none was given (reset, hang). */
+	answered: number | null;
+}
+
+interface ApiEntry extends Entry {
+	taskId: string | null;
+	/** Departures from the contract that the API lets pass. */
+	breaches: string[];
+}
+
+/** One `POST /generate`, accepted or not. */
+export interface PostEntry extends ApiEntry {
+	/** 1 for the first POST. */
+	index: number;
 	/** The body, byte for byte. */
 	rawBody: Buffer;
 	/** The body as UTF-8 text. */
@@ -21,44 +34,25 @@ export interface PostEntry {
 	json: unknown;
 	/** True when a task was created and charged, whether or not the caller was told. */
 	accepted: boolean;
-	taskId: string | null;
 	/** Credits. */
 	charged: number;
 	/** Credits given back because the task failed. */
 	refunded: number;
-	/** Keys the contract does not know. */
+	/** Keys that the contract does not have. */
 	unknownFields: string[];
-	/** Departures from the contract that the API lets pass. */
-	breaches: string[];
-	/** The kind of the fault that was applied. */
-	fault: string | null;
-	/** HTTP status of the answer; null when none was given (reset, hang). */
-	answered: number | null;
 }
 
 /** One `GET /status`. */
-export interface StatusRead {
-	at: number;
-	url: string;
-	account: string | null;
-	headers: Record<string, string>;
-	taskId: string | null;
+export interface StatusRead extends ApiEntry {
 	/** The status word that was shown; null when none was. */
 	shown: string | null;
 	/** The answer held the URL of a video. */
 	showsVideo: boolean;
-	breaches: string[];
-	fault: string | null;
-	answered: number | null;
 }
 
 /** One download from the video host. */
-export interface VideoRead {
-	at: number;
+export interface VideoRead extends Entry {
 	taskId: string;
-	headers: Record<string, string>;
-	fault: string | null;
-	answered: number | null;
 	/** Bytes of the body handed to the connection. */
 	bytes: number;
 	/** True when the whole body was sent. */
@@ -72,17 +66,9 @@ export interface Charge {
 	account: string;
 	credits: number;
 	refunded: number;
-	/** `index` of the POST that caused it; null for tasks a test created directly. */
+	/** `index` of the POST that caused it; null for tasks that a test created directly. */
 	post: number | null;
 	body: string;
-}
-
-/** The API key seen where it does not belong. */
-export interface KeyLeak {
-	at: number;
-	/** `video`, `other origin`, `url`, `body` or `header <name>`. */
-	where: string;
-	url: string;
 }
 
 export interface Account {
@@ -92,28 +78,24 @@ export interface Account {
 	balance: number;
 }
 
-interface Watcher {
-	test: () => boolean;
-	done: () => void;
-}
-
 export class Ledger {
 	readonly statusEntries: StatusRead[] = [];
 	readonly videoEntries: VideoRead[] = [];
-	readonly keyLeaks: KeyLeak[] = [];
+	/** The API key seen where it does not belong: `video`, `other origin`, `url`, `body` or `header <name>`. */
+	readonly keyLeaks: Array<{ at: number; where: string; url: string }> = [];
 	private readonly postEntries: PostEntry[] = [];
 	private readonly chargeEntries: Charge[] = [];
-	private readonly watchers = new Set<Watcher>();
+	private readonly watchers = new Set<() => void>();
 
-	constructor(private readonly accounts: readonly Account[]) {}
+	constructor(private readonly accounts: Readonly<Record<Account['name'], Account>>) {}
 
 	/** Credits left on the main account. */
 	get balance(): number {
-		return this.accountNamed('main').balance;
+		return this.accounts.main.balance;
 	}
 
 	set balance(credits: number) {
-		this.accountNamed('main').balance = credits;
+		this.accounts.main.balance = credits;
 	}
 
 	/** Every POST to /generate in order of arrival. */
@@ -138,32 +120,29 @@ export class Ledger {
 
 	/** Status reads, of one task or of all. */
 	statusReads(taskId?: string): readonly StatusRead[] {
-		return this.statusEntries.filter((read) => taskId === undefined || read.taskId === taskId);
+		return this.statusEntries.filter((read) => (taskId ?? read.taskId) === read.taskId);
 	}
 
 	/** Downloads, of one task's video or of all. */
 	videoReads(taskId?: string): readonly VideoRead[] {
-		return this.videoEntries.filter((read) => taskId === undefined || read.taskId === taskId);
-	}
-
-	/** How many POSTs came with each body (byte for byte, as text). */
-	postsPerBody(): Map<string, number> {
-		return countBy(this.postEntries.map((post) => post.body));
+		return this.videoEntries.filter((read) => (taskId ?? read.taskId) === read.taskId);
 	}
 
 	/** How many tasks were charged for each body. */
 	chargesPerBody(): Map<string, number> {
-		return countBy(this.charges().map((charge) => charge.body));
+		const counts = new Map<string, number>();
+		for (const { body } of this.charges()) counts.set(body, (counts.get(body) ?? 0) + 1);
+		return counts;
 	}
 
 	/** How many POSTs came with this prompt. */
 	postsWithPrompt(prompt: string): number {
-		return this.postEntries.filter((post) => promptOf(post.json) === prompt).length;
+		return this.postEntries.filter(({ json }) => promptOf(json) === prompt).length;
 	}
 
 	/** How many tasks were charged for this prompt. */
 	chargesWithPrompt(prompt: string): number {
-		return this.postEntries.filter((post) => post.accepted && promptOf(post.json) === prompt)
+		return this.postEntries.filter(({ json, accepted }) => accepted && promptOf(json) === prompt)
 			.length;
 	}
 
@@ -178,52 +157,40 @@ export class Ledger {
 	}
 
 	/**
-	 * Resolves as soon as `test` holds, looking again at each new entry. Rejects after `timeoutMs` milliseconds, so that
-	 * a test that waits for a request that never comes says so.
+	 * Resolves as soon as `test` holds, which is asked again at each new entry. Rejects after `timeoutMs` milliseconds, so
+	 * that a test that waits for a request that never comes says so.
 	 */
 	async until(test: (ledger: Ledger) => boolean, timeoutMs = 10_000): Promise<void> {
 		if (test(this)) return;
 		await new Promise<void>((resolve, reject) => {
-			const timer = setTimeout(() => {
+			const end = (finish: () => void) => {
+				clearTimeout(timer);
 				this.watchers.delete(watcher);
-				reject(new Error(`The sandbox's ledger did not get there within ${timeoutMs} ms`));
-			}, timeoutMs);
-			const watcher: Watcher = {
-				test: () => test(this),
-				done: () => {
-					clearTimeout(timer);
-					this.watchers.delete(watcher);
-					resolve();
-				},
+				finish();
 			};
+			const watcher = () => test(this) && end(resolve);
+			const late = new Error(`The sandbox's ledger did not get there within ${timeoutMs} ms`);
+			const timer = setTimeout(() => end(() => reject(late)), timeoutMs);
 			this.watchers.add(watcher);
 		});
 	}
 
-	/** The books as plain data for another process, without any API key. Bodies are text. */
+	/** The ledger as plain data for another process, without any API key. Bodies are text. */
 	snapshot(): Record<string, unknown> {
-		const books = {
-			balance: this.balance,
-			spent: this.spent,
-			posts: this.postEntries.map(({ rawBody, ...entry }) => ({
-				...entry,
-				bytes: rawBody.length,
-			})),
-			charges: this.charges(),
-			statusReads: this.statusEntries,
-			videoReads: this.videoEntries,
-			keyLeaks: this.keyLeaks,
-			breaches: this.breaches(),
-			doubleCharges: this.doubleCharges(),
-		};
-		const text = this.redact(JSON.stringify(books));
-		const plain: Record<string, unknown> = JSON.parse(text);
-		return plain;
+		const { balance, spent, statusEntries: statusReads, videoEntries: videoReads, keyLeaks } = this;
+		const posts = this.postEntries.map(({ rawBody, ...entry }) => ({
+			...entry,
+			bytes: rawBody.length,
+		}));
+		const read = { statusReads, videoReads, keyLeaks, breaches: this.breaches() };
+		const paid = { charges: this.charges(), doubleCharges: this.doubleCharges() };
+		const text = JSON.stringify({ balance, spent, posts, ...paid, ...read });
+		return JSON.parse(this.redact(text));
 	}
 
 	/** The text with each API key replaced by `<key of main>` or `<key of other>`. */
 	redact(text: string): string {
-		return this.accounts.reduce(
+		return Object.values(this.accounts).reduce(
 			(redacted, { apiKey, name }) => redacted.replaceAll(apiKey, `<key of ${name}>`),
 			text,
 		);
@@ -231,32 +198,26 @@ export class Ledger {
 
 	recordPost(entry: Omit<PostEntry, 'index'>): PostEntry {
 		const recorded: PostEntry = { index: this.postEntries.length + 1, ...entry };
-		this.postEntries.push(recorded);
-		this.changed();
-		return recorded;
+		return this.record(this.postEntries, recorded);
 	}
 
 	recordStatusRead(entry: StatusRead): StatusRead {
-		this.statusEntries.push(entry);
-		this.changed();
-		return entry;
+		return this.record(this.statusEntries, entry);
 	}
 
 	recordVideoRead(entry: VideoRead): VideoRead {
-		this.videoEntries.push(entry);
-		this.changed();
-		return entry;
+		return this.record(this.videoEntries, entry);
 	}
 
 	recordLeak(where: string, url: string): void {
-		this.keyLeaks.push({ at: Date.now(), where, url: this.redact(url) });
-		this.changed();
+		this.record(this.keyLeaks, { at: Date.now(), where, url: this.redact(url) });
 	}
 
 	/** Takes the credits from the account. The caller has checked the balance. */
 	charge(account: Account, taskId: string, credits: number, post: PostEntry | null): void {
 		account.balance -= credits;
-		this.chargeEntries.push({
+		if (post) Object.assign(post, { accepted: true, taskId, charged: credits });
+		this.record(this.chargeEntries, {
 			at: Date.now(),
 			taskId,
 			account: account.name,
@@ -265,51 +226,38 @@ export class Ledger {
 			post: post?.index ?? null,
 			body: post?.body ?? '',
 		});
-		if (post) {
-			post.accepted = true;
-			post.taskId = taskId;
-			post.charged = credits;
-		}
-		this.changed();
 	}
 
 	/** Gives a task's credits back, once. */
-	refund(taskId: string): void {
+	refund(account: Account, taskId: string): void {
 		const charge = this.chargeEntries.find((each) => each.taskId === taskId);
 		if (!charge || charge.refunded > 0) return;
 		charge.refunded = charge.credits;
-		this.accountNamed(charge.account).balance += charge.credits;
+		account.balance += charge.credits;
 		const post = this.postEntries.find((each) => each.taskId === taskId);
 		if (post) post.refunded = charge.credits;
 		this.changed();
 	}
 
-	/** Tells everyone who waits in `until` that something is new. */
+	/** Tells everyone who waits in {@link until} that something is new. */
 	changed(): void {
-		for (const watcher of [...this.watchers]) if (watcher.test()) watcher.done();
+		for (const watcher of [...this.watchers]) watcher();
 	}
 
 	clear(): void {
-		this.postEntries.length = 0;
-		this.chargeEntries.length = 0;
-		this.statusEntries.length = 0;
-		this.videoEntries.length = 0;
-		this.keyLeaks.length = 0;
+		const { postEntries, chargeEntries, statusEntries, videoEntries, keyLeaks } = this;
+		for (const list of [postEntries, chargeEntries, statusEntries, videoEntries, keyLeaks]) {
+			list.length = 0;
+		}
 	}
 
-	private accountNamed(name: string): Account {
-		const account = this.accounts.find((each) => each.name === name);
-		if (!account) throw new Error(`The sandbox has no account "${name}"`);
-		return account;
+	private record<T>(list: T[], entry: T): T {
+		list.push(entry);
+		this.changed();
+		return entry;
 	}
 }
 
 function promptOf(json: unknown): unknown {
 	return typeof json === 'object' && json !== null && 'prompt' in json ? json.prompt : undefined;
-}
-
-function countBy(keys: string[]): Map<string, number> {
-	const counts = new Map<string, number>();
-	for (const key of keys) counts.set(key, (counts.get(key) ?? 0) + 1);
-	return counts;
 }

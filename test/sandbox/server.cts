@@ -1,24 +1,25 @@
-// Starts the sandbox: a faithful simulation of the Seedance API on this machine, with books, faults and control of time.
-import fastify, { type FastifyInstance } from 'fastify';
+// Starts the sandbox: a faithful simulation of the Seedance API on this machine, with a ledger, faults and control of time.
+import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import { randomBytes } from 'node:crypto';
-import type { AddressInfo, Socket } from 'node:net';
+import { once } from 'node:events';
+import type { ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
 
 import { addApi, creditsOf } from './api.cjs';
-import { Callbacks, USUAL_CALLBACK_PLAN, type CallbackPlan } from './callbacks.cjs';
+import { Callbacks, type CallbackPlan } from './callbacks.cjs';
 import { htmlAnswer, type ErrorShape, type VideoOrder } from './contract.cjs';
 import { addControl } from './control.cjs';
 import { Faults } from './faults.cjs';
 import { Ledger, type Account } from './ledger.cjs';
-import { shownVideo, type SandboxState } from './state.cjs';
 import {
-	statusEnvelope,
 	TaskStore,
 	VirtualClock,
 	type Outcome,
 	type SandboxTask,
+	type ShownVideo,
 	type TaskPlan,
 } from './tasks.cjs';
-import { openUnreachable, type UnreachableKind } from './unreachable.cjs';
+import { openUnreachable, portOf, urlsAt } from './unreachable.cjs';
 import { addVideos } from './videos.cjs';
 
 export * from './contract.cjs';
@@ -59,272 +60,17 @@ export interface SandboxOptions {
 }
 
 /** A request that reached the second server, where redirects lead. */
-export interface ElsewhereRequest {
+interface ElsewhereRequest {
 	method: string;
 	url: string;
 	headers: Record<string, string | string[] | undefined>;
 	body: string;
 }
 
-export interface Sandbox {
-	/** Base URL of the API, ends in `/v1`. */
-	readonly baseUrl: string;
-	/** Address without a path. */
-	readonly origin: string;
-	/** Address of the control endpoint. */
-	readonly controlUrl: string;
-	/** A base URL at which every path answers a web page under HTTP 200: a wrong address that looks right. */
-	readonly websiteUrl: string;
-	readonly apiKey: string;
-	/** A second account with its own key and tasks. */
-	readonly otherAccount: {
-		readonly apiKey: string;
-		/** Credits left; may be set at any time. */
-		balance: number;
-		/** Starts a task that the main account must not see, and gives its id. */
-		createTask: (order?: Partial<VideoOrder>, plan?: TaskPlan) => string;
-	};
-	readonly ledger: Ledger;
-	readonly tasks: TaskStore;
-	readonly faults: Faults;
-	readonly callbacks: Callbacks;
-	/** Base URLs at which a request never leaves its caller, by the reason; each ends in `/v1`. */
-	readonly unreachable: Readonly<Record<UnreachableKind, string>>;
-	/** A second server, on another port: where redirects lead unless a fault says otherwise. */
-	readonly elsewhere: { readonly origin: string; readonly requests: readonly ElsewhereRequest[] };
-	/** Virtual seconds per real second; may be set at any time. */
-	speed: number;
-	latencyMs: number;
-	errorShape: ErrorShape;
-	videoBytes: number | null;
-	/** Ends a task now. Throws when there is no such running task. */
-	finish: (taskId: string, outcome?: Outcome) => void;
-	/** Cuts the connections of all answers that hang or drip; gives how many callers were still waiting. */
-	cutHanging: () => number;
-	/** Back to the beginning: no tasks, empty books, no faults, full balance. */
-	reset: () => void;
-	/** Stops listening and cuts all connections, so that callers are refused. */
-	goDown: () => Promise<void>;
-	/** Listens again on the same port. */
-	comeBack: () => Promise<void>;
-	/** Stops for good. May be called twice. */
-	close: () => Promise<void>;
-}
-
 const HOST = '127.0.0.1';
 const PLENTY_OF_CREDITS = 1_000_000;
 const GOODBYE_MS = 500;
 const BODY_LIMIT = 20 * 1024 * 1024;
-
-/**
- * Starts a sandbox and resolves when it takes requests. Rejects when the port is in use (`code` is `EADDRINUSE`).
- * Close it when done.
- */
-export async function startSandbox(options: SandboxOptions = {}): Promise<Sandbox> {
-	const { credits = PLENTY_OF_CREDITS, otherCredits = PLENTY_OF_CREDITS } = options;
-	const accounts: SandboxState['accounts'] = {
-		main: { name: 'main', apiKey: options.apiKey ?? newApiKey(), balance: credits },
-		other: { name: 'other', apiKey: newApiKey(), balance: otherCredits },
-	};
-	const ledger = new Ledger([accounts.main, accounts.other]);
-	const clock = new VirtualClock(options.speed ?? 1);
-	const app = newServer();
-	const secondApp = newServer();
-	const requests: ElsewhereRequest[] = [];
-
-	const state: SandboxState = {
-		accounts,
-		ledger,
-		clock,
-		faults: new Faults(),
-		tasks: new TaskStore({
-			clock,
-			taskSeconds: options.taskSeconds,
-			onEnd: (task) => {
-				if (task.outcome.status === 'FAILED') ledger.refund(task.id);
-				state.log(`Task ${task.id} has ended: ${task.outcome.status}`);
-				ledger.changed();
-				return state.callbacks.ended(task);
-			},
-		}),
-		callbacks: new Callbacks({
-			plan: { ...USUAL_CALLBACK_PLAN, ...options.callbacks },
-			speed: () => clock.speed,
-			envelope: (task, asEnded) => statusEnvelope(task, shownVideo(state, task), asEnded),
-			changed: () => ledger.changed(),
-		}),
-		latencyMs: options.latencyMs ?? 0,
-		errorShape: options.errorShape ?? 'string-code',
-		videoBytes: options.videoBytes ?? null,
-		origin: () => origin,
-		elsewhere: () => secondOrigin,
-		foreignTaskId: () => createTask(accounts.other).id,
-		hanging: new Set(),
-		log: options.log ?? (() => undefined),
-	};
-
-	const createTask = (
-		account: Account,
-		order: Partial<VideoOrder> = {},
-		plan?: TaskPlan,
-	): SandboxTask => {
-		const whole: VideoOrder = { ...SOME_ORDER, ...order };
-		const price = creditsOf(whole);
-		const task = state.tasks.create(account, whole, price, plan);
-		ledger.charge(account, task.id, price, null);
-		return task;
-	};
-
-	const setSpeed = (speed: number) => {
-		clock.speed = speed;
-		state.tasks.rearm();
-	};
-
-	const reset = () => {
-		state.tasks.clear();
-		state.tasks.plan = {};
-		state.faults.reset();
-		state.callbacks.clear();
-		ledger.clear();
-		requests.length = 0;
-		accounts.main.balance = credits;
-		accounts.other.balance = otherCredits;
-	};
-
-	const cutHanging = () => {
-		const waiting = [...state.hanging].filter(({ destroyed }) => !destroyed);
-		for (const answer of waiting) answer.socket?.resetAndDestroy();
-		state.hanging.clear();
-		return waiting.length;
-	};
-
-	addApi(app, state);
-	addVideos(app, state, true);
-	addControl(app, state, { reset, setSpeed, unreachable: () => unreachable.urls });
-	app.all('/website/*', (_request, reply) => {
-		const page = htmlAnswer(200, 'Welcome');
-		return reply.code(200).headers(page.headers).send(page.body);
-	});
-	app.setNotFoundHandler((_request, reply) => {
-		const page = htmlAnswer(404, 'Not Found');
-		return reply.code(404).headers(page.headers).send(page.body);
-	});
-
-	addVideos(secondApp, state, false);
-	secondApp.addHook('onRequest', async (request) => {
-		if (request.headers.authorization !== undefined && !request.url.startsWith('/videos/')) {
-			ledger.recordLeak('other origin', request.url);
-		}
-	});
-	secondApp.addHook('preHandler', async (request) => {
-		requests.push({
-			method: request.method,
-			url: request.url,
-			headers: { ...request.headers },
-			body: Buffer.isBuffer(request.body) ? request.body.toString('utf8') : '',
-		});
-	});
-	secondApp.setNotFoundHandler((_request, reply) => reply.code(200).send({ elsewhere: true }));
-
-	await app.listen({ host: HOST, port: options.port ?? 0 });
-	const { port } = addressOf(app);
-	const origin = `http://${HOST}:${port}`;
-	await secondApp.listen({ host: HOST, port: 0 });
-	const secondOrigin = `http://${HOST}:${addressOf(secondApp).port}`;
-
-	const unreachable = await openUnreachable(HOST, port);
-
-	const sockets = new Set<Socket>();
-	app.server.on('connection', (socket) => {
-		sockets.add(socket);
-		socket.once('close', () => sockets.delete(socket));
-	});
-	let down = false;
-	let closing: Promise<void> | null = null;
-
-	const comeBack = async () => {
-		if (!down) return;
-		await new Promise<void>((resolve, reject) => {
-			app.server.once('error', reject);
-			app.server.listen(port, HOST, () => {
-				app.server.off('error', reject);
-				resolve();
-			});
-		});
-		down = false;
-	};
-
-	return {
-		baseUrl: `${origin}/v1`,
-		origin,
-		controlUrl: `${origin}/_sandbox`,
-		websiteUrl: `${origin}/website`,
-		apiKey: accounts.main.apiKey,
-		otherAccount: {
-			apiKey: accounts.other.apiKey,
-			get balance() {
-				return accounts.other.balance;
-			},
-			set balance(left) {
-				accounts.other.balance = left;
-			},
-			createTask: (order, plan) => createTask(accounts.other, order, plan).id,
-		},
-		unreachable: unreachable.urls,
-		ledger,
-		tasks: state.tasks,
-		faults: state.faults,
-		callbacks: state.callbacks,
-		elsewhere: { origin: secondOrigin, requests },
-		get speed() {
-			return clock.speed;
-		},
-		set speed(speed) {
-			setSpeed(speed);
-		},
-		get latencyMs() {
-			return state.latencyMs;
-		},
-		set latencyMs(ms) {
-			state.latencyMs = ms;
-		},
-		get errorShape() {
-			return state.errorShape;
-		},
-		set errorShape(shape) {
-			state.errorShape = shape;
-		},
-		get videoBytes() {
-			return state.videoBytes;
-		},
-		set videoBytes(bytes) {
-			state.videoBytes = bytes;
-		},
-		finish: (taskId, outcome) => void state.tasks.finish(taskId, outcome),
-		cutHanging,
-		reset,
-		goDown: async () => {
-			if (down) return;
-			down = true;
-			await hangUp(sockets);
-			await new Promise<void>((resolve) => {
-				app.server.close(() => resolve());
-				app.server.closeAllConnections();
-			});
-		},
-		comeBack,
-		close: async () => {
-			closing ??= (async () => {
-				state.tasks.clear();
-				state.callbacks.clear();
-				// A server that is down cannot be closed, so it comes back for a moment.
-				await comeBack().catch(() => undefined);
-				await Promise.all([app.close(), secondApp.close(), unreachable.close()]);
-			})();
-			await closing;
-		},
-	};
-}
 
 const SOME_ORDER: VideoOrder = {
 	prompt: 'A paper boat on a quiet lake',
@@ -337,33 +83,247 @@ const SOME_ORDER: VideoOrder = {
 	callback_url: null,
 };
 
+/** Starts a sandbox. Rejects when the port is in use (`code` is `EADDRINUSE`). Close it when done. */
+export async function startSandbox(options: SandboxOptions = {}): Promise<Sandbox> {
+	const sandbox = new Sandbox(options);
+	await sandbox.open();
+	return sandbox;
+}
+
+const newApiKey = () => `sk-sandbox-${randomBytes(12).toString('hex')}`;
+
 function newServer(): FastifyInstance {
-	const app = fastify({ forceCloseConnections: true, bodyLimit: BODY_LIMIT });
+	const app = fastify({
+		forceCloseConnections: true,
+		bodyLimit: BODY_LIMIT,
+		ajv: { customOptions: { coerceTypes: false, removeAdditional: false } },
+	});
 	app.removeAllContentTypeParsers();
 	app.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, done) => done(null, body));
 	return app;
 }
 
-function addressOf(app: FastifyInstance): AddressInfo {
-	const address = app.server.address();
-	if (address === null || typeof address === 'string') throw new Error('The sandbox has no port');
-	return address;
+export class Sandbox {
+	/** Address without a path. */
+	origin = '';
+	/** A second server, on another port: where redirects lead unless a fault says otherwise. */
+	readonly elsewhere = { origin: '', requests: new Array<ElsewhereRequest>() };
+	/** Base URLs at which a request never leaves its caller, by the reason; each ends in `/v1`. */
+	unreachable = urlsAt({ http: 0, silent: 0, closing: 0 });
+	readonly accounts: { readonly main: Account; readonly other: Account };
+	/** A second account with its own key and tasks. */
+	readonly otherAccount: Account & {
+		/** Starts a task that the main account must not see, and gives its id. */
+		createTask: (order?: Partial<VideoOrder>, plan?: TaskPlan) => string;
+	};
+	readonly ledger: Ledger;
+	readonly tasks: TaskStore;
+	readonly faults = new Faults();
+	readonly callbacks: Callbacks;
+	latencyMs: number;
+	errorShape: ErrorShape;
+	videoBytes: number | null;
+	/** Answers that do not come: hanging, and dripping ones. */
+	readonly hanging = new Set<ServerResponse>();
+	/** Gets one line for each thing that happens. */
+	readonly log: (line: string) => void;
+	/** Ends a task now. Throws when there is no such running task. */
+	readonly finish = (taskId: string, outcome?: Outcome): void =>
+		void this.tasks.finish(taskId, outcome);
+	private readonly clock: VirtualClock;
+	private readonly app = newServer();
+	private readonly secondApp = newServer();
+	private readonly sockets = new Set<Socket>();
+	private isDown = false;
+	private closing: Promise<unknown> | null = null;
+	private closeUnreachable = async () => {};
+
+	constructor(private readonly options: SandboxOptions) {
+		const { credits = PLENTY_OF_CREDITS, otherCredits = PLENTY_OF_CREDITS } = options;
+		const other: Account = { name: 'other', apiKey: newApiKey(), balance: otherCredits };
+		this.otherAccount = Object.assign(other, {
+			createTask: (order: Partial<VideoOrder> = {}, plan?: TaskPlan) => {
+				const whole: VideoOrder = { ...SOME_ORDER, ...order };
+				const { id, credits: price } = this.tasks.create(other, whole, creditsOf(whole), plan);
+				this.ledger.charge(other, id, price, null);
+				return id;
+			},
+		});
+		const apiKey = options.apiKey ?? newApiKey();
+		this.accounts = { main: { name: 'main', apiKey, balance: credits }, other };
+		this.ledger = new Ledger(this.accounts);
+		this.clock = new VirtualClock(options.speed ?? 1);
+		this.tasks = new TaskStore(this.clock, options.taskSeconds, (task) => {
+			if (task.outcome.status === 'FAILED') this.ledger.refund(task.account, task.id);
+			this.log(`Task ${task.id} has ended: ${task.outcome.status}`);
+			this.ledger.changed();
+			return this.callbacks.ended(task);
+		});
+		this.callbacks = new Callbacks(this, options.callbacks);
+		this.latencyMs = options.latencyMs ?? 0;
+		this.errorShape = options.errorShape ?? 'string-code';
+		this.videoBytes = options.videoBytes ?? null;
+		this.log = options.log ?? (() => undefined);
+	}
+
+	/** Base URL of the API, ends in `/v1`. */
+	get baseUrl(): string {
+		return `${this.origin}/v1`;
+	}
+
+	/** Address of the control endpoint. */
+	get controlUrl(): string {
+		return `${this.origin}/_sandbox`;
+	}
+
+	/** A base URL at which every path answers a web page under HTTP 200: a wrong address that looks right. */
+	get websiteUrl(): string {
+		return `${this.origin}/website`;
+	}
+
+	get apiKey(): string {
+		return this.accounts.main.apiKey;
+	}
+
+	/** Virtual seconds per real second; may be set at any time. */
+	get speed(): number {
+		return this.clock.speed;
+	}
+
+	set speed(speed: number) {
+		this.clock.speed = speed;
+		this.tasks.rearm();
+	}
+
+	/** The video of a task as an answer shows it; asking for its address is what makes a fresh link. */
+	shownVideo(task: SandboxTask): ShownVideo {
+		return {
+			isThere: this.tasks.hasUrl(task),
+			url: () => {
+				const link = this.tasks.showLink(task);
+				const query = link === null ? '' : `?link=${link}`;
+				return `${this.origin}/videos/${encodeURIComponent(task.id)}.mp4${query}`;
+			},
+		};
+	}
+
+	/** The account whose key a request carries; null without a valid one. */
+	accountOf({ headers }: FastifyRequest): Account | null {
+		const [, key] = /^Bearer (\S+)$/.exec(headers.authorization ?? '') ?? [];
+		return Object.values(this.accounts).find(({ apiKey }) => apiKey === key) ?? null;
+	}
+
+	/** What the ledger keeps of a request. A key in it becomes the name of its account; any other may be a real one. */
+	entryOf(request: FastifyRequest) {
+		const safe = (name: string, value: string) => {
+			const text = this.ledger.redact(value);
+			const isForeign = name === 'authorization' && !text.includes('<key of ');
+			return isForeign ? text.replace(/\s.*$/s, ' <unknown key>') : text;
+		};
+		const headers: Record<string, string> = Object.fromEntries(
+			Object.entries(request.headers).map(([name, value]) => [name, safe(name, String(value))]),
+		);
+		return {
+			at: Date.now(),
+			url: this.ledger.redact(request.url),
+			account: this.accountOf(request)?.name ?? null,
+			headers,
+			fault: null,
+			answered: null,
+		};
+	}
+
+	/** Cuts the connections of all answers that hang or drip; gives how many callers were still waiting. */
+	cutHanging(): number {
+		const waiting = [...this.hanging].filter(({ destroyed }) => !destroyed);
+		for (const answer of waiting) answer.socket?.resetAndDestroy();
+		this.hanging.clear();
+		return waiting.length;
+	}
+
+	/** Back to the beginning: no tasks, empty ledger, no faults, full balance. */
+	reset(): void {
+		this.tasks.clear();
+		this.tasks.plan = {};
+		this.faults.reset();
+		this.callbacks.clear();
+		this.ledger.clear();
+		this.elsewhere.requests.length = 0;
+		this.accounts.main.balance = this.options.credits ?? PLENTY_OF_CREDITS;
+		this.otherAccount.balance = this.options.otherCredits ?? PLENTY_OF_CREDITS;
+	}
+
+	/** Starts listening. {@link startSandbox} calls it. */
+	async open(): Promise<void> {
+		const { app, secondApp, ledger } = this;
+		addApi(app, this);
+		addVideos(app, this, true);
+		addControl(app, this);
+		const pageAs = (status: number, title: string) => (_: FastifyRequest, reply: FastifyReply) =>
+			reply.code(status).headers(htmlAnswer(status).headers).send(htmlAnswer(status, title).body);
+		app.all('/website/*', pageAs(200, 'Welcome'));
+		app.setNotFoundHandler(pageAs(404, 'Not Found'));
+
+		addVideos(secondApp, this, false);
+		secondApp.addHook('preHandler', async ({ method, url, headers, body }) => {
+			if (headers.authorization !== undefined && !url.startsWith('/videos/')) {
+				ledger.recordLeak('other origin', url);
+			}
+			const text = Buffer.isBuffer(body) ? body.toString('utf8') : '';
+			this.elsewhere.requests.push({ method, url, headers: { ...headers }, body: text });
+		});
+		secondApp.setNotFoundHandler((_request, reply) => reply.send({ elsewhere: true }));
+
+		await app.listen({ host: HOST, port: this.options.port ?? 0 });
+		const port = portOf(app.server.address());
+		this.origin = `http://${HOST}:${port}`;
+		this.elsewhere.origin = await secondApp.listen({ host: HOST, port: 0 });
+		const { urls, close } = await openUnreachable(port);
+		this.unreachable = urls;
+		this.closeUnreachable = close;
+		app.server.on('connection', (socket) => {
+			this.sockets.add(socket);
+			socket.once('close', () => this.sockets.delete(socket));
+		});
+	}
+
+	/** Stops listening and cuts all connections, so that callers are refused. */
+	async goDown(): Promise<void> {
+		if (this.isDown) return;
+		this.isDown = true;
+		await Promise.all([...this.sockets].map(hangUp));
+		await new Promise<void>((resolve) => {
+			this.app.server.close(() => resolve());
+			this.app.server.closeAllConnections();
+		});
+	}
+
+	/** Listens again on the same port. */
+	async comeBack(): Promise<void> {
+		if (!this.isDown) return;
+		await once(this.app.server.listen(Number(new URL(this.origin).port), HOST), 'listening');
+		this.isDown = false;
+	}
+
+	/** Stops for good. May be called twice. */
+	async close(): Promise<void> {
+		this.closing ??= (async () => {
+			this.tasks.clear();
+			this.callbacks.clear();
+			// A server that is down cannot be closed, so it comes back for a moment.
+			await this.comeBack().catch(() => undefined);
+			await Promise.all([this.app.close(), this.secondApp.close(), this.closeUnreachable()]);
+		})();
+		await this.closing;
+	}
 }
 
 /**
- * Says goodbye on every connection and waits until the caller has understood, so that none of them is used again: a
- * caller that comes later is refused rather than cut off. One that does not answer is cut after a moment.
+ * Says goodbye on a connection and waits until the caller has understood, so that it is not used again: a caller that
+ * comes later is refused rather than cut off. One that does not answer is cut after a moment.
  */
-async function hangUp(sockets: Iterable<Socket>): Promise<void> {
-	const goodbyes = [...sockets].map(async (socket) => {
-		const timer = setTimeout(() => socket.destroy(), GOODBYE_MS);
-		socket.end();
-		await new Promise<void>((resolve) => socket.once('close', () => resolve()));
-		clearTimeout(timer);
-	});
-	await Promise.all(goodbyes);
-}
-
-function newApiKey(): string {
-	return `sk-sandbox-${randomBytes(12).toString('hex')}`;
+async function hangUp(socket: Socket): Promise<void> {
+	const timer = setTimeout(() => socket.destroy(), GOODBYE_MS);
+	await new Promise((resolve) => socket.once('close', resolve).end());
+	clearTimeout(timer);
 }

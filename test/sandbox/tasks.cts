@@ -1,7 +1,7 @@
 // The sandbox's tasks and their time: a task ends after so many virtual seconds, a speed factor turns those into real ones.
 import { randomBytes } from 'node:crypto';
 
-import { SECONDS_TO_MAKE, type VideoOrder } from './contract.cjs';
+import { SandboxError, SECONDS_TO_MAKE, type VideoOrder } from './contract.cjs';
 import {
 	idFields,
 	reasonFields,
@@ -77,7 +77,7 @@ export interface SandboxTask {
 	/** Virtual milliseconds; Infinity for never. */
 	readonly endsAt: number;
 	outcome: Outcome;
-	/** True once it has ended, seen or not. */
+	/** True once it has ended, shown or not. */
 	ended: boolean;
 	/** Real time, in milliseconds since 1970, at which it ended; null while it runs. */
 	endedAt: number | null;
@@ -97,24 +97,16 @@ export interface SandboxTask {
 }
 
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
+const SLOW_FACTOR = 10;
+const FAILS: TaskPlan = {
+	outcome: { status: 'FAILED', errorMessage: 'The content was not accepted' },
+};
 
 /** Words in a prompt that steer a task, for people who try things without code. */
 export const PROMPT_WORDS: ReadonlyArray<{ word: string; meaning: string; plan: TaskPlan }> = [
-	{
-		word: '[fail]',
-		meaning: 'the task fails, the credits are given back',
-		plan: { outcome: { status: 'FAILED', errorMessage: 'The content was not accepted' } },
-	},
-	{
-		word: '[slow]',
-		meaning: 'the video takes ten times as long',
-		plan: {},
-	},
-	{
-		word: '[never]',
-		meaning: 'the video never gets ready',
-		plan: { seconds: Infinity },
-	},
+	{ word: '[fail]', meaning: 'the task fails, the credits are given back', plan: FAILS },
+	{ word: '[slow]', meaning: 'the video takes ten times as long', plan: {} },
+	{ word: '[never]', meaning: 'the video never gets ready', plan: { seconds: Infinity } },
 	{
 		word: '[no video]',
 		meaning: 'the task succeeds without a video',
@@ -131,8 +123,6 @@ export const PROMPT_WORDS: ReadonlyArray<{ word: string; meaning: string; plan: 
 		plan: { runningWord: 'QUEUED' },
 	},
 ];
-
-const SLOW_FACTOR = 10;
 
 /** Virtual time: `speed` virtual milliseconds pass in each real one. The speed may change at any moment. */
 export class VirtualClock {
@@ -157,14 +147,6 @@ export class VirtualClock {
 	}
 }
 
-export interface TaskStoreOptions {
-	clock: VirtualClock;
-	/** Virtual seconds for every task instead of the usual times. */
-	taskSeconds?: number | ((order: VideoOrder) => number);
-	/** Called once per task when it ends, before anyone can see the end. Answers how many milliseconds to hide it. */
-	onEnd: (task: SandboxTask) => number;
-}
-
 export class TaskStore {
 	/** Given to every new task; what a fault or a prompt says wins. */
 	plan: TaskPlan = {};
@@ -172,39 +154,44 @@ export class TaskStore {
 	now: () => number;
 	private readonly byId = new Map<string, SandboxTask>();
 	private readonly timers = new Map<string, NodeJS.Timeout>();
-	taskSeconds: TaskStoreOptions['taskSeconds'];
 
-	constructor(private readonly options: TaskStoreOptions) {
-		this.taskSeconds = options.taskSeconds;
-		this.now = () => options.clock.now();
+	/**
+	 * @param taskSeconds virtual seconds for every task instead of the usual times
+	 * @param onEnd called once per task when it ends, before anyone can read the end; gives how many milliseconds to hide it
+	 */
+	constructor(
+		private readonly clock: VirtualClock,
+		public taskSeconds: number | ((order: VideoOrder) => number) | undefined,
+		private readonly onEnd: (task: SandboxTask) => number,
+	) {
+		this.now = () => clock.now();
 	}
 
 	/** Starts a task. A plan given here wins over words in the prompt. */
-	create(account: Account, order: VideoOrder, credits: number, plan: TaskPlan = {}): SandboxTask {
-		const wish: TaskPlan = { ...this.plan, ...planOfPrompt(order.prompt), ...plan };
-		const usual =
-			typeof this.taskSeconds === 'function'
-				? this.taskSeconds(order)
-				: (this.taskSeconds ?? SECONDS_TO_MAKE[order.duration]);
+	create(account: Account, order: VideoOrder, credits: number, given: TaskPlan = {}): SandboxTask {
+		const words = PROMPT_WORDS.filter(({ word }) => order.prompt.includes(word));
+		const plans = [this.plan, ...words.map((each) => each.plan), given];
+		const plan = plans.reduce((all, one) => ({ ...all, ...one }));
+		const { taskSeconds = SECONDS_TO_MAKE[order.duration] } = this;
+		const usual = typeof taskSeconds === 'function' ? taskSeconds(order) : taskSeconds;
 		const slow = order.prompt.includes('[slow]') ? SLOW_FACTOR : 1;
-		const seconds = wish.seconds ?? usual * slow;
 		const task: SandboxTask = {
-			id: this.newId(wish),
+			id: this.newId(plan),
 			account,
 			order,
 			credits,
+			plan,
 			createdAt: Date.now(),
-			runningWord: wish.runningWord ?? 'IN_PROGRESS',
-			endsAt: this.options.clock.now() + seconds * 1000,
-			outcome: wish.outcome ?? { status: 'SUCCESS' },
+			runningWord: plan.runningWord ?? 'IN_PROGRESS',
+			endsAt: this.clock.now() + (plan.seconds ?? usual * slow) * 1000,
+			outcome: plan.outcome ?? { status: 'SUCCESS' },
 			ended: false,
 			endedAt: null,
 			visibleAt: Infinity,
-			plan: wish,
-			reads: 0,
-			readsOfEnd: 0,
 			startedAt: this.now(),
 			finishedAt: Infinity,
+			reads: 0,
+			readsOfEnd: 0,
 			links: [],
 			refusals: 0,
 		};
@@ -213,14 +200,14 @@ export class TaskStore {
 		return task;
 	}
 
-	/** The task with this id, settled to the present moment. */
+	/** The task with this id, as it is at the present moment. */
 	get(id: string): SandboxTask | undefined {
 		const task = this.byId.get(id);
-		if (task && !task.ended && this.options.clock.now() >= task.endsAt) this.end(task);
+		if (task && !task.ended && this.clock.now() >= task.endsAt) this.end(task);
 		return task;
 	}
 
-	/** Counts a reading of a task by its own account. False while the API does not know the task yet. */
+	/** Counts a reading of a task by its own account. False while the API does not show the task yet. */
 	countRead(task: SandboxTask): boolean {
 		task.reads += 1;
 		const { unknownReads = 0, unknownSeconds = 0 } = task.plan;
@@ -237,25 +224,22 @@ export class TaskStore {
 	}
 
 	/** The number of the link that a reading shows, or null where links have none. */
-	showLink(task: SandboxTask): number | null {
-		const plan = task.outcome.link;
-		if (plan?.seconds === undefined) return null;
-		if (plan.isRenewed !== false || task.links.length === 0) task.links.push(this.now());
-		return task.links.length - 1;
+	showLink({ outcome, links }: SandboxTask): number | null {
+		if (outcome.link?.seconds === undefined) return null;
+		if (outcome.link.isRenewed !== false || links.length === 0) links.push(this.now());
+		return links.length - 1;
 	}
 
 	/** The status with which a request for a video is refused because of its link; null when it is served. */
 	refusalOfLink(task: SandboxTask, link: number | null): number | null {
-		const plan = task.outcome.link;
-		if (!plan) return null;
-		const { status = 403 } = plan;
-		if (task.refusals < (plan.refusals ?? 0)) {
+		const { seconds, refusals = 0, status = 403 } = task.outcome.link ?? {};
+		if (task.refusals < refusals) {
 			task.refusals += 1;
 			return status;
 		}
-		if (plan.seconds === undefined) return null;
+		if (seconds === undefined) return null;
 		const shownAt = link === null ? undefined : task.links[link];
-		return shownAt !== undefined && this.now() < shownAt + plan.seconds * 1000 ? null : status;
+		return shownAt !== undefined && this.now() < shownAt + seconds * 1000 ? null : status;
 	}
 
 	/** All tasks in the order of their creation. */
@@ -266,9 +250,9 @@ export class TaskStore {
 	/** Ends a task now. Throws when there is none with this id, or when it has ended before. */
 	finish(id: string, outcome?: Outcome): SandboxTask {
 		const task = this.get(id);
-		if (!task) throw new Error(`The sandbox has no task ${id}`);
-		if (task.ended) throw new Error(`Task ${id} has ended before`);
-		if (outcome) task.outcome = outcome;
+		if (!task) throw new SandboxError(`The sandbox has no task ${id}`, 404);
+		if (task.ended) throw new SandboxError(`Task ${id} has ended before`, 404);
+		task.outcome = outcome ?? task.outcome;
 		this.end(task);
 		return task;
 	}
@@ -285,7 +269,13 @@ export class TaskStore {
 	}
 
 	private newId({ id, idAs }: TaskPlan): string {
-		const wanted = id ?? (idAs === 'number' ? newNumber() : newTaskId());
+		const digits = BigInt(`0x${randomBytes(6).toString('hex')}`);
+		// As a number it is one that is too large for JavaScript to hold.
+		const made =
+			idAs === 'number'
+				? String(9_007_199_254_740_993n + (digits << 1n))
+				: `seed15${digits.toString(16).padStart(12, '0')}pro`;
+		const wanted = id ?? made;
 		let free = wanted;
 		for (let nth = 2; this.byId.has(free); nth += 1) free = `${wanted}${nth}`;
 		return free;
@@ -293,29 +283,24 @@ export class TaskStore {
 
 	private arm(task: SandboxTask): void {
 		clearTimeout(this.timers.get(task.id));
-		this.timers.delete(task.id);
-		if (task.endsAt === Infinity || this.options.clock.speed <= 0) return;
-		const wait = (task.endsAt - this.options.clock.now()) / this.options.clock.speed;
+		const { clock } = this;
+		if (task.endsAt === Infinity || clock.speed <= 0) return;
+		const wait = Math.max(0, Math.ceil((task.endsAt - clock.now()) / clock.speed));
 		const timer = setTimeout(
-			() => {
-				if (this.options.clock.now() >= task.endsAt) this.end(task);
-				else this.arm(task);
-			},
-			Math.min(Math.max(0, Math.ceil(wait)), LONGEST_TIMER_MS),
+			() => (clock.now() >= task.endsAt ? this.end(task) : this.arm(task)),
+			Math.min(wait, LONGEST_TIMER_MS),
 		);
-		timer.unref();
-		this.timers.set(task.id, timer);
+		this.timers.set(task.id, timer.unref());
 	}
 
 	private end(task: SandboxTask): void {
 		if (task.ended) return;
 		clearTimeout(this.timers.get(task.id));
-		this.timers.delete(task.id);
 		task.ended = true;
 		task.endedAt = Date.now();
 		task.finishedAt = this.now();
 		task.visibleAt = task.endedAt;
-		task.visibleAt = task.endedAt + this.options.onEnd(task);
+		task.visibleAt = task.endedAt + this.onEnd(task);
 	}
 }
 
@@ -332,6 +317,12 @@ export interface ShownVideo {
 	url: () => string;
 }
 
+export interface Envelope {
+	code: number;
+	message: string;
+	data: Record<string, unknown>;
+}
+
 /**
  * The body of GET /status for a task, as the contract prints it, or in the form that the task's plan wants. `asEnded`
  * shows the end even where it is still hidden, which is what an early callback does.
@@ -340,67 +331,38 @@ export function statusEnvelope(
 	task: SandboxTask,
 	video: ShownVideo,
 	asEnded = showsEnd(task),
-): { code: number; message: string; data: Record<string, unknown> } {
-	const { outcome } = task;
+): Envelope {
+	const { outcome, order } = task;
 	const succeeded = outcome.status === 'SUCCESS';
-	const data: Record<string, unknown> = {
-		...idFields(task.id, task.plan.idAs ?? 'task_id'),
+	const { prompt, aspect_ratio, resolution, duration } = order;
+	const reason = outcome.errorMessage ?? 'The video could not be generated';
+	const data = {
+		...idFields(task.id, task.plan.idAs),
 		status: asEnded ? (outcome.word ?? outcome.status) : task.runningWord,
+		...(asEnded && { consumed_credits: succeeded ? task.credits : 0 }),
+		created_at: new Date(task.createdAt).toISOString().replace(/\.\d+Z$/, 'Z'),
+		// The four fields that the API always echoes, and what was given beyond them.
+		request: {
+			prompt,
+			aspect_ratio,
+			resolution,
+			duration,
+			...(order.generate_audio && { generate_audio: true }),
+			...(order.fixed_lens && { fixed_lens: true }),
+			...(order.image_urls.length > 0 && { image_urls: order.image_urls }),
+			...(order.callback_url !== null && { callback_url: order.callback_url }),
+		},
+		...(asEnded && succeeded ? responseOf(outcome, video) : { response: [] }),
+		...(asEnded && !succeeded ? reasonFields(reason, outcome.reasonAs) : { error_message: null }),
 	};
-	if (asEnded) data.consumed_credits = succeeded ? task.credits : 0;
-	data.created_at = new Date(task.createdAt).toISOString().replace(/\.\d+Z$/, 'Z');
-	data.request = echoOf(task.order);
-	Object.assign(data, responseOf(outcome, asEnded, video));
-	Object.assign(
-		data,
-		asEnded && !succeeded
-			? reasonFields(
-					outcome.errorMessage ?? 'The video could not be generated',
-					outcome.reasonAs ?? 'error_message',
-				)
-			: { error_message: null },
-	);
 	return { code: 200, message: 'success', data };
 }
 
-function responseOf(
-	outcome: Outcome,
-	asEnded: boolean,
-	video: ShownVideo,
-): Record<string, unknown> {
-	if (!asEnded || outcome.status !== 'SUCCESS') return { response: [] };
+function responseOf(outcome: Outcome, video: ShownVideo): Record<string, unknown> {
 	const isLate = outcome.urlAfterReads !== undefined || outcome.urlAfterSeconds !== undefined;
 	const { response = isLate ? 'empty' : 'url' } = outcome;
 	if (response === 'url' || (isLate && video.isThere)) {
-		return responseFields(video.url(), outcome.responseAs ?? 'urls');
+		return responseFields(video.url(), outcome.responseAs);
 	}
-	if (response === 'missing') return {};
-	return { response: response === 'null' ? null : [] };
-}
-
-/** The API's echo of a request: the four fields it always shows, and what was given beyond them. */
-function echoOf(order: VideoOrder): Record<string, unknown> {
-	const { prompt, aspect_ratio, resolution, duration } = order;
-	const echo: Record<string, unknown> = { prompt, aspect_ratio, resolution, duration };
-	if (order.generate_audio) echo.generate_audio = true;
-	if (order.fixed_lens) echo.fixed_lens = true;
-	if (order.image_urls.length > 0) echo.image_urls = order.image_urls;
-	if (order.callback_url !== null) echo.callback_url = order.callback_url;
-	return echo;
-}
-
-function planOfPrompt(prompt: string): TaskPlan {
-	return PROMPT_WORDS.filter(({ word }) => prompt.includes(word)).reduce<TaskPlan>(
-		(plan, found) => ({ ...plan, ...found.plan }),
-		{},
-	);
-}
-
-function newTaskId(): string {
-	return `seed15${randomBytes(6).toString('hex')}pro`;
-}
-
-/** Digits of a number that is too large for JavaScript to hold. */
-function newNumber(): string {
-	return String(9_007_199_254_740_993n + (BigInt(`0x${randomBytes(6).toString('hex')}`) << 1n));
+	return response === 'missing' ? {} : { response: response === 'null' ? null : [] };
 }

@@ -1,18 +1,11 @@
 // Runs workflows through n8n-core's own engine in this process: the node from its source, credentials, binary
 // store, log and memory as n8n has them. Only the node's clock may run faster, and nothing else is pretended.
-import {
-	BinaryDataService,
-	ExecutionLifecycleHooks,
-	ExternalSecretsProxy,
-	WebhookContext,
-	WorkflowExecute,
-} from 'n8n-core';
+import * as core from 'n8n-core';
 import {
 	createRunExecutionData,
 	deepCopy,
 	ICredentialsHelper,
 	LoggerProxy,
-	NodeConnectionTypes,
 	NodeHelpers,
 	replaceCircularReferences,
 	sleep,
@@ -38,6 +31,7 @@ import {
 	type IRunExecutionData,
 	type IWorkflowExecuteAdditionalData,
 	type IWorkflowSettings,
+	type NodeConnectionType,
 	type WorkflowExecuteMode,
 } from 'n8n-workflow';
 import { EventEmitter } from 'node:events';
@@ -49,7 +43,7 @@ import { join } from 'node:path';
 import { SeedanceApi } from '../../credentials/SeedanceApi.credentials';
 import { Seedance } from '../../nodes/Seedance/Seedance.node';
 import { SeedanceTrigger } from '../../nodes/SeedanceTrigger/SeedanceTrigger.node';
-import * as clock from '../../nodes/shared/clock';
+import * as clock from '../../nodes/shared/n8n/clock';
 
 /** Type names of the node, as n8n gives them to an installed package. */
 export const SEEDANCE = 'n8n-nodes-seedance.seedance';
@@ -60,11 +54,10 @@ export const SEEDANCE_TRIGGER = 'n8n-nodes-seedance.seedanceTrigger';
 /** Name of the node under test in every workflow made by `start`. */
 export const NODE = 'Seedance';
 
-/** One line that the node or n8n wrote to the log. */
+/** One line that the node or n8n wrote to the log; `more` is what was logged beside the text, as JSON. */
 export interface LogLine {
 	level: 'debug' | 'info' | 'warn' | 'error';
 	text: string;
-	/** What was logged beside the text, as JSON. */
 	more: string;
 }
 
@@ -91,51 +84,15 @@ export interface Order {
 	after?: 'breaks';
 	/** How often the Seedance node runs, in a loop with itself. Default 1. */
 	rounds?: number;
-	/** An agent in the place of the node makes these calls of it as its tool, all at once. */
-	toolCalls?: ToolCall[];
 	/** The loop is one of n8n's Loop Over Items, by its type. */
 	loopsOverItems?: boolean;
+	/** An agent in the place of the node makes these calls of it as its tool, all at once. */
+	toolCalls?: ToolCall[];
 	/** Seconds of the node's clock after which n8n ends the execution, as it does at a limit of the whole instance. */
 	endsAfter?: number;
 }
 
-/** How a run ended. */
-export interface Run {
-	status: IRun['status'];
-	/** What the Seedance node gave, per output: 0 for success, 1 for the error output. */
-	outputs: INodeExecutionData[][];
-	/** The first output. */
-	items: INodeExecutionData[];
-	/** The JSON of the first output. */
-	json: IDataObject[];
-	/** What the editor says above the output, about the last run of the Seedance node. */
-	hints: string[];
-	/** What ended the run, as a person reads it. */
-	error?: RunError;
-	/** What a node received that ran: its output, for the pass-through nodes. */
-	reached: (name: string) => INodeExecutionData[] | undefined;
-	/** What the Seedance node remembers in this execution. */
-	contextData: IDataObject;
-	/** The highlighted data of the execution. */
-	highlighted: Record<string, string>;
-	/** The execution's id. */
-	id: string;
-	/** The whole execution as n8n stores it. */
-	data: IRunExecutionData;
-	/** Everything the run wrote to the log. */
-	logs: readonly LogLine[];
-	/** Everything a person or a later node may see, as one text: to look for secrets. */
-	everything: string;
-}
-
-export interface RunError {
-	message: string;
-	description: string;
-	context: IDataObject;
-	node: string | undefined;
-}
-
-/** A callback for a suspended run, and what came of it. */
+/** A callback for a suspended run. */
 export interface Callback {
 	method?: 'GET' | 'POST';
 	/** The path behind the execution's id; by default the one of the address that the node has given out. */
@@ -145,10 +102,11 @@ export interface Callback {
 	/** The bytes of the body, which n8n keeps beside what it has parsed. */
 	rawBody?: Buffer;
 }
+
+/** What came of a callback; `run` is there when the execution was resumed. */
 export interface CallbackAnswer {
 	status: number;
 	body: unknown;
-	/** The run when it went on; undefined while it stays suspended. */
 	run?: Run;
 }
 
@@ -158,46 +116,7 @@ export interface Running {
 	finished: Promise<Run>;
 }
 
-export interface Engine {
-	/** Credentials by name. */
-	readonly credentials: Map<string, StoredCredential>;
-	/** Everything logged so far, oldest first. */
-	readonly logs: LogLine[];
-	/** The address under which n8n believes its REST API to be reachable. */
-	restApiUrl: string;
-	/** Keeps files in memory, as n8n 1 did by default. */
-	binariesInMemory: boolean;
-	/** No more file can be stored. */
-	fullDisk: boolean;
-	/** How many times faster than real time the node's clock runs. */
-	clockSpeed: number;
-	run: (order: Order) => Promise<Run>;
-	start: (order: Order) => Running;
-	/** "Retry" in the list of executions: goes on from the node that failed, with what it remembers. */
-	retry: (run: Run, changes?: Partial<Order>) => Promise<Run>;
-	/** A callback for a suspended run: n8n's resume hook with what it has stored, and the run when it goes on. */
-	callback: (run: Run, callback: Callback, changes?: Partial<Order>) => Promise<CallbackAnswer>;
-	/** A suspended run whose time is up. */
-	timeUp: (run: Run) => Promise<Run>;
-	/**
-	 * Puts a file into n8n's store, as a node before this one would have.
-	 *
-	 * @param executionId `temp` for what a form or a webhook was sent
-	 */
-	storeFile: (
-		bytes: Buffer,
-		fileName: string,
-		mimeType: string,
-		executionId?: string,
-	) => Promise<IBinaryData>;
-	readFile: (file: IBinaryData) => Promise<Buffer>;
-	/** What n8n has noted of a file: the type that it serves it under. */
-	metadataOf: (id: string) => Promise<{ mimeType?: string }>;
-	/** Removes the folder of this n8n. */
-	close: () => Promise<void>;
-}
-
-const WORKFLOW_ID = 'workflow1';
+const WORKFLOW = { id: 'workflow1', name: 'A workflow under test', active: false };
 const INSTANCE_URL = 'http://localhost:5678/';
 
 type Service<T> = abstract new (...dependencies: never[]) => T;
@@ -212,58 +131,36 @@ export const requireAsCore = createRequire(require.resolve('n8n-core'));
 const { Container }: { Container: ServiceContainer } = requireAsCore('@n8n/di');
 const { Logger }: { Logger: Service<object> } = requireAsCore('@n8n/backend-common');
 
-function description(name: string, outputs = 1): INodeTypeDescription {
+/** A node of the tests: what it does, and what its description has beside one input and one output. */
+function nodeType(
+	name: string,
+	execute: (this: IExecuteFunctions) => Promise<INodeExecutionData[][]>,
+	more: Partial<INodeTypeDescription> = {},
+): INodeType {
 	return {
-		displayName: name,
-		name,
-		group: ['transform'],
-		version: 1,
-		description: name,
-		defaults: { name },
-		inputs: [NodeConnectionTypes.Main],
-		outputs: Array.from({ length: outputs }, () => NodeConnectionTypes.Main),
-		properties: [],
+		description: {
+			displayName: name,
+			name,
+			group: ['transform'],
+			version: 1,
+			description: name,
+			defaults: { name },
+			inputs: ['main'],
+			outputs: ['main'],
+			properties: [],
+			...more,
+		},
+		execute,
 	};
 }
 
-/** Gives its input on. */
-class PassThrough implements INodeType {
-	description = description('passThrough');
-
-	async execute(this: IExecuteFunctions): Promise<INodeExecutionData[][]> {
-		return [this.getInputData()];
-	}
-}
-
-/** Fails when it runs for the first time in an execution, also across a retry. */
-class BreaksOnce implements INodeType {
-	description = description('breaksOnce');
-
-	async execute(this: IExecuteFunctions): Promise<INodeExecutionData[][]> {
-		const memory = this.getContext('node');
-		if (!memory.broke) {
-			memory.broke = true;
-			throw new Error('A later node broke');
-		}
-		return [this.getInputData()];
-	}
-}
-
-/** Sends its input round again until it has run `rounds` times, then on. */
-class Rounds implements INodeType {
-	description: INodeTypeDescription = {
-		...description('rounds', 2),
-		properties: [
-			{ displayName: 'Rounds', name: 'rounds', type: 'number', default: 1, noDataExpression: true },
-		],
-	};
-
-	async execute(this: IExecuteFunctions): Promise<INodeExecutionData[][]> {
-		const round = Number(this.evaluateExpression('{{ $runIndex }}', 0)) + 1;
-		const isLast = round >= Number(this.getNodeParameter('rounds', 0));
-		return isLast ? [[], this.getInputData()] : [this.getInputData(), []];
-	}
-}
+const field = (name: string): INodeProperties => ({
+	displayName: name,
+	name,
+	type: 'string',
+	default: '',
+	noDataExpression: true,
+});
 
 /** A call of a tool, as a model asks for it. */
 export interface ToolCall {
@@ -286,59 +183,63 @@ function isToolList(value: unknown): value is CallableTool[] {
 	return Array.isArray(value) && value.length > 0 && value.every((tool) => 'invoke' in tool);
 }
 
-/** Calls the Seedance node as its tool, all calls of one answer at once, as an agent of n8n does. */
-class AgentOfTests implements INodeType {
-	description: INodeTypeDescription = {
-		...description('agent'),
-		inputs: [NodeConnectionTypes.Main, { type: NodeConnectionTypes.AiTool }],
-		properties: [
-			{ displayName: 'Calls', name: 'calls', type: 'json', default: '[]', noDataExpression: true },
-		],
-	};
-
-	async execute(this: IExecuteFunctions): Promise<INodeExecutionData[][]> {
-		const tools = await this.getInputConnectionData(NodeConnectionTypes.AiTool, 0);
-		if (!isToolList(tools)) throw new Error('The agent has no tool');
-		const calls: ToolCall[] = JSON.parse(String(this.getNodeParameter('calls', 0)));
-		const answers = await Promise.all(
-			calls.map(async ({ values, after = 0, afterMs = 0 }): Promise<IDataObject> => {
-				if (afterMs > 0) await sleep(afterMs);
-				for (let turns = 0; turns < after; turns += 1) await nextTurn();
-				try {
-					const answer = await tools[0].invoke(values);
-					return { answer: JSON.parse(String(answer)) };
-				} catch (error) {
-					return { error: error instanceof Error ? error.message : String(error) };
-				}
-			}),
-		);
-		return [answers.map((json) => ({ json }))];
-	}
-}
-
-async function nextTurn(): Promise<void> {
-	await new Promise<void>((resolve) => setImmediate(resolve));
-}
-
 /** The node as n8n hands it to an agent: its output leads to a model. */
 function asAgentTool(node: Seedance): INodeType {
-	const toolDescription = { ...node.description, outputs: [NodeConnectionTypes.AiTool] };
+	const toolDescription = { ...node.description, outputs: ['ai_tool'] };
 	return Object.create(node, { description: { value: toolDescription } });
 }
 
 const AGENT_TOOL = 'n8n-nodes-seedance.agentSeedanceTool';
 const LOOP_OVER_ITEMS = 'n8n-nodes-base.splitInBatches';
 
+/** Sends its input round again until it has run `rounds` times, then on. */
+const ROUNDS = nodeType(
+	'rounds',
+	async function () {
+		const round = Number(this.evaluateExpression('{{ $runIndex }}', 0)) + 1;
+		const isLast = round >= Number(this.getNodeParameter('rounds', 0));
+		return isLast ? [[], this.getInputData()] : [this.getInputData(), []];
+	},
+	{ outputs: ['main', 'main'], properties: [field('rounds')] },
+);
+
 const NODE_TYPES: Readonly<Record<string, INodeType>> = {
 	[SEEDANCE]: new Seedance(),
 	[SEEDANCE_TOOL]: new Seedance(),
 	[SEEDANCE_TRIGGER]: new SeedanceTrigger(),
 	[AGENT_TOOL]: asAgentTool(new Seedance()),
-	'test.agent': new AgentOfTests(),
-	'test.passThrough': new PassThrough(),
-	'test.breaksOnce': new BreaksOnce(),
-	'test.rounds': new Rounds(),
-	[LOOP_OVER_ITEMS]: new Rounds(),
+	[LOOP_OVER_ITEMS]: ROUNDS,
+	'test.rounds': ROUNDS,
+	'test.passThrough': nodeType('passThrough', async function () {
+		return [this.getInputData()];
+	}),
+	// Fails when it runs for the first time in an execution, also across a retry.
+	'test.breaksOnce': nodeType('breaksOnce', async function () {
+		const memory = this.getContext('node');
+		if (memory.broke) return [this.getInputData()];
+		memory.broke = true;
+		throw new Error('A later node broke');
+	}),
+	// Calls the Seedance node as its tool, all calls of one answer at once, as an agent of n8n does.
+	'test.agent': nodeType(
+		'agent',
+		async function () {
+			const tools = await this.getInputConnectionData('ai_tool', 0);
+			if (!isToolList(tools)) throw new Error('The agent has no tool');
+			const calls: ToolCall[] = JSON.parse(String(this.getNodeParameter('calls', 0)));
+			const answers = calls.map(async ({ values, after = 0, afterMs = 0 }) => {
+				if (afterMs > 0) await sleep(afterMs);
+				for (let turns = 0; turns < after; turns += 1) await new Promise(setImmediate);
+				try {
+					return { json: { answer: JSON.parse(String(await tools[0].invoke(values))) } };
+				} catch (error) {
+					return { json: { error: error instanceof Error ? error.message : String(error) } };
+				}
+			});
+			return [await Promise.all(answers)];
+		},
+		{ inputs: ['main', { type: 'ai_tool' }], properties: [field('calls')] },
+	),
 };
 
 function nodeTypeOf(name: string): INodeType {
@@ -347,7 +248,7 @@ function nodeTypeOf(name: string): INodeType {
 	return found;
 }
 
-const nodeTypes: INodeTypes = {
+export const nodeTypes: INodeTypes = {
 	getByName: nodeTypeOf,
 	getByNameAndVersion: (name) => NodeHelpers.getVersionedNodeType(nodeTypeOf(name)),
 	getKnownTypes: () => ({}),
@@ -357,16 +258,22 @@ const nodeTypes: INodeTypes = {
 export class Credentials extends ICredentialsHelper {
 	private readonly type = new SeedanceApi();
 
+	getParentTypes = () => [];
+
+	isCredentialUsableByNode = () => true;
+
+	preAuthentication = async () => undefined;
+
+	runPreAuthentication = async () => undefined;
+
+	updateCredentials = async () => undefined;
+
+	updateCredentialsOauthTokenData = async () => undefined;
+
+	getCredentialsProperties = () => this.type.properties;
+
 	constructor(private readonly stored: ReadonlyMap<string, StoredCredential>) {
 		super();
-	}
-
-	getParentTypes(): string[] {
-		return [];
-	}
-
-	isCredentialUsableByNode(): boolean {
-		return true;
 	}
 
 	/** Applies the `authenticate` of the credential class. */
@@ -380,82 +287,55 @@ export class Credentials extends ICredentialsHelper {
 		return await this.type.authenticate(credentials, { ...requestOptions, url, headers });
 	}
 
-	async preAuthentication(): Promise<undefined> {
-		return undefined;
-	}
-
-	async runPreAuthentication(): Promise<undefined> {
-		return undefined;
-	}
-
 	async getCredentials(): Promise<ICredentials> {
 		throw new Error('Credentials are given out decrypted only');
 	}
 
 	async getDecrypted(
 		_additionalData: IWorkflowExecuteAdditionalData,
-		nodeCredentials: INodeCredentialsDetails,
+		{ name }: INodeCredentialsDetails,
 		_type: string,
 		mode: WorkflowExecuteMode,
 		executeData?: IExecuteData,
 		_raw?: boolean,
 		resolve?: ICredentialsExpressionResolveValues,
 	): Promise<ICredentialDataDecryptedObject> {
-		const found = this.stored.get(nodeCredentials.name);
-		if (!found) throw new Error(`Credential "${nodeCredentials.name}" could not be found`);
-		const values: Record<string, string> = {};
-		for (const [name, value] of Object.entries(found)) {
-			values[name] = resolve
-				? String(
-						resolve.workflow.expression.getParameterValue(
-							value,
-							resolve.runExecutionData,
-							resolve.runIndex,
-							resolve.itemIndex,
-							resolve.node.name,
-							resolve.connectionInputData,
-							mode,
-							{},
-							executeData,
-							false,
-							{},
-						),
-					)
-				: value;
-		}
-		return values;
+		const found = this.stored.get(name);
+		if (!found) throw new Error(`Credential "${name}" could not be found`);
+		if (!resolve) return { ...found };
+		const { workflow, runExecutionData, runIndex, itemIndex, node, connectionInputData } = resolve;
+		const valueOf = (text: string) =>
+			String(
+				workflow.expression.getParameterValue(
+					text,
+					runExecutionData,
+					runIndex,
+					itemIndex,
+					node.name,
+					connectionInputData,
+					mode,
+					{},
+					executeData,
+					false,
+					{},
+				),
+			);
+		return { apiKey: valueOf(found.apiKey), baseUrl: valueOf(found.baseUrl) };
 	}
-
-	async updateCredentials(): Promise<void> {}
-
-	async updateCredentialsOauthTokenData(): Promise<void> {}
-
-	getCredentialsProperties(): INodeProperties[] {
-		return this.type.properties;
-	}
-}
-
-/** Collects what is logged, in the place of n8n's logger. */
-function logInto(lines: LogLine[]) {
-	const at = (level: LogLine['level']) => (text: string, more?: object) => {
-		lines.push({ level, text, more: more ? asJson(more) : '' });
-	};
-	const logger = {
-		debug: at('debug'),
-		info: at('info'),
-		warn: at('warn'),
-		error: at('error'),
-		scoped: () => logger,
-	};
-	return logger;
 }
 
 function asJson(value: object): string {
 	return JSON.stringify(replaceCircularReferences(deepCopy(value)));
 }
 
+/** A copy that went through JSON, as everything does that n8n stores. */
+function asStored(data: IRunExecutionData): IRunExecutionData {
+	const copy: IRunExecutionData = JSON.parse(JSON.stringify(replaceCircularReferences(data)));
+	return copy;
+}
+
 /** The part of n8n's response that a resume hook uses. */
-class HookResponse extends EventEmitter {
+export class HookResponse extends EventEmitter {
 	statusCode = 200;
 
 	closed = false;
@@ -475,15 +355,16 @@ class HookResponse extends EventEmitter {
 		this.body = body;
 		this.writableEnded = true;
 	}
-}
 
-/** A copy that went through JSON, as everything does that n8n stores. */
-function asStored(data: IRunExecutionData): IRunExecutionData {
-	const copy: IRunExecutionData = JSON.parse(JSON.stringify(replaceCircularReferences(data)));
-	return copy;
+	close(): void {
+		this.writableEnded = true;
+		this.closed = true;
+		this.emit('close');
+	}
 }
 
 function nodesOf(order: Order): INode[] {
+	const { credential = 'Main account', toolCalls } = order;
 	const node = (name: string, type: string, more: Partial<INode> = {}): INode => ({
 		id: name,
 		name,
@@ -493,8 +374,6 @@ function nodesOf(order: Order): INode[] {
 		parameters: {},
 		...more,
 	});
-	const credential = order.credential === undefined ? 'Main account' : order.credential;
-	const { toolCalls } = order;
 	return [
 		node('Start', 'test.passThrough'),
 		...(toolCalls
@@ -508,7 +387,7 @@ function nodesOf(order: Order): INode[] {
 			...order.node,
 		}),
 		node('Rounds', order.loopsOverItems ? LOOP_OVER_ITEMS : 'test.rounds', {
-			parameters: { rounds: order.rounds ?? 1 },
+			parameters: { rounds: String(order.rounds ?? 1) },
 		}),
 		node('Between', order.after === 'breaks' ? 'test.breaksOnce' : 'test.passThrough'),
 		node('After', 'test.passThrough'),
@@ -516,100 +395,107 @@ function nodesOf(order: Order): INode[] {
 	];
 }
 
-const toAgent = [{ node: 'Agent', type: NodeConnectionTypes.AiTool, index: 0 }];
-const to = (node: string) => [{ node, type: NodeConnectionTypes.Main, index: 0 }];
-
 function workflowOf(order: Order): Workflow {
-	const hasErrorOutput = order.node?.onError === 'continueErrorOutput';
+	const to = (node: string, type: NodeConnectionType = 'main') => [{ node, type, index: 0 }];
+	const errorOutput = order.node?.onError === 'continueErrorOutput' ? [to('Failed')] : [];
 	return new Workflow({
-		id: WORKFLOW_ID,
-		name: 'A workflow under test',
+		...WORKFLOW,
 		nodes: nodesOf(order),
 		connections: order.toolCalls
-			? { Start: { main: [to('Agent')] }, [NODE]: { ai_tool: [toAgent] } }
+			? { Start: { main: [to('Agent')] }, [NODE]: { ai_tool: [to('Agent', 'ai_tool')] } }
 			: {
 					Start: { main: [to(NODE)] },
-					[NODE]: { main: hasErrorOutput ? [to('Rounds'), to('Failed')] : [to('Rounds')] },
+					[NODE]: { main: [to('Rounds'), ...errorOutput] },
 					Rounds: { main: [to(NODE), to('Between')] },
 					Between: { main: [to('After')] },
 				},
-		active: false,
 		nodeTypes,
 		settings: { executionOrder: 'v1', ...order.settings },
 	});
 }
 
-function textField(value: unknown, field: string): string {
-	const found: unknown =
-		typeof value === 'object' && value !== null ? Reflect.get(value, field) : undefined;
-	return typeof found === 'string' ? found : '';
+/** What ended a run, as a person reads it. */
+export interface RunError {
+	message: string;
+	description: string;
+	context: IDataObject;
+	node: string | undefined;
 }
 
-function errorOf(run: IRun): RunError | undefined {
-	const { error } = run.data.resultData;
+function errorOf(result: IRunExecutionData['resultData']): RunError | undefined {
+	const { error, lastNodeExecuted: node } = result;
 	if (!error) return undefined;
+	const description: unknown = Reflect.get(error, 'description');
 	return {
 		message: error.message,
-		description: textField(error, 'description'),
+		description: typeof description === 'string' ? description : '',
 		context: 'context' in error && error.context ? error.context : {},
-		node: run.data.resultData.lastNodeExecuted,
+		node,
 	};
 }
 
-function runOf(id: string, run: IRun, logs: readonly LogLine[]): Run {
-	const { data } = run;
-	const last = (name: string) => data.resultData.runData[name]?.at(-1)?.data?.main;
-	const outputs = (last(NODE) ?? []).map((items) => items ?? []);
+/** How a run ended. */
+export type Run = ReturnType<typeof runOf>;
+
+function runOf(id: string, order: Order, { status, data }: IRun, logs: readonly LogLine[]) {
+	const { runData, metadata } = data.resultData;
+	const last = (name: string) => runData[name]?.at(-1)?.data?.main;
+	/** What the Seedance node gave, per output: 0 for success, 1 for the error output. */
+	const outputs = (last(NODE) ?? []).map((found) => found ?? []);
 	const items = outputs[0] ?? [];
 	return {
+		/** The execution's id. */
 		id,
-		status: run.status,
+		/** What was run. */
+		order,
+		status,
 		outputs,
+		/** The first output, and its JSON. */
 		items,
 		json: items.map(({ json }) => json),
-		hints: (data.resultData.runData[NODE]?.at(-1)?.hints ?? []).map(({ message }) => message),
-		error: errorOf(run),
-		reached: (name) => last(name)?.flatMap((output) => output ?? []),
+		/** What the editor says above the output, about the last run of the Seedance node. */
+		hints: (runData[NODE]?.at(-1)?.hints ?? []).map(({ message }) => message),
+		error: errorOf(data.resultData),
+		/** What a node received that ran: its output, for the pass-through nodes. */
+		reached: (name: string) => last(name)?.flatMap((output) => output ?? []),
+		/** What the Seedance node remembers in this execution. */
 		contextData: data.executionData?.contextData[`node:${NODE}`] ?? {},
-		highlighted: data.resultData.metadata ?? {},
+		/** The highlighted data of the execution. */
+		highlighted: metadata ?? {},
+		/** The whole execution as n8n stores it, and everything the run wrote to the log. */
 		data,
 		logs,
+		/** Everything a person or a later node may see, as one text: to look for secrets. */
 		everything: asJson({ data, logs }),
 	};
 }
 
-/** What n8n-core needs in a process before it can run anything. */
-export interface Core {
-	/** Everything logged so far, oldest first. */
-	readonly logs: LogLine[];
-	readonly binaries: BinaryDataService;
-	/** Removes the folder of this n8n. */
-	close: () => Promise<void>;
-}
+export type Core = Awaited<ReturnType<typeof startCore>>;
 
 /** Starts n8n-core in this process: a folder, a binary store, a log. Once per test file; close it when done. */
-export async function startCore(): Promise<Core> {
+export async function startCore() {
 	const folder = await mkdtemp(join(tmpdir(), 'seedance-engine-'));
 	process.env.N8N_USER_FOLDER = folder;
 	process.env.N8N_ENCRYPTION_KEY = 'a key for tests only';
 	process.env.N8N_DEFAULT_BINARY_DATA_MODE = 'filesystem';
 	const logs: LogLine[] = [];
-	const logger = logInto(logs);
+	const at = (level: LogLine['level']) => (text: string, more?: object) => {
+		logs.push({ level, text, more: more ? asJson(more) : '' });
+	};
+	const levels = { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') };
+	const logger = { ...levels, scoped: () => logger };
 	Container.set(Logger, logger);
 	LoggerProxy.init(logger);
-	const binaries = Container.get(BinaryDataService);
+	const binaries = Container.get(core.BinaryDataService);
 	await binaries.init();
-	return {
-		logs,
-		binaries,
-		close: async () => await rm(folder, { recursive: true, force: true }),
-	};
+	/** Removes the folder of this n8n. */
+	const close = async () => await rm(folder, { recursive: true, force: true });
+	return { logs, binaries, close };
 }
 
 /** What n8n hands to everything that it runs, as far as the nodes use it. */
 export function additionalDataOf(
 	credentialsHelper: ICredentialsHelper,
-	restApiUrl = `${INSTANCE_URL}rest`,
 ): IWorkflowExecuteAdditionalData {
 	const unused = async () => {
 		throw new Error('Not part of this n8n');
@@ -621,7 +507,7 @@ export function additionalDataOf(
 		getRuntimeCredential: async () => undefined,
 		startRunnerTask: unused,
 		currentNodeExecutionIndex: 0,
-		restApiUrl,
+		restApiUrl: `${INSTANCE_URL}rest`,
 		instanceBaseUrl: INSTANCE_URL,
 		formBaseUrl: `${INSTANCE_URL}form`,
 		formWaitingBaseUrl: `${INSTANCE_URL}form-waiting`,
@@ -633,7 +519,7 @@ export function additionalDataOf(
 		mcpTestBaseUrl: `${INSTANCE_URL}mcp-test`,
 		variables: {},
 		logAiEvent: () => undefined,
-		externalSecretsProxy: new ExternalSecretsProxy(),
+		externalSecretsProxy: new core.ExternalSecretsProxy(),
 	};
 }
 
@@ -668,168 +554,136 @@ export function slowDeadlines(module: typeof clock, speed: () => number): void {
 		);
 }
 
+export type Engine = Awaited<ReturnType<typeof startEngine>>;
+
 /**
  * Starts the engine in this process. `clockSpeed` is how many times faster than real time the node's clock runs (default
  * 100); needs jest. One per test file; close it when done.
  */
-export async function startEngine(options: { clockSpeed?: number } = {}): Promise<Engine> {
-	const core = await startCore();
-	const { logs, binaries } = core;
+export async function startEngine({ clockSpeed = 100 } = {}) {
+	const { logs, binaries, close } = await startCore();
 	const credentials = new Map<string, StoredCredential>();
 	const helper = new Credentials(credentials);
 	let executions = 0;
-	let clockSpeed = options.clockSpeed ?? 100;
-	let restApiUrl = `${INSTANCE_URL}rest`;
-	let binariesInMemory = false;
-	let fullDisk = false;
 	const store = binaries.store.bind(binaries);
 	jest.spyOn(binaries, 'store').mockImplementation(async (location, file, binary) => {
-		if (!fullDisk) return await store(location, file, binary);
+		if (!engine.fullDisk) return await store(location, file, binary);
 		throw Object.assign(new Error('ENOSPC: no space left on device, write'), { code: 'ENOSPC' });
 	});
-
+	const speed = (): number => engine.clockSpeed;
 	const { realClock } = clock;
-	jest.spyOn(clock, 'realClock').mockImplementation(fastClock(realClock, () => clockSpeed));
-	slowDeadlines(clock, () => clockSpeed);
+	jest.spyOn(clock, 'realClock').mockImplementation(fastClock(realClock, speed));
+	slowDeadlines(clock, speed);
 
+	/** Runs a workflow from its start, or from where the given data stands. */
 	const launch = (
 		order: Order,
-		mode: WorkflowExecuteMode,
+		mode: WorkflowExecuteMode = order.mode ?? 'manual',
 		given?: IRunExecutionData,
 		executionId = String((executions += 1)),
 	): Running => {
 		const workflow = workflowOf(order);
-		const start = workflow.getNode('Start');
-		if (!start) throw new Error('The workflow has no start');
+		const node = workflow.nodes.Start;
 		const data =
 			given ??
 			createRunExecutionData({
 				executionData: {
 					nodeExecutionStack: [
-						{ node: start, data: { main: [order.items ?? [{ json: {} }]] }, source: null },
+						{ node, data: { main: [order.items ?? [{ json: {} }]] }, source: null },
 					],
 				},
 			});
-		const additionalData: IWorkflowExecuteAdditionalData = {
-			...additionalDataOf(helper, restApiUrl),
-			executionId,
-			...(order.endsAfter !== undefined && {
-				executionTimeoutTimestamp: Date.now() + order.endsAfter * 1000,
-			}),
-			hooks: new ExecutionLifecycleHooks(mode, executionId, {
-				id: WORKFLOW_ID,
-				name: 'A workflow under test',
-				active: false,
-				activeVersionId: null,
-				isArchived: false,
-				createdAt: new Date(0),
-				updatedAt: new Date(0),
-				nodes: Object.values(workflow.nodes),
-				connections: workflow.connectionsBySourceNode,
-			}),
-		};
-		const before = logs.length;
+		const { endsAfter } = order;
+		const hooks = new core.ExecutionLifecycleHooks(mode, executionId, {
+			...WORKFLOW,
+			activeVersionId: null,
+			isArchived: false,
+			createdAt: new Date(0),
+			updatedAt: new Date(0),
+			nodes: Object.values(workflow.nodes),
+			connections: workflow.connectionsBySourceNode,
+		});
 		// The first end that n8n stores counts: for a run that was stopped, that is "canceled".
 		const stored: Array<IRun['status']> = [];
-		additionalData.hooks?.addHandler('workflowExecuteAfter', (run) => void stored.push(run.status));
-		const running = new WorkflowExecute(additionalData, mode, data).processRunExecutionData(
-			workflow,
-		);
+		hooks.addHandler('workflowExecuteAfter', ({ status }) => void stored.push(status));
+		const before = logs.length;
+		const running = new core.WorkflowExecute(
+			{
+				...additionalDataOf(helper),
+				executionId,
+				hooks,
+				...(endsAfter !== undefined && {
+					executionTimeoutTimestamp: Date.now() + endsAfter * 1000,
+				}),
+			},
+			mode,
+			data,
+		).processRunExecutionData(workflow);
+		const stop = () => running.cancel();
 		const timeUp =
-			order.endsAfter === undefined
-				? undefined
-				: setTimeout(() => running.cancel(), (order.endsAfter * 1000) / clockSpeed);
-		return {
-			stop: () => running.cancel(),
-			finished: running.then((run) => {
-				clearTimeout(timeUp);
-				return {
-					...runOf(executionId, run, logs.slice(before)),
-					status: stored[0] ?? run.status,
-				};
-			}),
-		};
+			endsAfter === undefined ? undefined : setTimeout(stop, (endsAfter * 1000) / speed());
+		const finished = running.then((ended) => {
+			clearTimeout(timeUp);
+			const run = runOf(executionId, order, ended, logs.slice(before));
+			return { ...run, status: stored[0] ?? run.status };
+		});
+		engine.onRun(finished);
+		return { stop, finished };
 	};
 
 	/** Runs what has to answer within seconds of its clock, and sends requests meanwhile. */
 	const inRequestTime = async <T,>(work: () => Promise<T>): Promise<T> => {
-		const usual = clockSpeed;
-		clockSpeed = Math.min(usual, DEADLINE_SPEED);
+		const usual = engine.clockSpeed;
+		engine.clockSpeed = Math.min(usual, DEADLINE_SPEED);
 		try {
 			return await work();
 		} finally {
-			clockSpeed = usual;
+			engine.clockSpeed = usual;
 		}
 	};
 
-	const orders = new WeakMap<Run, Order>();
-	const orderOf = (run: Run): Order => {
-		const order = orders.get(run);
-		if (!order) throw new Error('That is no run of this engine');
-		return order;
-	};
-	const start = (order: Order): Running => {
-		const running = launch(order, order.mode ?? 'manual');
-		return {
-			stop: running.stop,
-			finished: running.finished.then((run) => {
-				orders.set(run, order);
-				return run;
-			}),
-		};
-	};
-
-	return {
+	const engine = {
+		/** How many times faster than real time the node's clock runs. */
+		clockSpeed,
+		/** No more file can be stored. */
+		fullDisk: false,
+		/** Told of every run that is started, retried or resumed. */
+		onRun: (_finished: Promise<Run>): void => undefined,
+		/** Credentials by name. */
 		credentials,
+		/** Everything logged so far, oldest first. */
 		logs,
-		get restApiUrl() {
-			return restApiUrl;
-		},
-		set restApiUrl(url) {
-			restApiUrl = url;
-		},
-		get binariesInMemory() {
-			return binariesInMemory;
+		/** Keeps files in memory, as n8n 1 did by default. */
+		get binariesInMemory(): boolean {
+			return Reflect.get(binaries, 'mode') === 'default';
 		},
 		set binariesInMemory(inMemory) {
-			binariesInMemory = inMemory;
 			Reflect.set(binaries, 'mode', inMemory ? 'default' : 'filesystem-v2');
 		},
-		get fullDisk() {
-			return fullDisk;
-		},
-		set fullDisk(isFull) {
-			fullDisk = isFull;
-		},
-		get clockSpeed() {
-			return clockSpeed;
-		},
-		set clockSpeed(speed) {
-			clockSpeed = speed;
-		},
-		start,
-		run: async (order) => await start(order).finished,
-		retry: async (run, changes = {}) => {
-			const order = orderOf(run);
+		start: (order: Order): Running => launch(order),
+		run: async (order: Order): Promise<Run> => await launch(order).finished,
+		/** "Retry" in the list of executions: goes on from the node that failed, with what it remembers. */
+		retry: async (run: Run, changes: Partial<Order> = {}): Promise<Run> => {
+			const order = { ...run.order, ...changes };
 			// What n8n does with the stored execution: the error and the failed run of its node go away.
 			const data = asStored(run.data);
-			const { lastNodeExecuted, runData } = data.resultData;
+			const { lastNodeExecuted = '', runData } = data.resultData;
 			delete data.resultData.error;
-			if (lastNodeExecuted && runData[lastNodeExecuted]?.at(-1)?.error) {
-				runData[lastNodeExecuted].pop();
-			}
-			const again = { ...order, ...changes };
+			if (runData[lastNodeExecuted]?.at(-1)?.error) runData[lastNodeExecuted].pop();
 			// "Retry with currently saved workflow" runs the nodes as they stand there now.
-			const workflow = workflowOf(again);
+			const workflow = workflowOf(order);
 			for (const entry of data.executionData?.nodeExecutionStack ?? []) {
 				entry.node = workflow.getNode(entry.node.name) ?? entry.node;
 			}
-			const retried = await launch(again, 'retry', data).finished;
-			orders.set(retried, again);
-			return retried;
+			return await launch(order, 'retry', data).finished;
 		},
-		callback: async (run, { method = 'POST', query = {}, body, rawBody, suffix }, changes = {}) => {
-			const order = { ...orderOf(run), ...changes };
+		/** A callback for a suspended run: n8n's resume hook with what it has stored, and the run when it goes on. */
+		callback: async (
+			run: Run,
+			{ method = 'POST', query = {}, body, rawBody, suffix }: Callback,
+			changes: Partial<Order> = {},
+		): Promise<CallbackAnswer> => {
+			const order = { ...run.order, ...changes };
 			const mode = order.mode ?? 'manual';
 			// What n8n does with the stored execution before it calls the hook.
 			const data = asStored(run.data);
@@ -839,50 +693,42 @@ export async function startEngine(options: { clockSpeed?: number } = {}): Promis
 			delete data.waitTill;
 			data.resultData.runData[NODE].pop();
 			const workflow = workflowOf(order);
-			const node = workflow.getNode(NODE);
-			const hook = nodeTypeOf(SEEDANCE).webhook;
-			if (!node || !hook) throw new Error('The node has no resume hook');
+			const node = workflow.nodes[NODE];
+			const { description, webhook: hook } = nodeTypeOf(SEEDANCE);
 			// n8n gives a call to the webhook of the waiting node whose path is the rest of the address.
-			const webhooks = (nodeTypeOf(SEEDANCE).description.webhooks ?? []).map((webhook) => ({
+			const webhooks = (description.webhooks ?? []).map((webhook) => ({
 				webhook,
-				path: workflow.expression.getSimpleParameterValue(
-					node,
-					webhook.path,
-					'internal',
-					{},
-					undefined,
-					'',
+				path: String(
+					workflow.expression.getSimpleParameterValue(node, webhook.path, 'internal', {}),
 				),
 			}));
 			const wanted = suffix ?? webhooks[0]?.path;
 			const found = webhooks.find(
 				({ webhook, path }) => webhook.httpMethod === method && path === wanted,
 			);
-			if (!found) return { status: 404, body: 'no waiting webhook with a matching path/method' };
+			if (!found || !hook) {
+				return { status: 404, body: 'no waiting webhook with a matching path/method' };
+			}
 			const response = new HookResponse();
-			const context = new WebhookContext(
+			const httpRequest = { method, query, body, rawBody, headers: {} };
+			const additionalData: IWorkflowExecuteAdditionalData = {
+				...additionalDataOf(helper),
+				executionId: run.id,
+				httpRequest: Object.assign(Object.create(null), httpRequest),
+				httpResponse: Object.assign(response),
+			};
+			const context = new core.WebhookContext(
 				workflow,
 				node,
-				{
-					...additionalDataOf(helper, restApiUrl),
-					executionId: run.id,
-					httpRequest: Object.assign(Object.create(null), {
-						method,
-						query,
-						body,
-						rawBody,
-						headers: {},
-					}),
-					httpResponse: Object.assign(response),
-				},
+				additionalData,
 				mode,
 				{
 					httpMethod: method,
 					node: NODE,
-					path: String(found.path),
+					path: found.path,
 					webhookDescription: found.webhook,
-					workflowId: WORKFLOW_ID,
-					workflowExecuteAdditionalData: additionalDataOf(helper, restApiUrl),
+					workflowId: WORKFLOW.id,
+					workflowExecuteAdditionalData: additionalData,
 				},
 				[],
 				data,
@@ -894,31 +740,31 @@ export async function startEngine(options: { clockSpeed?: number } = {}): Promis
 			entry.data.main = workflowData;
 			entry.metadata = { ...entry.metadata, forwardAllOutputs: true };
 			const resumed = launch(order, mode, data, run.id);
-			response.writableEnded = true;
-			response.closed = true;
-			response.emit('close');
-			const ended = await resumed.finished;
-			orders.set(ended, order);
-			return { status: 200, body: webhookResponse, run: ended };
+			response.close();
+			return { status: 200, body: webhookResponse, run: await resumed.finished };
 		},
-		timeUp: async (run) => {
-			const order = orderOf(run);
-			const ended = await launch(order, order.mode ?? 'manual', asStored(run.data), run.id)
-				.finished;
-			orders.set(ended, order);
-			return ended;
-		},
-		storeFile: async (bytes, fileName, mimeType, executionId = 'earlier') =>
-			await binaries.store({ type: 'execution', workflowId: WORKFLOW_ID, executionId }, bytes, {
+		/** A suspended run whose time is up. */
+		timeUp: async ({ order, data, id }: Run): Promise<Run> =>
+			await launch(order, undefined, asStored(data), id).finished,
+		/** Puts a file into n8n's store, as a node before this one would have; `temp` is where a form's files are. */
+		storeFile: async (
+			bytes: Buffer,
+			fileName: string,
+			mimeType: string,
+			executionId = 'earlier',
+		): Promise<IBinaryData> =>
+			await binaries.store({ type: 'execution', workflowId: WORKFLOW.id, executionId }, bytes, {
 				data: '',
 				fileName,
 				mimeType,
 			}),
-		readFile: async (file) => await binaries.getAsBuffer(file),
-		metadataOf: async (id) => await binaries.getMetadata(id),
+		readFile: async (file: IBinaryData) => await binaries.getAsBuffer(file),
+		/** What n8n has noted of a file: the type that it serves it under. */
+		metadataOf: async (id: string) => await binaries.getMetadata(id),
 		close: async () => {
 			jest.restoreAllMocks();
-			await core.close();
+			await close();
 		},
 	};
+	return engine;
 }

@@ -4,8 +4,7 @@
  */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { createWriteStream, existsSync, readFileSync } from 'node:fs';
-import { rm } from 'node:fs/promises';
-import { createServer, type Server } from 'node:net';
+import { createServer } from 'node:net';
 
 /** The only address that anything here listens on. */
 export const HOST = '127.0.0.1';
@@ -27,8 +26,6 @@ export interface ServerProgram {
 	cwd: string;
 	/** Its whole environment, asked for at each start. */
 	env: () => Promise<NodeJS.ProcessEnv>;
-	/** The user to run it as; by default ours. */
-	user?: { uid: number; gid: number };
 	port: number;
 	/** What it prints when it is ready; a port may answer before, with errors. */
 	ready: string;
@@ -37,8 +34,6 @@ export interface ServerProgram {
 	stopSignal?: NodeJS.Signals;
 	/** Aborts a start. */
 	signal?: AbortSignal;
-	/** Called with the process that a start has made, and called back when it has ended. */
-	onSpawn?: (pid: number) => () => void;
 }
 
 /** The port is taken by another program. */
@@ -51,16 +46,17 @@ export class PortInUseError extends Error {
 /** Servers to end when this process ends before it has stopped them. */
 const running = new Set<ServerProcess>();
 
-let watching = false;
+const killAll = () => running.forEach((server) => server.killNow());
 
-/** They must not outlive us. When somebody else listens to the signal, ending in order is left to them. */
+let isWatching = false;
+
 function endWithThisProcess(): void {
-	if (watching) return;
-	watching = true;
-	const killAll = () => running.forEach((server) => server.killNow());
+	if (isWatching) return;
+	isWatching = true;
 	process.on('exit', killAll);
 	for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
 		const onSignal = () => {
+			// Whoever else listens to the signal ends everything in order.
 			if (process.listenerCount(signal) > 1) return;
 			killAll();
 			process.off(signal, onSignal);
@@ -86,10 +82,6 @@ export class ServerProcess {
 		return this.program.name;
 	}
 
-	get port(): number {
-		return this.program.port;
-	}
-
 	/** Undefined while it does not run. */
 	get pid(): number | undefined {
 		return this.child?.pid;
@@ -107,7 +99,7 @@ export class ServerProcess {
 	 * @throws PortInUseError when the port is taken; otherwise Error with the end of its log
 	 */
 	async start(): Promise<void> {
-		const { name, command, args, cwd, user, port, signal, logFile } = this.program;
+		const { name, command, args, cwd, port, signal, logFile } = this.program;
 		if (this.child) throw new Error(`${name} is already running`);
 		if (!(await isPortFree(port))) throw new PortInUseError(port);
 		const env = await this.program.env();
@@ -115,14 +107,12 @@ export class ServerProcess {
 		const child = spawn(command, args, {
 			cwd,
 			env,
-			...user,
 			// A group of its own: Ctrl-C at the terminal comes to us alone, and we can end it with what it has started.
 			detached: true,
 			stdio: ['pipe', 'pipe', 'pipe'],
 		});
 		this.child = child;
 		running.add(this);
-		const onEnd = child.pid === undefined ? undefined : this.program.onSpawn?.(child.pid);
 		const log = createWriteStream(logFile, { flags: 'a' });
 		child.stdout.on('data', (chunk: Buffer) => log.write(chunk));
 		child.stderr.on('data', (chunk: Buffer) => log.write(chunk));
@@ -130,7 +120,6 @@ export class ServerProcess {
 			const end = () => {
 				this.child = undefined;
 				running.delete(this);
-				onEnd?.();
 				log.end(done);
 			};
 			child.once('close', end);
@@ -146,32 +135,26 @@ export class ServerProcess {
 
 	private async untilReady(child: ChildProcess): Promise<void> {
 		const { name, port, ready, signal } = this.program;
+		const over = new AbortController();
 		let printed = '';
-		const look = new AbortController();
-		try {
-			await new Promise<void>((done, fail) => {
-				const timer = setTimeout(
-					() => fail(new Error(`${name} was not ready in time.\n${lastLines(printed)}`)),
-					START_TIMEOUT,
-				);
-				look.signal.addEventListener('abort', () => clearTimeout(timer));
-				signal?.addEventListener('abort', () => fail(cancelled(name)), { signal: look.signal });
-				const onOutput = (chunk: Buffer) => {
-					if (look.signal.aborted) return;
-					printed += chunk.toString();
-					if (PORT_TAKEN.test(printed)) fail(new PortInUseError(port));
-					if (printed.includes(ready)) done();
-				};
-				child.stdout?.on('data', onOutput);
-				child.stderr?.on('data', onOutput);
-				child.once('error', fail);
-				child.once('close', () =>
-					fail(new Error(`${name} ended before it was ready.\n${lastLines(printed)}`)),
-				);
-			});
-		} finally {
-			look.abort();
-		}
+		const waiting = new Promise<void>((done, fail) => {
+			const failed = (what: string) =>
+				fail(new Error(`${name} ${what}.\n${printed.trim().split('\n').slice(-12).join('\n')}`));
+			const timer = setTimeout(() => failed('was not ready in time'), START_TIMEOUT);
+			over.signal.addEventListener('abort', () => clearTimeout(timer));
+			signal?.addEventListener('abort', () => fail(cancelled(name)), { signal: over.signal });
+			const onOutput = (chunk: Buffer) => {
+				if (over.signal.aborted) return;
+				printed += chunk.toString();
+				if (PORT_TAKEN.test(printed)) fail(new PortInUseError(port));
+				if (printed.includes(ready)) done();
+			};
+			child.stdout?.on('data', onOutput);
+			child.stderr?.on('data', onOutput);
+			child.once('error', fail);
+			child.once('close', () => failed('ended before it was ready'));
+		});
+		await waiting.finally(() => over.abort());
 	}
 
 	/** Ends it as an operator does; kills it when it does not end. */
@@ -191,16 +174,14 @@ export class ServerProcess {
 
 	/** At once and without waiting: the last thing this process does. */
 	killNow(): void {
-		const pid = this.child?.pid;
-		if (pid !== undefined) sendSignal(pid, 'SIGKILL', true);
+		if (this.pid !== undefined) sendSignal(this.pid, 'SIGKILL');
 	}
 
 	private async end(signal: NodeJS.Signals): Promise<void> {
-		const pid = this.child?.pid;
+		const { pid } = this;
 		if (pid === undefined) return;
-		// It ends what it has started itself when it ends in order.
-		sendSignal(pid, signal, signal === 'SIGKILL');
-		const timer = setTimeout(() => sendSignal(pid, 'SIGKILL', true), STOP_TIMEOUT);
+		sendSignal(pid, signal);
+		const timer = setTimeout(() => sendSignal(pid, 'SIGKILL'), STOP_TIMEOUT);
 		await this.whenEnded;
 		clearTimeout(timer);
 	}
@@ -208,55 +189,44 @@ export class ServerProcess {
 
 /** A port of the loopback address that nobody listens on. */
 export async function freePort(): Promise<number> {
-	const [port] = await freePorts(1);
-	return port;
+	return (await freePorts(1))[0];
 }
 
 /** So many different ports of the loopback address that nobody listens on. */
 export async function freePorts(count: number): Promise<number[]> {
 	// All are held at the same time: asked for one after the other, the same port may come twice.
 	const held = await Promise.all(Array.from({ length: count }, () => listen(0)));
-	await Promise.all(held.map(({ server }) => close(server)));
+	await Promise.all(held.map(async ({ close }) => await close()));
 	return held.map(({ port }) => port);
 }
 
 /** Whether nobody listens on this port of the loopback address. */
 export async function isPortFree(port: number): Promise<boolean> {
 	try {
-		await close((await listen(port)).server);
+		await (await listen(port)).close();
 		return true;
 	} catch {
 		return false;
 	}
 }
 
-function listen(port: number): Promise<{ server: Server; port: number }> {
+function listen(wanted: number): Promise<{ port: number; close: () => Promise<unknown> }> {
 	return new Promise((done, fail) => {
 		const server = createServer();
 		server.once('error', fail);
-		server.listen(port, HOST, () => {
+		server.listen(wanted, HOST, () => {
 			const address = server.address();
-			if (address !== null && typeof address === 'object') done({ server, port: address.port });
-			else fail(new Error('No port'));
+			const port = address !== null && typeof address === 'object' ? address.port : wanted;
+			done({ port, close: () => new Promise((closed) => server.close(closed)) });
 		});
 	});
 }
 
-async function close(server: Server): Promise<void> {
-	await new Promise((done) => server.close(done));
-}
-
-export function lastLines(text: string): string {
-	return text.trim().split('\n').slice(-12).join('\n');
-}
-
-export async function removeFolder(folder: string): Promise<void> {
-	await rm(folder, { recursive: true, force: true, maxRetries: 5, retryDelay: 200 });
-}
-
-function sendSignal(pid: number, signal: NodeJS.Signals, wholeGroup: boolean): void {
+/** A killed server takes everything with it that it has started; one that ends in order does that itself. */
+function sendSignal(pid: number, signal: NodeJS.Signals): void {
+	const isGroup = signal === 'SIGKILL' && process.platform !== 'win32';
 	try {
-		process.kill(wholeGroup && process.platform !== 'win32' ? -pid : pid, signal);
+		process.kill(isGroup ? -pid : pid, signal);
 	} catch {
 		// It has ended by itself.
 	}

@@ -1,8 +1,8 @@
 /** The real clock, and the limit of things done at once. */
 import * as fc from 'fast-check';
 
-import { limiter, realClock, within } from '../../nodes/shared/clock';
-import { settle, VirtualClock } from './virtualClock';
+import { limiter, realClock, within } from '../../nodes/shared/n8n/clock';
+import { flushPromises, VirtualClock } from './virtualClock.cjs';
 
 describe('the real clock', () => {
 	beforeEach(() => {
@@ -11,6 +11,13 @@ describe('the real clock', () => {
 	afterEach(() => {
 		jest.useRealTimers();
 	});
+
+	/** Starts a sleep, and tells what it gave as soon as it has. */
+	function sleeping(ms: number, stop?: AbortSignal, cancel?: AbortSignal) {
+		const woke = jest.fn();
+		void realClock(stop).sleep(ms, cancel).then(woke);
+		return woke;
+	}
 
 	it('tells the time in milliseconds, and a random share from 0 up to 1', () => {
 		jest.setSystemTime(1_234_567);
@@ -22,145 +29,101 @@ describe('the real clock', () => {
 	});
 
 	it.each([
-		['without a cancel signal', undefined] as const,
-		['with one', new AbortController()] as const,
-	])('sleeps its time, %s', async (_name, controller) => {
-		const woke = jest.fn();
-		void realClock(controller?.signal).sleep(5_000).then(woke);
-		await jest.advanceTimersByTimeAsync(4_999);
+		[5_000, undefined],
+		[5_000, new AbortController().signal],
+		// The longest timer of Node.js is shorter.
+		[2 ** 31 + 5_000, undefined],
+	])('sleeps its time: %i ms', async (ms, stop) => {
+		const woke = sleeping(ms, stop);
+		await jest.advanceTimersByTimeAsync(ms - 1);
 		expect(woke).not.toHaveBeenCalled();
 		await jest.advanceTimersByTimeAsync(1);
 		expect(woke).toHaveBeenCalledWith(true);
 	});
 
-	it('ends a sleep the moment the execution is stopped', async () => {
-		const controller = new AbortController();
-		const woke = jest.fn();
-		void realClock(controller.signal).sleep(60_000).then(woke);
+	it.each(['Stop', 'its caller'])('ends a sleep at once for %s, leaving no timer', async (who) => {
+		const end = new AbortController();
+		const woke =
+			who === 'Stop' ? sleeping(60_000, end.signal) : sleeping(60_000, undefined, end.signal);
 		await jest.advanceTimersByTimeAsync(1_000);
-		controller.abort();
-		await settle();
-		expect(woke).toHaveBeenCalledWith(false);
-	});
-
-	it('does not sleep at all in an execution that was stopped before', async () => {
-		const controller = new AbortController();
-		controller.abort();
-		await expect(realClock(controller.signal).sleep(60_000)).resolves.toBe(false);
-	});
-});
-
-describe('a sleep that its caller cancels', () => {
-	beforeEach(() => {
-		jest.useFakeTimers();
-	});
-	afterEach(() => {
-		jest.useRealTimers();
-	});
-
-	it('ends at once and leaves no timer behind', async () => {
-		const cancel = new AbortController();
-		const woke = jest.fn();
-		void realClock().sleep(60_000, cancel.signal).then(woke);
-		await jest.advanceTimersByTimeAsync(1_000);
-		cancel.abort();
-		await settle();
+		end.abort();
+		await flushPromises();
 		expect(woke).toHaveBeenCalledWith(false);
 		expect(jest.getTimerCount()).toBe(0);
+		await expect(realClock(end.signal).sleep(60_000)).resolves.toBe(false);
 	});
 
 	it('listens to Stop once, however many sleep: Node.js warns of a leak beyond ten', async () => {
 		const stop = new AbortController();
 		const listen = jest.spyOn(stop.signal, 'addEventListener');
 		const clock = realClock(stop.signal);
-		const woke = jest.fn();
-		for (let sleeper = 0; sleeper < 30; sleeper++) void clock.sleep(60_000).then(woke);
+		const all = Promise.all(Array.from({ length: 30 }, async () => await clock.sleep(60_000)));
 		await jest.advanceTimersByTimeAsync(1_000);
 		stop.abort();
-		await settle();
+		expect(await all).toEqual(Array(30).fill(false));
 		expect(listen).toHaveBeenCalledTimes(1);
-		expect(woke.mock.calls).toEqual(Array(30).fill([false]));
 		expect(jest.getTimerCount()).toBe(0);
 	});
 
 	it('leaves no listener at the signal of its caller', async () => {
 		const { signal } = new AbortController();
 		const listen = jest.spyOn(signal, 'addEventListener');
-		const leave = jest.spyOn(signal, 'removeEventListener');
-		void realClock().sleep(10, signal);
+		const stopListening = jest.spyOn(signal, 'removeEventListener');
+		sleeping(10, undefined, signal);
 		await jest.advanceTimersByTimeAsync(10);
-		await settle();
-		expect(leave).toHaveBeenCalledTimes(listen.mock.calls.length);
+		await flushPromises();
+		expect(stopListening).toHaveBeenCalledTimes(listen.mock.calls.length);
 	});
 
-	it('sleeps longer than the longest timer of Node.js', async () => {
-		const woke = jest.fn();
-		void realClock()
-			.sleep(2 ** 31 + 5_000)
-			.then(woke);
-		await jest.advanceTimersByTimeAsync(2 ** 31 + 4_000);
-		expect(woke).not.toHaveBeenCalled();
-		await jest.advanceTimersByTimeAsync(2_000);
-		expect(woke).toHaveBeenCalledWith(true);
-	});
-});
-
-describe('work within a time', () => {
-	beforeEach(() => {
-		jest.useFakeTimers();
-	});
-	afterEach(() => {
-		jest.useRealTimers();
-	});
-
-	it('gives what the work gives, and leaves no timer behind', async () => {
+	it('gives what work gives within its time, or its error, and leaves no timer behind', async () => {
 		await expect(within(Promise.resolve('done'), 60_000, realClock())).resolves.toBe('done');
-		await settle();
+		const broken = Promise.reject(new Error('broke'));
+		await expect(within(broken, 60_000, realClock())).rejects.toThrow('broke');
+		await flushPromises();
 		expect(jest.getTimerCount()).toBe(0);
 	});
 
-	it('gives nothing when the time is up', async () => {
+	it('gives nothing when the time of work is up', async () => {
 		const given = jest.fn();
 		void within(new Promise(() => undefined), 5_000, realClock()).then(given);
-		await jest.advanceTimersByTimeAsync(5_000);
-		await settle();
+		await jest.advanceTimersByTimeAsync(4_999);
+		expect(given).not.toHaveBeenCalled();
+		await jest.advanceTimersByTimeAsync(1);
+		await flushPromises();
 		expect(given).toHaveBeenCalledWith(undefined);
-	});
-
-	it('hands on the error of the work', async () => {
-		const work = Promise.reject(new Error('broke'));
-		await expect(within(work, 60_000, realClock())).rejects.toThrow('broke');
-		expect(jest.getTimerCount()).toBe(0);
 	});
 });
 
 describe('the limit of things done at once', () => {
-	it('is never exceeded, is used in full, and keeps the order', async () => {
-		const scenario = fc.record({
-			limit: fc.integer({ min: 1, max: 6 }),
-			times: fc.array(fc.integer({ min: 0, max: 50 }), { minLength: 1, maxLength: 20 }),
+	/** Does pieces of work within a limit, each coming and taking so many milliseconds. */
+	async function doAll(limit: number, pieces: Array<{ comesAt: number; takes: number }>) {
+		const clock = new VirtualClock();
+		const inTurn = limiter(limit);
+		const started: number[] = [];
+		let running = 0;
+		let most = 0;
+		const work = pieces.map(async ({ comesAt, takes }, index) => {
+			if (comesAt) await clock.elapse(comesAt);
+			return await inTurn(async () => {
+				started.push(index);
+				most = Math.max(most, ++running);
+				await clock.elapse(takes);
+				running--;
+				return index;
+			});
 		});
+		return { ...(await clock.run(Promise.all(work))), started, most };
+	}
+
+	it('is never exceeded, is used in full, and keeps the order', async () => {
+		const times = fc.array(fc.nat(50), { minLength: 1, maxLength: 20 });
 		await fc.assert(
-			fc.asyncProperty(scenario, async ({ limit, times }) => {
-				const clock = new VirtualClock();
-				const inTurn = limiter(limit);
-				const started: number[] = [];
-				let running = 0;
-				let most = 0;
-				const work = times.map(
-					async (ms, index) =>
-						await inTurn(async () => {
-							started.push(index);
-							most = Math.max(most, ++running);
-							await clock.elapse(ms);
-							running--;
-							return index;
-						}),
-				);
-				const { result } = await clock.run(Promise.all(work));
-				expect(result).toEqual(times.map((_, index) => index));
-				expect(started).toEqual(times.map((_, index) => index));
-				expect(most).toBe(Math.min(limit, times.length));
+			fc.asyncProperty(fc.integer({ min: 1, max: 6 }), times, async (limit, all) => {
+				const pieces = all.map((takes) => ({ comesAt: 0, takes }));
+				const { result, started, most } = await doAll(limit, pieces);
+				expect(result).toEqual([...all.keys()]);
+				expect(started).toEqual([...all.keys()]);
+				expect(most).toBe(Math.min(limit, all.length));
 			}),
 			{ numRuns: 40 },
 		);
@@ -171,26 +134,13 @@ describe('the limit of things done at once', () => {
 		const pieces = fc.array(piece, { minLength: 5, maxLength: 30 });
 		await fc.assert(
 			fc.asyncProperty(fc.integer({ min: 1, max: 4 }), pieces, async (limit, all) => {
-				const clock = new VirtualClock();
-				const inTurn = limiter(limit);
-				let running = 0;
-				let most = 0;
-				const work = all.map(async ({ comesAt, takes }) => {
-					await clock.elapse(comesAt);
-					await inTurn(async () => {
-						most = Math.max(most, ++running);
-						await clock.elapse(takes);
-						running--;
-					});
-				});
-				await clock.run(Promise.all(work));
-				expect(most).toBeLessThanOrEqual(limit);
+				expect((await doAll(limit, all)).most).toBeLessThanOrEqual(limit);
 			}),
 			{ numRuns: 40 },
 		);
 	});
 
-	it('gives a place back when the work in it fails', async () => {
+	it('gives a turn back when the work in it fails', async () => {
 		const inTurn = limiter(1);
 		const failed = inTurn(async () => await Promise.reject(new Error('no')));
 		const next = inTurn(async () => await Promise.resolve('done'));

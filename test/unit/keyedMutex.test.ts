@@ -1,6 +1,6 @@
 /** A mutex per key: one after another for one key, at the same time for two, and nothing left behind. */
-import { KeyedMutex } from '../../nodes/shared/keyedMutex';
-import { settle, VirtualClock } from './virtualClock';
+import { KeyedMutex } from '../../nodes/shared/callback/keyedMutex';
+import { flushPromises, VirtualClock } from './virtualClock.cjs';
 
 it('lets the first of a key go on at once, and the next when it is released', async () => {
 	const mutex = new KeyedMutex();
@@ -9,10 +9,10 @@ it('lets the first of a key go on at once, and the next when it is released', as
 	expect(await first.isHeld(1_000, clock)).toBe(true);
 	let isHeld = false;
 	void second.isHeld(1_000, clock).then((held) => (isHeld = held));
-	await settle();
+	await flushPromises();
 	expect(isHeld).toBe(false);
 	first.release();
-	await settle();
+	await flushPromises();
 	expect(isHeld).toBe(true);
 });
 
@@ -31,10 +31,10 @@ it('gives up after the time that was given, and leaves the turn to the ones behi
 	second.release();
 	let isHeld = false;
 	void third.isHeld(60_000, clock).then((held) => (isHeld = held));
-	await settle();
+	await flushPromises();
 	expect(isHeld).toBe(false);
 	first.release();
-	await settle();
+	await flushPromises();
 	expect(isHeld).toBe(true);
 });
 
@@ -46,6 +46,6 @@ it('remembers no key that nobody holds or waits for', async () => {
 		lock.release();
 		lock.release();
 	}
-	await settle();
+	await flushPromises();
 	expect(mutex.size).toBe(0);
 });

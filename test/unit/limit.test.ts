@@ -1,85 +1,51 @@
 /** How long a run may work before n8n ends its execution. */
 import type { IExecuteFunctions } from 'n8n-workflow';
 
-import { waitLimit } from '../../nodes/Seedance/follow';
-import type { Options } from '../../nodes/Seedance/parameters';
-import type { Run } from '../../nodes/Seedance/run';
-import { EXECUTION_RESERVE_MS, workUntil } from '../../nodes/shared/limit';
-import { VirtualClock } from './virtualClock';
+import type { Options } from '../../nodes/Seedance/run/parameters';
+import type { Run } from '../../nodes/Seedance/run/run';
+import { waitLimit } from '../../nodes/Seedance/run/watch';
+import { EXECUTION_RESERVE_MS, workUntil } from '../../nodes/shared/n8n/limit';
+import { VirtualClock } from './virtualClock.cjs';
 
-const STARTED_AT = 1_000_000;
+const NOW = 1_000_000;
 
-/** n8n's context of an execution with this time limit in its workflow's settings (seconds), and this end by n8n's reckoning. */
-function contextOf(seconds: number | undefined, endsAt?: unknown): IExecuteFunctions {
-	return {
+it.each<[string, number | undefined, unknown, number | undefined]>([
+	['no limit has no end', undefined, undefined, undefined],
+	['a limit of 0 has no end', 0, undefined, undefined],
+	['a limit below 0 has no end', -1, undefined, undefined],
+	["the workflow's limit ends ten seconds before it", 120, undefined, 110_000],
+	// n8n counts what ran before this node; a limit for all of n8n stands in no workflow.
+	['the end that n8n itself has reckoned comes first', 120, NOW + 50_000, 40_000],
+	['the end that n8n alone has reckoned counts', undefined, NOW + 50_000, 40_000],
+	['an end that is over already is the end', undefined, NOW - 5_000, -5_000],
+	['no more than half of a short limit is kept back', 15, undefined, 7_500],
+	['no more than half of a shorter limit is kept back', 10, undefined, 5_000],
+	['no more than half of the shortest limit is kept back', 1, undefined, 500],
+	['an end of null is none', 60, null, 50_000],
+	['an end that is a text is none', 60, 'soon', 50_000],
+	['an end that is an object is none', 60, {}, 50_000],
+])('the time until which a run may work: %s', (_name, seconds, endsAt, ms) => {
+	const context = {
 		getWorkflowSettings: () => ({ executionTimeout: seconds }),
 		additionalData: { executionTimeoutTimestamp: endsAt },
-	} as unknown as IExecuteFunctions;
-}
-
-describe('the time until which a run may work', () => {
-	it.each([undefined, 0, -1])('has no end where the workflow has no limit: %p', (seconds) => {
-		expect(workUntil(contextOf(seconds), STARTED_AT)).toBeUndefined();
-	});
-
-	it("is ten seconds before the workflow's limit, so that every ID comes out", () => {
-		expect(EXECUTION_RESERVE_MS).toBe(10_000);
-		expect(workUntil(contextOf(120), STARTED_AT)).toBe(STARTED_AT + 110_000);
-	});
-
-	it('goes by the end that n8n itself has reckoned, which counts what ran before this node', () => {
-		expect(workUntil(contextOf(120, STARTED_AT + 50_000), STARTED_AT)).toBe(STARTED_AT + 40_000);
-		// A limit for all of n8n stands in no workflow.
-		expect(workUntil(contextOf(undefined, STARTED_AT + 50_000), STARTED_AT)).toBe(
-			STARTED_AT + 40_000,
-		);
-	});
-
-	it.each([
-		[15, 7.5],
-		[10, 5],
-		[1, 0.5],
-	])('keeps no more than half back of a short limit: %i s', (seconds, work) => {
-		expect(workUntil(contextOf(seconds), STARTED_AT)).toBe(STARTED_AT + work * 1_000);
-	});
-
-	it('is never after the end, also when that is over already', () => {
-		expect(workUntil(contextOf(undefined, STARTED_AT - 5_000), STARTED_AT)).toBe(
-			STARTED_AT - 5_000,
-		);
-	});
-
-	it.each([undefined, null, 'soon', {}])(
-		"is reckoned from the workflow's setting where n8n tells no end: %p",
-		(endsAt) => {
-			expect(workUntil(contextOf(60, endsAt), STARTED_AT)).toBe(STARTED_AT + 50_000);
-		},
-	);
-
-	it('is known to have no end where n8n tells nothing at all', () => {
-		expect(workUntil({} as unknown as IExecuteFunctions, STARTED_AT)).toBeUndefined();
-	});
+	};
+	const until = workUntil(context as unknown as IExecuteFunctions, NOW);
+	expect(until).toBe(ms === undefined ? undefined : NOW + ms);
+	expect(EXECUTION_RESERVE_MS).toBe(10_000);
 });
 
-describe('the limit of a wait', () => {
-	const limitOf = (timeout: number, workUntilMs: number) => {
-		const clock = new VirtualClock();
-		const now = clock.now();
-		const run = { clock, workUntil: now + workUntilMs } as unknown as Run;
-		const { deadline, ...rest } = waitLimit(run, { timeout } as unknown as Options);
-		return { ms: deadline - now, ...rest };
-	};
+it('the time until which a run may work has no end where n8n tells nothing at all', () => {
+	expect(workUntil({} as unknown as IExecuteFunctions, NOW)).toBeUndefined();
+});
 
-	it("is the user's Timeout, in minutes", () => {
-		expect(limitOf(15, Infinity)).toEqual({ ms: 900_000, minutes: 15, isWorkflowLimit: false });
-		expect(limitOf(0.5, 1e9)).toEqual({ ms: 30_000, minutes: 0.5, isWorkflowLimit: false });
-	});
-
-	it("is the workflow's where that comes first, and says so", () => {
-		expect(limitOf(15, 60_000)).toEqual({ ms: 60_000, minutes: 1, isWorkflowLimit: true });
-	});
-
-	it('is never in the past', () => {
-		expect(limitOf(15, -60_000)).toEqual({ ms: 0, minutes: 0, isWorkflowLimit: true });
-	});
+it.each([
+	[15, Infinity, { ms: 900_000, minutes: 15, isWorkflowLimit: false }],
+	[0.5, 1e9, { ms: 30_000, minutes: 0.5, isWorkflowLimit: false }],
+	[15, 60_000, { ms: 60_000, minutes: 1, isWorkflowLimit: true }],
+	[15, -60_000, { ms: 0, minutes: 0, isWorkflowLimit: true }],
+])('a wait ends with Timeout, %p minutes, or the workflow, in %p ms', (timeout, leftMs, limit) => {
+	const clock = new VirtualClock();
+	const run = { clock, workUntil: clock.now() + leftMs } as unknown as Run;
+	const { deadline, ...rest } = waitLimit(run, { timeout } as unknown as Options);
+	expect({ ms: deadline - clock.now(), ...rest }).toEqual(limit);
 });

@@ -1,16 +1,11 @@
 /** Reading the node's fields: n8n's own expressions, empty cells, bounds, and which field a problem belongs to. */
 import * as fc from 'fast-check';
-import {
-	Workflow,
-	type IDataObject,
-	type IExecuteFunctions,
-	type INode,
-	type INodeParameters,
-} from 'n8n-workflow';
+import type { IDataObject, IExecuteFunctions, INodeParameters } from 'n8n-workflow';
 
-import { FieldError } from '../../nodes/Seedance/fieldReading';
-import { labelOf, videoFields } from '../../nodes/Seedance/fields';
-import { NUMBERS, type NumberField } from '../../nodes/Seedance/numbers';
+import { labelOf } from '../../nodes/Seedance/description/labels';
+import { NUMBERS, type NumberField } from '../../nodes/Seedance/description/numbers';
+import { operationFields } from '../../nodes/Seedance/operations';
+import { FieldError } from '../../nodes/Seedance/run/fieldReading';
 import {
 	fieldProblems,
 	rawFields,
@@ -19,42 +14,29 @@ import {
 	readTogether,
 	textParameter,
 	waitMethodOf,
-} from '../../nodes/Seedance/parameters';
+} from '../../nodes/Seedance/run/parameters';
 import { Seedance } from '../../nodes/Seedance/Seedance.node';
+import { expressionOf, nodeWith } from '../support/node';
 
 const seedance = new Seedance();
 /** An expression that n8n cannot read. */
 const BROKEN = "={{ $('Nowhere').item.json.x }}";
+const CELL = '={{ $json.x }}';
 
 /** What a path such as `options.timeout` or `values[0].name` leads to, as n8n finds it. */
-function at(tree: unknown, path: string): unknown {
-	return path
+const at = (tree: unknown, path: string): unknown =>
+	path
 		.split(/[.[\]]+/)
 		.filter(Boolean)
 		.reduce((node: unknown, name) => Object(node)[name], tree);
-}
 
 /** The node's context with these parameters and items, its expressions evaluated by n8n. */
 function contextWith(parameters: INodeParameters, ...items: IDataObject[]): IExecuteFunctions {
-	const node: INode = {
-		id: '1',
-		name: 'Seedance',
-		type: 'n8n-nodes-seedance.seedance',
-		typeVersion: 1,
-		position: [0, 0],
-		parameters,
-	};
-	const { expression } = new Workflow({
-		nodes: [node],
-		connections: {},
-		active: false,
-		nodeTypes: {
-			getByName: () => seedance,
-			getByNameAndVersion: () => seedance,
-			getKnownTypes: () => ({}),
-		},
-	});
+	const node = nodeWith(parameters);
+	const expression = expressionOf(seedance, node);
 	const input = (items.length ? items : [{}]).map((json) => ({ json }));
+	const evaluate = (value: INodeParameters[string], itemIndex: number) =>
+		expression.getParameterValue(value, null, 0, itemIndex, node.name, input, 'manual', {});
 	const parts = {
 		getNode: () => ({ ...node, parameters }),
 		getNodeParameter: (
@@ -65,35 +47,14 @@ function contextWith(parameters: INodeParameters, ...items: IDataObject[]): IExe
 		) => {
 			const stored = at(parameters, path) ?? fallback;
 			if (stored === undefined) throw new Error(`Could not get parameter "${path}"`);
-			if (options?.rawExpressions) return stored;
-			return expression.getParameterValue(
-				Object(stored).valueOf(),
-				null,
-				0,
-				itemIndex,
-				node.name,
-				input,
-				'manual',
-				{},
-			);
+			return options?.rawExpressions ? stored : evaluate(Object(stored).valueOf(), itemIndex);
 		},
-		evaluateExpression: (text: string, itemIndex: number) =>
-			expression.resolveSimpleParameterValue(
-				`=${text}`,
-				{},
-				null,
-				0,
-				itemIndex,
-				node.name,
-				input,
-				'manual',
-				{},
-			),
+		evaluateExpression: (text: string, itemIndex: number) => evaluate(`=${text}`, itemIndex),
 	};
 	return Object.assign(Object.create(null), parts);
 }
 
-/** The problems that reading tells, of which there has to be one at least. */
+/** The problems that reading tells; those of one field are told by its label and this. */
 function problemsOf(read: () => unknown): readonly string[] {
 	try {
 		read();
@@ -102,98 +63,76 @@ function problemsOf(read: () => unknown): readonly string[] {
 	}
 	return [];
 }
+const UNREADABLE = / could not be read: .+\.$/;
+/** The labels of the fields that cannot be read. */
+const unreadable = (problems: readonly string[]) =>
+	problems.map((problem) => (UNREADABLE.test(problem) ? problem.replace(UNREADABLE, '') : problem));
 
-const optionsOf = (options: INodeParameters, ...items: IDataObject[]) =>
+const optionsOf = (options: INodeParameters | string, ...items: IDataObject[]) =>
 	readOptions(contextWith({ options }, ...items));
 
 describe('a field that cannot be read', () => {
-	const NAMES = videoFields
-		.map(({ name }) => name)
-		.filter((name) => !['options', 'pauseNotice', 'callbackMetadata'].includes(name));
+	const PARTS = ['options', 'pauseNotice', 'callbackMetadata'];
+	const FIELDS = new Map(operationFields.map(({ name, displayName }) => [name, displayName]));
 
-	it.each([...new Set(NAMES)])('is named by its label: %s', (name) => {
+	const NAMED = [...FIELDS].filter(([name]) => !PARTS.includes(name));
+	it.each(NAMED)('is named by its label: %s is %s', (name, label) => {
 		const problems = problemsOf(() => rawFields(contextWith({ [name]: BROKEN }), 0, [name]));
-		const label = videoFields.find((field) => field.name === name)?.displayName;
-		expect(problems).toEqual([expect.stringMatching(/ could not be read: .+\.$/)]);
-		expect(problems[0].startsWith(`${label} could not be read: `)).toBe(true);
+		expect(unreadable(problems)).toEqual([label]);
 	});
 
-	it('does not hide another: all are told at once', () => {
-		const context = contextWith({ prompt: BROKEN, duration: BROKEN, resolution: '720p' });
-		const problems = problemsOf(() => rawFields(context, 0, ['prompt', 'duration', 'resolution']));
-		expect(problems).toEqual([
-			expect.stringMatching(/^Prompt could not be read/),
-			expect.stringMatching(/^Duration could not be read/),
-		]);
-	});
-
-	it('is named for the output: Simplify, Download Video, Output Data Field Name', () => {
-		const all = contextWith({ simplify: BROKEN, downloadVideo: BROKEN });
-		expect(problemsOf(() => readOutput(all, 0, true))).toEqual([
-			expect.stringMatching(/^Simplify could not be read/),
-			expect.stringMatching(/^Download Video could not be read/),
-		]);
-		const name = contextWith({ outputBinaryField: BROKEN, options: { includeInput: BROKEN } });
-		expect(problemsOf(() => readOutput(name, 0, true))).toEqual([
-			expect.stringMatching(/^Output Data Field Name could not be read/),
-			expect.stringMatching(/^Include Other Input Fields could not be read/),
-		]);
+	it('does not hide another, nor how the item is given out: all are told at once', () => {
+		const request = { prompt: BROKEN, duration: BROKEN, resolution: '720p' };
+		const given = { simplify: BROKEN, downloadVideo: BROKEN, options: { includeInput: BROKEN } };
+		const context = contextWith({ ...request, ...given });
+		const names = ['prompt', 'duration', 'resolution'];
+		const fields = problemsOf(() => rawFields(context, 0, names));
+		expect(unreadable(fields)).toEqual(['Prompt', 'Duration']);
+		const output = problemsOf(() => readOutput(context, 0, true));
+		const include = 'Include Other Input Fields';
+		expect(unreadable(output)).toEqual(['Simplify', 'Download Video', include]);
+		const field = problemsOf(() => readOutput(contextWith({ outputBinaryField: BROKEN }), 0, true));
+		expect(unreadable(field)).toEqual(['Output Data Field Name']);
 	});
 
 	it('is named among the Options, each by its own label', () => {
-		const { problems } = optionsOf({
-			timeout: BROKEN,
-			pollInterval: 5,
-			maxCredits: BROKEN,
-			batching: { batch: { batchSize: BROKEN, batchInterval: BROKEN } },
-		});
-		expect(problems.map((problem) => problem.replace(/ could not be read: .+\.$/, ''))).toEqual([
-			'Items per Batch',
-			'Maximum Credits per Run',
-			'Batch Interval (Ms)',
-			'Timeout (Minutes)',
-		]);
-	});
-
-	it('is told as Options where these are one expression', () => {
-		const { problems } = readOptions(contextWith({ options: BROKEN }));
-		expect(problems).toEqual([expect.stringMatching(/^Options could not be read: .+\.$/)]);
+		const batch = { batchSize: BROKEN, batchInterval: BROKEN };
+		const numbers = { timeout: BROKEN, pollInterval: 5, maxCredits: BROKEN };
+		const { problems } = optionsOf({ ...numbers, batching: { batch } });
+		const credits = 'Maximum Credits per Run';
+		const labels = ['Items per Batch', credits, 'Batch Interval (Ms)', 'Timeout (Minutes)'];
+		expect(unreadable(problems)).toEqual(labels);
+		expect(unreadable(optionsOf(BROKEN).problems)).toEqual(['Options']);
 	});
 
 	it('is named in Callback Metadata by the name of the value', () => {
-		const callbackMetadata = {
-			values: [
-				{ name: 'row', value: 1 },
-				{ name: 'sheet', value: BROKEN },
-				{ name: BROKEN, value: 2 },
-			],
-		};
-		const context = contextWith({ callbackMetadata });
-		expect(problemsOf(() => rawFields(context, 0, ['callbackMetadata']))).toEqual([
-			expect.stringMatching(/^Callback Metadata "sheet" could not be read: .+\.$/),
-			expect.stringMatching(/^Callback Metadata "3" could not be read: .+\.$/),
-		]);
+		const values = [
+			{ name: 'row', value: 1 },
+			{ name: 'sheet', value: BROKEN },
+			{ name: BROKEN, value: 2 },
+		];
+		const context = contextWith({ callbackMetadata: { values } });
+		const problems = problemsOf(() => rawFields(context, 0, ['callbackMetadata']));
+		expect(unreadable(problems)).toEqual(['Callback Metadata "sheet"', 'Callback Metadata "3"']);
 	});
 
-	it('is told by its own label where a caller knows no better', () => {
-		const error = new FieldError(['Duration could not be read: x.', 'Prompt is empty.']);
-		expect(fieldProblems(error)).toEqual(['Duration could not be read: x.', 'Prompt is empty.']);
-		expect(fieldProblems(new Error('no data.'))).toEqual([
-			'The settings of this node could not be read: no data.',
-		]);
+	const both = ['Duration is odd.', 'Prompt is empty.'];
+	it.each([
+		[new FieldError(both), both],
+		[new Error('no data.'), ['The settings of this node could not be read: no data.']],
+		['no', ['The settings of this node could not be read: no.']],
+	])('is told by its own label where a caller knows no better: %s', (error, problems) => {
+		expect(fieldProblems(error)).toEqual(problems);
 		expect(fieldProblems('no', 'Duration')).toEqual(['Duration could not be read: no.']);
 	});
 
 	it('is gathered from several readers, and their values are given where all can be read', () => {
-		const read = () => 7;
 		const fail = (label: string) => () => {
 			throw new FieldError([`${label} is wrong.`]);
 		};
-		expect(readTogether({ a: read, b: () => 'x' })).toEqual({ a: 7, b: 'x' });
-		expect(problemsOf(() => readTogether({ a: fail('A'), b: read, c: fail('C') }))).toEqual([
-			'A is wrong.',
-			'C is wrong.',
-		]);
+		expect(readTogether({ a: () => 7, b: () => 'x' })).toEqual({ a: 7, b: 'x' });
+		const problems = problemsOf(() => readTogether({ a: fail('A'), b: () => 7, c: fail('C') }));
+		expect(problems).toEqual(['A is wrong.', 'C is wrong.']);
 	});
 
 	it('has a label, whatever its parameter is', () => {
@@ -203,56 +142,38 @@ describe('a field that cannot be read', () => {
 	});
 });
 
-describe('an empty cell', () => {
-	const EMPTY = [{}, { x: null }, { x: '' }, { x: ' \n' }];
-
-	it('is the default of how an item is given out', () => {
-		const cell = '={{ $json.x }}';
-		const parameters = {
-			simplify: cell,
-			downloadVideo: cell,
-			outputBinaryField: cell,
-			options: { includeInput: cell },
-		};
-		const context = contextWith(parameters, ...EMPTY);
-		for (const itemIndex of EMPTY.keys()) {
-			expect(readOutput(context, itemIndex, true)).toEqual({
-				simplify: true,
-				fileField: 'data',
-				includeInput: false,
-			});
-			expect(readOutput(context, itemIndex, false)).toEqual({
-				simplify: true,
-				includeInput: false,
-			});
-		}
-	});
-
-	it.each(EMPTY)('is the default of every number among the Options: %j', (item) => {
-		const cell = '={{ $json.x }}';
-		const batching = { batch: { batchSize: cell, batchInterval: cell } };
-		const { options, problems } = optionsOf({ timeout: cell, pollInterval: cell, batching }, item);
-		expect(problems).toEqual([]);
-		expect(options).toEqual({
-			maxCredits: undefined,
-			timeout: 15,
-			pollInterval: 5,
-			batchSize: 50,
-			batchInterval: 1000,
+describe.each<IDataObject>([{}, { x: null }, { x: '' }, { x: ' \n' }])(
+	'an empty cell, %j,',
+	(item) => {
+		it('is the default of how an item is given out', () => {
+			const options = { includeInput: CELL };
+			const fields = { simplify: CELL, downloadVideo: CELL, outputBinaryField: CELL, options };
+			const context = contextWith(fields, item);
+			const defaults = { simplify: true, includeInput: false };
+			expect(readOutput(context, 0, true)).toEqual({ ...defaults, fileField: 'data' });
+			expect(readOutput(context, 0, false)).toEqual(defaults);
 		});
-	});
 
-	it.each(EMPTY)('is an error for Maximum Credits, because a limit must not vanish: %j', (item) => {
-		const { problems } = optionsOf({ maxCredits: '={{ $json.x }}' }, item);
-		expect(problems).toEqual([expect.stringMatching(/^Maximum Credits per Run is empty: /)]);
-	});
+		it('is the default of every number among the Options', () => {
+			const batching = { batch: { batchSize: CELL, batchInterval: CELL } };
+			expect(optionsOf({ timeout: CELL, pollInterval: CELL, batching }, item)).toEqual({
+				problems: [],
+				options: { timeout: 15, pollInterval: 5, batchSize: 50, batchInterval: 1000 },
+			});
+		});
 
-	it.each(EMPTY)('is the default of a dropdown: %j', (item) => {
-		expect(waitMethodOf(contextWith({ waitMethod: '={{ $json.x }}' }, item))).toBe('poll');
-		const context = contextWith({ imageSource: '={{ $json.x }}' }, item);
-		expect(textParameter(context, 0, 'imageSource', 'none')).toBe('none');
-	});
-});
+		it('is an error for Maximum Credits, because a limit must not vanish', () => {
+			const { problems } = optionsOf({ maxCredits: CELL }, item);
+			expect(problems).toEqual([expect.stringMatching(/^Maximum Credits per Run is empty: /)]);
+		});
+
+		it('is the default of a dropdown', () => {
+			const context = contextWith({ waitMethod: CELL, imageSource: CELL }, item);
+			expect(waitMethodOf(context)).toBe('poll');
+			expect(textParameter(context, 0, 'imageSource', 'none')).toBe('none');
+		});
+	},
+);
 
 describe('a dropdown', () => {
 	it('takes its own values only', () => {
@@ -262,83 +183,62 @@ describe('a dropdown', () => {
 		]);
 	});
 
-	it('is no object, no list and no broken expression', () => {
-		for (const value of ['={{ {a: 1} }}', '={{ ["url"] }}', '[object Object]', 'undefined']) {
-			const context = contextWith({ imageSource: value });
-			expect(problemsOf(() => textParameter(context, 0, 'imageSource', 'none'))).toEqual([
-				expect.stringMatching(/^Image (?:must be text|holds|is only the word)/),
-			]);
-		}
-	});
+	it.each(['={{ {a: 1} }}', '={{ ["url"] }}', '[object Object]', 'undefined'])(
+		'is no object, no list and no broken expression: %s',
+		(imageSource) => {
+			const context = contextWith({ imageSource });
+			const problems = problemsOf(() => textParameter(context, 0, 'imageSource', 'none'));
+			const reason = /^Image (?:must be text|holds|is only the word)/;
+			expect(problems).toEqual([expect.stringMatching(reason)]);
+		},
+	);
 });
 
 describe('a number among the Options', () => {
-	const fields: NumberField[] = [
-		'batchSize',
-		'batchInterval',
-		'pollInterval',
-		'maxCredits',
-		'timeout',
+	/** The Options with one number, where it stands in the node. */
+	const withNumber = (field: NumberField, value: unknown) => {
+		const name = NUMBERS[field].path.split('.').at(-1) ?? '';
+		const one: INodeParameters = { [name]: Object(value).valueOf() };
+		return optionsOf(name.startsWith('batch') ? { batching: { batch: one } } : one);
+	};
+	const NO_NUMBERS = [
+		...['soon', '5 minutes', 'Infinity', 'NaN', '1,000', true],
+		...['={{ 0 / 0 }}', '={{ 1 / 0 }}', '={{ {} }}', '={{ [5] }}'],
 	];
 
-	/** The Options with one number, where it stands in the node. */
-	const withNumber = (field: NumberField, value: unknown): INodeParameters => {
-		const name = NUMBERS[field].path.split('.').at(-1) ?? '';
-		const one = { [name]: Object(value).valueOf() };
-		return name.startsWith('batch') ? { batching: { batch: one } } : one;
-	};
+	it.each<NumberField>(['batchSize', 'batchInterval', 'pollInterval', 'maxCredits', 'timeout'])(
+		'%s is taken from its least to its most, and refused beyond or where it is none',
+		(field) => {
+			const { label, least, most } = NUMBERS[field];
+			for (const value of [least, most, String(most), ` ${most} `, `={{ ${most} }}`]) {
+				expect(withNumber(field, value).problems).toEqual([]);
+			}
+			for (const value of [least - 1, most + 1, 1e12, -1e12]) {
+				const { problems } = withNumber(field, value);
+				const range = `number from ${least} to ${most}, not "${value}".`;
+				expect(problems).toEqual([expect.stringContaining(range)]);
+				expect(problems[0].startsWith(`${label} must be a `)).toBe(true);
+			}
+			for (const value of NO_NUMBERS) {
+				const range = expect.stringMatching(/ must be a .*number from /);
+				expect(withNumber(field, value).problems).toEqual([range]);
+			}
+		},
+	);
 
-	it.each(fields)('%s is taken from its least to its most, as number and as text', (field) => {
-		const { least, most } = NUMBERS[field];
-		for (const value of [least, most, String(most), ` ${most} `, `={{ ${most} }}`]) {
-			expect(optionsOf(withNumber(field, value)).problems).toEqual([]);
-		}
-		expect(optionsOf(withNumber('timeout', '20')).options.timeout).toBe(20);
-	});
-
-	it.each(fields)('%s is refused beyond, with label, value and range', (field) => {
-		const { label, least, most } = NUMBERS[field];
-		for (const value of [least - 1, most + 1, 1e12, -1e12]) {
-			const { problems } = optionsOf(withNumber(field, value));
-			expect(problems).toEqual([
-				expect.stringContaining(`number from ${least} to ${most}, not "${value}".`),
-			]);
-			expect(problems[0].startsWith(`${label} must be a `)).toBe(true);
-		}
-	});
-
-	it.each(fields)('%s is refused where it is no number', (field) => {
-		const values = [
-			'soon',
-			'5 minutes',
-			'={{ 0 / 0 }}',
-			'={{ 1 / 0 }}',
-			'Infinity',
-			'NaN',
-			true,
-			'={{ {} }}',
-			'={{ [5] }}',
-			'1,000',
-		];
-		for (const value of values) {
-			expect(optionsOf(withNumber(field, value)).problems).toEqual([
-				expect.stringMatching(/ must be a .*number from /),
-			]);
-		}
-	});
-
-	it('is whole where it counts videos', () => {
-		expect(optionsOf(withNumber('batchSize', 2.5)).problems).toEqual([
+	it('is whole where it counts videos, and a number where it was text', () => {
+		expect(withNumber('batchSize', 2.5).problems).toEqual([
 			'Items per Batch must be a whole number from -1 to 10000, not "2.5".',
 		]);
+		expect(withNumber('timeout', '20').options.timeout).toBe(20);
 	});
 
 	it('makes no groups of -1 or 0 items, and none where Batching was not added', () => {
 		for (const size of [-1, 0]) {
-			expect(optionsOf(withNumber('batchSize', size)).options.batchSize).toBe(Infinity);
+			expect(withNumber('batchSize', size).options.batchSize).toBe(Infinity);
 		}
-		const { options } = optionsOf({ batching: {} });
-		expect(options).toMatchObject({ batchSize: Infinity, batchInterval: 0 });
+		const none = { batchSize: Infinity, batchInterval: 0 };
+		expect(optionsOf({ batching: {} }).options).toMatchObject(none);
 	});
 
 	it('never waits for ever and never undercuts a second, whatever it is given', () => {
@@ -352,68 +252,48 @@ describe('a number among the Options', () => {
 	});
 
 	it('has its bounds in the editor, too', () => {
-		const inner = videoFields.flatMap((field) => JSON.stringify(field));
+		const inEditor = JSON.stringify(operationFields);
 		for (const { least, most } of Object.values(NUMBERS)) {
-			expect(inner.join()).toContain(`"typeOptions":{"minValue":${least},"maxValue":${most}}`);
+			expect(inEditor).toContain(`"typeOptions":{"minValue":${least},"maxValue":${most}}`);
 		}
 	});
 });
 
 describe('a text that is put together of several expressions', () => {
 	const TEMPLATE = '=A cat in {{ $json.city }} style {{ $json.style }}';
-	const read = (prompt: string, item: IDataObject) => () =>
-		rawFields(contextWith({ prompt }, item), 0, ['prompt']);
+	const read = (name: string, text: string, item: IDataObject) => () =>
+		rawFields(contextWith({ [name]: text }, item), 0, [name])[name];
 
-	it.each([{}, { city: null }, { city: null, style: null }])(
-		'none of which finds anything is refused, and names them: %j',
-		(item) => {
-			expect(problemsOf(read(TEMPLATE, item))).toEqual([
-				expect.stringMatching(
-					/^Prompt is incomplete: this item has no value for \{\{ \$json\.city \}\} and \{\{ \$json\.style \}\}\./,
-				),
-			]);
-		},
-	);
+	it.each<[string, string, IDataObject, string]>([
+		['prompt', TEMPLATE, {}, '$json.city }} and {{ $json.style'],
+		['prompt', TEMPLATE, { city: null }, '$json.city }} and {{ $json.style'],
+		['prompt', TEMPLATE, { city: null, style: null }, '$json.city }} and {{ $json.style'],
+		['imageUrl', '=https://a.example.com/{{ $json.file }}', {}, '$json.file'],
+		['callbackUrl', '=https://a.example.com/{{ $json.file }}', {}, '$json.file'],
+	])('of which none finds anything is refused: %s %s %j', (name, text, item, missing) => {
+		const reason = `is incomplete: this item has no value for {{ ${missing} }}.`;
+		const problems = problemsOf(read(name, text, item));
+		expect(problems).toEqual([expect.stringContaining(`${labelOf(name)} ${reason}`)]);
+	});
 
-	it.each([
+	it.each<[string, IDataObject, string | undefined]>([
 		[TEMPLATE, { city: 'Rome' }, 'A cat in Rome style '],
 		[TEMPLATE, { city: '', style: '' }, 'A cat in  style '],
 		['=A cat {{ $json.more ?? "" }}', {}, 'A cat '],
 		['=A cat', {}, 'A cat'],
 		['A cat', {}, 'A cat'],
 		['={{ $json.prompt }}', { prompt: 'A cat' }, 'A cat'],
-	])(
-		'passes where one finds something, or says itself that it may be empty: %s',
-		(text, item, prompt) => {
-			expect(read(text, item)()).toEqual({ prompt });
-		},
-	);
-
-	it('is nothing where it is one expression alone', () => {
-		expect(read('={{ $json.prompt }}', {})()).toEqual({ prompt: undefined });
+		// One expression alone may find nothing.
+		['={{ $json.prompt }}', {}, undefined],
+		// Every text is well-formed.
+		['={{ $json.prompt }}', { prompt: 'cut \ud83d' }, 'cut \ufffd'],
+	])('passes where one finds something, or says it may be empty: %s %j', (text, item, prompt) => {
+		expect(read('prompt', text, item)()).toBe(prompt);
 	});
-
-	it.each(['imageUrl', 'callbackUrl'])('is refused for %s as well', (name) => {
-		const context = contextWith({ [name]: '=https://a.example.com/{{ $json.file }}' });
-		expect(problemsOf(() => rawFields(context, 0, [name]))).toEqual([
-			expect.stringContaining('is incomplete: this item has no value for {{ $json.file }}'),
-		]);
-	});
-});
-
-it('every text that is read is well-formed', () => {
-	const context = contextWith({ prompt: '={{ $json.p }}' }, { p: 'cut \ud83d' });
-	expect(rawFields(context, 0, ['prompt'])).toEqual({ prompt: 'cut \ufffd' });
 });
 
 it('Include Other Input Fields is read for each item', () => {
-	const context = contextWith(
-		{ options: { includeInput: '={{ $json.x }}' } },
-		{ x: true },
-		{ x: 'no' },
-	);
-	expect([0, 1].map((index) => readOutput(context, index, false).includeInput)).toEqual([
-		true,
-		false,
-	]);
+	const context = contextWith({ options: { includeInput: CELL } }, { x: true }, { x: 'no' });
+	const read = (item: number) => readOutput(context, item, false).includeInput;
+	expect([0, 1].map(read)).toEqual([true, false]);
 });

@@ -1,5 +1,5 @@
-/** An MP4 without its end is told by its boxes, in whatever pieces it comes; nothing else is judged. */
-import { boxReader } from '../../nodes/shared/videoBoxes';
+/** An MP4 without its end is told by its boxes, in whatever pieces it comes; nothing else is called cut. */
+import { boxReader } from '../../nodes/shared/api/videoBoxes';
 
 function box(name: string, size: number, header = Buffer.alloc(8)): Buffer {
 	if (header.length === 8) header.writeUInt32BE(8 + size);
@@ -22,15 +22,9 @@ function lastBox(name: string, size: number): Buffer {
 	return open;
 }
 
-const FILMS: ReadonlyArray<[name: string, bytes: Buffer]> = [
-	['with the index first', Buffer.concat([box('ftyp', 16), box('moov', 90), box('mdat', 300)])],
-	['with the index last', Buffer.concat([box('ftyp', 16), box('mdat', 300), box('moov', 90)])],
-	[
-		'in fragments',
-		Buffer.concat([box('ftyp', 16), box('moov', 90), box('moof', 20), box('mdat', 300)]),
-	],
-	['with a long box', Buffer.concat([box('ftyp', 16), box('moov', 90), longBox('mdat', 300)])],
-];
+const START = box('ftyp', 16);
+const INDEX = box('moov', 90);
+const DATA = box('mdat', 300);
 
 const isCut = (...pieces: Buffer[]) => {
 	const reader = boxReader();
@@ -38,34 +32,30 @@ const isCut = (...pieces: Buffer[]) => {
 	return reader.isCut();
 };
 
-describe.each(FILMS)('a film %s', (_name, film) => {
-	it('is whole', () => {
-		expect(isCut(film)).toBe(false);
-	});
-
-	it('is whole however it comes', () => {
-		expect(isCut(...Array.from(film, (byte) => Buffer.from([byte])))).toBe(false);
-	});
-
-	it.each([0.02, 0.1, 0.2, 0.5, 0.9, 0.999])('is cut after %d of it', (part) => {
+it.each([
+	['with the index first', [START, INDEX, DATA]],
+	['with the index last', [START, DATA, INDEX]],
+	['in fragments', [START, INDEX, box('moof', 20), DATA]],
+	['with a long box', [START, INDEX, longBox('mdat', 300)]],
+])('a film %s is whole however it comes, and cut after any part of it', (_name, boxes) => {
+	const film = Buffer.concat(boxes);
+	expect(isCut(film)).toBe(false);
+	expect(isCut(...Array.from(film, (byte) => Buffer.from([byte])))).toBe(false);
+	for (const part of [0.02, 0.1, 0.2, 0.5, 0.9, 0.999]) {
 		expect(isCut(film.subarray(0, Math.floor(film.length * part)))).toBe(true);
-	});
+	}
 });
 
-it('is cut when it ends between two boxes', () => {
-	expect(isCut(box('ftyp', 16), box('moov', 90))).toBe(true);
-	expect(isCut(box('ftyp', 16), box('mdat', 90))).toBe(true);
+it('a film is cut when it ends between two boxes', () => {
+	expect([isCut(START, INDEX), isCut(START, DATA)]).toEqual([true, true]);
 });
 
 it.each([
-	['has a box without an end', [box('ftyp', 16), box('moov', 9), lastBox('mdat', 30)]],
-	[
-		'is followed by a few bytes',
-		[box('ftyp', 16), box('moov', 9), box('mdat', 30), Buffer.alloc(5)],
-	],
-	['is followed by anything else', [box('ftyp', 16), box('mdat', 9), Buffer.alloc(40, 'x')]],
+	['has a box without an end', [START, INDEX, lastBox('mdat', 30)]],
+	['is followed by a few bytes', [START, INDEX, DATA, Buffer.alloc(5)]],
+	['is followed by anything else', [START, DATA, Buffer.alloc(40, 'x')]],
 	['is a WebM', [Buffer.from('1a45dfa39f4286810142f7810142f2810442f38108', 'hex')]],
-	['has a length that cannot be', [box('ftyp', 16), Buffer.from('\0\0\0\x03moov')]],
-])('is not called cut when it %s', (_name, pieces) => {
+	['has a length that cannot be', [START, Buffer.from('\0\0\0\x03moov')]],
+])('a film is not called cut when it %s', (_name, pieces) => {
 	expect(isCut(...pieces)).toBe(false);
 });

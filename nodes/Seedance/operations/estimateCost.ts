@@ -1,22 +1,24 @@
 /** Get Cost Estimate: the credits of a video by the price table. No request, no credential. */
-import type { IExecuteFunctions } from 'n8n-workflow';
+import { invalidInput } from '../../shared/task/errors';
+import { creditsOf } from '../../shared/task/models';
+import { checkSettings } from '../../shared/task/request';
+import { priceFields } from '../description/fields';
+import { NO_SEED, type Result } from '../run/result';
 
-import { invalidInput } from '../../shared/errors';
-import { creditsOf } from '../../shared/pricing';
-import { checkSettings } from '../../shared/videoRequest';
-import { fieldProblems, rawFields } from '../parameters';
-import { NOTHING_KNOWN, type Result } from '../results';
-import type { Run } from '../run';
+import { fieldProblems, rawFields } from '../run/parameters';
+import type { Run } from '../run/run';
+import type { Operation } from './operation';
 
-function estimate(context: IExecuteFunctions, itemIndex: number): Result {
+const PRICE_NAMES = priceFields.map(({ name }) => name);
+
+function estimate({ context }: Run, itemIndex: number): Result {
 	try {
-		const names = ['resolution', 'duration', 'generateAudio'];
-		const checked = checkSettings(rawFields(context, itemIndex, names));
-		if (!checked.ok) return { known: NOTHING_KNOWN, problem: invalidInput(checked.problems) };
+		const checked = checkSettings(rawFields(context, itemIndex, PRICE_NAMES));
+		if (!checked.ok) return { seed: NO_SEED, problem: invalidInput(checked.problems) };
 		const { resolution, duration, generateAudio } = checked.value;
 		return {
-			known: NOTHING_KNOWN,
-			answer: {
+			seed: NO_SEED,
+			json: {
 				estimated_credits: creditsOf(checked.value),
 				resolution,
 				duration,
@@ -24,12 +26,15 @@ function estimate(context: IExecuteFunctions, itemIndex: number): Result {
 			},
 		};
 	} catch (error) {
-		const problem = invalidInput(fieldProblems(error));
-		return { known: NOTHING_KNOWN, problem };
+		return { seed: NO_SEED, problem: invalidInput(fieldProblems(error)) };
 	}
 }
 
-/** Gives one estimate per item, in order. */
-export async function estimateCost({ context }: Run): Promise<Result[]> {
-	return context.getInputData().map((_, itemIndex) => estimate(context, itemIndex));
-}
+export const estimateCost: Operation = {
+	label: 'Get Cost Estimate',
+	action: 'Get cost estimate',
+	description: 'Calculate the credits without generating',
+	fields: priceFields,
+	callsApi: false,
+	run: async (run) => run.input.map((_, itemIndex) => estimate(run, itemIndex)),
+};

@@ -1,28 +1,55 @@
-/** Generate Without Waiting: starts the videos and gives their task ids at once; a callback tells their end. */
-import { signedCallbackUrl } from '../../shared/callback';
-import { invalidInput } from '../../shared/errors';
-import { resultOfTask } from '../follow';
-import { metadataEntries, rawFields, readOptions } from '../parameters';
-import type { CallbackOf } from '../prepare';
-import { inOrder, sameForAll, type Result } from '../results';
-import type { Run } from '../run';
-import { submitAll } from '../submit';
+/**
+ * Generate Without Waiting: starts the videos and gives their task ids at once; a callback tells
+ * their end.
+ */
+import { signedCallbackUrl } from '../../shared/callback/signature';
+import { invalidInput } from '../../shared/task/errors';
+import { callbackFields, cameraFields, priceFields, requestFields } from '../description/fields';
+import { batching, includeInput, maxCredits, optionsOf } from '../description/options';
+import { simplify } from '../description/resultFields';
+import { sameForAll, type Result } from '../run/result';
+
+import { metadataEntries, rawFields, readOptions } from '../run/parameters';
+import type { CallbackOf } from '../run/prepare';
+import type { Run } from '../run/run';
+import { submitAll } from '../run/submit';
+import { finished, resultOfTask, type PendingTask } from '../run/watch';
+import type { Operation } from './operation';
+
+/** What the answer to the POST tells: a task that was started, or that has ended already. */
+function resultOf({ seed, output, raw, task }: PendingTask): Result {
+	const isOver = task && task.state !== 'running';
+	return { ...(isOver ? resultOfTask(seed, task) : { seed }), output, raw };
+}
 
 /** Gives one result per item, in order: a task that was started, or why not. */
-export async function generate(run: Run): Promise<Result[]> {
-	const { context, count } = run;
+async function run(run: Run): Promise<Result[]> {
+	const { context } = run;
 	const { options, problems } = readOptions(context);
-	if (problems.length) return sameForAll(count, invalidInput(problems));
+	if (problems.length) return sameForAll(run, invalidInput(problems));
 	const callbackOf: CallbackOf = (itemIndex, { apiKey, reach }) => {
 		const raw = rawFields(context, itemIndex, ['callbackUrl', 'callbackMetadata']);
 		const entries = metadataEntries(raw.callbackMetadata);
 		return signedCallbackUrl(raw.callbackUrl, entries, apiKey, reach);
 	};
-	const { pending, failed } = await submitAll(run, options, callbackOf);
-	const results = new Map(failed);
-	for (const { itemIndex, known, output, raw, task } of pending) {
-		const isOver = task && task.state !== 'running';
-		results.set(itemIndex, { ...(isOver ? resultOfTask(known, task) : { known }), output, raw });
-	}
-	return inOrder(count, results);
+	const items = await submitAll(run, options, callbackOf);
+	return await finished(items, async (tasks) => tasks.map(resultOf));
 }
+
+export const generate: Operation = {
+	label: 'Generate Without Waiting',
+	action: 'Generate video without waiting',
+	description: 'Start a video and get its task ID at once',
+	fields: [
+		...requestFields,
+		...priceFields,
+		...cameraFields,
+		...callbackFields,
+		simplify,
+		optionsOf(batching, includeInput, maxCredits),
+	],
+	callsApi: true,
+	starts: true,
+	takesCallback: true,
+	run,
+};

@@ -1,39 +1,88 @@
-/** Generate and Wait: starts the videos, waits for all of them together, and gives them out when ready. */
-import { invalidInput } from '../../shared/errors';
-import { watchAll } from '../follow';
-import { readOptions } from '../parameters';
-import { canPause, goOn, pauseBefore, pauseFor, resumeCallback, wantsPause } from '../pause';
-import { inOrder, sameForAll, type Result } from '../results';
-import type { Run } from '../run';
-import { submitAll } from '../submit';
+/**
+ * Generate and Wait: starts the videos, waits for all of them together, and gives them out when
+ * ready.
+ */
+import { cameraFields, priceFields, requestFields } from '../description/fields';
+import {
+	batching,
+	includeInput,
+	maxCredits,
+	optionsOf,
+	pollInterval,
+	timeout,
+} from '../description/options';
+import {
+	downloadVideo,
+	outputBinaryField,
+	simplify,
+	waitFields,
+} from '../description/resultFields';
+import {
+	canPause,
+	pauseBefore,
+	pauseFor,
+	resumeCallback,
+	resumeRun,
+	wantsPause,
+} from '../pause/pause';
+import { invalidInput } from '../../shared/task/errors';
+import { sameForAll, type Result } from '../run/result';
 
-/** Gives one result per item, in order; with Pause Until Callback, what is known when the execution is suspended. */
-export async function generateAndWait(run: Run): Promise<Result[]> {
-	const { context, count, onError } = run;
-	const { options, problems } = readOptions(context);
-	const wait = wantsPause(context);
+import { readOptions } from '../run/parameters';
+import type { Run } from '../run/run';
+import { submitAll } from '../run/submit';
+import { finished, watchAll } from '../run/watch';
+import type { Operation } from './operation';
+
+/**
+ * Gives one result per item, in order; with Pause Until Callback, what stands when the execution is
+ * suspended.
+ */
+async function run(run: Run): Promise<Result[]> {
+	const { options, problems } = readOptions(run.context);
+	const wait = wantsPause(run.context);
 	if (wait.problem !== undefined) problems.push(wait.problem);
-	if (problems.length) return sameForAll(count, invalidInput(problems));
+	if (problems.length) return sameForAll(run, invalidInput(problems));
 	const before = pauseBefore(run);
-	if (before) return await goOn(run, before, options);
+	if (before) return await resumeRun(run, before, options);
 
 	const pauses = wait.pauses && canPause(run);
 	const callbackOf = pauses ? await resumeCallback(run) : undefined;
-	const { pending, failed } = await submitAll(run, options, callbackOf);
-	const results = new Map(failed);
-	// With Stop, an item that could not be started ends the node at once; Retry goes on with the others.
-	if (failed.size > 0 && onError === 'stop') {
-		for (const { itemIndex, known } of pending) results.set(itemIndex, { known });
-		return inOrder(count, results);
+	const items = await submitAll(run, options, callbackOf);
+	// With Stop, an item that could not be started ends the node at once; Retry goes on with the
+	// others.
+	if (run.onError === 'stop' && items.some((item) => 'result' in item)) {
+		return await finished(items, async (tasks) => tasks.map(({ seed }) => ({ seed })));
 	}
-	if (pauses) return await pauseFor(run, { pending, failed }, options);
-	// Not offered with Pause Until Callback, also where that could not be done: the items look alike.
-	const wanted = wait.pauses ? pending.map(withoutFile) : pending;
-	const ended = await watchAll(run, wanted, options);
-	ended.forEach((result, index) => results.set(pending[index].itemIndex, result));
-	return inOrder(count, results);
+	if (pauses) return await pauseFor(run, items, options);
+	return await finished(items, async (tasks) => {
+		// Not offered with Pause Until Callback, also where that could not be done: the items look
+		// alike.
+		const wanted = wait.pauses ? tasks.map(withoutFile) : tasks;
+		return await watchAll(run, wanted, options);
+	});
 }
 
 function withoutFile<T extends { output: { fileField?: string } }>(pending: T): T {
 	return { ...pending, output: { ...pending.output, fileField: undefined } };
 }
+
+export const generateAndWait: Operation = {
+	label: 'Generate and Wait',
+	action: 'Generate video and wait',
+	description: 'Generate a video and continue when it is ready, usually 1 to 2 minutes',
+	fields: [
+		...requestFields,
+		...priceFields,
+		...cameraFields,
+		...waitFields,
+		{ ...downloadVideo, displayOptions: { show: { waitMethod: ['poll'] } } },
+		outputBinaryField,
+		simplify,
+		optionsOf(batching, pollInterval, includeInput, maxCredits, timeout),
+	],
+	callsApi: true,
+	starts: true,
+	waits: true,
+	run,
+};

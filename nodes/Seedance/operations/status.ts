@@ -1,14 +1,25 @@
 /** Get Status: reads videos once that were started before. A failed task is an answer here. */
-import { readAll } from '../follow';
-import { inOrder, type Result } from '../results';
-import type { Run } from '../run';
-import { tasksOf } from './tasks';
+import { taskFields } from '../description/fields';
+import { includeInput, optionsOf } from '../description/options';
+import { downloadVideo, outputBinaryField, simplify } from '../description/resultFields';
+import { pendingTasks } from '../run/taskIds';
+import { finished, readAll } from '../run/watch';
+import type { Operation } from './operation';
 
-/** Gives one result per item, in order. */
-export async function status(run: Run): Promise<Result[]> {
-	const { pending, failed } = await tasksOf(run, false);
-	const results = new Map(failed);
-	const read = await readAll(run, pending);
-	read.forEach((result, index) => results.set(pending[index].itemIndex, result));
-	return inOrder(run.count, results);
-}
+export const status: Operation = {
+	label: 'Get Status',
+	action: 'Get video status',
+	description: 'Look once at a video that was started before',
+	fields: [
+		...taskFields,
+		{ ...downloadVideo, default: false },
+		outputBinaryField,
+		simplify,
+		optionsOf(includeInput),
+	],
+	callsApi: true,
+	run: async (run) => {
+		const items = await pendingTasks(run, false);
+		return await finished(items, async (tasks) => await readAll(run, tasks));
+	},
+};

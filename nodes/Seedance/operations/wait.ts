@@ -1,18 +1,34 @@
-/** Wait for Video: waits for videos that were started before, all together, without paying again. */
-import { invalidInput } from '../../shared/errors';
-import { watchAll } from '../follow';
-import { readOptions } from '../parameters';
-import { inOrder, sameForAll, type Result } from '../results';
-import type { Run } from '../run';
-import { tasksOf } from './tasks';
+/**
+ * Wait for Video: waits for videos that were started before, all together, without paying again.
+ */
+import { invalidInput } from '../../shared/task/errors';
+import { taskFields } from '../description/fields';
+import { includeInput, optionsOf, pollInterval, timeout } from '../description/options';
+import { downloadVideo, outputBinaryField, simplify } from '../description/resultFields';
+import { sameForAll } from '../run/result';
 
-/** Gives one result per item, in order. */
-export async function wait(run: Run): Promise<Result[]> {
-	const { options, problems } = readOptions(run.context);
-	if (problems.length) return sameForAll(run.count, invalidInput(problems));
-	const { pending, failed } = await tasksOf(run, true);
-	const results = new Map(failed);
-	const ended = await watchAll(run, pending, options);
-	ended.forEach((result, index) => results.set(pending[index].itemIndex, result));
-	return inOrder(run.count, results);
-}
+import { readOptions } from '../run/parameters';
+import { pendingTasks } from '../run/taskIds';
+import { finished, watchAll } from '../run/watch';
+import type { Operation } from './operation';
+
+export const wait: Operation = {
+	label: 'Wait for Video',
+	action: 'Wait for video',
+	description: 'Wait for videos that were started before, without paying again',
+	fields: [
+		...taskFields,
+		downloadVideo,
+		outputBinaryField,
+		simplify,
+		optionsOf(pollInterval, includeInput, timeout),
+	],
+	callsApi: true,
+	waits: true,
+	run: async (run) => {
+		const { options, problems } = readOptions(run.context);
+		if (problems.length) return sameForAll(run, invalidInput(problems));
+		const items = await pendingTasks(run, true);
+		return await finished(items, async (tasks) => await watchAll(run, tasks, options));
+	},
+};

@@ -1,9 +1,7 @@
-/**
- * A trigger that does nothing: starts a run, or refuses, without looking at anything. What is left of a delivery then is
- * the least that n8n lets any trigger of a package cost. `npm run bench:trigger` loads it as `CUSTOM.bareTrigger`.
- */
+/** A trigger that does nothing but start a run or refuse: the least that n8n lets any trigger of a package cost. */
 class BareTrigger {
 	constructor() {
+		const webhook = { name: 'default', httpMethod: 'POST', path: 'webhook' };
 		this.description = {
 			displayName: 'Bare Trigger',
 			name: 'bareTrigger',
@@ -13,15 +11,7 @@ class BareTrigger {
 			defaults: { name: 'Bare Trigger' },
 			inputs: [],
 			outputs: ['main'],
-			webhooks: [
-				{
-					name: 'default',
-					httpMethod: 'POST',
-					responseMode: 'onReceived',
-					responseData: '',
-					path: 'webhook',
-				},
-			],
+			webhooks: [{ ...webhook, responseMode: 'onReceived', responseData: '' }],
 			properties: [{ displayName: 'Refuse', name: 'refuse', type: 'boolean', default: false }],
 		};
 	}

@@ -3,14 +3,17 @@
  *
  * The paths and bodies are those of n8n 2.41, with what 2.8 and 1.123 want besides: `workflowData` in a run's body, `active`.
  */
-import axios, { type AxiosInstance, type AxiosResponse } from 'axios';
+import axios, { type AxiosInstance } from 'axios';
 import type {
 	IBinaryData,
 	IConnections,
+	ICredentialType,
 	IDataObject,
 	INode,
 	INodeExecutionData,
 	INodeTypeDescription,
+	IRunData,
+	IRunExecutionData,
 	IWorkflowSettings,
 } from 'n8n-workflow';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -36,64 +39,23 @@ export interface SavedWorkflow extends WorkflowJson {
 	versionId: string;
 }
 
-export interface CredentialJson {
-	id?: string;
-	name: string;
-	type: string;
-	/** The fields of the credential's form, e.g. `apiKey` and `baseUrl`. */
-	data: IDataObject;
-}
-
 export interface SavedCredential {
 	id: string;
 	name: string;
 	type: string;
 }
 
-export interface CredentialTestResult {
-	status: 'OK' | 'Error';
-	message: string;
+export interface CredentialJson extends Omit<SavedCredential, 'id'> {
+	id?: string;
+	/** The fields of the credential's form, e.g. `apiKey` and `baseUrl`. */
+	data: IDataObject;
 }
 
 /** An error as the editor's error panel gets it. */
 export interface ExecutionError {
 	message: string;
 	description?: string | null;
-	httpCode?: string | null;
-	name?: string;
-	node?: { name: string };
 	context?: IDataObject;
-}
-
-/** One run of one node. */
-export interface NodeRun {
-	executionStatus?: string;
-	executionTime: number;
-	startTime: number;
-	error?: ExecutionError;
-	/** By output, e.g. `main[0]` is the first one, `main[1]` the error output of a node with one. */
-	data?: { main: Array<INodeExecutionData[] | null> };
-	hints?: Array<{ message: string }>;
-}
-
-/** An execution with its data decoded. */
-export interface Execution {
-	id: string;
-	workflowId: string;
-	mode: string;
-	status: string;
-	finished: boolean;
-	startedAt: string;
-	stoppedAt: string | null;
-	waitTill: string | null;
-	retryOf: string | null;
-	/** By node name, each with its runs in order. */
-	runData: Record<string, NodeRun[]>;
-	lastNodeExecuted?: string;
-	/** The error that ended the execution. */
-	error?: ExecutionError;
-	/** Everything, as n8n stores it. */
-	data: unknown;
 }
 
 export interface ExecutionSummary {
@@ -101,10 +63,25 @@ export interface ExecutionSummary {
 	workflowId: string;
 	status: string;
 	mode: string;
-	retryOf: string | null;
+	startedAt: string;
+	/** n8n's time of the end; null before. */
+	stoppedAt: string | null;
+	waitTill: string | null;
 }
 
-/** An answer of n8n's REST interface that is not the expected one; `status` and `body` are what came. */
+/** What n8n stores of an execution; of one that was lost, a part of it. */
+type StoredData = Partial<IRunExecutionData> & { resumeToken?: string };
+
+/** An execution with its data decoded. */
+export interface Execution extends ExecutionSummary {
+	/** By node name, each with its runs in order. */
+	runData: IRunData;
+	/** The error that ended the execution. */
+	error?: ExecutionError;
+	data: StoredData;
+}
+
+/** n8n refused a call; `status` and `body` are its response. */
 export class N8nApiError extends Error {
 	constructor(
 		message: string,
@@ -117,6 +94,10 @@ export class N8nApiError extends Error {
 
 /** The states that an execution does not leave by itself. */
 const ENDED = ['success', 'error', 'canceled', 'crashed'];
+
+interface Settings {
+	userManagement: { showSetupOnFirstLoad: boolean };
+}
 
 /** A signed-in session. Every method throws `N8nApiError` when n8n refuses. */
 export class N8nClient {
@@ -137,36 +118,26 @@ export class N8nClient {
 	}
 
 	/** Makes the owner account on a new server, or signs in on one that has it. */
-	async signIn(login: Login): Promise<void> {
-		const settings = asRecord(await this.call('GET', '/settings'));
-		const userManagement = asRecord(settings.userManagement);
-		if (userManagement.showSetupOnFirstLoad === true) await this.setUpOwner(login);
-		else await this.login(login);
-	}
-
-	async setUpOwner({ email, password }: Login): Promise<void> {
-		await this.call('POST', '/owner/setup', {
-			email,
-			password,
-			firstName: 'Seedance',
-			lastName: 'Tester',
-		});
-	}
-
-	async login({ email, password }: Login): Promise<void> {
-		await this.call('POST', '/login', { emailOrLdapLoginId: email, password });
+	async signIn({ email, password }: Login): Promise<void> {
+		const { userManagement } = await this.call<Settings>('GET', '/settings');
+		if (userManagement.showSetupOnFirstLoad) {
+			const name = { firstName: 'Seedance', lastName: 'Tester' };
+			await this.call('POST', '/owner/setup', { email, password, ...name });
+		} else {
+			await this.call('POST', '/login', { emailOrLdapLoginId: email, password });
+		}
 	}
 
 	async createCredential(credential: CredentialJson): Promise<SavedCredential> {
-		return asSaved(await this.call('POST', '/credentials', credential));
+		return await this.call('POST', '/credentials', credential);
 	}
 
 	async updateCredential(id: string, credential: CredentialJson): Promise<SavedCredential> {
-		return asSaved(await this.call('PATCH', `/credentials/${id}`, credential));
+		return await this.call('PATCH', `/credentials/${id}`, credential);
 	}
 
 	async listCredentials(): Promise<SavedCredential[]> {
-		return asArray(await this.call('GET', '/credentials')).map(asSaved);
+		return await this.call('GET', '/credentials');
 	}
 
 	async deleteCredential(id: string): Promise<void> {
@@ -174,38 +145,30 @@ export class N8nClient {
 	}
 
 	/** The button "Test" of the credential's form, with the values as they are typed in it. */
-	async testCredential(credential: CredentialJson): Promise<CredentialTestResult> {
-		const { status, message } = asRecord(
-			await this.call('POST', '/credentials/test', {
-				// n8n looks up a stored secret by this id; a new credential has none, which n8n 2.8 and older refuse.
-				credentials: { id: '', ...credential },
-			}),
-		);
-		return { status: status === 'OK' ? 'OK' : 'Error', message: String(message ?? '') };
+	async testCredential(credential: CredentialJson): Promise<{ status: string; message: string }> {
+		// n8n reads a stored secret by this id; a new credential has none, which n8n 2.8 and older refuse.
+		const body = { credentials: { id: '', ...credential } };
+		return await this.call('POST', '/credentials/test', body);
 	}
 
 	async createWorkflow(workflow: WorkflowJson): Promise<SavedWorkflow> {
 		// What the editor sends; n8n 1 has no default for `active`.
 		const body = { settings: {}, active: false, ...workflow };
-		return asWorkflow(await this.call('POST', '/workflows', body));
+		return await this.call('POST', '/workflows', body);
 	}
 
 	async getWorkflow(id: string): Promise<SavedWorkflow> {
-		return asWorkflow(await this.call('GET', `/workflows/${id}`));
+		return await this.call('GET', `/workflows/${id}`);
 	}
 
 	async updateWorkflow(id: string, changes: Partial<WorkflowJson>): Promise<SavedWorkflow> {
 		const { versionId } = await this.getWorkflow(id);
-		return asWorkflow(
-			await this.call('PATCH', `/workflows/${id}?forceSave=true`, { versionId, ...changes }),
-		);
+		const body = { versionId, ...changes };
+		return await this.call('PATCH', `/workflows/${id}?forceSave=true`, body);
 	}
 
 	async listWorkflows(): Promise<Array<{ id: string; name: string }>> {
-		return asArray(await this.call('GET', '/workflows')).map((entry) => {
-			const { id, name } = asRecord(entry);
-			return { id: String(id), name: String(name) };
-		});
+		return await this.call('GET', '/workflows');
 	}
 
 	/** Publishes the workflow's newest version and waits until its triggers are live, which n8n does in the background. */
@@ -213,20 +176,21 @@ export class N8nClient {
 		const { versionId } = await this.getWorkflow(id);
 		await this.call('POST', `/workflows/${id}/activate`, { versionId });
 		for (const end = Date.now() + timeoutMs; ; await sleep(100)) {
-			const publication = await this.publicationOf(id);
-			if (publication === undefined || publication.status === 'published') return;
-			if (publication.status !== 'in_progress' || Date.now() > end) {
-				throw new Error(`Workflow ${id} was not published: ${JSON.stringify(publication)}`);
+			const status = await this.publicationOf(id);
+			if (status === 'published') return;
+			if (status !== 'in_progress' || Date.now() > end) {
+				throw new Error(`Workflow ${id} was not published: ${status}`);
 			}
 		}
 	}
 
-	/** Undefined for an n8n that publishes at once and therefore has nothing to tell. */
-	private async publicationOf(id: string): Promise<Record<string, unknown> | undefined> {
+	private async publicationOf(id: string): Promise<string> {
 		try {
-			return asRecord(await this.call('GET', `/workflows/${id}/publication-status`));
+			const path = `/workflows/${id}/publication-status`;
+			return (await this.call<{ status: string }>('GET', path)).status;
 		} catch (error) {
-			if (error instanceof N8nApiError && error.status === 404) return undefined;
+			// An n8n that publishes at once has nothing to tell.
+			if (error instanceof N8nApiError && error.status === 404) return 'published';
 			throw error;
 		}
 	}
@@ -235,91 +199,51 @@ export class N8nClient {
 		await this.call('POST', `/workflows/${id}/deactivate`);
 	}
 
-	/** Removes a workflow and its executions. */
-	async deleteWorkflow(id: string): Promise<void> {
-		await this.call('POST', `/workflows/${id}/archive`);
-		await this.call('DELETE', `/workflows/${id}`);
-	}
-
 	/**
-	 * "Execute workflow" in the editor. Answers as soon as the execution has begun.
+	 * "Execute workflow" in the editor. Resolves as soon as the execution has begun.
 	 *
-	 * @param options.trigger the trigger to begin with; by default the only one of the workflow
-	 * @param options.destination the node to stop after, as "Execute step" does
 	 * @returns the execution's id
 	 */
-	async runWorkflow(
-		id: string,
-		options: { trigger?: string; destination?: string } = {},
-	): Promise<string> {
-		const { executionId } = await this.run(id, options);
+	async runWorkflow(id: string): Promise<string> {
+		const { executionId } = await this.run(id);
 		if (executionId === undefined) throw new Error('n8n waits for a webhook instead of running');
-		return String(executionId);
+		return executionId;
+	}
+
+	/** "Listen for test event" of the workflow's trigger: its test URL works for two minutes, or until it is called. */
+	async listenForTestEvent(id: string): Promise<void> {
+		const { waitingForWebhook } = await this.run(id);
+		if (!waitingForWebhook) throw new Error('The trigger does not wait for a test event');
 	}
 
 	/**
-	 * "Listen for test event" of a webhook trigger: its test URL works from now on, for two minutes or until it is called.
+	 * Writes in the chat at the bottom of the canvas, and waits until the workflow has run: n8n listens for this session at
+	 * an address of its own.
 	 *
-	 * @param trigger the trigger's name
-	 */
-	async listenForTestEvent(id: string, trigger: string): Promise<void> {
-		const { waitingForWebhook } = await this.run(id, { trigger });
-		if (waitingForWebhook !== true) throw new Error(`"${trigger}" does not wait for a test event`);
-	}
-
-	/**
-	 * Writes in the chat at the bottom of the canvas, and waits until the workflow has run: n8n listens for this session at an
-	 * address of its own.
-	 *
-	 * @param trigger the Chat Trigger's name
 	 * @returns what the chat shows
 	 */
-	async chat(
-		id: string,
-		trigger: string,
-		message: { chatInput: string; sessionId: string },
-	): Promise<unknown> {
+	async chat(id: string, message: { chatInput: string; sessionId: string }): Promise<unknown> {
 		const { sessionId: chatSessionId } = message;
-		const { waitingForWebhook } = await this.run(id, { trigger, chatSessionId });
-		if (waitingForWebhook !== true) throw new Error(`"${trigger}" does not wait for a message`);
+		const { waitingForWebhook } = await this.run(id, { chatSessionId });
+		if (!waitingForWebhook) throw new Error('The chat does not wait for a message');
 		const { status, body } = await this.callWebhook('POST', `${id}/${chatSessionId}`, {
 			kind: 'webhook-test',
 			body: { action: 'sendMessage', ...message },
 		});
-		if (status !== 200) throw new N8nApiError('The chat did not answer', status, body);
+		if (status !== 200) throw new N8nApiError('The chat failed', status, body);
 		return body;
-	}
-
-	async stopListening(workflowId: string): Promise<void> {
-		await this.call('DELETE', `/test-webhook/${workflowId}`);
 	}
 
 	private async run(
 		id: string,
-		{
-			trigger,
-			destination,
-			chatSessionId,
-		}: { trigger?: string; destination?: string; chatSessionId?: string },
-	): Promise<Record<string, unknown>> {
+		more: IDataObject = {},
+	): Promise<{ executionId?: string; waitingForWebhook?: boolean }> {
 		const workflowData = await this.getWorkflow(id);
-		const start = trigger ?? onlyTrigger(workflowData);
-		return asRecord(
-			await this.call('POST', `/workflows/${id}/run`, {
-				workflowData,
-				triggerToStartFrom: { name: start },
-				...(destination && { destinationNode: { nodeName: destination, mode: 'inclusive' } }),
-				...(chatSessionId && { chatSessionId }),
-			}),
-		);
-	}
-
-	/** Runs a workflow and waits for its end. */
-	async runToEnd(
-		id: string,
-		options: { trigger?: string; destination?: string; timeoutMs?: number } = {},
-	): Promise<Execution> {
-		return await this.waitForExecution(await this.runWorkflow(id, options), options);
+		const triggers = workflowData.nodes.filter(({ type }) => /trigger$/i.test(type));
+		if (triggers.length !== 1) throw new Error(`${triggers.length} triggers instead of one`);
+		const triggerToStartFrom = { name: triggers[0].name };
+		const body = { workflowData, triggerToStartFrom, ...more };
+		return await this.call('POST', `/workflows/${id}/run`, body);
 	}
 
 	/** The button "Stop". */
@@ -327,78 +251,64 @@ export class N8nClient {
 		await this.call('POST', `/executions/${id}/stop`);
 	}
 
-	/**
-	 * "Retry" in the list of executions. n8n answers when the new execution has ended.
-	 *
-	 * @param options.loadWorkflow true: with the workflow as it is now; false: as it was then
-	 * @returns the new execution
-	 */
-	async retryExecution(id: string, { loadWorkflow = false } = {}): Promise<Execution> {
-		const retried = asRecord(await this.call('POST', `/executions/${id}/retry`, { loadWorkflow }));
-		return await this.getExecution(String(retried.id));
+	/** "Retry with original workflow" in the list of executions; gives the new execution, which has ended. */
+	async retryExecution(id: string): Promise<Execution> {
+		const path = `/executions/${id}/retry`;
+		const retried = await this.call<ExecutionSummary>('POST', path, { loadWorkflow: false });
+		return await this.getExecution(retried.id);
 	}
 
 	async getExecution(id: string): Promise<Execution> {
-		return asExecution(await this.call('GET', `/executions/${id}`));
+		const stored = await this.call<ExecutionSummary & { data: string }>('GET', `/executions/${id}`);
+		const data = decodeFlatted(stored.data);
+		const { runData = {}, error } = data.resultData ?? {};
+		return { ...stored, data, runData, error };
 	}
 
-	/** Newest first. */
+	/** Newest first, at most 100. */
 	async listExecutions(workflowId?: string): Promise<ExecutionSummary[]> {
-		const filter = encodeURIComponent(JSON.stringify(workflowId ? { workflowId } : {}));
-		const { results } = asRecord(await this.call('GET', `/executions?filter=${filter}&limit=100`));
-		return asArray(results).map((entry) => {
-			const { id, workflowId: workflow, status, mode, retryOf } = asRecord(entry);
-			return {
-				id: String(id),
-				workflowId: String(workflow),
-				status: String(status),
-				mode: String(mode),
-				retryOf: typeof retryOf === 'string' ? retryOf : null,
-			};
-		});
+		return (await this.findExecutions({ workflowId }, 100)).results;
 	}
 
 	/** How many executions of a workflow have ended, or have one of these states. */
 	async countExecutions(workflowId: string, status: readonly string[] = ENDED): Promise<number> {
-		const filter = encodeURIComponent(JSON.stringify({ workflowId, status }));
-		const { count } = asRecord(await this.call('GET', `/executions?filter=${filter}&limit=1`));
-		if (typeof count !== 'number')
-			throw new Error('n8n does not tell how many executions there are');
-		return count;
+		return (await this.findExecutions({ workflowId, status }, 1)).count;
+	}
+
+	private async findExecutions(
+		filter: object,
+		limit: number,
+	): Promise<{ results: ExecutionSummary[]; count: number }> {
+		const query = new URLSearchParams({ filter: JSON.stringify(filter), limit: String(limit) });
+		return await this.call('GET', `/executions?${query}`);
 	}
 
 	/**
-	 * Looks at an execution until it has one of these states.
+	 * Reads an execution until it has one of these states.
 	 *
 	 * @param options.timeoutMs milliseconds, 60,000 by default
 	 * @param options.status by default every state that is an end
-	 * @param options.intervalMs milliseconds between two looks
-	 * @param options.onLook called after each look
-	 * @throws Error naming the last seen state, after the timeout
+	 * @param options.intervalMs milliseconds between two reads
+	 * @param options.onRead called after each read
+	 * @throws Error naming the last state, after the timeout
 	 */
 	async waitForExecution(
 		id: string,
-		{
-			timeoutMs = 60_000,
-			status = ENDED,
-			intervalMs = 100,
-			onLook = () => {},
-		}: {
+		options: {
 			timeoutMs?: number;
 			status?: string[];
 			intervalMs?: number;
-			onLook?: (execution: Execution) => void;
+			onRead?: (execution: Execution) => void;
 		} = {},
 	): Promise<Execution> {
-		const end = Date.now() + timeoutMs;
-		for (;;) {
+		const { timeoutMs = 60_000, status = ENDED, intervalMs = 100, onRead } = options;
+		for (const end = Date.now() + timeoutMs; ; await sleep(intervalMs)) {
 			const execution = await this.getExecution(id);
-			onLook(execution);
+			onRead?.(execution);
 			if (status.includes(execution.status)) return execution;
 			if (Date.now() >= end) {
 				throw new Error(`Execution ${id} is still "${execution.status}" after ${timeoutMs} ms`);
 			}
-			await sleep(intervalMs);
 		}
 	}
 
@@ -406,103 +316,75 @@ export class N8nClient {
 	async downloadBinary(binary: IBinaryData): Promise<Buffer> {
 		if (binary.id === undefined) return Buffer.from(binary.data, 'base64');
 		const query = new URLSearchParams({ id: binary.id, action: 'download' });
-		const response: AxiosResponse<unknown> = await this.http.get(`/binary-data?${query}`, {
-			headers: { cookie: this.cookie },
-			responseType: 'arraybuffer',
-		});
-		if (response.status !== 200 || !Buffer.isBuffer(response.data)) {
-			throw new N8nApiError(`Binary ${binary.id} cannot be read`, response.status, response.data);
-		}
-		return response.data;
+		return await this.fileOf(`rest/binary-data?${query}`, 'arraybuffer');
 	}
 
 	/** Every node that this n8n offers, with its whole description. */
 	async nodeTypes(): Promise<INodeTypeDescription[]> {
-		return asArray(await this.fileOf('types/nodes.json')).filter(isNodeType);
+		return await this.fileOf('types/nodes.json');
 	}
 
 	/** Every type of credential that this n8n offers, as it describes them to the editor. */
-	async credentialTypes(): Promise<IDataObject[]> {
-		return asArray(await this.fileOf('types/credentials.json')).filter(isDataObject);
+	async credentialTypes(): Promise<ICredentialType[]> {
+		return await this.fileOf('types/credentials.json');
 	}
 
-	/** What n8n gives to its editor outside of `/rest`: descriptions, icons. Parsed where it is JSON. */
-	async fileOf(path: string): Promise<unknown> {
-		const response: AxiosResponse<unknown> = await this.http.get(`/${path}`, {
+	/** A file that n8n serves to its editor: descriptions, icons, binaries. Parsed where it is JSON. */
+	async fileOf<T>(path: string, responseType: 'json' | 'arraybuffer' = 'json'): Promise<T> {
+		const { status, data } = await this.http.get<T>(`/${path}`, {
 			baseURL: this.baseUrl,
 			headers: { cookie: this.cookie },
+			responseType,
 		});
-		if (response.status !== 200) {
-			throw new N8nApiError(`${path} cannot be read`, response.status, response.data);
-		}
-		return response.data;
+		if (status !== 200) throw new N8nApiError(`${path} cannot be read`, status, data);
+		return data;
 	}
 
 	/**
-	 * Calls a webhook of a workflow from outside, without being signed in. Every status is an answer.
+	 * Calls a webhook of a workflow from outside, without being signed in. No status is an error.
 	 *
-	 * @param kind `webhook` for a published workflow, `webhook-test` while it is listened for
+	 * @param options.kind `webhook` for a published workflow, `webhook-test` while it is listened for
 	 */
 	async callWebhook(
 		method: 'GET' | 'POST',
 		path: string,
-		{
-			kind = 'webhook',
-			body,
-			headers,
-		}: {
-			kind?: 'webhook' | 'webhook-test';
-			body?: unknown;
-			headers?: Record<string, string>;
-		} = {},
+		options: { kind?: 'webhook' | 'webhook-test'; body?: unknown } = {},
 	): Promise<{ status: number; body: unknown }> {
-		const response: AxiosResponse<unknown> = await axios.request({
+		const { kind = 'webhook', body } = options;
+		const { status, data } = await axios.request<unknown>({
 			method,
 			url: `${this.baseUrl}/${kind}/${path}`,
 			data: body,
-			headers,
 			validateStatus: () => true,
 			maxRedirects: 0,
 			proxy: false,
 		});
-		return { status: response.status, body: response.data };
+		return { status, body: data };
 	}
 
-	/** One request to `/rest`; gives the answer's `data`. For what has no method of its own here. */
-	async call(method: string, path: string, body?: unknown): Promise<unknown> {
-		const response: AxiosResponse<unknown> = await this.http.request({
+	/** One request to `/rest`; gives the response's `data`. For what has no method of its own here. */
+	async call<T = unknown>(method: string, path: string, body?: unknown): Promise<T> {
+		const { status, headers, data } = await this.http.request<{ data: T; message?: string }>({
 			method,
 			url: path,
 			data: body,
 			headers: { cookie: this.cookie },
 		});
-		const cookies = response.headers['set-cookie'];
+		const cookies = headers['set-cookie'];
 		if (cookies) this.cookie = cookies.map((cookie) => cookie.split(';')[0]).join('; ');
-		const answer = isRecord(response.data) ? response.data : {};
-		if (response.status >= 400) {
-			const reason = typeof answer.message === 'string' ? answer.message : 'no message';
-			throw new N8nApiError(
-				`n8n answered ${response.status} to ${method} ${path.split('?')[0]}: ${reason}`,
-				response.status,
-				response.data,
-			);
-		}
-		return answer.data;
+		if (status < 400) return data.data;
+		const request = `${method} ${path.split('?')[0]}`;
+		throw new N8nApiError(`n8n answered ${status} to ${request}: ${data.message}`, status, data);
 	}
 }
 
 /**
- * The items that a node put out.
+ * The items that a node put out in its last run.
  *
  * @param output 0 is the first output; with On Error "Continue (using error output)", 1 is the error output
- * @param run 0 is the first run of the node; by default the last one
  */
-export function itemsOf(
-	execution: Execution,
-	node: string,
-	{ output = 0, run = -1 }: { output?: number; run?: number } = {},
-): INodeExecutionData[] {
-	return execution.runData[node]?.at(run)?.data?.main[output] ?? [];
+export function itemsOf(execution: Execution, node: string, output = 0): INodeExecutionData[] {
+	return execution.runData[node]?.at(-1)?.data?.main[output] ?? [];
 }
 
 /** The error of a node's last run, or the one that ended the execution. */
@@ -511,101 +393,16 @@ export function errorOf(execution: Execution, node?: string): ExecutionError | u
 }
 
 /**
- * Reads the format in which n8n stores an execution's data: a JSON array in which every object's and array's strings are
- * positions in the outer array, so that shared and circular parts are kept.
+ * Reads the format in which n8n stores an execution's data ("flatted"): a JSON array in which the strings of every object
+ * and array are positions in the outer array, so that shared and circular parts are kept.
  */
-export function decodeFlatted(text: string): unknown {
-	const parts = asArray(JSON.parse(text));
-	const decoded = new Map<number, unknown>();
-	const at = (position: number): unknown => {
-		if (decoded.has(position)) return decoded.get(position);
-		const part = parts[position];
-		if (Array.isArray(part)) {
-			const list: unknown[] = [];
-			decoded.set(position, list);
-			for (const value of part) list.push(valueOf(value));
-			return list;
+function decodeFlatted(text: string): StoredData {
+	const parts = JSON.parse(text);
+	for (const part of parts) {
+		if (typeof part !== 'object' || part === null) continue;
+		for (const [key, value] of Object.entries(part)) {
+			if (typeof value === 'string') part[key] = parts[Number(value)];
 		}
-		if (isRecord(part)) {
-			const record: Record<string, unknown> = {};
-			decoded.set(position, record);
-			for (const [key, value] of Object.entries(part)) record[key] = valueOf(value);
-			return record;
-		}
-		return part;
-	};
-	const valueOf = (value: unknown) => (typeof value === 'string' ? at(Number(value)) : value);
-	return at(0);
-}
-
-function asExecution(value: unknown): Execution {
-	const stored = asRecord(value);
-	const data = typeof stored.data === 'string' ? decodeFlatted(stored.data) : stored.data;
-	const resultData = isRecord(data) && isRecord(data.resultData) ? data.resultData : {};
-	const text = (field: unknown) => (typeof field === 'string' ? field : null);
-	return {
-		id: String(stored.id),
-		workflowId: String(stored.workflowId),
-		mode: String(stored.mode),
-		status: String(stored.status),
-		finished: stored.finished === true,
-		startedAt: String(stored.startedAt),
-		stoppedAt: text(stored.stoppedAt),
-		waitTill: text(stored.waitTill),
-		retryOf: text(stored.retryOf),
-		runData: isRunData(resultData.runData) ? resultData.runData : {},
-		lastNodeExecuted: text(resultData.lastNodeExecuted) ?? undefined,
-		error: isExecutionError(resultData.error) ? resultData.error : undefined,
-		data,
-	};
-}
-
-function onlyTrigger({ nodes }: WorkflowJson): string {
-	const triggers = nodes.filter(({ type, disabled }) => /trigger$/i.test(type) && !disabled);
-	if (triggers.length !== 1) throw new Error('Say which trigger to begin with');
-	return triggers[0].name;
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-	return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
-function asRecord(value: unknown): Record<string, unknown> {
-	if (!isRecord(value)) throw new Error(`n8n answered ${JSON.stringify(value)}, not an object`);
-	return value;
-}
-
-function asArray(value: unknown): unknown[] {
-	if (!Array.isArray(value)) throw new Error(`n8n answered ${JSON.stringify(value)}, not a list`);
-	return value;
-}
-
-function asSaved(value: unknown): SavedCredential {
-	const { id, name, type } = asRecord(value);
-	return { id: String(id), name: String(name), type: String(type) };
-}
-
-function asWorkflow(value: unknown): SavedWorkflow {
-	if (!isSavedWorkflow(value)) throw new Error('n8n answered something that is not a workflow');
-	return value;
-}
-
-function isSavedWorkflow(value: unknown): value is SavedWorkflow {
-	return isRecord(value) && typeof value.id === 'string' && Array.isArray(value.nodes);
-}
-
-function isNodeType(value: unknown): value is INodeTypeDescription {
-	return isRecord(value) && typeof value.name === 'string' && Array.isArray(value.properties);
-}
-
-function isDataObject(value: unknown): value is IDataObject {
-	return isRecord(value);
-}
-
-function isRunData(value: unknown): value is Record<string, NodeRun[]> {
-	return isRecord(value) && Object.values(value).every(Array.isArray);
-}
-
-function isExecutionError(value: unknown): value is ExecutionError {
-	return isRecord(value) && typeof value.message === 'string';
+	}
+	return parts[0] ?? {};
 }

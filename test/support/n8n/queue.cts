@@ -6,73 +6,46 @@
  *     const queue = await startQueue({ packages: 'n8n-nodes-seedance-0.1.0.tgz', webhooks: 2 });
  *     try { … queue.api.runWorkflow(…) … queue.workers[0].kill9() … } finally { await queue.stop(); }
  */
-import { execFile, spawn } from 'node:child_process';
+import { execFile } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { chmodSync, chownSync, mkdirSync, mkdtempSync, writeFileSync } from 'node:fs';
 import { cp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { freePorts, HOST, ServerProcess } from '../serverProcess.cjs';
+import { freePorts, HOST, ServerProcess, type ServerProgram } from '../serverProcess.cjs';
 import { N8nClient } from './client.cjs';
 import {
 	encryptionKey,
 	ensureN8n,
-	InstallationError,
 	installPackages,
 	LOGIN,
-	n8nProcess,
+	n8nProgram,
+	removeFolder,
+	runScript,
 	type N8nRole,
 } from './server.cjs';
 
-export * from './client.cjs';
-
 export interface QueueOptions {
-	/** A folder name beside this file; by default `DEFAULT_N8N_VERSION`. */
-	version?: string;
-	/** Paths of packed packages (`npm pack`) to install as community nodes, in every process. */
-	packages?: string | string[];
-	/** How many processes run executions; by default 2. */
-	workers?: number;
-	/**
-	 * How many processes take calls from outside; by default 1. The main process takes them only where there are none;
-	 * test URLs and the editor always belong to the main process.
-	 */
-	webhooks?: number;
+	/** The path of a packed package (`npm pack`) to install as community nodes, in every process. */
+	packages: string;
+	/** How many processes run executions. */
+	workers: number;
+	/** How many processes take calls from outside. Test URLs and the editor always belong to the main process. */
+	webhooks: number;
 	/** More environment variables for every n8n process, or other values for ours. */
-	env?: Record<string, string>;
+	env: Record<string, string>;
 	/** Aborts the start; whatever runs by then is ended. */
-	signal?: AbortSignal;
-}
-
-/** One of the n8n processes. */
-export interface QueueProcess {
-	/** `main`, `worker 1`, `webhook 2`, … */
-	readonly name: string;
-	/** Of the editor, of the webhooks, or of a worker's `/healthz`. */
-	readonly baseUrl: string;
-	readonly port: number;
-	/** Undefined while it does not run. */
-	readonly pid: number | undefined;
-	/** What it has printed since it was first started. */
-	log(): string;
-	/** Ends it as a power cut does. */
-	kill9(): Promise<void>;
-	/** Ends it as an operator does, which lets a worker finish its executions for a while. */
-	stop(): Promise<void>;
-	/** Starts it again, on the same port and folder, and waits until it is ready. */
-	start(): Promise<void>;
+	signal: AbortSignal;
 }
 
 export interface N8nQueue {
-	readonly version: string;
-	/** Holds everything, until `stop()`. */
-	readonly folder: string;
 	/** A session signed in as the owner, on the main process. */
 	readonly api: N8nClient;
-	readonly main: QueueProcess;
-	readonly workers: readonly QueueProcess[];
-	readonly webhooks: readonly QueueProcess[];
+	readonly main: ServerProcess;
+	/** `worker 1`, `worker 2`, … Their `stop()` lets them finish executions for a while, `kill9()` does not. */
+	readonly workers: readonly ServerProcess[];
+	readonly webhooks: readonly ServerProcess[];
 	/** The address that n8n tells the world: of the first webhook process, without a path. */
 	readonly webhookUrl: string;
 	/** What all of them have printed, databases included. */
@@ -93,17 +66,21 @@ interface Store {
 	env: Record<string, string>;
 }
 
-/** What every server of one queue has in common. */
+/** What the stores of one queue have in common. */
 interface Site {
 	folder: string;
 	/** The user for what refuses to run as root, or should not. */
 	user: { uid: number; gid: number } | undefined;
 	signal: AbortSignal;
-	onSpawn: (pid: number, signal: NodeJS.Signals) => () => void;
 }
 
 /** Users that every Debian has, the better one first. */
 const PLAIN_USERS = ['postgres', 'nobody'];
+
+/** What PostgreSQL says, and with that when it is ready, depends on the language. */
+const STORE_ENV = { PATH: process.env.PATH, LC_ALL: 'C' };
+
+const run = promisify(execFile);
 
 /**
  * Starts everything and resolves when every process is ready and the owner is signed in. When one of them does not get
@@ -111,39 +88,40 @@ const PLAIN_USERS = ['postgres', 'nobody'];
  *
  * @throws Error with the end of that process's log
  */
-export async function startQueue(options: QueueOptions = {}): Promise<N8nQueue> {
-	const services = await ensureServices();
-	const installation = await ensureN8n(options.version, options.signal);
+export async function startQueue(options: QueueOptions): Promise<N8nQueue> {
+	const services = await runScript<Services>(join(__dirname, '..', 'services.mjs'));
+	const installation = await ensureN8n(undefined, options.signal);
 	const user = await plainUser();
 	const folder = mkdtempSync(join(tmpdir(), 'n8n-queue-'));
 	// The plain user has to get to its own folders in it, and needs to see nothing else.
 	chmodSync(folder, 0o711);
 
-	const leftovers = watchLeftovers(folder);
 	const stopping = new AbortController();
-	const signal = AbortSignal.any([stopping.signal, options.signal ?? []].flat());
-	const site: Site = { folder, user, signal, onSpawn: leftovers.watch };
+	const signal = AbortSignal.any([stopping.signal, options.signal]);
+	const site: Site = { folder, user, signal };
 	const servers: ServerProcess[] = [];
 	const stores: ServerProcess[] = [];
 	const stop = async () => {
 		stopping.abort();
-		await Promise.allSettled(servers.map((server) => server.stop()));
-		await Promise.allSettled(stores.map((server) => server.stop()));
-		await leftovers.remove();
+		await Promise.allSettled(servers.map(async (server) => await server.stop()));
+		await Promise.allSettled(stores.map(async (server) => await server.stop()));
+		await removeFolder(folder);
 	};
 
 	try {
-		const { workers: workerCount = 2, webhooks: webhookCount = 1 } = options;
 		const [postgresPort, redisPort, mainPort, ...ports] = await freePorts(
-			3 + workerCount + webhookCount,
+			3 + options.workers + options.webhooks,
 		);
-		const webhookPorts = ports.splice(workerCount);
-		const packed = await preparePackages(site, [options.packages ?? []].flat());
+		const webhookPorts = ports.splice(options.workers);
+		// All n8n processes have the same packages, and the same key: it reads the credentials that another one has saved.
+		const packed = join(folder, 'packages');
+		await installPackages([options.packages], packed);
+		await encryptionKey(packed);
 		const postgres = await preparePostgres(site, services, postgresPort);
 		const redis = prepareRedis(site, services, redisPort);
 		stores.push(postgres.server, redis.server);
 
-		const webhookUrl = `http://${HOST}:${webhookPorts[0] ?? mainPort}`;
+		const webhookUrl = `http://${HOST}:${webhookPorts[0]}`;
 		const env: Record<string, string> = {
 			...postgres.env,
 			...redis.env,
@@ -152,84 +130,64 @@ export async function startQueue(options: QueueOptions = {}): Promise<N8nQueue> 
 			OFFLOAD_MANUAL_EXECUTIONS_TO_WORKERS: 'true',
 			N8N_DEFAULT_BINARY_DATA_MODE: 'database',
 			// n8n listens for the end of an execution only after it has queued it, and misses one that is very short: whoever
-			// waits for it (a retry, a webhook that answers when it is done) then waits for good. Kept, it is looked for again.
+			// waits for it (a retry, a webhook that answers when it is done) then waits for good. Kept, it is found again.
 			N8N_EXECUTIONS_QUEUE_KEEP_LAST_COMPLETED: '100',
 			N8N_EXECUTIONS_QUEUE_KEEP_LAST_FAILED: '100',
 			WEBHOOK_URL: `${webhookUrl}/`,
-			N8N_DISABLE_PRODUCTION_MAIN_PROCESS: String(webhookCount > 0),
+			N8N_DISABLE_PRODUCTION_MAIN_PROCESS: 'true',
+			...options.env,
 		};
 		const add = async (name: string, role: N8nRole, port: number) => {
 			const userFolder = join(folder, name.replace(' ', '-'));
 			await cp(packed, userFolder, { recursive: true });
-			const server = n8nProcess({
+			// A worker answers nobody but those who ask after its health.
+			const health = {
+				QUEUE_HEALTH_CHECK_ACTIVE: 'true',
+				QUEUE_HEALTH_CHECK_PORT: String(port),
+				N8N_WORKER_SERVER_ADDRESS: HOST,
+			};
+			const program = n8nProgram({
 				name,
 				installation,
 				role,
 				userFolder,
 				port,
-				env: { ...env, ...(role === 'worker' && healthEnvironment(port)), ...options.env },
+				env: { ...env, ...(role === 'worker' && health) },
 				signal,
-				onSpawn: (pid) => leftovers.watch(pid, 'SIGKILL'),
 			});
+			const server = new ServerProcess(program);
 			servers.push(server);
 			return server;
 		};
+		const addAll = async (role: 'worker' | 'webhook', of: number[]) =>
+			await Promise.all(
+				of.map(async (port, index) => await add(`${role} ${index + 1}`, role, port)),
+			);
 		const main = await add('main', 'start', mainPort);
-		const workers = await Promise.all(
-			ports.map((port, index) => add(`worker ${index + 1}`, 'worker', port)),
-		);
-		const webhooks = await Promise.all(
-			webhookPorts.map((port, index) => add(`webhook ${index + 1}`, 'webhook', port)),
-		);
+		const workers = await addAll('worker', ports);
+		const webhooks = await addAll('webhook', webhookPorts);
 
 		const api = new N8nClient(main.baseUrl);
-		await Promise.all(stores.map((server) => server.start()));
+		await Promise.all(stores.map(async (server) => await server.start()));
 		// It makes the database that the others expect.
 		await main.start();
 		await Promise.all([
 			api.signIn(LOGIN),
-			...[...workers, ...webhooks].map((server) => server.start()),
+			...[...workers, ...webhooks].map(async (server) => await server.start()),
 		]);
-		return {
-			version: installation.version,
-			folder,
-			api,
-			main,
-			workers,
-			webhooks,
-			webhookUrl,
-			logs: () => [...servers, ...stores].map((server) => server.log()).join('\n'),
-			stop,
-		};
+		const logs = () => [...servers, ...stores].map((server) => server.log()).join('\n');
+		return { api, main, workers, webhooks, webhookUrl, logs, stop };
 	} catch (error) {
 		await stop();
 		throw error;
 	}
 }
 
-/** Installs what is missing, with progress on stderr, as `ensureN8n` does. */
-async function ensureServices(): Promise<Services> {
-	const child = spawn(process.execPath, [join(__dirname, '..', 'services.mjs')], {
-		stdio: ['ignore', 'pipe', 'inherit'],
-	});
-	let out = '';
-	child.stdout.on('data', (chunk: Buffer) => (out += chunk.toString()));
-	const code = await new Promise<number | null>((done, fail) => {
-		child.once('error', fail);
-		child.once('close', done);
-	});
-	if (code !== 0) throw new InstallationError('Redis and PostgreSQL are not here.');
-	const services: unknown = JSON.parse(out.trim().split('\n').at(-1) ?? '');
-	if (!isServices(services)) throw new Error('services.mjs did not say where they are.');
-	return services;
-}
-
 /** PostgreSQL refuses to run as root. Undefined where we are not root: then it runs as we do. */
 async function plainUser(): Promise<Site['user']> {
 	if (process.getuid?.() !== 0) return undefined;
 	for (const name of PLAIN_USERS) {
-		const id = async (option: string) =>
-			Number((await promisify(execFile)('id', [option, name])).stdout);
+		const id = async (option: string) => Number((await run('id', [option, name])).stdout);
 		try {
 			return { uid: await id('-u'), gid: await id('-g') };
 		} catch {
@@ -248,26 +206,20 @@ async function preparePostgres(
 	const { user, signal } = site;
 	const password = newPassword();
 	const folder = makeFolder(site, 'postgres');
-	const passwordFile = writeSecret(site, join(folder, 'password'), password);
 	const data = join(folder, 'data');
-	// What PostgreSQL says, and with that when it is ready, depends on the language.
-	const env = { PATH: process.env.PATH, LC_ALL: 'C' };
-	const making = promisify(execFile)(
+	await run(
 		initdb,
 		[
 			`--pgdata=${data}`,
 			'--username=n8n',
-			`--pwfile=${passwordFile}`,
+			`--pwfile=${writeSecret(site, join(folder, 'password'), password)}`,
 			'--auth=scram-sha-256',
 			'--encoding=UTF8',
 			'--locale=C',
 			'--no-sync',
 		],
-		{ cwd: folder, env, signal, ...user },
+		{ cwd: folder, env: STORE_ENV, signal, ...user },
 	);
-	const onEnd =
-		making.child.pid === undefined ? undefined : site.onSpawn(making.child.pid, 'SIGTERM');
-	await making.finally(onEnd);
 	const settings = {
 		listen_addresses: HOST,
 		port: String(port),
@@ -278,21 +230,21 @@ async function preparePostgres(
 		full_page_writes: 'off',
 	};
 	return {
-		server: new ServerProcess({
+		server: storeServer(site, {
 			name: 'PostgreSQL',
-			command: server,
-			args: ['-D', data, ...Object.entries(settings).flatMap((pair) => ['-c', pair.join('=')])],
+			program: [
+				server,
+				'-D',
+				data,
+				...Object.entries(settings).flatMap((pair) => ['-c', pair.join('=')]),
+			],
 			cwd: folder,
-			env: async () => env,
-			user,
 			port,
 			ready: 'database system is ready to accept connections',
-			logFile: join(site.folder, 'postgres.log'),
 			// "Fast shutdown": does not wait until its clients leave.
 			stopSignal: 'SIGINT',
-			signal,
 			// "Immediate shutdown": the only one that is quick and leaves no shared memory.
-			onSpawn: (pid) => site.onSpawn(pid, 'SIGQUIT'),
+			endSignal: 'SIGQUIT',
 		}),
 		env: {
 			DB_TYPE: 'postgresdb',
@@ -307,7 +259,6 @@ async function preparePostgres(
 
 /** A Redis that keeps everything in memory, not started yet. */
 function prepareRedis(site: Site, { redis }: Services, port: number): Store {
-	const { user, signal } = site;
 	const password = newPassword();
 	const folder = makeFolder(site, 'redis');
 	const settings = [
@@ -318,18 +269,14 @@ function prepareRedis(site: Site, { redis }: Services, port: number): Store {
 		'appendonly no',
 	];
 	return {
-		server: new ServerProcess({
+		server: storeServer(site, {
 			name: 'Redis',
-			command: redis,
-			args: [writeSecret(site, join(folder, 'redis.conf'), settings.join('\n'))],
+			program: [redis, writeSecret(site, join(folder, 'redis.conf'), settings.join('\n'))],
 			cwd: folder,
-			env: async () => ({ PATH: process.env.PATH, LC_ALL: 'C' }),
-			user,
 			port,
 			ready: 'Ready to accept connections',
-			logFile: join(site.folder, 'redis.log'),
-			signal,
-			onSpawn: (pid) => site.onSpawn(pid, 'SIGTERM'),
+			stopSignal: 'SIGTERM',
+			endSignal: 'SIGTERM',
 		}),
 		env: {
 			QUEUE_BULL_REDIS_HOST: HOST,
@@ -339,49 +286,27 @@ function prepareRedis(site: Site, { redis }: Services, port: number): Store {
 	};
 }
 
-/**
- * A user folder with everything that all n8n processes have alike: the packages, and the encryption key, without which
- * a worker could not read the credentials that were saved on the main process.
- */
-async function preparePackages({ folder }: Site, tarballs: string[]): Promise<string> {
-	const packed = join(folder, 'packages');
-	mkdirSync(join(packed, '.n8n'), { recursive: true });
-	if (tarballs.length > 0) await installPackages(tarballs, packed);
-	await encryptionKey(packed);
-	return packed;
-}
-
-/** A worker answers nobody but those who ask after its health. */
-function healthEnvironment(port: number): Record<string, string> {
-	return {
-		QUEUE_HEALTH_CHECK_ACTIVE: 'true',
-		QUEUE_HEALTH_CHECK_PORT: String(port),
-		N8N_WORKER_SERVER_ADDRESS: HOST,
-	};
-}
-
-/** Ends what is left when this process is gone before it could, and removes the folder in every case. */
-function watchLeftovers(folder: string): {
-	watch: (pid: number, signal: NodeJS.Signals) => () => void;
-	remove: () => Promise<void>;
-} {
-	const child = spawn(process.execPath, [join(__dirname, 'end-leftovers.cjs'), folder], {
-		detached: true,
-		stdio: ['pipe', 'ignore', 'ignore'],
+/** @param options.endSignal what ends it when this process is gone before it could */
+function storeServer(
+	{ folder, user, signal }: Site,
+	{
+		program,
+		endSignal,
+		...more
+	}: { program: string[]; endSignal: NodeJS.Signals } & Pick<
+		ServerProgram,
+		'name' | 'cwd' | 'port' | 'ready' | 'stopSignal'
+	>,
+): ServerProcess {
+	const options = JSON.stringify({ signal: endSignal, ...user });
+	return new ServerProcess({
+		...more,
+		command: process.execPath,
+		args: [join(__dirname, 'run-with-parent.cjs'), options, ...program],
+		env: async () => STORE_ENV,
+		logFile: join(folder, `${more.name}.log`),
+		signal,
 	});
-	// Without it the tests go on; only what they leave behind would stay.
-	child.stdin.on('error', () => undefined);
-	const ended = new Promise((done) => child.once('close', done));
-	return {
-		watch: (pid, signal) => {
-			child.stdin.write(`started ${pid} ${signal}\n`);
-			return () => child.stdin.write(`ended ${pid}\n`);
-		},
-		remove: async () => {
-			child.stdin.end();
-			await ended;
-		},
-	};
 }
 
 function makeFolder({ folder, user }: Site, name: string): string {
@@ -399,15 +324,4 @@ function writeSecret({ user }: Site, file: string, text: string): string {
 
 function newPassword(): string {
 	return randomBytes(18).toString('hex');
-}
-
-function isServices(value: unknown): value is Services {
-	if (!isRecord(value) || !isRecord(value.postgres)) return false;
-	return [value.redis, value.postgres.server, value.postgres.initdb].every(
-		(path) => typeof path === 'string',
-	);
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-	return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

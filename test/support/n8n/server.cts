@@ -5,25 +5,24 @@
  *     const n8n = await startN8n({ packages: 'n8n-nodes-seedance-0.1.0.tgz' });
  *     try { … n8n.api.createWorkflow(…) … } finally { await n8n.stop(); }
  */
-import { execFile, spawn } from 'node:child_process';
+import { execFile } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { existsSync, mkdirSync, mkdtempSync, readFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync } from 'node:fs';
 import { rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { dirname, join, resolve } from 'node:path';
+import { delimiter, dirname, join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import {
 	freePort,
 	HOST,
 	PortInUseError,
-	removeFolder,
 	ServerProcess,
 	type ServerProgram,
 } from '../serverProcess.cjs';
 import { N8nClient, type Login } from './client.cjs';
 
 export * from './client.cjs';
-export { freePort, isPortFree, PortInUseError } from '../serverProcess.cjs';
+export { isPortFree, PortInUseError } from '../serverProcess.cjs';
 
 /** The n8n that is started unless another one is asked for. */
 export const DEFAULT_N8N_VERSION = '2.41.1';
@@ -58,36 +57,7 @@ export interface StartOptions {
 	signal?: AbortSignal;
 }
 
-export interface N8nServer {
-	/** Of the editor and the webhooks, e.g. `http://127.0.0.1:41234`. */
-	readonly baseUrl: string;
-	readonly restUrl: string;
-	readonly port: number;
-	readonly version: string;
-	readonly userFolder: string;
-	/** The owner account, for people who open the editor. */
-	readonly login: Login;
-	/** Everything n8n has printed, in a file. */
-	readonly logFile: string;
-	/** A session signed in as the owner. */
-	readonly api: N8nClient;
-	/** Of the running n8n; undefined while it does not run. */
-	readonly pid: number | undefined;
-	/** What n8n has printed since it was first started. */
-	log(): string;
-	/** Ends n8n as an operator does; kills it when it does not end. Removes its user folder if nobody gave one. */
-	stop(): Promise<void>;
-	/** Ends n8n as a power cut does. Its folder stays; `start()` goes on from there. */
-	kill9(): Promise<void>;
-	/** Starts n8n again after `kill9()`, on the same port and folder, and waits until it is ready. */
-	start(): Promise<void>;
-	/** Ends n8n in order and starts it again. */
-	restart(): Promise<void>;
-	/** Resolves when n8n has ended, for whatever reason. */
-	ended(): Promise<void>;
-}
-
-/** n8n could not be installed. The message is a sentence that has been shown on stderr already. */
+/** Something could not be installed. The message is a sentence that has been shown on stderr already. */
 export class InstallationError extends Error {}
 
 /**
@@ -100,30 +70,31 @@ export async function ensureN8n(
 	version = DEFAULT_N8N_VERSION,
 	signal?: AbortSignal,
 ): Promise<Installation> {
-	const installer = join(__dirname, 'install.mjs');
-	const child = spawn(process.execPath, [installer, '--version', version], {
-		stdio: ['ignore', 'pipe', 'pipe'],
-	});
-	let out = '';
-	let lastWords = '';
-	child.stdout.on('data', (chunk: Buffer) => (out += chunk.toString()));
-	child.stderr.on('data', (chunk: Buffer) => {
-		process.stderr.write(chunk);
-		lastWords = chunk.toString();
-	});
-	const onAbort = () => child.kill('SIGTERM');
+	return await runScript(join(__dirname, 'install.mjs'), ['--version', version], signal);
+}
+
+/**
+ * Runs one of our `.mjs` scripts, which jest cannot import, and gives the JSON that it prints last. It shows its progress
+ * on stderr.
+ */
+export async function runScript<T>(
+	script: string,
+	args: string[] = [],
+	signal?: AbortSignal,
+): Promise<T> {
+	const running = execute(process.execPath, [script, ...args]);
+	running.child.stderr?.pipe(process.stderr);
+	const onAbort = () => running.child.kill('SIGTERM');
 	signal?.addEventListener('abort', onAbort);
-	const code = await new Promise<number | null>((done, fail) => {
-		child.once('error', fail);
-		child.once('close', done);
-	});
-	signal?.removeEventListener('abort', onAbort);
-	if (code !== 0) {
-		throw new InstallationError(lastWords.trim() || `The installation ended with code ${code}.`);
+	try {
+		const { stdout } = await running;
+		return JSON.parse(stdout.trim().split('\n').at(-1) ?? '');
+	} catch (error) {
+		const sentence = outputOf(error).trim().split('\n').at(-1);
+		throw new InstallationError(sentence || 'The installation did not succeed.');
+	} finally {
+		signal?.removeEventListener('abort', onAbort);
 	}
-	const installation: unknown = JSON.parse(out.trim().split('\n').at(-1) ?? '');
-	if (!isInstallation(installation)) throw new Error('The installer gave no installation.');
-	return installation;
 }
 
 /**
@@ -133,19 +104,77 @@ export async function ensureN8n(
  */
 export async function startN8n(options: StartOptions = {}): Promise<N8nServer> {
 	const installation = await ensureN8n(options.version, options.signal);
-	const ownFolder = options.userFolder === undefined;
-	const userFolder = ownFolder
-		? mkdtempSync(join(tmpdir(), 'n8n-seedance-'))
-		: resolve(options.userFolder ?? '');
+	const ownFolder = options.userFolder ? undefined : mkdtempSync(join(tmpdir(), 'n8n-seedance-'));
+	const userFolder = ownFolder ?? resolve(options.userFolder ?? '');
 	try {
 		mkdirSync(join(userFolder, '.n8n'), { recursive: true });
 		if (options.packages !== undefined) {
 			await installPackages([options.packages].flat(), userFolder);
 		}
-		return await RunningN8n.launch(installation, userFolder, ownFolder, options);
+		// A kept folder holds the words of earlier servers.
+		await rm(logFileIn(userFolder), { force: true });
+		for (let attempt = 1; ; attempt++) {
+			const port = options.port ?? (await freePort());
+			const n8n = new N8nServer(installation, userFolder, port, options);
+			try {
+				await n8n.start();
+				return n8n;
+			} catch (error) {
+				await n8n.kill9();
+				// Between finding a free port and using it, another program may have taken it.
+				const isOurPort = error instanceof PortInUseError && options.port === undefined;
+				if (!isOurPort || attempt === 3) throw error;
+			}
+		}
 	} catch (error) {
-		if (ownFolder) await removeFolder(userFolder);
+		if (ownFolder) await removeFolder(ownFolder);
 		throw error;
+	}
+}
+
+/** An n8n with its editor. `start()` also signs the owner in, after `kill9()` too: port and folder stay the same. */
+export class N8nServer extends ServerProcess {
+	/** The owner account, for people who open the editor. */
+	readonly login = LOGIN;
+
+	/** A session signed in as the owner. */
+	readonly api: N8nClient;
+
+	readonly version: string;
+
+	constructor(
+		installation: Installation,
+		readonly userFolder: string,
+		port: number,
+		private readonly options: StartOptions,
+	) {
+		const { customExtensions, env, signal } = options;
+		const folder = customExtensions && { N8N_CUSTOM_EXTENSIONS: resolve(customExtensions) };
+		super(n8nProgram({ installation, userFolder, port, env: { ...folder, ...env }, signal }));
+		this.api = new N8nClient(this.baseUrl);
+		this.version = installation.version;
+	}
+
+	/** Where n8n's output goes. */
+	get logFile(): string {
+		return logFileIn(this.userFolder);
+	}
+
+	override async start(): Promise<void> {
+		await super.start();
+		await this.api.signIn(LOGIN);
+	}
+
+	/** Ends n8n as an operator does. Removes its user folder if nobody gave one. */
+	override async stop(): Promise<void> {
+		await super.stop();
+		if (this.options.userFolder === undefined) await removeFolder(this.userFolder);
+	}
+
+	/** Ends n8n in order and starts it again. */
+	async restart(): Promise<void> {
+		await super.stop();
+		await this.start();
 	}
 }
 
@@ -155,13 +184,13 @@ export async function startN8n(options: StartOptions = {}): Promise<N8nServer> {
  */
 export async function installPackages(tarballs: string[], userFolder: string): Promise<void> {
 	const nodes = join(userFolder, '.n8n', 'nodes');
+	const modules = join(nodes, 'node_modules');
 	mkdirSync(nodes, { recursive: true });
-	await rm(join(nodes, 'node_modules'), { recursive: true, force: true });
-	const writeManifest = async (dependencies: Record<string, string>) =>
-		await writeFile(
-			join(nodes, 'package.json'),
-			JSON.stringify({ name: 'installed-nodes', private: true, dependencies }, null, 2),
-		);
+	await rm(modules, { recursive: true, force: true });
+	const writeManifest = async (dependencies: object) => {
+		const manifest = { name: 'installed-nodes', private: true, dependencies };
+		await writeFile(join(nodes, 'package.json'), JSON.stringify(manifest, null, 2));
+	};
 	await writeManifest({});
 	await npm(
 		[
@@ -180,8 +209,11 @@ export async function installPackages(tarballs: string[], userFolder: string): P
 		],
 		nodes,
 	);
-	const { stdout } = await npm(['ls', '--json', '--depth=0'], nodes);
-	await writeManifest(versionsOf(JSON.parse(stdout)));
+	const installed = readdirSync(modules).filter((name) => !name.startsWith('.'));
+	const versions = installed.map((name): [string, string] => {
+		return [name, JSON.parse(readFileSync(join(modules, name, 'package.json'), 'utf8')).version];
+	});
+	await writeManifest(Object.fromEntries(versions));
 }
 
 /**
@@ -194,22 +226,26 @@ export async function npm(
 	cwd: string,
 ): Promise<{ stdout: string; stderr: string }> {
 	const script = process.env.npm_execpath;
-	const [command, first] =
-		script?.endsWith('npm-cli.js') === true ? [process.execPath, [script]] : ['npm', []];
+	const isScript = script?.endsWith('npm-cli.js') === true;
+	const [command, first] = isScript ? [process.execPath, [script]] : ['npm', []];
+	const env = { ...process.env, npm_config_loglevel: 'error' };
 	try {
-		return await promisify(execFile)(command, [...first, ...args], {
-			cwd,
-			maxBuffer: 64 * 1024 * 1024,
-			env: { ...process.env, npm_config_loglevel: 'error' },
-		});
+		return await execute(command, [...first, ...args], { cwd, env });
 	} catch (error) {
-		const output = isRecord(error) ? `${error.stdout ?? ''}\n${error.stderr ?? ''}`.trim() : '';
-		if (args[0] === 'ls' && isRecord(error) && typeof error.stdout === 'string') {
-			// It complains about everything that package.json does not name, and lists it all the same.
-			return { stdout: error.stdout, stderr: '' };
-		}
-		throw new Error(`npm ${args[0]} failed.\n${output.split('\n').slice(-15).join('\n')}`);
+		const lines = outputOf(error).trim().split('\n').slice(-15).join('\n');
+		throw new Error(`npm ${args[0]} failed.\n${lines}`);
 	}
+}
+
+function execute(command: string, args: string[], options: { cwd?: string; env?: object } = {}) {
+	const env = { ...process.env, ...options.env };
+	return promisify(execFile)(command, args, { ...options, env, maxBuffer: 64 * 1024 * 1024 });
+}
+
+/** What a program had printed before it failed. */
+function outputOf(error: unknown): string {
+	const { stdout = '', stderr = '' } = Object(error);
+	return `${stdout}\n${stderr}`;
 }
 
 /** What n8n can be started as, and what it prints when it is ready. */
@@ -222,12 +258,12 @@ const READY = {
 export type N8nRole = keyof typeof READY;
 
 /**
- * An n8n process that has not been started yet.
+ * How n8n is run.
  *
  * @param options.userFolder exists, and holds the packages that it loads
  * @param options.env more environment variables, or other values for ours
  */
-export function n8nProcess({
+export function n8nProgram({
 	installation: { version, folder, node, entry },
 	role = 'start',
 	userFolder,
@@ -240,8 +276,8 @@ export function n8nProcess({
 	userFolder: string;
 	port: number;
 	env?: Record<string, string>;
-} & Partial<Pick<ServerProgram, 'name' | 'logFile' | 'signal' | 'onSpawn'>>): ServerProcess {
-	return new ServerProcess({
+} & Partial<Pick<ServerProgram, 'name' | 'signal'>>): ServerProgram {
+	return {
 		name: 'n8n',
 		command: node,
 		args: ['--require', join(__dirname, 'end-with-parent.cjs'), entry, role],
@@ -266,9 +302,9 @@ export function n8nProcess({
 		}),
 		port,
 		ready: READY[role],
-		logFile: join(userFolder, 'n8n.log'),
+		logFile: logFileIn(userFolder),
 		...more,
-	});
+	};
 }
 
 /**
@@ -283,99 +319,10 @@ export async function encryptionKey(userFolder: string): Promise<string> {
 	return readFileSync(file, 'utf8');
 }
 
-class RunningN8n implements N8nServer {
-	readonly baseUrl: string;
+const logFileIn = (userFolder: string) => join(userFolder, 'n8n.log');
 
-	readonly restUrl: string;
-
-	readonly login = LOGIN;
-
-	readonly api: N8nClient;
-
-	private constructor(
-		private readonly server: ServerProcess,
-		readonly version: string,
-		readonly userFolder: string,
-		private readonly ownFolder: boolean,
-		readonly logFile: string,
-	) {
-		this.baseUrl = server.baseUrl;
-		this.restUrl = `${this.baseUrl}/rest`;
-		this.api = new N8nClient(this.baseUrl);
-	}
-
-	static async launch(
-		installation: Installation,
-		userFolder: string,
-		ownFolder: boolean,
-		{ port: wanted, customExtensions, env, signal }: StartOptions,
-	): Promise<RunningN8n> {
-		const logFile = join(userFolder, 'n8n.log');
-		// A kept folder holds the words of earlier servers.
-		await rm(logFile, { force: true });
-		for (let attempt = 1; ; attempt++) {
-			const server = n8nProcess({
-				installation,
-				userFolder,
-				port: wanted ?? (await freePort()),
-				env: {
-					...(customExtensions !== undefined && {
-						N8N_CUSTOM_EXTENSIONS: resolve(customExtensions),
-					}),
-					...env,
-				},
-				logFile,
-				signal,
-			});
-			const { version } = installation;
-			const n8n = new RunningN8n(server, version, userFolder, ownFolder, logFile);
-			try {
-				await n8n.start();
-				await n8n.api.signIn(LOGIN);
-				return n8n;
-			} catch (error) {
-				await n8n.kill9();
-				// Between finding a free port and using it, another program may have taken it.
-				if (!(error instanceof PortInUseError) || wanted !== undefined || attempt === 3) {
-					throw error;
-				}
-			}
-		}
-	}
-
-	get port(): number {
-		return this.server.port;
-	}
-
-	get pid(): number | undefined {
-		return this.server.pid;
-	}
-
-	log(): string {
-		return this.server.log();
-	}
-
-	async start(): Promise<void> {
-		await this.server.start();
-	}
-
-	async stop(): Promise<void> {
-		await this.server.stop();
-		if (this.ownFolder) await removeFolder(this.userFolder);
-	}
-
-	async kill9(): Promise<void> {
-		await this.server.kill9();
-	}
-
-	async restart(): Promise<void> {
-		await this.server.stop();
-		await this.server.start();
-	}
-
-	async ended(): Promise<void> {
-		await this.server.ended();
-	}
+export async function removeFolder(folder: string): Promise<void> {
+	await rm(folder, { recursive: true, force: true, maxRetries: 5, retryDelay: 200 });
 }
 
 /** Everything with which n8n would talk to the outside or show banners, turned off. */
@@ -409,35 +356,10 @@ function hasModule(installed: string, name: string): boolean {
  */
 function inheritedEnvironment(nodeFolder: string): NodeJS.ProcessEnv {
 	const names = ['HOME', 'USERPROFILE', 'LANG', 'LC_ALL', 'TMPDIR', 'TEMP', 'TMP', 'SystemRoot'];
-	const inherited = names.flatMap((name) => {
-		const value = process.env[name];
-		return value === undefined ? [] : [[name, value]];
-	});
-	// n8n starts its task runners with the `node` it finds first.
-	const separator = process.platform === 'win32' ? ';' : ':';
+	const inherited = names.filter((name) => process.env[name] !== undefined);
 	return {
-		...Object.fromEntries(inherited),
-		PATH: [nodeFolder, process.env.PATH ?? ''].join(separator),
+		...Object.fromEntries(inherited.map((name) => [name, process.env[name]])),
+		// n8n starts its task runners with the `node` it finds first.
+		PATH: [nodeFolder, process.env.PATH ?? ''].join(delimiter),
 	};
-}
-
-/** Names and versions out of `npm ls --json`. */
-function versionsOf(tree: unknown): Record<string, string> {
-	const { dependencies } = isRecord(tree) ? tree : { dependencies: undefined };
-	const versions: Record<string, string> = {};
-	for (const [name, entry] of Object.entries(isRecord(dependencies) ? dependencies : {})) {
-		if (isRecord(entry) && typeof entry.version === 'string') versions[name] = entry.version;
-	}
-	return versions;
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-	return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
-function isInstallation(value: unknown): value is Installation {
-	return (
-		isRecord(value) &&
-		[value.version, value.folder, value.node, value.entry].every((part) => typeof part === 'string')
-	);
 }

@@ -1,0 +1,32 @@
+/** What a person calls a parameter. */
+import { callbackFields, cameraFields, priceFields, requestFields, taskFields } from './fields';
+import { NUMBERS } from './numbers';
+import { batching, includeInput, maxCredits, optionsOf, pollInterval, timeout } from './options';
+import { downloadVideo, outputBinaryField, simplify, waitFields } from './resultFields';
+
+const FIELDS = [
+	...taskFields,
+	...requestFields,
+	...priceFields,
+	...cameraFields,
+	...callbackFields,
+	...waitFields,
+	downloadVideo,
+	outputBinaryField,
+	simplify,
+	optionsOf(),
+];
+const OPTIONS = [batching, includeInput, maxCredits, pollInterval, timeout];
+
+/** The labels of all fields, by the path of their parameter. */
+const LABELS: ReadonlyMap<string, string> = new Map([
+	['operation', 'Operation'],
+	...FIELDS.map(({ name, displayName }) => [name, displayName] as const),
+	...OPTIONS.map(({ name, displayName }) => [`options.${name}`, displayName] as const),
+	...Object.values(NUMBERS).map(({ path, label }) => [path, label] as const),
+]);
+
+/** The label of a field. `path` is the name of its parameter, or its path within the Options. */
+export function labelOf(path: string): string {
+	return LABELS.get(path) ?? path;
+}

@@ -1,0 +1,72 @@
+/**
+ * The numbers among the Options, and how far each may go. The fields and the checks derive from the
+ * list here.
+ */
+import type { INodeProperties } from 'n8n-workflow';
+
+import { POLL_INTERVAL_SECONDS, TIMEOUT_MINUTES } from '../../shared/api/polling';
+
+/**
+ * Labels, places, bounds and defaults: a slip of the hand must not wait for ever, or spend without
+ * an end.
+ */
+export const NUMBERS = {
+	batchSize: {
+		label: 'Items per Batch',
+		path: 'options.batching.batch.batchSize',
+		least: -1,
+		most: 10_000,
+		usual: 50,
+		isWhole: true,
+	},
+	/** Milliseconds; one hour at most. */
+	batchInterval: {
+		label: 'Batch Interval (Ms)',
+		path: 'options.batching.batch.batchInterval',
+		least: 0,
+		most: 3_600_000,
+		usual: 1000,
+		isWhole: false,
+	},
+	/** Seconds; one hour at most. */
+	pollInterval: {
+		label: 'Check Every (Seconds)',
+		path: 'options.pollInterval',
+		least: 1,
+		most: 3600,
+		usual: POLL_INTERVAL_SECONDS,
+		isWhole: false,
+	},
+	/** Credits. */
+	maxCredits: {
+		label: 'Maximum Credits per Run',
+		path: 'options.maxCredits',
+		least: 0,
+		most: 1_000_000,
+		usual: 100,
+		isWhole: false,
+	},
+	/** Minutes; one week at most. */
+	timeout: {
+		label: 'Timeout (Minutes)',
+		path: 'options.timeout',
+		least: 0,
+		most: 10_080,
+		usual: TIMEOUT_MINUTES,
+		isWhole: false,
+	},
+} as const;
+
+export type NumberField = keyof typeof NUMBERS;
+
+/** A number field that keeps to its bounds in the editor, too; its description is the caller's. */
+export const numberField = (field: NumberField): INodeProperties => {
+	const { label, path, least, most, usual } = NUMBERS[field];
+	return {
+		displayName: label,
+		name: path.slice(path.lastIndexOf('.') + 1),
+		type: 'number',
+		typeOptions: { minValue: least, maxValue: most },
+		default: usual,
+	};
+};

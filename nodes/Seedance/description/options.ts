@@ -1,0 +1,64 @@
+/** The collection "Options": what may be added to an operation, and is rarely needed. */
+import type { INodeProperties } from 'n8n-workflow';
+
+import { POLL_INTERVAL_MAX_SECONDS } from '../../shared/api/polling';
+import { numberField } from './numbers';
+
+export const batching: INodeProperties = {
+	displayName: 'Batching',
+	name: 'batching',
+	placeholder: 'Add Batching',
+	type: 'fixedCollection',
+	typeOptions: { multipleValues: false },
+	default: { batch: {} },
+	description: 'Start the videos in groups, with a pause between them',
+	options: [
+		{
+			displayName: 'Batching',
+			name: 'batch',
+			values: [
+				{
+					...numberField('batchSize'),
+					description: 'How many videos to start before pausing. Use -1 for no batches.',
+				},
+				{
+					...numberField('batchInterval'),
+					description: 'Milliseconds between two groups',
+				},
+			],
+		},
+	],
+};
+
+export const maxCredits: INodeProperties = {
+	...numberField('maxCredits'),
+	description: 'Start nothing when all items together would cost more. Read from the first item.',
+};
+
+export const pollInterval: INodeProperties = {
+	...numberField('pollInterval'),
+	description: `How often to check, in seconds. Slows down to every ${POLL_INTERVAL_MAX_SECONDS} seconds for long waits, and is never more often than this.`,
+};
+
+export const timeout: INodeProperties = {
+	...numberField('timeout'),
+	description: 'How long to wait for the videos. They go on being made afterwards.',
+};
+
+export const includeInput: INodeProperties = {
+	displayName: 'Include Other Input Fields',
+	name: 'includeInput',
+	type: 'boolean',
+	default: false,
+	description: "Whether to add the input's fields to the output. Seedance fields win, e.g. status.",
+};
+
+/** The Options of an operation, in alphabetical order of their labels, as n8n asks for. */
+export const optionsOf = (...options: INodeProperties[]): INodeProperties => ({
+	displayName: 'Options',
+	name: 'options',
+	type: 'collection',
+	placeholder: 'Add option',
+	default: {},
+	options,
+});

@@ -1,0 +1,68 @@
+/**
+ * The registry of operations: the dropdown, the conditions of all fields and the credential rule
+ * derive from it.
+ */
+import type { INodeProperties, INodePropertyOptions } from 'n8n-workflow';
+
+import { estimateCost } from './estimateCost';
+import { generate } from './generate';
+import { generateAndWait } from './generateAndWait';
+import type { Operation } from './operation';
+import { status } from './status';
+import { wait } from './wait';
+
+export const OPERATIONS = {
+	generateAndWait,
+	generate,
+	estimateCost,
+	status,
+	wait,
+} satisfies Record<string, Operation>;
+
+/** The value of an operation in a workflow. */
+export type OperationName = keyof typeof OPERATIONS;
+
+const ENTRIES: ReadonlyArray<[string, Operation]> = Object.entries(OPERATIONS);
+
+/** The operation of that name, or undefined. */
+export function operationNamed(name: string): Operation | undefined {
+	return ENTRIES.find(([value]) => value === name)?.[1];
+}
+
+/** The names of the operations of which something holds, in the order of the dropdown. */
+export function operationsWhere(holds: (operation: Operation) => unknown): string[] {
+	return ENTRIES.flatMap(([name, operation]) => (holds(operation) ? [name] : []));
+}
+
+/** The operations as the editor lists them. */
+export const operationOptions: INodePropertyOptions[] = ENTRIES.map(
+	([value, { label, action, description }]) => ({ name: label, value, action, description }),
+);
+
+/** Every field once, so that those of each operation keep their order. */
+function inOneOrder(lists: ReadonlyArray<readonly INodeProperties[]>): INodeProperties[] {
+	const left = lists.map((list) => [...list]);
+	const ordered: INodeProperties[] = [];
+	for (;;) {
+		const heads = left.flatMap(([head]) => (head ? [head] : []));
+		const next = heads.find((head) => left.every((list) => list.indexOf(head) <= 0));
+		if (!next) return ordered;
+		ordered.push(next);
+		for (const list of left) if (list[0] === next) list.shift();
+	}
+}
+
+/** A field, shown for the operations that have it. */
+function shown(field: INodeProperties): INodeProperties {
+	const operation = operationsWhere(({ fields }) => fields.includes(field));
+	const { show, ...others } = field.displayOptions ?? {};
+	return {
+		...field,
+		displayOptions: { show: { resource: ['video'], operation, ...show }, ...others },
+	};
+}
+
+/** Every field below the operation. */
+export const operationFields: INodeProperties[] = inOneOrder(
+	ENTRIES.map(([, { fields }]) => fields),
+).map(shown);

@@ -1,0 +1,153 @@
+/**
+ * A pause as it is stored in the execution. An execution may pause for hours, and the package may
+ * be updated meanwhile, so what is read was perhaps written by another version: every field is
+ * checked, and one that cannot be used is read again from the API instead.
+ *
+ * - version 1 (package 0.1, which wrote no number): its callback URL is the bare resume URL of the
+ *   execution;
+ * - version 2: its callback URL has a path segment of the node's own;
+ * - version 3: what is known of a task before it is read stands under `seed`.
+ */
+import type { IDataObject } from 'n8n-workflow';
+
+import { unforeseen, type Problem } from '../../shared/task/errors';
+import { isObject, numberOf, textOf } from '../../shared/json';
+import type { TaskSeed, Task } from '../../shared/task/task';
+import type { Output } from '../run/parameters';
+import { NO_SEED, type Result } from '../run/result';
+
+/** Where the pause is kept in the node's context. */
+const FIELD = 'seedancePause';
+const UNREADABLE = 'what was stored of this item cannot be read';
+/** What this package writes. It reads every version up to this one. */
+export const PAUSE_VERSION = 3;
+const READABLE = [1, 2, PAUSE_VERSION];
+
+/** A pause, as it is kept. */
+export interface Pause {
+	version: number;
+	/** The run of the node that paused. */
+	runIndex: number;
+	executionId: string;
+	/** Milliseconds since 1970. */
+	pausedAt: number;
+	/** One per item, in order: a task to wait for, or what became of it already. */
+	results: Result[];
+}
+
+type Check = (value: unknown) => boolean;
+const isText: Check = (value) => typeof value === 'string';
+const isNumber: Check = (value) => typeof value === 'number' && Number.isFinite(value);
+const orNull =
+	(check: Check): Check =>
+	(value) =>
+		value === null || check(value);
+const orAbsent =
+	(check: Check): Check =>
+	(value) =>
+		value === undefined || check(value);
+const oneOf =
+	(...words: string[]): Check =>
+	(value) =>
+		typeof value === 'string' && words.includes(value);
+
+function fits(value: unknown, checks: Readonly<Record<string, Check>>): boolean {
+	return isObject(value) && Object.entries(checks).every(([name, check]) => check(value[name]));
+}
+
+const isData = (value: unknown): value is IDataObject => isObject(value);
+
+const isSeed = (value: unknown): value is TaskSeed =>
+	fits(value, {
+		taskId: orNull(isText),
+		prompt: orNull(isText),
+		estimatedCredits: orNull(isNumber),
+		createdAt: orAbsent(isNumber),
+	});
+
+const isTask = (value: unknown): value is Task =>
+	fits(value, {
+		taskId: isText,
+		state: oneOf('running', 'succeeded', 'failed'),
+		statusWord: isText,
+		videoUrl: orNull(isText),
+		prompt: orNull(isText),
+		consumedCredits: orNull(isNumber),
+		estimatedCredits: orNull(isNumber),
+		createdAt: orNull(isText),
+		errorMessage: orNull(isText),
+		raw: isObject,
+	});
+
+const isProblem = (value: unknown): value is Problem =>
+	fits(value, {
+		code: isText,
+		charged: oneOf('yes', 'no', 'unknown'),
+		message: isText,
+		description: isText,
+		taskId: orAbsent(isText),
+		httpStatus: orAbsent(isNumber),
+	});
+
+const isOutput = (value: unknown): value is Output =>
+	fits(value, {
+		simplify: (simplify) => typeof simplify === 'boolean',
+		fileField: orAbsent(isText),
+	});
+
+/** What is known of a task although it was stored in another form: its id is what matters. */
+function seedOf(value: unknown): TaskSeed {
+	if (isSeed(value)) return value;
+	if (!isObject(value)) return NO_SEED;
+	return {
+		taskId: textOf(value.taskId) ?? null,
+		prompt: textOf(value.prompt) ?? null,
+		estimatedCredits: numberOf(value.estimatedCredits),
+	};
+}
+
+/**
+ * One stored result, with what of it can be used; up to version 2 the seed stood under `known`. An
+ * item of which nothing is known may have been paid for.
+ */
+function resultOf(value: unknown): Result {
+	const stored = isObject(value) ? value : {};
+	const seed = seedOf(stored.seed ?? stored.known);
+	const problem = isProblem(stored.problem) ? stored.problem : undefined;
+	return {
+		seed,
+		...(isTask(stored.task) && { task: stored.task }),
+		...(problem
+			? { problem }
+			: seed.taskId === null && { problem: unforeseen(UNREADABLE, undefined) }),
+		...(isData(stored.raw) && { raw: stored.raw }),
+		...(isOutput(stored.output) && { output: stored.output }),
+		...(stored.isBystander === true && { isBystander: true }),
+	};
+}
+
+/**
+ * The pause that is kept in a node's context. `none`: nothing was kept. `unreadable`: something is
+ * kept that this version cannot read, such as what a newer one wrote.
+ */
+export function readPause(
+	context: Readonly<Record<string, unknown>>,
+): Pause | 'none' | 'unreadable' {
+	const kept: unknown = context[FIELD];
+	if (kept === undefined || kept === null) return 'none';
+	if (!isObject(kept) || !Array.isArray(kept.results)) return 'unreadable';
+	const version = kept.version === undefined ? 1 : numberOf(kept.version);
+	if (version === null || !READABLE.includes(version)) return 'unreadable';
+	return {
+		version,
+		runIndex: numberOf(kept.runIndex) ?? -1,
+		executionId: textOf(kept.executionId) ?? '',
+		pausedAt: numberOf(kept.pausedAt) ?? 0,
+		results: kept.results.map(resultOf),
+	};
+}
+
+/** Keeps a pause in a node's context. */
+export function keepPause(context: Record<string, unknown>, pause: Omit<Pause, 'version'>): void {
+	context[FIELD] = { version: PAUSE_VERSION, ...pause };
+}

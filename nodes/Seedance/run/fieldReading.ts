@@ -1,0 +1,133 @@
+/**
+ * Reading one field of the node, and telling which one when that fails: by its label, as a person
+ * sees it.
+ */
+import type { IExecuteFunctions } from 'n8n-workflow';
+
+import { shorten, wellFormed } from '../../shared/text';
+import { asText, brokenReason, isEmpty, quote, switchOf } from '../../shared/task/values';
+import { labelOf } from '../description/labels';
+
+/** One or several fields that cannot be used, each told in a sentence that names its label. */
+export class FieldError extends Error {
+	constructor(readonly problems: readonly string[]) {
+		super(problems.join(' '));
+	}
+}
+
+/** What an expression that cannot be read says, as one sentence about its field. */
+function unreadable(field: string, error: unknown): string {
+	const reason = error instanceof Error ? error.message : String(error);
+	return `${field} could not be read: ${shorten(reason, 200).replace(/\.$/, '')}.`;
+}
+
+/**
+ * The problems that an error tells, one sentence per field; any other error is told as one of
+ * `elsewhere`.
+ */
+export function fieldProblems(error: unknown, elsewhere = 'The settings of this node'): string[] {
+	return error instanceof FieldError ? [...error.problems] : [unreadable(elsewhere, error)];
+}
+
+/**
+ * Reads several things of which each may fail, and gives them all.
+ * Throws one {@link FieldError} with the problems of every one that failed.
+ */
+export function readTogether<T extends Record<string, () => unknown>>(
+	readers: T,
+): { [name in keyof T]: ReturnType<T[name]> };
+export function readTogether(readers: Record<string, () => unknown>): Record<string, unknown> {
+	const problems: string[] = [];
+	const entries = Object.entries(readers).map(([name, read]): [string, unknown] => {
+		try {
+			return [name, read()];
+		} catch (error) {
+			problems.push(...fieldProblems(error));
+			return [name, undefined];
+		}
+	});
+	if (problems.length) throw new FieldError(problems);
+	return Object.fromEntries(entries);
+}
+
+/** Where a parameter stands, and what its field is called. */
+export interface Place {
+	itemIndex: number;
+	/** Path of the parameter, such as `options.timeout`. */
+	path: string;
+	label: string;
+}
+
+/**
+ * The value of one parameter, its text well-formed. Throws a {@link FieldError} for an expression
+ * that cannot be read.
+ */
+export function valueAt(
+	context: IExecuteFunctions,
+	{ itemIndex, path, label }: Place,
+	fallback?: unknown,
+) {
+	let problem: string;
+	try {
+		const value: unknown = context.getNodeParameter(path, itemIndex, fallback);
+		return typeof value === 'string' ? wellFormed(value) : value;
+	} catch (error) {
+		problem = unreadable(label, error);
+	}
+	throw new FieldError([problem]);
+}
+
+export const placeOf = (itemIndex: number, name: string): Place => ({
+	itemIndex,
+	path: name,
+	label: labelOf(name),
+});
+
+/**
+ * The text of a parameter; `fallback` where it is empty.
+ * Throws a {@link FieldError} where it cannot be read, or is no text.
+ */
+export function textParameter(
+	context: IExecuteFunctions,
+	itemIndex: number,
+	name: string,
+	fallback = '',
+): string {
+	const place = placeOf(itemIndex, name);
+	const value = valueAt(context, place, fallback);
+	if (isEmpty(value)) return fallback;
+	const broken = brokenReason(value);
+	if (broken) throw new FieldError([`${place.label} ${broken}.`]);
+	return (asText(value) ?? fallback).trim();
+}
+
+/**
+ * The value of a dropdown, from these; the first where it is empty.
+ * Throws a {@link FieldError} where it cannot be read, or is none of them.
+ */
+export function choiceParameter<T extends string>(
+	context: IExecuteFunctions,
+	itemIndex: number,
+	name: string,
+	choices: readonly [T, ...T[]],
+): T {
+	const given = textParameter(context, itemIndex, name, choices[0]);
+	const found = choices.find((choice) => choice === given);
+	if (found !== undefined) return found;
+	throw new FieldError([
+		`${labelOf(name)} ${quote(given)} is not supported. Allowed: ${choices.join(', ')}.`,
+	]);
+}
+
+/**
+ * A switch; `fallback` where it is empty, or is a word that is neither on nor off: how a paid video
+ * is given out is no reason to hold it back. Throws a {@link FieldError} where it cannot be read.
+ */
+export function switchParameter(
+	context: IExecuteFunctions,
+	itemIndex: number,
+	path: string,
+	fallback: boolean,
+): boolean {
+	return switchOf(valueAt(context, placeOf(itemIndex, path), fallback)) ?? fallback;
+}

@@ -1,0 +1,118 @@
+/**
+ * What the editor says above the output after a run, where a sentence saves credits or time: what
+ * is still running, what this run has paid for, and that a loop around the node makes it wait for
+ * one video after the other.
+ */
+import type { NodeExecutionHint } from 'n8n-workflow';
+
+import { isTestUrl } from '../../shared/callback/signature';
+import type { Operation } from '../operations/operation';
+import { textParameter } from './parameters';
+import { isRunning, type Result } from './result';
+
+import type { Run } from './run';
+
+/** Task ids that a hint names; more would push the output out of sight. */
+const NAMED_TASKS = 3;
+
+const LOOP = 'n8n-nodes-base.splitInBatches';
+
+/** A task that may still end: it was read as running, or could not be followed to its end. */
+function isOpen(result: Result): boolean {
+	const { problem } = result;
+	if (problem) return problem.code === 'timeout' || problem.code === 'contact_lost';
+	return isRunning(result);
+}
+
+/**
+ * Credits of a task that this execution has started: the API's count once there is one, the price
+ * until then.
+ */
+function creditsUsed({ seed, task, problem }: Result): number {
+	if (seed.taskId === null || problem?.code === 'maybe_created') return 0;
+	const counted = task && task.state !== 'running' ? task.consumedCredits : null;
+	return counted ?? seed.estimatedCredits ?? 0;
+}
+
+function stillRunning(results: readonly Result[]): string | undefined {
+	const open = results.filter(isOpen).flatMap(({ seed }) => seed.taskId ?? []);
+	if (open.length === 0) return undefined;
+	const tasks = results.length === 1 ? 'task is' : 'tasks';
+	const more = open.length - NAMED_TASKS;
+	const ids = `${open.slice(0, NAMED_TASKS).join(', ')}${more > 0 ? ` and ${more} more` : ''}`;
+	return `${open.length} of ${results.length} ${tasks} still running: ${ids}. Wait for Video finishes them without paying again.`;
+}
+
+function used(results: readonly Result[]): string | undefined {
+	const credits = results.reduce((sum, result) => sum + creditsUsed(result), 0);
+	if (credits === 0) return undefined;
+	// n8n pins no output that holds a file (docs/n8n-behaviour.md#outputs-with-files).
+	const advice = results.some(({ file }) => file)
+		? 'Build the next nodes with Execute step on each: that uses this output, without paying again.'
+		: 'Pin this output while you build the next nodes.';
+	return `This run used ${credits} credits. ${advice}`;
+}
+
+/**
+ * Whether the node runs for a second time inside a Loop Over Items: between its loop output and its
+ * input.
+ */
+function isInLoop({ context, node: { name }, runIndex }: Run): boolean {
+	if (runIndex === 0) return false;
+	const after = new Set(context.getChildNodes(name).map((node) => node.name));
+	return context.getParentNodes(name).some((node) => node.type === LOOP && after.has(node.name));
+}
+
+/** A run that started nothing because of a limit would look like one that went well. */
+function overLimit(results: readonly Result[]): string | undefined {
+	const found = results.find(({ problem }) => problem?.code === 'over_limit')?.problem;
+	return found && `${found.message} Nothing was started.`;
+}
+
+const TEST_URL =
+	'The Callback URL is a test URL: it works for two minutes only, while its trigger listens. For real runs, use its Production URL.';
+
+/**
+ * Whether the API was given a test URL; the first item speaks for all, as they mostly have one
+ * workflow to start.
+ */
+function isToldAtTestUrl({ context }: Run, { takesCallback }: Operation): boolean {
+	return takesCallback === true && isTestUrl(textParameter(context, 0, 'callbackUrl'));
+}
+
+/** The hints about one run. */
+function hintsFor(run: Run, operation: Operation, results: readonly Result[]): NodeExecutionHint[] {
+	const isByHand = run.mode === 'manual';
+	const hint = (message: string | undefined, type: NodeExecutionHint['type'] = 'info') =>
+		message === undefined ? [] : [{ message, type, location: 'outputPane' as const }];
+	return [
+		...hint(overLimit(results), 'warning'),
+		// Generate Without Waiting leaves all of them running, on purpose.
+		...hint(operation.starts && !operation.waits ? undefined : stillRunning(results)),
+		...hint(isToldAtTestUrl(run, operation) ? TEST_URL : undefined, 'warning'),
+		...hint(isByHand && operation.starts ? used(results) : undefined),
+		...hint(
+			operation.waits && isInLoop(run)
+				? 'This node handles all items at once; Loop Over Items makes it slower.'
+				: undefined,
+		),
+	];
+}
+
+/**
+ * Adds the hints of one run, where n8n has a place for them
+ * (docs/n8n-behaviour.md#hints-after-a-run). Not as an AI tool, which nobody watches; what is about
+ * building a workflow only in a run from the editor. Never throws: what was paid for is handed out
+ * after it.
+ */
+export function addRunHints(run: Run, operation: Operation, results: readonly Result[]): void {
+	const { context } = run;
+	if (run.isTool) return;
+	try {
+		const hints = hintsFor(run, operation, results);
+		if (hints.length) context.addExecutionHints?.(...hints);
+	} catch (error) {
+		const reason = error instanceof Error ? error.message : '';
+		context.logger.warn(`Seedance could not add its hints to the output: ${reason}`);
+	}
+}

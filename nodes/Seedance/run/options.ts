@@ -1,0 +1,116 @@
+/** The Options of the node: read from its first item, each number within its bounds. */
+import type { IExecuteFunctions } from 'n8n-workflow';
+
+import { isObject, numberOf } from '../../shared/json';
+import { isEmpty, quote } from '../../shared/task/values';
+import { choiceParameter, FieldError, fieldProblems, placeOf, valueAt } from './fieldReading';
+import { NUMBERS, type NumberField } from '../description/numbers';
+
+export interface Options {
+	/** Credits; undefined for no limit. */
+	maxCredits?: number;
+	/** Videos per group; Infinity for no groups. */
+	batchSize: number;
+	/** Milliseconds between groups. */
+	batchInterval: number;
+	/** Minutes. */
+	timeout: number;
+	/** Seconds. */
+	pollInterval: number;
+}
+
+const NUMBER_PATHS: readonly string[] = Object.values(NUMBERS).map(({ path }) => path);
+
+/** What stands in a tree of parameters at a path such as `options.timeout`. */
+function at(tree: unknown, path: string): unknown {
+	return path
+		.split('.')
+		.reduce((node: unknown, name) => (isObject(node) ? node[name] : undefined), tree);
+}
+
+/** The Options as a collection of what was added; empty where there are none. */
+function collectionOf(tree: unknown): Record<string, unknown> {
+	const collection = at(tree, 'options');
+	return isObject(collection) ? collection : {};
+}
+
+/** A number from one of the Options, within its bounds. Throws a {@link FieldError}. */
+function numberIn(field: NumberField, value: unknown): number {
+	const { label, least, most, isWhole } = NUMBERS[field];
+	const range = `a ${isWhole ? 'whole ' : ''}number from ${least} to ${most}`;
+	if (isEmpty(value)) {
+		throw new FieldError([
+			`${label} is empty: its expression gave nothing, and that would be no limit. Enter ${range}, or remove the option.`,
+		]);
+	}
+	const number = numberOf(value);
+	const isWithin = number !== null && number >= least && number <= most;
+	if (isWithin && (!isWhole || Number.isInteger(number))) return number;
+	throw new FieldError([`${label} must be ${range}, not ${quote(value)}.`]);
+}
+
+/**
+ * How the first item's videos are waited for; Keep Checking where the field is empty. Throws a
+ * {@link FieldError}.
+ */
+export function waitMethodOf(context: IExecuteFunctions): 'poll' | 'callback' {
+	return choiceParameter(context, 0, 'waitMethod', ['poll', 'callback']);
+}
+
+/**
+ * The Options of the node, from its first item, and every problem with them: numbers out of their
+ * bounds are named, not guessed, and so is each option whose expression cannot be read.
+ */
+export function readOptions(context: IExecuteFunctions): { options: Options; problems: string[] } {
+	const problems: string[] = [];
+	const attempt = <T>(read: () => T, otherwise: T): T => {
+		try {
+			return read();
+		} catch (error) {
+			problems.push(...fieldProblems(error));
+			return otherwise;
+		}
+	};
+	let tree: unknown;
+	let valueOf = (path: string): unknown => at(tree, path);
+	let unread: unknown;
+	try {
+		tree = { options: valueAt(context, placeOf(0, 'options'), {}) };
+	} catch (error) {
+		// One of the options cannot be read: each is read alone, so that the right one is named.
+		unread = error;
+		tree = context.getNode().parameters;
+		valueOf = (path) => valueAt(context, placeOf(0, path), '');
+	}
+	const isAdded = (path: string): boolean => at(tree, path) !== undefined;
+	const read = (field: NumberField): number => {
+		const { path, usual } = NUMBERS[field];
+		return attempt(() => {
+			const value = valueOf(path);
+			return isEmpty(value) ? usual : numberIn(field, value);
+		}, usual);
+	};
+	const isBatching = isAdded('options.batching.batch');
+	const batchSize = isBatching ? read('batchSize') : 0;
+	// A limit whose expression gives nothing is an error, not "no limit".
+	const isLimited = Object.hasOwn(collectionOf(tree), 'maxCredits');
+	const options: Options = {
+		maxCredits: isLimited
+			? attempt(() => numberIn('maxCredits', valueOf(NUMBERS.maxCredits.path)), 0)
+			: undefined,
+		batchSize: batchSize > 0 ? batchSize : Number.POSITIVE_INFINITY,
+		batchInterval: isBatching ? read('batchInterval') : 0,
+		timeout: read('timeout'),
+		pollInterval: read('pollInterval'),
+	};
+	if (unread !== undefined) {
+		const others = Object.keys(collectionOf(tree)).map((name) => `options.${name}`);
+		for (const path of others.filter(
+			(one) => !NUMBER_PATHS.includes(one) && !isObject(at(tree, one)),
+		)) {
+			attempt(() => valueOf(path), undefined);
+		}
+		if (problems.length === 0) problems.push(...fieldProblems(unread));
+	}
+	return { options, problems };
+}

@@ -1,0 +1,91 @@
+/**
+ * From what became of each item to what the node gives out: its shape, and On Error in its three
+ * settings.
+ */
+import type { IDataObject, INodeExecutionData } from 'n8n-workflow';
+
+import { without } from '../../shared/json';
+import { errorOutputItem, type OnError } from '../../shared/n8n/onError';
+import type { Problem } from '../../shared/task/errors';
+import { rawItem } from '../../shared/task/task';
+import { isRunning, itemOf, type Result } from './result';
+import type { Run } from './run';
+import { stopError } from './stopError';
+
+const READ_LATER =
+	'Already started and charged. Do not generate again. Use Get Status with this task_id in 1 to 2 minutes.';
+
+/**
+ * Problems that only a task that exists can have; an id that this run did not make may be made up.
+ */
+const ALWAYS_PAID: ReadonlyArray<Problem['code']> = ['timeout', 'contact_lost', 'no_video'];
+
+/** What a model should do after a POST whose outcome is not known. */
+const ASK_FIRST =
+	'It may have been started and charged. Do not generate again. Ask the user to look in the Seedance dashboard first.';
+
+function jsonOf(result: Result, simplify: boolean): IDataObject {
+	const { json: answer, problem, task, seed } = result;
+	if (answer) return answer;
+	const raw = simplify ? undefined : (task?.raw ?? result.raw);
+	if (!raw) return itemOf(result);
+	const shown = rawItem(raw, seed.taskId ?? task?.taskId ?? null);
+	if (!problem) return shown;
+	// A video may stand in a form that nobody has seen yet, so what the API gave is shown beside the
+	// failure.
+	return problem.code === 'no_video' ? { ...shown, ...itemOf(result) } : itemOf(result);
+}
+
+/**
+ * What a model should do next about a paid task: an answer to it, since it would generate again
+ * after an error.
+ */
+function nextStepOf(result: Result): string | undefined {
+	const { problem, seed } = result;
+	if (!problem) return isRunning(result) ? READ_LATER : undefined;
+	if (problem.code === 'task_failed') return undefined;
+	if (problem.code === 'maybe_created') return ASK_FIRST;
+	const isPaid = seed.estimatedCredits !== null || ALWAYS_PAID.includes(problem.code);
+	return seed.taskId && isPaid ? READ_LATER : undefined;
+}
+
+/** How results are given out. */
+export interface OutputContext {
+	onError: OnError;
+	isTool: boolean;
+	/** The input items, for those whose fields are to be kept. */
+	input: readonly INodeExecutionData[];
+}
+
+/** One item per result, in order, each with its `pairedItem`. */
+export function itemsOf(
+	results: readonly Result[],
+	{ onError, isTool, input }: OutputContext,
+): INodeExecutionData[] {
+	return results.map((result, index): INodeExecutionData => {
+		const pairedItem = { item: index };
+		const own = jsonOf(result, isTool || (result.output?.simplify ?? true));
+		// Without `error` (docs/n8n-behaviour.md#error-at-the-top-of-an-item).
+		const given = result.output?.includeInput ? without(input[index]?.json ?? {}, 'error') : {};
+		const json = { ...given, ...own };
+		const next_step = isTool ? nextStepOf(result) : undefined;
+		if (next_step) return { json: { ...json, next_step }, pairedItem };
+		if (result.problem && onError === 'errorOutput' && !isTool) {
+			return errorOutputItem(result.problem, own, index);
+		}
+		const binary = result.file ? { [result.file.field]: result.file.binary } : undefined;
+		return { json, pairedItem, ...(binary && { binary }) };
+	});
+}
+
+/**
+ * The node's output: one item per input item, in order.
+ * Throws only when On Error is Stop and an item failed, after everything has ended.
+ */
+export function outputOf(run: Run, results: readonly Result[]): INodeExecutionData[][] {
+	const { onError, isTool } = run;
+	if (onError === 'stop' && results.some((one) => one.problem && !(isTool && nextStepOf(one)))) {
+		throw stopError(run, results);
+	}
+	return [itemsOf(results, run)];
+}

@@ -1,0 +1,143 @@
+/**
+ * The node's parameters, read once per item into typed values; nothing after this file casts them.
+ */
+import type { IExecuteFunctions, INode } from 'n8n-workflow';
+
+import type { MetadataEntry } from '../../shared/callback/signature';
+import { isObject, numberOf } from '../../shared/json';
+import { shorten } from '../../shared/text';
+import type { RawFields } from '../../shared/task/request';
+import {
+	FieldError,
+	fieldProblems,
+	placeOf,
+	readTogether,
+	switchParameter,
+	textParameter,
+	valueAt,
+	type Place,
+} from './fieldReading';
+import { labelOf } from '../description/labels';
+import { missingParts } from './templates';
+
+export { choiceParameter, fieldProblems, readTogether, textParameter } from './fieldReading';
+export { readOptions, waitMethodOf, type Options } from './options';
+
+/** Whether an AI agent runs the node (docs/n8n-behaviour.md#tools-of-an-agent). */
+export function isTool(context: IExecuteFunctions, { type }: INode): boolean {
+	return context.isToolExecution?.() || type.endsWith('Tool');
+}
+
+/** The run of this node within the execution, counted from 0: a loop makes a new one each time. */
+export function runIndexOf(context: IExecuteFunctions): number {
+	return numberOf(context.evaluateExpression('{{ $runIndex }}', 0)) ?? 0;
+}
+
+/**
+ * Texts that an expression may put together of several values; with none of them found, the rest is
+ * no text of a person.
+ */
+const COMPOSED = ['prompt', 'imageUrl', 'callbackUrl'];
+
+function fieldAt(context: IExecuteFunctions, itemIndex: number, name: string): unknown {
+	if (name === 'callbackMetadata') return metadataAt(context, itemIndex);
+	const place = placeOf(itemIndex, name);
+	const value = valueAt(context, place);
+	const missing = COMPOSED.includes(name) ? missingParts(context, place, value) : [];
+	if (missing.length === 0) return value;
+	throw new FieldError([
+		`${place.label} is incomplete: this item has no value for ${missing.join(' and ')}. Check the names, or end each with ?? "" where it may be empty.`,
+	]);
+}
+
+/**
+ * Named parameters of one item, as they are, their texts well-formed.
+ * Throws a {@link FieldError} that tells every field that cannot be read.
+ */
+export function rawFields(
+	context: IExecuteFunctions,
+	itemIndex: number,
+	names: readonly string[],
+): RawFields {
+	return readTogether(
+		Object.fromEntries(names.map((name) => [name, () => fieldAt(context, itemIndex, name)])),
+	);
+}
+
+/**
+ * The parts of Callback Metadata as they stand in the workflow, each with the name that a person
+ * gave it, or its number.
+ */
+function metadataPlaces(context: IExecuteFunctions, itemIndex: number): Place[] {
+	const path = 'callbackMetadata';
+	return metadataEntries(context.getNode().parameters[path]).flatMap(({ name }, index) => {
+		const called = typeof name === 'string' && !name.startsWith('=') ? name : String(index + 1);
+		const label = `${labelOf(path)} "${shorten(called, 40)}"`;
+		return ['name', 'value'].map(
+			(part): Place => ({
+				itemIndex,
+				path: `${path}.values[${index}].${part}`,
+				label,
+			}),
+		);
+	});
+}
+
+/**
+ * Callback Metadata of one item. Throws a {@link FieldError} that names the parts that cannot be
+ * read.
+ */
+function metadataAt(context: IExecuteFunctions, itemIndex: number): unknown {
+	let problems: readonly string[];
+	try {
+		return valueAt(context, placeOf(itemIndex, 'callbackMetadata'));
+	} catch (error) {
+		problems = fieldProblems(error);
+	}
+	// One part of it cannot be read: each is read alone, so that the right one is named.
+	readTogether(
+		Object.fromEntries(
+			metadataPlaces(context, itemIndex).map((place) => [
+				place.path,
+				() => valueAt(context, place, ''),
+			]),
+		),
+	);
+	throw new FieldError(problems);
+}
+
+/** How one item is to be given out. */
+export interface Output {
+	simplify: boolean;
+	/** The binary field for the video; undefined for no download. */
+	fileField?: string;
+	/** Whether the fields of the input item are added; those of Seedance win. */
+	includeInput: boolean;
+}
+
+/**
+ * Reads how an item is to be given out. Called before anything is paid for, because an expression
+ * that cannot be read throws, and must not take a paid result with it. Throws a {@link FieldError}.
+ */
+export function readOutput(
+	context: IExecuteFunctions,
+	itemIndex: number,
+	downloadsByDefault: boolean,
+): Output {
+	const { simplify, fileField, includeInput } = readTogether({
+		simplify: () => switchParameter(context, itemIndex, 'simplify', true),
+		fileField: () =>
+			switchParameter(context, itemIndex, 'downloadVideo', downloadsByDefault)
+				? textParameter(context, itemIndex, 'outputBinaryField', 'data')
+				: undefined,
+		includeInput: () => switchParameter(context, itemIndex, 'options.includeInput', false),
+	});
+	return { simplify, includeInput, ...(fileField !== undefined && { fileField }) };
+}
+
+/** The entries of Callback Metadata; their values keep the type that their expression gave. */
+export function metadataEntries(collection: unknown): MetadataEntry[] {
+	const entries: unknown[] =
+		isObject(collection) && Array.isArray(collection.values) ? collection.values : [];
+	return entries.filter(isObject).map(({ name, value }) => ({ name, value }));
+}

@@ -1,0 +1,56 @@
+/** What became of one input item. */
+import type { IBinaryData, IDataObject } from 'n8n-workflow';
+
+import { failedItem } from '../../shared/n8n/onError';
+import { unforeseen, type Problem } from '../../shared/task/errors';
+import { taskItem, unreadTaskItem, type Task, type TaskSeed } from '../../shared/task/task';
+import type { Output } from './parameters';
+import type { Run } from './run';
+
+export interface Result {
+	seed: TaskSeed;
+	/** The last reading, if there was one. */
+	task?: Task;
+	problem?: Problem;
+	/** The API's answer to the POST, for a task that was not read since. */
+	raw?: IDataObject;
+	/** How the item is to be given out; absent where nothing came to be. */
+	output?: Output;
+	/** A whole answer of its own, where the item is no task. */
+	json?: IDataObject;
+	/** Not started only because another item ended the run. */
+	isBystander?: boolean;
+	file?: { field: string; binary: IBinaryData };
+}
+
+export const NO_SEED: TaskSeed = { taskId: null, prompt: null, estimatedCredits: null };
+
+/** Whether a task of this item is still being made, as far as it was read. */
+export function isRunning({ seed, task, problem }: Result): boolean {
+	if (problem) return false;
+	return task ? task.state === 'running' : seed.taskId !== null;
+}
+
+/** The item of a result in the fixed shape, with what went wrong. */
+export function itemOf(result: Result): IDataObject {
+	const { seed, task, problem } = result;
+	const created = seed.taskId !== null || problem === undefined;
+	const item = task ? taskItem(task, seed) : unreadTaskItem(seed, created);
+	if (!problem) return item;
+	return failedItem(item, problem);
+}
+
+/**
+ * One result per item; an item that has none is told as what nobody foresaw, so that it is never
+ * said to have cost nothing.
+ */
+export function forEveryItem({ input }: Run, results: readonly Result[]): Result[] {
+	return input.map(
+		(_, index) => results[index] ?? { seed: NO_SEED, problem: unforeseen('', undefined) },
+	);
+}
+
+/** The same problem for every item: what is wrong concerns the node, not one of them. */
+export function sameForAll({ input }: Run, problem: Problem): Result[] {
+	return input.map(() => ({ seed: NO_SEED, problem }));
+}

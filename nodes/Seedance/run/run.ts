@@ -1,0 +1,126 @@
+/**
+ * What one run of the node knows: asked of n8n once in `execute()`, and handed to everything that
+ * works for it.
+ */
+import type {
+	IExecuteFunctions,
+	INode,
+	INodeExecutionData,
+	WorkflowExecuteMode,
+} from 'n8n-workflow';
+
+import { brakeOf, type Brake } from '../../shared/api/brake';
+import { getTask, PARALLEL_READS, type Read } from '../../shared/api/client';
+import type { Credential } from '../../shared/api/credential';
+import { patientLimiter, type Clock } from '../../shared/n8n/clock';
+import { workUntil } from '../../shared/n8n/limit';
+import { onErrorOf, type OnError } from '../../shared/n8n/onError';
+import { isTool, runIndexOf } from './parameters';
+
+/** Milliseconds after which a slow read no longer holds up those behind it. */
+const READ_HOLDS_MS = 5_000;
+
+export interface Run {
+	readonly context: IExecuteFunctions;
+	readonly clock: Clock;
+	/**
+	 * Milliseconds since 1970 at which the node began; the start of the execution is not visible to
+	 * it.
+	 */
+	readonly startedAt: number;
+	readonly node: INode;
+	readonly input: readonly INodeExecutionData[];
+	readonly executionId: string;
+	/** How the execution was started; `retry` when a person retries one. */
+	readonly mode: WorkflowExecuteMode;
+	readonly onError: OnError;
+	readonly isTool: boolean;
+	/**
+	 * The run of this node within its execution; 0 for an AI tool
+	 * (docs/n8n-behaviour.md#run-index-of-a-tool).
+	 */
+	readonly runIndex: number;
+	/**
+	 * Milliseconds since 1970 until which the run may work, before n8n ends the execution; Infinity
+	 * without a limit.
+	 */
+	readonly workUntil: number;
+	/**
+	 * The task of an item, as soon as the run knows of it: what is told when something throws that
+	 * nobody foresaw.
+	 */
+	readonly taskIds: Map<number, string>;
+	/** Whether a person, or n8n's own time limit, has stopped the execution. */
+	isStopped: () => boolean;
+	/** The brake of an account, shared by everything that this run sends there. */
+	brakeFor: (credential: Credential) => Brake;
+	/**
+	 * Reads one task by a deadline (milliseconds since 1970), in turn with the others. A 429 is
+	 * waited out and asked again: only when the deadline comes before, it is what is given.
+	 */
+	readTask: (task: { credential: Credential; taskId: string }, deadline: number) => Promise<Read>;
+}
+
+/** Tells accounts apart within a run. Never to be shown or stored: it holds the key. */
+export function credentialKey({ baseUrl, apiKey }: Credential): string {
+	return `${baseUrl}\n${apiKey}`;
+}
+
+/** Gathers what a run knows. Throws what n8n throws. */
+export function runOf(context: IExecuteFunctions, clock: Clock): Run {
+	const startedAt = clock.now();
+	const node = context.getNode();
+	const signal = context.getExecutionCancelSignal?.();
+	const brakes = new Map<string, Brake>();
+	const inTurn = patientLimiter(PARALLEL_READS, READ_HOLDS_MS, clock);
+	const brakeFor = (credential: Credential): Brake => {
+		const key = credentialKey(credential);
+		const brake = brakes.get(key) ?? brakeOf(clock);
+		brakes.set(key, brake);
+		return brake;
+	};
+	/** Undefined when the deadline came before there was room for it. */
+	const readInTurn = async (
+		task: { credential: Credential; taskId: string },
+		deadline: number,
+	): Promise<Read | undefined> =>
+		await inTurn(async () => {
+			const ms = deadline - clock.now();
+			return ms > 0 ? await getTask(context, { ...task, clock, ms }) : undefined;
+		});
+	const tool = isTool(context, node);
+	return {
+		context,
+		clock,
+		startedAt,
+		node,
+		input: context.getInputData(),
+		executionId: context.getExecutionId(),
+		mode: context.getMode(),
+		onError: onErrorOf(node),
+		isTool: tool,
+		runIndex: tool ? 0 : runIndexOf(context),
+		workUntil: workUntil(context, startedAt) ?? Infinity,
+		taskIds: new Map(),
+		isStopped: () => signal?.aborted ?? false,
+		brakeFor,
+		readTask: async ({ credential, taskId }, deadline) => {
+			const brake = brakeFor(credential);
+			let limited: Read | undefined;
+			while (await brake.turn(deadline)) {
+				const sentAt = clock.now();
+				const read = await readInTurn({ credential, taskId }, deadline);
+				if (!read) break;
+				const isLimited = read.outcome === 'unavailable' && read.failure.cause === 'rate_limited';
+				if (!isLimited) {
+					const isAnswer = read.outcome !== 'unavailable' || read.failure.httpStatus !== undefined;
+					if (isAnswer) brake.answered();
+					return read;
+				}
+				brake.slowDown(sentAt, read.failure.retryAfterMs);
+				limited = read;
+			}
+			return limited ?? { outcome: 'unavailable', failure: { cause: 'rate_limited', text: '' } };
+		},
+	};
+}

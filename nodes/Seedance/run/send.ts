@@ -1,0 +1,105 @@
+/**
+ * One item's video: what an earlier try of this execution left of it, and the POST that starts it,
+ * remembered before and after.
+ */
+import { createTask } from '../../shared/api/retry';
+import {
+	maybeCreated,
+	notCreated,
+	stillUnclear,
+	type CallFailure,
+	type Problem,
+} from '../../shared/task/errors';
+import type { ExecutionMemory, Sent } from '../../shared/idempotency/executionMemory';
+import { highlight } from './highlightedData';
+import { credentialName } from './itemCredential';
+import type { Prepared } from './prepare';
+import type { Run } from './run';
+import { readPatiently } from './watch';
+
+/** Refusals after which no further item of the same account can be started. */
+const ENDS_ACCOUNT: ReadonlyArray<CallFailure['cause']> = [
+	'invalid_api_key',
+	'out_of_credits',
+	'rate_limited',
+];
+/** Milliseconds that a retry by a person gets to see which of its tasks have failed. */
+const RECALL_MS = 60_000;
+
+/** What stands in the memory of an item at this moment: a task, an unclear POST, or nothing. */
+export function recalled(
+	memory: ExecutionMemory,
+	{ keys }: Prepared,
+): { problem: Problem } | { taskId: string; createdAt?: number; executionId?: string } | undefined {
+	const remembered = memory.recall(keys);
+	if (remembered.state === 'none') return undefined;
+	return remembered.state === 'sending' ? { problem: stillUnclear() } : remembered;
+}
+
+/**
+ * What an earlier try of this execution left for an item: a task to go on with, an unclear POST, or
+ * nothing. A failed task is made anew only when a person retries.
+ */
+export async function recall(
+	run: Run,
+	memory: ExecutionMemory,
+	item: Prepared,
+): Promise<Sent | undefined> {
+	// What an equal call sends at this moment is no lost answer: it is waited for when it is this
+	// item's turn.
+	if (memory.underWay(item.keys)) return undefined;
+	const found = recalled(memory, item);
+	if (!found || 'problem' in found) return found;
+	// Only the first try of a retried execution may make it anew
+	// (docs/n8n-behaviour.md#mode-of-a-retry).
+	const isMadeHere = found.executionId === run.executionId;
+	if (run.mode !== 'retry' || isMadeHere) return found;
+	const { credential } = item;
+	const deadline = Math.min(run.clock.now() + RECALL_MS, run.workUntil);
+	const read = await readPatiently(run, { credential, taskId: found.taskId }, deadline);
+	if (read.outcome === 'task' && read.task.state === 'failed') {
+		memory.forget(item.keys);
+		return undefined;
+	}
+	return found;
+}
+
+/** Sends one POST by a deadline (milliseconds since 1970) and remembers it, before and after. */
+export async function send(
+	run: Run,
+	memory: ExecutionMemory,
+	item: Prepared,
+	deadline: number,
+): Promise<Sent> {
+	const { context, clock, executionId } = run;
+	const where = `credential "${credentialName(run) ?? ''}", execution ${executionId}, item ${item.itemIndex}`;
+	const { keys, credential, body, credits } = item;
+	const created = await createTask(context, credential, body, {
+		clock,
+		brake: run.brakeFor(credential),
+		deadline,
+		onSend: () => memory.sending(keys),
+		onRefused: () => memory.forget(keys),
+	});
+	const createdAt = clock.now();
+	if (created.outcome === 'created') {
+		const { taskId, task, raw } = created;
+		run.taskIds.set(item.itemIndex, taskId);
+		memory.created(keys, { taskId, executionId, createdAt });
+		context.logger.info(`Seedance task ${taskId} created (${where})`);
+		highlight(context, taskId, credits);
+		return { taskId, createdAt, task, raw };
+	}
+	if (created.outcome === 'refused') {
+		const endsAccount = ENDS_ACCOUNT.includes(created.failure.cause);
+		return { problem: notCreated(created.failure), endsAccount };
+	}
+	const { taskId } = created.failure;
+	if (taskId) {
+		memory.created(keys, { taskId, executionId, createdAt });
+		highlight(context, taskId, credits);
+	}
+	const id = taskId ? `: task ${taskId}` : '';
+	context.logger.warn(`Seedance task may have been created${id} (${where})`);
+	return { problem: maybeCreated(created.failure) };
+}

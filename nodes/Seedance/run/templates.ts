@@ -1,0 +1,38 @@
+/**
+ * Texts that n8n puts together of several expressions: `A cat in {{ $json.city }}`. Where an
+ * expression finds nothing, n8n writes nothing in its place, and what is left looks like a text of
+ * a person (docs/n8n-behaviour.md#texts-with-expressions).
+ */
+import type { IExecuteFunctions } from 'n8n-workflow';
+
+const EXPRESSION = /\{\{([\s\S]*?)\}\}/g;
+
+/**
+ * Whether one expression gives nothing for an item. One that cannot be read alone is taken to give
+ * something.
+ */
+function isNothing(context: IExecuteFunctions, expression: string, itemIndex: number): boolean {
+	try {
+		return (context.evaluateExpression(expression, itemIndex) ?? null) === null;
+	} catch {
+		return false;
+	}
+}
+
+/**
+ * The expressions in a text parameter, when not one of them has found anything: neither a value nor
+ * an empty text. `value` is what n8n has made of the parameter; a text with anything in it beside
+ * the person's own words has found something.
+ */
+export function missingParts(
+	context: IExecuteFunctions,
+	{ path, itemIndex }: { path: string; itemIndex: number },
+	value: unknown,
+): string[] {
+	const stored: unknown = context.getNodeParameter(path, itemIndex, '', { rawExpressions: true });
+	if (typeof stored !== 'string' || !stored.startsWith('=')) return [];
+	const words = stored.slice(1).replace(EXPRESSION, '');
+	if (value !== words || !words.trim()) return [];
+	const parts = [...stored.matchAll(EXPRESSION)].map(([part]) => part);
+	return parts.every((part) => isNothing(context, part, itemIndex)) ? parts : [];
+}

@@ -1,0 +1,188 @@
+/**
+ * From task IDs to results: read or watch all tasks together, and store each video the moment it is
+ * ready.
+ */
+import type { IDataObject } from 'n8n-workflow';
+
+import type { Read } from '../../shared/api/client';
+import type { Credential } from '../../shared/api/credential';
+import { DOWNLOAD_LIMIT_MS, fetchVideo, PARALLEL_DOWNLOADS } from '../../shared/api/download';
+import { watchTask, type Ending } from '../../shared/api/polling';
+import { patiently } from '../../shared/api/retry';
+import { limiter } from '../../shared/n8n/clock';
+import { noVideo, readProblem, stopped, taskFailed, timedOut } from '../../shared/task/errors';
+import type { Task, TaskSeed } from '../../shared/task/task';
+import { type Result } from './result';
+
+import type { Options, Output } from './parameters';
+import type { Run } from './run';
+
+/** Milliseconds that Get Status gives an API that asks it to slow down. */
+const READ_ALL_MS = 15 * 60_000;
+
+/** A task to read: the item it belongs to, its ID, and the credential that may read it. */
+export interface PendingTask {
+	itemIndex: number;
+	taskId: string;
+	credential: Credential;
+	seed: TaskSeed;
+	/** Started by this very run. */
+	isNew: boolean;
+	/** The API's answer to the POST, where this run sent it, and the state that it told. */
+	raw?: IDataObject;
+	task?: Task;
+	output: Output;
+}
+
+/**
+ * What stands for one item: a task that is still to be read, or what became of the item already.
+ */
+export type ItemState = { pending: PendingTask } | { result: Result };
+
+/**
+ * One result per item, in order: what is pending becomes what `finish` makes of it, given all of it
+ * together.
+ */
+export async function finished(
+	items: readonly ItemState[],
+	finish: (pending: PendingTask[]) => Promise<Result[]>,
+): Promise<Result[]> {
+	const ended = await finish(items.flatMap((item) => ('pending' in item ? [item.pending] : [])));
+	let next = 0;
+	return items.map((item) => ('result' in item ? item.result : ended[next++]));
+}
+
+/** The result of a task that has ended: failed and "no video" are problems. */
+export function resultOfTask(seed: TaskSeed, task: Task): Result {
+	if (task.state === 'failed') {
+		const problem = taskFailed(task.taskId, task.errorMessage, task.consumedCredits);
+		return { seed, task, problem };
+	}
+	if (task.state === 'succeeded' && !task.videoUrl) {
+		return { seed, task, problem: noVideo(task.taskId, task.consumedCredits) };
+	}
+	return { seed, task };
+}
+
+function resultOfEnding(
+	{ seed, taskId }: PendingTask,
+	ending: Ending,
+	{ minutes, isWorkflowLimit }: WaitLimit,
+): Result {
+	switch (ending.outcome) {
+		case 'finished':
+			return resultOfTask(seed, ending.task);
+		case 'timeout':
+			return { seed, problem: timedOut(taskId, minutes, ending.statusWord, isWorkflowLimit) };
+		case 'unavailable':
+		case 'refused':
+			return { seed, problem: readProblem(taskId, ending) };
+		case 'stopped':
+			return { seed, problem: stopped(taskId) };
+	}
+}
+
+/** How long a wait may take. */
+export interface WaitLimit {
+	/** Milliseconds since 1970. */
+	deadline: number;
+	minutes: number;
+	/** Whether the workflow's own limit comes before the Timeout. */
+	isWorkflowLimit: boolean;
+}
+
+/** The limit of a wait that begins now: the Timeout, capped by the workflow's own limit. */
+export function waitLimit({ clock, workUntil }: Run, { timeout }: Options): WaitLimit {
+	const now = clock.now();
+	const wanted = now + timeout * 60_000;
+	const deadline = Math.max(now, Math.min(wanted, workUntil));
+	return { deadline, minutes: (deadline - now) / 60_000, isWorkflowLimit: deadline < wanted };
+}
+
+/**
+ * Adds the file of a video that is ready, where the item wants it. Gives another result where that
+ * failed.
+ */
+type AddFile = (pending: PendingTask, result: Result, deadline: number) => Promise<Result>;
+
+function fileAdder(run: Run): AddFile {
+	const inTurn = limiter(PARALLEL_DOWNLOADS);
+	const { context, clock } = run;
+	return async (pending, result, waitUntil) => {
+		const { task, problem, output } = result;
+		const field = output?.fileField;
+		if (run.isTool || !field || problem || task?.state !== 'succeeded' || !task.videoUrl) {
+			return result;
+		}
+		const url = task.videoUrl;
+		return await inTurn(async () => {
+			// A video may be ready right before the time is up.
+			const longest = Math.max(waitUntil, clock.now() + DOWNLOAD_LIMIT_MS);
+			const deadline = Math.min(longest, run.workUntil);
+			const readAgain = async () => {
+				const read = await run.readTask(pending, deadline);
+				return read.outcome === 'task' ? read.task : undefined;
+			};
+			const got = await fetchVideo(context, { task, url }, { clock, deadline, readAgain });
+			return got.ok
+				? { ...result, task: got.task, file: { field, binary: got.binary } }
+				: { ...result, task: got.task, problem: got.problem };
+		});
+	};
+}
+
+/**
+ * Watches all tasks until each has ended, within the Timeout and the workflow's own time limit;
+ * stores each video as soon as it is ready, where its item wants the file. Gives one result per
+ * task, in their order.
+ */
+export async function watchAll(
+	run: Run,
+	tasks: readonly PendingTask[],
+	options: Options,
+): Promise<Result[]> {
+	const limit = waitLimit(run, options);
+	const wait = {
+		clock: run.clock,
+		startedAt: run.clock.now(),
+		deadline: limit.deadline,
+		intervalMs: options.pollInterval * 1000,
+	};
+	const addFile = fileAdder(run);
+	return await Promise.all(
+		tasks.map(async (pending) => {
+			const { isNew, seed, output } = pending;
+			const read = async (deadline: number) => await run.readTask(pending, deadline);
+			const ending = await watchTask({ read, isNew, createdAt: seed.createdAt }, wait);
+			const result = { ...resultOfEnding(pending, ending, limit), output };
+			return await addFile(pending, result, limit.deadline);
+		}),
+	);
+}
+
+/** Reads one task, again after passing trouble, by a deadline (milliseconds since 1970). */
+export async function readPatiently(
+	run: Run,
+	task: Pick<PendingTask, 'credential' | 'taskId'>,
+	deadline: number,
+): Promise<Read> {
+	return await patiently(async () => await run.readTask(task, deadline), run.clock, deadline);
+}
+
+/**
+ * Reads each task once (passing trouble is asked again), and stores the videos that are ready. A
+ * failed task is an answer, not a problem. Gives one result per task, in their order.
+ */
+export async function readAll(run: Run, tasks: readonly PendingTask[]): Promise<Result[]> {
+	const deadline = Math.min(run.startedAt + READ_ALL_MS, run.workUntil);
+	const addFile = fileAdder(run);
+	return await Promise.all(
+		tasks.map(async (pending): Promise<Result> => {
+			const { seed, taskId, output } = pending;
+			const read = await readPatiently(run, pending, deadline);
+			return read.outcome === 'task'
+				? await addFile(pending, { seed, task: read.task, output }, deadline)
+				: { seed, problem: readProblem(taskId, read), output };
+		}),
+	);
+}

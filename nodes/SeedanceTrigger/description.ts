@@ -1,0 +1,141 @@
+/** What the editor shows of the trigger: its fields, hints, URLs and the panel beside them. */
+import type {
+	INodeProperties,
+	IWebhookDescription,
+	NodeHint,
+	TriggerPanelDefinition,
+} from 'n8n-workflow';
+
+/**
+ * One address for both methods: POST is usual, some senders only GET. There is nothing to register
+ * at the API.
+ */
+export const triggerWebhooks: IWebhookDescription[] = [
+	{
+		name: 'default',
+		httpMethod: 'POST',
+		responseMode: 'onReceived',
+		// Empty, so that n8n answers with what the trigger gives
+		// (docs/n8n-behaviour.md#default-response).
+		responseData: '',
+		path: 'webhook',
+	},
+	{
+		name: 'setup',
+		httpMethod: 'GET',
+		responseMode: 'onReceived',
+		responseData: '',
+		path: 'webhook',
+		ndvHideUrl: true,
+	},
+];
+
+export const triggerPanel: TriggerPanelDefinition = {
+	header: 'Start this workflow when a video is ready',
+	executionsHelp: {
+		inactive:
+			'<b>To test:</b> click <i>Execute step</i>. Then open the Test URL in your browser with <i>?task_id=</i> and the ID of a video that exists already. Or paste the Test URL into <i>Callback URL</i> of a Seedance node and run it: listening ends after 2 minutes.<br /><br /><b>For real runs:</b> paste the <b>Production URL</b> into <i>Callback URL</i> of the Seedance node (operation <i>Generate Without Waiting</i>), and <a data-key="activate">publish</a> (activate) this workflow. Both nodes need the same credential.<br /><br /><b>If nothing starts:</b> n8n\'s server log says why a callback was refused. Search it for <i>Seedance refused a callback</i>. The usual reason is another credential in the Seedance node.',
+		active:
+			'<b>For real runs:</b> paste the <b>Production URL</b> into <i>Callback URL</i> of the Seedance node (operation <i>Generate Without Waiting</i>). Each finished video starts this workflow; see <a data-key="executions">executions</a>. Both nodes need the same credential.<br /><br /><b>To test:</b> click <i>Execute step</i>. Then open the Test URL in your browser with <i>?task_id=</i> and the ID of a video that exists already.<br /><br /><b>If nothing starts:</b> n8n\'s server log says why a callback was refused. Search it for <i>Seedance refused a callback</i>. The usual reason is another credential in the Seedance node.',
+	},
+	activationHint:
+		'Once this workflow is published, each finished video starts it. You register nothing at Seedance: the Seedance node sends this URL with each video.',
+};
+
+export const triggerHints: NodeHint[] = [
+	{
+		message:
+			'Failed videos do not start this workflow. Tick Video Failed too, unless another workflow handles them.',
+		displayCondition:
+			'={{ $parameter["events"].length === 1 && $parameter["events"][0] === "succeeded" }}',
+		whenToDisplay: 'always',
+		location: 'ndv',
+	},
+	{
+		message: 'Finished videos do not start this workflow: only Video Failed is ticked.',
+		displayCondition:
+			'={{ $parameter["events"].length === 1 && $parameter["events"][0] === "failed" }}',
+		whenToDisplay: 'always',
+		location: 'ndv',
+	},
+];
+
+export const triggerFields: INodeProperties[] = [
+	{
+		displayName:
+			'Open Webhook URLs above, and paste the Production URL into Callback URL of a Seedance node that uses the same credential',
+		name: 'notice',
+		type: 'notice',
+		default: '',
+	},
+	{
+		displayName: 'Trigger On',
+		name: 'events',
+		type: 'multiOptions',
+		required: true,
+		options: [
+			{
+				name: 'Video Failed',
+				value: 'failed',
+				description: 'The video could not be made, or was reported as ready but has no file',
+			},
+			{
+				name: 'Video Succeeded',
+				value: 'succeeded',
+				description: 'The video is ready',
+			},
+		],
+		default: ['succeeded', 'failed'],
+		description: 'What starts this workflow',
+	},
+	{
+		displayName: 'Download Video',
+		name: 'downloadVideo',
+		type: 'boolean',
+		default: false,
+		description:
+			'Whether to add the video as a file to the item, for the next nodes to post or store',
+	},
+	{
+		displayName: 'Output Data Field Name',
+		name: 'outputBinaryField',
+		type: 'string',
+		required: true,
+		default: 'data',
+		hint: 'The name of the output field to put the video file in',
+		description: 'The name of the binary field that holds the video',
+		displayOptions: { show: { downloadVideo: [true] } },
+	},
+	{
+		displayName: 'Simplify',
+		name: 'simplify',
+		type: 'boolean',
+		default: true,
+		description: 'Whether to return a simplified version of the response instead of the raw data',
+	},
+	{
+		displayName: 'Options',
+		name: 'options',
+		type: 'collection',
+		placeholder: 'Add option',
+		default: {},
+		options: [
+			{
+				displayName: 'Ignore Duplicates',
+				name: 'ignoreDuplicates',
+				type: 'boolean',
+				default: true,
+				description:
+					'Whether to start the workflow only once for each video when its callback comes several times',
+			},
+			{
+				displayName: 'Require Signature',
+				name: 'requireSignature',
+				type: 'boolean',
+				default: true,
+				description:
+					'Whether to accept only callbacks that a Seedance node with the same credential has signed. Without it, anybody who knows the URL can start this workflow with videos of your account.',
+			},
+		],
+	},
+];

@@ -1,0 +1,226 @@
+/**
+ * One callback to the trigger's URL, from the request to the response: signature, task, `GET
+ * /status`, filter, repeat. n8n itself refuses other methods and bodies that are too large.
+ *
+ * Rules that must not regress:
+ * - no run without a valid signature, unless the user has turned that off;
+ * - what starts a run is what the API tells of the task, never what the callback says;
+ * - 2xx means that nothing is lost: a run was started, or none is due. While the task cannot be
+ *   read, or does not show the end that the callback claims, the response is 503, so that the
+ *   sender tries again;
+ * - it responds within 10 seconds. Longer work belongs into `execute()`.
+ */
+import type { IDataObject, IWebhookFunctions, IWebhookResponseData } from 'n8n-workflow';
+
+import type { Credential } from '../shared/api/credential';
+import { claimIn, loggedId, shapeOf, taskIdsIn } from '../shared/callback/body';
+import { confirmTask, type Confirmation } from '../shared/callback/confirmTask';
+import {
+	afterTakeOver,
+	respond,
+	unavailable,
+	type CallbackResponse,
+} from '../shared/callback/respond';
+import { isSignedBy, metadataIn, proofIn } from '../shared/callback/signature';
+import { readableText } from '../shared/json';
+import type { Clock } from '../shared/n8n/clock';
+import { cachedCredential } from '../shared/n8n/credentialCache';
+import { readProblem } from '../shared/task/errors';
+import { callbackIn, type Callback } from './callback';
+import { deduplicationOf } from './deduplication';
+import { awaitedUntil, eventItem, outcomeOf, type Outcome } from './outcome';
+
+/** A run that a callback starts. */
+interface StartedRun {
+	item: IDataObject;
+	/** Where repeats are ignored. */
+	deduplicated?: {
+		/** To be called when n8n reads the response: the last chance to write static data. */
+		write: () => void;
+		/** To be told whether n8n took the run over. */
+		tookOver: (isStarted: boolean) => void;
+	};
+}
+
+/**
+ * Whether somebody may start this workflow: the credential to read the task with, or the refusal.
+ */
+async function admit({
+	context,
+	clock,
+	parameters,
+	query,
+	isTestLink,
+}: Callback): Promise<Credential | CallbackResponse> {
+	const refuse = (log: string): CallbackResponse => ({
+		status: 401,
+		message: 'The signature is missing or wrong.',
+		log,
+	});
+	const isOpen = isTestLink || !parameters.requireSignature;
+	const proof = proofIn(query);
+	// Told apart from the form alone, before anything is read: hostile traffic costs little.
+	if (!isOpen && proof === 'absent') {
+		return refuse(
+			'it has no signature. Paste the URL of this trigger into Callback URL of the Seedance node, which signs it',
+		);
+	}
+	if (!isOpen && proof === 'malformed') return refuse('its address was changed on the way');
+	const credential = await cachedCredential(context, clock);
+	if ('problem' in credential) return unavailable(credential.problem);
+	if (isOpen || isSignedBy(proof, credential.apiKey)) return credential;
+	return refuse(
+		'it is signed with a different API key, or its address was changed. Choose the same credential as in the Seedance node',
+	);
+}
+
+/**
+ * Decides about a task that was read. `wasDelivered` tells whether an event was delivered before.
+ */
+function decide(
+	{ query, body, parameters }: Callback,
+	taskId: string,
+	confirmation: Exclude<Confirmation, { outcome: 'unknownTask' }>,
+	wasDelivered: (outcome: Outcome) => boolean,
+): CallbackResponse | { item: IDataObject; outcome: Outcome } {
+	if (confirmation.outcome === 'running') {
+		if (claimIn(body) !== 'ended') return { status: 200, message: 'The video is not ready yet.' };
+		return unavailable(
+			`it says that task ${loggedId(taskId)} has ended, but the API shows it as running. It starts nothing until the API shows the end`,
+		);
+	}
+	if (!('task' in confirmation)) {
+		const { outcome, failure } = confirmation;
+		const failed = { outcome: outcome === 'outOfTime' ? 'unavailable' : outcome, failure } as const;
+		return unavailable(readProblem(loggedId(taskId), failed).message);
+	}
+	const { task } = confirmation;
+	const outcome = outcomeOf(task);
+	// While the video may still come, either event may be the one: the run waits for it, and decides.
+	if (outcome !== 'noVideo' && !parameters.events.includes(outcome)) {
+		return { status: 200, message: `"Trigger On" does not include a video that has ${outcome}.` };
+	}
+	if (wasDelivered(outcome)) return { status: 200, message: 'This was delivered before.' };
+	return { item: eventItem(task, parameters.simplify, metadataIn(query)), outcome };
+}
+
+/**
+ * Reads one task that a callback names, and decides. Undefined when the account has no such task.
+ */
+async function handleTask(
+	callback: Callback,
+	credential: Credential,
+	taskId: string,
+): Promise<CallbackResponse | StartedRun | undefined> {
+	const { context, clock, deadline } = callback;
+	const isEarly = !callback.isTestLink && claimIn(callback.body) !== 'running';
+	const confirm = async () =>
+		await confirmTask(
+			context,
+			{ credential, taskId },
+			{ isEarly, awaitsVideo: true, deadline },
+			clock,
+		);
+	if (callback.isTest || !callback.parameters.ignoreDuplicates) {
+		const found = await confirm();
+		if (found.outcome === 'unknownTask') return undefined;
+		return decide(callback, taskId, found, () => false);
+	}
+
+	const trigger = `${context.getWorkflow().id}:${context.getNode().id}`;
+	const deduplication = deduplicationOf(trigger, context.getWorkflowStaticData('node'));
+	const lock = deduplication.acquire(taskId);
+	let run: StartedRun | undefined;
+	try {
+		if (!(await lock.isHeld(deadline - clock.now(), clock))) return unavailable();
+		const found = await confirm();
+		if (found.outcome === 'unknownTask') return undefined;
+		const decision = decide(callback, taskId, found, (one) =>
+			deduplication.has(taskId, one, clock.now()),
+		);
+		if ('status' in decision) return decision;
+		const { item, outcome } = decision;
+		deduplication.add(taskId, outcome);
+		if (outcome === 'noVideo') deduplication.awaitVideo(taskId, awaitedUntil(clock));
+		run = {
+			item,
+			deduplicated: {
+				write: () => {
+					deduplication.write(taskId, outcome);
+					if (!callback.isMultipart) deduplication.confirm(taskId, outcome);
+				},
+				tookOver: (isStarted) => {
+					deduplication[isStarted ? 'confirm' : 'rollback'](taskId, outcome);
+					lock.release();
+				},
+			},
+		};
+		return run;
+	} finally {
+		if (!run) lock.release();
+	}
+}
+
+async function handle(
+	context: IWebhookFunctions,
+	clock: Clock,
+): Promise<CallbackResponse | StartedRun> {
+	const callback = callbackIn(context, clock);
+	const credential = await admit(callback);
+	if ('status' in credential) return credential;
+	const taskIds = taskIdsIn(callback.body, callback.query);
+	for (const taskId of taskIds) {
+		const found = await handleTask(callback, credential, taskId);
+		if (found) return found;
+	}
+	if (!taskIds.length) {
+		return {
+			status: 400,
+			message: 'There is no task ID in this callback.',
+			log: `there is no task ID in it. What it holds: ${shapeOf(callback.body)}`,
+		};
+	}
+	return {
+		status: 404,
+		message: 'This account has no such task.',
+		log: `there is no task ${taskIds.map(loggedId).join(' or ')} in the account of the credential`,
+	};
+}
+
+/**
+ * Hands the run to n8n, which answers once it has taken it over. An event counts as delivered only
+ * then: what the response writes when n8n reads it goes into the static data of this request alone,
+ * which n8n drops when the run fails.
+ */
+function start(
+	context: IWebhookFunctions,
+	{ item, deduplicated }: StartedRun,
+	clock: Clock,
+): IWebhookResponseData {
+	if (deduplicated) afterTakeOver(context, clock, deduplicated.tookOver);
+	return {
+		workflowData: [[{ json: item }]],
+		// The last chance to write static data (docs/n8n-behaviour.md#reading-of-the-response).
+		get webhookResponse() {
+			deduplicated?.write();
+			return { message: 'The workflow was started.' };
+		},
+	};
+}
+
+/**
+ * Handles one callback: gives what n8n starts a run with, or responds by itself. Never throws
+ * (docs/n8n-behaviour.md#throwing-in-a-webhook).
+ */
+export async function handleCallback(
+	context: IWebhookFunctions,
+	clock: Clock,
+): Promise<IWebhookResponseData> {
+	try {
+		const found = await handle(context, clock);
+		return 'status' in found ? respond(context, found) : start(context, found, clock);
+	} catch (error) {
+		const reason = error instanceof Error ? readableText(error.message, '') : '';
+		return respond(context, unavailable(`this node could not be read: ${reason}`));
+	}
+}

@@ -1,0 +1,61 @@
+/** The trigger's parameters, read once per callback or run into typed values. */
+import type { IExecuteFunctions, IWebhookFunctions, NodeParameterValueType } from 'n8n-workflow';
+
+import { isObject, textOf } from '../shared/json';
+import { switchOf } from '../shared/task/values';
+
+/** What a task can have come to; `failed` includes a success without a video. */
+export type VideoEvent = 'succeeded' | 'failed';
+
+export interface TriggerParameters {
+	/** The events that start a run. */
+	events: readonly unknown[];
+	simplify: boolean;
+	requireSignature: boolean;
+	ignoreDuplicates: boolean;
+}
+
+type NodeFunctions = IExecuteFunctions | IWebhookFunctions;
+
+/**
+ * A parameter of the trigger, which has no input items: its value for the first one. Throws what an
+ * expression throws.
+ */
+function parameter(
+	context: NodeFunctions,
+	name: string,
+	fallback: NodeParameterValueType,
+): unknown {
+	return 'getInputData' in context
+		? context.getNodeParameter(name, 0, fallback)
+		: context.getNodeParameter(name, fallback);
+}
+
+/** The events that start a run. */
+export function readEvents(context: NodeFunctions): readonly unknown[] {
+	const events = parameter(context, 'events', []);
+	// An expression may give one event as a text.
+	return Array.isArray(events) ? events : [events];
+}
+
+export function readSimplify(context: NodeFunctions): boolean {
+	return switchOf(parameter(context, 'simplify', true)) ?? true;
+}
+
+/** What decides about a callback. Throws what an expression throws. */
+export function readParameters(context: IWebhookFunctions): TriggerParameters {
+	const given: unknown = context.getNodeParameter('options', {});
+	const options = isObject(given) ? given : {};
+	return {
+		events: readEvents(context),
+		simplify: readSimplify(context),
+		requireSignature: switchOf(options.requireSignature) ?? true,
+		ignoreDuplicates: switchOf(options.ignoreDuplicates) ?? true,
+	};
+}
+
+/** The binary field for the video; undefined for no download. */
+export function readFileField(context: IExecuteFunctions): string | undefined {
+	if (!switchOf(context.getNodeParameter('downloadVideo', 0, false))) return undefined;
+	return textOf(context.getNodeParameter('outputBinaryField', 0, 'data')) ?? 'data';
+}

@@ -1,0 +1,249 @@
+/**
+ * The only file that talks to the Seedance API.
+ *
+ * Rules that must not regress:
+ * - the POST that costs money is sent again only when it certainly was not accepted: it never left
+ *   this machine, or a 429. Everything ambiguous is reported, never repeated;
+ * - the POST is not tied to Stop: its answer holds the id of a paid task;
+ * - every call ends in the time it is given, whatever the API does
+ *   (docs/n8n-behaviour.md#timeout-of-silence);
+ * - redirects are never followed with the key (docs/n8n-behaviour.md#redirects);
+ * - the key goes into the Authorization header, by the credential, and nowhere else.
+ */
+import type { IDataObject, IHttpRequestOptions } from 'n8n-workflow';
+
+import type { Brake } from './brake';
+import { within, type Clock } from '../n8n/clock';
+import { CREDENTIAL_TYPE, type Credential, type NodeFunctions } from './credential';
+import {
+	dataOf,
+	failureOf,
+	isSuccess,
+	parseBody,
+	reasonOfAnswer,
+	taskIdOf,
+	type HttpResponse,
+} from './envelope';
+import type { CallFailure } from '../task/errors';
+import { isObject, numberOf, withoutSecrets } from '../json';
+import { readTask, type Task } from '../task/task';
+import { untiedFrom } from '../n8n/cancelSignal';
+import { failureWithoutAnswer } from './unsent';
+import { USER_AGENT } from './userAgent';
+import type { GenerateBody } from '../task/request';
+
+/** Milliseconds that one POST, and one read, may take in all. */
+export const POST_TIMEOUT_MS = 60_000;
+export const READ_TIMEOUT_MS = 30_000;
+/**
+ * Milliseconds that have to be left for a POST, so that the answer to a paid one can still be read.
+ */
+export const LEAST_POST_MS = 1_000;
+/** Reads under way at once. */
+export const PARALLEL_READS = 10;
+/** Milliseconds in which a call that was cut off tells how far it had come. */
+const CUT_OFF_MS = 1_000;
+
+/** What is sent, and how long it may take in all. */
+interface Call extends Pick<IHttpRequestOptions, 'method' | 'url' | 'qs' | 'body'> {
+	/** Milliseconds. */
+	ms: number;
+	clock: Clock;
+	/** Whether Stop ends it. */
+	isTiedToStop: boolean;
+}
+
+/**
+ * The address of a call; undefined where there is none
+ * (docs/n8n-behaviour.md#addresses-that-are-no-url).
+ */
+function addressOf(credential: Credential, path: string): string | undefined {
+	try {
+		return new URL(`${credential.baseUrl}${path}`).href;
+	} catch {
+		return undefined;
+	}
+}
+
+/**
+ * One request with the account's key; every HTTP answer comes back, none is thrown
+ * (docs/n8n-behaviour.md#repeated-requests). Ends in its time, whatever comes.
+ */
+async function call(
+	context: NodeFunctions,
+	credential: Credential,
+	{ method, url, qs, body, ms, clock, isTiedToStop }: Call,
+): Promise<{ ok: true; response: HttpResponse } | { ok: false; failure: CallFailure }> {
+	const address = addressOf(credential, url);
+	if (!address) return { ok: false, failure: { cause: 'unreachable', text: 'ERR_INVALID_URL' } };
+	const cut = new AbortController();
+	// A listener of its own at Stop for each call would be one of many: the clock has one for all.
+	const isStopped =
+		isTiedToStop &&
+		'getExecutionCancelSignal' in context &&
+		context.getExecutionCancelSignal()?.aborted;
+	if (isStopped) cut.abort();
+	try {
+		const request: Promise<unknown> = context.helpers.httpRequestWithAuthentication.call(
+			untiedFrom(context),
+			CREDENTIAL_TYPE,
+			{
+				method,
+				url: address,
+				...(qs && { qs }),
+				...(body !== undefined && { body }),
+				headers: { Accept: 'application/json', 'User-Agent': USER_AGENT },
+				encoding: 'text',
+				timeout: Math.max(1, Math.round(ms)),
+				abortSignal: cut.signal,
+				disableFollowRedirect: true,
+				returnFullResponse: true,
+				ignoreHttpStatusErrors: true,
+			},
+			{
+				credentialsDecrypted: {
+					id: '',
+					name: CREDENTIAL_TYPE,
+					type: CREDENTIAL_TYPE,
+					data: credential.decrypted,
+				},
+			},
+		);
+		let answer = await within(request, ms, clock);
+		if (answer === undefined) {
+			cut.abort();
+			// What was cut off still tells whether it had left, or that its answer came in the last
+			// moment.
+			answer = await within(request, CUT_OFF_MS, clock);
+		}
+		if (answer === undefined) return { ok: false, failure: { cause: 'no_answer', text: '' } };
+		if (!isObject(answer)) return { ok: false, failure: { cause: 'unreadable', text: '' } };
+		const response = {
+			status: numberOf(answer.statusCode) ?? 0,
+			headers: isObject(answer.headers) ? answer.headers : {},
+			body: parseBody(answer.body),
+		};
+		return { ok: true, response };
+	} catch (error) {
+		return { ok: false, failure: failureWithoutAnswer(error) };
+	}
+}
+
+/** How a `POST /generate` ended. `unclear`: it may have been accepted and charged. */
+export type Created =
+	| { outcome: 'created'; taskId: string; task?: Task; raw: IDataObject }
+	| { outcome: 'refused'; failure: CallFailure }
+	| { outcome: 'unclear'; failure: CallFailure };
+
+/** Causes after which nobody knows whether the POST was accepted. */
+const UNCLEAR: ReadonlyArray<CallFailure['cause']> = ['no_answer', 'server_error', 'unreadable'];
+
+/** How the sending of one POST is bounded, and who is told of it. */
+export interface Sending {
+	clock: Clock;
+	/** The brake of the account. */
+	brake: Brake;
+	/** Milliseconds since 1970 after which nothing more is sent. */
+	deadline: number;
+	/** Called right before each POST. */
+	onSend: () => void;
+	/** Called when a POST was certainly not accepted. */
+	onRefused: () => void;
+}
+
+/** One POST, once. Never throws. */
+export async function postTask(
+	context: NodeFunctions,
+	credential: Credential,
+	body: GenerateBody,
+	{ clock, deadline, onSend, onRefused }: Sending,
+): Promise<Created> {
+	const ms = Math.min(POST_TIMEOUT_MS, deadline - clock.now());
+	onSend();
+	const called = await call(context, credential, {
+		method: 'POST',
+		url: '/generate',
+		body: { ...body },
+		ms,
+		clock: clock.untied(),
+		isTiedToStop: false,
+	});
+	const { apiKey, baseUrl } = credential;
+	const taskId = called.ok ? taskIdOf(called.response.body) : undefined;
+	if (called.ok && taskId && isSuccess(called.response)) {
+		const data = dataOf(called.response.body);
+		const raw = { ...withoutSecrets(data, apiKey), task_id: taskId };
+		return { outcome: 'created', taskId, task: readTask(taskId, raw, apiKey), raw };
+	}
+	const failure = called.ok
+		? failureOf(called.response, { apiKey, baseUrl, nowMs: clock.now() })
+		: called.failure;
+	if (failure.taskId || UNCLEAR.includes(failure.cause)) return { outcome: 'unclear', failure };
+	onRefused();
+	return { outcome: 'refused', failure };
+}
+
+/**
+ * How a `GET /status` ended. `unavailable`: nobody can tell now, and asking again may help.
+ * `refused`: asking again gives the same, unless it gave something else before.
+ */
+export type Read =
+	| { outcome: 'task'; task: Task }
+	| { outcome: 'unavailable'; failure: CallFailure }
+	| { outcome: 'refused'; failure: CallFailure };
+export type FailedRead = Exclude<Read, { outcome: 'task' }>;
+
+/**
+ * Answers that refuse a read for good. An answer that is not the API's, such as a proxy's page,
+ * does not.
+ */
+function isRefusal({ cause, isApi }: CallFailure): boolean {
+	if (cause === 'invalid_api_key' || cause === 'out_of_credits' || cause === 'redirected')
+		return true;
+	return (
+		isApi === true && ['task_not_found', 'forbidden', 'invalid_request', 'refused'].includes(cause)
+	);
+}
+
+/**
+ * The task that an answer tells, where it tells one. The reason of a failed one may stand beside
+ * its data.
+ */
+function taskIn(response: HttpResponse, taskId: string, apiKey: string): Task | undefined {
+	if (!isSuccess(response)) return undefined;
+	const { body } = response;
+	const task = readTask(taskId, dataOf(body), apiKey);
+	if (task?.state !== 'failed' || task.errorMessage !== null) return task;
+	return { ...task, errorMessage: reasonOfAnswer(body, apiKey) || null };
+}
+
+/** Which task to read, with which key, and how long that may take. */
+export interface TaskRead {
+	credential: Credential;
+	taskId: string;
+	clock: Clock;
+	/** Milliseconds in all; {@link READ_TIMEOUT_MS} at most, and where absent. */
+	ms?: number;
+}
+
+/** Reads one task, once. Tied to Stop. Never throws. */
+export async function getTask(
+	context: NodeFunctions,
+	{ credential, taskId, clock, ms = READ_TIMEOUT_MS }: TaskRead,
+): Promise<Read> {
+	const called = await call(context, credential, {
+		method: 'GET',
+		url: '/status',
+		qs: { task_id: taskId },
+		ms: Math.min(ms, READ_TIMEOUT_MS),
+		clock,
+		isTiedToStop: true,
+	});
+	if (!called.ok) return { outcome: 'unavailable', failure: called.failure };
+	const { response } = called;
+	const { apiKey, baseUrl } = credential;
+	const task = taskIn(response, taskId, apiKey);
+	if (task) return { outcome: 'task', task };
+	const failure = failureOf(response, { apiKey, baseUrl, nowMs: clock.now() });
+	return { outcome: isRefusal(failure) ? 'refused' : 'unavailable', failure };
+}

@@ -1,0 +1,207 @@
+/**
+ * When to read which task next. Knows nothing of HTTP or n8n: reading and the clock are handed in.
+ *
+ * Rules that must not regress:
+ * - all tasks are watched together, so N tasks take as long as the slowest;
+ * - one task's end never ends or hides another;
+ * - passing trouble never ends a wait before its deadline: a paid video is worth waiting for;
+ * - there is always an end: each task ends by itself, by the deadline, or by Stop, and no read
+ *   outlasts the deadline.
+ */
+import { RETRY_AFTER_MAX_MS } from './brake';
+import type { Read } from './client';
+import { READ_MAX_FAILURES } from './retry';
+import type { Clock } from '../n8n/clock';
+import type { CallFailure } from '../task/errors';
+import { hasEnded, NO_VIDEO_GRACE_MS, type Task } from '../task/task';
+
+/** Seconds. What "Check Every" starts with, and how far it grows by itself. */
+export const POLL_INTERVAL_SECONDS = 5;
+export const POLL_INTERVAL_MAX_SECONDS = 15;
+export const POLL_GROWTH = 1.25;
+/**
+ * Most videos take 1 to 2 minutes. Meanwhile the interval stays below these seconds, with which one
+ * of 90 seconds is read 12 times and noticed after 4 seconds (`npm run bench -- notice`); later it
+ * is this share of the time waited.
+ */
+export const POLL_INTERVAL_USUAL_SECONDS = 8.5;
+export const POLL_SHARE = 0.07;
+/** Share by which an interval varies, so that many executions do not read in step. */
+export const POLL_JITTER = 0.1;
+/** Minutes. */
+export const TIMEOUT_MINUTES = 15;
+/**
+ * Milliseconds before the deadline at which a task is read for the last time, and the least that a
+ * read gets.
+ */
+export const LAST_READ_MS = 2_000;
+/**
+ * Milliseconds for which "no such task" is not believed
+ * (docs/api-contract.md#a-task-that-is-not-known-yet).
+ */
+export const NOT_FOUND_GRACE_MS = 60_000;
+
+/** How the wait for one task ended. */
+export type Ending =
+	| { outcome: 'finished'; task: Task }
+	| { outcome: 'timeout'; statusWord: string | null }
+	| { outcome: 'unavailable'; failure: CallFailure }
+	| { outcome: 'refused'; failure: CallFailure }
+	| { outcome: 'stopped' };
+
+/** Milliseconds: how far the interval may have grown after `waitedMs`. */
+function longestInterval(waitedMs: number): number {
+	const usual = Math.max(POLL_INTERVAL_USUAL_SECONDS * 1000, waitedMs * POLL_SHARE);
+	return Math.min(usual, POLL_INTERVAL_MAX_SECONDS * 1000);
+}
+
+/**
+ * Milliseconds to the next read, with jitter, after `reads` earlier intervals and when `waitedMs`
+ * have passed. Give Infinity for a task that could not be read: trouble gets all the time it may.
+ */
+export function nextInterval(
+	reads: number,
+	waitedMs: number,
+	intervalMs: number,
+	random: number,
+): number {
+	const grown = Math.min(intervalMs * POLL_GROWTH ** reads, longestInterval(waitedMs));
+	return Math.max(intervalMs, grown * (1 + POLL_JITTER * (2 * random - 1)));
+}
+
+/** One task to watch. */
+export interface Watched {
+	/** Reads it, by the deadline (milliseconds since 1970). Must not throw. */
+	read: (deadline: number) => Promise<Read>;
+	/**
+	 * Whether it was started just now, and so cannot be ready before the first interval has passed.
+	 */
+	isNew: boolean;
+	/**
+	 * Milliseconds since 1970 at which this execution has started it; undefined for any other task.
+	 */
+	createdAt?: number;
+}
+
+export interface Wait {
+	clock: Clock;
+	/** Milliseconds since 1970, from which the intervals are reckoned. */
+	startedAt: number;
+	/** Milliseconds since 1970. */
+	deadline: number;
+	/** Milliseconds between two reads of one task; they grow from here, and never undercut it. */
+	intervalMs: number;
+}
+
+/**
+ * Failures that mean nothing any more once the API has answered well: something in between has
+ * changed for a moment.
+ */
+const PASSING_LATER: ReadonlyArray<CallFailure['cause']> = [
+	'redirected',
+	'refused',
+	'invalid_request',
+];
+
+/** What the reads of one task have shown so far. */
+interface Progress {
+	statusWord: string | null;
+	/** Reads that failed in a row. */
+	failures: number;
+	lastFailure?: CallFailure;
+	/** Milliseconds since 1970 at which the API last knew of it. */
+	seenAt?: number;
+	/**
+	 * The success without a video that it is by its last state, and since when (milliseconds since
+	 * 1970).
+	 */
+	empty?: { task: Task; since: number };
+}
+
+/** Whether a refusal is the end of a wait, or may pass. */
+function isEnd({ cause }: CallFailure, { seenAt }: Progress, now: number): boolean {
+	if (seenAt === undefined) return true;
+	if (cause === 'task_not_found') return now - seenAt >= NOT_FOUND_GRACE_MS;
+	return !PASSING_LATER.includes(cause);
+}
+
+/**
+ * The end of a wait that one read brings, or undefined when it goes on; notes what the read has
+ * shown.
+ */
+function take(read: Read, progress: Progress, now: number): Ending | undefined {
+	if (read.outcome !== 'task') {
+		const { failure } = read;
+		if (read.outcome === 'refused' && isEnd(failure, progress, now)) {
+			return { outcome: 'refused', failure };
+		}
+		// Being asked to slow down is no failure of the API's.
+		if (failure.cause !== 'rate_limited') progress.failures++;
+		progress.lastFailure = failure;
+		return undefined;
+	}
+	const { task } = read;
+	progress.statusWord = task.statusWord;
+	progress.seenAt = now;
+	progress.failures = 0;
+	progress.lastFailure = undefined;
+	if (hasEnded(task)) return { outcome: 'finished', task };
+	if (task.state === 'running') {
+		progress.empty = undefined;
+		return undefined;
+	}
+	const since = progress.empty?.since ?? now;
+	progress.empty = { task, since };
+	return now - since >= NO_VIDEO_GRACE_MS ? { outcome: 'finished', task } : undefined;
+}
+
+/**
+ * The end of a wait whose time is up. A task that could not be read, or that has succeeded without
+ * a video, must not be reported as "still being made".
+ */
+function timeUp(progress: Progress): Ending {
+	const { statusWord, failures, lastFailure, empty } = progress;
+	const isLost = statusWord === null || failures >= READ_MAX_FAILURES;
+	if (lastFailure && isLost) return { outcome: 'unavailable', failure: lastFailure };
+	return empty ? { outcome: 'finished', task: empty.task } : { outcome: 'timeout', statusWord };
+}
+
+/** Milliseconds from one read to the next. */
+function pauseAfter(
+	read: Read,
+	reads: number,
+	waitedMs: number,
+	{ intervalMs, clock }: Wait,
+): number {
+	if (read.outcome === 'task') {
+		// One whose video is about to come is not waited for longer than need be.
+		if (read.task.state !== 'running') return intervalMs;
+		return nextInterval(reads, waitedMs, intervalMs, clock.random());
+	}
+	const asked = Math.min(read.failure.retryAfterMs ?? 0, RETRY_AFTER_MAX_MS);
+	return Math.max(nextInterval(reads, Infinity, intervalMs, clock.random()), asked);
+}
+
+/**
+ * Watches one task until it has ended, its time is up, or Stop comes. Never throws as long as the
+ * reader does not. Reads at growing intervals, ever more slowly while it cannot be read, and for
+ * the last time shortly before the deadline.
+ */
+export async function watchTask(watched: Watched, wait: Wait): Promise<Ending> {
+	const { clock, startedAt, deadline, intervalMs } = wait;
+	const { isNew, read, createdAt } = watched;
+	const progress: Progress = { statusWord: null, failures: 0, seenAt: createdAt };
+	const firstPause = isNew ? Math.min(intervalMs, deadline - LAST_READ_MS - clock.now()) : 0;
+	if (firstPause > 0 && !(await clock.sleep(firstPause))) return { outcome: 'stopped' };
+	for (let reads = isNew ? 1 : 0; ; reads++) {
+		const readUntil = Math.max(deadline, clock.now() + LAST_READ_MS);
+		const result = await read(readUntil);
+		const now = clock.now();
+		const ending = take(result, progress, now);
+		if (ending) return ending;
+		const left = deadline - LAST_READ_MS - now;
+		if (left <= 0) return timeUp(progress);
+		const pauseMs = pauseAfter(result, reads, now - startedAt, wait);
+		if (!(await clock.sleep(Math.min(pauseMs, left)))) return { outcome: 'stopped' };
+	}
+}

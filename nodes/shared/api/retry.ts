@@ -1,0 +1,90 @@
+/**
+ * What is sent again, and how often. The POST that costs money only while the API certainly
+ * accepted none; a read as long as it may help. Everything ambiguous is reported, never repeated.
+ */
+import { RETRY_AFTER_MAX_MS } from './brake';
+import {
+	getTask,
+	LEAST_POST_MS,
+	postTask,
+	type Created,
+	type Read,
+	type Sending,
+	type TaskRead,
+} from './client';
+import type { Credential, NodeFunctions } from './credential';
+import type { Clock } from '../n8n/clock';
+import type { CallFailure } from '../task/errors';
+import type { GenerateBody } from '../task/request';
+import { isRefusedConnection } from './unsent';
+
+/** Tries of one POST, the first included, while the API certainly accepted none of them. */
+export const POST_MAX_TRIES = 5;
+/** Reads of one task that may fail in a row where nobody waits for it, and at the end of a wait. */
+export const READ_MAX_FAILURES = 5;
+
+/**
+ * Starts one video. Sent once; again only after a refused connection, an unknown host or a 429, at
+ * most {@link POST_MAX_TRIES} times in a row for all videos of the account, and never in the last
+ * {@link LEAST_POST_MS} before the deadline. Never throws. Why:
+ * docs/api-contract.md#repeating-a-request.
+ */
+export async function createTask(
+	context: NodeFunctions,
+	credential: Credential,
+	body: GenerateBody,
+	sending: Sending,
+): Promise<Created> {
+	const { clock, brake, deadline } = sending;
+	let failure: CallFailure = { cause: 'out_of_time', text: '' };
+	for (let tries = 1; ; tries++) {
+		const isMyTurn = await brake.turn(deadline);
+		if (!isMyTurn || deadline - clock.now() < LEAST_POST_MS) return { outcome: 'refused', failure };
+		const sentAt = clock.now();
+		const created = await postTask(context, credential, body, sending);
+		if (created.outcome === 'refused') failure = created.failure;
+		if (created.outcome === 'refused' && failure.cause === 'rate_limited') {
+			brake.slowDown(sentAt, failure.retryAfterMs);
+			const isTooLong = (failure.retryAfterMs ?? 0) > RETRY_AFTER_MAX_MS;
+			if (isTooLong || brake.limitedInARow >= POST_MAX_TRIES) return created;
+			continue;
+		}
+		const isDown = created.outcome === 'refused' && isRefusedConnection(failure);
+		if (!isDown) {
+			brake.answered();
+			return created;
+		}
+		if (tries >= POST_MAX_TRIES || brake.isDown) {
+			brake.isDown = true;
+			return created;
+		}
+		const pauseMs = Math.min(1000 * 2 ** (tries - 1), deadline - clock.now());
+		if (pauseMs > 0 && !(await clock.sleep(pauseMs))) return created;
+	}
+}
+
+/**
+ * Reads one task, patiently: passing trouble is asked again after 1, 2, 4 … seconds, up to
+ * {@link READ_MAX_FAILURES} tries. Ends early when the clock's sleep is cut short by Stop.
+ */
+export async function getTaskPatiently(context: NodeFunctions, read: TaskRead): Promise<Read> {
+	return await patiently(async () => await getTask(context, read), read.clock);
+}
+
+/**
+ * {@link getTaskPatiently}, with a read of one's own, and not beyond the deadline (milliseconds
+ * since 1970).
+ */
+export async function patiently(
+	read: () => Promise<Read>,
+	clock: Clock,
+	deadline = Infinity,
+): Promise<Read> {
+	for (let tries = 1; ; tries++) {
+		const found = await read();
+		if (found.outcome !== 'unavailable' || tries >= READ_MAX_FAILURES) return found;
+		const asked = Math.min(found.failure.retryAfterMs ?? 0, RETRY_AFTER_MAX_MS);
+		const pauseMs = Math.max(asked, 1000 * 2 ** (tries - 1));
+		if (clock.now() + pauseMs >= deadline || !(await clock.sleep(pauseMs))) return found;
+	}
+}

@@ -1,0 +1,95 @@
+/**
+ * Reads a task because a callback says something about it: briefly, again where the callback may be
+ * early, and in time for the response.
+ */
+import type { IWebhookFunctions } from 'n8n-workflow';
+
+import { getTask, type FailedRead } from '../api/client';
+import type { Credential } from '../api/credential';
+import { within, type Clock } from '../n8n/clock';
+import type { CallFailure } from '../task/errors';
+import { hasEnded, type Task } from '../task/task';
+
+/**
+ * Milliseconds after which a callback is decided; other providers wait 5 to 15 seconds for an
+ * answer.
+ */
+export const DECIDE_WITHIN_MS = 8_000;
+/**
+ * Milliseconds for which the task of an early callback is read again
+ * (docs/api-contract.md#deliveries-of-a-callback).
+ */
+export const EARLY_MS = 5_000;
+/** Milliseconds between two reads; the last one repeats. */
+const PAUSES_MS = [250, 500, 1_000];
+/** Failed reads of a task after which the sender is asked to try again. */
+export const MAX_FAILED_READS = 3;
+
+/**
+ * What the API says of the task. `noVideo`: a success whose video is not there yet, so that it has
+ * not ended either. `outOfTime`: no answer by the deadline, because the API or this n8n is slow.
+ * The others are those of a read.
+ */
+export type Confirmation =
+	| { outcome: 'ended'; task: Task }
+	| { outcome: 'noVideo'; task: Task }
+	| { outcome: 'running' }
+	| { outcome: 'unknownTask' }
+	| { outcome: 'outOfTime'; failure: CallFailure }
+	| FailedRead;
+
+const NO_ANSWER: CallFailure = { cause: 'no_answer', text: '' };
+
+/** How patient it is. */
+export interface Patience {
+	/** The callback may be early: a running task is read again for {@link EARLY_MS}. */
+	isEarly: boolean;
+	/** So is a success without its video. */
+	awaitsVideo: boolean;
+	/** Milliseconds since 1970, when it has to be over. */
+	deadline: number;
+}
+
+/**
+ * Reads a task, again after passing trouble, and while it has not ended as `patience` says. Never
+ * throws.
+ */
+export async function confirmTask(
+	context: IWebhookFunctions,
+	{ credential, taskId }: { credential: Credential; taskId: string },
+	{ isEarly, awaitsVideo, deadline }: Patience,
+	clock: Clock,
+): Promise<Confirmation> {
+	const patientUntil = Math.min(clock.now() + EARLY_MS, deadline);
+	for (let reads = 0, failures = 0; ; reads++) {
+		const left = deadline - clock.now();
+		if (left <= 0) return { outcome: 'outOfTime', failure: NO_ANSWER };
+		const reading = getTask(context, { credential, taskId, clock, ms: left });
+		const read = (await within(reading, left, clock)) ?? {
+			outcome: 'unavailable',
+			failure: NO_ANSWER,
+		};
+		const next = clock.now() + PAUSES_MS[Math.min(reads, PAUSES_MS.length - 1)];
+		if (read.outcome === 'refused') {
+			return read.failure.cause === 'task_not_found' ? { outcome: 'unknownTask' } : read;
+		}
+		if (read.outcome === 'unavailable') {
+			failures++;
+			const { failure } = read;
+			// A refusal would have come at once: this one is for want of time, wherever the call was when
+			// it ended.
+			const isOpen = failure.httpStatus === undefined && next >= deadline;
+			if (isOpen) return { outcome: 'outOfTime', failure };
+			if (failures >= MAX_FAILED_READS || next >= deadline) return read;
+		} else {
+			failures = 0;
+			const { task } = read;
+			if (hasEnded(task)) return { outcome: 'ended', task };
+			const isRunning = task.state === 'running';
+			if (!(isRunning ? isEarly : awaitsVideo) || next >= patientUntil) {
+				return isRunning ? { outcome: 'running' } : { outcome: 'noVideo', task };
+			}
+		}
+		await clock.sleep(next - clock.now());
+	}
+}

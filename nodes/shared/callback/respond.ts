@@ -1,0 +1,106 @@
+/**
+ * How the sender of a callback gets its response, and how one learns whether n8n took over what
+ * that promised.
+ */
+import type { IDataObject, IWebhookFunctions, IWebhookResponseData } from 'n8n-workflow';
+
+import { within, type Clock } from '../n8n/clock';
+
+/** Seconds after which a sender may try again. */
+export const RETRY_AFTER_SECONDS = 30;
+
+/**
+ * The part of n8n's response (Express) that is used here; n8n's types come without those of
+ * Express.
+ */
+interface ExpressResponse {
+	closed: boolean;
+	/** Whether n8n has answered; also when nobody is there any more to hear it. */
+	writableEnded: boolean;
+	statusCode: number;
+	setHeader: (name: string, value: string) => unknown;
+	status: (code: number) => { json: (body: IDataObject) => unknown };
+	once: (event: 'close', listener: () => void) => unknown;
+}
+
+/** A response after which nothing is started. */
+export interface CallbackResponse {
+	status: 200 | 400 | 401 | 404 | 503;
+	/** For the sender: nothing that only the account may know. */
+	message: string;
+	/** For n8n's log, where its user has to know. */
+	log?: string;
+}
+
+/** The response when the API cannot be asked, or does not show yet what the callback claims. */
+export function unavailable(log?: string): CallbackResponse {
+	return {
+		status: 503,
+		message: 'The video could not be read right now. Deliver again later.',
+		log,
+	};
+}
+
+/**
+ * Responds by itself and starts nothing (docs/n8n-behaviour.md#response-without-a-run). What a user
+ * has to know is in the text of a log message (docs/n8n-behaviour.md#log-text).
+ */
+export function respond(
+	context: IWebhookFunctions,
+	{ status, message, log }: CallbackResponse,
+): IWebhookResponseData {
+	if (log) {
+		const where = `workflow ${context.getWorkflow().id ?? ''}, node "${context.getNode().name}"`;
+		context.logger.warn(`Seedance refused a callback: ${log} (${where})`);
+	}
+	const response: ExpressResponse = context.getResponseObject();
+	if (status === 503) response.setHeader('Retry-After', String(RETRY_AFTER_SECONDS));
+	response.status(status).json({ message });
+	return { noWebhookResponse: true };
+}
+
+/** Milliseconds between two checks whether n8n has answered a sender that has hung up. */
+const GONE_PAUSE_MS = 250;
+/**
+ * Milliseconds for which n8n is waited for. It reports within seconds; a lock must not be held for
+ * ever when it does not.
+ */
+export const TAKE_OVER_MS = 120_000;
+
+/** Whether n8n answered, and not with an error (docs/n8n-behaviour.md#response-after-the-start). */
+async function isTakenOver(response: ExpressResponse, clock: Clock): Promise<boolean> {
+	const deadline = clock.now() + TAKE_OVER_MS;
+	if (!response.closed) {
+		const closed = new Promise<void>((resolve) => response.once('close', resolve));
+		await within(closed, TAKE_OVER_MS, clock);
+	}
+	while (!response.writableEnded && clock.now() < deadline) await clock.sleep(GONE_PAUSE_MS);
+	return response.writableEnded && response.statusCode < 400;
+}
+
+/**
+ * Calls `tell` once with whether n8n has taken over what was handed to it, as soon as that is
+ * known, and after {@link TAKE_OVER_MS} with false: the sender then tries again, and a run too many
+ * is better than none. Never throws, and leaves no rejection behind, whatever n8n's response or
+ * `tell` do.
+ */
+export function afterTakeOver(
+	context: IWebhookFunctions,
+	clock: Clock,
+	tell: (isTakenOver: boolean) => void,
+): void {
+	const report = (error: unknown) => {
+		const reason = error instanceof Error ? error.message : String(error);
+		context.logger.warn(`Seedance could not note the outcome of a callback: ${reason}`);
+	};
+	const observe = async () => {
+		let isOver = false;
+		try {
+			isOver = await isTakenOver(context.getResponseObject(), clock);
+		} catch (error) {
+			report(error);
+		}
+		tell(isOver);
+	};
+	observe().catch(report);
+}

@@ -1,0 +1,138 @@
+/**
+ * The execution's memory of the POSTs a node has sent, so that Retry On Fail and a retried
+ * execution go on with paid tasks instead of paying again. It lives in n8n's node context, which
+ * survives both, and does not survive Stop, a crash or a new run
+ * (docs/n8n-behaviour.md#node-context).
+ *
+ * Rules that must not regress:
+ * - a video is known by its run, its item and the node's settings as they stand in the workflow,
+ *   never by what an expression gives: that may be another value at each try;
+ * - `sending` stands there before the POST, and goes only when the POST certainly made nothing;
+ * - who asks for a video that is being sent at this moment gets the answer of that very POST
+ *   (docs/n8n-behaviour.md#calls-at-the-same-moment).
+ */
+import type { IContextObject, IDataObject } from 'n8n-workflow';
+
+import type { Problem } from '../task/errors';
+import { isObject, numberOf, textOf } from '../json';
+import type { Task } from '../task/task';
+import type { Keys } from './identity';
+
+/** What is remembered of one item: nothing, a POST without a known outcome, or the task it made. */
+export type Remembered =
+	| { state: 'none' }
+	| { state: 'sending' }
+	| { state: 'created'; taskId: string; executionId?: string; createdAt?: number };
+
+/** A task as it is remembered. */
+export interface CreatedTask {
+	taskId: string;
+	/** The execution that made it, to tell a retry by a person from an automatic one. */
+	executionId: string;
+	/** Milliseconds since 1970. */
+	createdAt: number;
+}
+
+/**
+ * What became of one POST: a task, with the API's answer where this run has it, or why there is
+ * none.
+ */
+export type Sent =
+	| { taskId: string; createdAt?: number; task?: Task; raw?: IDataObject }
+	| {
+			problem: Problem;
+			/** Nothing more can be started with this account. */
+			endsAccount?: boolean;
+	  };
+
+const FIELD = 'seedance';
+/** Version 1, without a number, had the entries themselves in the field. */
+const VERSION = 2;
+
+export interface ExecutionMemory {
+	recall(keys: Keys): Remembered;
+	/** The POST of this moment for the same video, if there is one. */
+	underWay(keys: Keys): Promise<Sent> | undefined;
+	/**
+	 * Holds a POST as being under way until it has ended; to be called in the same turn as `recall`.
+	 */
+	hold(keys: Keys, sent: Promise<Sent>): void;
+	/** Right before the POST. */
+	sending(keys: Keys): void;
+	created(keys: Keys, task: CreatedTask): void;
+	/** The POST certainly created nothing, or a person wants a failed task anew. */
+	forget(keys: Keys): void;
+	/** The IDs of all tasks of one run of the node, by item. */
+	tasksOfRun(runIndex: number, count: number): Map<number, string>;
+}
+
+type Entries = Record<string, unknown>;
+
+/** The POSTs of this moment, by the memory that they belong to. */
+const posts = new WeakMap<Entries, Map<string, Promise<Sent>>>();
+
+function postsOf(entries: Entries): Map<string, Promise<Sent>> {
+	const own = posts.get(entries) ?? new Map<string, Promise<Sent>>();
+	posts.set(entries, own);
+	return own;
+}
+
+function entriesIn(context: IContextObject): Entries {
+	const stored: unknown = context[FIELD];
+	if (isObject(stored) && isObject(stored.tasks) && typeof stored.version === 'number') {
+		return stored.tasks;
+	}
+	const tasks: Entries = isObject(stored) ? stored : {};
+	context[FIELD] = { version: VERSION, tasks };
+	return tasks;
+}
+
+function rememberedOf(entry: unknown): Remembered {
+	// What cannot be read was a POST once.
+	if (!isObject(entry)) return { state: 'sending' };
+	const taskId = textOf(entry.taskId);
+	if (taskId === undefined) return { state: 'sending' };
+	return {
+		state: 'created',
+		taskId,
+		executionId: textOf(entry.executionId),
+		createdAt: numberOf(entry.createdAt) ?? undefined,
+	};
+}
+
+/** The memory in a node's context object. */
+export function executionMemory(context: IContextObject): ExecutionMemory {
+	const entries = entriesIn(context);
+	const underWay = postsOf(entries);
+	const find = (keys: Keys) => keys.find((key) => Object.hasOwn(entries, key));
+	return {
+		recall: (keys) => {
+			const key = find(keys);
+			return key === undefined ? { state: 'none' } : rememberedOf(entries[key]);
+		},
+		underWay: ([key]) => underWay.get(key),
+		hold: ([key], sent) => {
+			underWay.set(key, sent);
+			const end = () => underWay.delete(key);
+			sent.then(end, end);
+		},
+		sending: ([key]) => {
+			entries[key] = { state: 'sending' };
+		},
+		created: ([key], task) => {
+			entries[key] = { state: 'created', ...task };
+		},
+		forget: (keys) => {
+			for (const key of keys) delete entries[key];
+		},
+		tasksOfRun: (runIndex, count) => {
+			const found = Object.entries(entries).flatMap(([key, entry]): Array<[number, string]> => {
+				const [run, item] = key.split(':').map(Number);
+				const remembered = rememberedOf(entry);
+				const isOne = run === runIndex && item < count && remembered.state === 'created';
+				return isOne ? [[item, remembered.taskId]] : [];
+			});
+			return new Map(found);
+		},
+	};
+}

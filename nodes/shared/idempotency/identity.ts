@@ -1,0 +1,86 @@
+/**
+ * What tells one video from another, so that none is paid for twice. Within an execution a video is
+ * known by its run, its item and the node's own settings as they stand in the workflow, never by
+ * what an expression gives: that may be another value at each try. As an AI tool, which has no
+ * items, it is known by the request itself.
+ */
+import { createHash } from 'crypto';
+
+import { without } from '../json';
+import { PARAMETER_NAMES, type GenerateBody } from '../task/request';
+
+/** The fields of the image, which is no parameter of its own. */
+const IMAGE_FIELDS = ['imageSource', 'imageUrl', 'imageBinaryField'];
+/** The fields that shape a video. A changed one makes another video at a person's retry. */
+const SHAPING_FIELDS: readonly string[] = [...PARAMETER_NAMES, ...IMAGE_FIELDS];
+
+/**
+ * Under which a video is remembered, as `run:item:…` but for a tool: the key of now, and those that
+ * earlier versions of this package would have used.
+ */
+export type Keys = readonly [string, ...string[]];
+
+/** SHA-256 (hex) of a value as JSON. */
+function hashOf(value: unknown): string {
+	return createHash('sha256').update(JSON.stringify(value)).digest('hex');
+}
+
+/**
+ * The entries of an object that hold something, by name, so that a parameter that is added later
+ * changes no older key.
+ */
+function entriesOf(values: Readonly<Record<string, unknown>>, names: readonly string[]) {
+	return names
+		.filter((name) => values[name] !== undefined && values[name] !== null)
+		.sort()
+		.map((name) => [name, values[name]]);
+}
+
+/**
+ * SHA-256 (hex) of a node's settings that shape a video, as they stand in the workflow: expressions
+ * unevaluated.
+ */
+export function settingsKey(parameters: Readonly<Record<string, unknown>>): string {
+	return hashOf(entriesOf(parameters, SHAPING_FIELDS));
+}
+
+/**
+ * What makes two requests the same video: SHA-256 (hex) of the body that is sent, less the callback
+ * URL. `imageIdentity` stands for an input file, whose link differs each time.
+ */
+export function requestKey(body: GenerateBody, imageIdentity?: string): string {
+	const video = without(body, 'callback_url');
+	const shaped = imageIdentity === undefined ? video : { ...video, image_urls: [imageIdentity] };
+	return hashOf(entriesOf(shaped, Object.keys(shaped)));
+}
+
+/** The request key of version 1 of this package: these seven values and no other, for ever. */
+function requestKeyOfVersion1(body: GenerateBody, imageIdentity?: string): string {
+	const [imageUrl = null]: unknown[] = Array.isArray(body.image_urls) ? body.image_urls : [];
+	return hashOf([
+		body.prompt,
+		body.aspect_ratio,
+		body.resolution,
+		body.duration,
+		body.generate_audio ?? false,
+		body.fixed_lens ?? false,
+		imageIdentity ?? imageUrl,
+	]);
+}
+
+/** One item of one run, and what it asks for. */
+export interface Identified {
+	/** `run:item`; undefined for an AI tool. */
+	place?: string;
+	/** See {@link settingsKey}. */
+	settings: string;
+	body: GenerateBody;
+	imageIdentity?: string;
+}
+
+/** Under which an item is remembered within its execution. */
+export function keysOf({ place, settings, body, imageIdentity }: Identified): Keys {
+	const ofVersion1 = requestKeyOfVersion1(body, imageIdentity);
+	if (place === undefined) return [requestKey(body, imageIdentity), ofVersion1];
+	return [`${place}:${settings}`, `${place}:${ofVersion1}`];
+}

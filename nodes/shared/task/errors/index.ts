@@ -1,0 +1,18 @@
+/**
+ * Every sentence about a failed call, task, wait or download that a user reads, written once: what
+ * happened, what to do, and whether it was charged.
+ */
+export * from './downloading';
+export type { CallFailure } from './failure';
+export * from './input';
+export * from './nodeError';
+export type { Charged, ErrorCode, Problem } from './problem';
+export {
+	maybeCreated,
+	notCreated,
+	notSent,
+	stillUnclear,
+	tooManyCredits,
+	unforeseen,
+} from './starting';
+export * from './watching';

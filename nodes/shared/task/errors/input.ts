@@ -1,0 +1,50 @@
+/** Sentences about values and credentials that were refused before any request. */
+import { problem, type Problem } from './problem';
+import { START_AGAIN } from './starting';
+
+/**
+ * Values that were refused before any request. `sentences` come from the checks; `advice` says what
+ * to do about one of them for which "correct this value" is not enough.
+ */
+export function invalidInput(sentences: readonly string[], advice?: string): Problem {
+	const isOne = sentences.length === 1;
+	const correct = `Correct ${isOne ? 'this value' : 'these values'}.`;
+	return problem({
+		code: 'invalid_input',
+		charged: 'no',
+		message: isOne ? sentences[0] : `${sentences.length} values cannot be used.`,
+		advice: isOne
+			? `${advice ?? correct} ${START_AGAIN}`
+			: [...sentences, ...(advice ? [advice] : []), `${correct} ${START_AGAIN}`].join('\n'),
+	});
+}
+
+/**
+ * A credential that cannot be used, told before anything was sent.
+ *
+ * @param reason one sentence; empty where nobody knows
+ * @param about.name of the credential, as its owner calls it
+ * @param about.taskId of a task that was to be read with it: nothing is known about what that cost
+ */
+export function credentialProblem(
+	reason: string,
+	about: { name?: string; field?: 'apiKey' | 'baseUrl'; taskId?: string } = {},
+): Problem {
+	const { name, field, taskId } = about;
+	const what = reason || 'The Seedance credential could not be read.';
+	const which = name
+		? `the credential "${name}" of this node`
+		: 'the Seedance credential of this node';
+	const advice = `Open ${which} and correct it.`;
+	if (taskId === undefined) {
+		const code = field === 'baseUrl' ? 'not_created' : 'invalid_api_key';
+		return problem({ code, charged: 'no', message: what, advice: `${advice} ${START_AGAIN}` });
+	}
+	return problem({
+		code: field === 'baseUrl' ? 'contact_lost' : 'invalid_api_key',
+		charged: 'unknown',
+		message: `${what} Task ${taskId} could not be read.`,
+		advice: `${advice} Then read the task with Wait for Video and task ID ${taskId}, which does not pay again.`,
+		taskId,
+	});
+}

@@ -1,0 +1,141 @@
+/** Sentences about videos that were not started, or of which nobody knows whether they were. */
+import { shorten } from '../../text';
+import { because, CHECK_BASE_URL, explain, http, said, type CallFailure } from './failure';
+import { problem, type ErrorCode, type Problem } from './problem';
+
+/** How one item is started again without paying for the others. */
+export const START_AGAIN =
+	'Then send this item alone again, or click Retry in Executions if the execution failed: as long as the prompt and the settings of this node stay the same, videos that exist are not paid for again. A new run pays for all items.';
+
+/** A `POST /generate` that certainly created nothing. */
+export function notCreated(failure: CallFailure): Problem {
+	const more = { httpStatus: failure.httpStatus };
+	const told = (code: ErrorCode, message: string, advice: string) =>
+		problem({ code, charged: 'no', message, advice: `${advice} ${START_AGAIN}`, ...more });
+	const known = explain(failure);
+	if (known) return told(...known);
+	switch (failure.cause) {
+		case 'invalid_request':
+			return told(
+				'invalid_input',
+				`The API refused the request: ${failure.text || 'it gave no reason'}`,
+				'Change the value that it names.',
+			);
+		case 'rate_limited':
+			return told(
+				'not_created',
+				`The API is receiving too many requests from you${http(failure)}.`,
+				`Wait a few minutes, or set Options > Batching to send fewer videos at a time.${said(failure)}`,
+			);
+		case 'out_of_time':
+			return told(
+				'not_created',
+				'The time was up before the video was started.',
+				"Raise the timeout in this workflow's settings, or send fewer items at a time.",
+			);
+		case 'unreachable':
+			return told(
+				'not_created',
+				'The Seedance API could not be reached, so the video was not started.',
+				`Check this n8n's internet connection${failure.text ? ` (${failure.text})` : ''}. ${CHECK_BASE_URL}`,
+			);
+		default:
+			return failure.isApi
+				? told(
+						'not_created',
+						`The API refused to start the video${http(failure)}${because(failure)}.`,
+						'Change what it names.',
+					)
+				: told(
+						'not_created',
+						`The base URL gave an answer that is not the API's${http(failure)}.`,
+						`${CHECK_BASE_URL}${said(failure)}`,
+					);
+	}
+}
+
+const WHY_UNCLEAR: Readonly<Partial<Record<CallFailure['cause'], string>>> = {
+	no_answer: 'the connection broke, or no answer came in time, after the request was sent',
+	unreadable: 'the answer could not be read',
+	server_error: 'the API answered with a server error',
+};
+
+/**
+ * Where a person finds a task whose ID never arrived, and how its video is had without paying
+ * again.
+ */
+const LOOK_FIRST =
+	'Look in your seedanceapi.org dashboard whether the task is there. With its task ID, Wait for Video gets the video without paying again.';
+
+/** A `POST /generate` whose outcome is not known: it is never sent again by itself. */
+export function maybeCreated(failure: CallFailure): Problem {
+	const why = WHY_UNCLEAR[failure.cause] ?? 'the answer was unclear';
+	const { httpStatus, taskId } = failure;
+	const look = taskId
+		? `Use Wait for Video or Get Status with task ID ${taskId}, which does not pay again.`
+		: `${LOOK_FIRST} If it is not there, send this item alone again, which pays for this one video.`;
+	return problem({
+		code: 'maybe_created',
+		charged: 'unknown',
+		message: `The video may have been started, and charged: ${why}${http(failure)}.`,
+		advice: `It was not sent a second time. ${look}${said(failure)}`,
+		httpStatus,
+		taskId,
+	});
+}
+
+/**
+ * An earlier try of this same item in this execution sent the request and never learned the
+ * outcome.
+ */
+export function stillUnclear(): Problem {
+	return problem({
+		code: 'maybe_created',
+		charged: 'unknown',
+		message:
+			'An earlier try of this item was sent and its outcome is not known: the video may have been started, and charged.',
+		advice: `It is not sent again. ${LOOK_FIRST} If it is not there, send this item alone in a new run, which pays for this one video.`,
+	});
+}
+
+/**
+ * An item that was not sent because an earlier one ended the batch. `because` is the end of a
+ * sentence, or several.
+ */
+export function notSent(because: string): Problem {
+	return problem({
+		code: 'not_created',
+		charged: 'no',
+		message: `The video was not started: ${because}`,
+		advice: `Mend the cause. ${START_AGAIN}`,
+	});
+}
+
+/**
+ * What nobody foresaw, so that nobody knows what it cost: `charged` is never "no". `reason` is what
+ * was thrown, or empty; `taskId` is the item's task where the node knows of one.
+ */
+export function unforeseen(reason: string, taskId: string | undefined): Problem {
+	const task = taskId ? ` (task ${taskId})` : '';
+	const what = `This node ran into something unforeseen${task}${reason ? `: ${shorten(reason, 200)}` : ''}`;
+	return taskId
+		? problem({
+				code: 'contact_lost',
+				charged: 'unknown',
+				message: what,
+				advice: `The video is not lost: use Wait for Video with task ID ${taskId}, which does not pay again.`,
+				taskId,
+			})
+		: problem({ code: 'maybe_created', charged: 'unknown', message: what, advice: LOOK_FIRST });
+}
+
+/** A run that would cost more than the user's limit. */
+export function tooManyCredits(credits: number, videos: number, limit: number): Problem {
+	return problem({
+		code: 'over_limit',
+		charged: 'no',
+		message: `The ${videos === 1 ? 'video' : `${videos} videos`} would cost ${credits} credits, more than Maximum Credits per Run (${limit}).`,
+		advice:
+			'Nothing was started. Raise Options > Maximum Credits per Run, send fewer items, or choose cheaper settings.',
+	});
+}

@@ -1,0 +1,118 @@
+/**
+ * Sentences about tasks that exist: failed, without a video, not ready in time, or not to be read.
+ */
+import { shorten } from '../../text';
+import { because, CHECK_BASE_URL, explain, http, said, type CallFailure } from './failure';
+import { chargedBy, problem, type Problem } from './problem';
+import { formatMinutes } from './timeSpan';
+
+/** A task that the API says has failed. */
+export function taskFailed(
+	taskId: string,
+	reason: string | null,
+	consumedCredits: number | null,
+): Problem {
+	return problem({
+		code: 'task_failed',
+		charged: chargedBy(consumedCredits),
+		message: `The video could not be generated (task ${taskId})${reason ? `: ${shorten(reason, 300)}` : '. The API gave no reason.'}`,
+		advice:
+			'Change the prompt or the image if the reason names them. Another video for this item is paid for anew.',
+		taskId,
+	});
+}
+
+/** A task that succeeded, by its status, but holds no video. */
+export function noVideo(taskId: string, consumedCredits: number | null): Problem {
+	return problem({
+		code: 'no_video',
+		charged: chargedBy(consumedCredits),
+		message: `The API says that task ${taskId} succeeded, but it holds no video.`,
+		advice:
+			'Look at it again later with Get Status; if it stays empty, ask the support of seedanceapi.org with the task ID.',
+		taskId,
+	});
+}
+
+/** A task that was still running when the time was up. `statusWord` is what the API said last. */
+export function timedOut(
+	taskId: string,
+	minutes: number,
+	statusWord: string | null,
+	isWorkflowLimit = false,
+): Problem {
+	return problem({
+		code: 'timeout',
+		charged: 'unknown',
+		message: `The video was not ready after ${formatMinutes(minutes)} (task ${taskId}).`,
+		advice: `It is still being made${statusWord ? ` (status ${shorten(statusWord, 40)})` : ''} and is not lost: use Wait for Video or Get Status with task ID ${taskId}, which does not pay again, or raise ${isWorkflowLimit ? "the timeout in this workflow's settings" : 'Options > Timeout'}.`,
+		taskId,
+	});
+}
+
+/** A wait that ended because the execution was stopped. */
+export function stopped(taskId: string): Problem {
+	return problem({
+		code: 'timeout',
+		charged: 'unknown',
+		message: `The wait for task ${taskId} was stopped.`,
+		advice: `The video goes on being made: use Wait for Video with task ID ${taskId}, which does not pay again.`,
+		taskId,
+	});
+}
+
+/**
+ * The problem of a task that could not be read: `refused` when asking again gives the same,
+ * `unavailable` when nobody can tell now.
+ */
+export function readProblem(
+	taskId: string,
+	{ outcome, failure }: { outcome: 'unavailable' | 'refused'; failure: CallFailure },
+): Problem {
+	return outcome === 'refused' ? readRefused(taskId, failure) : contactLost(taskId, failure);
+}
+
+/** A task that could not be read any more. */
+export function contactLost(taskId: string, failure: CallFailure): Problem {
+	const WHY: Partial<Record<CallFailure['cause'], string>> = {
+		unreachable: 'the Seedance API could not be reached',
+		no_answer: 'the Seedance API could not be reached',
+		rate_limited: `the API is receiving too many requests from you${http(failure)}`,
+		firewall: `the firewall in front of the Seedance API blocked this n8n${http(failure)}`,
+	};
+	const why = WHY[failure.cause] ?? `the API gave no usable answer${http(failure)}`;
+	return problem({
+		code: 'contact_lost',
+		charged: 'unknown',
+		message: `Contact lost with task ${taskId}: ${why}, even after several attempts.`,
+		advice: `The video is not lost: use Wait for Video or Get Status with task ID ${taskId} later, which does not pay again.${said(failure)}`,
+		taskId,
+		httpStatus: failure.httpStatus,
+	});
+}
+
+/** A read that ended at once: a wrong key, a task unknown to the account, a redirect. */
+export function readRefused(taskId: string, failure: CallFailure): Problem {
+	const more = { taskId, httpStatus: failure.httpStatus };
+	if (failure.cause === 'task_not_found') {
+		return problem({
+			code: 'task_not_found',
+			charged: 'unknown',
+			message: `There is no task ${taskId} in this Seedance account.`,
+			advice: `Check the task ID, and that the credential holds the API key of the account that started it.${said(failure)}`,
+			...more,
+		});
+	}
+	const [code, what, advice] = explain(failure) ?? [
+		'contact_lost',
+		`The API refused to tell the state of the task${http(failure)}${failure.isApi ? because(failure) : ''}.`,
+		failure.isApi ? 'Check the task ID.' : CHECK_BASE_URL,
+	];
+	return problem({
+		code: code === 'not_created' ? 'contact_lost' : code,
+		charged: 'unknown',
+		message: `${what} Task ${taskId} could not be read.`,
+		advice,
+		...more,
+	});
+}

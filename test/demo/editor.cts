@@ -1,0 +1,70 @@
+/**
+ * The second part of `npm run demo`: a real n8n with the packed package runs the example and stays open. Nothing of this
+ * n8n is kept. `test/run.mjs` packs the package and hands it over in SEEDANCE_TARBALL.
+ */
+import { setTimeout as sleep } from 'node:timers/promises';
+
+import { errorOf, itemsOf } from '../support/n8n/server.cjs';
+import {
+	announce,
+	DemoError,
+	openApi,
+	readWishes,
+	runProgram,
+	saveVideo,
+	say,
+	seedanceNodeOf,
+	showPaidTasks,
+	type Api,
+	type Wishes,
+} from './demo.cjs';
+import { startEditor, stayOpen, type Editor } from './n8n.cjs';
+
+/** Milliseconds; the node itself gives up after 15 minutes. */
+const VIDEO_TIMEOUT = 20 * 60_000;
+
+async function runExample(
+	{ n8n, workflow }: Editor,
+	api: Api,
+	wishes: Wishes,
+	signal: AbortSignal,
+): Promise<void> {
+	const id = await n8n.api.runWorkflow(workflow.id);
+	const execution = await Promise.race([
+		n8n.api.waitForExecution(id, { timeoutMs: VIDEO_TIMEOUT }),
+		sleep(VIDEO_TIMEOUT * 2, undefined, { signal, ref: false }),
+	]);
+	if (!execution) throw new DemoError('The workflow did not end.');
+	if (execution.status !== 'success') {
+		const { message = '', description = '' } = errorOf(execution) ?? {};
+		throw new DemoError(
+			`The workflow ended with "${execution.status}".\n${message}\n${description ?? ''}`.trim(),
+		);
+	}
+	const [item] = itemsOf(execution, seedanceNodeOf(wishes.example).name);
+	if (!item?.binary?.data) throw new DemoError('The workflow succeeded, but it gave no video.');
+	await saveVideo(await n8n.api.downloadBinary(item.binary.data), item.json, wishes, api);
+}
+
+runProgram(async (signal) => {
+	const wishes = readWishes(process.argv.slice(2));
+	if (!wishes) return;
+	const api = await openApi({ speed: wishes.speed, log: (line) => say(`  ${line}`) });
+	let editor: Editor | undefined;
+	let isDone = false;
+	try {
+		// With the real API, the first part has paid for the video.
+		const runs = wishes.editor || api.sandbox !== undefined;
+		if (runs) await announce(wishes, api, signal);
+		say('Starting n8n with the package …');
+		editor = await startEditor(api, wishes, { signal });
+		say(`n8n ${editor.n8n.version} runs at ${editor.n8n.baseUrl}`);
+		if (runs) await runExample(editor, api, wishes, signal);
+		isDone = true;
+		if (!wishes.once) await stayOpen(editor, api, signal);
+	} finally {
+		if (!api.sandbox && !isDone) showPaidTasks(editor?.n8n.log() ?? '');
+		await editor?.n8n.stop();
+		await api.sandbox?.close();
+	}
+});

@@ -1,0 +1,320 @@
+// The examples that share a Data Table: one starts videos, one hands them on when the callback comes, one when it does not.
+import { readdirSync } from 'node:fs';
+
+import type { Outcome } from '../sandbox/server.cjs';
+import type { SavedWorkflow } from '../support/n8n/server.cjs';
+import {
+	api,
+	endOf,
+	generate,
+	n8n,
+	posts,
+	runsOf,
+	sandbox,
+	startWorkflow,
+	videos,
+} from '../support/n8n/world.cjs';
+import {
+	COLUMNS,
+	FOLDER,
+	importExample,
+	nodeOf,
+	POST,
+	posted,
+	ready,
+	rowWhen,
+	runExample,
+	startNetwork,
+	taskOf,
+	VideoTable,
+	videoOf,
+	type Cells,
+	type Network,
+	type Row,
+} from './examples.cjs';
+
+/** More minutes than an example waits for a callback. */
+const OVERDUE = 31;
+
+const IN_PROGRESS = { status: 'IN_PROGRESS' };
+
+/** Ends the video of a row at the API, which calls back unless the plan says otherwise. */
+function finishRow(row: Row, outcome?: Outcome): void {
+	sandbox.finish(taskOf(row), outcome);
+}
+
+describe('generate-with-callback.json, video-ready.json and catch-up.json', () => {
+	let network: Network;
+	let table: VideoTable;
+	let starting: SavedWorkflow;
+	let handing: SavedWorkflow;
+	let catchUp: SavedWorkflow;
+	let callbackUrl: string;
+	/** Executions of `handing` before the test. */
+	let before: number;
+
+	/** Waits until as many callbacks of this test have started `handing`, and all of these runs have ended. */
+	async function handedOn(runs: number): Promise<void> {
+		await sandbox.callbacks.settled();
+		const all = await runsOf(handing.id, before + runs);
+		expect(all.map(({ status }) => status)).toEqual(Array(before + runs).fill('success'));
+	}
+
+	/** Adds rows, starts their videos and gives the rows as they are then. */
+	async function start(...rows: Array<Partial<Cells>>): Promise<Row[]> {
+		await table.add(...rows);
+		await runExample(starting);
+		return await table.rows();
+	}
+
+	async function catchUpOverdue(...rows: Row[]): Promise<void> {
+		await table.letPass(OVERDUE, ...rows);
+		await runExample(catchUp);
+	}
+
+	beforeAll(async () => {
+		network = await startNetwork();
+		const to = { [POST]: { url: network.url } };
+		handing = await importExample('video-ready.json', to);
+		await api.activateWorkflow(handing.id);
+		const { webhookId } = nodeOf(handing, 'When a video is ready or has failed');
+		callbackUrl = `${n8n.baseUrl}/webhook/${webhookId}/webhook`;
+		const filledIn = { 'Start the videos': { callbackUrl } };
+		starting = await importExample('generate-with-callback.json', filledIn);
+		catchUp = await importExample('catch-up.json', to);
+		await runExample(starting);
+		[table] = await VideoTable.named('Seedance Videos');
+	});
+
+	beforeEach(async () => {
+		videos.hold();
+		network.posts.length = 0;
+		network.isDown = false;
+		await table.empty();
+		before = (await api.listExecutions(handing.id)).length;
+	});
+
+	afterEach(() => expect(sandbox.ledger.doubleCharges()).toEqual([]));
+
+	afterAll(async () => {
+		await api.deactivateWorkflow(handing.id);
+		await network.close();
+	});
+
+	it('make their table on the first run, use it from then on, and can be published', async () => {
+		await runExample(starting);
+		expect(await VideoTable.named('Seedance Videos')).toHaveLength(1);
+		expect([...table.columns].sort()).toEqual(COLUMNS.map((name) => `${name}: string`).sort());
+		await api.activateWorkflow(catchUp.id);
+		await api.deactivateWorkflow(catchUp.id);
+	});
+
+	it('spend nothing while the Callback URL is the placeholder, and say so in the row', async () => {
+		const untouched = await importExample('generate-with-callback.json');
+		await table.add({ prompt: 'A kite' });
+		await runExample(untouched);
+		const [row] = await table.rows();
+		expect(row).toMatchObject({ status: 'FAILED', task_id: null });
+		expect(row.error).toMatch(/^invalid_input: Callback URL "REPLACE THIS: .* is not a web link/);
+		expect(posts()).toEqual([]);
+	});
+
+	it('post each video once, with the caption of its own row', async () => {
+		const rows = await start(
+			{ prompt: 'A kite over the sea', caption: 'Windy "today"' },
+			{ prompt: 'A cat on a roof', caption: 'Meow\nmeow' },
+			{ prompt: 'A tea pot', caption: 'Tea, 100 % 🍵' },
+		);
+		const started = rows.map((row) => ({ ...IN_PROGRESS, task_id: taskOf(row), video_url: null }));
+		expect(rows).toMatchObject(started);
+		expect(network.posts).toEqual([]);
+
+		for (const row of [...rows].reverse()) finishRow(row);
+		await handedOn(3);
+		expect(network.posts).toHaveLength(3);
+		expect(network.posts).toEqual(expect.arrayContaining(rows.map(posted)));
+		expect(await table.rows()).toEqual(rows.map(ready));
+		expect(posts()).toHaveLength(3);
+		expect(sandbox.ledger.spent).toBe(3 * 14);
+	});
+
+	it('start five rows per run, the oldest first', async () => {
+		const prompts = ['one', 'two', 'three', 'four', 'five', 'six'];
+		const rows = await start(...prompts.map((prompt) => ({ prompt })));
+		expect(rows.map(({ status }) => status)).toEqual([...Array(5).fill('IN_PROGRESS'), null]);
+		await runExample(starting);
+		expect(posts()).toHaveLength(6);
+	});
+
+	it('hand on a video whose callback comes before its task ID is in the row', async () => {
+		const [first, second] = await table.add(
+			{ prompt: 'A quick one', caption: 'Quick' },
+			{ prompt: 'A slow one', caption: 'Slow' },
+		);
+		sandbox.faults.on('generate', { kind: 'delay', ms: 2_000 }, { prompt: 'A slow one' });
+		const executionId = await startWorkflow(starting.id);
+		await sandbox.ledger.until((ledger) => ledger.postsWithPrompt('A slow one') === 1);
+		finishRow(first);
+		const early = await rowWhen(table, first.id, ({ status }) => status === 'SUCCESS');
+		expect(await api.getExecution(executionId)).toMatchObject({ status: 'running' });
+		expect(early.video_url).toBe(videoOf(first));
+
+		await endOf(executionId);
+		finishRow(second);
+		await handedOn(2);
+		expect(network.posts).toEqual([first, second].map(posted));
+		expect(await table.rows()).toMatchObject([{ status: 'SUCCESS' }, { status: 'SUCCESS' }]);
+	});
+
+	it('write down why a video failed, and do not post it', async () => {
+		const [row] = await start({ prompt: 'A forbidden thing', caption: 'Never shown' });
+		const errorMessage = 'The prompt was not accepted.';
+		finishRow(row, { status: 'FAILED', errorMessage });
+		await handedOn(1);
+		const failed = { status: 'FAILED', error: errorMessage, video_url: null };
+		expect(await table.rows()).toMatchObject([failed]);
+		expect(network.posts).toEqual([]);
+	});
+
+	it('write down why a row was not started, start the others, and try again when it is corrected', async () => {
+		sandbox.ledger.balance = 14;
+		const rows = await start(
+			{ prompt: 'A'.repeat(2001) },
+			{ prompt: 'A good one' },
+			{ prompt: 'One too many' },
+		);
+		expect(rows.map(({ status }) => status)).toEqual(['FAILED', 'IN_PROGRESS', 'FAILED']);
+		const [tooLong, , tooDear] = rows;
+		expect(tooLong.error).toMatch(/^invalid_input: .*2001 characters/);
+		expect(tooDear.error).toMatch(/^out_of_credits: .*No credits were spent/);
+
+		sandbox.ledger.balance = 1_000;
+		await runExample(starting);
+		expect(sandbox.ledger.chargesPerBody().size).toBe(1);
+		await table.edit(tooLong.id, { prompt: 'A short one', status: '' });
+		await table.edit(tooDear.id, { status: '' });
+		await runExample(starting);
+		const corrected = await table.rows();
+		expect(corrected).toEqual(
+			corrected.map((row) => ({ ...row, ...IN_PROGRESS, task_id: taskOf(row), error: '' })),
+		);
+	});
+
+	it('do not start a row again whose start is unclear, and hand its video on when it comes', async () => {
+		sandbox.faults.on('generate', { kind: 'accept-then-reset' });
+		const [row] = await start({ prompt: 'A boat in fog', caption: 'Fog' });
+		expect(row).toMatchObject({ ...IN_PROGRESS, task_id: null });
+		expect(row.error).toMatch(/^maybe_created: /);
+		await runExample(starting);
+		expect(posts()).toHaveLength(1);
+
+		finishRow(row);
+		await handedOn(1);
+		expect(network.posts).toEqual([posted(row)]);
+		expect(await table.rows()).toEqual([ready(row)]);
+	});
+
+	it('pay once for a row when a second run begins before the first has ended', async () => {
+		const [row] = await table.add({ prompt: 'A race' });
+		sandbox.faults.on('generate', { kind: 'delay', ms: 2_000 });
+		const first = await startWorkflow(starting.id);
+		await rowWhen(table, row.id, ({ status }) => status === 'IN_PROGRESS');
+		await runExample(starting);
+		expect(await api.getExecution(first)).toMatchObject({ status: 'running' });
+		await endOf(first);
+		expect(posts()).toHaveLength(1);
+	});
+
+	it('touch no row for a video that was not started from one', async () => {
+		const [row] = await start({ prompt: 'A video of the table' });
+		const [other] = await generate(callbackUrl);
+		sandbox.finish(other);
+		await handedOn(1);
+		expect(await table.rows()).toEqual([row]);
+		expect(network.posts).toEqual([]);
+	});
+
+	it('hand on a video whose callback was lost, and do not post it again when that comes late', async () => {
+		sandbox.callbacks.planFor('A lost letter', { never: true });
+		const [row] = await start({ prompt: 'A lost letter', caption: 'Found' });
+		finishRow(row);
+		await catchUpOverdue(row);
+		expect(network.posts).toEqual([posted(row)]);
+		expect(await table.rows()).toEqual([ready(row)]);
+
+		const task = sandbox.tasks.get(taskOf(row));
+		if (!task) throw new Error('There is no such task');
+		await sandbox.callbacks.deliver(task);
+		await handedOn(1);
+		await catchUpOverdue(row);
+		expect(network.posts).toEqual([posted(row)]);
+		expect(await table.rows()).toEqual([ready(row)]);
+		expect(posts()).toHaveLength(1);
+	});
+
+	it('leave alone what is not overdue, and what is still being made', async () => {
+		sandbox.callbacks.planFor('', { never: true });
+		const [fresh, running] = await start({ prompt: 'Just begun' }, { prompt: 'Takes long' });
+		finishRow(fresh);
+		const rows = await table.rows();
+		await catchUpOverdue(running);
+		expect(sandbox.ledger.statusReads(taskOf(fresh))).toEqual([]);
+		expect(sandbox.ledger.statusReads(taskOf(running))).toHaveLength(1);
+		expect(await table.rows()).toEqual(rows);
+		expect(network.posts).toEqual([]);
+	});
+
+	it('go on with the other rows when one cannot be read, and write down why', async () => {
+		sandbox.callbacks.planFor('', { never: true });
+		const [good, bad] = await start(
+			{ prompt: 'A good end', caption: 'Good' },
+			{ prompt: 'A bad end', caption: 'Bad' },
+		);
+		const [foreign, interrupted, unclear] = await table.add(
+			{ ...IN_PROGRESS, task_id: sandbox.otherAccount.createTask() },
+			IN_PROGRESS,
+			{ ...IN_PROGRESS, error: 'maybe_created: The first reason.' },
+		);
+		finishRow(good);
+		finishRow(bad, { status: 'FAILED', errorMessage: 'It was too dark.' });
+		await catchUpOverdue(foreign, interrupted, good, bad, unclear);
+		expect(network.posts).toEqual([posted(good)]);
+		expect(await table.rows()).toMatchObject([
+			{ id: good.id, status: 'SUCCESS', video_url: videoOf(good) },
+			{ id: bad.id, status: 'FAILED', error: 'It was too dark.' },
+			{ id: foreign.id, ...IN_PROGRESS, error: expect.stringMatching(/^task_not_found: /) },
+			{ id: interrupted.id, ...IN_PROGRESS, error: expect.stringMatching(/^There is no task ID/) },
+			{ id: unclear.id, ...IN_PROGRESS, error: 'maybe_created: The first reason.' },
+		]);
+	});
+
+	it('write down that a video was not posted, and post it when asked to, without a new video', async () => {
+		network.isDown = true;
+		const [row] = await start({ prompt: 'A patient one', caption: 'At last' });
+		finishRow(row);
+		await handedOn(1);
+		const [failed] = await table.rows();
+		expect(failed).toMatchObject({ status: 'NOT_POSTED', video_url: videoOf(row) });
+		expect(failed.error).toMatch(/503|Service unavailable/i);
+
+		network.isDown = false;
+		await table.edit(row.id, IN_PROGRESS);
+		await catchUpOverdue(row);
+		expect(network.posts).toEqual([posted(row)]);
+		expect(await table.rows()).toMatchObject([{ status: 'SUCCESS', error: '' }]);
+		expect(posts()).toHaveLength(1);
+	});
+});
+
+it('the examples are the ones that are run here', () => {
+	expect(readdirSync(FOLDER).sort()).toEqual([
+		'agent.json',
+		'batch-with-credit-limit.json',
+		'catch-up.json',
+		'generate-with-callback.json',
+		'image-to-video.json',
+		'pause-then-wait.json',
+		'text-to-video.json',
+		'video-ready.json',
+	]);
+});

@@ -1,0 +1,479 @@
+// Whether the oracle notices: the node with one promise taken out, and schedules that must show it. Nobody can make the
+// oracle milder, or the faults rarer, without one of these going red.
+import * as fc from 'fast-check';
+
+import * as pause from '../../nodes/Seedance/pause/pause';
+import * as resumeAddress from '../../nodes/Seedance/pause/resumeAddress';
+import * as output from '../../nodes/Seedance/run/output';
+import * as result from '../../nodes/Seedance/run/result';
+import * as prepared from '../../nodes/Seedance/run/prepare';
+import * as nodeRun from '../../nodes/Seedance/run/run';
+import * as brake from '../../nodes/shared/api/brake';
+import * as api from '../../nodes/shared/api/client';
+import * as download from '../../nodes/shared/api/download';
+import * as envelope from '../../nodes/shared/api/envelope';
+import * as polling from '../../nodes/shared/api/polling';
+import * as retry from '../../nodes/shared/api/retry';
+import * as unsent from '../../nodes/shared/api/unsent';
+import { KeyedMutex } from '../../nodes/shared/callback/keyedMutex';
+import * as memory from '../../nodes/shared/idempotency/executionMemory';
+import * as json from '../../nodes/shared/json';
+import * as onError from '../../nodes/shared/n8n/onError';
+import {
+	downloadFailed,
+	notSent,
+	type CallFailure,
+	type Problem,
+} from '../../nodes/shared/task/errors';
+import * as videoRequest from '../../nodes/shared/task/request';
+import * as task from '../../nodes/shared/task/task';
+import { openHarness, type Harness } from './harness.cjs';
+import { checkTrace } from './oracle.cjs';
+import { RULES, type Report, type Rule } from './oracle/facts.cjs';
+import { schedules } from './random.cjs';
+import { REGRESSIONS } from './regressions.cjs';
+import { runSchedule } from './runner.cjs';
+import { isStarting, type Schedule } from './schedule.cjs';
+import { checkToolCalls, EQUAL } from './toolCalls.cjs';
+
+/** Always the same schedules: this is about the oracle, not about luck. */
+const SEED = 1;
+/** At most so many run until the oracle has to have noticed. */
+const MOST = 150;
+/** On a busy machine. */
+const TIME_LIMIT_MS = 300_000;
+
+let harness: Harness;
+let sampled: readonly Schedule[];
+
+beforeAll(async () => {
+	harness = await openHarness();
+	sampled = fc
+		.sample(schedules, { seed: SEED, numRuns: MOST * 2 })
+		.filter(({ operation }) => isStarting(operation))
+		.slice(0, MOST);
+});
+afterAll(async () => await harness.close());
+
+/** Runs schedules until a rule is broken: at which one, and how. */
+async function firstBreach(
+	rules: readonly Rule[],
+	list: readonly Schedule[],
+): Promise<{ at: number; found: Report['violations'] }> {
+	for (const [index, schedule] of list.entries()) {
+		const { violations } = checkTrace(harness, await runSchedule(harness, schedule));
+		const found = violations.filter(({ rule }) => rules.includes(rule));
+		if (found.length) return { at: index + 1, found };
+	}
+	return { at: list.length, found: [] };
+}
+
+type Restore = () => void;
+
+/** Changes a function of the node. */
+function change<M extends object, K extends keyof M>(
+	module: M,
+	name: K,
+	changed: (real: M[K]) => M[K],
+): Restore {
+	const real = module[name];
+	if (real === undefined) throw new Error(`The node has no ${String(name)}`);
+	module[name] = changed(real);
+	return () => {
+		module[name] = real;
+	};
+}
+
+const all =
+	(...restores: Restore[]): Restore =>
+	() =>
+		restores.forEach((restore) => restore());
+
+const changeMemory = (
+	changed: (real: memory.ExecutionMemory) => Partial<memory.ExecutionMemory>,
+): Restore =>
+	change(memory, 'executionMemory', (real) => (context) => {
+		const own = real(context);
+		return { ...own, ...changed(own) };
+	});
+
+/** Sends again after what may have been accepted. */
+const sendAgainAfter = (cause: CallFailure['cause']): Restore =>
+	change(retry, 'createTask', (real) => async (...call) => {
+		let created = await real(...call);
+		for (let tries = 1; tries < 3; tries += 1) {
+			if (created.outcome !== 'unclear' || created.failure.cause !== cause) break;
+			created = await real(...call);
+		}
+		return created;
+	});
+
+const changeCharged = (charged: Problem['charged']): Restore =>
+	change(onError, 'failedItem', (real) => (item, problem) => real(item, { ...problem, charged }));
+
+type Changed<T> = (value: T) => T;
+
+/** What is read out of the data of a task. */
+const changeTask = (
+	changed: (read: task.Task, data: Record<string, unknown>) => task.Task,
+): Restore =>
+	change(task, 'readTask', (real) => (taskId, data, ...rest) => {
+		const read = real(taskId, data, ...rest);
+		return read && json.isObject(data) ? changed(read, data) : read;
+	});
+
+const changeRead = (changed: Changed<Awaited<ReturnType<typeof api.getTask>>>): Restore =>
+	change(
+		api,
+		'getTask',
+		(real) =>
+			async (...call) =>
+				changed(await real(...call)),
+	);
+
+const changeItems = (changed: Changed<readonly result.Result[]>): Restore =>
+	change(output, 'outputOf', (real) => (run, results) => real(run, changed(results)));
+
+type Downloading = typeof download.fetchVideo;
+const changeDownload = (
+	changed: (real: Downloading, ...call: Parameters<Downloading>) => ReturnType<Downloading>,
+): Restore =>
+	change(
+		download,
+		'fetchVideo',
+		(real) =>
+			async (...call) =>
+				await changed(real, ...call),
+	);
+
+/** What the last request for a video met. */
+const lastVideoFault = () => harness.requests.videos.at(-1)?.fault?.kind;
+
+const nothing = () => undefined;
+
+/**
+ * By topic and rules, what the node does, and how it is made to. A mutant has to break one of its rules in the regressions of
+ * its topic; where there are none, in the random schedules.
+ */
+const MUTANTS: Record<string, Record<string, () => Restore>> = {
+	'any | charged twice': {
+		'remembers no task that it has made': () =>
+			changeMemory(() => ({
+				recall: () => ({ state: 'none' }),
+				underWay: nothing,
+				hold: nothing,
+				sending: nothing,
+				created: nothing,
+				forget: nothing,
+				tasksOfRun: () => new Map(),
+			})),
+		'makes failed tasks anew without being asked': () =>
+			changeMemory((real) => ({
+				recall: (key) => {
+					const found = real.recall(key);
+					const made = 'taskId' in found ? harness.sandbox.tasks.get(found.taskId) : undefined;
+					return made?.ended && made.outcome.status === 'FAILED' ? { state: 'none' } : found;
+				},
+			})),
+	},
+	'any | charged twice, sent again': {
+		'remembers no POST whose answer was lost': () => changeMemory(() => ({ sending: nothing })),
+		'sends a POST again after any 5xx': () => sendAgainAfter('server_error'),
+		'sends a POST again after a lost connection': () => sendAgainAfter('no_answer'),
+	},
+	'any | charged twice, went on': {
+		'forgets that it has paused, and submits again': () =>
+			change(pause, 'pauseBefore', () => nothing),
+	},
+	'any | id lost': {
+		'throws the answer away that holds the id': () =>
+			change(retry, 'createTask', (real) => async (...call) => {
+				const created = await real(...call);
+				if (created.outcome !== 'created') return created;
+				return { outcome: 'unclear', failure: { cause: 'unreadable', text: '' } };
+			}),
+	},
+	'any | items': {
+		'drops the last item': () => changeItems((list) => list.slice(0, -1)),
+	},
+	'any | items, wrong outcome': {
+		'gives the last two items in each other’s place': () =>
+			changeItems((list) => [...list.slice(0, -2), ...list.slice(-2).reverse()]),
+	},
+	'any | wrong outcome': {
+		'says of everything that it cost nothing': () => changeCharged('no'),
+		'says of everything that its cost is unclear': () => changeCharged('unknown'),
+		'gives a task that failed as one that succeeded': () =>
+			changeTask((read) => {
+				const videoUrl = `${harness.sandbox.origin}/videos/${read.taskId}.mp4`;
+				return read.state === 'failed' ? { ...read, state: 'succeeded', videoUrl } : read;
+			}),
+		'gives a task that succeeded as one that failed': () =>
+			changeTask((read) => (read.state === 'succeeded' ? { ...read, state: 'failed' } : read)),
+		'gives a task up when it cannot be read once': () =>
+			changeRead((read) =>
+				read.outcome === 'unavailable' ? { ...read, outcome: 'refused' } : read,
+			),
+		'pauses without a last read of its tasks': () => {
+			let isPausing = false;
+			const failure = { cause: 'no_answer', text: '' } as const;
+			return all(
+				change(
+					api,
+					'getTask',
+					(real) =>
+						async (...call) =>
+							isPausing ? { outcome: 'unavailable', failure } : await real(...call),
+				),
+				change(pause, 'pauseFor', (real) => async (...given) => {
+					isPausing = true;
+					return await real(...given).finally(() => (isPausing = false));
+				}),
+			);
+		},
+	},
+	'any | went on': {
+		'goes on although On Error is Stop': () =>
+			change(onError, 'onErrorOf', (real) => (node) => {
+				const setting = real(node);
+				return setting === 'stop' ? 'continue' : setting;
+			}),
+		'throws although On Error is Continue': () => change(onError, 'onErrorOf', () => () => 'stop'),
+	},
+	'any | took too long': {
+		'waits three times as long as it may': () =>
+			change(polling, 'watchTask', (real) => async (watched, wait) => {
+				const deadline = wait.deadline + 2 * (wait.deadline - wait.startedAt) + 60_000;
+				return await real(watched, { ...wait, deadline });
+			}),
+	},
+	'any | resumed twice': {
+		'handles callbacks of the same moment without one waiting for the other': () => {
+			const free = { isHeld: async () => true, release: nothing };
+			return change(KeyedMutex.prototype, 'acquire', () => () => free);
+		},
+	},
+	'any | contract': {
+		'sends a field that the API does not know': () =>
+			change(
+				videoRequest,
+				'requestBody',
+				(real) => (request) => Object.assign(real(request), { model: 'best' }),
+			),
+	},
+	'any | secret shown': {
+		'cuts no secrets out of the API’s data': () =>
+			change(json, 'withoutSecrets', () => (value) => JSON.parse(JSON.stringify(value))),
+	},
+	'changing prompts | charged twice': {
+		'identifies a video by the prompt that an expression has given': () =>
+			change(
+				prepared,
+				'prepareAll',
+				(real) =>
+					async (run, ...rest) =>
+						(await real(run, ...rest)).map((item) => {
+							if ('problem' in item) return item;
+							return { ...item, keys: [`${run.runIndex}:${item.itemIndex}:${item.body.prompt}`] };
+						}),
+			),
+	},
+	'limited reads | wrong outcome': {
+		'takes a 429 for a read that has failed': () =>
+			changeRead((read) =>
+				read.outcome === 'unavailable' && read.failure.cause === 'rate_limited'
+					? { outcome: 'unavailable', failure: { cause: 'server_error', text: '' } }
+					: read,
+			),
+	},
+	'tasks not there yet | wrong outcome': {
+		'believes the first 404': () =>
+			change(
+				polling,
+				'watchTask',
+				(real) => async (watched, wait) => await real({ ...watched, createdAt: undefined }, wait),
+			),
+	},
+	'links | took too long, wrong outcome': {
+		'leaves a finished video for later': () =>
+			changeDownload(async (real, ...call) => {
+				await call[2].clock.sleep(90_000);
+				return await real(...call);
+			}),
+	},
+	'links | wrong outcome': {
+		'gives a dead link up without a new reading': () =>
+			changeDownload(async (real, context, video, how) => {
+				// Long enough for a brief link to die.
+				await how.clock.sleep(25_000);
+				return await real(context, video, { ...how, readAgain: async () => undefined });
+			}),
+	},
+	'late URLs | wrong outcome': {
+		'takes a success without its video for the end': () =>
+			change(
+				task,
+				'hasEnded',
+				() =>
+					({ state }) =>
+						state !== 'running',
+			),
+	},
+	'time limits | took too long': {
+		'ignores the limit of its workflow': () =>
+			change(nodeRun, 'runOf', (real) => (...given) => ({
+				...real(...given),
+				workUntil: Infinity,
+			})),
+	},
+	'dripping answers | took too long': {
+		'lets a POST take ten times as long': () => {
+			const limits: { POST_TIMEOUT_MS: number } = api;
+			return all(
+				change(limits, 'POST_TIMEOUT_MS', (ms) => ms * 10),
+				change(
+					retry,
+					'createTask',
+					(real) => async (context, credential, body, sending) =>
+						await real(context, credential, body, { ...sending, deadline: Infinity }),
+				),
+			);
+		},
+	},
+	'unreachable | wrong outcome': {
+		'takes every request without an answer for one that was sent': () =>
+			change(unsent, 'failureWithoutAnswer', () => () => ({ cause: 'no_answer', text: '' })),
+	},
+	'accounts | wrong outcome': {
+		'takes all accounts for one': () => change(nodeRun, 'credentialKey', () => () => 'one'),
+	},
+	'forgotten items | wrong outcome, id lost': {
+		'says of an item which it forgot that it cost nothing': () => {
+			const forgotten = { seed: result.NO_SEED, problem: notSent('it was not reached.') };
+			return changeItems((list) => [...list.slice(0, -1), forgotten]);
+		},
+	},
+	'resume addresses | resumed twice': {
+		'gives out the address that resumes any node which waits': () =>
+			change(
+				resumeAddress,
+				'resumeUrlOf',
+				() => (context) => String(context.evaluateExpression('{{ $execution.resumeUrl }}', 0)),
+			),
+	},
+	'packed videos | wrong outcome': {
+		'compares the length of a packed body with that of the video': () =>
+			changeDownload(async (real, ...call) => {
+				const got = await real(...call);
+				if (lastVideoFault() !== 'encoded') return got;
+				const why = 'only some bytes arrived';
+				const problem = downloadFailed(got.task.taskId, call[1].url, { why });
+				return { ok: false, problem, task: got.task };
+			}),
+	},
+	'bodies | wrong outcome': {
+		'stores whatever calls itself a video': () =>
+			changeDownload(async (real, ...call) => {
+				const got = await real(...call);
+				if (got.ok || lastVideoFault() !== 'video-body') return got;
+				const binary = { data: '', mimeType: 'video/mp4', bytes: 1 };
+				return { ok: true, binary, task: got.task };
+			}),
+	},
+	'reasons | wrong outcome': {
+		'reads a reason in one place only': () =>
+			all(
+				changeTask((read, { error_message }) =>
+					typeof error_message === 'string' ? read : { ...read, errorMessage: null },
+				),
+				change(envelope, 'reasonOfAnswer', () => () => ''),
+			),
+	},
+	'video forms | wrong outcome': {
+		'finds a video in one form only': () =>
+			changeTask((read, { response }) => {
+				const isUsual = Array.isArray(response) && typeof response[0] === 'string';
+				return isUsual ? read : { ...read, videoUrl: null };
+			}),
+		'understands few words for an end': () =>
+			changeTask((read) =>
+				/^(SUCCESS|FAILED)$/.test(read.statusWord) ? read : { ...read, state: 'running' },
+			),
+	},
+	'ids | id lost, wrong outcome': {
+		'finds an id under one name only': () =>
+			change(envelope, 'taskIdOf', () => (body) => json.textOf(envelope.dataOf(body).task_id)),
+	},
+	'ids | wrong outcome': {
+		'refuses an id that it has given out': () =>
+			change(task, 'isTaskId', () => (text) => /^[^\s\p{C}{}<>"']{1,200}$/u.test(text)),
+	},
+	'limited POSTs | sent again': {
+		'has no brake': () =>
+			change(brake, 'brakeOf', () => (clock) => ({
+				turn: async () => await clock.sleep(1_000),
+				slowDown: nothing,
+				answered: nothing,
+				limitedInARow: 0,
+				isDown: false,
+			})),
+	},
+	'missing ids | wrong outcome, id lost': {
+		'gives out raw data as they came, with or without an id': () =>
+			change(task, 'rawItem', () => (raw) => ({ ...raw })),
+	},
+	'outages | wrong outcome': {
+		'gives an API up after five reads in a row': () => {
+			let failures = 0;
+			return changeRead((read) => {
+				failures = read.outcome === 'unavailable' ? failures + 1 : 0;
+				return read.outcome === 'unavailable' && failures >= 5
+					? { ...read, outcome: 'refused' }
+					: read;
+			});
+		},
+	},
+};
+
+const list = Object.entries(MUTANTS).flatMap(([key, mutants]) => {
+	const [topic, names] = key.split(' | ');
+	const rules = RULES.filter((rule) => names.split(', ').includes(rule));
+	return Object.entries(mutants).map(([what, spoil]) => ({ topic, rules, what, spoil }));
+});
+
+it('has a mutant for every rule and for every topic of the regressions', () => {
+	const topics = list.map(({ topic }) => topic);
+	expect(new Set(list.flatMap(({ rules }) => rules))).toEqual(new Set(RULES));
+	expect(REGRESSIONS.filter(({ topic }) => !topics.includes(topic))).toEqual([]);
+});
+
+it(
+	'finds nothing in the node as it is',
+	async () => {
+		expect((await firstBreach(RULES, sampled)).found).toEqual([]);
+	},
+	TIME_LIMIT_MS,
+);
+
+it.each(list)(
+	'$topic: finds a node that $what',
+	async ({ topic, rules, what, spoil }) => {
+		const own = REGRESSIONS.filter((one) => one.topic === topic).map(({ schedule }) => schedule);
+		const restore = spoil();
+		const { at, found } = await firstBreach(rules, own.length > 0 ? own : sampled).finally(restore);
+		const how = found.length ? `schedule ${at}, ${found[0].rule}: ${found[0].text}` : 'not noticed';
+		process.stdout.write(`faults, mutants: a node that ${what}: ${how}\n`);
+		expect(found).not.toEqual([]);
+	},
+	TIME_LIMIT_MS,
+);
+
+it(
+	'equal calls: finds a node that checks, waits, and then acts',
+	async () => {
+		const restore = changeMemory(() => ({ underWay: nothing }));
+		const { violations } = await checkToolCalls(harness, EQUAL).finally(restore);
+		expect(violations).not.toEqual([]);
+	},
+	TIME_LIMIT_MS,
+);

@@ -1,0 +1,88 @@
+// The credential of a node: told apart from the API when it cannot be used, resolved for each item, and the trouble of one account
+// is not that of another.
+import type { Order } from '../support/engine.cjs';
+import { codesOf, CONTINUE, TROUBLE, seedanceWorld } from '../support/seedanceWorld.cjs';
+
+const world = seedanceWorld();
+const { run, failure, fault, setCredential, posts } = world;
+const GENERATE = { operation: 'generate', prompt: 'A boat' };
+const PARAMETERS = ['generateAndWait', 'generate', 'status', 'wait'].map((operation) => ({
+	operation,
+	prompt: 'A',
+	taskId: 'seed15a',
+}));
+
+describe('a credential that cannot be used', () => {
+	it.each(TROUBLE.credentials)('%s is named by every operation', async (_, change, flaw) => {
+		setCredential(change);
+		for (const parameters of PARAMETERS) {
+			const isRead = ['status', 'wait'].includes(parameters.operation);
+			const { message, description, context } = await failure(parameters);
+			expect(message).toContain(flaw);
+			expect(message).not.toContain('secret');
+			expect(description).toContain('Open the credential "Main account" of this node');
+			const ofUrl = isRead ? 'contact_lost' : 'not_created';
+			const error_code = 'apiKey' in change ? 'invalid_api_key' : ofUrl;
+			expect(context).toMatchObject({ error_code, charged: isRead ? 'unknown' : 'no' });
+			if ('baseUrl' in change) {
+				expect(message).toContain('(the usual one is https://seedanceapi.org/v1)');
+			}
+		}
+		expect(posts()).toHaveLength(0);
+	});
+
+	it('does not say that a task which exists has cost nothing', async () => {
+		setCredential({ apiKey: '' });
+		const wait = await run({ operation: 'wait', taskId: 'seed15a' }, { node: CONTINUE });
+		expect(wait.json[0]).toMatchObject({ task_id: 'seed15a', charged: 'unknown' });
+		expect(wait.everything).not.toContain('No credits were spent');
+	});
+
+	it('that is gone is told with the reason n8n gives', async () => {
+		const { json } = await run(GENERATE, { credential: 'Deleted', node: CONTINUE });
+		const error_message = expect.stringContaining('Credential "Deleted" could not be found');
+		expect(json[0]).toMatchObject({ error_code: 'invalid_api_key', charged: 'no', error_message });
+	});
+});
+
+describe('a credential with expressions', () => {});
+
+describe('the trouble of one account', () => {
+	/** Rows A and B by turns, A with the main account and B with the other. */
+	const items = ['A', 'B', 'A', 'B', 'A'].map((name, row) => ({
+		json: { name, prompt: `${name}${row}` },
+	}));
+	const byRow = (ofA: { apiKey?: string; baseUrl?: string } = {}) => {
+		const { apiKey, baseUrl, otherAccount } = world.sandbox;
+		const pick = (a: string, b: string) => `={{ $json.name === 'A' ? '${a}' : '${b}' }}`;
+		setCredential({
+			apiKey: pick(ofA.apiKey ?? apiKey, otherAccount.apiKey),
+			baseUrl: pick(ofA.baseUrl ?? baseUrl, baseUrl),
+		});
+	};
+	const runByRow = async (node: Order['node'] = CONTINUE) =>
+		await run({ prompt: '={{ $json.prompt }}' }, { items, node });
+	const postsOf = (account: string | null) => posts().filter((post) => post.account === account);
+	const isEmpty = () => (world.sandbox.ledger.balance = 0);
+	const isWrong = () => byRow({ apiKey: 'sk-wrong' });
+	const isSlow = () =>
+		fault('generate', { kind: 'rate-limit' }, { account: 'main', times: 'always' });
+	const isUnreachable = () => byRow({ baseUrl: world.sandbox.unreachable.refused });
+
+	it.each<[string, () => unknown, string, number]>([
+		['empty', isEmpty, 'out_of_credits', 1],
+		['with a wrong key', isWrong, 'invalid_api_key', 1],
+		['asked to slow down for ever', isSlow, 'not_created', 5],
+		['unreachable', isUnreachable, 'not_created', 0],
+	])('%s: the rows of the other account are made', async (_, trouble, code, tries) => {
+		byRow();
+		trouble();
+		const ended = await runByRow();
+		expect(codesOf(ended)).toEqual([code, true, 'not_created', true, 'not_created']);
+		expect(ended.json[2]).toMatchObject({ charged: 'no' });
+		expect(postsOf('other')).toHaveLength(2);
+		expect(posts().length - 2).toBeLessThanOrEqual(tries);
+		if (tries !== 1) return;
+		expect(ended.json[2].error_message).toContain('item 0 ended the run');
+	});
+});

@@ -1,0 +1,496 @@
+// Pause Until Callback in n8n's engine: what is stored, what a callback reads, and whether the run is resumed.
+import type { IDataObject } from 'n8n-workflow';
+
+import type { Fault } from '../sandbox/server.cjs';
+import { SEEDANCE_TOOL, type Callback, type Order, type Run } from '../support/engine.cjs';
+import {
+	all,
+	CONTINUE,
+	failureOf,
+	RETRY_ON_FAIL,
+	seedanceWorld,
+} from '../support/seedanceWorld.cjs';
+
+const world = seedanceWorld();
+const { run, failure, runPrompts, fault, plan, posts, ids } = world;
+const PAUSE: Order['parameters'] = { waitMethod: 'callback' };
+const ONE = { ...PAUSE, prompt: 'one' };
+const GOES_ON = { status: 200, body: { message: 'The execution goes on.' } };
+const NOTED = { status: 200, body: { message: 'Noted. The execution waits for more videos.' } };
+const NOTHING_WAITS = { status: 404, body: { message: 'Nothing waits here.' } };
+const NO_VIDEO = { kind: 'no-video', response: 'null' } as const;
+const INVALID = { kind: 'error', code: 'INVALID_PROMPT' } as const;
+
+const readsOf = (taskId: string) => world.reads(taskId).length;
+const said = (task_id: string, status = 'SUCCESS') => ({
+	body: { code: 200, data: { task_id, status } },
+});
+const callBack = async (suspended: Run, callback: Callback = said(ids()[0])) =>
+	await world.n8n.callback(suspended, callback);
+const finishAll = () => ids().forEach((id) => world.sandbox.finish(id));
+const logText = () => world.n8n.logs.map(({ text }) => text).join();
+const received = (ended: Run | undefined, name = 'After') =>
+	ended?.reached(name)?.map(({ json }) => json);
+
+/** A run with one video per prompt that has been suspended. */
+async function paused(prompts = ['one'], order: Partial<Order> = {}): Promise<Run> {
+	const parameters = { ...PAUSE, ...order.parameters };
+	const suspended = await runPrompts(prompts, { ...order, parameters });
+	expect(suspended.data.waitTill).toBeTruthy();
+	return suspended;
+}
+
+/** Every video of a suspended run arrives with the next callback, and none is paid for again. */
+async function expectResumed(suspended: Run, callback?: Callback): Promise<void> {
+	const paid = posts().length;
+	const { run: resumed } = await callBack(suspended, callback);
+	expect(resumed?.json).toMatchObject(ids().map((task_id) => ({ task_id, succeeded: true })));
+	expect(posts()).toHaveLength(paid);
+}
+
+beforeEach(() => {
+	world.sandbox.tasks.taskSeconds = Infinity;
+	world.sandbox.callbacks.plan = { ...world.sandbox.callbacks.plan, never: true };
+});
+
+describe('before the pause', () => {
+	it('gives the API the address that resumes this execution, and reads every task once', async () => {
+		const suspended = await paused(['one', 'two', 'three']);
+		const { resumeToken, resultData } = suspended.data;
+		expect(resumeToken).toBeTruthy();
+		for (const { order } of world.sandbox.tasks.all()) {
+			const { pathname, search } = new URL(String(order.callback_url));
+			const path = `^/webhook-waiting/${suspended.id}/seedance-[0-9a-f]{32}$`;
+			expect(pathname).toMatch(new RegExp(path));
+			expect(search).toBe(`?signature=${resumeToken}`);
+		}
+		const shown = JSON.stringify([resultData, suspended.contextData, suspended.logs]);
+		expect(shown).not.toContain(resumeToken);
+		expect(ids().map(readsOf)).toEqual([1, 1, 1]);
+	});
+
+	it.each<[string, number, number, Partial<Order>]>([
+		['the time of its option', 180, 192, { parameters: { options: { timeout: 3 } } }],
+		["less than the workflow's own limit", 40, 52, { settings: { executionTimeout: 60 } }],
+	])('waits for %s', async (_, least, most, order) => {
+		world.n8n.clockSpeed = 1;
+		const before = Date.now();
+		const { data } = await paused(['one'], order);
+		const seconds = (new Date(data.waitTill ?? 0).getTime() - before) / 1000;
+		expect(seconds).toBeGreaterThanOrEqual(least);
+		expect(seconds).toBeLessThan(most);
+	});
+
+	it('does not pause when all videos have ended already', async () => {
+		world.sandbox.tasks.taskSeconds = 0;
+		const { data, json } = await runPrompts(['one', 'two'], { parameters: PAUSE });
+		expect(data.waitTill).toBeFalsy();
+		expect(json).toMatchObject(all(2, { succeeded: true }));
+	});
+
+	it('fails at once with Stop when an item cannot be started, and suspends nothing', async () => {
+		fault('generate', { kind: 'error', code: 'INSUFFICIENT_CREDITS' }, { nth: 2 });
+		const failed = await runPrompts(['one', 'two'], { parameters: PAUSE });
+		expect(failed.data.waitTill).toBeFalsy();
+		expect(failureOf(failed).message).toContain('not have enough credits');
+	});
+
+	it.each<[string, Partial<Order>]>([
+		['in mode retry', { mode: 'retry' }],
+		['in mode integrated', { mode: 'integrated' }],
+		['in mode evaluation', { mode: 'evaluation' }],
+		['as an AI tool', { node: { type: SEEDANCE_TOOL } }],
+	])('keeps checking %s', async (_, order) => {
+		world.sandbox.tasks.taskSeconds = 12;
+		const { json, items } = await run(ONE, order);
+		expect(json).toMatchObject([{ succeeded: true }]);
+		expect(items[0].binary).toBeUndefined();
+		expect(world.sandbox.tasks.all()[0].order.callback_url).toBeNull();
+	});
+
+	it('is refused for free where the API could not reach this n8n', async () => {
+		world.setCredential({ baseUrl: 'https://seedance.example.com/v1' });
+		const { message, description } = await failure(ONE);
+		expect(message).toContain('Pause Until Callback is not possible: the address of this n8n');
+		expect(message).toContain('Set N8N_WEBHOOK_URL (WEBHOOK_URL before n8n 2.41)');
+		expect(description).toContain('No credits were spent.');
+	});
+
+	it.each([
+		['the key of the item', '$json.end'],
+		['the key of the item, or a fixed one', '$json.end || "none"'],
+		['the key behind an item of another node', '$("Start").item.json.end'],
+		['the key at the place of the item', '$("Start").all()[$itemIndex].json.end'],
+	])('is refused for a single item with %s, before anything is paid', async (_, expression) => {
+		const { apiKey } = world.sandbox;
+		// A key of which an expression gives the end: a whole one in an item would count as shown.
+		world.setCredential({ apiKey: `={{ "${apiKey.slice(0, -4)}" + (${expression}) }}` });
+		const { message, description } = await failure(ONE, {
+			items: [{ json: { end: apiKey.slice(-4) } }],
+		});
+		expect(message).toContain('Pause Until Callback needs one account for all items');
+		expect(message).toContain('set Wait Method to "Keep Checking"');
+		expect(description).toContain('No credits were spent.');
+		expect(posts()).toEqual([]);
+	});
+
+	it('watches a success without its video itself, since no callback will come for it again', async () => {
+		world.sandbox.tasks.taskSeconds = 0;
+		fault('status', NO_VIDEO, { times: 4 });
+		const { data, json } = await run(ONE);
+		expect(data.waitTill).toBeFalsy();
+		expect(json).toMatchObject([{ succeeded: true, video_url: expect.any(String) }]);
+	});
+
+	it('pauses for the others beside a success without its video, and reads that one again later', async () => {
+		plan({ seconds: 0 }, { nth: 1 });
+		fault('status', NO_VIDEO, { nth: 1 });
+		const suspended = await paused(['ready', 'late']);
+		world.sandbox.finish(ids()[1]);
+		await expectResumed(suspended, said(ids()[1]));
+	});
+});
+
+describe('a callback', () => {
+	it('resumes the run with every video at its item', async () => {
+		const suspended = await paused(['one', 'two']);
+		finishAll();
+		const answer = await callBack(suspended, said(ids()[1]));
+		expect(answer).toMatchObject(GOES_ON);
+		expect(answer.run?.items.map(({ json, pairedItem }) => [json.prompt, pairedItem])).toEqual([
+			['one', { item: 0 }],
+			['two', { item: 1 }],
+		]);
+		expect(ids().map(readsOf)).toEqual([2, 2]);
+		expect(posts()).toHaveLength(2);
+	});
+
+	it('is noted while other videos are not ready, and reads no more than it needs', async () => {
+		const suspended = await paused(['a', 'b', 'c', 'd']);
+		world.sandbox.finish(ids()[0]);
+		expect(await callBack(suspended)).toEqual(NOTED);
+		expect(ids().map(readsOf)).toEqual([2, 1, 1, 2]);
+	});
+
+	it.each<[string, Callback]>([
+		['without a body', {}],
+		['with a body that names another task', said('seed999')],
+		['as a GET', { method: 'GET', query: {} }],
+		['with bytes', { body: Buffer.from([0, 255]) }],
+	])('is understood %s', async (_, callback) => {
+		const suspended = await paused(['one', 'two']);
+		finishAll();
+		await expectResumed(suspended, callback);
+	});
+
+	const onReads =
+		(trouble: Fault, times = 1) =>
+		() =>
+			fault('status', trouble, { times });
+	const nothing = () => undefined;
+	it.each<[string, () => unknown, () => unknown]>([
+		['whose task could not be read right before it', onReads({ kind: 'server-error' }), nothing],
+		['whose video is not there yet: the node reads it', nothing, onReads(NO_VIDEO, 3)],
+		['in no time to read the tasks: the node reads them', nothing, onReads({ kind: 'hang' }, 2)],
+	])('resumes a pause %s', async (_, before, after) => {
+		before();
+		// Nothing is evaluated anew, so that a prompt which changes each time is paid for once.
+		const prompt = '={{ $json.prompt + Math.random() }}';
+		world.setCredential({ apiKey: `={{ "${world.sandbox.apiKey}" }}` });
+		const suspended = await paused(['one', 'two'], { parameters: { prompt } });
+		finishAll();
+		after();
+		await expectResumed(suspended, said(ids()[1]));
+	});
+
+	it('is asked to come again when it claims an end that the API does not show', async () => {
+		expect(await callBack(await paused())).toMatchObject({ status: 503 });
+		const reason = `it says that task ${ids()[0]} has ended, but the API shows it as running`;
+		expect(logText()).toContain(reason);
+	});
+
+	it('is only noted when it tells that the video is being made', async () => {
+		const suspended = await paused();
+		const before = readsOf(ids()[0]);
+		expect(await callBack(suspended, said(ids()[0], 'IN_PROGRESS'))).toEqual(NOTED);
+		expect(readsOf(ids()[0])).toBe(before + 1);
+		fault('status', { kind: 'hang' });
+		expect(await callBack(suspended, said(ids()[0], 'IN_PROGRESS'))).toEqual(NOTED);
+	});
+
+	it.each([
+		['the API is in trouble', { kind: 'server-error' } as const, 'no usable answer'],
+		['the key is refused', { kind: 'error', code: 'INVALID_API_KEY' } as const, 'key was refused'],
+		['the task is unknown', { kind: 'error', code: 'TASK_NOT_FOUND' } as const, 'there is no task'],
+	])('is asked to come again when %s, and then resumes the run', async (_, trouble, reason) => {
+		const suspended = await paused();
+		finishAll();
+		fault('status', trouble, { times: 'always' });
+		expect(await callBack(suspended)).toMatchObject({ status: 503 });
+		expect(logText()).toContain(reason);
+		world.sandbox.faults.clear();
+		await expectResumed(suspended);
+	});
+
+	it('that comes thrice at the same moment resumes the run once', async () => {
+		const suspended = await paused();
+		finishAll();
+		const answers = await Promise.all([1, 2, 3].map(async () => await callBack(suspended)));
+		expect(answers.filter((answer) => answer.run)).toHaveLength(1);
+		expect(answers.map(({ status }) => status)).toEqual([200, 200, 200]);
+	});
+
+	it('that comes to the bare address, or to that of another node, resumes nothing', async () => {
+		const suspended = await paused();
+		finishAll();
+		const callback = said(ids()[0]);
+		for (const method of ['POST', 'GET'] as const) {
+			const bare = await callBack(suspended, { ...callback, method, suffix: '' });
+			expect(bare).toEqual(NOTHING_WAITS);
+		}
+		const other = await callBack(suspended, { ...callback, suffix: `seedance-${'0'.repeat(32)}` });
+		expect(other).toMatchObject({ status: 404 });
+		expect(readsOf(ids()[0])).toBe(1);
+		await expectResumed(suspended);
+	});
+
+	it.each(['a/b?c#d', '}}{{"\'`', 'düğüm 1 🎬', 'x'.repeat(300)])(
+		'reaches a node whose ID is %j',
+		async (id) => {
+			const suspended = await paused(['one'], { node: { id } });
+			const [{ order }] = world.sandbox.tasks.all();
+			const { pathname } = new URL(String(order.callback_url));
+			finishAll();
+			const suffix = decodeURIComponent(pathname.split('/').at(-1) ?? '');
+			await expectResumed(suspended, { suffix, ...said(ids()[0]) });
+		},
+	);
+
+	it('for a credential that cannot be read without the run lets the node read it', async () => {
+		const { apiKey } = world.sandbox;
+		const key = `={{ "${apiKey.slice(0, -4)}" + $("Start").first().json.end }}`;
+		world.setCredential({ apiKey: key }, 'Account of the run');
+		const items = ['one', 'two'].map((prompt) => ({ json: { prompt, end: apiKey.slice(-4) } }));
+		const order = { items, credential: 'Account of the run' };
+		const suspended = await run({ ...PAUSE, prompt: '={{ $json.prompt }}' }, order);
+		expect(suspended.data.waitTill).toBeTruthy();
+		finishAll();
+		await expectResumed(suspended);
+	});
+
+	it('for a credential that is gone ends with the IDs, and never says that nothing was spent', async () => {
+		world.setCredential({}, 'Account to go');
+		const suspended = await paused(['one'], { node: CONTINUE, credential: 'Account to go' });
+		world.setCredential({ apiKey: ' ' }, 'Account to go');
+		const { run: resumed } = await callBack(suspended);
+		expect(resumed?.json).toMatchObject([{ task_id: ids()[0], charged: 'unknown' }]);
+		expect(resumed?.json[0].error_message).not.toContain('No credits were spent');
+	});
+
+	it('gives the items as they are where this n8n stores a suspended node in another way', async () => {
+		const suspended = await paused(['good', 'bad']);
+		const [good, bad] = ids();
+		world.sandbox.finish(good);
+		world.sandbox.finish(bad, { status: 'FAILED' });
+		suspended.data.executionData?.nodeExecutionStack[0].data.main.splice(1);
+		expect(received((await callBack(suspended, said(bad))).run)).toMatchObject([
+			{ task_id: good, succeeded: true },
+			{ task_id: bad, succeeded: false, error_code: 'task_failed' },
+		]);
+	});
+});
+
+describe('a pause that another version of the package has stored', () => {
+	const contextOf = (suspended: Run): IDataObject => Object(suspended.contextData);
+	const storedIn = (suspended: Run): IDataObject => Object(contextOf(suspended).seedancePause);
+	const resultsIn = (suspended: Run): IDataObject[] => Object(storedIn(suspended).results);
+
+	it.each([1, 2])('of version %i is resumed, or hands on its IDs', async (version) => {
+		const suspended = await paused(['one', 'two']);
+		const stored = storedIn(suspended);
+		expect(stored).toMatchObject({ version: 3 });
+		Object.assign(stored, { version });
+		if (version === 1) delete stored.version;
+		stored.results = resultsIn(suspended).map(({ seed, ...result }) => ({
+			...result,
+			known: seed,
+		}));
+		const late = await world.n8n.timeUp(suspended);
+		expect(received(late)?.map(({ task_id }) => task_id)).toEqual(ids());
+		finishAll();
+		const bare = version === 1 && { suffix: '' };
+		await expectResumed(suspended, { ...bare, ...said(ids()[0]) });
+	});
+
+	it.each<[string, unknown]>([
+		['a newer version', 4],
+		['a version that is no number', 'next'],
+		['an empty version', null],
+	])('stays suspended with %s, and hands on its IDs when the time is up', async (_, version) => {
+		const suspended = await paused();
+		Object.assign(storedIn(suspended), { version });
+		finishAll();
+		expect(await callBack(suspended)).toMatchObject({ status: 503 });
+		expect(logText()).toContain('another version');
+		const late = await world.n8n.timeUp(suspended);
+		expect(received(late)?.map(({ task_id }) => task_id)).toEqual(ids());
+		expect(posts()).toHaveLength(1);
+	});
+
+	it.each<[string, (stored: IDataObject, results: IDataObject[]) => unknown]>([
+		['no output', (_, [first]) => delete first.output],
+		['an output of another form', (_, [first]) => Object.assign(first, { output: 'simple' })],
+		['a reading of another form', (_, [first]) => Object.assign(first, { task: { state: 7 } })],
+		['a problem of another form', (_, [first]) => Object.assign(first, { problem: 'lost' })],
+		['a number for a prompt', (_, [first]) => Object.assign(Object(first.seed), { prompt: 7 })],
+		['a date of another form', (stored) => Object.assign(stored, { pausedAt: 'yesterday' })],
+		['fields of its own', (stored) => Object.assign(stored, { more: { a: 1 } })],
+		[
+			'nothing but IDs',
+			(stored, results) =>
+				(stored.results = results.map(({ seed }) => ({
+					seed: { taskId: Object(seed).taskId },
+				}))),
+		],
+	])('is resumed with %s, and pays nothing again', async (_, change) => {
+		const suspended = await paused(['one', 'two']);
+		change(storedIn(suspended), resultsIn(suspended));
+		finishAll();
+		await expectResumed(suspended);
+	});
+
+	it.each<[string, unknown]>([
+		['a text', 'paused'],
+		['a list', []],
+		['an object without results', { runIndex: 0 }],
+		['results of another form', { version: 2, results: { one: 1 } }],
+	])('that is %s is not thrown away: the callback is asked to come again', async (_, value) => {
+		const suspended = await paused();
+		Object.assign(contextOf(suspended), { seedancePause: value });
+		expect(await callBack(suspended)).toMatchObject({ status: 503 });
+	});
+
+	it('that is not there is not waited for', async () => {
+		const suspended = await paused();
+		delete contextOf(suspended).seedancePause;
+		expect(await callBack(suspended)).toEqual(NOTHING_WAITS);
+	});
+
+	it('names an item of which nothing can be read as one that may have been paid for', async () => {
+		const suspended = await paused(['one', 'two'], { node: CONTINUE });
+		Object.assign(resultsIn(suspended), { 0: 7 });
+		world.sandbox.finish(ids()[1]);
+		const { run: resumed } = await callBack(suspended, said(ids()[1]));
+		expect(resumed?.json).toMatchObject([{ charged: 'unknown' }, { succeeded: true }]);
+	});
+});
+
+describe('after the pause', () => {
+	it('fails with Stop when a video failed, counts what is ready, and a retry pays for the failed one only', async () => {
+		const suspended = await paused(['good', 'bad']);
+		const [good, bad] = ids();
+		world.sandbox.finish(good);
+		world.sandbox.finish(bad, { status: 'FAILED', errorMessage: 'Not allowed' });
+		const { run: failed = suspended } = await callBack(suspended, said(bad));
+		expect(failureOf(failed).message).toContain('1 of 2 videos are ready and paid');
+		expect(failed.reached('After')).toBeUndefined();
+
+		world.sandbox.tasks.taskSeconds = 12;
+		const { json } = await world.n8n.retry(failed);
+		expect(json).toMatchObject([{ task_id: good }, { prompt: 'bad', succeeded: true }]);
+		const { ledger } = world.sandbox;
+		expect([ledger.postsWithPrompt('good'), ledger.postsWithPrompt('bad')]).toEqual([1, 2]);
+	});
+
+	it('does not pay again when Retry On Fail runs the node again', async () => {
+		const suspended = await paused(['good', 'bad'], { node: RETRY_ON_FAIL });
+		world.sandbox.finish(ids()[0]);
+		world.sandbox.finish(ids()[1], { status: 'FAILED' });
+		expect((await callBack(suspended)).run?.status).toBe('error');
+		expect(posts()).toHaveLength(2);
+	});
+
+	it.each(['continueRegularOutput', 'continueErrorOutput'] as const)(
+		'gives failed videos and refused items in their places with %s',
+		async (onError) => {
+			fault('generate', INVALID, { nth: 2 });
+			const suspended = await paused(['good', 'refused', 'bad'], { node: { onError } });
+			const [good, bad] = ids();
+			world.sandbox.finish(good);
+			world.sandbox.finish(bad, { status: 'FAILED' });
+			const { run: resumed } = await callBack(suspended, said(bad));
+			const refused = { error_code: 'invalid_input' };
+			const failed = { error_code: 'task_failed' };
+			const outputs = resumed?.outputs.map((items) => items.map(({ json }) => json));
+			expect(outputs).toMatchObject(
+				onError === 'continueRegularOutput'
+					? [[{ prompt: 'good', succeeded: true }, { prompt: 'refused', ...refused }, failed]]
+					: [
+							[{ prompt: 'good' }],
+							[
+								{ prompt: 'refused', details: refused },
+								{ prompt: 'bad', details: failed },
+							],
+						],
+			);
+		},
+	);
+
+	it('gives the raw answer when Simplify is off', async () => {
+		const suspended = await paused(['one'], { parameters: { simplify: false } });
+		finishAll();
+		const [raw] = (await callBack(suspended)).run?.json ?? [];
+		expect(raw).toMatchObject({ response: [expect.any(String)] });
+		expect(raw).not.toHaveProperty('request.callback_url');
+	});
+
+	it('pauses anew in the next round of a loop', async () => {
+		const suspended = await paused(['one'], { rounds: 2 });
+		finishAll();
+		const { run: second = suspended } = await callBack(suspended);
+		expect(second.data.waitTill).toBeTruthy();
+		world.sandbox.finish(ids()[1]);
+		const { run: ended } = await callBack(second, said(ids()[1]));
+		expect(received(ended)).toMatchObject([{ task_id: ids()[1], succeeded: true }]);
+	});
+});
+
+describe('when the time is up', () => {
+	it.each(['stopWorkflow', 'continueRegularOutput'] as const)(
+		'the items go on with their IDs, with %s, and Wait for Video finishes them',
+		async (onError) => {
+			const late = await world.n8n.timeUp(await paused(['one', 'two'], { node: { onError } }));
+			const running = { status: 'IN_PROGRESS', finished: false, succeeded: false };
+			const items = late.reached('After');
+			expect(items?.map(({ json, pairedItem }) => [json, pairedItem])).toMatchObject(
+				ids().map((task_id, item) => [{ task_id, ...running }, { item }]),
+			);
+			finishAll();
+			const rescue = await run({ operation: 'wait' }, { items });
+			expect(rescue.json).toMatchObject(ids().map((task_id) => ({ task_id, succeeded: true })));
+			const names = rescue.items.map(({ binary }) => binary?.data.fileName);
+			expect(names).toEqual(ids().map((id) => `${id}.mp4`));
+			expect(posts()).toHaveLength(2);
+		},
+	);
+
+	it('refused items keep their place and their reason', async () => {
+		fault('generate', INVALID, { nth: 1 });
+		const suspended = await paused(['refused', 'two'], {
+			node: { onError: 'continueErrorOutput' },
+		});
+		const late = await world.n8n.timeUp(suspended);
+		expect(received(late)).toMatchObject([{ prompt: 'two' }]);
+		const details = { error_code: 'invalid_input' };
+		expect(received(late, 'Failed')).toMatchObject([{ prompt: 'refused', details }]);
+	});
+
+	it('a video that had failed before the pause is not given as one that is being made', async () => {
+		plan({ seconds: 0, outcome: { status: 'FAILED' } }, { nth: 1 });
+		const late = await world.n8n.timeUp(await paused(['bad', 'two']));
+		expect(received(late)).toMatchObject([
+			{ prompt: 'bad', status: 'FAILED', finished: true, error_code: 'task_failed' },
+			{ prompt: 'two', status: 'IN_PROGRESS' },
+		]);
+	});
+});

@@ -1,0 +1,255 @@
+// What one execution pays for: whatever its expressions give anew, and however it is retried, no video is paid for twice.
+import { createHash } from 'node:crypto';
+
+import { NODE, type Order, type Run } from '../support/engine.cjs';
+import {
+	all,
+	codesOf,
+	failureOf,
+	RETRY_ON_FAIL,
+	fixture,
+	seedanceWorld,
+} from '../support/seedanceWorld.cjs';
+
+const world = seedanceWorld();
+const { run, failure, runPrompts, fault, plan, posts, charges, ids } = world;
+/** `changing`: fields that come out anew at each reading. `changes`: of a node before a Retry, and the videos paid then. */
+const REQUESTS = fixture<{
+	changing: Array<[string, Order['parameters']]>;
+	changes: Array<[string, number, Order['parameters'], Order['node']]>;
+}>('requests');
+const PROMPT = { prompt: 'A boat' };
+const RANDOM = { prompt: '={{ $json.prompt }} {{ Math.random() }}' };
+const LOST = { kind: 'accept-then-reset' } as const;
+const INVALID = { kind: 'error', code: 'INVALID_PROMPT' } as const;
+const retry: typeof world.n8n.retry = async (...given) => await world.n8n.retry(...given);
+const codeOf = (failed: Run) => failureOf(failed).context.error_code;
+
+describe('a value that an expression computes anew makes no other video:', () => {
+	it.each(REQUESTS.changing)('%s, where the answer of the POST was lost', async (_, parameters) => {
+		fault('generate', LOST, { times: 'always' });
+		const { message, description, context } = await failure(parameters, { node: RETRY_ON_FAIL });
+		expect(message).toContain('An earlier try of this item was sent');
+		expect(description).toContain('It is not sent again.');
+		expect(context).toMatchObject({ error_code: 'maybe_created', charged: 'unknown' });
+		expect(posts()).toHaveLength(1);
+	});
+
+	it.each(REQUESTS.changing)('%s, where a person retries', async (_, parameters) => {
+		world.sandbox.tasks.taskSeconds = 60;
+		const first = await run({ ...parameters, options: { timeout: 0.2 } });
+		expect(codeOf(first)).toBe('timeout');
+		const retried = await retry(first, { parameters });
+		expect(retried.json[0]).toMatchObject({ task_id: ids()[0], succeeded: true });
+		expect(posts()).toHaveLength(1);
+	});
+
+	it('a credential whose address comes out differently each time', async () => {
+		const slashes = '{{ "/".repeat(Math.ceil(Math.random() * 20)) }}';
+		world.setCredential({ baseUrl: `=${world.sandbox.baseUrl}${slashes}` });
+		fault('generate', LOST, { times: 'always' });
+		expect(codeOf(await run(PROMPT, { node: RETRY_ON_FAIL }))).toBe('maybe_created');
+		expect(posts()).toHaveLength(1);
+	});
+
+	it('in a loop, where a Retry goes on with the round that failed', async () => {
+		world.sandbox.tasks.taskSeconds = () => (ids().length >= 2 ? 60 : 5);
+		const first = await run({ ...RANDOM, options: { timeout: 0.3 } }, { rounds: 3 });
+		expect([codeOf(first), posts().length]).toEqual(['timeout', 3]);
+		world.sandbox.finish(ids()[2]);
+		expect((await retry(first)).status).toBe('success');
+		expect(posts()).toHaveLength(3);
+	});
+
+	it('metadata of a Callback URL', async () => {
+		fault('generate', { kind: 'error', code: 'INSUFFICIENT_CREDITS' }, { nth: 2 });
+		const failed = await runPrompts(['one', 'two'], {
+			parameters: {
+				operation: 'generate',
+				callbackUrl: 'http://127.0.0.1:9/webhook/id/webhook',
+				callbackMetadata: { values: [{ name: 'time', value: '={{ Math.random() }}' }] },
+			},
+		});
+		expect(codeOf(failed)).toBe('out_of_credits');
+		expect((await retry(failed)).json).toMatchObject([{ prompt: 'one' }, { prompt: 'two' }]);
+		expect(charges()).toHaveLength(2);
+	});
+});
+
+describe('Retry On Fail', () => {
+	const node = RETRY_ON_FAIL;
+
+	it('goes on with paid tasks and creates what was never created, within Maximum Credits', async () => {
+		fault('generate', INVALID, { prompt: 'b' });
+		const parameters = { ...RANDOM, options: { maxCredits: 84 } };
+		expect(codesOf(await runPrompts(['a', 'b', 'c'], { parameters, node }))).toEqual(all(3, true));
+		expect([charges().length, posts().length]).toEqual([3, 4]);
+	});
+
+	it('does not make a failed task anew, unless a person retries, and then once', async () => {
+		const first = await run({ prompt: '[fail]' }, { node });
+		expect([codeOf(first), posts().length]).toEqual(['task_failed', 1]);
+		expect([codeOf(await retry(first)), posts().length]).toEqual(['task_failed', 2]);
+	});
+
+	it('downloads again what could not be downloaded', async () => {
+		fault('video', { kind: 'server-error' }, { times: 3 });
+		expect((await run(PROMPT, { node })).items[0].binary?.data.bytes).toBe(200_000);
+		expect(posts()).toHaveLength(1);
+	});
+
+	it('goes on waiting for the same task after the time was up', async () => {
+		world.sandbox.tasks.taskSeconds = 60;
+		const { json } = await run({ ...PROMPT, options: { timeout: 0.5 } }, { node });
+		expect(json[0]).toMatchObject({ task_id: ids()[0], succeeded: true });
+		expect(posts()).toHaveLength(1);
+	});
+
+	it('has nothing to repeat when On Error continues', async () => {
+		const order = { node: { ...node, onError: 'continueRegularOutput' } } as const;
+		const { json } = await run({ prompt: '[fail]' }, order);
+		expect(json[0]).toMatchObject({ error_code: 'task_failed' });
+		expect(json[0]).not.toHaveProperty('error');
+		expect(posts()).toHaveLength(1);
+	});
+});
+
+describe("a person's Retry", () => {
+	const FIRST = { ...PROMPT, aspectRatio: '9:16' };
+	/** A run whose video was not ready in time, and is ready by the Retry. */
+	const slowRun = async () => {
+		plan({ seconds: 60 });
+		const first = await run({ ...FIRST, options: { timeout: 0.1 } });
+		expect(codeOf(first)).toBe('timeout');
+		world.sandbox.finish(ids()[0]);
+		return first;
+	};
+
+	it.each(REQUESTS.changes)(
+		'with a change of %s: %i paid',
+		async (_, videos, change, node = {}) => {
+			const parameters = { operation: 'generateAndWait', ...FIRST, ...change };
+			const retried = await retry(await slowRun(), { parameters, node });
+			expect(retried).toMatchObject({ status: 'success', json: [{ task_id: ids()[videos - 1] }] });
+			expect(charges()).toHaveLength(videos);
+		},
+	);
+
+	it('finds a task as version 1 of this package remembered it', async () => {
+		const first = await slowRun();
+		const request = ['A boat', '9:16', '720p', '8', false, false, null];
+		const key = createHash('sha256').update(JSON.stringify(request)).digest('hex');
+		const entry = { state: 'created', taskId: ids()[0], executionId: first.id };
+		first.contextData.seedance = { [`0:0:${key}`]: entry };
+		expect((await retry(first)).json[0]).toMatchObject({ task_id: ids()[0], succeeded: true });
+		expect(posts()).toHaveLength(1);
+	});
+
+	it('creates what was never created and goes on with the rest', async () => {
+		fault('generate', INVALID, { prompt: 'b' });
+		const first = await runPrompts(['a', 'b', 'c']);
+		expect(failureOf(first).description).toContain('Click Retry in Executions');
+		expect((await retry(first)).json).toMatchObject(
+			ids().map((task_id) => ({ task_id, succeeded: true })),
+		);
+		expect([charges().length, posts().length]).toEqual([3, 4]);
+	});
+
+	it('makes the failed task anew, and no other, also where all prompts change', async () => {
+		plan({ outcome: { status: 'FAILED', errorMessage: 'Busy' } }, { prompt: 'b' });
+		const first = await runPrompts(['a', 'b', 'c', 'd'], { parameters: RANDOM });
+		expect(failureOf(first)).toMatchObject({
+			message: expect.stringMatching(
+				/^3 of 4 videos are ready and paid\. .*Busy.*\[item 1\] \(number 2 of 4\)$/,
+			),
+			description: expect.stringContaining('finished videos are delivered without paying again'),
+		});
+		expect(codesOf(await retry(first))).toEqual(all(4, true));
+		expect(posts()).toHaveLength(5);
+		expect(posts().filter(({ body }) => body.includes('"b '))).toHaveLength(2);
+		expect(world.sandbox.ledger.spent).toBe(4 * 28);
+	});
+
+	it('goes on with a task whose id came with an error', async () => {
+		const task_id = await world.existingTask();
+		const body = { code: 500, data: { task_id } };
+		fault('generate', { kind: 'refuse-with', status: 500, body });
+		const first = await run(PROMPT);
+		expect(failureOf(first).context).toMatchObject({ error_code: 'maybe_created', task_id });
+		expect((await retry(first)).json[0]).toMatchObject({ task_id, succeeded: true });
+		expect(posts()).toHaveLength(2);
+	});
+
+	it('goes on with a task that cannot be read just then', async () => {
+		fault('status', { kind: 'server-error' }, { times: 'always' });
+		const first = await run({ ...PROMPT, options: { timeout: 1 } });
+		expect(codeOf(first)).toBe('contact_lost');
+		world.sandbox.faults.clear();
+		expect((await retry(first)).json[0]).toMatchObject({ task_id: ids()[0], succeeded: true });
+		expect(posts()).toHaveLength(1);
+	});
+
+	it('sends no other item while the outcome of one is not known, and tells what was paid', async () => {
+		world.setCredential({}, 'By item');
+		fault('generate', LOST, { prompt: 'b' });
+		const first = await runPrompts(['a', 'b', 'c'], { credential: 'By item' });
+		const again = await retry(first);
+		expect(failureOf(again).message).toMatch(/An earlier try of this item was sent.*\[item 1\]/);
+		const unclear = { error_code: 'maybe_created', charged: 'unknown' };
+		const tasksOf = (error_code: string) => ({
+			description: expect.stringContaining(`Task IDs: ${ids()[0]}.`),
+			context: {
+				tasks: [
+					{ task_id: ids()[0], status: 'IN_PROGRESS' },
+					unclear,
+					{ error_code, charged: 'no' },
+				],
+			},
+		});
+		expect(failureOf(again)).toMatchObject(tasksOf('not_created'));
+		const apiKey = `={{ $json.prompt === 'c' ? '' : '${world.sandbox.apiKey}' }}`;
+		world.setCredential({ apiKey }, 'By item');
+		expect(failureOf(await retry(first))).toMatchObject(tasksOf('invalid_api_key'));
+		expect(posts()).toHaveLength(2);
+	});
+
+	it('sends an unclear POST never again, however often it comes', async () => {
+		fault('generate', { kind: 'accept-then-5xx' });
+		let last = await run(PROMPT);
+		for (let times = 0; times < 2; times++) {
+			last = await retry(last);
+			expect(failureOf(last).message).toContain('An earlier try of this item was sent');
+		}
+		expect(posts()).toHaveLength(1);
+	});
+
+	it('after a later node has failed runs nothing anew, and counts no credits', async () => {
+		const first = await run({ ...PROMPT, downloadVideo: false }, { after: 'breaks' });
+		expect(failureOf(first)).toMatchObject({ message: 'A later node broke', node: 'Between' });
+		const reads = world.reads().length;
+		const retried = await retry(first);
+		expect(retried.reached('After')?.[0].json).toMatchObject({ task_id: ids()[0] });
+		expect([posts().length, world.reads().length]).toEqual([1, reads]);
+	});
+});
+
+describe('a new video is', () => {
+	it('each round of a loop', async () => {
+		const { data } = await run({ ...PROMPT, downloadVideo: false }, { rounds: 3 });
+		expect([charges().length, data.resultData.runData[NODE].length]).toEqual([3, 3]);
+	});
+
+	it('each of several equal items, and each execution', async () => {
+		const parameters = { operation: 'generate' };
+		const { json } = await runPrompts(['same', 'same'], { parameters });
+		await runPrompts(['same'], { parameters });
+		expect(new Set(json.map(({ task_id }) => task_id)).size).toBe(2);
+		expect(charges()).toHaveLength(3);
+	});
+});
+
+it('an execution remembers task ids only, no key and no prompt', async () => {
+	const { contextData } = await run({ operation: 'generate', prompt: 'A secret boat' });
+	expect(JSON.stringify(contextData)).toContain(ids()[0]);
+	expect(JSON.stringify(contextData)).not.toContain('secret');
+});

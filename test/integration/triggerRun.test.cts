@@ -1,0 +1,258 @@
+// A run of the trigger in n8n's engine: what its `execute` makes of the item that a callback has started it with. A success
+// without its video is read again for a while; Download Video adds the file.
+import type { IDataObject } from 'n8n-workflow';
+import { setTimeout as pause } from 'node:timers/promises';
+
+import { NO_VIDEO_GRACE_MS } from '../../nodes/shared/task/task';
+import type { Fault } from '../sandbox/server.cjs';
+import { SEEDANCE_TRIGGER, type Order } from '../support/engine.cjs';
+import { CONTINUE, ERROR_OUTPUT, failureOf, seedanceWorld } from '../support/seedanceWorld.cjs';
+import { mp4Of, videoHost } from '../support/videoHost.cjs';
+
+const METADATA = { row: 7 };
+const NO_VIDEO: Fault = { kind: 'no-video', response: 'null' };
+const DOWNLOAD = { downloadVideo: true };
+
+const world = seedanceWorld();
+const host = videoHost();
+
+/** What the trigger's webhook hands over for a finished task: simplified, or raw. */
+async function item(simplify = true, fault?: Fault): Promise<IDataObject> {
+	const taskId = await world.existingTask();
+	world.sandbox.finish(taskId);
+	if (fault) world.sandbox.faults.on('status', fault);
+	const { json } = await world.run({ operation: 'status', taskId, simplify });
+	expect(json[0]).toMatchObject({ task_id: taskId, status: 'SUCCESS' });
+	return { ...json[0], metadata: METADATA };
+}
+
+const run = async (
+	json: IDataObject | IDataObject[],
+	parameters: Order['parameters'] = {},
+	node: Order['node'] = {},
+	order: Partial<Order> = {},
+) =>
+	await world.n8n.run({
+		parameters: { ...parameters },
+		items: [json].flat().map((one) => ({ json: one })),
+		node: { type: SEEDANCE_TRIGGER, ...node },
+		...order,
+	});
+
+const always = (route: 'status' | 'video', fault: Fault) =>
+	world.sandbox.faults.on(route, fault, { times: 'always' });
+
+describe('a video that is there', () => {
+	it('is given on as it is, without another read, while Download Video is off', async () => {
+		const json = await item();
+		const reads = world.sandbox.ledger.statusReads().length;
+		expect((await run(json)).items).toEqual([{ json, pairedItem: { item: 0 } }]);
+		expect(world.sandbox.ledger.statusReads()).toHaveLength(reads);
+		expect(world.sandbox.ledger.videoReads()).toEqual([]);
+	});
+
+	it.each([true, false])('is added to the item as a file, Simplify %s', async (simplify) => {
+		const json = await item(simplify);
+		const { items } = await run(json, { ...DOWNLOAD, outputBinaryField: 'clip' });
+		expect(items[0].json).toEqual(json);
+		const file = { fileName: `${String(json.task_id)}.mp4`, mimeType: 'video/mp4' };
+		expect(items[0].binary?.clip).toMatchObject(file);
+	});
+
+	it('is in the field "data" where none is given', async () => {
+		const { items } = await run(await item(), { ...DOWNLOAD, outputBinaryField: ' ' });
+		expect(items[0].binary?.data).toBeDefined();
+	});
+
+	it('is fetched three at a time', async () => {
+		let most = 0;
+		host.answer = async (_request, response) => {
+			most = Math.max(most, host.open);
+			await pause(50);
+			response.writeHead(200).end(mp4Of(5000));
+		};
+		const given = [];
+		for (let count = 0; count < 7; count++) given.push(await item());
+		host.takeOver(world.sandbox);
+		const { items } = await run(given, DOWNLOAD);
+		const sizes = items.map(({ binary }) => binary?.data.bytes);
+		expect(sizes).toEqual(Array(7).fill(mp4Of(5000).length));
+		expect(most).toBe(3);
+	});
+});
+
+it('fetches nothing for a video that failed', async () => {
+	const json = { ...(await item()), status: 'FAILED', succeeded: false, video_url: null };
+	expect((await run(json, DOWNLOAD)).items).toEqual([{ json, pairedItem: { item: 0 } }]);
+	expect(world.sandbox.ledger.videoReads()).toEqual([]);
+});
+
+describe('a success without its video', () => {
+	it('is given out with it when it comes within the grace period, with its metadata and the file', async () => {
+		const json = await item(true, NO_VIDEO);
+		world.sandbox.faults.on('status', NO_VIDEO, { times: 5 });
+		const { items } = await run(json, DOWNLOAD);
+		const ready = { succeeded: true, video_url: expect.any(String), metadata: METADATA };
+		expect(items[0].json).toMatchObject({ task_id: json.task_id, ...ready });
+		expect(items[0].binary?.data.fileName).toBe(`${String(json.task_id)}.mp4`);
+	});
+
+	it('is given out raw when Simplify is off', async () => {
+		const json = await item(false, NO_VIDEO);
+		const { items } = await run(json, { simplify: false });
+		const raw = { task_id: json.task_id, response: [expect.any(String)], metadata: METADATA };
+		expect(items).toMatchObject([{ json: raw }]);
+	});
+
+	it('is given out as it is after the grace period and not before', async () => {
+		const json = await item(true, NO_VIDEO);
+		always('status', NO_VIDEO);
+		world.n8n.clockSpeed = 20;
+		const start = Date.now();
+		const { items } = await run(json);
+		expect(Date.now() - start).toBeGreaterThanOrEqual(NO_VIDEO_GRACE_MS / 20 - 100);
+		expect(items).toMatchObject([{ json: { task_id: json.task_id, succeeded: false } }]);
+		expect(world.sandbox.ledger.statusReads(String(json.task_id)).length).toBeGreaterThan(5);
+	});
+
+	it('is given out as it is when the API is down for the whole grace period', async () => {
+		const json = await item(true, NO_VIDEO);
+		always('status', { kind: 'server-error' });
+		const { items } = await run(json);
+		expect(items).toMatchObject([{ json: { task_id: json.task_id, succeeded: false } }]);
+	});
+
+	it.each([
+		['succeeded', true, 1],
+		['succeeded', false, 0],
+		['failed', true, 0],
+		['failed', false, 1],
+	])(
+		'with only "%s" ticked, and the video there in the end: %s, gives out %d items',
+		async (event, comes, count) => {
+			const json = await item(true, NO_VIDEO);
+			world.sandbox.faults.on('status', NO_VIDEO, { times: comes ? 2 : 'always' });
+			const { items, status } = await run(json, { events: [event] });
+			expect([status, items.length]).toEqual(['success', count]);
+		},
+	);
+});
+
+describe('when the file cannot be fetched', () => {
+	const failed = { error_code: 'download_failed', charged: 'yes' };
+	beforeEach(() => always('video', { kind: 'html', status: 404 }));
+
+	it('fails with Stop, says that the video is paid and where it is, and Retry fetches it', async () => {
+		const json = await item();
+		const stopped = await run(json, DOWNLOAD);
+		const { message, description, context } = failureOf(stopped);
+		expect(message).toContain(`could not be downloaded (task ${String(json.task_id)}): HTTP 404.`);
+		expect(description).toContain(String(json.video_url));
+		expect(context).toMatchObject(failed);
+		world.sandbox.faults.clear();
+		expect((await world.n8n.retry(stopped)).items[0].binary?.data).toBeDefined();
+	});
+
+	it.each([true, false])('gives the item with the reason, Simplify %s', async (simplify) => {
+		const json = await item(simplify);
+		const { items } = await run(json, DOWNLOAD, CONTINUE);
+		expect(items).toHaveLength(1);
+		expect(items[0].json).toMatchObject({
+			task_id: json.task_id,
+			status: 'SUCCESS',
+			succeeded: false,
+			prompt: 'A task of yesterday',
+			...failed,
+			metadata: METADATA,
+		});
+		expect(items[0].binary).toBeUndefined();
+	});
+
+	it('gives the item to the error output', async () => {
+		const { task_id, ...json } = await item();
+		const given = { ...json, task_id };
+		const { outputs } = await run(given, DOWNLOAD, ERROR_OUTPUT);
+		expect(outputs[0]).toEqual([]);
+		const details = { error_code: 'download_failed', metadata: METADATA };
+		expect(outputs[1]).toMatchObject([{ json: { task_id, details } }]);
+	});
+});
+
+describe('a link that died before the file was fetched', () => {
+	/** Lets the API tell another link from now on. */
+	function renew({ task_id }: IDataObject): string {
+		const url = `${host.url}?fresh`;
+		const data = { task_id, status: 'SUCCESS', consumed_credits: 28, response: [url] };
+		const body = { code: 200, message: 'success', data };
+		always('status', { kind: 'refuse-with', status: 200, body });
+		host.answer = (_request, response) => response.writeHead(200).end(mp4Of(5000));
+		return url;
+	}
+
+	it.each([
+		[403, true],
+		[404, true],
+		[410, true],
+		[410, false],
+	])('with HTTP %i is read anew, and stands in the item, Simplify %s', async (status, simplify) => {
+		const json = await item(simplify);
+		const url = renew(json);
+		always('video', { kind: 'html', status });
+		const { items } = await run(json, DOWNLOAD);
+		expect(items[0].binary?.data.bytes).toBe(mp4Of(5000).length);
+		expect(items[0].json).toEqual({
+			...json,
+			...(simplify ? { video_url: url } : { response: [url] }),
+		});
+	});
+
+	it('fails as before when there is no credential to read it with', async () => {
+		const json = await item();
+		always('video', { kind: 'html', status: 410 });
+		world.n8n.credentials.set('Main account', { apiKey: '', baseUrl: '' });
+		expect(failureOf(await run(json, DOWNLOAD)).message).toContain('HTTP 410');
+	});
+});
+
+describe('a server that drips', () => {
+	const REASON = 'the time was up before all of it had arrived';
+
+	/** Sends `start`, then a byte now and then, for ever. */
+	const drip = (start: Buffer) => {
+		host.answer = async (_request, response) => {
+			response.writeHead(200);
+			response.write(start);
+			while (!response.destroyed) {
+				response.write('x');
+				await pause(10);
+			}
+		};
+		host.takeOver(world.sandbox);
+	};
+
+	it.each([
+		['the video', mp4Of(5000)],
+		['its very beginning', Buffer.alloc(1)],
+	])('%s ends the download before the workflow is ended by its own limit', async (_what, start) => {
+		const json = await item();
+		drip(start);
+		const begun = Date.now();
+		const { items } = await run(json, DOWNLOAD, CONTINUE, { settings: { executionTimeout: 60 } });
+		expect(Date.now() - begun).toBeLessThan(1500);
+		expect(items[0].json).toMatchObject({
+			task_id: json.task_id,
+			error_code: 'download_failed',
+			error_message: expect.stringContaining(REASON),
+		});
+		expect(host.requests).toHaveLength(1);
+		for (let round = 0; host.open > 0 && round < 100; round++) await pause(10);
+		expect(host.open).toBe(0);
+	});
+
+	it('also ends it where the workflow has no limit', async () => {
+		world.n8n.clockSpeed = 500;
+		const json = await item();
+		drip(mp4Of(5000));
+		expect(failureOf(await run(json, DOWNLOAD)).message).toContain(REASON);
+	});
+});

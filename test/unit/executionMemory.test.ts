@@ -1,0 +1,146 @@
+/** What one execution remembers of the POSTs it has sent. */
+import type { IContextObject } from 'n8n-workflow';
+
+import { executionMemory, type Sent } from '../../nodes/shared/idempotency/executionMemory';
+import type { Keys } from '../../nodes/shared/idempotency/identity';
+
+const KEY: Keys = ['0:0:settings'];
+const TASK = { taskId: 'seed1', executionId: '17', createdAt: 1_000 };
+const NONE = { state: 'none' };
+const SENDING = { state: 'sending' };
+const CREATED = { state: 'created', ...TASK };
+
+/** A node context as n8n gives it back after storing it. */
+const stored = (context: object): IContextObject => JSON.parse(JSON.stringify(context));
+/** What is remembered in a stored context that holds this. */
+const recalled = (seedance: unknown, ...keys: Keys) =>
+	executionMemory(stored({ seedance })).recall(keys);
+
+describe('the memory of an execution', () => {
+	it('remembers a POST and its task, at once for all and after n8n stored it', () => {
+		const context: IContextObject = { other: 1 };
+		const [first, second] = [executionMemory(context), executionMemory(context)];
+		expect(first.recall(KEY)).toEqual(NONE);
+		first.sending(KEY);
+		expect(second.recall(KEY)).toEqual(SENDING);
+		expect(executionMemory(stored(context)).recall(KEY)).toEqual(SENDING);
+		second.created(KEY, TASK);
+		expect(first.recall(KEY)).toEqual(CREATED);
+		expect(executionMemory(stored(context)).recall(KEY)).toEqual(CREATED);
+		const tasks = { '0:0:settings': CREATED };
+		expect(stored(context)).toEqual({ other: 1, seedance: { version: 2, tasks } });
+	});
+
+	it('keeps runs, items and settings apart, and forgets one alone', () => {
+		const memory = executionMemory({});
+		memory.created(['0:0:a'], TASK);
+		memory.sending(['0:1:a']);
+		expect(memory.recall(['1:0:a'])).toEqual(NONE);
+		expect(memory.recall(['0:0:b'])).toEqual(NONE);
+		memory.forget(['0:0:a']);
+		expect(memory.recall(['0:0:a'])).toEqual(NONE);
+		expect(memory.recall(['0:1:a'])).toEqual(SENDING);
+	});
+
+	it('has no key that only JavaScript put there', () => {
+		expect(executionMemory({}).recall(['constructor'])).toEqual(NONE);
+		expect(executionMemory({}).recall(['__proto__'])).toEqual(NONE);
+	});
+});
+
+describe('what is stored', () => {
+	it('of version 1 is still read, and kept under the new form', () => {
+		const tasks = {
+			'0:0:request': { state: 'created', taskId: 'seed1', executionId: '17' },
+			'0:1:request': SENDING,
+		};
+		const context = stored({ seedance: tasks });
+		const memory = executionMemory(context);
+		expect(memory.recall(['0:0:settings', '0:0:request'])).toMatchObject(tasks['0:0:request']);
+		expect(memory.recall(['0:1:settings', '0:1:request'])).toEqual(SENDING);
+		expect(stored(context)).toEqual({ seedance: { version: 2, tasks } });
+		expect(executionMemory(stored(context)).recall(['0:1:settings', '0:1:request'])).toEqual(
+			SENDING,
+		);
+	});
+
+	it('under the key of now goes before an earlier one, and is forgotten under both', () => {
+		const memory = executionMemory({});
+		memory.created(['old'], { ...TASK, taskId: 'old' });
+		memory.created(['new', 'old'], { ...TASK, taskId: 'new' });
+		expect(memory.recall(['new', 'old'])).toMatchObject({ taskId: 'new' });
+		memory.forget(['new', 'old']);
+		expect(memory.recall(['new', 'old'])).toEqual(NONE);
+		expect(memory.recall(['old'])).toEqual(NONE);
+	});
+
+	it.each(['rubbish', 7, null, [], { version: 2, tasks: 'rubbish' }])(
+		'in an unknown form does not stop new videos from being remembered: %j',
+		(seedance) => {
+			const context = stored({ seedance });
+			executionMemory(context).created(KEY, TASK);
+			expect(executionMemory(stored(context)).recall(KEY)).toEqual(CREATED);
+		},
+	);
+
+	it('of a newer version, or without an execution, is read as far as it goes', () => {
+		const newer = { ...CREATED, more: true };
+		expect(recalled({ version: 3, tasks: { a: newer } }, 'a')).toEqual(CREATED);
+		const alone = { state: 'created', taskId: 'seed1' };
+		expect(recalled({ version: 2, tasks: { a: alone } }, 'a')).toMatchObject(alone);
+	});
+
+	it.each([
+		{ state: 'created', taskId: '' },
+		{ state: 'created', taskId: null },
+		{ state: 'created', taskId: {} },
+		{ state: 'something new' },
+		{},
+	])('without a usable ID is an unclear POST, never nothing: %j', (entry) => {
+		expect(recalled({ version: 2, tasks: { a: entry } }, 'a')).toEqual(SENDING);
+	});
+});
+
+describe('a POST of this moment', () => {
+	const pending = () => new Promise<Sent>(() => undefined);
+
+	it('is shared with everybody who asks for the same video, and with nobody else', () => {
+		const context: IContextObject = {};
+		const sent = pending();
+		executionMemory(context).hold(KEY, sent);
+		expect(executionMemory(context).underWay(KEY)).toBe(sent);
+		expect(executionMemory(context).underWay(['0:1:settings'])).toBeUndefined();
+		expect(executionMemory({}).underWay(KEY)).toBeUndefined();
+		// It is never stored.
+		expect(stored(context)).toEqual({ seedance: { version: 2, tasks: {} } });
+	});
+
+	it.each([
+		['well', async () => await Promise.resolve<Sent>({ taskId: 'seed1' })],
+		['not well', async () => await Promise.reject<Sent>(new Error('broke'))],
+	])('is under way no more when it has ended %s', async (_how, post) => {
+		const memory = executionMemory({});
+		const sent = post();
+		memory.hold(KEY, sent);
+		expect(memory.underWay(KEY)).toBe(sent);
+		await sent.catch(() => undefined);
+		await Promise.resolve();
+		expect(memory.underWay(KEY)).toBeUndefined();
+	});
+});
+
+it('the tasks of a run are those of its items, for that run alone, and none of a tool', () => {
+	const memory = executionMemory({});
+	memory.created(['0:0:a'], TASK);
+	memory.created(['0:11:a'], { ...TASK, taskId: 'seed11' });
+	memory.created(['0:12:a'], { ...TASK, taskId: 'an item that the run has no more' });
+	memory.created(['1:0:a'], { ...TASK, taskId: 'other run' });
+	memory.created(['a1b2c3'], TASK);
+	memory.sending(['0:1:a']);
+	const found = [0, 1, 2].map((run) => [...memory.tasksOfRun(run, 12)]);
+	const first = [
+		[0, 'seed1'],
+		[11, 'seed11'],
+	];
+	expect(found).toEqual([first, [[0, 'other run']], []]);
+});

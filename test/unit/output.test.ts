@@ -1,0 +1,228 @@
+/** What the node gives out for what became of each item, and the one error with which it stops. */
+import { itemsOf, outputOf } from '../../nodes/Seedance/run/output';
+import { forEveryItem, NO_SEED, sameForAll, type Result } from '../../nodes/Seedance/run/result';
+import type { Run } from '../../nodes/Seedance/run/run';
+import { errorOutputItem, type OnError } from '../../nodes/shared/n8n/onError';
+import * as errors from '../../nodes/shared/task/errors';
+import { readTask } from '../../nodes/shared/task/task';
+import { nodeWith } from '../support/node';
+
+const NODE = nodeWith();
+const VIDEO = 'https://cdn.example.com/v.mp4';
+const RAW = { simplify: false, includeInput: false };
+
+const seed = (taskId: string | null, prompt = 'a cat') => ({
+	taskId,
+	prompt,
+	estimatedCredits: 28,
+});
+const read = (taskId: string, data: object) =>
+	readTask(taskId, { status: 'IN_PROGRESS', ...data }, '');
+const ready = (taskId: string, more: Partial<Result> = {}): Result => ({
+	seed: seed(taskId),
+	task: read(taskId, { status: 'SUCCESS', response: [VIDEO], consumed_credits: 28 }),
+	...more,
+});
+const failed = (taskId: string): Result => ({
+	seed: seed(taskId),
+	task: read(taskId, { status: 'FAILED', consumed_credits: 0 }),
+	problem: errors.taskFailed(taskId, 'NSFW', 0),
+});
+const without = (problem: errors.Problem, prompt?: string): Result => ({
+	seed: seed(null, prompt),
+	problem,
+});
+const unsent = (): Result => ({
+	...without(errors.notSent('item 0 ended it.')),
+	isBystander: true,
+});
+
+const given = (results: Result[], more: Partial<{ onError: OnError; isTool: boolean }> = {}) => {
+	const input = results.map((_, row) => ({ json: { row, status: 'of the row', error: 1 } }));
+	return itemsOf(results, { onError: 'continue', isTool: false, ...more, input });
+};
+const jsonOf = (result: Result, onError: OnError = 'continue') =>
+	given([result], { onError })[0].json;
+
+function runOf(count: number, isTool = false): Run {
+	const input = Array(count).fill({ json: {} });
+	const context = { getNode: () => NODE, getInputData: () => input };
+	return { onError: 'stop', isTool, context, input } as unknown as Run;
+}
+
+/** The error with which the node stops. */
+function stopped(...results: Result[]) {
+	try {
+		outputOf(runOf(results.length), results);
+	} catch (error) {
+		const { message, description, context } = error as ReturnType<typeof errors.nodeError>;
+		return { message, description: description ?? '', context };
+	}
+	throw new Error('it did not stop');
+}
+
+describe('the items', () => {
+	it('come out in order, each leading back to its row, with no error at the top', () => {
+		const items = given([ready('t0'), failed('t1'), unsent()]);
+		expect(items.map(({ pairedItem }) => pairedItem)).toEqual([
+			{ item: 0 },
+			{ item: 1 },
+			{ item: 2 },
+		]);
+		expect(items.map(({ json }) => json.task_id)).toEqual(['t0', 't1', null]);
+		for (const { json } of items) expect(json).not.toHaveProperty('error');
+	});
+
+	it('of failures keep the fixed shape, with the code, the cost and the whole text', () => {
+		const [{ json: good }, { json: bad }] = given([ready('t0'), failed('t1')]);
+		expect(Object.keys(bad)).toEqual([...Object.keys(good), 'error_code', 'charged']);
+		expect(bad).toMatchObject({ succeeded: false, error_code: 'task_failed', charged: 'no' });
+		expect(bad.error_message).toContain('NSFW');
+	});
+
+	it('of the error output hold the error and the details, in the shape that n8n routes there', () => {
+		const json = jsonOf(failed('t1'), 'errorOutput');
+		expect(Object.keys(json)).toEqual(['error', 'details']);
+		expect(json.details).toMatchObject({ task_id: 't1', error_code: 'task_failed' });
+		const item = errorOutputItem(errors.invalidInput(['Wrong.']), { task_id: null }, 3);
+		expect(item.json).toEqual({ error: expect.any(String), details: { task_id: null } });
+		expect(item.pairedItem).toEqual({ item: 3 });
+		// Older n8n routes an item by an error of its own, for which newer ones would take the details away.
+		expect(item.error?.message).toBe(item.json.error);
+		expect({ ...item }).not.toHaveProperty('error');
+		expect(JSON.parse(JSON.stringify(item))).not.toHaveProperty('error');
+	});
+
+	it.each(['stop', 'continue', 'errorOutput'] as const)(
+		'without Simplify carry the ID that this node knows, under On Error %s',
+		(onError) => {
+			const task = read('t0', { task_id: '', status: 'SUCCESS', response: [VIDEO] });
+			const json = jsonOf({ seed: seed('t0'), task, output: RAW }, onError);
+			expect(json).toMatchObject({ task_id: 't0', status: 'SUCCESS' });
+		},
+	);
+
+	it('without Simplify show what the API gave where no video was found in it', () => {
+		const response = { odd: VIDEO };
+		const task = read('t0', { status: 'SUCCESS', response });
+		const problem = errors.noVideo('t0', 28);
+		const json = jsonOf({ seed: seed('t0'), task, problem, output: RAW });
+		expect(json).toMatchObject({ response, error_code: 'no_video', task_id: 't0' });
+	});
+
+	it('have the fields of the row where that is wanted, and those of the video win', () => {
+		const json = jsonOf(ready('t0', { output: { simplify: true, includeInput: true } }));
+		expect(json).toMatchObject({ row: 0, status: 'SUCCESS', task_id: 't0' });
+		expect(json).not.toHaveProperty('error');
+		expect(jsonOf(ready('t0'))).not.toHaveProperty('row');
+	});
+
+	it('of which some path has forgotten one are never said to have cost nothing', () => {
+		const given: Result[] = [];
+		given[1] = ready('t1');
+		const results = forEveryItem(runOf(3), given);
+		const charged = results.map(({ problem }) => problem?.charged);
+		expect(charged).toEqual(['unknown', undefined, 'unknown']);
+		expect(results[1].seed.taskId).toBe('t1');
+	});
+
+	it('have one problem, which is the node’s own, each', () => {
+		const problem = errors.invalidInput(['Operation "x" does not exist in this node.']);
+		const results = sameForAll(runOf(3), problem);
+		expect(results).toEqual(Array(3).fill({ seed: NO_SEED, problem }));
+		expect(stopped(...results).message).toBe(problem.message);
+	});
+});
+
+describe('the error with which the node stops', () => {
+	it('counts what is ready, names the item as n8n and as a person counts, and lists all', () => {
+		const { message, description, context } = stopped(ready('t0'), ready('t1'), failed('t2'));
+		expect(message).toContain('2 of 3 videos are ready and paid.');
+		expect(message).toContain('[item 2] (number 3 of 3)');
+		expect(description).toContain('Task IDs: t0, t1, t2.');
+		expect(context.tasks).toMatchObject([
+			{ item: 0, task_id: 't0' },
+			{ item: 1, task_id: 't1' },
+			{ item: 2, task_id: 't2', error_code: 'task_failed' },
+		]);
+	});
+
+	it('lists each of several problems on a line of its own, with the start of its prompt', () => {
+		const duration = without(errors.invalidInput(['Duration "5" is not possible.']), 'a cat');
+		const prompt = without(errors.invalidInput(['Prompt is empty.']), 'a dog');
+		const { message, description } = stopped(duration, prompt);
+		expect(message).toBe('2 of 2 items cannot be used.');
+		const lines = description.split('<br />');
+		expect(lines[0]).toBe('"a cat": Duration "5" is not possible. [item 0] (number 1 of 2)');
+		expect(lines[1]).toMatch(/^"a dog": Prompt is empty\. \[item 1\]/);
+	});
+
+	it('gives the way that delivers finished videos, and says what a new run pays', () => {
+		const { description } = stopped(ready('t0'), failed('t1'));
+		expect(description).toContain('finished videos are delivered without paying again');
+		expect(description).toContain('Continue (using error output)');
+		expect(description).toContain('Retry with currently saved workflow');
+		expect(description).toContain(
+			'A new run, or a changed prompt or setting of this node, pays for all items.',
+		);
+	});
+
+	it('does not send to Retry where an outcome is unclear: it would stop there again', () => {
+		const { description } = stopped(ready('t0'), without(errors.stillUnclear()));
+		expect(description).not.toContain('Click Retry');
+		expect(description).toContain('Wait for Video gets them without paying again');
+	});
+
+	const free = without(errors.notSent('another item is wrong.'));
+	const lost = errors.contactLost('t1', { cause: 'no_answer', text: '' });
+	it.each([
+		['no', [free, unsent()]],
+		['yes', [ready('t0'), free]],
+		['unknown', [{ seed: seed('t1') }, free]],
+		['unknown', [failed('t0'), { seed: seed('t1'), problem: lost }]],
+	])('tells the cost of the whole run: %s', (charged, results) => {
+		expect(stopped(...results).context).toMatchObject({ charged });
+	});
+
+	it('is about the cause, not about those that only were not started', () => {
+		const empty = errors.notCreated({ cause: 'out_of_credits', text: '', httpStatus: 402 });
+		const { message, description, context } = stopped(without(empty), unsent(), unsent());
+		expect(message).toContain('does not have enough credits');
+		expect(description).toContain('2 more items were not started and cost nothing.');
+		expect(context).toMatchObject({ error_code: 'out_of_credits', charged: 'no' });
+	});
+
+	it('of a single item is its own', () => {
+		const { message, context } = stopped(failed('t0'));
+		expect(message).toBe(failed('t0').problem?.message);
+		expect(context).toMatchObject({ task_id: 't0', error_code: 'task_failed' });
+	});
+});
+
+describe('an AI tool', () => {
+	const silence = { cause: 'no_answer', text: '' } as const;
+	const about = (problem: errors.Problem): Result => ({ seed: seed('t0'), problem });
+
+	it.each<[string, Result, string]>([
+		['a timeout', about(errors.timedOut('t0', 15, null)), 'Get Status'],
+		['lost contact', about(errors.contactLost('t0', silence)), 'Get Status'],
+		['a running video', { seed: seed('t0'), task: read('t0', {}) }, 'Get Status'],
+		['an unclear start', without(errors.maybeCreated(silence)), 'Ask the user'],
+	])('hears of %s what to do next, and not to generate again', (_name, result, step) => {
+		const [{ json }] = given([result], { isTool: true, onError: 'errorOutput' });
+		expect(json.next_step).toContain('Do not generate again');
+		expect(json.next_step).toContain(step);
+		expect(() => outputOf(runOf(1, true), [result])).not.toThrow();
+	});
+
+	it('hears of a failed video and of one that is ready without a next step', () => {
+		for (const result of [ready('t0'), failed('t0')]) {
+			expect(given([result], { isTool: true })[0].json).not.toHaveProperty('next_step');
+		}
+	});
+
+	it('gets the fixed shape also where Simplify is off', () => {
+		const [{ json }] = given([ready('t0', { output: RAW })], { isTool: true });
+		expect(json).toMatchObject({ succeeded: true, video_url: VIDEO });
+	});
+});
