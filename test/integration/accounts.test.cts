@@ -45,8 +45,6 @@ describe('a credential that cannot be used', () => {
 	});
 });
 
-describe('a credential with expressions', () => {});
-
 describe('the trouble of one account', () => {
 	/** Rows A and B by turns, A with the main account and B with the other. */
 	const items = ['A', 'B', 'A', 'B', 'A'].map((name, row) => ({
