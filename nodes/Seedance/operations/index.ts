@@ -19,9 +19,6 @@ export const OPERATIONS = {
 	wait,
 } satisfies Record<string, Operation>;
 
-/** The value of an operation in a workflow. */
-export type OperationName = keyof typeof OPERATIONS;
-
 const ENTRIES: ReadonlyArray<[string, Operation]> = Object.entries(OPERATIONS);
 
 /** The operation of that name, or undefined. */

@@ -20,7 +20,7 @@ import { NO_SEED, type Result } from '../run/result';
 const FIELD = 'seedancePause';
 const UNREADABLE = 'what was stored of this item cannot be read';
 /** What this package writes. It reads every version up to this one. */
-export const PAUSE_VERSION = 3;
+const PAUSE_VERSION = 3;
 const READABLE = [1, 2, PAUSE_VERSION];
 
 /** A pause, as it is kept. */

@@ -8,7 +8,7 @@ import type { IExecuteFunctions } from 'n8n-workflow';
 import { isObject, numberOf, readableText, textOf } from '../../shared/json';
 
 /** Names under which n8n keeps them. */
-export const TASKS = 'seedance_tasks';
+const TASKS = 'seedance_tasks';
 export const CREDITS = 'seedance_credits';
 /** Where the IDs stand, eleven in each (docs/n8n-behaviour.md#highlighted-data). */
 const LISTS = [TASKS, ...[2, 3, 4, 5].map((nth) => `${TASKS}_${nth}`)];

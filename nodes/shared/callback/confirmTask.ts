@@ -23,7 +23,7 @@ export const EARLY_MS = 5_000;
 /** Milliseconds between two reads; the last one repeats. */
 const PAUSES_MS = [250, 500, 1_000];
 /** Failed reads of a task after which the sender is asked to try again. */
-export const MAX_FAILED_READS = 3;
+const MAX_FAILED_READS = 3;
 
 /**
  * What the API says of the task. `noVideo`: a success whose video is not there yet, so that it has

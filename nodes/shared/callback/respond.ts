@@ -7,7 +7,7 @@ import type { IDataObject, IWebhookFunctions, IWebhookResponseData } from 'n8n-w
 import { within, type Clock } from '../n8n/clock';
 
 /** Seconds after which a sender may try again. */
-export const RETRY_AFTER_SECONDS = 30;
+const RETRY_AFTER_SECONDS = 30;
 
 /**
  * The part of n8n's response (Express) that is used here; n8n's types come without those of

@@ -18,7 +18,7 @@ const LINK_IN_QUERY = /[?&][^=&\s]*=https?:\/\/[^\s;|]*$/i;
  * How many links a text holds, separated by commas, semicolons, bars or blanks. Commas inside a
  * link count for nothing.
  */
-export function countLinks(text: string): number {
+function countLinks(text: string): number {
 	let count = 1;
 	for (const { 0: separator, index } of text.matchAll(/[\s,;|]+(?=https?:\/\/)/gi)) {
 		const isInQuery = separator === ',' && LINK_IN_QUERY.test(text.slice(0, index));
