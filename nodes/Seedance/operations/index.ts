@@ -36,16 +36,16 @@ export const operationOptions: INodePropertyOptions[] = ENTRIES.map(
 	([value, { label, action, description }]) => ({ name: label, value, action, description }),
 );
 
-/** Every field once, so that those of each operation keep their order. */
+/** Every field once, so that those of each operation keep their order as far as they agree on one. */
 function inOneOrder(lists: ReadonlyArray<readonly INodeProperties[]>): INodeProperties[] {
 	const left = lists.map((list) => [...list]);
 	const ordered: INodeProperties[] = [];
 	for (;;) {
 		const heads = left.flatMap(([head]) => (head ? [head] : []));
-		const next = heads.find((head) => left.every((list) => list.indexOf(head) <= 0));
-		if (!next) return ordered;
+		if (heads.length === 0) return ordered;
+		const next = heads.find((head) => left.every((list) => list.indexOf(head) <= 0)) ?? heads[0];
 		ordered.push(next);
-		for (const list of left) if (list[0] === next) list.shift();
+		for (const list of left) if (list.includes(next)) list.splice(list.indexOf(next), 1);
 	}
 }
 
