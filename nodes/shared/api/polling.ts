@@ -18,16 +18,16 @@ import { hasEnded, NO_VIDEO_GRACE_MS, type Task } from '../task/task';
 /** Seconds. What "Check Every" starts with, and how far it grows by itself. */
 export const POLL_INTERVAL_SECONDS = 5;
 export const POLL_INTERVAL_MAX_SECONDS = 15;
-const POLL_GROWTH = 1.25;
+export const POLL_GROWTH = 1.25;
 /**
  * Most videos take 1 to 2 minutes. Meanwhile the interval stays below these seconds, with which one
  * of 90 seconds is read 12 times and noticed after 4 seconds (`npm run bench -- notice`); later it
  * is this share of the time waited.
  */
-const POLL_INTERVAL_USUAL_SECONDS = 8.5;
-const POLL_SHARE = 0.07;
+export const POLL_INTERVAL_USUAL_SECONDS = 8.5;
+export const POLL_SHARE = 0.07;
 /** Share by which an interval varies, so that many executions do not read in step. */
-const POLL_JITTER = 0.1;
+export const POLL_JITTER = 0.1;
 /** Minutes. */
 export const TIMEOUT_MINUTES = 15;
 /**
