@@ -211,8 +211,9 @@ function isInstalled({ packages: wanted }, folder, only) {
 	const needed = only
 		? only.map((name) => `node_modules/${name}`)
 		: Object.keys(wanted).filter((name) => {
-				const { optional, os, cpu } = wanted[name];
-				return name && !optional && !os && !cpu;
+				// npm leaves out what its own lock file calls extraneous.
+				const { optional, extraneous, os, cpu } = wanted[name];
+				return name && !optional && !extraneous && !os && !cpu;
 			});
 	return [...Object.keys(present), ...needed].every(isSame);
 }
