@@ -82,7 +82,12 @@ export async function checkToolCalls(harness: Harness, plan: Calls): Promise<Rep
 	const told = answers.filter(isAnswer).map(toldIn);
 	const logs = run.logs.map(({ text }) => text).join('\n');
 	for (const name of new Set(plan.calls.map((call) => call.name))) {
-		const own = told.filter((_, index) => plan.calls[index].name === name);
+		// n8n numbers the tries of a call before it knows of the next call, so that a retried one may get the arguments of
+		// another, and its answer.
+		const isMixedUp = ({ text }: (typeof told)[number]) =>
+			plan.retryOnFail &&
+			plan.calls.some((call) => call.name !== name && text.includes(promptOf(call.name)));
+		const own = told.filter((one, index) => plan.calls[index].name === name && !isMixedUp(one));
 		const posts = requests.posts.filter(({ entry }) => promptIn(entry) === promptOf(name));
 		const kinds = posts.map(answerToPost);
 		const isRefused = (kind: string) => kind === 'refused' || kind === 'any';

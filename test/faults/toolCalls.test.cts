@@ -35,7 +35,7 @@ const on = (fault: Schedule['faults'][number]['fault']): Schedule['faults'] => [
 ];
 
 let harness: Harness;
-const stats = new Stats('tool calls', COUNT + 4);
+const stats = new Stats('tool calls', COUNT + 5);
 
 beforeAll(async () => {
 	harness = await openHarness();
@@ -67,6 +67,16 @@ it.each<[string, number, Partial<Calls>]>([
 		'pays for each of two different calls of the same moment',
 		2,
 		{ calls: [first, { ...second, name: 'birch' }] },
+	],
+	[
+		'pays for neither of two calls whose arguments n8n mixes up at a retry',
+		2,
+		{
+			calls: [{ name: 'birch', after: 4 }, first],
+			faults: [{ route: 'generate', name: 'birch', fault: { kind: 'hang' }, times: 1 }],
+			retryOnFail: true,
+			affordable: 0,
+		},
 	],
 ])('%s', async (_what, posts, plan) => {
 	await check({ ...EQUAL, ...plan });

@@ -76,8 +76,10 @@ class Submission {
 /** Milliseconds since 1970 until which videos are started. */
 function sendUntil(run: Run, options: Options, items: number): number {
 	const pauses = Math.max(0, Math.ceil(items / options.batchSize) - 1);
-	const wanted = Math.max(options.timeout * 60_000, SENDING_MS) + pauses * options.batchInterval;
-	return Math.min(run.startedAt + wanted, run.workUntil);
+	const timeout = run.startedAt + options.timeout * 60_000;
+	// What came before, such as reading the tasks of an earlier try, does not use it up.
+	const wanted = Math.max(timeout, run.clock.now() + SENDING_MS) + pauses * options.batchInterval;
+	return Math.min(wanted, run.workUntil);
 }
 
 /** Sends the items one after the other, as far as that makes sense. */
