@@ -6,6 +6,8 @@ import type {
 	TriggerPanelDefinition,
 } from 'n8n-workflow';
 
+import { downloadVideo, outputBinaryField, simplify } from '../shared/n8n/outputFields';
+
 /**
  * One address for both methods: POST is usual, some senders only GET. There is nothing to register
  * at the API.
@@ -88,31 +90,9 @@ export const triggerFields: INodeProperties[] = [
 		default: ['succeeded', 'failed'],
 		description: 'What starts this workflow',
 	},
-	{
-		displayName: 'Download Video',
-		name: 'downloadVideo',
-		type: 'boolean',
-		default: false,
-		description:
-			'Whether to add the video as a file to the item, for the next nodes to post or store',
-	},
-	{
-		displayName: 'Output Data Field Name',
-		name: 'outputBinaryField',
-		type: 'string',
-		required: true,
-		default: 'data',
-		hint: 'The name of the output field to put the video file in',
-		description: 'The name of the binary field that holds the video',
-		displayOptions: { show: { downloadVideo: [true] } },
-	},
-	{
-		displayName: 'Simplify',
-		name: 'simplify',
-		type: 'boolean',
-		default: true,
-		description: 'Whether to return a simplified version of the response instead of the raw data',
-	},
+	{ ...downloadVideo, default: false },
+	{ ...outputBinaryField, displayOptions: { show: { downloadVideo: [true] } } },
+	simplify,
 	{
 		displayName: 'Options',
 		name: 'options',

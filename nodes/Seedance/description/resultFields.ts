@@ -1,6 +1,8 @@
 /** How an operation waits for its videos, and what it gives out of them. */
 import type { INodeProperties } from 'n8n-workflow';
 
+import { outputBinaryField as fileField } from '../../shared/n8n/outputFields';
+
 /** How an operation waits. */
 export const waitFields: INodeProperties[] = [
 	{
@@ -35,37 +37,16 @@ export const waitFields: INodeProperties[] = [
 	},
 ];
 
-/**
- * The file of the video. Not offered with Pause Until Callback: a Wait for Video step after it does
- * that.
- */
-export const downloadVideo: INodeProperties = {
-	displayName: 'Download Video',
-	name: 'downloadVideo',
-	type: 'boolean',
-	default: true,
-	description:
-		'Whether to add the video as a file to the item, for the next nodes to post or store',
-};
+export { downloadVideo, simplify } from '../../shared/n8n/outputFields';
 
+/**
+ * The name of the file's field. There is no file with Pause Until Callback: a Wait for Video step
+ * after it fetches that.
+ */
 export const outputBinaryField: INodeProperties = {
-	displayName: 'Output Data Field Name',
-	name: 'outputBinaryField',
-	type: 'string',
-	required: true,
-	default: 'data',
-	hint: 'The name of the output field to put the video file in',
-	description: 'The name of the binary field that holds the video',
+	...fileField,
 	displayOptions: {
 		show: { downloadVideo: [true] },
 		hide: { waitMethod: ['callback'] },
 	},
-};
-
-export const simplify: INodeProperties = {
-	displayName: 'Simplify',
-	name: 'simplify',
-	type: 'boolean',
-	default: true,
-	description: 'Whether to return a simplified version of the response instead of the raw data',
 };

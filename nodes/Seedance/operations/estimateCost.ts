@@ -4,7 +4,6 @@ import { creditsOf } from '../../shared/task/models';
 import { checkSettings } from '../../shared/task/request';
 import { priceFields } from '../description/fields';
 import { NO_SEED, type Result } from '../run/result';
-
 import { fieldProblems, rawFields } from '../run/parameters';
 import type { Run } from '../run/run';
 import type { Operation } from './operation';

@@ -8,7 +8,6 @@ import { callbackFields, cameraFields, priceFields, requestFields } from '../des
 import { batching, includeInput, maxCredits, optionsOf } from '../description/options';
 import { simplify } from '../description/resultFields';
 import { sameForAll, type Result } from '../run/result';
-
 import { metadataEntries, rawFields, readOptions } from '../run/parameters';
 import type { CallbackOf } from '../run/prepare';
 import type { Run } from '../run/run';

@@ -27,7 +27,6 @@ import {
 } from '../pause/pause';
 import { invalidInput } from '../../shared/task/errors';
 import { sameForAll, type Result } from '../run/result';
-
 import { readOptions } from '../run/parameters';
 import type { Run } from '../run/run';
 import { submitAll } from '../run/submit';

@@ -5,7 +5,6 @@
 import type { INodeProperties } from 'n8n-workflow';
 
 import { type Result } from '../run/result';
-
 import type { Run } from '../run/run';
 
 export interface Operation {

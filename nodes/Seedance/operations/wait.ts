@@ -6,7 +6,6 @@ import { taskFields } from '../description/fields';
 import { includeInput, optionsOf, pollInterval, timeout } from '../description/options';
 import { downloadVideo, outputBinaryField, simplify } from '../description/resultFields';
 import { sameForAll } from '../run/result';
-
 import { readOptions } from '../run/parameters';
 import { pendingTasks } from '../run/taskIds';
 import { finished, watchAll } from '../run/watch';

@@ -9,7 +9,6 @@ import { isTestUrl } from '../../shared/callback/signature';
 import type { Operation } from '../operations/operation';
 import { textParameter } from './parameters';
 import { isRunning, type Result } from './result';
-
 import type { Run } from './run';
 
 /** Task ids that a hint names; more would push the output out of sight. */

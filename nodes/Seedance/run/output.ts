@@ -25,8 +25,8 @@ const ASK_FIRST =
 	'It may have been started and charged. Do not generate again. Ask the user to look in the Seedance dashboard first.';
 
 function jsonOf(result: Result, simplify: boolean): IDataObject {
-	const { json: answer, problem, task, seed } = result;
-	if (answer) return answer;
+	const { json, problem, task, seed } = result;
+	if (json) return json;
 	const raw = simplify ? undefined : (task?.raw ?? result.raw);
 	if (!raw) return itemOf(result);
 	const shown = rawItem(raw, seed.taskId ?? task?.taskId ?? null);

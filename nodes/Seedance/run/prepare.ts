@@ -17,7 +17,6 @@ import type { Checked } from '../../shared/task/values';
 import { imageLink } from './imageLink';
 import { itemCredential } from './itemCredential';
 import { NO_SEED } from './result';
-
 import {
 	choiceParameter,
 	fieldProblems,

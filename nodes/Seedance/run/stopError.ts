@@ -1,4 +1,7 @@
-/** The one error of a node that stops: what is ready, what is not, and how the videos that exist are had. */
+/**
+ * The one error of a node that stops: what is ready, what is not, and how the videos that exist are
+ * had.
+ */
 import { nodeError, withItem, type Charged, type Problem } from '../../shared/task/errors';
 import { hasVideo } from '../../shared/task/task';
 import { shorten } from '../../shared/text';

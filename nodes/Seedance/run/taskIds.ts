@@ -4,7 +4,6 @@ import { isTaskId } from '../../shared/task/task';
 import { checkTaskId, quote } from '../../shared/task/values';
 import { itemCredential } from './itemCredential';
 import { NO_SEED } from './result';
-
 import { fieldProblems, rawFields, readOutput, readTogether } from './parameters';
 import type { Run } from './run';
 import type { ItemState } from './watch';

@@ -6,7 +6,6 @@ import { unforeseen } from '../../shared/task/errors';
 import { readableText } from '../../shared/json';
 import { executionMemory } from '../../shared/idempotency/executionMemory';
 import { NO_SEED, type Result } from './result';
-
 import type { Run } from './run';
 
 /**

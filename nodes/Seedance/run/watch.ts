@@ -13,7 +13,6 @@ import { limiter } from '../../shared/n8n/clock';
 import { noVideo, readProblem, stopped, taskFailed, timedOut } from '../../shared/task/errors';
 import type { Task, TaskSeed } from '../../shared/task/task';
 import { type Result } from './result';
-
 import type { Options, Output } from './parameters';
 import type { Run } from './run';
 
