@@ -136,8 +136,13 @@ function wrongWithoutTask(facts: Facts, { json, index, segment }: Found): string
 	if (!isHindered && !hasFailed && !items.some((item) => item.isWrong)) {
 		return 'not started, and nothing was in the way';
 	}
+	// Each POST without an end takes its minute, and videos are started until the Timeout, for a minute at least.
+	const endless = segment.posts.filter(({ entry }) =>
+		['hang', 'accept-then-hang', 'drip'].includes(String(entry.fault)),
+	);
 	// Where nothing else can be in the way, what happened to another account must not be.
 	const isSimple =
+		endless.length < Math.max(1, schedule.timeout) &&
 		facts.hasTwoAccounts &&
 		schedule.onError !== 'stopWorkflow' &&
 		schedule.rounds === 1 &&
