@@ -157,6 +157,14 @@ describe('the error with which the node stops', () => {
 		expect(lines[1]).toMatch(/^"a dog": Prompt is empty\. \[item 1\]/);
 	});
 
+	it('lists each of several items that share one problem, and says its advice once', () => {
+		const empty = () => errors.invalidInput(['Prompt is empty.']);
+		const { description } = stopped(without(empty(), 'a'), without(empty(), 'b'), unsent());
+		expect(description).toContain('"a": Prompt is empty. [item 0] (number 1 of 3)');
+		expect(description).toContain('"b": Prompt is empty. [item 1] (number 2 of 3)');
+		expect(description.split(empty().description)).toHaveLength(2);
+	});
+
 	it('gives the way that delivers finished videos, and says what a new run pays', () => {
 		const { description } = stopped(ready('t0'), failed('t1'));
 		expect(description).toContain('finished videos are delivered without paying again');

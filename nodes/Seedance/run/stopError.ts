@@ -50,12 +50,15 @@ function sentenceOf({ problem, result, index }: Failed, total: number): string {
 	return withItem(`${prompt}${problem.message}`, index, total);
 }
 
-/** The advice of all problems, one per line; said once where it is the same for several. */
+/**
+ * Every problem with its item, one per line, and the advice; said once where it is the same for
+ * several.
+ */
 function adviceOf(failed: readonly Failed[], total: number): string[] {
 	const [{ problem, index }, ...others] = failed;
 	const isOne = others.every((other) => other.problem.message === problem.message);
 	if (isOne && failed.length === total) return [problem.description];
-	if (isOne) return [withItem(problem.description, index, total)];
+	if (failed.length === 1) return [withItem(problem.description, index, total)];
 	const advice = new Map<string, Failed[]>();
 	for (const one of failed) {
 		const { description } = one.problem;
