@@ -18,7 +18,7 @@ import { resume } from './pause/resume';
 import { resumeWebhooks } from './pause/resumeAddress';
 import { addRunHints } from './run/hints';
 import { forEveryItem, sameForAll, type Result } from './run/result';
-import { outputOf } from './run/output';
+import { outputOf, stops } from './run/output';
 import { fieldProblems, textParameter } from './run/parameters';
 import { runOf, type Run } from './run/run';
 import { resultsOfUnforeseen } from './run/unforeseen';
@@ -44,6 +44,13 @@ async function resultsOf(run: Run, operation: Operation): Promise<Result[]> {
 	} catch (error) {
 		return resultsOfUnforeseen(run, error);
 	}
+}
+
+/** Right before the results are given out: the list of videos is told what became of each. */
+async function withList(run: Run, results: Result[]): Promise<Result[]> {
+	if (!run.listing?.videos) return results;
+	const isDelivered = !stops(run, results);
+	return await run.listing.videos.finish(results, isDelivered);
 }
 
 export class Seedance implements INodeType {
@@ -108,7 +115,7 @@ export class Seedance implements INodeType {
 		if ('problems' in operation) {
 			return outputOf(run, sameForAll(run, invalidInput(operation.problems)));
 		}
-		const results = await resultsOf(run, operation);
+		const results = await withList(run, await resultsOf(run, operation));
 		addRunHints(run, operation, results);
 		return outputOf(run, results);
 	}

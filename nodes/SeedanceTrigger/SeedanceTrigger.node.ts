@@ -13,7 +13,7 @@ import { realClock } from '../shared/n8n/clock';
 import { handleCallback } from './handleCallback';
 import { triggerFields, triggerHints, triggerPanel, triggerWebhooks } from './description';
 import { addFiles } from './download';
-import { confirmedItems } from './outcome';
+import { confirmedItems, tellOutcome } from './outcome';
 
 export class SeedanceTrigger implements INodeType {
 	description: INodeTypeDescription = {
@@ -48,6 +48,8 @@ export class SeedanceTrigger implements INodeType {
 	 */
 	async execute(this: IExecuteFunctions): Promise<INodeExecutionData[][]> {
 		const clock = realClock(this.getExecutionCancelSignal?.());
-		return [await addFiles(this, await confirmedItems(this, clock), clock)];
+		const items = await addFiles(this, await confirmedItems(this, clock), clock);
+		await tellOutcome(this, items);
+		return [items];
 	}
 }

@@ -6,7 +6,12 @@ import type {
 	TriggerPanelDefinition,
 } from 'n8n-workflow';
 
-import { downloadVideo, outputBinaryField, simplify } from '../shared/n8n/outputFields';
+import {
+	downloadVideo,
+	keepVideoList,
+	outputBinaryField,
+	simplify,
+} from '../shared/n8n/outputFields';
 
 /**
  * One address for both methods: POST is usual, some senders only GET. There is nothing to register
@@ -108,6 +113,7 @@ export const triggerFields: INodeProperties[] = [
 				description:
 					'Whether to start the workflow only once for each video when its callback comes several times',
 			},
+			keepVideoList,
 			{
 				displayName: 'Require Signature',
 				name: 'requireSignature',

@@ -18,8 +18,9 @@ import {
 	taskItem,
 	type Task,
 } from '../shared/task/task';
+import { tellList } from '../shared/idempotency/tellList';
 import { deduplicationOf } from './deduplication';
-import { readEvents, readSimplify, type VideoEvent } from './parameters';
+import { readEvents, readKeepsList, readSimplify, type VideoEvent } from './parameters';
 
 /** `noVideo`: a success whose video is not there (yet). */
 export type Outcome = VideoEvent | 'noVideo';
@@ -56,6 +57,16 @@ export function awaitedUntil(clock: Clock): number {
  */
 function taskIn(json: IDataObject): Task | undefined {
 	return readTask(textOf(json.task_id) ?? '', { response: json.video_url, ...json }, '');
+}
+
+/** Tells the list of videos what this run gives out, unless Keep Video List is off. Never throws. */
+export async function tellOutcome(
+	context: IExecuteFunctions,
+	items: readonly INodeExecutionData[],
+): Promise<void> {
+	if (!readKeepsList(context)) return;
+	const tasks = items.flatMap(({ json }) => taskIn(json) ?? []);
+	await tellList(context, tasks, true);
 }
 
 /**

@@ -54,6 +54,11 @@ export function readParameters(context: IWebhookFunctions): TriggerParameters {
 	};
 }
 
+/** Whether the list of videos is told what this run gives out. */
+export function readKeepsList(context: IExecuteFunctions): boolean {
+	return switchOf(context.getNodeParameter('options.videoList', 0, true)) ?? true;
+}
+
 /** The binary field for the video; undefined for no download. */
 export function readFileField(context: IExecuteFunctions): string | undefined {
 	if (!switchOf(context.getNodeParameter('downloadVideo', 0, false))) return undefined;

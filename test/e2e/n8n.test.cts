@@ -12,6 +12,7 @@ import './stop.suite.cjs';
 import './retry.suite.cjs';
 import './pause.suite.cjs';
 import './crash.suite.cjs';
+import './videoList.suite.cjs';
 import './trigger.suite.cjs';
 import './hostile.suite.cjs';
 import './hostParity.suite.cjs';

@@ -1,7 +1,17 @@
 /** What a person calls a parameter. */
 import { callbackFields, cameraFields, priceFields, requestFields, taskFields } from './fields';
+import { sameVideoFields } from './sameVideoFields';
 import { NUMBERS } from './numbers';
-import { batching, includeInput, maxCredits, optionsOf, pollInterval, timeout } from './options';
+import {
+	batching,
+	creditBudget,
+	includeInput,
+	maxCredits,
+	optionsOf,
+	pollInterval,
+	timeout,
+	videoList,
+} from './options';
 import { downloadVideo, outputBinaryField, simplify, waitFields } from './resultFields';
 
 const FIELDS = [
@@ -9,6 +19,7 @@ const FIELDS = [
 	...requestFields,
 	...priceFields,
 	...cameraFields,
+	...sameVideoFields,
 	...callbackFields,
 	...waitFields,
 	downloadVideo,
@@ -16,13 +27,26 @@ const FIELDS = [
 	simplify,
 	optionsOf(),
 ];
-const OPTIONS = [batching, includeInput, maxCredits, pollInterval, timeout];
+const OPTIONS = [
+	batching,
+	creditBudget,
+	includeInput,
+	maxCredits,
+	pollInterval,
+	timeout,
+	videoList,
+];
+/** Parts of options, which have no name of their own at the top. */
+const PARTS = [
+	['options.creditBudget.budget.budgetFor', 'Maximum Credits per Period > For'],
+] as const;
 
 /** The labels of all fields, by the path of their parameter. */
 const LABELS: ReadonlyMap<string, string> = new Map([
 	['operation', 'Operation'],
 	...FIELDS.map(({ name, displayName }) => [name, displayName] as const),
 	...OPTIONS.map(({ name, displayName }) => [`options.${name}`, displayName] as const),
+	...PARTS,
 	...Object.values(NUMBERS).map(({ path, label }) => [path, label] as const),
 ]);
 

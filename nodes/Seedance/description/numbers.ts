@@ -46,6 +46,15 @@ export const NUMBERS = {
 		usual: 100,
 		isWhole: false,
 	},
+	/** Credits. */
+	periodCredits: {
+		label: 'Maximum Credits per Period',
+		path: 'options.creditBudget.budget.credits',
+		least: 0,
+		most: 10_000_000,
+		usual: 1000,
+		isWhole: false,
+	},
 	/** Minutes; one week at most. */
 	timeout: {
 		label: 'Timeout (Minutes)',

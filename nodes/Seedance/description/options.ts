@@ -4,6 +4,8 @@ import type { INodeProperties } from 'n8n-workflow';
 import { POLL_INTERVAL_MAX_SECONDS } from '../../shared/api/polling';
 import { numberField } from './numbers';
 
+export { keepVideoList as videoList } from '../../shared/n8n/outputFields';
+
 export const batching: INodeProperties = {
 	displayName: 'Batching',
 	name: 'batching',
@@ -33,6 +35,50 @@ export const batching: INodeProperties = {
 export const maxCredits: INodeProperties = {
 	...numberField('maxCredits'),
 	description: 'Start nothing when all items together would cost more. Read from the first item.',
+};
+
+export const creditBudget: INodeProperties = {
+	displayName: 'Maximum Credits per Period',
+	name: 'creditBudget',
+	placeholder: 'Add Limit',
+	type: 'fixedCollection',
+	typeOptions: { multipleValues: false },
+	default: { budget: {} },
+	description:
+		'Start nothing that would exceed it, by the list of videos of this project (time zone of the workflow)',
+	options: [
+		{
+			displayName: 'Limit',
+			name: 'budget',
+			values: [
+				{
+					...numberField('periodCredits'),
+					displayName: 'Credits',
+					description: 'The most credits that may be spent in one period',
+				},
+				{
+					displayName: 'Period',
+					name: 'period',
+					type: 'options',
+					options: [
+						{ name: 'Day', value: 'day' },
+						{ name: 'Week', value: 'week', description: 'From Monday' },
+						{ name: 'Month', value: 'month' },
+					],
+					default: 'day',
+					description: 'The calendar period that the limit is for',
+				},
+				{
+					displayName: 'For',
+					name: 'budgetFor',
+					type: 'string',
+					default: '',
+					placeholder: 'e.g. {{ $json.client }}',
+					description: 'Count only the videos with the same value, such as those of one client',
+				},
+			],
+		},
+	],
 };
 
 export const pollInterval: INodeProperties = {

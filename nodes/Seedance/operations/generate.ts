@@ -5,7 +5,15 @@
 import { signedCallbackUrl } from '../../shared/callback/signature';
 import { invalidInput } from '../../shared/task/errors';
 import { callbackFields, cameraFields, priceFields, requestFields } from '../description/fields';
-import { batching, includeInput, maxCredits, optionsOf } from '../description/options';
+import { sameVideoFields } from '../description/sameVideoFields';
+import {
+	batching,
+	creditBudget,
+	includeInput,
+	maxCredits,
+	optionsOf,
+	videoList,
+} from '../description/options';
 import { simplify } from '../description/resultFields';
 import { sameForAll, type Result } from '../run/result';
 import { metadataEntries, rawFields, readOptions } from '../run/parameters';
@@ -43,9 +51,10 @@ export const generate: Operation = {
 		...requestFields,
 		...priceFields,
 		...cameraFields,
+		...sameVideoFields,
 		...callbackFields,
 		simplify,
-		optionsOf(batching, includeInput, maxCredits),
+		optionsOf(batching, includeInput, videoList, creditBudget, maxCredits),
 	],
 	callsApi: true,
 	starts: true,

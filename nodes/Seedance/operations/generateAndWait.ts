@@ -3,13 +3,16 @@
  * ready.
  */
 import { cameraFields, priceFields, requestFields } from '../description/fields';
+import { sameVideoFields } from '../description/sameVideoFields';
 import {
 	batching,
+	creditBudget,
 	includeInput,
 	maxCredits,
 	optionsOf,
 	pollInterval,
 	timeout,
+	videoList,
 } from '../description/options';
 import {
 	downloadVideo,
@@ -74,11 +77,12 @@ export const generateAndWait: Operation = {
 		...requestFields,
 		...priceFields,
 		...cameraFields,
+		...sameVideoFields,
 		...waitFields,
 		{ ...downloadVideo, displayOptions: { show: { waitMethod: ['poll'] } } },
 		outputBinaryField,
 		simplify,
-		optionsOf(batching, pollInterval, includeInput, maxCredits, timeout),
+		optionsOf(batching, pollInterval, includeInput, videoList, creditBudget, maxCredits, timeout),
 	],
 	callsApi: true,
 	starts: true,

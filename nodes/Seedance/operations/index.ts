@@ -8,6 +8,7 @@ import { estimateCost } from './estimateCost';
 import { generate } from './generate';
 import { generateAndWait } from './generateAndWait';
 import type { Operation } from './operation';
+import { getAll } from './getAll';
 import { status } from './status';
 import { wait } from './wait';
 
@@ -15,6 +16,7 @@ export const OPERATIONS = {
 	generateAndWait,
 	generate,
 	estimateCost,
+	getAll,
 	status,
 	wait,
 } satisfies Record<string, Operation>;

@@ -1,8 +1,9 @@
 /** Get Status: reads videos once that were started before. A failed task is an answer here. */
 import { taskFields } from '../description/fields';
-import { includeInput, optionsOf } from '../description/options';
+import { includeInput, optionsOf, videoList } from '../description/options';
 import { downloadVideo, outputBinaryField, simplify } from '../description/resultFields';
 import { pendingTasks } from '../run/taskIds';
+import { told } from '../videoList/told';
 import { finished, readAll } from '../run/watch';
 import type { Operation } from './operation';
 
@@ -15,11 +16,11 @@ export const status: Operation = {
 		{ ...downloadVideo, default: false },
 		outputBinaryField,
 		simplify,
-		optionsOf(includeInput),
+		optionsOf(includeInput, videoList),
 	],
 	callsApi: true,
 	run: async (run) => {
 		const items = await pendingTasks(run, false);
-		return await finished(items, async (tasks) => await readAll(run, tasks));
+		return await told(run, await finished(items, async (tasks) => await readAll(run, tasks)));
 	},
 };

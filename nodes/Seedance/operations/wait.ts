@@ -3,11 +3,12 @@
  */
 import { invalidInput } from '../../shared/task/errors';
 import { taskFields } from '../description/fields';
-import { includeInput, optionsOf, pollInterval, timeout } from '../description/options';
+import { includeInput, optionsOf, pollInterval, timeout, videoList } from '../description/options';
 import { downloadVideo, outputBinaryField, simplify } from '../description/resultFields';
 import { sameForAll } from '../run/result';
 import { readOptions } from '../run/parameters';
 import { pendingTasks } from '../run/taskIds';
+import { told } from '../videoList/told';
 import { finished, watchAll } from '../run/watch';
 import type { Operation } from './operation';
 
@@ -20,7 +21,7 @@ export const wait: Operation = {
 		downloadVideo,
 		outputBinaryField,
 		simplify,
-		optionsOf(pollInterval, includeInput, timeout),
+		optionsOf(pollInterval, includeInput, videoList, timeout),
 	],
 	callsApi: true,
 	waits: true,
@@ -28,6 +29,7 @@ export const wait: Operation = {
 		const { options, problems } = readOptions(run.context);
 		if (problems.length) return sameForAll(run, invalidInput(problems));
 		const items = await pendingTasks(run, true);
-		return await finished(items, async (tasks) => await watchAll(run, tasks, options));
+		const results = await finished(items, async (tasks) => await watchAll(run, tasks, options));
+		return await told(run, results);
 	},
 };

@@ -23,6 +23,7 @@ import {
 	type ItemState,
 	type PendingTask,
 } from '../run/watch';
+import { resumeListing } from '../videoList/resumeListing';
 import { storedReadings, suspend } from './n8nSuspension';
 import { keepPause, readPause, type Pause } from './pauseState';
 import { resumeUrlOf } from './resumeAddress';
@@ -163,10 +164,14 @@ export async function pauseFor(
 		return await finished(ended, async (tasks) => await watchAll(run, tasks, options));
 	}
 
+	const videos = run.listing?.videos;
+	await videos?.keepUntil(deadline);
+	run.listing = run.listing && { ...run.listing, videos: undefined };
 	keepPause(context.getContext('node'), {
 		runIndex: run.runIndex,
 		executionId: run.executionId,
 		pausedAt: clock.now(),
+		claim: videos?.claim,
 		results,
 	});
 	// When the time is up, n8n hands these on without asking the node
@@ -206,7 +211,12 @@ async function resumedItem(
  * Goes on after a pause: what the callback has read is not read again, anything else is watched to
  * its end. Nothing is evaluated or started anew. Gives one result per item.
  */
-export async function resumeRun(run: Run, { results }: Pause, options: Options): Promise<Result[]> {
+export async function resumeRun(
+	run: Run,
+	{ results, claim }: Pause,
+	options: Options,
+): Promise<Result[]> {
+	run.listing = await resumeListing(run, options, claim);
 	const readings = new Map(
 		storedReadings(run.context).map((data): [unknown, IDataObject] => [data.task_id, data]),
 	);

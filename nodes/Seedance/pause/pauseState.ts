@@ -31,6 +31,8 @@ export interface Pause {
 	executionId: string;
 	/** Milliseconds since 1970. */
 	pausedAt: number;
+	/** The claim of its rows in the list of videos. */
+	claim?: string;
 	/** One per item, in order: a task to wait for, or what became of it already. */
 	results: Result[];
 }
@@ -143,6 +145,7 @@ export function readPause(
 		runIndex: numberOf(kept.runIndex) ?? -1,
 		executionId: textOf(kept.executionId) ?? '',
 		pausedAt: numberOf(kept.pausedAt) ?? 0,
+		claim: textOf(kept.claim),
 		results: kept.results.map(resultOf),
 	};
 }

@@ -28,6 +28,7 @@ function isOpen(result: Result): boolean {
  * until then.
  */
 function creditsUsed({ seed, task, problem }: Result): number {
+	if (seed.isReused) return 0;
 	if (seed.taskId === null || problem?.code === 'maybe_created') return 0;
 	const counted = task && task.state !== 'running' ? task.consumedCredits : null;
 	return counted ?? seed.estimatedCredits ?? 0;
@@ -86,6 +87,7 @@ function hintsFor(run: Run, operation: Operation, results: readonly Result[]): N
 		message === undefined ? [] : [{ message, type, location: 'outputPane' as const }];
 	return [
 		...hint(overLimit(results), 'warning'),
+		...(run.listing?.report.hints() ?? []).flatMap((message) => hint(message)),
 		// Generate Without Waiting leaves all of them running, on purpose.
 		...hint(operation.starts && !operation.waits ? undefined : stillRunning(results)),
 		...hint(isToldAtTestUrl(run, operation) ? TEST_URL : undefined, 'warning'),

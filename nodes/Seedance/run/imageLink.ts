@@ -1,4 +1,6 @@
 /** An image file of the input item as a link that the API can fetch: n8n's own signed file URLs. */
+import { createHash } from 'crypto';
+
 import type { IBinaryData, IExecuteFunctions, INodeExecutionData } from 'n8n-workflow';
 
 import { HEAD_BYTES, imageTypeOf, kindOf } from '../../shared/api/fileType';
@@ -24,7 +26,9 @@ const INSTEAD = 'Or upload the image somewhere public and set Image to "From URL
  * A link, and what identifies its file across retries; or what is wrong, in one sentence, and what
  * to do.
  */
-export type ImageLink = { url: string; identity: string } | { problem: string; advice: string };
+export type ImageLink =
+	| { url: string; identity: string; contentHash: string }
+	| { problem: string; advice: string };
 
 /** The file in a field, by n8n's own rules (docs/n8n-behaviour.md#files-within-json). */
 function fileIn(
@@ -68,6 +72,14 @@ async function headOf(context: IExecuteFunctions, file: IBinaryData): Promise<Ui
 		if (head.length >= HEAD_BYTES) break;
 	}
 	return head.subarray(0, HEAD_BYTES);
+}
+
+/** SHA-256 (hex) of a file. Throws when it cannot be read. */
+async function hashOf(context: IExecuteFunctions, fileId: string): Promise<string> {
+	const stream: AsyncIterable<unknown> = await context.helpers.getBinaryStream(fileId);
+	const hash = createHash('sha256');
+	for await (const chunk of stream) if (chunk instanceof Uint8Array) hash.update(chunk);
+	return hash.digest('hex');
 }
 
 /**
@@ -163,5 +175,6 @@ export async function imageLink(
 	return {
 		url: context.helpers.createBinarySignedUrl(served, LINK_LIFE),
 		identity: identityOf(file.id),
+		contentHash: await hashOf(context, file.id),
 	};
 }

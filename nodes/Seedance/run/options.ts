@@ -2,7 +2,8 @@
 import type { IExecuteFunctions } from 'n8n-workflow';
 
 import { isObject, numberOf } from '../../shared/json';
-import { isEmpty, quote } from '../../shared/task/values';
+import { isEmpty, plain, quote, switchOf } from '../../shared/task/values';
+import { PERIODS, type CreditBudget, type Period } from '../videoList/creditBudget';
 import { choiceParameter, FieldError, fieldProblems, placeOf, valueAt } from './fieldReading';
 import { NUMBERS, type NumberField } from '../description/numbers';
 
@@ -17,6 +18,10 @@ export interface Options {
 	timeout: number;
 	/** Seconds. */
 	pollInterval: number;
+	/** Whether videos are kept in the list of videos. */
+	videoList: boolean;
+	/** Undefined for no limit. */
+	creditBudget?: CreditBudget;
 }
 
 const NUMBER_PATHS: readonly string[] = Object.values(NUMBERS).map(({ path }) => path);
@@ -47,6 +52,19 @@ function numberIn(field: NumberField, value: unknown): number {
 	const isWithin = number !== null && number >= least && number <= most;
 	if (isWithin && (!isWhole || Number.isInteger(number))) return number;
 	throw new FieldError([`${label} must be ${range}, not ${quote(value)}.`]);
+}
+
+const BUDGET_NEEDS_LIST =
+	'Maximum Credits per Period needs the list of videos, but Keep Video List is off. Turn it on, or remove the limit.';
+
+/** A period of a limit; the first where it is empty. Throws a {@link FieldError}. */
+function periodOf(value: unknown): Period {
+	if (isEmpty(value)) return PERIODS[0];
+	const found = PERIODS.find((period) => period === plain(value));
+	if (found) return found;
+	throw new FieldError([
+		`Period ${quote(value)} is not supported. Allowed: ${PERIODS.join(', ')}.`,
+	]);
 }
 
 /**
@@ -94,6 +112,15 @@ export function readOptions(context: IExecuteFunctions): { options: Options; pro
 	const batchSize = isBatching ? read('batchSize') : 0;
 	// A limit whose expression gives nothing is an error, not "no limit".
 	const isLimited = Object.hasOwn(collectionOf(tree), 'maxCredits');
+	const hasBudget = isAdded('options.creditBudget.budget');
+	const videoList = attempt(() => switchOf(valueOf('options.videoList')) ?? true, true);
+	const creditBudget = hasBudget
+		? {
+				credits: attempt(() => numberIn('periodCredits', valueOf(NUMBERS.periodCredits.path)), 0),
+				period: attempt(() => periodOf(valueOf('options.creditBudget.budget.period')), 'day'),
+			}
+		: undefined;
+	if (creditBudget && !videoList) problems.push(BUDGET_NEEDS_LIST);
 	const options: Options = {
 		maxCredits: isLimited
 			? attempt(() => numberIn('maxCredits', valueOf(NUMBERS.maxCredits.path)), 0)
@@ -102,6 +129,8 @@ export function readOptions(context: IExecuteFunctions): { options: Options; pro
 		batchInterval: isBatching ? read('batchInterval') : 0,
 		timeout: read('timeout'),
 		pollInterval: read('pollInterval'),
+		videoList,
+		creditBudget,
 	};
 	if (unread !== undefined) {
 		const others = Object.keys(collectionOf(tree)).map((name) => `options.${name}`);

@@ -62,30 +62,34 @@ export function itemsOf(
 	results: readonly Result[],
 	{ onError, isTool, input }: OutputContext,
 ): INodeExecutionData[] {
-	return results.map((result, index): INodeExecutionData => {
+	return results.flatMap((result, index): INodeExecutionData[] => {
+		if (result.isSkipped) return [];
 		const pairedItem = { item: index };
+		if (result.items) return result.items.map((json) => ({ json, pairedItem }));
 		const own = jsonOf(result, isTool || (result.output?.simplify ?? true));
 		// Without `error` (docs/n8n-behaviour.md#error-at-the-top-of-an-item).
 		const given = result.output?.includeInput ? without(input[index]?.json ?? {}, 'error') : {};
 		const json = { ...given, ...own };
 		const next_step = isTool ? nextStepOf(result) : undefined;
-		if (next_step) return { json: { ...json, next_step }, pairedItem };
+		if (next_step) return [{ json: { ...json, next_step }, pairedItem }];
 		if (result.problem && onError === 'errorOutput' && !isTool) {
-			return errorOutputItem(result.problem, own, index);
+			return [errorOutputItem(result.problem, own, index)];
 		}
 		const binary = result.file ? { [result.file.field]: result.file.binary } : undefined;
-		return { json, pairedItem, ...(binary && { binary }) };
+		return [{ json, pairedItem, ...(binary && { binary }) }];
 	});
 }
 
+/** Whether the node stops with an error instead of giving out its items. */
+export function stops({ onError, isTool }: Run, results: readonly Result[]): boolean {
+	return onError === 'stop' && results.some((one) => one.problem && !(isTool && nextStepOf(one)));
+}
+
 /**
- * The node's output: one item per input item, in order.
+ * The node's output: one item per input item, in order, but for those that are left out.
  * Throws only when On Error is Stop and an item failed, after everything has ended.
  */
 export function outputOf(run: Run, results: readonly Result[]): INodeExecutionData[][] {
-	const { onError, isTool } = run;
-	if (onError === 'stop' && results.some((one) => one.problem && !(isTool && nextStepOf(one)))) {
-		throw stopError(run, results);
-	}
+	if (stops(run, results)) throw stopError(run, results);
 	return [itemsOf(results, run)];
 }

@@ -14,6 +14,7 @@ import {
 } from '../../shared/task/request';
 import type { TaskSeed } from '../../shared/task/task';
 import type { Checked } from '../../shared/task/values';
+import { accountOf, isShared, readSameVideo, wantedOf, type Wanted } from '../videoList/wishes';
 import { imageLink } from './imageLink';
 import { itemCredential } from './itemCredential';
 import { NO_SEED } from './result';
@@ -38,6 +39,8 @@ export interface Prepared {
 	keys: Keys;
 	seed: TaskSeed;
 	output: Output;
+	/** What the list of videos knows it by; undefined where the list is off. */
+	listed?: Wanted;
 }
 
 /** An item that cannot be sent, and what is wrong with it. */
@@ -61,12 +64,18 @@ const IMAGE_SOURCES = ['none', 'url', 'binary'] as const;
 type ImageSource = (typeof IMAGE_SOURCES)[number];
 
 /** The image of an item: its link, and what identifies a file whose link differs each time. */
+interface Image {
+	imageUrl?: unknown;
+	identity?: string;
+	contentHash?: string;
+}
+
 async function readImage(
 	{ context }: Run,
 	itemIndex: number,
 	{ reach }: Credential,
 	source: ImageSource,
-): Promise<Advised<{ imageUrl?: unknown; identity?: string }>> {
+): Promise<Advised<Image>> {
 	switch (source) {
 		case 'none':
 			return { ok: true, value: {} };
@@ -76,7 +85,7 @@ async function readImage(
 			const field = textParameter(context, itemIndex, 'imageBinaryField', 'data');
 			const link = await imageLink(context, itemIndex, field, reach);
 			if ('problem' in link) return { ok: false, problems: [link.problem], advice: link.advice };
-			return { ok: true, value: { imageUrl: link.url, identity: link.identity } };
+			return { ok: true, value: { ...link, imageUrl: link.url } };
 		}
 	}
 }
@@ -90,17 +99,28 @@ async function checked<T>(read: () => Advised<T> | Promise<Advised<T>>): Promise
 	}
 }
 
+const NEEDS_LIST =
+	'Reuse Key, Always Reuse and Skip need the list of videos, but Options > Keep Video List is off. Turn it on, or remove them.';
+
+/** What is the same for all items. */
+interface ForAll {
+	/** See {@link settingsKey}. */
+	settings: string;
+	/** Tells accounts apart; absent where the list of videos is off. */
+	accountOf?: (credential: Credential) => string;
+}
+
 /** Reads and checks one item. Gives all that is wrong with it at once. Never throws. */
 async function prepare(
 	run: Run,
 	itemIndex: number,
-	settings: string,
 	callbackOf: CallbackOf,
+	{ settings, accountOf }: ForAll,
 ): Promise<Prepared | Unusable> {
 	const { context } = run;
 	let seed = NO_SEED;
 	try {
-		const { raw, output, source } = readTogether({
+		const { raw, output, source, sameVideo } = readTogether({
 			raw: () => {
 				const fields = rawFields(context, itemIndex, PARAMETER_NAMES);
 				seed = { ...seed, prompt: typeof fields.prompt === 'string' ? fields.prompt : null };
@@ -108,6 +128,7 @@ async function prepare(
 			},
 			output: () => readOutput(context, itemIndex, true),
 			source: () => choiceParameter(context, itemIndex, 'imageSource', IMAGE_SOURCES),
+			sameVideo: () => readSameVideo(run, itemIndex),
 		});
 		const found = await itemCredential(run, itemIndex);
 		if ('problem' in found) return { itemIndex, seed, problem: found.problem };
@@ -116,12 +137,20 @@ async function prepare(
 		const link = image.ok && 'imageUrl' in image.value ? { imageUrl: image.value.imageUrl } : {};
 		const request = checkVideoRequest({ ...raw, ...link }, credential.reach);
 		const callback = await checked(() => callbackOf(itemIndex, credential));
-		if (!request.ok || !image.ok || !callback.ok) {
-			const problems = [request, image, callback].flatMap((one) => (one.ok ? [] : one.problems));
+		const list: Advised<undefined> =
+			accountOf || !isShared(sameVideo)
+				? { ok: true, value: undefined }
+				: { ok: false, problems: [NEEDS_LIST] };
+		const all = [request, image, callback, list];
+		if (!request.ok || !image.ok || !callback.ok || !list.ok) {
+			const problems = all.flatMap((one) => (one.ok ? [] : one.problems));
 			return { itemIndex, seed, problem: invalidInput(problems, image.advice) };
 		}
 		const body = requestBody({ ...request.value, callbackUrl: callback.value });
 		const credits = creditsOf(request.value);
+		const imageHash = image.value.contentHash;
+		const listed =
+			accountOf && wantedOf(run, sameVideo, accountOf(credential), { body, imageHash });
 		const place = run.isTool ? undefined : `${run.runIndex}:${itemIndex}`;
 		return {
 			itemIndex,
@@ -131,21 +160,29 @@ async function prepare(
 			keys: keysOf({ place, settings, body, imageIdentity: image.value.identity }),
 			seed: { taskId: null, prompt: request.value.prompt, estimatedCredits: credits },
 			output,
+			...(listed && { listed }),
 		};
 	} catch (error) {
 		return { itemIndex, seed, problem: invalidInput(fieldProblems(error)) };
 	}
 }
 
-/** Reads and checks all items, in order. Throws nothing but what nobody foresaw. */
+/**
+ * Reads and checks all items, in order, for the list of videos as well where it is on. Throws
+ * nothing but what nobody foresaw.
+ */
 export async function prepareAll(
 	run: Run,
 	callbackOf: CallbackOf,
+	isListed: boolean,
 ): Promise<Array<Prepared | Unusable>> {
-	const settings = settingsKey(run.node.parameters);
+	const forAll: ForAll = {
+		settings: settingsKey(run.node.parameters),
+		...(isListed && { accountOf: await accountOf(run) }),
+	};
 	const items: Array<Prepared | Unusable> = [];
 	for (const itemIndex of run.input.keys()) {
-		items.push(await prepare(run, itemIndex, settings, callbackOf));
+		items.push(await prepare(run, itemIndex, callbackOf, forAll));
 	}
 	return items;
 }

@@ -18,6 +18,10 @@ export interface Result {
 	output?: Output;
 	/** A whole answer of its own, where the item is no task. */
 	json?: IDataObject;
+	/** Several answers in place of one, where the item is no task. */
+	items?: IDataObject[];
+	/** Left out: it was handed on before. */
+	isSkipped?: true;
 	/** Not started only because another item ended the run. */
 	isBystander?: boolean;
 	file?: { field: string; binary: IBinaryData };

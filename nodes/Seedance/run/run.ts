@@ -15,6 +15,7 @@ import type { Credential } from '../../shared/api/credential';
 import { patientLimiter, type Clock } from '../../shared/n8n/clock';
 import { workUntil } from '../../shared/n8n/limit';
 import { onErrorOf, type OnError } from '../../shared/n8n/onError';
+import type { Listing } from '../videoList/listing';
 import { isTool, runIndexOf } from './parameters';
 
 /** Milliseconds after which a slow read no longer holds up those behind it. */
@@ -50,6 +51,8 @@ export interface Run {
 	 * nobody foresaw.
 	 */
 	readonly taskIds: Map<number, string>;
+	/** What this run holds of the list of videos; undefined without one. */
+	listing?: Listing;
 	/** Whether a person, or n8n's own time limit, has stopped the execution. */
 	isStopped: () => boolean;
 	/** The brake of an account, shared by everything that this run sends there. */

@@ -4,8 +4,10 @@
  */
 import { createTask } from '../../shared/api/retry';
 import {
+	listUnavailable,
 	maybeCreated,
 	notCreated,
+	reservationLost,
 	stillUnclear,
 	type CallFailure,
 	type Problem,
@@ -64,8 +66,40 @@ export async function recall(
 	return found;
 }
 
-/** Sends one POST by a deadline (milliseconds since 1970) and remembers it, before and after. */
+/**
+ * Why the list of videos does not let an item be sent; undefined where it does, or where it cannot
+ * be written and nobody has asked for it. Never throws.
+ */
+async function heldBack({ listing, context }: Run, item: Prepared): Promise<Problem | undefined> {
+	if (!listing?.videos) return undefined;
+	try {
+		return (await listing.videos.begin(item.itemIndex)) ? undefined : reservationLost();
+	} catch (error) {
+		const reason = error instanceof Error ? error.message : '';
+		listing.report.unavailable = reason;
+		context.logger.warn(`Seedance could not write its list of videos: ${reason}`);
+		return listing.isNeeded(item) ? listUnavailable(reason) : undefined;
+	}
+}
+
+/**
+ * Sends one POST by a deadline (milliseconds since 1970) and remembers it, before and after: in the
+ * list of videos, and in the memory of the execution.
+ */
 export async function send(
+	run: Run,
+	memory: ExecutionMemory,
+	item: Prepared,
+	deadline: number,
+): Promise<Sent> {
+	const problem = await heldBack(run, item);
+	if (problem) return { problem };
+	const sent = await post(run, memory, item, deadline);
+	run.listing?.videos?.sent(item.itemIndex, sent);
+	return sent;
+}
+
+async function post(
 	run: Run,
 	memory: ExecutionMemory,
 	item: Prepared,

@@ -11,6 +11,7 @@ import type { Run } from './run';
 /** Whether one item has cost credits, as far as it is known. */
 function costOf({ problem, task, seed }: Result): Charged {
 	if (problem) return problem.charged;
+	if (seed.isReused) return 'no';
 	const credits = task?.consumedCredits ?? null;
 	if (credits !== null) return credits > 0 ? 'yes' : 'no';
 	return seed.taskId === null ? 'no' : 'unknown';

@@ -15,6 +15,8 @@ import {
 	type Sent,
 } from '../../shared/idempotency/executionMemory';
 import { notSent, tooManyCredits } from '../../shared/task/errors';
+import { consultList, type Listed, type Listing } from '../videoList/listing';
+import { keyProblems, sharedKeys } from '../videoList/reuseKeys';
 import type { Options } from './parameters';
 import { prepareAll, type CallbackOf, type Prepared, type Unusable } from './prepare';
 import { credentialKey, type Run } from './run';
@@ -36,12 +38,17 @@ class Submission {
 	) {}
 
 	/** An item whose video was sent, now or before. */
-	take(item: Prepared, sent: Sent, isNew: boolean): void {
+	take(item: Prepared, sent: Sent, isNew: boolean, isReused?: true): void {
 		if ('problem' in sent) return this.fail({ ...item, problem: sent.problem });
 		const { taskId, createdAt, raw, task } = sent;
 		const { itemIndex, credential, output } = item;
 		this.run.taskIds.set(itemIndex, taskId);
-		const seed = { ...item.seed, taskId, ...(createdAt !== undefined && { createdAt }) };
+		const seed = {
+			...item.seed,
+			taskId,
+			...(createdAt !== undefined && { createdAt }),
+			...(isReused && { isReused }),
+		};
 		this.states[itemIndex] = {
 			pending: { itemIndex, taskId, credential, seed, isNew, output, raw, task },
 		};
@@ -65,6 +72,25 @@ class Submission {
 		const found = recalled(this.memory, item);
 		if (found) this.take(item, found, false);
 		else this.fail({ ...item, problem: notSent(because) }, true);
+	}
+
+	/** What the list of videos says of an item that is not to be sent. */
+	takeListed(item: Prepared, listed: Exclude<Listed, { do: 'send' }>): void {
+		const { itemIndex, seed } = item;
+		if (listed.do === 'sent') this.take(item, listed.sent, false, listed.isReused);
+		else if (listed.do === 'refuse') this.fail({ ...item, problem: listed.problem });
+		else this.states[itemIndex] = { result: { seed, isSkipped: true } };
+	}
+
+	/** An item that shares the video of another one, which is in already. */
+	share(item: Prepared, leader: Prepared): void {
+		const state = this.states[leader.itemIndex];
+		if (!state) return;
+		if ('result' in state) this.states[item.itemIndex] = { result: { ...state.result } };
+		else {
+			const { taskId, createdAt } = state.pending.seed;
+			this.take(item, { ...state.pending, taskId: taskId ?? '', createdAt }, false, true);
+		}
 	}
 
 	/** One per item, in order. */
@@ -97,6 +123,7 @@ async function sendAll(
 	for (const item of items) {
 		const account = credentialKey(item.credential);
 		if (!(ended ?? endedAccounts.has(account)) && sent > 0 && sent % options.batchSize === 0) {
+			await run.listing?.videos?.flush();
 			await clock.sleep(Math.min(options.batchInterval, Math.max(0, deadline - clock.now())));
 		}
 		if (run.isStopped()) ended ??= 'the execution was stopped.';
@@ -125,6 +152,33 @@ async function sendAll(
 	}
 }
 
+/** Sends the items, unless they would cost more than the run may. */
+async function sendWithinLimit(
+	submission: Submission,
+	items: readonly Prepared[],
+	options: Options,
+): Promise<void> {
+	const { maxCredits } = options;
+	const total = items.reduce((sum, { credits }) => sum + credits, 0);
+	if (maxCredits !== undefined && total > maxCredits) {
+		const problem = tooManyCredits(total, items.length, maxCredits);
+		for (const item of items) submission.fail({ ...item, problem });
+	} else await sendAll(submission, items, options);
+	await submission.run.listing?.videos?.flush();
+}
+
+/**
+ * Why a run that stops at a failure sends nothing; undefined where it may. What an interrupted run
+ * has left unclear fails its own item alone.
+ */
+function blockingReason(listing: Listing | undefined, isUnclear: boolean): string | undefined {
+	if (isUnclear) return 'the outcome of an earlier item is not known.';
+	const refused = [...(listing?.items.values() ?? [])].some(
+		(one) => one.do === 'refuse' && one.problem.code !== 'maybe_created',
+	);
+	return refused ? 'another item cannot be started.' : undefined;
+}
+
 /** The default of {@link submitAll}: nobody is told. */
 const NO_CALLBACK: CallbackOf = () => ({ ok: true, value: undefined });
 
@@ -142,34 +196,49 @@ export async function submitAll(
 	const submission = new Submission(run, memory);
 
 	const prepared: Prepared[] = [];
-	for (const item of await prepareAll(run, callbackOf)) {
+	for (const item of await prepareAll(run, callbackOf, options.videoList)) {
 		if ('problem' in item) submission.fail(item);
 		else prepared.push(item);
 	}
+	const keys = keyProblems(prepared);
+	for (const item of prepared) {
+		const problem = keys.get(item.itemIndex);
+		if (problem) submission.fail({ ...item, problem });
+	}
+	const usable = prepared.filter(({ itemIndex }) => !keys.has(itemIndex));
 	if (stops && submission.hasFailed) {
-		for (const item of prepared) submission.skip(item, 'another item is wrong.');
+		for (const item of usable) submission.skip(item, 'another item is wrong.');
 		return submission.all();
 	}
 
-	const toSend: Prepared[] = [];
-	const found = await Promise.all(prepared.map(async (item) => await recall(run, memory, item)));
-	for (const [index, item] of prepared.entries()) {
+	const followers = sharedKeys(usable);
+	const leaders = usable.filter(({ itemIndex }) => !followers.has(itemIndex));
+	const found = await Promise.all(leaders.map(async (item) => await recall(run, memory, item)));
+	const recalledTasks = new Map<number, string>();
+	for (const [index, { itemIndex }] of leaders.entries()) {
 		const sent = found[index];
-		if (sent) submission.take(item, sent, false);
+		if (sent && 'taskId' in sent) recalledTasks.set(itemIndex, sent.taskId);
+	}
+	const unknown = leaders.filter((_, index) => !found[index]);
+	const isUnclear = found.some((sent) => sent && 'problem' in sent);
+	const listing =
+		stops && isUnclear ? undefined : await consultList(run, options, unknown, recalledTasks);
+	run.listing = listing;
+	const toSend: Prepared[] = [];
+	for (const [index, item] of leaders.entries()) {
+		const sent = found[index];
+		const listed = listing?.items.get(item.itemIndex) ?? { do: 'send' };
+		if (listed.do !== 'send') submission.takeListed(item, listed);
+		else if (sent) submission.take(item, sent, false);
 		else toSend.push(item);
 	}
-	if (stops && submission.hasFailed) {
-		for (const item of toSend)
-			submission.skip(item, 'the outcome of an earlier item is not known.');
-		return submission.all();
+	const blocked = stops ? blockingReason(listing, isUnclear) : undefined;
+	if (blocked !== undefined) {
+		for (const item of toSend) submission.skip(item, blocked);
+	} else await sendWithinLimit(submission, toSend, options);
+	for (const item of usable) {
+		const leader = followers.get(item.itemIndex);
+		if (leader) submission.share(item, leader);
 	}
-
-	const total = toSend.reduce((sum, { credits }) => sum + credits, 0);
-	if (options.maxCredits !== undefined && total > options.maxCredits) {
-		const problem = tooManyCredits(total, toSend.length, options.maxCredits);
-		for (const item of toSend) submission.fail({ ...item, problem });
-		return submission.all();
-	}
-	await sendAll(submission, toSend, options);
 	return submission.all();
 }

@@ -43,7 +43,7 @@ export const DOWNLOAD_LIMIT_MS = 10 * 60_000;
  * HTTP statuses with which video hosts refuse a link: for good, or because the file is not there
  * yet.
  */
-const REFUSED_STATUSES = [403, 404, 410];
+export const REFUSED_STATUSES = [403, 404, 410];
 
 /**
  * How a fetch ended; `task` is the latest reading, whose link may be newer than the one that was

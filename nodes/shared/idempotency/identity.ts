@@ -84,3 +84,26 @@ export function keysOf({ place, settings, body, imageIdentity }: Identified): Ke
 	if (place === undefined) return [requestKey(body, imageIdentity), ofVersion1];
 	return [`${place}:${settings}`, `${place}:${ofVersion1}`];
 }
+
+/** What makes two videos the same across executions. */
+export interface ListIdentity {
+	workflowId: string;
+	nodeId: string;
+	/** Tells accounts apart; holds no key. */
+	account: string;
+	/** The Reuse Key, where there is one … */
+	videoKey?: string;
+	/** … else the request (see {@link requestKey}). */
+	settings?: string;
+}
+
+/** SHA-256 (hex) of what makes two videos the same across executions. */
+export function listIdentity({ workflowId, nodeId, account, videoKey, settings }: ListIdentity) {
+	const same = videoKey === undefined ? ['settings', settings] : ['key', videoKey];
+	return hashOf(['video', workflowId, nodeId, account, ...same]);
+}
+
+/** The same for the n-th of several equal videos of one execution, counted from 0. */
+export function nthIdentity(identity: string, nth: number): string {
+	return nth === 0 ? identity : hashOf([identity, nth]);
+}

@@ -27,3 +27,13 @@ export const simplify: INodeProperties = {
 	default: true,
 	description: 'Whether to return a simplified version of the response instead of the raw data',
 };
+
+/** Whether the list of videos is kept. */
+export const keepVideoList: INodeProperties = {
+	displayName: 'Keep Video List',
+	name: 'videoList',
+	type: 'boolean',
+	default: true,
+	description:
+		'Whether to keep the Data Table Seedance Videos, so that a stopped or crashed run is not paid for twice',
+};

@@ -186,6 +186,7 @@ export interface TaskItem extends IDataObject {
 	consumed_credits: number | null;
 	estimated_credits: number | null;
 	created_at: string | null;
+	reused: boolean;
 	error_message: string | null;
 }
 
@@ -198,6 +199,8 @@ export interface TaskSeed {
 	estimatedCredits: number | null;
 	/** Milliseconds since 1970 at which this execution has started it; absent for any other task. */
 	createdAt?: number;
+	/** Paid for by another run, as the list of videos tells. */
+	isReused?: true;
 }
 
 /** The item of a task that was not read (yet). `created` is false when no task came to be. */
@@ -212,6 +215,7 @@ export function unreadTaskItem(seed: TaskSeed, created = true): TaskItem {
 		consumed_credits: null,
 		estimated_credits: seed.estimatedCredits,
 		created_at: null,
+		reused: seed.isReused ?? false,
 		error_message: null,
 	};
 }
@@ -228,6 +232,7 @@ export function taskItem(task: Task, seed?: TaskSeed): TaskItem {
 		consumed_credits: task.consumedCredits,
 		estimated_credits: seed?.estimatedCredits ?? task.estimatedCredits,
 		created_at: task.createdAt,
+		reused: seed?.isReused ?? false,
 		error_message: task.errorMessage,
 	};
 }

@@ -5,7 +5,9 @@
 export * from './downloading';
 export type { CallFailure } from './failure';
 export * from './input';
+export * from './list';
 export * from './nodeError';
+export { chargedBy } from './problem';
 export type { Charged, ErrorCode, Problem } from './problem';
 export {
 	maybeCreated,
@@ -15,4 +17,5 @@ export {
 	tooManyCredits,
 	unforeseen,
 } from './starting';
+export { formatAge } from './timeSpan';
 export * from './watching';

@@ -64,7 +64,7 @@ const WHY_UNCLEAR: Readonly<Partial<Record<CallFailure['cause'], string>>> = {
  * Where a person finds a task whose ID never arrived, and how its video is had without paying
  * again.
  */
-const LOOK_FIRST =
+export const LOOK_FIRST =
 	'Look in your seedanceapi.org dashboard whether the task is there. With its task ID, Wait for Video gets the video without paying again.';
 
 /** A `POST /generate` whose outcome is not known: it is never sent again by itself. */

@@ -1,0 +1,222 @@
+/** Get Many: the videos that Seedance nodes of this project have paid for. No request, no credits. */
+import type { IDataObject, INodeProperties } from 'n8n-workflow';
+
+import { openDataTableList } from '../../shared/idempotency/dataTableList';
+import {
+	where,
+	type Condition,
+	type Row,
+	type VideoList,
+} from '../../shared/idempotency/videoList';
+import { isObject, numberOf, textOf, without } from '../../shared/json';
+import { invalidInput, listUnreadable } from '../../shared/task/errors';
+import { switchOf } from '../../shared/task/values';
+import { simplify } from '../description/resultFields';
+import { FieldError, placeOf, switchParameter, valueAt } from '../run/fieldReading';
+import { fieldProblems } from '../run/parameters';
+import { NO_SEED, type Result } from '../run/result';
+import type { Run } from '../run/run';
+import type { Operation } from './operation';
+
+const filterFields: INodeProperties[] = [
+	{
+		displayName: 'Return All',
+		name: 'returnAll',
+		type: 'boolean',
+		default: false,
+		description: 'Whether to return all results or only up to a given limit',
+	},
+	{
+		displayName: 'Limit',
+		name: 'limit',
+		type: 'number',
+		typeOptions: { minValue: 1 },
+		default: 50,
+		description: 'Max number of results to return',
+		displayOptions: { show: { returnAll: [false] } },
+	},
+	{
+		displayName: 'Filters',
+		name: 'filters',
+		type: 'collection',
+		placeholder: 'Add Filter',
+		default: {},
+		options: [
+			{
+				displayName: 'Include Manual Runs',
+				name: 'includeManual',
+				type: 'boolean',
+				default: false,
+				description: 'Whether to include videos of executions in the editor',
+			},
+			{
+				displayName: 'Not Finished',
+				name: 'notFinished',
+				type: 'boolean',
+				default: true,
+				description: 'Whether to return only videos that are still being made, as far as is known',
+			},
+			{
+				displayName: 'Not Handed On',
+				name: 'notHandedOn',
+				type: 'boolean',
+				default: true,
+				description:
+					'Whether to return only videos that were paid for and that no workflow has got, because its run was interrupted. Those of a run that is still at them are left out.',
+			},
+			{
+				displayName: 'Since',
+				name: 'since',
+				type: 'dateTime',
+				default: '',
+				description: 'Return only videos that were started at or after this time',
+			},
+			{
+				displayName: 'Status',
+				name: 'status',
+				type: 'options',
+				options: [
+					{ name: 'Failed', value: 'FAILED' },
+					{ name: 'In Progress', value: 'IN_PROGRESS' },
+					{ name: 'Success', value: 'SUCCESS' },
+				],
+				default: 'SUCCESS',
+				description: 'Return only videos with this status',
+			},
+			{
+				displayName: 'This Workflow Only',
+				name: 'thisWorkflowOnly',
+				type: 'boolean',
+				default: true,
+				description: 'Whether to return only videos that this workflow has started',
+			},
+		],
+	},
+];
+
+const STATUSES = ['FAILED', 'IN_PROGRESS', 'SUCCESS'] as const;
+
+interface Filters {
+	limit: number;
+	since?: string;
+	status?: string;
+	includesManual: boolean;
+	notFinished: boolean;
+	notHandedOn: boolean;
+	isOwnOnly: boolean;
+}
+
+/** Reads the filters of one item. Throws a {@link FieldError}. */
+function readFilters({ context }: Run, itemIndex: number): Filters {
+	const returnsAll = switchParameter(context, itemIndex, 'returnAll', false);
+	const limit = numberOf(valueAt(context, placeOf(itemIndex, 'limit'), 50));
+	if (!returnsAll && (limit === null || limit < 1)) {
+		throw new FieldError(['Limit must be a number of at least 1.']);
+	}
+	const given = valueAt(context, placeOf(itemIndex, 'filters'), {});
+	const filters: Record<string, unknown> = isObject(given) ? given : {};
+	const since = textOf(filters.since);
+	if (since !== undefined && Number.isNaN(Date.parse(since))) {
+		throw new FieldError([`Since "${since}" is not a date.`]);
+	}
+	const status = textOf(filters.status);
+	if (status !== undefined && !STATUSES.some((one) => one === status)) {
+		throw new FieldError([`Status "${status}" is not supported. Allowed: ${STATUSES.join(', ')}.`]);
+	}
+	return {
+		limit: returnsAll ? Infinity : (limit ?? 50),
+		...(since !== undefined && { since: new Date(since).toISOString() }),
+		...(status !== undefined && { status }),
+		includesManual: switchOf(filters.includeManual) ?? false,
+		notFinished: switchOf(filters.notFinished) ?? false,
+		notHandedOn: switchOf(filters.notHandedOn) ?? false,
+		isOwnOnly: switchOf(filters.thisWorkflowOnly) ?? false,
+	};
+}
+
+/** Reserved rows are no videos: nothing was sent for them. */
+const isVideo = ({ status }: Row) => status !== 'PENDING' && status !== 'CLAIMED';
+
+/** Whether a row passes what the Data Table cannot filter. */
+function passes(row: Row, filters: Filters, list: VideoList): boolean {
+	const isHeld = row.claim !== '' && Date.parse(row.claimed_until) > list.now();
+	const isWaiting = !row.handed_on && row.task_id !== '' && !isHeld;
+	return (
+		isVideo(row) &&
+		(filters.includesManual || row.mode !== 'manual') &&
+		(!filters.notHandedOn || isWaiting) &&
+		(!filters.notFinished || row.status === 'IN_PROGRESS')
+	);
+}
+
+/** A row in the fixed shape of a video, and what only the list knows. */
+function itemOf(row: Row): IDataObject {
+	const status = STATUSES.find((one) => one === row.status) ?? null;
+	return {
+		task_id: row.task_id || null,
+		status,
+		finished: status === 'SUCCESS' || status === 'FAILED',
+		succeeded: status === 'SUCCESS',
+		video_url: row.video_url || null,
+		prompt: row.prompt,
+		consumed_credits: row.charged === 'unknown' ? null : row.credits,
+		estimated_credits: row.credits,
+		created_at: new Date(row.createdAt).toISOString(),
+		reused: false,
+		error_message: row.error_message || null,
+		video_key: row.video_key || null,
+		handed_on: row.handed_on,
+		workflow: row.workflow,
+		execution_id: row.execution_id,
+		mode: row.mode,
+	};
+}
+
+/** The row as it stands, without what only tells runs apart. */
+const rawOf = (row: Row): IDataObject => ({
+	...without({ ...row }, 'claim', 'identity', 'settings', 'createdAt'),
+	created_at: new Date(row.createdAt).toISOString(),
+});
+
+async function getMany(run: Run, itemIndex: number): Promise<Result> {
+	const { context } = run;
+	let filters: Filters;
+	let isSimple: boolean;
+	try {
+		filters = readFilters(run, itemIndex);
+		isSimple = switchParameter(context, itemIndex, 'simplify', true);
+	} catch (error) {
+		return { seed: NO_SEED, problem: invalidInput(fieldProblems(error)) };
+	}
+	try {
+		const opened = await openDataTableList(context, false);
+		if (!opened) return { seed: NO_SEED, items: [] };
+		const { list } = opened;
+		const workflowId = context.getWorkflow().id ?? '';
+		const all: Condition[] = [
+			...(filters.isOwnOnly ? [where('workflow', workflowId)] : []),
+			...(filters.status === undefined ? [] : [where('status', filters.status)]),
+			...(filters.since === undefined ? [] : [where('createdAt', filters.since, 'gte')]),
+			...(filters.notHandedOn ? [where('handed_on', false)] : []),
+		];
+		const rows = (await list.run({ do: 'get', all })).filter((row) => passes(row, filters, list));
+		const newest = rows.sort((a, b) => b.id - a.id).slice(0, filters.limit);
+		return { seed: NO_SEED, items: newest.map(isSimple ? itemOf : rawOf) };
+	} catch (error) {
+		const reason = error instanceof Error ? error.message : '';
+		return { seed: NO_SEED, problem: listUnreadable(reason) };
+	}
+}
+
+export const getAll: Operation = {
+	label: 'Get Many',
+	action: 'Get many videos',
+	description: 'List the videos that this project has paid for',
+	fields: [...filterFields, simplify],
+	callsApi: false,
+	run: async (run) => {
+		const results: Result[] = [];
+		for (const itemIndex of run.input.keys()) results.push(await getMany(run, itemIndex));
+		return results;
+	},
+};

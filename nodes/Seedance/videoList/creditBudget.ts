@@ -1,0 +1,67 @@
+/**
+ * Maximum Credits per Period. A run reserves its rows first and sums up then, the reservations of
+ * others included: two runs at once may both be refused, and never both pass the limit.
+ */
+import { DateTime } from 'luxon';
+
+import type { Row, VideoList } from '../../shared/idempotency/videoList';
+import { where } from '../../shared/idempotency/videoList';
+import { overPeriodLimit, type Problem } from '../../shared/task/errors';
+import type { Prepared } from '../run/prepare';
+
+export const PERIODS = ['day', 'week', 'month'] as const;
+export type Period = (typeof PERIODS)[number];
+
+export interface CreditBudget {
+	/** Credits. */
+	credits: number;
+	period: Period;
+}
+
+/**
+ * When the period began that a moment lies in, in a time zone; milliseconds since 1970. Weeks begin
+ * on Monday.
+ */
+export function periodStart(at: number, period: Period, zone: string): number {
+	return DateTime.fromMillis(at, { zone }).startOf(period).toMillis();
+}
+
+/** Credits that a row counts with: what was charged, or may be. */
+function countOf({ status, charged, credits }: Row): number {
+	return status === 'PENDING' || charged === 'no' ? 0 : credits;
+}
+
+/**
+ * The items that would exceed the limit, each with its problem; all items that count for the same
+ * together. Their rows are in the list already. Throws what the list throws.
+ */
+export async function overBudget(
+	list: VideoList,
+	budget: CreditBudget,
+	timeZone: string,
+	items: readonly Prepared[],
+): Promise<Map<number, Problem>> {
+	const since = new Date(periodStart(list.now(), budget.period, timeZone)).toISOString();
+	const rows = await list.run({ do: 'get', all: [where('createdAt', since, 'gte')] });
+	const problems = new Map<number, Problem>();
+	const groups = new Map<string, Prepared[]>();
+	for (const item of items) {
+		const budgetFor = item.listed?.budgetFor ?? '';
+		groups.set(budgetFor, [...(groups.get(budgetFor) ?? []), item]);
+	}
+	for (const [budgetFor, ofGroup] of groups) {
+		const counted = rows.filter((row) => budgetFor === '' || row.budget_for === budgetFor);
+		const sum = counted.reduce((credits, row) => credits + countOf(row), 0);
+		if (sum <= budget.credits) continue;
+		const credits = ofGroup.reduce((total, item) => total + item.credits, 0);
+		const problem = overPeriodLimit({
+			credits,
+			spent: sum - credits,
+			limit: budget.credits,
+			period: budget.period,
+			budgetFor,
+		});
+		for (const { itemIndex } of ofGroup) problems.set(itemIndex, problem);
+	}
+	return problems;
+}

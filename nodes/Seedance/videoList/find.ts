@@ -1,0 +1,205 @@
+/**
+ * What the list of videos says of each item before anything is paid for: the moves of the protocol
+ * (claims.ts), made for all items of a run together, in few calls.
+ */
+import { nextMove, type ClaimedRow, type Wish } from '../../shared/idempotency/claims';
+import {
+	where,
+	type NewRow,
+	type Row,
+	type RowChange,
+	type Step,
+	type VideoList,
+} from '../../shared/idempotency/videoList';
+import type { Clock } from '../../shared/n8n/clock';
+
+/** Milliseconds for which a claim holds without being renewed. */
+export const CLAIM_MS = 90_000;
+/** A claim beyond this is that of a pause, whose execution needs no process to live. */
+const LONGEST_RUNNING_CLAIM_MS = CLAIM_MS + 15_000;
+/** Milliseconds between two readings while another run decides, at first and at most. */
+const SOON_MS = 150;
+const LATER_MS = 2_000;
+
+/** What is wanted for one item, and what a new row of it would hold. */
+export interface Search {
+	identity: string;
+	isShared: boolean;
+	maxAgeMs: number;
+	handedOn?: Wish['handedOn'];
+	newRow: NewRow;
+}
+
+/** What was found for one item. */
+export type Found =
+	/** Its row is reserved: it may be sent. */
+	| { do: 'send'; row: Row }
+	/** An interrupted run has paid for it; its row is this run's now. */
+	| { do: 'goOn'; row: Row }
+	/** Another execution has paid for it, or is about to hand it on. */
+	| { do: 'join'; row: Row }
+	/** It was handed on before, and is given again. */
+	| { do: 'reuse'; row: Row }
+	| { do: 'skip'; row: Row }
+	/** Nobody knows whether it was started. */
+	| { do: 'unclear'; row: Row }
+	/** Another run was at it until the time was up. */
+	| { do: 'wait'; row: Row };
+
+/** Claims of the runs of this process, which certainly live. */
+export const livingClaims = new Set<string>();
+
+export interface Finder {
+	list: VideoList;
+	claim: string;
+	executionId: string;
+	clock: Clock;
+	/** Milliseconds since 1970, by the clock. */
+	until: number;
+	/** Reads the task of a row that was handed on: undefined when it is to be paid for anew. */
+	isStillThere: (index: number, row: Row) => Promise<boolean>;
+}
+
+const holdUntil = (list: VideoList, ms = CLAIM_MS) => new Date(list.now() + ms).toISOString();
+
+/** What makes a row this run's own. */
+export function claimedBy({ list, claim, executionId }: Finder, ms = CLAIM_MS): Partial<NewRow> {
+	return { claim, claimed_until: holdUntil(list, ms), execution_id: executionId };
+}
+
+type ListedRow = ClaimedRow & { row: Row };
+
+const listed = (row: Row): ListedRow => ({
+	row,
+	id: row.id,
+	status: row.status,
+	claim: row.claim,
+	claimedUntil: row.claim ? Date.parse(row.claimed_until) || 0 : 0,
+	handedOn: row.handed_on,
+	hasTask: row.task_id !== '',
+	createdAt: row.createdAt,
+});
+
+/** Moves of one round that change rows; each kind is made in one call, or one for each old claim. */
+class Round {
+	readonly inserts: NewRow[] = [];
+	private readonly changes = new Map<string, { rows: RowChange[]; all: Step & { do: 'update' } }>();
+	private readonly withdrawn: Row[] = [];
+
+	/** Changes a row as far as nobody else has done so since it was read. */
+	change({ id, claim, status }: Row, set: Partial<NewRow>): void {
+		const key = `${claim} ${status} ${set.status ?? ''}`;
+		const all = [where('claim', claim), where('status', status), where('handed_on', false)];
+		const step = this.changes.get(key) ?? { rows: [], all: { do: 'update', all, set } };
+		step.rows.push({ ...set, id });
+		this.changes.set(key, step);
+	}
+
+	withdraw(row: Row): void {
+		this.withdrawn.push(row);
+	}
+
+	get isEmpty(): boolean {
+		return !this.inserts.length && !this.changes.size && !this.withdrawn.length;
+	}
+
+	/** Makes the moves. Gives the rows that are changed or new. */
+	async make(list: VideoList): Promise<Row[]> {
+		const rows: Row[] = [];
+		for (const { id, claim, status } of this.withdrawn) {
+			const all = [where('id', id), where('claim', claim), where('status', status)];
+			await list.run({ do: 'delete', all });
+		}
+		for (const { rows: changed, all } of this.changes.values()) {
+			rows.push(...(await list.run({ do: 'updateEach', rows: changed, all: all.all })));
+		}
+		if (this.inserts.length) {
+			rows.push(...(await list.run({ do: 'insert', rows: this.inserts })));
+		}
+		return rows;
+	}
+}
+
+/** Finds out about all items together. Throws what the list throws. */
+export async function findAll(
+	finder: Finder,
+	searches: ReadonlyMap<number, Search>,
+): Promise<Map<number, Found>> {
+	const { list, claim, clock } = finder;
+	const found = new Map<number, Found>();
+	/** Rows that turned out to be no use, and since when a row has had the claim that it has. */
+	const useless = new Set<number>();
+	const firstClaims = new Map<number, number>();
+	const isLiving = (row: ClaimedRow): boolean => {
+		const first = firstClaims.get(row.id) ?? row.claimedUntil;
+		firstClaims.set(row.id, first);
+		const isPause = row.claimedUntil - list.now() > LONGEST_RUNNING_CLAIM_MS;
+		return livingClaims.has(row.claim) || isPause || row.claimedUntil !== first;
+	};
+	for (let rounds = 0; ; rounds++) {
+		const open = [...searches].filter(([index]) => !found.has(index));
+		if (open.length === 0) return found;
+		const identities = [...new Set(open.map(([, { identity }]) => identity))];
+		const read = await list.run({
+			do: 'get',
+			any: identities.map((identity) => where('identity', identity)),
+		});
+		const rows = read.filter(({ id }) => !useless.has(id)).map(listed);
+		const round = new Round();
+		const waiting = new Map<number, Row>();
+		for (const [index, search] of open) {
+			const { identity, newRow, ...wish } = search;
+			const own = rows.filter(({ row }) => row.identity === identity);
+			const move = nextMove(own, { ...wish, claim, now: list.now(), isLiving });
+			switch (move.do) {
+				case 'insert':
+					round.inserts.push({ ...newRow, ...claimedBy(finder), status: move.status });
+					break;
+				case 'takeOver': {
+					const { row } = move.row;
+					if (row.claim === claim) found.set(index, { do: 'goOn', row });
+					else round.change(row, { ...claimedBy(finder), status: row.status });
+					break;
+				}
+				case 'confirm':
+					round.change(move.row.row, { ...claimedBy(finder), status: 'CLAIMED' });
+					break;
+				case 'giveUp':
+					round.change(move.row.row, { status: 'UNCLEAR', claim: '', claimed_until: '' });
+					break;
+				case 'withdraw':
+					round.withdraw(move.row.row);
+					break;
+				case 'reuse':
+					if (await finder.isStillThere(index, move.row.row)) {
+						found.set(index, { do: 'reuse', row: move.row.row });
+					} else useless.add(move.row.id);
+					break;
+				case 'join':
+					if (move.row.hasTask) found.set(index, { do: 'join', row: move.row.row });
+					else waiting.set(index, move.row.row);
+					break;
+				case 'wait':
+					waiting.set(index, move.row.row);
+					break;
+				default:
+					found.set(index, { do: move.do, row: move.row.row });
+			}
+		}
+		for (const row of await round.make(list)) {
+			const mine = open.filter(
+				([index, { identity }]) => identity === row.identity && !found.has(index),
+			);
+			for (const [index] of mine.slice(0, 1)) {
+				if (row.status === 'UNCLEAR') found.set(index, { do: 'unclear', row });
+				else if (row.status === 'CLAIMED') found.set(index, { do: 'send', row });
+				else if (row.task_id) found.set(index, { do: 'goOn', row });
+			}
+		}
+		if (waiting.size === 0 || !round.isEmpty) continue;
+		const pauseMs = Math.min(SOON_MS * 1.5 ** rounds, LATER_MS) * (0.5 + clock.random());
+		const isOver = clock.now() + pauseMs >= finder.until;
+		if (!isOver && (await clock.sleep(pauseMs))) continue;
+		for (const [index, row] of waiting) found.set(index, { do: 'wait', row });
+	}
+}

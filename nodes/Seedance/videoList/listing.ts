@@ -1,0 +1,197 @@
+/**
+ * What the list of videos says of the items of a run before anything is paid for: to be sent, gone
+ * on with, given again, left out, or refused.
+ */
+import type { Sent } from '../../shared/idempotency/executionMemory';
+import { ListError, where, type Row } from '../../shared/idempotency/videoList';
+import { openDataTableList } from '../../shared/idempotency/dataTableList';
+import {
+	busyElsewhere,
+	handedOnElsewhere,
+	interruptedUnclear,
+	listUnavailable,
+	reusedGone,
+	type Problem,
+} from '../../shared/task/errors';
+import type { Options } from '../run/parameters';
+import type { Prepared } from '../run/prepare';
+import type { Run } from '../run/run';
+import { overBudget } from './creditBudget';
+import { findAll, type Found, type Search } from './find';
+import { searchOf } from './searches';
+import { ListReport } from './report';
+import { PaidVideos } from './paidVideos';
+import { isStillThere } from './stillThere';
+import { isShared } from './wishes';
+
+/** Milliseconds that other executions get, which are at the same video, in any case. */
+const LEAST_WAIT_MS = 95_000;
+
+/** What becomes of one item. */
+export type Listed =
+	| { do: 'send' }
+	| { do: 'sent'; sent: Sent; isReused: true }
+	| { do: 'skip' }
+	| { do: 'refuse'; problem: Problem };
+
+/** What the list is for one run: its rows, and what is told about it. */
+export interface Listing {
+	videos?: PaidVideos;
+	report: ListReport;
+	/** By item; one that is not there is to be sent. */
+	items: Map<number, Listed>;
+	/** Whether an item may not be sent without the list. */
+	isNeeded: (item: Prepared) => boolean;
+}
+
+function listedOf(found: Found): Listed {
+	const { row } = found;
+	switch (found.do) {
+		case 'send':
+		case 'skip':
+			return { do: found.do };
+		case 'goOn':
+		case 'join':
+		case 'reuse':
+			return {
+				do: 'sent',
+				isReused: true,
+				sent: { taskId: row.task_id, createdAt: row.createdAt },
+			};
+		case 'unclear':
+			return { do: 'refuse', problem: interruptedUnclear(row.execution_id) };
+		case 'wait':
+			return { do: 'refuse', problem: busyElsewhere(row.execution_id) };
+	}
+}
+
+/** Finds out about all items, and reserves the rows of those that are to be sent. */
+async function find(
+	run: Run,
+	videos: PaidVideos,
+	items: readonly Prepared[],
+	{ report, ...listing }: Listing & { until: number },
+): Promise<void> {
+	const byIndex = new Map(items.map((item) => [item.itemIndex, item]));
+	const gone = new Map<number, Row>();
+	const finder = videos.finder(listing.until, async (index, row) => {
+		const item = byIndex.get(index);
+		if (!item || (await isStillThere(run, item, row))) return true;
+		gone.set(index, row);
+		// Always Reuse does not pay for another one by itself.
+		return item.listed?.ifExists === 'always' && row.status === 'SUCCESS';
+	});
+	const searches = items.flatMap((item): Array<[number, Search]> => {
+		const search = searchOf(run, item);
+		return search ? [[item.itemIndex, search]] : [];
+	});
+	const found = await findAll(finder, new Map(searches));
+	const held = new Map<number, Row>();
+	for (const [index, one] of found) {
+		const item = byIndex.get(index);
+		report.add(one, item);
+		const dead = one.do === 'reuse' ? gone.get(index) : undefined;
+		listing.items.set(
+			index,
+			dead ? { do: 'refuse', problem: reusedGone(dead.task_id) } : listedOf(one),
+		);
+		if (one.do === 'send' || one.do === 'goOn') held.set(index, one.row);
+	}
+	videos.hold(held);
+}
+
+/** What the list says of tasks that an earlier try of this execution has started. */
+async function adopt(
+	run: Run,
+	videos: PaidVideos,
+	recalled: ReadonlyMap<number, string>,
+	items: Map<number, Listed>,
+): Promise<void> {
+	if (recalled.size === 0) return;
+	const { list, claim } = videos;
+	const rows = await list.run({
+		do: 'updateEach',
+		by: 'task_id',
+		rows: [...recalled.values()].map((task_id) => ({ task_id, node: run.node.name })),
+		all: [],
+	});
+	const held = new Map<number, Row>();
+	for (const [index, taskId] of recalled) {
+		const row = rows.find(({ task_id }) => task_id === taskId);
+		if (!row) continue;
+		const isElsewhere = row.execution_id !== run.executionId;
+		if (row.handed_on) {
+			if (isElsewhere) {
+				const problem = handedOnElsewhere(taskId, row.execution_id);
+				items.set(index, { do: 'refuse', problem });
+			}
+			continue;
+		}
+		const isFree = !row.claim || Date.parse(row.claimed_until) <= list.now();
+		if (!isFree) continue;
+		const all = [where('id', row.id), where('claim', row.claim), where('handed_on', false)];
+		const set = { claim, execution_id: run.executionId };
+		const [won] = await list.run({ do: 'update', all, set });
+		if (won) held.set(index, won);
+	}
+	videos.hold(held);
+}
+
+/** A listing that nothing was asked of yet. */
+export function emptyListing(run: Run, { creditBudget }: Options): Listing {
+	return {
+		report: new ListReport(run),
+		items: new Map(),
+		isNeeded: ({ listed }) =>
+			creditBudget !== undefined || (listed !== undefined && isShared(listed)),
+	};
+}
+
+/**
+ * Asks the list about the items that are to be sent, and about tasks that the execution recalls (by
+ * item). Where there can be no list, items that need one are refused, and the others are sent as
+ * without one. Never throws.
+ */
+export async function consultList(
+	run: Run,
+	options: Options,
+	items: readonly Prepared[],
+	recalled: ReadonlyMap<number, string>,
+): Promise<Listing> {
+	const listing = emptyListing(run, options);
+	if (!options.videoList || items.length + recalled.size === 0) return listing;
+	const { report } = listing;
+	let videos: PaidVideos | undefined;
+	try {
+		const opened = await openDataTableList(run.context, true);
+		if (!opened) return listing;
+		report.isNew = opened.isNew;
+		videos = new PaidVideos(run, opened.list);
+		await adopt(run, videos, recalled, listing.items);
+		const timeout = run.startedAt + options.timeout * 60_000;
+		const until = Math.min(Math.max(timeout, run.clock.now() + LEAST_WAIT_MS), run.workUntil);
+		await find(run, videos, items, { ...listing, until });
+		if (options.creditBudget) {
+			const toSend = items.filter(({ itemIndex }) => listing.items.get(itemIndex)?.do === 'send');
+			const zone = run.context.getTimezone();
+			const over = await overBudget(videos.list, options.creditBudget, zone, toSend);
+			for (const [index, problem] of over) listing.items.set(index, { do: 'refuse', problem });
+			await videos.release([...over.keys()]);
+		}
+		const sent = items.filter(({ itemIndex }) => listing.items.get(itemIndex)?.do === 'send');
+		const isReusing = sent.some(({ listed }) => listed?.ifExists === 'manualRuns');
+		if (run.mode === 'manual' && isReusing && !run.isTool) {
+			await report.findDifference(videos.list, sent);
+		}
+		listing.videos = videos;
+	} catch (error) {
+		await videos?.giveBack();
+		const reason = error instanceof ListError ? error.message : 'it could not be read';
+		report.unavailable = reason;
+		listing.items.clear();
+		for (const item of items.filter(listing.isNeeded)) {
+			listing.items.set(item.itemIndex, { do: 'refuse', problem: listUnavailable(reason) });
+		}
+	}
+	return listing;
+}

@@ -1,0 +1,219 @@
+/**
+ * The rows of the list that a run holds: reserved before the first request, written right before
+ * and after each, renewed while it waits, and handed on or given back at the end.
+ *
+ * Rules that must not regress:
+ * - a request is sent only after its own row went from CLAIMED to SENDING by compare-and-set;
+ * - a list that fails after a request never takes its result with it;
+ * - a video is handed on by compare-and-set, right before the node returns.
+ */
+import { randomBytes } from 'crypto';
+
+import { handedOnElsewhere } from '../../shared/task/errors';
+import type { Sent } from '../../shared/idempotency/executionMemory';
+import {
+	where,
+	type Row,
+	type RowChange,
+	type RowStatus,
+	type Step,
+	type VideoList,
+} from '../../shared/idempotency/videoList';
+import type { Result } from '../run/result';
+import type { Run } from '../run/run';
+import { endOf } from './ends';
+import { CLAIM_MS, livingClaims, type Finder } from './find';
+
+/** Milliseconds of a claim that have to be left for a request. */
+const LEAST_CLAIM_MS = 15_000;
+const RENEW_MS = 60_000;
+
+const FREE = { claim: '', claimed_until: '' } as const;
+
+export class PaidVideos {
+	readonly rows = new Map<number, Row>();
+	/** Why something could not be written after the first request; what was paid for is not lost. */
+	failure: string | undefined;
+	private readonly isOver = new AbortController();
+	private changes: RowChange[] = [];
+
+	constructor(
+		private readonly run: Run,
+		readonly list: VideoList,
+		readonly claim = randomBytes(16).toString('hex'),
+	) {
+		livingClaims.add(claim);
+	}
+
+	private get mine() {
+		return where('claim', this.claim);
+	}
+
+	/** What is needed to find rows for this run; `until` is in milliseconds since 1970. */
+	finder(until: number, isStillThere: Finder['isStillThere']): Finder {
+		const { clock, executionId } = this.run;
+		return { list: this.list, claim: this.claim, executionId, clock, until, isStillThere };
+	}
+
+	/** Holds rows from now on, by item, and renews their claims until the end. */
+	hold(rows: ReadonlyMap<number, Row>): void {
+		for (const [index, row] of rows) this.rows.set(index, row);
+		if (rows.size > 0) void this.renew();
+	}
+
+	private async renew(): Promise<void> {
+		while (await this.run.clock.sleep(RENEW_MS, this.isOver.signal)) {
+			if (this.isOver.signal.aborted) return;
+			await this.write({ do: 'update', all: [this.mine], set: this.until(CLAIM_MS) });
+		}
+	}
+
+	private until(ms: number) {
+		return { claimed_until: new Date(this.list.now() + ms).toISOString() };
+	}
+
+	/** Writes what must not take a paid result with it: a failure is noted, and told in a hint. */
+	private async write(...steps: [Step, ...Step[]]): Promise<Row[] | undefined> {
+		try {
+			return await this.list.run(...steps);
+		} catch (error) {
+			this.failure = error instanceof Error ? error.message : '';
+			this.run.context.logger.warn(`Seedance could not write its list of videos: ${this.failure}`);
+			// The time of the workflow may be over; then only this reaches the list.
+			this.list.start(...steps);
+			return undefined;
+		}
+	}
+
+	private takeChanges(): Step[] {
+		const rows = this.changes;
+		this.changes = [];
+		return rows.length ? [{ do: 'updateEach', rows, all: [this.mine] }] : [];
+	}
+
+	/**
+	 * Right before a request: whether it may be sent. In the same call, what came of the request
+	 * before it is written. Throws what the list throws; then nothing was sent.
+	 */
+	async begin(itemIndex: number): Promise<boolean> {
+		const row = this.rows.get(itemIndex);
+		if (!row) return true;
+		const set = { status: 'SENDING' as const, ...this.until(CLAIM_MS) };
+		const all = [where('id', row.id), this.mine, where('status', 'CLAIMED')];
+		const [first, ...rest]: Step[] = [...this.takeChanges(), { do: 'update', all, set }];
+		const won = await this.list.run(first, ...rest);
+		const isMine = won.some(({ id }) => id === row.id);
+		return isMine && Date.parse(set.claimed_until) - this.list.now() >= LEAST_CLAIM_MS;
+	}
+
+	/** What came of a request; it is written with the next one, or by {@link flush}. */
+	sent(itemIndex: number, sent: Sent): void {
+		const row = this.rows.get(itemIndex);
+		if (!row) return;
+		const { id } = row;
+		const taskId = 'taskId' in sent ? sent.taskId : sent.problem.taskId;
+		if (taskId) this.changes.push({ id, task_id: taskId, status: 'IN_PROGRESS' });
+		else if ('problem' in sent && sent.problem.charged === 'no') {
+			// Certainly not created: such rows are deleted at the end.
+			this.changes.push({ id, status: 'CLAIMED' });
+		} else this.changes.push({ id, status: 'UNCLEAR', handed_on: true, ...FREE });
+	}
+
+	/** Writes what came of the last request. Never throws. */
+	async flush(): Promise<void> {
+		const [step] = this.takeChanges();
+		if (step) await this.write(step);
+	}
+
+	/** Gives rows back that are not needed: nothing was sent for them. Never throws. */
+	async release(items: readonly number[]): Promise<void> {
+		for (const index of items) {
+			const row = this.rows.get(index);
+			this.rows.delete(index);
+			if (row) {
+				await this.write({
+					do: 'delete',
+					all: [where('id', row.id), this.mine, where('status', 'CLAIMED')],
+				});
+			}
+		}
+	}
+
+	/** Holds the rows until a pause ends (milliseconds since 1970), without a process that renews. */
+	async keepUntil(until: number): Promise<void> {
+		this.end();
+		const [changes] = this.takeChanges();
+		const ms = until - this.run.clock.now() + CLAIM_MS;
+		const keep: Step = { do: 'update', all: [this.mine], set: this.until(ms) };
+		await (changes ? this.write(changes, keep) : this.write(keep));
+	}
+
+	private deleteAs(status: RowStatus): Step {
+		return { do: 'delete', all: [this.mine, where('status', status)] };
+	}
+
+	/** Gives back whatever this run holds, before anything was sent. Never throws. */
+	async giveBack(): Promise<void> {
+		const free: Step = { do: 'update', all: [this.mine], set: FREE };
+		await this.write(this.deleteAs('CLAIMED'), this.deleteAs('PENDING'), free);
+		this.rows.clear();
+		this.end();
+	}
+
+	private end(): void {
+		this.isOver.abort('over');
+		livingClaims.delete(this.claim);
+	}
+
+	/**
+	 * Writes the ends of all videos, hands on those that are given out (none where `isDelivered` is
+	 * false, because the node stops with an error), and gives the others back. Gives the results; one whose video another execution has handed on meanwhile is a problem.
+	 */
+	async finish(results: readonly Result[], isDelivered: boolean): Promise<Result[]> {
+		this.isOver.abort('over');
+		await this.flush();
+		const handedOn = new Set<number>();
+		const ends = [...this.rows].flatMap(([index, row]): RowChange[] => {
+			const result = results[index];
+			// What was never sent has no end: its row is deleted.
+			if (!result || (result.seed.taskId === null && !row.task_id)) return [];
+			const { change, isHandedOn } = endOf(result, row);
+			if (isHandedOn && isDelivered) handedOn.add(row.id);
+			return [handedOn.has(row.id) ? change : { ...change, ...FREE }];
+		});
+		// Not a request whose answer nobody has: its row says so when the claim is over.
+		const handOn: Step = {
+			do: 'update',
+			all: [this.mine, where('handed_on', false), where('status', 'SENDING', 'neq')],
+			set: { handed_on: true, ...FREE },
+		};
+		const unsent = this.deleteAs('CLAIMED');
+		const steps: [Step, ...Step[]] = ends.length
+			? [{ do: 'updateEach', rows: ends, all: [this.mine] }, unsent, handOn]
+			: [unsent];
+		const given = await this.write(...steps);
+		this.end();
+		if (!given) return [...results];
+		const lost = [...this.rows].filter(
+			([, { id }]) => handedOn.has(id) && !given.some((row) => row.id === id),
+		);
+		return lost.length ? await this.withoutLost(results, lost) : [...results];
+	}
+
+	private async withoutLost(
+		results: readonly Result[],
+		lost: ReadonlyArray<[number, Row]>,
+	): Promise<Result[]> {
+		const now = await this.write({ do: 'get', any: lost.map(([, { id }]) => where('id', id)) });
+		const changed = [...results];
+		for (const [index, { id }] of lost) {
+			const row = now?.find((one) => one.id === id);
+			const { seed } = results[index];
+			// A row that a person has deleted was taken by nobody.
+			if (!row || row.execution_id === this.run.executionId) continue;
+			const problem = handedOnElsewhere(seed.taskId ?? row.task_id, row.execution_id);
+			changed[index] = { ...results[index], problem, file: undefined };
+		}
+		return changed;
+	}
+}

@@ -1,0 +1,100 @@
+/** What a run tells about the list of videos, in hints above its output. */
+import { DateTime } from 'luxon';
+
+import { where, type Row, type VideoList } from '../../shared/idempotency/videoList';
+import { LIST_NAME } from '../../shared/task/errors';
+import { shorten } from '../../shared/text';
+import type { Prepared } from '../run/prepare';
+import type { Run } from '../run/run';
+import type { Found } from './find';
+
+const DAY_MS = 24 * 60 * 60_000;
+
+const count = (videos: number) => (videos === 1 ? 'a video' : `${videos} videos`);
+
+/** Gathers what happened, and puts it into words. */
+export class ListReport {
+	/** The table was made by this run. */
+	isNew = false;
+	/** Why there is no list, as the end of a sentence. */
+	unavailable: string | undefined;
+	private readonly reused: Array<{ row: Row; isOther: boolean }> = [];
+	private readonly times = { goOn: 0, join: 0, skip: 0 };
+	private different: string | undefined;
+
+	constructor(private readonly run: Run) {}
+
+	/** `10:32` for today, `12 May` for any other day, in the time zone of the workflow. */
+	private timeOf(ms: number): string {
+		const zone = this.run.context.getTimezone();
+		const then = DateTime.fromMillis(ms, { zone });
+		const isToday = then.hasSame(DateTime.fromMillis(this.run.clock.now(), { zone }), 'day');
+		return then.toFormat(isToday ? 'HH:mm' : 'd MMMM');
+	}
+
+	add(found: Found, item: Prepared | undefined): void {
+		const { row } = found;
+		if (found.do === 'goOn' || found.do === 'join' || found.do === 'skip') this.times[found.do]++;
+		if (found.do === 'reuse') {
+			this.reused.push({ row, isOther: row.settings !== item?.listed?.settings });
+		}
+	}
+
+	/**
+	 * Looks for the reason why a video is paid for although the node was executed by hand just
+	 * before: what differs from then. Throws what the list throws.
+	 */
+	async findDifference(list: VideoList, items: readonly Prepared[]): Promise<void> {
+		const { node, context, executionId } = this.run;
+		const since = new Date(list.now() - DAY_MS).toISOString();
+		const rows = await list.run({
+			do: 'get',
+			all: [
+				where('workflow', context.getWorkflow().id ?? ''),
+				where('createdAt', since, 'gte'),
+				where('mode', 'manual'),
+			],
+		});
+		const before = rows
+			.filter((row) => row.node === node.name && row.handed_on && row.execution_id !== executionId)
+			.sort((a, b) => b.id - a.id);
+		for (const { itemIndex, body } of items) {
+			const row = before.find(({ item }) => item === itemIndex);
+			if (!row) continue;
+			const [changed] = [
+				row.prompt !== body.prompt && 'Prompt',
+				row.resolution !== body.resolution && 'Resolution',
+				row.duration !== Number(body.duration) && 'Duration',
+			].filter((label) => label !== false);
+			const what = changed ? `${changed} differs` : 'other settings differ';
+			this.different = `Not reused: ${what} from the run at ${this.timeOf(row.createdAt)} (${row.credits} credits). Pin the node that writes it, or set a Reuse Key.`;
+			return;
+		}
+	}
+
+	/** The hints, each one or a few sentences. */
+	hints(): string[] {
+		const { goOn, join, skip } = this.times;
+		const [first] = this.reused;
+		const other = this.reused.find(({ isOther }) => isOther)?.row;
+		const same = first?.row.video_key ? 'same Reuse Key' : 'same settings';
+		const which =
+			this.reused.length === 1 && first
+				? `The video of ${this.timeOf(first.row.createdAt)} again`
+				: `${this.reused.length} videos of earlier runs again`;
+		const hints: Array<string | false | undefined> = [
+			this.isNew &&
+				`Created the Data Table ${LIST_NAME} (Overview → Data tables), so that a stopped or crashed run is not paid for twice. Project members can read its prompts; deleting it means paying again. Turn it off: Options → Keep Video List.`,
+			this.unavailable !== undefined &&
+				`These videos are not in the list of videos, because ${this.unavailable}. After Stop, a crash or in a new run they are paid for again.`,
+			first && `${which} (${same}): no credits were spent. Choose Always Generate for a new one.`,
+			other &&
+				`Key ${shorten(other.video_key, 40)} gave the video of ${this.timeOf(other.createdAt)}, made with another prompt or other settings. Change the key for a new one.`,
+			goOn > 0 && `Went on with ${count(goOn)} that an interrupted run has paid for.`,
+			join > 0 && `Shared ${count(join)} with another execution, which has paid for it.`,
+			skip > 0 && `Left out ${count(skip)}, handed on before.`,
+			this.different,
+		];
+		return hints.filter((hint) => typeof hint === 'string');
+	}
+}

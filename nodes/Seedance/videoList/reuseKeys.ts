@@ -1,0 +1,32 @@
+/** Equal Reuse Keys within one run: they share one video, and may not stand for two. */
+import { invalidInput, type Problem } from '../../shared/task/errors';
+import type { Prepared } from '../run/prepare';
+
+/** Equal Reuse Keys of one run: the items that share the video of an earlier one, by item. */
+export function sharedKeys(items: readonly Prepared[]): Map<number, Prepared> {
+	const first = new Map<string, Prepared>();
+	const shared = new Map<number, Prepared>();
+	for (const item of items) {
+		if (!item.listed?.videoKey) continue;
+		const leader = first.get(item.listed.identity);
+		if (leader) shared.set(item.itemIndex, leader);
+		else first.set(item.listed.identity, item);
+	}
+	return shared;
+}
+
+/** Reuse Keys that stand for different videos in one run, each with what is wrong with it. */
+export function keyProblems(items: readonly Prepared[]): Map<number, Problem> {
+	const problems = new Map<number, Problem>();
+	for (const [index, leader] of sharedKeys(items)) {
+		const item = items.find(({ itemIndex }) => itemIndex === index);
+		if (!item?.listed || item.listed.settings === leader.listed?.settings) continue;
+		problems.set(
+			index,
+			invalidInput([
+				`Reuse Key "${item.listed.videoKey}" stands for two different videos: item ${leader.itemIndex} has the same key with another prompt or other settings. Give each row a key of its own.`,
+			]),
+		);
+	}
+	return problems;
+}

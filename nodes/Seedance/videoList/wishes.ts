@@ -1,0 +1,89 @@
+/**
+ * What is asked of the list of videos for one item: which video is the same, and what happens when
+ * it was paid for before.
+ */
+import { createHmac } from 'crypto';
+
+import { CREDENTIAL_TYPE, type Credential } from '../../shared/api/credential';
+import { listIdentity, requestKey } from '../../shared/idempotency/identity';
+import type { GenerateBody } from '../../shared/task/request';
+import { itemCredential } from '../run/itemCredential';
+import { choiceParameter, FieldError, textParameter } from '../run/fieldReading';
+import type { Run } from '../run/run';
+
+/** The values of If Same Video Exists, the default first. */
+export const IF_EXISTS = ['manualRuns', 'always', 'skip', 'never'] as const;
+export type IfExists = (typeof IF_EXISTS)[number];
+
+/** What a person has set about equal videos, for one item. */
+export interface SameVideo {
+	ifExists: IfExists;
+	/** Empty for none. */
+	videoKey: string;
+	/** Empty for none. */
+	budgetFor: string;
+}
+
+/**
+ * Reads it. Throws a {@link FieldError} for a Reuse Key whose expression gives nothing: without it,
+ * the row would be paid for again.
+ */
+export function readSameVideo({ context, node }: Run, itemIndex: number): SameVideo {
+	const ifExists = choiceParameter(context, itemIndex, 'ifExists', IF_EXISTS);
+	const path = 'options.creditBudget.budget.budgetFor';
+	const budgetFor = textParameter(context, itemIndex, path);
+	if (ifExists === 'never') return { ifExists, videoKey: '', budgetFor };
+	const videoKey = textParameter(context, itemIndex, 'videoKey');
+	if (!videoKey && node.parameters.videoKey) {
+		throw new FieldError([
+			'Reuse Key is empty: this item has no such value. Check the name in the expression, or remove the key.',
+		]);
+	}
+	return { ifExists, videoKey, budgetFor };
+}
+
+/** Whether equal videos of several runs are one, which takes a list that can be written. */
+export function isShared({ ifExists, videoKey }: SameVideo): boolean {
+	return videoKey !== '' || ifExists === 'always' || ifExists === 'skip';
+}
+
+/** What the list knows one item by. */
+export interface Wanted extends SameVideo {
+	/** The same for every video that counts as the same, before they are numbered. */
+	identity: string;
+	/** SHA-256 (hex) of the request. */
+	settings: string;
+}
+
+/**
+ * The account of a credential, as far as it tells videos apart: a fixed key may be renewed, one that
+ * comes from the item is told by a keyed hash of it.
+ */
+export async function accountOf(run: Run): Promise<(credential: Credential) => string> {
+	const id = run.node.credentials?.[CREDENTIAL_TYPE]?.id ?? '';
+	// Without an item, an expression that needs one gives another key, or none.
+	const withoutItem = await itemCredential(run, run.input.length);
+	const common = 'problem' in withoutItem ? undefined : withoutItem.credential.apiKey;
+	return ({ apiKey, baseUrl }) => {
+		const hash = createHmac('sha256', apiKey).update('n8n-nodes-seedance/account').digest('hex');
+		return `${id} ${baseUrl}${apiKey === common ? '' : ` ${hash.slice(0, 16)}`}`;
+	};
+}
+
+/** What the list knows an item by; `imageHash` stands for an input file, whose link differs. */
+export function wantedOf(
+	run: Run,
+	sameVideo: SameVideo,
+	account: string,
+	{ body, imageHash }: { body: GenerateBody; imageHash?: string },
+): Wanted {
+	const settings = requestKey(body, imageHash);
+	const { videoKey } = sameVideo;
+	const identity = listIdentity({
+		workflowId: run.context.getWorkflow().id ?? '',
+		nodeId: run.node.id,
+		account,
+		...(videoKey ? { videoKey } : { settings }),
+	});
+	return { ...sameVideo, identity, settings };
+}

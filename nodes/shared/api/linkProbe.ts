@@ -1,0 +1,34 @@
+/** Whether the link of a video still leads to it: its first byte is asked for, and nothing is kept. */
+import type { IExecuteFunctions } from 'n8n-workflow';
+
+import { isObject, numberOf } from '../json';
+import { within, type Clock } from '../n8n/clock';
+import { REFUSED_STATUSES } from './download';
+
+/** Milliseconds for the whole of it; a link that does not answer in time is not called dead. */
+const PROBE_MS = 15_000;
+
+/** Whether the server refuses the link (403, 404, 410). Never with the API key. Never throws. */
+export async function linkIsDead(
+	context: IExecuteFunctions,
+	url: string,
+	clock: Clock,
+): Promise<boolean> {
+	const asking = context.helpers
+		.httpRequest({
+			method: 'GET',
+			url,
+			headers: { Range: 'bytes=0-0' },
+			encoding: 'stream',
+			returnFullResponse: true,
+			ignoreHttpStatusErrors: true,
+		})
+		.then((response: unknown) => {
+			if (!isObject(response)) return false;
+			const { body, statusCode } = response;
+			if (isObject(body) && typeof body.destroy === 'function') body.destroy();
+			return REFUSED_STATUSES.includes(numberOf(statusCode) ?? 0);
+		})
+		.catch(() => false);
+	return (await within(asking, PROBE_MS, clock)) ?? false;
+}

@@ -1,0 +1,130 @@
+/**
+ * Who may pay for a video: the protocol by which runs that know nothing of each other agree, over
+ * rows that can only be read, inserted, and changed by compare-and-set. Pure: it is given what was
+ * read, and says what to do next. A test goes through every interleaving of two and three runs.
+ *
+ * Rules that must not regress:
+ * - a bid is read again after its insert has returned, and wins only while no other row lives;
+ * - of two bids, the one with the higher id gives way; the lower one waits until it is gone, and is
+ *   confirmed by compare-and-set. "The lowest id wins" without that pays twice;
+ * - what may have been paid for and was not handed on goes before anything else.
+ */
+import type { RowStatus } from './videoList';
+
+/** What the protocol looks at in a row of the identity. */
+export interface ClaimedRow {
+	id: number;
+	status: RowStatus;
+	claim: string;
+	/** Milliseconds since 1970, in the time of the list; 0 when nobody holds it. */
+	claimedUntil: number;
+	handedOn: boolean;
+	hasTask: boolean;
+	/** Milliseconds since 1970. */
+	createdAt: number;
+}
+
+/** What one run wants of an identity. */
+export interface Wish {
+	/** The claim of this run. */
+	claim: string;
+	/** Milliseconds since 1970, in the time of the list. */
+	now: number;
+	/** Whether equal videos of other runs are to be shared, which takes a bid. */
+	isShared: boolean;
+	/** Milliseconds: older videos that nobody has got are left alone. */
+	maxAgeMs: number;
+	/** What becomes of a video that was handed on; undefined to pay for another. */
+	handedOn?: { do: 'reuse' | 'skip'; maxAgeMs: number };
+	/** Rows of other runs that are certainly alive, and that this run does not wait for. */
+	isLiving: (row: ClaimedRow) => boolean;
+}
+
+export type Move<R> =
+	/** Take the row over, by compare-and-set from its present claim and status. */
+	| { do: 'takeOver'; row: R }
+	/** Tell once that nobody knows whether it was started, by the same compare-and-set. */
+	| { do: 'giveUp'; row: R }
+	/** Another run is at it: share its task as soon as there is one, read again until then. */
+	| { do: 'join'; row: R }
+	/** Read again later. */
+	| { do: 'wait'; row: R }
+	| { do: 'reuse'; row: R }
+	| { do: 'skip'; row: R }
+	/** Insert a row: reserved at once, or as a bid. */
+	| { do: 'insert'; status: 'CLAIMED' | 'PENDING' }
+	/** Delete a bid by id, claim and status. */
+	| { do: 'withdraw'; row: R }
+	/** Turn the own bid into a claim, by compare-and-set. */
+	| { do: 'confirm'; row: R }
+	/** It is this run's: nothing was sent yet. */
+	| { do: 'send'; row: R };
+
+const newest = <R extends ClaimedRow>(rows: readonly R[]): R | undefined =>
+	rows.reduce<R | undefined>((best, row) => (best && best.id > row.id ? best : row), undefined);
+
+/** Whether a row counts at all: a failed or unclear video does not exist, as far as reuse goes. */
+const exists = ({ status }: ClaimedRow) => status !== 'FAILED' && status !== 'UNCLEAR';
+
+/** What to do about rows that no living run holds; undefined when there are none to go on with. */
+function unheld<R extends ClaimedRow>(rows: readonly R[], wish: Wish): Move<R> | undefined {
+	const free = rows.filter((row) => row.claimedUntil <= wish.now && !row.handedOn);
+	const paid = free.filter((row) => row.hasTask && wish.now - row.createdAt <= wish.maxAgeMs);
+	const toGoOn = newest(paid) ?? newest(free.filter(({ status }) => status === 'CLAIMED'));
+	if (toGoOn) return { do: 'takeOver', row: toGoOn };
+	const unclear = free.find(({ status, hasTask }) => status === 'SENDING' && !hasTask);
+	if (unclear) return { do: 'giveUp', row: unclear };
+	const forgotten = free.find(({ status }) => status === 'PENDING');
+	return forgotten && { do: 'withdraw', row: forgotten };
+}
+
+/** The video that was handed on and is given again, or left out, in place of another one. */
+function givenBefore<R extends ClaimedRow>(rows: readonly R[], wish: Wish): R | undefined {
+	const { handedOn, now } = wish;
+	const given = newest(rows.filter((row) => row.handedOn && row.hasTask));
+	if (!given || !handedOn) return undefined;
+	return now - given.createdAt <= handedOn.maxAgeMs ? given : undefined;
+}
+
+/** What to do about the own bid, given the living rows of others. */
+function bidding<R extends ClaimedRow>(own: R, held: readonly R[]): Move<R> {
+	const isOutbid = held.some(({ status, id }) => status !== 'PENDING' || id < own.id);
+	if (isOutbid) return { do: 'withdraw', row: own };
+	const [later] = held;
+	return later ? { do: 'wait', row: later } : { do: 'confirm', row: own };
+}
+
+/** What to do about a video that another run is at; undefined to pay for one beside it. */
+function besideOthers<R extends ClaimedRow>(held: readonly R[], wish: Wish): Move<R> | undefined {
+	const isBid = ({ status }: R) => status === 'PENDING';
+	if (!wish.isShared) {
+		const unknown = held.find((row) => !wish.isLiving(row));
+		return unknown && { do: 'wait', row: unknown };
+	}
+	const holder = newest(held.filter((row) => !isBid(row))) ?? newest(held);
+	if (!holder) return undefined;
+	if (wish.handedOn?.do !== 'skip') return { do: 'join', row: holder };
+	// It hands the video on itself, so that there is nothing left to do here.
+	return { do: !isBid(holder) && wish.isLiving(holder) ? 'skip' : 'wait', row: holder };
+}
+
+/** The next move of a run that has just read all rows of an identity. */
+export function nextMove<R extends ClaimedRow>(rows: readonly R[], wish: Wish): Move<R> {
+	const live = rows.filter(exists);
+	const own = live.find((row) => row.claim === wish.claim && !row.handedOn);
+	const others = live.filter((row) => row !== own);
+	if (own && own.status !== 'PENDING') {
+		return own.hasTask ? { do: 'takeOver', row: own } : { do: 'send', row: own };
+	}
+	const goOn = unheld(others, wish);
+	const given = givenBefore(others, wish);
+	// Before anything of another run is taken, the own bid has to be gone.
+	if (own && (goOn ?? given) && goOn?.do !== 'withdraw') return { do: 'withdraw', row: own };
+	if (goOn) return goOn;
+	const held = others.filter((row) => row.claimedUntil > wish.now && !row.handedOn);
+	if (own) return bidding(own, held);
+	const beside = besideOthers(held, wish);
+	if (beside) return beside;
+	if (given && wish.handedOn) return { do: wish.handedOn.do, row: given };
+	return { do: 'insert', status: wish.isShared ? 'PENDING' : 'CLAIMED' };
+}

@@ -1,0 +1,231 @@
+/**
+ * The list of videos in n8n's own Data Table "Seedance Videos": with dataTableCalls.ts the only file
+ * that knows Data Tables.
+ *
+ * Rules that must not regress:
+ * - the parameters of the sub-workflow hold constants, numbers and hashes only; whatever a person or
+ *   the API wrote travels as an item, where a text that starts with `=` stays a text;
+ * - the table is found by its exact name, once a run, and used by its id;
+ * - never upsert; no more than {@link MOST_CONDITIONS} conditions at a time.
+ */
+import type { IDataObject, IExecuteFunctions, INodeParameters } from 'n8n-workflow';
+
+import { isObject, textOf } from '../json';
+import { runDataTables, startDataTables } from './dataTableCalls';
+import { rowOf } from './listRow';
+import {
+	COLUMNS,
+	ListError,
+	type Column,
+	type Condition,
+	type Row,
+	type Step,
+	type VideoList,
+} from './videoList';
+
+export const TABLE = 'Seedance Videos';
+/** Conditions of one filter (docs/n8n-behaviour.md#filters-of-a-data-table). */
+const MOST_CONDITIONS = 200;
+/** Columns without which a table is not this list. */
+const ESSENTIAL: readonly Column[] = [
+	'identity',
+	'claim',
+	'claimed_until',
+	'status',
+	'task_id',
+	'handed_on',
+];
+
+/** A value that may stand in a parameter: n8n would evaluate a text that starts with `=`. */
+function constant(value: Condition['value']): Condition['value'] {
+	if (typeof value !== 'string' || !value.startsWith('=')) return value;
+	throw new ListError('a value that n8n would evaluate was to be written');
+}
+
+const conditionsOf = (conditions: readonly Condition[]): INodeParameters[] =>
+	conditions.map(({ column, is, value }) => ({
+		keyName: column,
+		condition: is,
+		keyValue: constant(value),
+	}));
+
+/** The row that an item names. */
+const OF_ITEM = {
+	id: { keyName: 'id', condition: 'eq', keyValue: '={{ $json.id }}' },
+	task_id: { keyName: 'task_id', condition: 'eq', keyValue: '={{ $json.task_id }}' },
+} as const;
+
+/** The offset of this process's clock from the list's, as the last insert has shown it. */
+let knownOffsetMs = 0;
+
+class DataTableList implements VideoList {
+	constructor(
+		private readonly context: IExecuteFunctions,
+		private readonly tableId: string,
+		/** The columns that are there: one that a person has deleted is not written. */
+		private readonly columns: ReadonlySet<string>,
+	) {}
+
+	now(): number {
+		return Date.now() + knownOffsetMs;
+	}
+
+	/** The part of a row that has a column. */
+	private present(row: Partial<Row>): IDataObject {
+		// What is undefined would be written as null.
+		const entries = Object.entries(row).filter(([, value]) => value !== undefined);
+		return Object.fromEntries(entries.filter(([name]) => name === 'id' || this.columns.has(name)));
+	}
+
+	/** A step as the parameters of a Data Table node. */
+	private parametersOf(step: Step): INodeParameters {
+		const row = (operation: string, more: INodeParameters): INodeParameters => ({
+			resource: 'row',
+			operation,
+			dataTableId: { __rl: true, mode: 'id', value: this.tableId },
+			...more,
+		});
+		const filter = (matchType: string, conditions: INodeParameters[]): INodeParameters =>
+			conditions.length ? { matchType, filters: { conditions } } : {};
+		const fromItems: INodeParameters = {
+			columns: { mappingMode: 'autoMapInputData', value: null },
+		};
+		switch (step.do) {
+			case 'get':
+				return row('get', {
+					returnAll: true,
+					...(step.any
+						? filter('anyCondition', conditionsOf(step.any))
+						: filter('allConditions', conditionsOf(step.all ?? []))),
+				});
+			case 'insert':
+				return row('insert', fromItems);
+			case 'updateEach':
+				return row('update', {
+					...fromItems,
+					...filter('allConditions', [OF_ITEM[step.by ?? 'id'], ...conditionsOf(step.all)]),
+				});
+			case 'update': {
+				const value: INodeParameters = {};
+				for (const [name, given] of Object.entries(step.set)) {
+					if (this.columns.has(name)) value[name] = constant(given);
+				}
+				return row('update', {
+					columns: { mappingMode: 'defineBelow', value },
+					...filter('allConditions', conditionsOf(step.all)),
+				});
+			}
+			case 'delete':
+				return row('deleteRows', filter('allConditions', conditionsOf(step.all)));
+		}
+	}
+
+	private itemsOf(step: Step): IDataObject[] {
+		return 'rows' in step ? step.rows.map((row) => this.present(row)) : [];
+	}
+
+	async run(...steps: [Step, ...Step[]]): Promise<Row[]> {
+		const [first] = steps;
+		if (first.do === 'get' && first.any && first.any.length > MOST_CONDITIONS) {
+			const rest = await this.run({ do: 'get', any: first.any.slice(MOST_CONDITIONS) });
+			return [
+				...(await this.run({ do: 'get', any: first.any.slice(0, MOST_CONDITIONS) })),
+				...rest,
+			];
+		}
+		const parameters = steps.map((step) => this.parametersOf(step));
+		const askedAt = Date.now();
+		const found = await runDataTables(this.context, parameters, this.itemsOf(first));
+		const rows = found.flatMap((item) => rowOf(item) ?? []);
+		if (first.do === 'insert' && rows.length && rows[0].createdAt) {
+			knownOffsetMs = rows[0].createdAt - (askedAt + Date.now()) / 2;
+		}
+		return rows;
+	}
+
+	start(...steps: [Step, ...Step[]]): void {
+		const parameters = steps.map((step) => this.parametersOf(step));
+		startDataTables(this.context, parameters, this.itemsOf(steps[0]));
+	}
+}
+
+interface Table {
+	id: string;
+	columns: ReadonlyMap<string, unknown>;
+}
+
+/** The table of exactly that name, of those whose name contains it. */
+async function findTable(context: IExecuteFunctions): Promise<Table | undefined> {
+	const list: INodeParameters = {
+		resource: 'table',
+		operation: 'list',
+		returnAll: true,
+		options: { filterName: TABLE },
+	};
+	const found = (await runDataTables(context, [list])).find(({ name }) => name === TABLE);
+	const id = textOf(found?.id);
+	if (!found || id === undefined) return undefined;
+	const columns: unknown[] = Array.isArray(found.columns) ? found.columns : [];
+	return {
+		id,
+		columns: new Map(
+			columns.filter(isObject).map(({ name, type }) => [textOf(name) ?? '', type] as const),
+		),
+	};
+}
+
+/** Makes the table. When several runs do at the same moment, one wins and the others find it. */
+async function createTable(context: IExecuteFunctions): Promise<void> {
+	const columns = Object.entries(COLUMNS).map(([name, type]) => ({ name, type }));
+	const create: INodeParameters = {
+		resource: 'table',
+		operation: 'create',
+		tableName: TABLE,
+		columns: { column: columns },
+		options: { createIfNotExists: true },
+	};
+	await runDataTables(context, [create]);
+}
+
+/** A list that was found, and whether it was made just now. */
+export interface OpenedList {
+	list: VideoList;
+	isNew: boolean;
+}
+
+/**
+ * The list of the project that the workflow belongs to, made where it is not there yet and
+ * `creates` allows it. Undefined where it does not exist. Throws a {@link ListError} that says why
+ * there cannot be one: an n8n without Data Tables, a workflow that was never saved, a table of that
+ * name with other columns.
+ */
+export async function openDataTableList(
+	context: IExecuteFunctions,
+	creates: boolean,
+): Promise<OpenedList | undefined> {
+	if (typeof context.executeWorkflow !== 'function') {
+		throw new ListError('this n8n runs the node without a workflow around it');
+	}
+	if (!context.getWorkflow().id) throw new ListError('the workflow has not been saved yet');
+	let table = await findTable(context);
+	const isNew = table === undefined;
+	if (!table) {
+		if (!creates) return undefined;
+		let reason = 'it was made, but cannot be found';
+		try {
+			await createTable(context);
+		} catch (error) {
+			reason = error instanceof Error ? error.message : reason;
+		}
+		table = await findTable(context);
+		if (!table) throw new ListError(`it could not be made: ${reason}`);
+	}
+	const { columns } = table;
+	const missing = ESSENTIAL.filter((name) => columns.get(name) !== COLUMNS[name]);
+	if (missing.length) {
+		throw new ListError(
+			`the Data Table ${TABLE} has no column ${missing.join(', ')} of the right type`,
+		);
+	}
+	return { list: new DataTableList(context, table.id, new Set(columns.keys())), isNew };
+}

@@ -1,0 +1,46 @@
+/**
+ * Tells the list of videos what became of tasks that were read outside the run that started them:
+ * by Get Status, Wait for Video and the trigger.
+ */
+import type { IExecuteFunctions } from 'n8n-workflow';
+
+import { chargedBy } from '../task/errors';
+import { hasEnded, hasVideo, type Task } from '../task/task';
+import { openDataTableList } from './dataTableList';
+import type { RowChange } from './videoList';
+
+/** What a reading changes in the row of its task. `isHandedOn`: the workflow gets the video now. */
+function changeOf(task: Task, isHandedOn: boolean): RowChange {
+	const { taskId, consumedCredits, videoUrl, errorMessage } = task;
+	return {
+		task_id: taskId,
+		status: hasVideo(task) ? 'SUCCESS' : 'FAILED',
+		...(consumedCredits !== null && {
+			credits: consumedCredits,
+			charged: chargedBy(consumedCredits),
+		}),
+		video_url: videoUrl ?? '',
+		error_message: errorMessage ?? '',
+		...(isHandedOn && { handed_on: true }),
+	};
+}
+
+/**
+ * Writes the ends of tasks into their rows, where there is a list that has them. Best effort: never
+ * throws, and makes no list.
+ */
+export async function tellList(
+	context: IExecuteFunctions,
+	tasks: readonly Task[],
+	isHandedOn: boolean,
+): Promise<void> {
+	const rows = tasks.filter(hasEnded).map((task) => changeOf(task, isHandedOn));
+	if (rows.length === 0) return;
+	try {
+		const opened = await openDataTableList(context, false);
+		await opened?.list.run({ do: 'updateEach', by: 'task_id', rows, all: [] });
+	} catch (error) {
+		const reason = error instanceof Error ? error.message : '';
+		context.logger.debug(`Seedance could not write its list of videos: ${reason}`);
+	}
+}

@@ -1,0 +1,138 @@
+/**
+ * The list of videos that were paid for: what stands in a row, and what can be done with the list.
+ * A list does its steps in order, as one call; where they are kept, it alone knows.
+ */
+
+/** What has become of a video, in the words of its row. */
+export type RowStatus =
+	/** A bid for a Reuse Key (claims.ts). */
+	| 'PENDING'
+	/** Reserved; nothing was sent. */
+	| 'CLAIMED'
+	/** The request may have left. */
+	| 'SENDING'
+	| 'IN_PROGRESS'
+	| 'SUCCESS'
+	| 'FAILED'
+	/** Nobody knows whether it was started, and a person was told so. */
+	| 'UNCLEAR';
+
+/** The columns and their types, in the order in which a person sees them. */
+export const COLUMNS = {
+	video_key: 'string',
+	task_id: 'string',
+	status: 'string',
+	handed_on: 'boolean',
+	prompt: 'string',
+	model: 'string',
+	resolution: 'string',
+	duration: 'number',
+	credits: 'number',
+	charged: 'string',
+	budget_for: 'string',
+	video_url: 'string',
+	error_message: 'string',
+	mode: 'string',
+	workflow: 'string',
+	node: 'string',
+	execution_id: 'string',
+	item: 'number',
+	claimed_until: 'string',
+	claim: 'string',
+	identity: 'string',
+	settings: 'string',
+} as const;
+
+export type Column = keyof typeof COLUMNS;
+
+/** What a new row holds. Texts are never null: an empty one says that there is nothing. */
+export interface NewRow {
+	/** The Reuse Key as a person wrote it; empty without one. */
+	video_key: string;
+	task_id: string;
+	status: RowStatus;
+	/** Whether the workflow has got the video, or its task ID where that was asked for. */
+	handed_on: boolean;
+	prompt: string;
+	model: string;
+	resolution: string;
+	/** Seconds. */
+	duration: number;
+	/** The API's count where it has told one, the price by the table until then. */
+	credits: number;
+	charged: 'yes' | 'no' | 'unknown';
+	/** The value of Maximum Credits per Period > For. */
+	budget_for: string;
+	video_url: string;
+	error_message: string;
+	mode: 'manual' | 'production';
+	/** The ID of the workflow. */
+	workflow: string;
+	/** The name of the node. */
+	node: string;
+	execution_id: string;
+	/** Counted from 0. */
+	item: number;
+	/** Until when its run holds it: ISO 8601, in the time of the list; empty when nobody does. */
+	claimed_until: string;
+	/** What tells the run that holds it from any other; empty when nobody does. */
+	claim: string;
+	/** What makes it the same video (identity.ts), as SHA-256 (hex). */
+	identity: string;
+	/** SHA-256 (hex) of the request, to tell whether a Reuse Key stands for other settings. */
+	settings: string;
+}
+
+export interface Row extends NewRow {
+	id: number;
+	/** Milliseconds since 1970, in the time of the list. */
+	createdAt: number;
+}
+
+/** What a value is compared with. Texts are hashes, status words and times only, never a person's. */
+export interface Condition {
+	column: Column | 'id' | 'createdAt';
+	is: 'eq' | 'neq' | 'gte' | 'lt';
+	value: string | number | boolean;
+}
+
+/** Changes of one row, which is named by its `id`, or by its `task_id`. */
+export type RowChange = Partial<NewRow> & ({ id: number } | { task_id: string });
+
+/**
+ * One step. `all` and `any` say which conditions have to hold. `updateEach` may only come first in a
+ * call; it changes a row only as far as `all` holds for it. An update that is limited by claim and
+ * status is a compare-and-set: a row that it did not give was lost to another.
+ */
+export type Step =
+	| { do: 'get'; all?: readonly Condition[]; any?: readonly Condition[] }
+	| { do: 'insert'; rows: readonly NewRow[] }
+	| {
+			do: 'updateEach';
+			by?: 'id' | 'task_id';
+			rows: readonly RowChange[];
+			all: readonly Condition[];
+	  }
+	| { do: 'update'; all: readonly Condition[]; set: Partial<NewRow> }
+	| { do: 'delete'; all: readonly Condition[] };
+
+export interface VideoList {
+	/**
+	 * Does the steps in order, in one call, and gives the rows of the last one. It is stored when it
+	 * returns. Throws a {@link ListError} when that is not certain.
+	 */
+	run(...steps: [Step, ...Step[]]): Promise<Row[]>;
+	/** Does the steps without waiting for them. Never throws. */
+	start(...steps: [Step, ...Step[]]): void;
+	/** Milliseconds since 1970, in the time of the list as far as it is known. */
+	now(): number;
+}
+
+/** Why the list cannot be had or written, in a sentence for a person. */
+export class ListError extends Error {}
+
+export const where = (
+	column: Condition['column'],
+	value: Condition['value'],
+	is: Condition['is'] = 'eq',
+): Condition => ({ column, is, value });

@@ -1,0 +1,99 @@
+/** Sentences about the list of videos: what other executions have paid for, and limits over time. */
+import { LOOK_FIRST, START_AGAIN } from './starting';
+import { problem, type Problem } from './problem';
+
+/** The name of the list, as a person finds it in n8n under Overview, Data tables. */
+export const LIST_NAME = 'Seedance Videos';
+
+/** Something that was set needs the list, and there is none. `reason` is the end of a sentence. */
+export function listUnavailable(reason: string): Problem {
+	return problem({
+		code: 'not_created',
+		charged: 'no',
+		message: `Not started: the Data Table ${LIST_NAME} cannot be used, because ${reason}.`,
+		advice:
+			'Reuse Key, Always Reuse, Skip and Maximum Credits per Period need it. Mend the cause, or remove them: then the videos are paid for without a look at earlier runs.',
+	});
+}
+
+/** The list cannot be read. `reason` is the end of a sentence. */
+export function listUnreadable(reason: string): Problem {
+	return problem({
+		code: 'invalid_input',
+		charged: 'no',
+		message: `The Data Table ${LIST_NAME} cannot be read: ${reason}.`,
+		advice: 'Look under Overview, Data tables, whether it is there and has all its columns.',
+	});
+}
+
+/** An item whose reservation was lost before it was sent. */
+export function reservationLost(): Problem {
+	return problem({
+		code: 'not_created',
+		charged: 'no',
+		message: 'Not started: another execution has taken over this video meanwhile.',
+		advice: START_AGAIN,
+	});
+}
+
+/** An item of which an interrupted run sent the request, and never learned the outcome. */
+export function interruptedUnclear(executionId: string): Problem {
+	return problem({
+		code: 'maybe_created',
+		charged: 'unknown',
+		message: `Execution ${executionId} was interrupted right after it had sent this video: it may have been started, and charged.`,
+		advice: `It was not sent again. ${LOOK_FIRST} This is told once: the next run pays for the video anew.`,
+	});
+}
+
+/** A video that two executions were about to hand on, and the other one has. */
+export function handedOnElsewhere(taskId: string, executionId: string): Problem {
+	return problem({
+		code: 'not_created',
+		charged: 'no',
+		message: `Execution ${executionId} has handed on this video already (task ${taskId}).`,
+		advice:
+			'It is not handed on twice. To use it here as well, read it with Get Status, which is free.',
+		taskId,
+	});
+}
+
+/** A video that another execution was still at when the time was up. */
+export function busyElsewhere(executionId: string): Problem {
+	return problem({
+		code: 'not_created',
+		charged: 'no',
+		message: `Not started: execution ${executionId} is at the same video, and was not ready in time.`,
+		advice: 'Run the workflow again when that execution has ended; this run paid nothing for it.',
+	});
+}
+
+/** A video that was handed on before and is to be used again, but is gone. */
+export function reusedGone(taskId: string): Problem {
+	return problem({
+		code: 'download_failed',
+		charged: 'no',
+		message: `The video that was paid for before (task ${taskId}) cannot be had any more.`,
+		advice:
+			'The API no longer gives it. To pay for a new one, change the Reuse Key, or set If Same Video Exists to Always Generate for one run.',
+		taskId,
+	});
+}
+
+/** A limit per period that the run would exceed. */
+export function overPeriodLimit(about: {
+	credits: number;
+	spent: number;
+	limit: number;
+	period: string;
+	budgetFor: string;
+}): Problem {
+	const { credits, spent, limit, period, budgetFor } = about;
+	const whom = budgetFor ? ` for "${budgetFor}"` : '';
+	return problem({
+		code: 'over_limit',
+		charged: 'no',
+		message: `Not started: ${credits} credits more would exceed Maximum Credits per Period${whom} (${limit} per ${period}); ${spent} are spent or reserved.`,
+		advice: `Nothing was started. Wait for the next ${period}, raise the limit, or look in the Data Table ${LIST_NAME} for what was spent.`,
+	});
+}
