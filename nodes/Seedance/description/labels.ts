@@ -1,6 +1,7 @@
 /** What a person calls a parameter. */
 import { callbackFields, cameraFields, priceFields, requestFields, taskFields } from './fields';
 import { sameVideoFields } from './sameVideoFields';
+import { filterFields } from './filterFields';
 import { NUMBERS } from './numbers';
 import {
 	batching,
@@ -22,6 +23,7 @@ const FIELDS = [
 	...sameVideoFields,
 	...callbackFields,
 	...waitFields,
+	...filterFields,
 	downloadVideo,
 	outputBinaryField,
 	simplify,

@@ -1,5 +1,5 @@
 /** Get Many: the videos that Seedance nodes of this project have paid for. No request, no credits. */
-import type { IDataObject, INodeProperties } from 'n8n-workflow';
+import type { IDataObject } from 'n8n-workflow';
 
 import { openDataTableList } from '../../shared/idempotency/dataTableList';
 import {
@@ -11,88 +11,13 @@ import {
 import { isObject, numberOf, textOf, without } from '../../shared/json';
 import { invalidInput, listUnreadable } from '../../shared/task/errors';
 import { switchOf } from '../../shared/task/values';
+import { filterFields } from '../description/filterFields';
 import { simplify } from '../description/resultFields';
 import { FieldError, placeOf, switchParameter, valueAt } from '../run/fieldReading';
 import { fieldProblems } from '../run/parameters';
 import { NO_SEED, type Result } from '../run/result';
 import type { Run } from '../run/run';
 import type { Operation } from './operation';
-
-const filterFields: INodeProperties[] = [
-	{
-		displayName: 'Return All',
-		name: 'returnAll',
-		type: 'boolean',
-		default: false,
-		description: 'Whether to return all results or only up to a given limit',
-	},
-	{
-		displayName: 'Limit',
-		name: 'limit',
-		type: 'number',
-		typeOptions: { minValue: 1 },
-		default: 50,
-		description: 'Max number of results to return',
-		displayOptions: { show: { returnAll: [false] } },
-	},
-	{
-		displayName: 'Filters',
-		name: 'filters',
-		type: 'collection',
-		placeholder: 'Add Filter',
-		default: {},
-		options: [
-			{
-				displayName: 'Include Manual Runs',
-				name: 'includeManual',
-				type: 'boolean',
-				default: false,
-				description: 'Whether to include videos of executions in the editor',
-			},
-			{
-				displayName: 'Not Finished',
-				name: 'notFinished',
-				type: 'boolean',
-				default: true,
-				description: 'Whether to return only videos that are still being made, as far as is known',
-			},
-			{
-				displayName: 'Not Handed On',
-				name: 'notHandedOn',
-				type: 'boolean',
-				default: true,
-				description:
-					'Whether to return only videos that were paid for and that no workflow has got, because its run was interrupted. Those of a run that is still at them are left out.',
-			},
-			{
-				displayName: 'Since',
-				name: 'since',
-				type: 'dateTime',
-				default: '',
-				description: 'Return only videos that were started at or after this time',
-			},
-			{
-				displayName: 'Status',
-				name: 'status',
-				type: 'options',
-				options: [
-					{ name: 'Failed', value: 'FAILED' },
-					{ name: 'In Progress', value: 'IN_PROGRESS' },
-					{ name: 'Success', value: 'SUCCESS' },
-				],
-				default: 'SUCCESS',
-				description: 'Return only videos with this status',
-			},
-			{
-				displayName: 'This Workflow Only',
-				name: 'thisWorkflowOnly',
-				type: 'boolean',
-				default: true,
-				description: 'Whether to return only videos that this workflow has started',
-			},
-		],
-	},
-];
 
 const STATUSES = ['FAILED', 'IN_PROGRESS', 'SUCCESS'] as const;
 

@@ -23,11 +23,11 @@ const MAX_NAMES = 8;
 const INSTEAD = 'Or upload the image somewhere public and set Image to "From URL".';
 
 /**
- * A link, and what identifies its file across retries; or what is wrong, in one sentence, and what
- * to do.
+ * A link, what identifies its file across retries, and the SHA-256 (hex) of its content, which takes
+ * a reading of it all; or what is wrong, in one sentence, and what to do.
  */
 export type ImageLink =
-	| { url: string; identity: string; contentHash: string }
+	| { url: string; identity: string; contentHash: () => Promise<string> }
 	| { problem: string; advice: string };
 
 /** The file in a field, by n8n's own rules (docs/n8n-behaviour.md#files-within-json). */
@@ -171,10 +171,11 @@ export async function imageLink(
 			`Set N8N_WEBHOOK_URL (WEBHOOK_URL before n8n 2.41) or N8N_EDITOR_BASE_URL to its public address. ${INSTEAD}`,
 		);
 	}
+	const fileId = file.id;
 	const served = await servable(context, file, type);
 	return {
 		url: context.helpers.createBinarySignedUrl(served, LINK_LIFE),
 		identity: identityOf(file.id),
-		contentHash: await hashOf(context, file.id),
+		contentHash: async () => await hashOf(context, fileId),
 	};
 }

@@ -67,7 +67,7 @@ type ImageSource = (typeof IMAGE_SOURCES)[number];
 interface Image {
 	imageUrl?: unknown;
 	identity?: string;
-	contentHash?: string;
+	contentHash?: () => Promise<string>;
 }
 
 async function readImage(
@@ -148,7 +148,7 @@ async function prepare(
 		}
 		const body = requestBody({ ...request.value, callbackUrl: callback.value });
 		const credits = creditsOf(request.value);
-		const imageHash = image.value.contentHash;
+		const imageHash = accountOf && (await image.value.contentHash?.());
 		const listed =
 			accountOf && wantedOf(run, sameVideo, accountOf(credential), { body, imageHash });
 		const place = run.isTool ? undefined : `${run.runIndex}:${itemIndex}`;

@@ -19,6 +19,26 @@ function isNothing(context: IExecuteFunctions, expression: string, itemIndex: nu
 	}
 }
 
+/** A text parameter as it stands in the workflow: its own words, and its expressions. */
+function templateOf(
+	context: IExecuteFunctions,
+	{ path, itemIndex }: { path: string; itemIndex: number },
+): { words: string; parts: string[] } | undefined {
+	const stored: unknown = context.getNodeParameter(path, itemIndex, '', { rawExpressions: true });
+	if (typeof stored !== 'string' || !stored.startsWith('=')) return undefined;
+	const parts = [...stored.matchAll(EXPRESSION)].map(([part]) => part);
+	return { words: stored.slice(1).replace(EXPRESSION, ''), parts };
+}
+
+/** The expressions in a text parameter that have found nothing. */
+export function emptyParts(
+	context: IExecuteFunctions,
+	place: { path: string; itemIndex: number },
+): string[] {
+	const parts = templateOf(context, place)?.parts ?? [];
+	return parts.filter((part) => isNothing(context, part, place.itemIndex));
+}
+
 /**
  * The expressions in a text parameter, when not one of them has found anything: neither a value nor
  * an empty text. `value` is what n8n has made of the parameter; a text with anything in it beside
@@ -26,13 +46,11 @@ function isNothing(context: IExecuteFunctions, expression: string, itemIndex: nu
  */
 export function missingParts(
 	context: IExecuteFunctions,
-	{ path, itemIndex }: { path: string; itemIndex: number },
+	place: { path: string; itemIndex: number },
 	value: unknown,
 ): string[] {
-	const stored: unknown = context.getNodeParameter(path, itemIndex, '', { rawExpressions: true });
-	if (typeof stored !== 'string' || !stored.startsWith('=')) return [];
-	const words = stored.slice(1).replace(EXPRESSION, '');
-	if (value !== words || !words.trim()) return [];
-	const parts = [...stored.matchAll(EXPRESSION)].map(([part]) => part);
-	return parts.every((part) => isNothing(context, part, itemIndex)) ? parts : [];
+	const template = templateOf(context, place);
+	if (!template?.words.trim() || value !== template.words) return [];
+	const { parts } = template;
+	return parts.length === emptyParts(context, place).length ? parts : [];
 }

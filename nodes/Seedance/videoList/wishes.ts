@@ -8,7 +8,9 @@ import { CREDENTIAL_TYPE, type Credential } from '../../shared/api/credential';
 import { listIdentity, requestKey } from '../../shared/idempotency/identity';
 import type { GenerateBody } from '../../shared/task/request';
 import { itemCredential } from '../run/itemCredential';
-import { choiceParameter, FieldError, textParameter } from '../run/fieldReading';
+import { asText, isEmpty } from '../../shared/task/values';
+import { choiceParameter, FieldError, placeOf, valueAt } from '../run/fieldReading';
+import { emptyParts } from '../run/templates';
 import type { Run } from '../run/run';
 
 /** The values of If Same Video Exists, the default first. */
@@ -24,22 +26,37 @@ export interface SameVideo {
 	budgetFor: string;
 }
 
+/** A text that is only compared and shown, whatever stands in it. Throws a {@link FieldError}. */
+function labelOfItem(label: string, value: unknown): string {
+	if (isEmpty(value)) return '';
+	const text = asText(value);
+	if (text === undefined) throw new FieldError([`${label} must be a text or a number.`]);
+	return text.trim();
+}
+
 /**
  * Reads it. Throws a {@link FieldError} for a Reuse Key whose expression gives nothing: without it,
  * the row would be paid for again.
  */
 export function readSameVideo({ context, node }: Run, itemIndex: number): SameVideo {
 	const ifExists = choiceParameter(context, itemIndex, 'ifExists', IF_EXISTS);
-	const path = 'options.creditBudget.budget.budgetFor';
-	const budgetFor = textParameter(context, itemIndex, path);
+	const group = placeOf(itemIndex, 'options.creditBudget.budget.budgetFor');
+	const budgetFor = labelOfItem(group.label, valueAt(context, group, ''));
 	if (ifExists === 'never') return { ifExists, videoKey: '', budgetFor };
-	const videoKey = textParameter(context, itemIndex, 'videoKey');
+	const place = placeOf(itemIndex, 'videoKey');
+	const given = valueAt(context, place, '');
+	const videoKey = labelOfItem(place.label, given);
 	if (!videoKey && node.parameters.videoKey) {
 		throw new FieldError([
 			'Reuse Key is empty: this item has no such value. Check the name in the expression, or remove the key.',
 		]);
 	}
-	return { ifExists, videoKey, budgetFor };
+	// Half a key would be that of other rows as well.
+	const missing = emptyParts(context, place);
+	if (missing.length === 0) return { ifExists, videoKey, budgetFor };
+	throw new FieldError([
+		`Reuse Key is incomplete: this item has no value for ${missing.join(' and ')}. Check the names.`,
+	]);
 }
 
 /** Whether equal videos of several runs are one, which takes a list that can be written. */
