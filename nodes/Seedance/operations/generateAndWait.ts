@@ -56,7 +56,9 @@ async function run(run: Run): Promise<Result[]> {
 	if (run.onError === 'stop' && items.some((item) => 'result' in item)) {
 		return await finished(items, async (tasks) => tasks.map(({ seed }) => ({ seed })));
 	}
-	if (pauses) return await pauseFor(run, items, options);
+	// The callback of a video that another run has started does not lead here.
+	const isReusing = items.some((item) => 'pending' in item && item.pending.seed.isReused);
+	if (pauses && !isReusing) return await pauseFor(run, items, options);
 	return await finished(items, async (tasks) => {
 		// Not offered with Pause Until Callback, also where that could not be done: the items look
 		// alike.

@@ -80,6 +80,14 @@ function isToldAtTestUrl({ context }: Run, { takesCallback }: Operation): boolea
 	return takesCallback === true && isTestUrl(textParameter(context, 0, 'callbackUrl'));
 }
 
+/** A person who gave a Callback URL waits for what does not come. */
+function withoutCallback({ context }: Run, operation: Operation, results: readonly Result[]) {
+	const isWaiting = operation.takesCallback && textParameter(context, 0, 'callbackUrl') !== '';
+	return isWaiting && results.some(({ seed }) => seed.isReused)
+		? 'No callback comes for a video that an earlier run has started.'
+		: undefined;
+}
+
 /** The hints about one run. */
 function hintsFor(run: Run, operation: Operation, results: readonly Result[]): NodeExecutionHint[] {
 	const isByHand = run.mode === 'manual';
@@ -88,6 +96,7 @@ function hintsFor(run: Run, operation: Operation, results: readonly Result[]): N
 	return [
 		...hint(overLimit(results), 'warning'),
 		...(run.listing?.report.hints() ?? []).flatMap((message) => hint(message)),
+		...hint(withoutCallback(run, operation, results)),
 		// Generate Without Waiting leaves all of them running, on purpose.
 		...hint(operation.starts && !operation.waits ? undefined : stillRunning(results)),
 		...hint(isToldAtTestUrl(run, operation) ? TEST_URL : undefined, 'warning'),

@@ -2,7 +2,13 @@
  * The one error of a node that stops: what is ready, what is not, and how the videos that exist are
  * had.
  */
-import { nodeError, withItem, type Charged, type Problem } from '../../shared/task/errors';
+import {
+	LIST_NAME,
+	nodeError,
+	withItem,
+	type Charged,
+	type Problem,
+} from '../../shared/task/errors';
 import { hasVideo } from '../../shared/task/task';
 import { shorten } from '../../shared/text';
 import { itemOf, type Result } from './result';
@@ -72,7 +78,7 @@ function adviceOf(failed: readonly Failed[], total: number): string[] {
 }
 
 /** How the videos that exist are had after a failure, which is told only where there are some. */
-function wayOn(failed: readonly Failed[]): string {
+function wayOn(failed: readonly Failed[], isListed: boolean): string {
 	const wait = 'Wait for Video gets them without paying again.';
 	// Where an outcome is unclear, Retry would stop at it again.
 	if (failed.some(({ problem }) => problem.code === 'maybe_created')) {
@@ -80,11 +86,15 @@ function wayOn(failed: readonly Failed[]): string {
 	}
 	const retry =
 		'Click Retry in Executions: finished videos are delivered without paying again, and only a failed one is started anew.';
-	return `${retry} To get the finished ones even if an item fails again: set On Error of this node to Continue (using error output), save, and choose Retry with currently saved workflow. A new run, or a changed prompt or setting of this node, pays for all items.`;
+	const way = `${retry} To get the finished ones even if an item fails again: set On Error of this node to Continue (using error output), save, and choose Retry with currently saved workflow.`;
+	const newRun = isListed
+		? `A new run with the same prompts and settings goes on with the videos that are paid for; they are in the Data Table ${LIST_NAME}.`
+		: 'A new run, or a changed prompt or setting of this node, pays for all items.';
+	return `${way} ${newRun}`;
 }
 
 /** The one error of a node that stops: what is ready, what is not, and every task id. */
-export function stopError({ node }: Run, results: readonly Result[]) {
+export function stopError({ node, listing }: Run, results: readonly Result[]) {
 	const total = results.length;
 	const all = results.flatMap((result, index): Failed[] =>
 		result.problem ? [{ index, result, problem: result.problem }] : [],
@@ -105,7 +115,7 @@ export function stopError({ node }: Run, results: readonly Result[]) {
 		unsent
 			? `${unsent} more ${unsent === 1 ? 'item was' : 'items were'} not started and cost nothing.`
 			: '',
-		ids.length ? wayOn(failed) : '',
+		ids.length ? wayOn(failed, listing?.videos !== undefined) : '',
 		ids.length ? `Task IDs: ${ids.join(', ')}.` : '',
 	];
 	return nodeError(

@@ -56,7 +56,7 @@ export interface Finder {
 	clock: Clock;
 	/** Milliseconds since 1970, by the clock. */
 	until: number;
-	/** Reads the task of a row that was handed on: undefined when it is to be paid for anew. */
+	/** Whether the video of a row that was handed on can still be had. Never throws. */
 	isStillThere: (index: number, row: Row) => Promise<boolean>;
 }
 
@@ -147,6 +147,7 @@ export async function findAll(
 		const rows = read.filter(({ id }) => !useless.has(id)).map(listed);
 		const round = new Round();
 		const waiting = new Map<number, Row>();
+		const again: Array<[number, Row]> = [];
 		for (const [index, search] of open) {
 			const { identity, newRow, ...wish } = search;
 			const own = rows.filter(({ row }) => row.identity === identity);
@@ -158,7 +159,7 @@ export async function findAll(
 				case 'takeOver': {
 					const { row } = move.row;
 					if (row.claim === claim) found.set(index, { do: 'goOn', row });
-					else round.change(row, { ...claimedBy(finder), status: row.status });
+					else round.change(row, { ...claimedBy(finder), status: row.status, item: index });
 					break;
 				}
 				case 'confirm':
@@ -171,9 +172,7 @@ export async function findAll(
 					round.withdraw(move.row.row);
 					break;
 				case 'reuse':
-					if (await finder.isStillThere(index, move.row.row)) {
-						found.set(index, { do: 'reuse', row: move.row.row });
-					} else useless.add(move.row.id);
+					again.push([index, move.row.row]);
 					break;
 				case 'join':
 					if (move.row.hasTask) found.set(index, { do: 'join', row: move.row.row });
@@ -186,15 +185,18 @@ export async function findAll(
 					found.set(index, { do: move.do, row: move.row.row });
 			}
 		}
+		await Promise.all(
+			again.map(async ([index, row]) => {
+				if (await finder.isStillThere(index, row)) found.set(index, { do: 'reuse', row });
+				else useless.add(row.id);
+			}),
+		);
 		for (const row of await round.make(list)) {
-			const mine = open.filter(
-				([index, { identity }]) => identity === row.identity && !found.has(index),
-			);
-			for (const [index] of mine.slice(0, 1)) {
-				if (row.status === 'UNCLEAR') found.set(index, { do: 'unclear', row });
-				else if (row.status === 'CLAIMED') found.set(index, { do: 'send', row });
-				else if (row.task_id) found.set(index, { do: 'goOn', row });
-			}
+			const index = open.find(([, { identity }]) => identity === row.identity)?.[0];
+			if (index === undefined || found.has(index)) continue;
+			if (row.status === 'UNCLEAR') found.set(index, { do: 'unclear', row });
+			else if (row.status === 'CLAIMED') found.set(index, { do: 'send', row });
+			else if (row.task_id) found.set(index, { do: 'goOn', row });
 		}
 		if (waiting.size === 0 || !round.isEmpty) continue;
 		const pauseMs = Math.min(SOON_MS * 1.5 ** rounds, LATER_MS) * (0.5 + clock.random());

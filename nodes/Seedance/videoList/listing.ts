@@ -116,23 +116,25 @@ async function adopt(
 		all: [],
 	});
 	const held = new Map<number, Row>();
+	const free = new Map<string, Array<[number, Row]>>();
 	for (const [index, taskId] of recalled) {
 		const row = rows.find(({ task_id }) => task_id === taskId);
-		if (!row) continue;
-		const isElsewhere = row.execution_id !== run.executionId;
-		if (row.handed_on) {
-			if (isElsewhere) {
-				const problem = handedOnElsewhere(taskId, row.execution_id);
-				items.set(index, { do: 'refuse', problem });
-			}
-			continue;
+		const isElsewhere = row?.execution_id !== run.executionId;
+		if (row?.handed_on && isElsewhere) {
+			const problem = handedOnElsewhere(taskId, row.execution_id);
+			items.set(index, { do: 'refuse', problem });
 		}
-		const isFree = !row.claim || Date.parse(row.claimed_until) <= list.now();
-		if (!isFree) continue;
-		const all = [where('id', row.id), where('claim', row.claim), where('handed_on', false)];
-		const set = { claim, execution_id: run.executionId };
-		const [won] = await list.run({ do: 'update', all, set });
-		if (won) held.set(index, won);
+		const isFree = !row?.claim || Date.parse(row.claimed_until) <= list.now();
+		if (!row || row.handed_on || !isFree) continue;
+		free.set(row.claim, [...(free.get(row.claim) ?? []), [index, row]]);
+	}
+	for (const [oldClaim, ones] of free) {
+		const won = await list.run({
+			do: 'updateEach',
+			rows: ones.map(([item, { id }]) => ({ id, claim, execution_id: run.executionId, item })),
+			all: [where('claim', oldClaim), where('handed_on', false)],
+		});
+		for (const row of won) held.set(row.item, row);
 	}
 	videos.hold(held);
 }

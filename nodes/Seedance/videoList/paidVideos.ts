@@ -28,6 +28,12 @@ import { CLAIM_MS, livingClaims, type Finder } from './find';
 const LEAST_CLAIM_MS = 15_000;
 const RENEW_MS = 60_000;
 
+const DAY_MS = 24 * 60 * 60_000;
+/** Days after which a row is dropped that was handed on and has no Reuse Key. */
+export const KEPT_DAYS = 90;
+/** Milliseconds since 1970: the last clean-up of this process. */
+let lastCleanUp = 0;
+
 const FREE = { claim: '', claimed_until: '' } as const;
 
 export class PaidVideos {
@@ -116,7 +122,7 @@ export class PaidVideos {
 		else if ('problem' in sent && sent.problem.charged === 'no') {
 			// Certainly not created: such rows are deleted at the end.
 			this.changes.push({ id, status: 'CLAIMED' });
-		} else this.changes.push({ id, status: 'UNCLEAR', handed_on: true, ...FREE });
+		} else this.changes.push({ id, status: 'UNCLEAR', ...FREE });
 	}
 
 	/** Writes what came of the last request. Never throws. */
@@ -193,11 +199,24 @@ export class PaidVideos {
 			: [unsent];
 		const given = await this.write(...steps);
 		this.end();
+		await this.cleanUp();
 		if (!given) return [...results];
 		const lost = [...this.rows].filter(
 			([, { id }]) => handedOn.has(id) && !given.some((row) => row.id === id),
 		);
 		return lost.length ? await this.withoutLost(results, lost) : [...results];
+	}
+
+	/** Drops old rows, once a day at most: nothing unfinished, and nothing with a Reuse Key. */
+	private async cleanUp(): Promise<void> {
+		const now = this.list.now();
+		if (now - lastCleanUp < DAY_MS) return;
+		lastCleanUp = now;
+		const before = new Date(now - KEPT_DAYS * DAY_MS).toISOString();
+		await this.write({
+			do: 'delete',
+			all: [where('handed_on', true), where('video_key', ''), where('createdAt', before, 'lt')],
+		});
 	}
 
 	private async withoutLost(
