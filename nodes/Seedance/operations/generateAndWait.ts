@@ -33,7 +33,7 @@ import { sameForAll, type Result } from '../run/result';
 import { readOptions } from '../run/parameters';
 import type { Run } from '../run/run';
 import { submitAll } from '../run/submit';
-import { finished, watchAll } from '../run/watch';
+import { finished, watchAll, type ItemState } from '../run/watch';
 import type { Operation } from './operation';
 
 /**
@@ -57,14 +57,20 @@ async function run(run: Run): Promise<Result[]> {
 		return await finished(items, async (tasks) => tasks.map(({ seed }) => ({ seed })));
 	}
 	// The callback of a video that another run has started does not lead here.
-	const isReusing = items.some((item) => 'pending' in item && item.pending.seed.isReused);
-	if (pauses && !isReusing) return await pauseFor(run, items, options);
+	if (pauses && !sharesTasks(items)) return await pauseFor(run, items, options);
 	return await finished(items, async (tasks) => {
 		// Not offered with Pause Until Callback, also where that could not be done: the items look
 		// alike.
 		const wanted = wait.pauses ? tasks.map(withoutFile) : tasks;
 		return await watchAll(run, wanted, options);
 	});
+}
+
+/** Whether some task was started by another run, and not by an equal item of this one. */
+function sharesTasks(items: readonly ItemState[]): boolean {
+	const pending = items.flatMap((item) => ('pending' in item ? [item.pending] : []));
+	const own = pending.filter(({ seed }) => !seed.isReused).map(({ taskId }) => taskId);
+	return pending.some(({ taskId }) => !own.includes(taskId));
 }
 
 function withoutFile<T extends { output: { fileField?: string } }>(pending: T): T {
