@@ -43,7 +43,10 @@ import { join } from 'node:path';
 import { SeedanceApi } from '../../credentials/SeedanceApi.credentials';
 import { Seedance } from '../../nodes/Seedance/Seedance.node';
 import { SeedanceTrigger } from '../../nodes/SeedanceTrigger/SeedanceTrigger.node';
+import { TABLE } from '../../nodes/shared/idempotency/dataTableList';
+import { COLUMNS } from '../../nodes/shared/idempotency/videoList';
 import * as clock from '../../nodes/shared/n8n/clock';
+import { DataTables } from './dataTables.cjs';
 
 /** Type names of the node, as n8n gives them to an installed package. */
 export const SEEDANCE = 'n8n-nodes-seedance.seedance';
@@ -88,6 +91,8 @@ export interface Order {
 	loopsOverItems?: boolean;
 	/** An agent in the place of the node makes these calls of it as its tool, all at once. */
 	toolCalls?: ToolCall[];
+	/** The Data Tables of its n8n. By default new ones, for it and its retries. */
+	tables?: DataTables;
 	/** Seconds of the node's clock after which n8n ends the execution, as it does at a limit of the whole instance. */
 	endsAfter?: number;
 }
@@ -493,16 +498,24 @@ export async function startCore() {
 	return { logs, binaries, close };
 }
 
-/** What n8n hands to everything that it runs, as far as the nodes use it. */
+/** Data Tables with an empty list of videos, as there are after the first run of a Seedance node. */
+function tablesWithList(): DataTables {
+	const tables = new DataTables();
+	tables.make(TABLE, COLUMNS);
+	return tables;
+}
+
+/** What n8n hands to everything that it runs, as far as the nodes use it; without tables, it has none. */
 export function additionalDataOf(
 	credentialsHelper: ICredentialsHelper,
+	tables = Object.assign(new DataTables(), { isOff: true }),
 ): IWorkflowExecuteAdditionalData {
 	const unused = async () => {
 		throw new Error('Not part of this n8n');
 	};
 	return {
 		credentialsHelper,
-		executeWorkflow: unused,
+		executeWorkflow: tables.executeWorkflow,
 		getRunExecutionData: async () => undefined,
 		getRuntimeCredential: async () => undefined,
 		startRunnerTask: unused,
@@ -577,11 +590,12 @@ export async function startEngine({ clockSpeed = 100 } = {}) {
 
 	/** Runs a workflow from its start, or from where the given data stands. */
 	const launch = (
-		order: Order,
-		mode: WorkflowExecuteMode = order.mode ?? 'manual',
+		ordered: Order,
+		mode: WorkflowExecuteMode = ordered.mode ?? 'manual',
 		given?: IRunExecutionData,
 		executionId = String((executions += 1)),
 	): Running => {
+		const order: Order = { tables: engine.tables(), ...ordered };
 		const workflow = workflowOf(order);
 		const node = workflow.nodes.Start;
 		const data =
@@ -607,21 +621,24 @@ export async function startEngine({ clockSpeed = 100 } = {}) {
 		const stored: Array<IRun['status']> = [];
 		hooks.addHandler('workflowExecuteAfter', ({ status }) => void stored.push(status));
 		const before = logs.length;
-		const running = new core.WorkflowExecute(
-			{
-				...additionalDataOf(helper),
-				executionId,
-				hooks,
-				...(endsAfter !== undefined && {
-					executionTimeoutTimestamp: Date.now() + endsAfter * 1000,
-				}),
-			},
-			mode,
-			data,
-		).processRunExecutionData(workflow);
+		const additionalData: IWorkflowExecuteAdditionalData = {
+			...additionalDataOf(helper, order.tables),
+			executionId,
+			hooks,
+			...(endsAfter !== undefined && {
+				executionTimeoutTimestamp: Date.now() + endsAfter * 1000,
+			}),
+		};
+		const running = new core.WorkflowExecute(additionalData, mode, data).processRunExecutionData(
+			workflow,
+		);
 		const stop = () => running.cancel();
+		const endInTime = () => {
+			additionalData.executionTimeoutTimestamp = Date.now();
+			stop();
+		};
 		const timeUp =
-			endsAfter === undefined ? undefined : setTimeout(stop, (endsAfter * 1000) / speed());
+			endsAfter === undefined ? undefined : setTimeout(endInTime, (endsAfter * 1000) / speed());
 		const finished = running.then((ended) => {
 			clearTimeout(timeUp);
 			const run = runOf(executionId, order, ended, logs.slice(before));
@@ -647,6 +664,8 @@ export async function startEngine({ clockSpeed = 100 } = {}) {
 		clockSpeed,
 		/** No more file can be stored. */
 		fullDisk: false,
+		/** The Data Tables for an order that has none of its own. */
+		tables: tablesWithList,
 		/** Told of every run that is started, retried or resumed. */
 		onRun: (_finished: Promise<Run>): void => undefined,
 		/** Credentials by name. */
