@@ -11,6 +11,7 @@ import { USER_AGENT } from '../../nodes/shared/api/userAgent';
 import * as errors from '../../nodes/shared/task/errors';
 import type { GenerateBody } from '../../nodes/shared/task/request';
 import { stringCodes } from '../fixtures/answers.json';
+import calls from '../fixtures/calls.json';
 import promised from '../fixtures/promisedNumbers.json';
 import { VirtualClock } from './virtualClock.cjs';
 
@@ -59,14 +60,12 @@ const answer = (statusCode: number, body: unknown, headers: object = {}) => ({
 const CREATED = answer(200, { code: 200, data: { task_id: ID, status: 'IN_PROGRESS' } });
 const limited = (retryAfter?: string) => answer(429, { code: 429 }, { 'retry-after': retryAfter });
 
-const thrown =
-	(error: unknown): Reply =>
+const dropped =
+	(...errors: object[]): Reply =>
 	() => {
-		throw error;
+		throw Object.assign(new Error('request failed'), ...errors);
 	};
-const dropped = (code: string, more: object = {}) =>
-	thrown(Object.assign(new Error(`request failed, ${code}`), { code, ...more }));
-const DOWN = dropped('ECONNREFUSED');
+const DOWN = dropped({ code: 'ECONNREFUSED' });
 
 /** A request that has no end of its own; `whenCut` is what it gives once it is cut off. */
 const endless =
@@ -188,12 +187,7 @@ describe('what is sent', () => {
 		expect(USER_AGENT).toBe(`${name}/${version} (+${homepage.replace(/#.*$/, '')})`);
 	});
 
-	it.each([
-		'https://seedanceapi.org:99999/v1',
-		'https://[::1/v1',
-		'http://a b/v1',
-		'https://%zz/v1',
-	])('is nothing, and costs nothing, where the address makes no URL: %s', async (baseUrl) => {
+	it.each(calls.noUrl)('is nothing, at no cost, where there is no URL: %s', async (baseUrl) => {
 		const { run, post } = api(CREATED);
 		const { result, sent, told } = await run(post(HOUR, { ...ACCOUNT, baseUrl }));
 		const failure = { cause: 'unreachable', text: 'ERR_INVALID_URL' };
@@ -212,9 +206,11 @@ describe('Stop', () => {
 		const { result, sent } = await run(post(), 3_000);
 		expect(result).toMatchObject({ outcome: 'created', taskId: ID });
 		// n8n would tie it to Stop itself, if it could tell the signal.
-		expect(sent).toMatchObject([
-			{ tiedToStop: false, options: { abortSignal: { aborted: false } } },
-		]);
+		const [{ tiedToStop, options }] = sent;
+		expect({ tiedToStop, aborted: options.abortSignal?.aborted }).toEqual({
+			tiedToStop: false,
+			aborted: false,
+		});
 	});
 
 	it('cuts off a read at once, and lets none out that comes later', async () => {
@@ -247,14 +243,10 @@ describe('Stop', () => {
 });
 
 describe('a call that has no end of its own', () => {
-	it.each([
-		['read', undefined, 30_000],
-		['read', 3_000, 3_000],
-		['read', HOUR, 30_000],
-		['post', HOUR, 60_000],
-		['post', 7_000, 7_000],
-	] as const)('is cut off in time: a %s that is given %p ms', async (kind, given, limit) => {
-		const { run, [kind]: call } = api(endless());
+	it.each(calls.timeLimits)('is cut off in time: $kind, $given ms', async (row) => {
+		const { kind, given, limit } = row;
+		const { run, post, read } = api(endless());
+		const call = kind === 'post' ? post : read;
 		const { result, sent, told, tookMs } = await run<Created | Read>(call(given));
 		const outcome = kind === 'post' ? 'unclear' : 'unavailable';
 		expect(result).toMatchObject({ outcome, failure: { cause: 'no_answer' } });
@@ -264,21 +256,20 @@ describe('a call that has no end of its own', () => {
 		expect(tookMs).toBeLessThanOrEqual(limit + 1_000);
 	});
 
-	it.each([
-		['refused', { connecting: true }],
-		['refused', { connecting: false, secureConnecting: true, _bytesDispatched: 517 }],
-		['refused', { connecting: false, _bytesDispatched: 0 }],
-		['unclear', { connecting: false, secureConnecting: false, _bytesDispatched: 300 }],
-	])('tells by its socket at once that it is %s: %j', async (outcome, socket) => {
-		const request = { _currentRequest: { socket } };
-		const canceled = Object.assign(new Error('canceled'), { code: 'ERR_CANCELED', request });
-		const { result, told, tookMs } = await posted(endless(() => Promise.reject(canceled)));
-		const isSent = outcome === 'unclear';
-		const cause = isSent ? 'no_answer' : 'unreachable';
-		expect(result).toMatchObject({ outcome, failure: { cause } });
-		expect(told).toEqual(isSent ? ['send'] : ['send', 'refused']);
-		expect(tookMs).toBe(60_000);
-	});
+	it.each(calls.sockets)(
+		'tells by its socket at once that it is $outcome: $socket',
+		async (row) => {
+			const { outcome, socket } = row;
+			const request = { _currentRequest: { socket } };
+			const canceled = Object.assign(new Error('canceled'), { code: 'ERR_CANCELED', request });
+			const { result, told, tookMs } = await posted(endless(() => Promise.reject(canceled)));
+			const isSent = outcome === 'unclear';
+			const cause = isSent ? 'no_answer' : 'unreachable';
+			expect(result).toMatchObject({ outcome, failure: { cause } });
+			expect(told).toEqual(isSent ? ['send'] : ['send', 'refused']);
+			expect(tookMs).toBe(60_000);
+		},
+	);
 
 	it('still gives an answer that came in the last moment', async () => {
 		const { result } = await posted(endless(() => CREATED));
@@ -287,15 +278,12 @@ describe('a call that has no end of its own', () => {
 });
 
 describe('a started video', () => {
-	it.each<[string, Reply]>([
-		['the documented answer', CREATED],
-		['an answer that n8n parsed already', { ...CREATED, body: JSON.parse(CREATED.body) }],
-		['an answer as bytes', { ...CREATED, body: Buffer.from(CREATED.body) }],
-		['no code at all', answer(200, { data: { task_id: ID } })],
-		['an ID beside empty data', answer(200, { code: 200, task_id: ID, data: null })],
-		['taskId', answer(200, { code: 200, data: { taskId: ID } })],
-		['id', answer(200, { code: 200, data: { id: ID } })],
-	])('is told by its ID, and never as refused: %s', async (_name, reply) => {
+	it.each<Reply>([
+		CREATED,
+		// As n8n parsed it already, and as bytes.
+		{ ...CREATED, body: JSON.parse(CREATED.body) },
+		{ ...CREATED, body: Buffer.from(CREATED.body) },
+	])('is told by its ID, and never as refused (%#)', async (reply) => {
 		const { result, told } = await posted(reply);
 		expect(result).toMatchObject({ outcome: 'created', taskId: ID, raw: { task_id: ID } });
 		expect(told).toEqual(['send']);
@@ -345,11 +333,8 @@ describe('the nine error codes of the contract', () => {
 });
 
 describe('an answer that cannot be used', () => {
-	it.each([
-		['refused', 'refused', [401, 402]],
-		['refused', 'unavailable', [400, 403, 404, 405]],
-		['unclear', 'unavailable', [200, 408, 500, 502, 503, 504, 520, 521, 522, 523, 524]],
-	])('as a web page is %s on a POST, %s on a read: HTTP %j', async (onPost, onRead, statuses) => {
+	it.each(calls.webPages)('as a web page is $onPost on a POST, $onRead on a read', async (row) => {
+		const { onPost, onRead, statuses } = row;
 		for (const httpStatus of statuses) {
 			const { post, read } = await both(answer(httpStatus, HTML));
 			const failure = { httpStatus, text: '' };
@@ -358,52 +343,28 @@ describe('an answer that cannot be used', () => {
 		}
 	});
 
-	it.each<[string, Reply, string?]>([
-		['nothing', answer(200, '')],
-		['half a JSON', answer(200, '{"code":200,"data":{"task')],
-		['neither task ID nor status', answer(200, { code: 200, data: {} })],
-		['a list', answer(200, [])],
-		['null', answer(200, 'null')],
-		['no answer object', 'text'],
-		['an answer without a status', { body: CREATED.body }],
-		['an unknown code', answer(200, { code: 1234 }), 'server_error'],
-	])(
-		'leaves a POST unclear, and is trouble for a read: %s',
-		async (...[, reply, cause = 'unreadable']) => {
-			const failure = { cause };
-			const { post, read } = await both(reply);
-			expect(post).toMatchObject({ outcome: 'unclear', failure });
-			expect(read).toMatchObject({ outcome: 'unavailable', failure });
-		},
-	);
+	it.each(calls.unusable)('is unclear on a POST, trouble for a read: $name', async (row) => {
+		const failure = { cause: row.cause ?? 'unreadable' };
+		const { post, read } = await both(row.reply);
+		expect(post).toMatchObject({ outcome: 'unclear', failure });
+		expect(read).toMatchObject({ outcome: 'unavailable', failure });
+	});
 
-	it.each([
-		{ task_id: ID },
-		{ task_id: 'foreign', status: 'SUCCESS' },
-		{ taskId: 'foreign', status: 'SUCCESS' },
-	])('is passing trouble for a read: %j', async (data) => {
+	it.each(calls.notThisTask)('is passing trouble for a read: %j', async (data) => {
 		const { result } = await readOnce(answer(200, { code: 200, data }));
 		expect(result).toMatchObject({ outcome: 'unavailable', failure: { cause: 'unreadable' } });
 	});
 
-	it.each([
-		['refused', [400, 402], undefined],
-		['unavailable', [429, 500], undefined],
-		['unavailable', [200], [500, 1234, 'FAILURE', false]],
-		['unavailable', [500], [200]],
-	])(
-		'that holds a task ID is never free nor a state: %s, %j, %j',
-		async (onRead, statuses, codes) => {
-			const data = { task_id: ID, status: 'SUCCESS', response: [VIDEO] };
-			for (const status of statuses) {
-				for (const code of codes ?? [status]) {
-					const { post, read } = await both(answer(status, { code, message: 'hm', data }));
-					expect(post).toMatchObject({ outcome: 'unclear', failure: { taskId: ID } });
-					expect(read.outcome).toBe(onRead);
-				}
+	it.each(calls.withTaskId)('that holds a task ID is never free nor a state: %j', async (row) => {
+		const data = { task_id: ID, status: 'SUCCESS', response: [VIDEO] };
+		for (const status of row.statuses) {
+			for (const code of row.codes ?? [status]) {
+				const { post, read } = await both(answer(status, { code, message: 'hm', data }));
+				expect(post).toMatchObject({ outcome: 'unclear', failure: { taskId: ID } });
+				expect(read.outcome).toBe(row.onRead);
 			}
-		},
-	);
+		}
+	});
 
 	it.each([301, 302, 303, 307, 308])('as a redirect ends a call: HTTP %i', async (status) => {
 		const headers = { location: 'https://www.example.com/v1/generate?key=1' };
@@ -414,28 +375,15 @@ describe('an answer that cannot be used', () => {
 });
 
 describe('a POST without an answer', () => {
-	const UNREACHABLE = { cause: 'unreachable' };
-
-	it.each<[string, object, Reply]>([
-		['unclear', NO_ANSWER, dropped('ECONNRESET')],
-		['unclear', NO_ANSWER, dropped('ECONNRESET', { syscall: 'read' })],
-		['unclear', NO_ANSWER, dropped('ETIMEDOUT')],
-		['unclear', NO_ANSWER, dropped('EPIPE')],
-		['unclear', NO_ANSWER, dropped('ERR_BAD_RESPONSE')],
-		['unclear', NO_ANSWER, thrown(new Error('socket hang up'))],
-		['unclear', NO_ANSWER, thrown(undefined)],
-		// No connection was made, and trying again gives the same.
-		['refused', UNREACHABLE, dropped('ETIMEDOUT', { syscall: 'connect' })],
-		['refused', UNREACHABLE, dropped('CERT_HAS_EXPIRED')],
-	])('is %s, %j, and sent exactly once (%#)', async (outcome, failure, reply) => {
-		const { result, sent } = await posted(reply, CREATED);
-		expect(result).toMatchObject({ outcome, failure });
+	it.each(calls.sentOnce)('is $outcome, $cause, and sent exactly once: $error', async (row) => {
+		const { result, sent } = await posted(dropped(row.error), CREATED);
+		expect(result).toMatchObject({ outcome: row.outcome, failure: { cause: row.cause } });
 		expect(sent).toHaveLength(1);
 	});
 
 	it('that was never sent is sent again, also where n8n wraps the error', async () => {
 		const refused = Object.assign(new Error('connect'), { code: 'ECONNREFUSED' });
-		const wrapped = thrown(new Error('n8n', { cause: new Error('axios', { cause: refused }) }));
+		const wrapped = dropped({ cause: new Error('axios', { cause: refused }) });
 		const { result, sent } = await posted(wrapped, CREATED);
 		expect(result).toMatchObject({ outcome: 'created', taskId: ID });
 		expect(sent.map(({ options }) => options.body)).toEqual([BODY, BODY]);
@@ -443,8 +391,6 @@ describe('a POST without an answer', () => {
 
 	it.each([
 		['unreachable', DOWN],
-		['unreachable', dropped('ENOTFOUND')],
-		['unreachable', dropped('EAI_AGAIN')],
 		['rate_limited', limited()],
 	])('or after a 429 ends with the fifth try, at no cost: %s (%#)', async (cause, reply) => {
 		const { result, times, told } = await posted(reply);
@@ -454,7 +400,7 @@ describe('a POST without an answer', () => {
 	});
 
 	it('ends when a retry meets an unclear outcome: the last that is told is "send"', async () => {
-		const { result, told } = await posted(DOWN, dropped('ECONNRESET'));
+		const { result, told } = await posted(DOWN, dropped({ code: 'ECONNRESET' }));
 		expect(result.outcome).toBe('unclear');
 		expect(told).toEqual(['send', 'refused', 'send']);
 	});
@@ -476,14 +422,10 @@ describe('the time for sending', () => {
 		expect([...sent, ...told]).toEqual([]);
 	});
 
-	it.each<[string, Reply, number, number[]]>([
-		['rate_limited', limited(), 5_000, [0, 1_000, 3_000]],
-		['unreachable', DOWN, 5_000, [0, 1_000, 3_000]],
-		// The fourth try would come 200 ms before the end, too late to read its answer.
-		['unreachable', DOWN, 7_200, [0, 1_000, 3_000]],
-		['rate_limited', limited('30'), 5_000, [0]],
-	])('ends the tries; the last refusal is the cause: %s', async (cause, reply, leftMs, tries) => {
-		const { run, post } = api(reply);
+	// 7,200 ms: the fourth try would come 200 ms before the end, too late to read its answer.
+	it.each(calls.shortTime)('ends the tries; the last refusal is the cause: %j', async (row) => {
+		const { cause, leftMs, tries, retryAfter } = row;
+		const { run, post } = api(cause === 'unreachable' ? DOWN : limited(retryAfter));
 		const { result, times, tookMs } = await run(post(leftMs));
 		expect(result).toMatchObject({ outcome: 'refused', failure: { cause } });
 		expect(times).toEqual(tries);
@@ -492,17 +434,9 @@ describe('the time for sending', () => {
 });
 
 describe('too many requests', () => {
-	it.each<[Reply, number]>([
-		[answer(429, HTML), 1_000],
-		[answer(200, { code: 429 }), 1_000],
-		[limited(), 1_000],
-		[limited(''), 1_000],
-		[limited('soon'), 1_000],
-		[limited('7'), 7_000],
-		[limited('60'), 60_000],
-		// Asked for nothing: soon, not at once.
-		[limited('0'), 250],
-	])('are tried again, as late as Retry-After asks: %j, %i ms', async (reply, ms) => {
+	// A Retry-After of 0 asks for nothing: soon, not at once.
+	it.each(calls.tooMany)('are tried again, as late as Retry-After asks: %j', async (row) => {
+		const { reply, ms } = row;
 		const { result, times } = await posted(reply, CREATED);
 		expect(result).toMatchObject({ outcome: 'created', taskId: ID });
 		expect(times).toEqual([0, ms]);
@@ -524,23 +458,16 @@ describe('too many requests', () => {
 });
 
 describe('a read', () => {
-	it.each<[object, object, object?]>([
-		[
-			{ state: 'succeeded', videoUrl: VIDEO },
-			{ status: 'success', response: [VIDEO] },
-		],
-		[
-			{ state: 'failed', errorMessage: 'why' },
-			{ status: 'FAILED', error_message: 'why' },
-		],
-		// The reason may stand beside its data.
-		[{ state: 'failed', errorMessage: 'why' }, { status: 'FAILED' }, { message: 'why' }],
-		[{ state: 'failed', errorMessage: 'why' }, { status: 'FAILED' }, { error: { message: 'why' } }],
-		[{ state: 'failed', errorMessage: null }, { status: 'FAILED' }],
-	])('gives the task, %j, of %j and %j', async (task, data, beside = {}) => {
-		const body = { code: 200, message: 'success', ...beside, data: { task_id: ID, ...data } };
-		const { result } = await readOnce(answer(200, body));
-		expect(result).toMatchObject({ outcome: 'task', task: { taskId: ID, ...task } });
+	it('gives the task', async () => {
+		const data = { task_id: ID, status: 'success', response: [VIDEO] };
+		const { result } = await readOnce(answer(200, { code: 200, data }));
+		const task = { taskId: ID, state: 'succeeded', videoUrl: VIDEO };
+		expect(result).toMatchObject({ outcome: 'task', task });
+	});
+
+	it.each(calls.reasons)('finds the reason of a failure, also beside its data: %j', async (row) => {
+		const { result } = await readOnce(answer(200, { code: 200, ...row.body }));
+		expect(result).toMatchObject({ outcome: 'task', task: { errorMessage: row.reason } });
 	});
 
 	it('is passing trouble with the time that the API asks for', async () => {
@@ -549,15 +476,12 @@ describe('a read', () => {
 	});
 
 	it.each(['ECONNRESET', 'ECONNREFUSED'])('is trouble on a bad network: %s', async (code) => {
-		const { result, sent } = await readOnce(dropped(code));
-		expect(result.outcome).toBe('unavailable');
-		expect(sent).toHaveLength(1);
+		const { result, sent } = await readOnce(dropped({ code }));
+		expect([result.outcome, sent.length]).toEqual(['unavailable', 1]);
 	});
 
-	it.each([
-		['refused', [401, 402, 403, 404, 405, 422]],
-		['unavailable', [408, 429, 500, 502, 503, 504, 524]],
-	])('is %s with HTTP %j, and never shows the key', async (outcome, statuses) => {
+	it.each(calls.reads)('is $outcome with HTTP $statuses, without the key', async (row) => {
+		const { outcome, statuses } = row;
 		for (const code of statuses) {
 			const { result } = await readOnce(answer(code, { code, message: `key ${OWNER}` }));
 			expect(result.outcome).toBe(outcome);
