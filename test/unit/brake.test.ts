@@ -4,6 +4,7 @@ import type { IExecuteFunctions, IHttpRequestOptions } from 'n8n-workflow';
 import { runOf } from '../../nodes/Seedance/run/run';
 import { brakeOf } from '../../nodes/shared/api/brake';
 import { watchTask } from '../../nodes/shared/api/polling';
+import { manyTasks, pauses } from '../fixtures/brake.json';
 import { VirtualClock } from './virtualClock.cjs';
 
 const SECOND = 1_000;
@@ -40,31 +41,11 @@ describe('a brake', () => {
 		expect(clock.sleeps).toEqual([]);
 	});
 
-	it.each([
-		[1, 250],
-		[3, 1_000],
-		[13, 10_000],
-	])('halves the pace of all with each 429, to 10 s: after %i, %i ms', async (times, pace) => {
-		const { turns } = await braked(times);
-		expect(gaps(await turns(5))).toEqual(Array(4).fill(pace));
-	});
-
-	it('waits longer after each further 429 in a row that names no time, 15 seconds at most', async () => {
-		const waited: number[] = [];
-		for (const times of [1, 2, 3, 4, 5, 6]) waited.push((await (await braked(times)).turns(1))[0]);
-		expect(waited).toEqual([1_000, 2_000, 4_000, 8_000, 15_000, 15_000]);
-	});
-
-	it.each([
-		// To its pace, where less is asked for.
-		[0, 250],
-		[7_000, 7_000],
-		[60_000, 60_000],
-		[60_001, 60_000],
-		[3_600_000, 60_000],
-	])('waits as long as Retry-After asks, a minute at most: %i ms', async (asked, waited) => {
-		const { turns } = await braked(1, asked);
-		expect(await turns(1)).toEqual([waited]);
+	it.each(pauses)('waits $firstMs ms, then lets one go every $paceMs ms: %j', async (row) => {
+		const { times, retryAfterMs, firstMs, paceMs } = row;
+		const { turns } = await braked(times, retryAfterMs);
+		const at = await turns(4);
+		expect([at[0], ...gaps(at)]).toEqual([firstMs, paceMs, paceMs, paceMs]);
 	});
 
 	it('counts several 429 to requests that were under way together once', async () => {
@@ -99,22 +80,17 @@ describe('a brake', () => {
 		expect(order).toEqual([...Array(21).keys()]);
 	});
 
-	it('gets faster a little with each good answer, never slower', async () => {
+	it('gets faster a little with each good answer, to full speed, and forgets the row of 429', async () => {
 		const { brake, turns } = await braked(4);
 		const paces: number[] = [];
 		for (let answers = 0; answers < 30; answers++) {
 			paces.push(gaps(await turns(2))[0]);
 			brake.answered();
+			expect(brake.limitedInARow).toBe(0);
 		}
 		expect(Math.max(...gaps(paces))).toBeLessThanOrEqual(0);
 		expect(paces[29]).toBeGreaterThan(paces[0] / 3);
 		expect(paces[29]).toBeLessThan(paces[0] / 2);
-	});
-
-	it('is back to full speed after good answers, and has forgotten the row of 429', async () => {
-		const { brake, turns } = await braked(10);
-		brake.answered();
-		expect(brake.limitedInARow).toBe(0);
 		for (let answers = 0; answers < 250; answers++) brake.answered();
 		expect(new Set((await turns(20)).slice(1)).size).toBe(1);
 	});
@@ -228,20 +204,13 @@ describe('many tasks of an account that may read only so often', () => {
 		return { outcomes: result, tookMs, reads: sent(), limited };
 	}
 
-	it.each([
-		[30, 2, undefined],
-		[30, 2, '1'],
-		[100, 1, undefined],
-		[100, 1, '1'],
-		[100, 1, '2'],
-		[30, 2, '0'],
-	])(
-		'are all delivered: %i tasks at %i a second, Retry-After %s',
-		async (count, rate, asks) => {
-			const { outcomes, tookMs, reads, limited } = await watchMany(count, rate, asks);
+	it.each(manyTasks)(
+		'are all delivered: $count tasks at $perSecond a second, Retry-After $retryAfter',
+		async ({ count, perSecond, retryAfter }) => {
+			const { outcomes, tookMs, reads, limited } = await watchMany(count, perSecond, retryAfter);
 			expect(outcomes).toEqual(Array(count).fill('finished'));
 			// Each has to be read once more after it is ready, which cannot go faster than the limit.
-			const atBest = READY_MS + (count / rate) * SECOND;
+			const atBest = READY_MS + (count / perSecond) * SECOND;
 			expect(tookMs).toBeLessThan(atBest * 2);
 			// The first reads of all go out together; what comes after them is almost never too much.
 			expect(limited).toBeLessThan(count + 0.1 * (reads - count));
