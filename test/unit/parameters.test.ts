@@ -16,6 +16,7 @@ import {
 	waitMethodOf,
 } from '../../nodes/Seedance/run/parameters';
 import { Seedance } from '../../nodes/Seedance/Seedance.node';
+import templates from '../fixtures/templates.json';
 import { expressionOf, nodeWith } from '../support/node';
 
 const seedance = new Seedance();
@@ -260,34 +261,22 @@ describe('a number among the Options', () => {
 });
 
 describe('a text that is put together of several expressions', () => {
-	const TEMPLATE = '=A cat in {{ $json.city }} style {{ $json.style }}';
 	const read = (name: string, text: string, item: IDataObject) => () =>
 		rawFields(contextWith({ [name]: text }, item), 0, [name])[name];
 
-	it.each<[string, string, IDataObject, string]>([
-		['prompt', TEMPLATE, {}, '$json.city }} and {{ $json.style'],
-		['prompt', TEMPLATE, { city: null }, '$json.city }} and {{ $json.style'],
-		['prompt', TEMPLATE, { city: null, style: null }, '$json.city }} and {{ $json.style'],
-		['imageUrl', '=https://a.example.com/{{ $json.file }}', {}, '$json.file'],
-		['callbackUrl', '=https://a.example.com/{{ $json.file }}', {}, '$json.file'],
-	])('of which none finds anything is refused: %s %s %j', (name, text, item, missing) => {
+	it.each(templates.incomplete)('of which none finds anything is refused: %j', (row) => {
+		const { field, text, item, missing } = row;
 		const reason = `is incomplete: this item has no value for {{ ${missing} }}.`;
-		const problems = problemsOf(read(name, text, item));
-		expect(problems).toEqual([expect.stringContaining(`${labelOf(name)} ${reason}`)]);
+		const problems = problemsOf(read(field, text, item));
+		expect(problems).toEqual([expect.stringContaining(`${labelOf(field)} ${reason}`)]);
 	});
 
-	it.each<[string, IDataObject, string | undefined]>([
-		[TEMPLATE, { city: 'Rome' }, 'A cat in Rome style '],
-		[TEMPLATE, { city: '', style: '' }, 'A cat in  style '],
-		['=A cat {{ $json.more ?? "" }}', {}, 'A cat '],
-		['=A cat', {}, 'A cat'],
-		['A cat', {}, 'A cat'],
-		['={{ $json.prompt }}', { prompt: 'A cat' }, 'A cat'],
-		// One expression alone may find nothing.
-		['={{ $json.prompt }}', {}, undefined],
-		// Every text is well-formed.
-		['={{ $json.prompt }}', { prompt: 'cut \ud83d' }, 'cut \ufffd'],
-	])('passes where one finds something, or says it may be empty: %s %j', (text, item, prompt) => {
+	it.each([
+		...templates.complete,
+		// One expression alone may find nothing, and every text is well-formed.
+		{ text: '={{ $json.prompt }}', item: {}, prompt: undefined },
+		{ text: '={{ $json.prompt }}', item: { prompt: 'cut \ud83d' }, prompt: 'cut \ufffd' },
+	])('passes where one finds something, or may be empty: %j', ({ text, item, prompt }) => {
 		expect(read('prompt', text, item)()).toBe(prompt);
 	});
 });

@@ -16,7 +16,6 @@ import taskIds from '../fixtures/taskIds.json';
 
 const { ASPECT_RATIOS, DEFAULTS, DURATIONS, RESOLUTIONS } = models;
 const FIELDS = { prompt: 'a cat', aspectRatio: '9:16', resolution: '720p', duration: '8' };
-const LINK = 'https://cdn.example.com/cat.png';
 
 function accepted(raw: RawFields, apiReach: ApiReach = 'internet'): VideoRequest {
 	const checked = requests.checkVideoRequest({ ...FIELDS, ...raw }, apiReach);
