@@ -82,7 +82,7 @@ describe('the ID of a task', () => {
 		expect(taskIdOf(body)).toBeUndefined();
 	});
 
-	it.each(answers.idsOfFailures)(
+	it.each<unknown[]>(answers.idsOfFailures)(
 		'of a failure is not that of the request: %j is %p',
 		(body, id) => {
 			expect(failed(500, body).taskId ?? null).toBe(id);
