@@ -86,42 +86,31 @@ it('an ID stands in the log as it is, but where a sender could have made it up t
 });
 
 describe('the events that a trigger remembers', () => {
-	const MINUTE = 60_000;
+	const hasEach = (deliveries: ReturnType<typeof deduplicationOf>, at = 0) =>
+		['noVideo', 'succeeded', 'failed'].map((outcome) => deliveries.has('seed1', outcome, at));
+	const NONE = [false, false, false];
 
-	it('takes a run that waits for a video for every outcome, and for so long only', () => {
+	it('are all outcomes while a run waits for the video, then what it has given out', () => {
 		const deliveries = deduplicationOf('waits', {});
 		deliveries.awaitVideo('seed1', 45_000);
-		expect(deliveries.has('seed1', 'succeeded', 44_999)).toBe(true);
-		expect(deliveries.has('seed1', 'failed', 44_999)).toBe(true);
+		expect(hasEach(deliveries, 44_999)).toEqual([true, true, true]);
+		expect(hasEach(deliveries, 45_001)).toEqual(NONE);
 		expect(deliveries.has('seed2', 'succeeded', 0)).toBe(false);
-		expect(deliveries.has('seed1', 'succeeded', 45_001)).toBe(false);
+		deduplicationOf('waits', {}).confirmVideo('seed1', 'failed');
+		expect(hasEach(deliveries)).toEqual([false, false, true]);
 	});
 
-	it('takes what that run has given out, and nothing else, once it has', () => {
-		const deliveries = deduplicationOf('gives', {});
-		deliveries.awaitVideo('seed1', MINUTE);
-		deduplicationOf('gives', {}).confirmVideo('seed1', 'failed');
-		expect(deliveries.has('seed1', 'failed', 0)).toBe(true);
-		expect(deliveries.has('seed1', 'succeeded', 0)).toBe(false);
-	});
-
-	it('notes nothing for a run that no callback of this memory has started', () => {
-		const deliveries = deduplicationOf('test run', {});
-		deliveries.confirmVideo('seed1', 'succeeded');
-		expect(deliveries.has('seed1', 'succeeded', 0)).toBe(false);
-	});
-
-	it('forgets an event and its wait when the run was not started', () => {
+	it('are none of a run that was not started, or that no callback of this memory started', () => {
 		const deliveries = deduplicationOf('not started', {});
+		deliveries.confirmVideo('seed1', 'succeeded');
+		expect(hasEach(deliveries)).toEqual(NONE);
 		deliveries.add('seed1', 'noVideo');
-		deliveries.awaitVideo('seed1', MINUTE);
+		deliveries.awaitVideo('seed1', 60_000);
 		deliveries.rollback('seed1', 'noVideo');
-		for (const outcome of ['noVideo', 'succeeded', 'failed']) {
-			expect(deliveries.has('seed1', outcome, 0)).toBe(false);
-		}
+		expect(hasEach(deliveries)).toEqual(NONE);
 	});
 
-	it('saves an event of another request only when its run was started', () => {
+	it('are saved for another request only when its run was started', () => {
 		const [mine, theirs] = [{ delivered: ['old:succeeded'] }, {}];
 		const deliveries = deduplicationOf('saves', mine);
 		const others = deduplicationOf('saves', theirs);
@@ -133,13 +122,12 @@ describe('the events that a trigger remembers', () => {
 		expect(mine.delivered).toEqual(['old:succeeded', 'seed2:succeeded', 'seed1:succeeded']);
 	});
 
-	it('remembers so many triggers, and drops none that has a callback under way', () => {
+	it('are those of so many triggers, and of each that has a callback under way', () => {
 		const busy = deduplicationOf('busy', {});
 		const lock = busy.acquire('seed1');
 		busy.add('seed1', 'succeeded');
 		deduplicationOf('idle', {}).add('seed1', 'succeeded');
-		for (let index = 0; index < REMEMBERED_TRIGGERS; index++)
-			deduplicationOf(`trigger ${index}`, {});
+		for (let count = 0; count < REMEMBERED_TRIGGERS; count++) deduplicationOf(`no. ${count}`, {});
 		expect(deduplicationOf('idle', {}).has('seed1', 'succeeded', 0)).toBe(false);
 		expect(deduplicationOf('busy', {}).has('seed1', 'succeeded', 0)).toBe(true);
 		lock.release();
@@ -147,50 +135,29 @@ describe('the events that a trigger remembers', () => {
 });
 
 describe('a mutex per key', () => {
-	it('lets the first of a key go on at once, and the next when it is released', async () => {
+	it('lets the first go on at once, the next when it is released, and another key always', async () => {
 		const mutex = new KeyedMutex();
 		const clock = new VirtualClock();
-		const [first, second] = [mutex.acquire('a'), mutex.acquire('a')];
+		const [first, second, third] = ['a', 'a', 'a'].map((key) => mutex.acquire(key));
 		expect(await first.isHeld(1_000, clock)).toBe(true);
-		let isHeld = false;
-		void second.isHeld(1_000, clock).then((held) => (isHeld = held));
-		await flushPromises();
-		expect(isHeld).toBe(false);
-		first.release();
-		await flushPromises();
-		expect(isHeld).toBe(true);
-	});
-
-	it('does not make one key wait for another', async () => {
-		const mutex = new KeyedMutex();
-		mutex.acquire('a');
-		expect(await mutex.acquire('b').isHeld(1_000, new VirtualClock())).toBe(true);
-	});
-
-	it('gives up after the time that was given, and leaves the turn to the ones behind', async () => {
-		const mutex = new KeyedMutex();
-		const clock = new VirtualClock();
-		const first = mutex.acquire('a');
-		const [second, third] = [mutex.acquire('a'), mutex.acquire('a')];
+		expect(await mutex.acquire('b').isHeld(1_000, clock)).toBe(true);
+		// One that gives up after its time does not let those behind it go on before the first.
 		expect(await clock.run(second.isHeld(1_000, clock))).toMatchObject({ result: false });
 		second.release();
-		let isHeld = false;
-		void third.isHeld(60_000, clock).then((held) => (isHeld = held));
+		const isHeld = jest.fn();
+		void third.isHeld(60_000, clock).then(isHeld);
 		await flushPromises();
-		expect(isHeld).toBe(false);
+		expect(isHeld).not.toHaveBeenCalled();
 		first.release();
 		await flushPromises();
-		expect(isHeld).toBe(true);
+		expect(isHeld).toHaveBeenCalledWith(true);
 	});
 
 	it('remembers no key that nobody holds or waits for', async () => {
 		const mutex = new KeyedMutex();
 		const locks = Array.from({ length: 300 }, (_, index) => mutex.acquire(`key ${index % 100}`));
 		expect(mutex.size).toBe(100);
-		for (const lock of locks) {
-			lock.release();
-			lock.release();
-		}
+		for (const lock of [...locks, ...locks]) lock.release();
 		await flushPromises();
 		expect(mutex.size).toBe(0);
 	});
@@ -213,56 +180,44 @@ describe('what the answer of a callback promised', () => {
 		hangUp(response);
 	}
 
-	const rejections: unknown[] = [];
-	const note = (reason: unknown) => void rejections.push(reason);
-	beforeEach(() => {
-		process.on('unhandledRejection', note);
-	});
-	afterEach(async () => {
-		await new Promise(setImmediate);
-		process.off('unhandledRejection', note);
-		expect(rejections).toEqual([]);
-	});
-
 	/** Waits for n8n's answer; `tell` is told of it. */
-	async function observe(getResponseObject: () => unknown, tell?: () => void) {
+	async function observe(getResponseObject: () => unknown, tell = (_: boolean) => {}) {
 		const clock = new VirtualClock();
-		const told: boolean[] = [];
-		const warnings: string[] = [];
-		const logger = { warn: (text: string) => warnings.push(text) };
+		const told = jest.fn(tell);
+		const logger = { warn: jest.fn() };
 		const context = { getResponseObject, logger } as unknown as IWebhookFunctions;
-		afterTakeOver(context, clock, (isTakenOver) => {
-			tell?.();
-			told.push(isTakenOver);
-		});
+		afterTakeOver(context, clock, told);
 		await flushPromises();
-		return { clock, told, warnings };
+		return { clock, told, warn: logger.warn };
 	}
+	const failing = (text: string) => () => {
+		throw new Error(text);
+	};
 
 	it.each([
 		[200, true],
 		[204, true],
 		[404, false],
 		[500, false],
-	])('an answer of %s is taken over: %s, also one given already', async (status, isTakenOver) => {
+	])('with %s is taken over: %s, also one given already', async (status, isTakenOver) => {
 		const response = connection();
 		const { told } = await observe(() => response);
-		expect(told).toEqual([]);
+		expect(told).not.toHaveBeenCalled();
 		end(response, status);
 		await flushPromises();
-		expect(told).toEqual([isTakenOver]);
-		expect((await observe(() => response)).told).toEqual([isTakenOver]);
+		expect(told.mock.calls).toEqual([[isTakenOver]]);
+		expect((await observe(() => response)).told.mock.calls).toEqual([[isTakenOver]]);
 	});
 
-	it('waits for n8n when the sender hangs up', async () => {
+	it('is awaited when the sender hangs up', async () => {
 		const response = connection();
 		const { clock, told } = await observe(() => response);
 		hangUp(response);
 		await clock.run(clock.elapse(5_000));
-		expect(told).toEqual([]);
+		expect(told).not.toHaveBeenCalled();
 		end(response, 200);
 		await clock.run(clock.elapse(1_000));
-		expect(told).toEqual([true]);
+		expect(told.mock.calls).toEqual([[true]]);
 	});
 
 	it.each(['there', 'gone'])('is not taken over without answer, sender %s', async (which) => {
@@ -270,27 +225,22 @@ describe('what the answer of a callback promised', () => {
 		const { clock, told } = await observe(() => response);
 		if (which === 'gone') hangUp(response);
 		await clock.run(clock.elapse(TAKE_OVER_MS + 1_000));
-		expect(told).toEqual([false]);
+		expect(told.mock.calls).toEqual([[false]]);
 		expect(clock.asleep).toBe(0);
 	});
 
-	it('is not taken over when n8n gives no response object', async () => {
-		const { told, warnings } = await observe(() => {
-			throw new Error('Response is missing');
-		});
-		expect(told).toEqual([false]);
-		expect(warnings.join()).toContain('Response is missing');
-	});
-
-	it('leaves no rejection behind when the one that is told fails', async () => {
+	it('is not taken over without a response object, and leaves no rejection behind', async () => {
+		const rejected = jest.fn();
+		process.on('unhandledRejection', rejected);
+		const missing = await observe(failing('Response is missing'));
+		expect(missing.told.mock.calls).toEqual([[false]]);
+		expect(missing.warn.mock.calls.join()).toContain('Response is missing');
 		const response = connection();
 		end(response, 200);
-		const { warnings } = await observe(
-			() => response,
-			() => {
-				throw new Error('The static data are gone');
-			},
-		);
-		expect(warnings.join()).toContain('The static data are gone');
+		const { warn } = await observe(() => response, failing('The static data are gone'));
+		expect(warn.mock.calls.join()).toContain('The static data are gone');
+		await flushPromises();
+		process.off('unhandledRejection', rejected);
+		expect(rejected).not.toHaveBeenCalled();
 	});
 });
