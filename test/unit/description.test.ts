@@ -1,10 +1,6 @@
 /** What the editor shows of both nodes before anything runs: subtitle, prices, and n8n's rules for texts. */
-import {
-	NodeHelpers,
-	type INodeParameters,
-	type INodeProperties,
-	type INodeType,
-} from 'n8n-workflow';
+import { NodeHelpers } from 'n8n-workflow';
+import type { INodeParameters, INodeProperties, INodeType } from 'n8n-workflow';
 
 import { SeedanceApi } from '../../credentials/SeedanceApi.credentials';
 import { operationOptions } from '../../nodes/Seedance/operations';
@@ -123,30 +119,19 @@ describe("n8n's rules for texts", () => {
 	const isBare = ({ type, name }: INodeProperties) =>
 		['notice', 'hidden', 'collection'].includes(type) || ['operation', 'resource'].includes(name);
 
-	it.each<[string, (field: INodeProperties) => boolean]>([
-		[
-			'names in Title Case',
-			({ type, displayName }) => type === 'notice' || displayName.split(' ').every(isTitle),
-		],
-		[
-			'a description that begins with a capital',
-			(field) => isBare(field) || /^[A-Z0-9]/.test(field.description ?? ''),
-		],
-		[
-			'a full stop only where there are several sentences',
-			({ description = '' }) =>
-				description === '' || /[.!?] [A-Z0-9]/.test(description) === description.endsWith('.'),
-		],
-		[
-			'"Whether" before what a switch does',
-			({ type, description }) => type !== 'boolean' || /^Whether /.test(description ?? ''),
-		],
-		[
-			'an example as a placeholder',
-			({ type, placeholder }) =>
-				placeholder === undefined || placeholder.startsWith(type === 'string' ? 'e.g. ' : 'Add '),
-		],
-	])('want %s', (_rule, isKept) => {
+	const RULES: Record<string, (field: INodeProperties) => boolean> = {
+		'names in Title Case': ({ type, displayName }) =>
+			type === 'notice' || displayName.split(' ').every(isTitle),
+		'a description that begins with a capital': (field) =>
+			isBare(field) || /^[A-Z0-9]/.test(field.description ?? ''),
+		'a full stop only where there are several sentences': ({ description = '' }) =>
+			description === '' || /[.!?] [A-Z0-9]/.test(description) === description.endsWith('.'),
+		'"Whether" before what a switch does': ({ type, description }) =>
+			type !== 'boolean' || /^Whether /.test(description ?? ''),
+		'an example as a placeholder': ({ type, placeholder }) =>
+			placeholder?.startsWith(type === 'string' ? 'e.g. ' : 'Add ') ?? true,
+	};
+	it.each(Object.entries(RULES))('want %s', (_, isKept) => {
 		expect(fields.length).toBeGreaterThan(40);
 		const wrong = fields.filter((field) => !isKept(field));
 		expect(wrong.map(({ displayName }) => displayName)).toEqual([]);

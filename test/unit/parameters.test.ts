@@ -6,18 +6,13 @@ import { labelOf } from '../../nodes/Seedance/description/labels';
 import { NUMBERS, type NumberField } from '../../nodes/Seedance/description/numbers';
 import { operationFields } from '../../nodes/Seedance/operations';
 import { FieldError } from '../../nodes/Seedance/run/fieldReading';
-import {
-	fieldProblems,
-	rawFields,
-	readOptions,
-	readOutput,
-	readTogether,
-	textParameter,
-	waitMethodOf,
-} from '../../nodes/Seedance/run/parameters';
+import * as reading from '../../nodes/Seedance/run/parameters';
 import { Seedance } from '../../nodes/Seedance/Seedance.node';
 import templates from '../fixtures/templates.json';
 import { expressionOf, nodeWith } from '../support/node';
+
+const { rawFields, readOptions, readOutput, readTogether, textParameter, waitMethodOf } = reading;
+const { fieldProblems } = reading;
 
 const seedance = new Seedance();
 /** An expression that n8n cannot read. */
