@@ -20,8 +20,6 @@ const ID = 'seed15abc123def456pro';
 /** Stands for the account's key. */
 const OWNER = 'sk-seedance-0123456789';
 const BASE = 'https://seedanceapi.org/v1';
-const HTML = '<!DOCTYPE html><html><body><h1>Bad gateway</h1></body></html>';
-const VIDEO = 'https://cdn.example.com/v.mp4';
 const BODY: GenerateBody = {
 	prompt: 'a cat',
 	aspect_ratio: '9:16',
@@ -104,6 +102,7 @@ function api(...replies: Reply[]) {
 		});
 	const read = async (ms?: number): Promise<Read> =>
 		await client.getTask(context, { ...TASK, clock, ms });
+	const patiently = async () => await retry.getTaskPatiently(context, { ...TASK, clock });
 	const press = () => {
 		stop.abort();
 		clock.stop();
@@ -115,7 +114,7 @@ function api(...replies: Reply[]) {
 		expect(clock.asleep).toBe(0);
 		return { result: result[0], tookMs, sent, told, times: sent.map(({ at }) => at) };
 	};
-	return { clock, context, stop, sent, told, post, read, press, run };
+	return { stop, post, read, patiently, press, run };
 }
 
 const posted = async (...replies: Reply[]) => {
@@ -143,7 +142,6 @@ const both = async (reply: Reply) => {
 	expect([post.sent.length, read.sent.length]).toEqual([1, 1]);
 	return { post: post.result, read: read.result };
 };
-const FIVE_TRIES = [0, 1_000, 3_000, 7_000, 15_000];
 
 it('keeps the numbers that were promised', () => {
 	expect({ ...client, ...retry }).toMatchObject(promised.client);
@@ -288,13 +286,6 @@ describe('a started video', () => {
 		const taskId = '12345678901234567891';
 		expect(rounded.result).toMatchObject({ taskId, raw: { task_id: taskId } });
 	});
-
-	it('that has failed at once is told as failed', async () => {
-		const data = { task_id: ID, status: 'FAILED', error_message: 'NSFW', consumed_credits: 0 };
-		const { result } = await posted(answer(200, { code: 200, data }));
-		const task = { state: 'failed', errorMessage: 'NSFW', consumedCredits: 0 };
-		expect(result).toMatchObject({ outcome: 'created', task });
-	});
 });
 
 describe('the nine error codes of the contract', () => {
@@ -322,56 +313,38 @@ describe('the nine error codes of the contract', () => {
 	});
 });
 
-describe('an answer that cannot be used', () => {
-	it.each(calls.webPages)('as a web page is $onPost on a POST, $onRead on a read', async (row) => {
-		const { onPost, onRead, statuses } = row;
-		for (const httpStatus of statuses) {
-			const { post, read } = await both(answer(httpStatus, HTML));
-			const failure = { httpStatus, text: '' };
-			expect(post).toMatchObject({ outcome: onPost, failure });
-			expect(read).toMatchObject({ outcome: onRead, failure });
-		}
-	});
+/** What a call gives for these replies, when each request was sent, and what was told of it. */
+interface Case {
+	name: string;
+	call: string;
+	/** By their names, as n8n gives them, or as errors that are thrown. */
+	replies: Array<string | object>;
+	leftMs?: number;
+	gives: object;
+	times: number[];
+	told: string[];
+}
 
-	it.each(calls.unusable)('is unclear on a POST, trouble for a read: $name', async (row) => {
-		const failure = { cause: row.cause ?? 'unreadable' };
-		const { post, read } = await both(row.reply);
-		expect(post).toMatchObject({ outcome: 'unclear', failure });
-		expect(read).toMatchObject({ outcome: 'unavailable', failure });
-	});
+describe.each(Object.entries<Case[]>(calls.groups))('what a call gives: %s', (_, cases) => {
+	const named: Record<string, Reply> = { CREATED, DOWN };
+	const replyOf = (given: string | object) => {
+		if (typeof given === 'string') return named[given];
+		return 'throws' in given ? dropped(Object(given.throws)) : given;
+	};
 
-	it.each(calls.notThisTask)('is passing trouble for a read: %j', async (data) => {
-		const { result } = await readOnce(answer(200, { code: 200, data }));
-		expect(result).toMatchObject({ outcome: 'unavailable', failure: { cause: 'unreadable' } });
-	});
-
-	it.each(calls.withTaskId)('that holds a task ID is never free nor a state: %j', async (row) => {
-		const data = { task_id: ID, status: 'SUCCESS', response: [VIDEO] };
-		for (const status of row.statuses) {
-			for (const code of row.codes ?? [status]) {
-				const { post, read } = await both(answer(status, { code, message: 'hm', data }));
-				expect(post).toMatchObject({ outcome: 'unclear', failure: { taskId: ID } });
-				expect(read.outcome).toBe(row.onRead);
-			}
-		}
-	});
-
-	it.each([301, 302, 303, 307, 308])('as a redirect ends a call: HTTP %i', async (status) => {
-		const headers = { location: 'https://www.example.com/v1/generate?key=1' };
-		const { post, read } = await both(answer(status, '', headers));
-		const failure = { cause: 'redirected', location: 'https://www.example.com' };
-		expect([post, read]).toMatchObject(Array(2).fill({ outcome: 'refused', failure }));
+	it.each(cases)('$name', async ({ call, replies, leftMs, gives, times, told }) => {
+		const { run, post, read, patiently } = api(...replies.map(replyOf));
+		const calling: Record<string, typeof post | typeof read> = { post, read, patiently };
+		const { result, ...noted } = await run<Created | Read>(calling[call](leftMs));
+		expect(result).toMatchObject(gives);
+		expect(noted).toMatchObject({ times, told });
+		expect(noted.tookMs).toBeLessThanOrEqual(Math.max(0, leftMs ?? HOUR));
+		expect(JSON.stringify(result)).not.toContain(OWNER);
 	});
 });
 
-describe('a POST without an answer', () => {
-	it.each(calls.sentOnce)('is $outcome, $cause, and sent exactly once: $error', async (row) => {
-		const { result, sent } = await posted(dropped(row.error), CREATED);
-		expect(result).toMatchObject({ outcome: row.outcome, failure: { cause: row.cause } });
-		expect(sent).toHaveLength(1);
-	});
-
-	it('that was never sent is sent again, also where n8n wraps the error', async () => {
+describe('what comes of many calls', () => {
+	it('a POST that never left is sent again, also where n8n wraps the error', async () => {
 		const refused = Object.assign(new Error('connect'), { code: 'ECONNREFUSED' });
 		const wrapped = dropped({ cause: new Error('axios', { cause: refused }) });
 		const { result, sent } = await posted(wrapped, CREATED);
@@ -379,126 +352,26 @@ describe('a POST without an answer', () => {
 		expect(sent.map(({ options }) => options.body)).toEqual([BODY, BODY]);
 	});
 
-	it.each([
-		['unreachable', DOWN],
-		['rate_limited', limited()],
-	])('or after a 429 ends with the fifth try, at no cost: %s (%#)', async (cause, reply) => {
-		const { result, times, told } = await posted(reply);
-		expect(result).toMatchObject({ outcome: 'refused', failure: { cause } });
-		expect(times).toEqual(FIVE_TRIES);
-		expect(told).toEqual(Array(5).fill(['send', 'refused']).flat());
-	});
-
-	it('ends when a retry meets an unclear outcome: the last that is told is "send"', async () => {
-		const { result, told } = await posted(DOWN, dropped({ code: 'ECONNRESET' }));
-		expect([result.outcome, ...told]).toEqual(['unclear', 'send', 'refused', 'send']);
-	});
-
-	it('is waited for five times in all, then once for each video, until the API answers', async () => {
+	it('a broken connection is tried five times in all, then once a video, until one answers', async () => {
 		expect((await postedInTurn(3, DOWN)).sent).toHaveLength(5 + 1 + 1);
 		const replies = [...Array<Reply>(5).fill(DOWN), CREATED, DOWN, CREATED];
 		const { result, sent } = await postedInTurn(3, ...replies);
 		expect(result).toEqual(['refused', 'created', 'created']);
 		expect(sent).toHaveLength(8);
 	});
-});
 
-describe('the time for sending', () => {
-	it.each([999, 0, -1, -60_000])('that is over lets nothing out: %i ms', async (leftMs) => {
-		const { run, post } = api(CREATED);
-		const { result, sent, told } = await run(post(leftMs));
-		expect(result).toEqual({ outcome: 'refused', failure: { cause: 'out_of_time', text: '' } });
-		expect([...sent, ...told]).toEqual([]);
-	});
-
-	// 7,200 ms: the fourth try would come 200 ms before the end, too late to read its answer.
-	it.each(calls.shortTime)('ends the tries; the last refusal is the cause: %j', async (row) => {
-		const { cause, leftMs, tries, retryAfter } = row;
-		const { run, post } = api(cause === 'unreachable' ? DOWN : limited(retryAfter));
-		const { result, times, tookMs } = await run(post(leftMs));
-		expect(result).toMatchObject({ outcome: 'refused', failure: { cause } });
-		expect(times).toEqual(tries);
-		expect(tookMs).toBeLessThanOrEqual(leftMs);
-	});
-});
-
-describe('too many requests', () => {
-	// A Retry-After of 0 asks for nothing: soon, not at once.
-	it.each(calls.tooMany)('are tried again, as late as Retry-After asks: %j', async (row) => {
-		const { reply, ms } = row;
-		const { result, times } = await posted(reply, CREATED);
-		expect(result).toMatchObject({ outcome: 'created', taskId: ID });
-		expect(times).toEqual([0, ms]);
-	});
-
-	it.each(['61', '3600'])('are not waited for longer than a minute: %s', async (header) => {
-		const { result, sent, tookMs } = await posted(limited(header), CREATED);
-		expect(result).toMatchObject({ outcome: 'refused', failure: { cause: 'rate_limited' } });
-		expect([sent.length, tookMs]).toEqual([1, 0]);
-	});
-
-	it('are five in a row for the whole account, counted anew after another answer', async () => {
+	it('five 429 in a row end the tries of the account, counted anew after an answer', async () => {
 		expect((await postedInTurn(10, limited())).sent).toHaveLength(5 + 9);
 		const four = Array<Reply>(4).fill(limited());
 		const { result, sent } = await postedInTurn(2, ...four, CREATED, ...four, CREATED);
 		expect(result).toEqual(['created', 'created']);
 		expect(sent).toHaveLength(10);
 	});
-});
 
-describe('a read', () => {
-	it('gives the task', async () => {
-		const data = { task_id: ID, status: 'success', response: [VIDEO] };
-		const { result } = await readOnce(answer(200, { code: 200, data }));
-		const task = { taskId: ID, state: 'succeeded', videoUrl: VIDEO };
-		expect(result).toMatchObject({ outcome: 'task', task });
-	});
-
-	it.each(calls.reasons)('finds the reason of a failure, also beside its data: %j', async (row) => {
-		const { result } = await readOnce(answer(200, { code: 200, ...row.body }));
-		expect(result).toMatchObject({ outcome: 'task', task: { errorMessage: row.reason } });
-	});
-
-	it('is passing trouble on a bad network, and with the time that the API asks for', async () => {
-		const waited = await readOnce(limited('9'));
-		expect(waited.result).toMatchObject({
-			outcome: 'unavailable',
-			failure: { retryAfterMs: 9_000 },
-		});
-		for (const code of ['ECONNRESET', 'ECONNREFUSED']) {
-			const { result, sent } = await readOnce(dropped({ code }));
-			expect([result.outcome, sent.length]).toEqual(['unavailable', 1]);
-		}
-	});
-
-	it.each(calls.reads)('is $outcome with HTTP $statuses, without the key', async (row) => {
-		const { outcome, statuses } = row;
-		for (const code of statuses) {
-			const { result } = await readOnce(answer(code, { code, message: `key ${OWNER}` }));
-			expect(result.outcome).toBe(outcome);
-			expect(JSON.stringify(result)).not.toContain(OWNER);
-		}
-	});
-});
-
-describe('a patient read', () => {
-	it.each<[string, string, Reply[], number[]]>([
-		['ends with the answer', 'task', [answer(502, HTML), DOWN, CREATED], [0, 1_000, 3_000]],
-		['ends after five tries', 'unavailable', [answer(502, HTML)], FIVE_TRIES],
-		['does not ask again in vain', 'refused', [answer(401, { code: 401 })], [0]],
-		['waits a minute at most', 'task', [limited('20'), limited('600'), CREATED], [0, 2e4, 8e4]],
-	])('%s', async (_name, outcome, replies, tries) => {
-		const { run, context, clock } = api(...replies);
-		const { result, times } = await run(retry.getTaskPatiently(context, { ...TASK, clock }));
-		expect(result.outcome).toBe(outcome);
-		expect(times).toEqual(tries);
-	});
-
-	it('ends with Stop', async () => {
-		const { run, context, clock, press } = api(answer(502, HTML));
+	it('a patient read ends with Stop', async () => {
+		const { run, patiently, press } = api(answer(502, ''));
 		press();
-		const { result, sent } = await run(retry.getTaskPatiently(context, { ...TASK, clock }));
-		expect(result.outcome).toBe('unavailable');
-		expect(sent).toHaveLength(1);
+		const { result, sent } = await run(patiently());
+		expect([result.outcome, sent.length]).toEqual(['unavailable', 1]);
 	});
 });

@@ -216,7 +216,7 @@ describe('what a credential holds', () => {
 		expect(read(text)).toEqual({ apiKey: KEY, baseUrl });
 	});
 
-	it.each([...baseUrls.refused, [undefined, 'is empty']])(
+	it.each<unknown[]>([...baseUrls.refused, [undefined, 'is empty']])(
 		'refuses the base URL %j: it %s',
 		(text, flaw) => {
 			const problem = expect.stringContaining(String(flaw));
@@ -233,7 +233,7 @@ describe('what a credential holds', () => {
 		},
 	);
 
-	it.each([...baseUrls.refusedKeys, [undefined, 'holds no API key']])(
+	it.each<unknown[]>([...baseUrls.refusedKeys, [undefined, 'holds no API key']])(
 		'refuses the key %j without showing it: %s',
 		(apiKey, flaw) => {
 			const found = readCredential({ apiKey: apiKey as string, baseUrl: USUAL });

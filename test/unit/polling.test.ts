@@ -112,7 +112,7 @@ interface Case extends Limits {
 	between?: number[];
 }
 
-describe.each(Object.entries<Case[]>(waits))('%s', (_, cases) => {
+describe.each(Object.entries<Case[]>(waits))('how a wait ends: %s', (_, cases) => {
 	it.each(cases)('$name', async ({ reads, phases = [], ends, ms = NaN, between, ...limits }) => {
 		const phaseAt = (now: number) => phases.find(({ until = Infinity }) => now < until)?.is ?? '';
 		const script =
