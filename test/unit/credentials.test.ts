@@ -128,15 +128,17 @@ describe('before the test', () => {
 		expect(result).toEqual({ ...toSend, headers: { Authorization: 'Bearer a-key-of-someone' } });
 	});
 
-	it.each([
-		[{ baseUrl: 'seedanceapi.org/v1' }, 'must start with http:// or https://'],
-		[{ baseUrl: 'https://seedanceapi.org:99999/v1' }, 'a port is a number'],
-		[{ apiKey: 'sk one' }, 'holds a space'],
-	])('nothing is sent where nothing can be sent: %j', async (change, text) => {
-		const { result, requests } = await send(() => RIGHT, TEST, { ...FIELDS, ...change });
-		expect(result).toMatchObject({ message: expect.stringContaining(text) });
-		expect(result).toMatchObject({ message: expect.stringMatching(/Testing is free\.$/) });
-		expect(requests).toEqual([]);
+	it('nothing is sent where nothing can be sent', async () => {
+		for (const [change, text] of [
+			[{ baseUrl: 'seedanceapi.org/v1' }, 'must start with http:// or https://'],
+			[{ baseUrl: 'https://seedanceapi.org:99999/v1' }, 'a port is a number'],
+			[{ apiKey: 'sk one' }, 'holds a space'],
+		] as const) {
+			const { result, requests } = await send(() => RIGHT, TEST, { ...FIELDS, ...change });
+			expect(String(result)).toContain(text);
+			expect(String(result)).toMatch(/Testing is free\.$/);
+			expect(requests).toEqual([]);
+		}
 	});
 
 	it.each(connections)('no answer says what to check: $says', async ({ says, codes }) => {
@@ -157,8 +159,7 @@ describe('before the test', () => {
 
 	it("n8n's own protection of private networks is told apart", async () => {
 		const blocked = Object.assign(new Error('no'), { name: 'SsrfBlockedIpError' });
-		const { result } = await send(failing(blocked));
-		expect(result).toMatchObject({ message: expect.stringContaining('set up not to send') });
+		expect(String((await send(failing(blocked))).result)).toContain('set up not to send');
 	});
 
 	it.each(firewall)('tells the firewall of the vendor from others: %s', async (body, ...texts) => {
@@ -244,37 +245,34 @@ describe('what a credential holds', () => {
 });
 
 describe('the credential of an item', () => {
-	const BASE = 'https://seedanceapi.org/v1';
-
 	/** n8n's side, in a run or in a webhook, and what it was asked for. */
 	function n8nWith(data: object, isRun = true) {
 		const getCredentials = jest.fn().mockResolvedValue(data);
 		const inRun = isRun && { getExecutionCancelSignal: () => undefined };
-		return {
-			context: { ...inRun, getCredentials } as unknown as IExecuteFunctions,
-			getCredentials,
-		};
+		const context = { ...inRun, getCredentials } as unknown as IExecuteFunctions;
+		return { context, getCredentials };
 	}
 
 	it('is resolved for that very item, and without one in a webhook', async () => {
-		const run = n8nWith({ apiKey: KEY, baseUrl: BASE });
-		await getCredential(run.context, 7);
-		await getCredential(run.context);
-		const inRun = [7, 0].map((item) => [CREDENTIAL_TYPE, item]);
-		expect(run.getCredentials.mock.calls).toEqual(inRun);
-		const webhook = n8nWith({ apiKey: KEY, baseUrl: BASE }, false);
+		const run = n8nWith({ apiKey: KEY, baseUrl: USUAL });
+		for (const item of [7, undefined]) await getCredential(run.context, item);
+		const asked = [7, 0].map((item) => [CREDENTIAL_TYPE, item]);
+		expect(run.getCredentials.mock.calls).toEqual(asked);
+		const webhook = n8nWith({ apiKey: KEY, baseUrl: USUAL }, false);
 		await getCredential(webhook.context);
 		expect(webhook.getCredentials.mock.calls).toEqual([['seedanceApi']]);
 	});
 
 	it.each([
-		[` ${BASE}// `, BASE, 'internet'],
+		[` ${USUAL}// `, USUAL, 'internet'],
 		['http://127.0.0.1:4010/v1', 'http://127.0.0.1:4010/v1', 'loopback'],
 	])('is tidied, and tells how far the API reaches: %j', async (entered, baseUrl, reach) => {
 		const { context } = n8nWith({ apiKey: ` ${KEY}\n`, baseUrl: entered, other: 1 });
 		const tidied = { apiKey: KEY, baseUrl };
-		const decrypted = { ...tidied, other: 1 };
-		expect(await getCredential(context)).toEqual({ ...tidied, reach, decrypted });
+		expect(await getCredential(context)).toEqual({
+			...{ ...tidied, reach },
+			decrypted: { ...tidied, other: 1 },
+		});
 	});
 
 	it('that cannot be used is told by what is wrong with it', async () => {
