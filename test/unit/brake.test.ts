@@ -4,6 +4,7 @@ import type { IExecuteFunctions, IHttpRequestOptions } from 'n8n-workflow';
 import { runOf } from '../../nodes/Seedance/run/run';
 import { brakeOf } from '../../nodes/shared/api/brake';
 import { watchTask } from '../../nodes/shared/api/polling';
+import { manyTasks, pauses } from '../fixtures/brake.json';
 import { VirtualClock } from './virtualClock.cjs';
 
 const SECOND = 1_000;
@@ -35,36 +36,15 @@ const gaps = (at: number[]) => at.slice(1).map((time, index) => Math.round(time 
 
 describe('a brake', () => {
 	it('that nobody has used holds nothing back', async () => {
-		const { turns, clock } = await braked();
+		const { turns } = await braked();
 		expect(await turns(100)).toEqual(Array(100).fill(0));
-		expect(clock.sleeps).toEqual([]);
 	});
 
-	it.each([
-		[1, 250],
-		[3, 1_000],
-		[13, 10_000],
-	])('halves the pace of all with each 429, to 10 s: after %i, %i ms', async (times, pace) => {
-		const { turns } = await braked(times);
-		expect(gaps(await turns(5))).toEqual(Array(4).fill(pace));
-	});
-
-	it('waits longer after each further 429 in a row that names no time, 15 seconds at most', async () => {
-		const waited: number[] = [];
-		for (const times of [1, 2, 3, 4, 5, 6]) waited.push((await (await braked(times)).turns(1))[0]);
-		expect(waited).toEqual([1_000, 2_000, 4_000, 8_000, 15_000, 15_000]);
-	});
-
-	it.each([
-		// To its pace, where less is asked for.
-		[0, 250],
-		[7_000, 7_000],
-		[60_000, 60_000],
-		[60_001, 60_000],
-		[3_600_000, 60_000],
-	])('waits as long as Retry-After asks, a minute at most: %i ms', async (asked, waited) => {
-		const { turns } = await braked(1, asked);
-		expect(await turns(1)).toEqual([waited]);
+	it.each(pauses)('waits $firstMs ms, then lets one go every $paceMs ms: %j', async (row) => {
+		const { times, retryAfterMs, firstMs, paceMs } = row;
+		const { turns } = await braked(times, retryAfterMs);
+		const at = await turns(4);
+		expect([at[0], ...gaps(at)]).toEqual([firstMs, paceMs, paceMs, paceMs]);
 	});
 
 	it('counts several 429 to requests that were under way together once', async () => {
@@ -99,22 +79,17 @@ describe('a brake', () => {
 		expect(order).toEqual([...Array(21).keys()]);
 	});
 
-	it('gets faster a little with each good answer, never slower', async () => {
+	it('gets faster a little with each good answer, to full speed, and forgets the row of 429', async () => {
 		const { brake, turns } = await braked(4);
 		const paces: number[] = [];
 		for (let answers = 0; answers < 30; answers++) {
 			paces.push(gaps(await turns(2))[0]);
 			brake.answered();
+			expect(brake.limitedInARow).toBe(0);
 		}
 		expect(Math.max(...gaps(paces))).toBeLessThanOrEqual(0);
 		expect(paces[29]).toBeGreaterThan(paces[0] / 3);
 		expect(paces[29]).toBeLessThan(paces[0] / 2);
-	});
-
-	it('is back to full speed after good answers, and has forgotten the row of 429', async () => {
-		const { brake, turns } = await braked(10);
-		brake.answered();
-		expect(brake.limitedInARow).toBe(0);
 		for (let answers = 0; answers < 250; answers++) brake.answered();
 		expect(new Set((await turns(20)).slice(1)).size).toBe(1);
 	});
@@ -228,20 +203,13 @@ describe('many tasks of an account that may read only so often', () => {
 		return { outcomes: result, tookMs, reads: sent(), limited };
 	}
 
-	it.each([
-		[30, 2, undefined],
-		[30, 2, '1'],
-		[100, 1, undefined],
-		[100, 1, '1'],
-		[100, 1, '2'],
-		[30, 2, '0'],
-	])(
-		'are all delivered: %i tasks at %i a second, Retry-After %s',
-		async (count, rate, asks) => {
-			const { outcomes, tookMs, reads, limited } = await watchMany(count, rate, asks);
+	it.each(manyTasks)(
+		'are all delivered: $count tasks at $perSecond a second, Retry-After $retryAfter',
+		async ({ count, perSecond, retryAfter }) => {
+			const { outcomes, tookMs, reads, limited } = await watchMany(count, perSecond, retryAfter);
 			expect(outcomes).toEqual(Array(count).fill('finished'));
 			// Each has to be read once more after it is ready, which cannot go faster than the limit.
-			const atBest = READY_MS + (count / rate) * SECOND;
+			const atBest = READY_MS + (count / perSecond) * SECOND;
 			expect(tookMs).toBeLessThan(atBest * 2);
 			// The first reads of all go out together; what comes after them is almost never too much.
 			expect(limited).toBeLessThan(count + 0.1 * (reads - count));
@@ -267,16 +235,13 @@ describe('many tasks of an account that may read only so often', () => {
 });
 
 describe('a read in turn', () => {
-	it('waits a 429 out and asks again, and gives the task', async () => {
-		const { readMany } = runAgainst((ms) => (ms < 8_000 ? { statusCode: 429 } : RUNNING));
-		expect(await readMany(1, MINUTE)).toMatchObject([{ found: { outcome: 'task' } }]);
-	});
-
-	it('gives the 429, by its deadline, where there was nothing else', async () => {
-		const { readMany } = runAgainst(() => ({ statusCode: 429 }));
-		const [{ found, endedAt }] = await readMany(1, 20 * SECOND);
+	it('waits a 429 out and asks again, and gives it, by its deadline, where there is no other', async () => {
+		const until8s = (ms: number) => (ms < 8_000 ? { statusCode: 429 } : RUNNING);
+		const [task] = await runAgainst(until8s).readMany(1, MINUTE);
+		expect(task.found.outcome).toBe('task');
+		const [{ found, endedAt }] = await runAgainst(() => ({ statusCode: 429 })).readMany(1, 20_000);
 		expect(found).toMatchObject({ outcome: 'unavailable', failure: { cause: 'rate_limited' } });
-		expect(endedAt).toBeLessThanOrEqual(20 * SECOND);
+		expect(endedAt).toBeLessThanOrEqual(20_000);
 	});
 
 	/** The milliseconds between two turns after a 429 and so many reads with this answer. */
@@ -317,10 +282,8 @@ describe('a read in turn', () => {
 	});
 
 	it('is not sent any more where its deadline passed while others were read', async () => {
-		const { readMany, sent } = runAgainst(
-			() => ({ statusCode: 200 }),
-			() => 4 * SECOND,
-		);
+		const slow = () => 4 * SECOND;
+		const { readMany, sent } = runAgainst(() => ({ statusCode: 200 }), slow);
 		const ends = await readMany(15, 2 * SECOND);
 		expect(sent()).toBe(10);
 		// Not a failed read of a task that nobody has asked for.

@@ -11,6 +11,7 @@ import { USER_AGENT } from '../../nodes/shared/api/userAgent';
 import * as errors from '../../nodes/shared/task/errors';
 import type { GenerateBody } from '../../nodes/shared/task/request';
 import { stringCodes } from '../fixtures/answers.json';
+import calls from '../fixtures/calls.json';
 import promised from '../fixtures/promisedNumbers.json';
 import { VirtualClock } from './virtualClock.cjs';
 
@@ -19,8 +20,6 @@ const ID = 'seed15abc123def456pro';
 /** Stands for the account's key. */
 const OWNER = 'sk-seedance-0123456789';
 const BASE = 'https://seedanceapi.org/v1';
-const HTML = '<!DOCTYPE html><html><body><h1>Bad gateway</h1></body></html>';
-const VIDEO = 'https://cdn.example.com/v.mp4';
 const BODY: GenerateBody = {
 	prompt: 'a cat',
 	aspect_ratio: '9:16',
@@ -36,18 +35,6 @@ const ACCOUNT: Credential = {
 
 const TASK = { credential: ACCOUNT, taskId: ID };
 
-interface Sent {
-	type: string;
-	options: IHttpRequestOptions;
-	more: unknown;
-	/** Whether n8n would tie the request to Stop. */
-	tiedToStop: boolean;
-	/** Milliseconds since the beginning. */
-	at: number;
-	/** Whether it was cut off before it began, so that nothing leaves. */
-	cutBefore: boolean;
-}
-
 /** What the API does with a request: an answer, or a function that gives one in its own time. */
 type Reply = object | string | ((options: IHttpRequestOptions, clock: VirtualClock) => unknown);
 
@@ -59,14 +46,12 @@ const answer = (statusCode: number, body: unknown, headers: object = {}) => ({
 const CREATED = answer(200, { code: 200, data: { task_id: ID, status: 'IN_PROGRESS' } });
 const limited = (retryAfter?: string) => answer(429, { code: 429 }, { 'retry-after': retryAfter });
 
-const thrown =
-	(error: unknown): Reply =>
+const dropped =
+	(...errors: object[]): Reply =>
 	() => {
-		throw error;
+		throw Object.assign(new Error('request failed'), ...errors);
 	};
-const dropped = (code: string, more: object = {}) =>
-	thrown(Object.assign(new Error(`request failed, ${code}`), { code, ...more }));
-const DOWN = dropped('ECONNREFUSED');
+const DOWN = dropped({ code: 'ECONNREFUSED' });
 
 /** A request that has no end of its own; `whenCut` is what it gives once it is cut off. */
 const endless =
@@ -83,7 +68,7 @@ function api(...replies: Reply[]) {
 	const startedAt = clock.now();
 	const brake = brakeOf(clock);
 	const stop = new AbortController();
-	const sent: Sent[] = [];
+	const sent: Array<{ options: IHttpRequestOptions; at: number; [more: string]: unknown }> = [];
 	/** What was told of each POST, in order. */
 	const told: string[] = [];
 	const n8n = {
@@ -95,9 +80,12 @@ function api(...replies: Reply[]) {
 				options: IHttpRequestOptions,
 				more: unknown,
 			) {
-				const tiedToStop = 'getExecutionCancelSignal' in this;
-				const cutBefore = options.abortSignal?.aborted === true;
-				sent.push({ type, options, more, tiedToStop, at: clock.now() - startedAt, cutBefore });
+				sent.push({
+					...{ type, options, more, at: clock.now() - startedAt },
+					// Whether n8n would tie it to Stop, and whether it was cut off before it began.
+					tiedToStop: 'getExecutionCancelSignal' in this,
+					cutBefore: options.abortSignal?.aborted === true,
+				});
 				const reply = replies[Math.min(sent.length, replies.length) - 1];
 				return typeof reply === 'function' ? await reply(options, clock) : reply;
 			},
@@ -114,6 +102,7 @@ function api(...replies: Reply[]) {
 		});
 	const read = async (ms?: number): Promise<Read> =>
 		await client.getTask(context, { ...TASK, clock, ms });
+	const patiently = async () => await retry.getTaskPatiently(context, { ...TASK, clock });
 	const press = () => {
 		stop.abort();
 		clock.stop();
@@ -125,7 +114,7 @@ function api(...replies: Reply[]) {
 		expect(clock.asleep).toBe(0);
 		return { result: result[0], tookMs, sent, told, times: sent.map(({ at }) => at) };
 	};
-	return { clock, context, stop, sent, told, post, read, press, run };
+	return { stop, post, read, patiently, press, run };
 }
 
 const posted = async (...replies: Reply[]) => {
@@ -153,8 +142,6 @@ const both = async (reply: Reply) => {
 	expect([post.sent.length, read.sent.length]).toEqual([1, 1]);
 	return { post: post.result, read: read.result };
 };
-const NO_ANSWER = { cause: 'no_answer' };
-const FIVE_TRIES = [0, 1_000, 3_000, 7_000, 15_000];
 
 it('keeps the numbers that were promised', () => {
 	expect({ ...client, ...retry }).toMatchObject(promised.client);
@@ -188,12 +175,7 @@ describe('what is sent', () => {
 		expect(USER_AGENT).toBe(`${name}/${version} (+${homepage.replace(/#.*$/, '')})`);
 	});
 
-	it.each([
-		'https://seedanceapi.org:99999/v1',
-		'https://[::1/v1',
-		'http://a b/v1',
-		'https://%zz/v1',
-	])('is nothing, and costs nothing, where the address makes no URL: %s', async (baseUrl) => {
+	it.each(calls.noUrl)('is nothing, at no cost, where there is no URL: %s', async (baseUrl) => {
 		const { run, post } = api(CREATED);
 		const { result, sent, told } = await run(post(HOUR, { ...ACCOUNT, baseUrl }));
 		const failure = { cause: 'unreachable', text: 'ERR_INVALID_URL' };
@@ -212,9 +194,11 @@ describe('Stop', () => {
 		const { result, sent } = await run(post(), 3_000);
 		expect(result).toMatchObject({ outcome: 'created', taskId: ID });
 		// n8n would tie it to Stop itself, if it could tell the signal.
-		expect(sent).toMatchObject([
-			{ tiedToStop: false, options: { abortSignal: { aborted: false } } },
-		]);
+		const [{ tiedToStop, options }] = sent;
+		expect({ tiedToStop, aborted: options.abortSignal?.aborted }).toEqual({
+			tiedToStop: false,
+			aborted: false,
+		});
 	});
 
 	it('cuts off a read at once, and lets none out that comes later', async () => {
@@ -247,14 +231,10 @@ describe('Stop', () => {
 });
 
 describe('a call that has no end of its own', () => {
-	it.each([
-		['read', undefined, 30_000],
-		['read', 3_000, 3_000],
-		['read', HOUR, 30_000],
-		['post', HOUR, 60_000],
-		['post', 7_000, 7_000],
-	] as const)('is cut off in time: a %s that is given %p ms', async (kind, given, limit) => {
-		const { run, [kind]: call } = api(endless());
+	it.each(calls.timeLimits)('is cut off in time: $kind, $given ms', async (row) => {
+		const { kind, given, limit } = row;
+		const { run, post, read } = api(endless());
+		const call = kind === 'post' ? post : read;
 		const { result, sent, told, tookMs } = await run<Created | Read>(call(given));
 		const outcome = kind === 'post' ? 'unclear' : 'unavailable';
 		expect(result).toMatchObject({ outcome, failure: { cause: 'no_answer' } });
@@ -264,21 +244,20 @@ describe('a call that has no end of its own', () => {
 		expect(tookMs).toBeLessThanOrEqual(limit + 1_000);
 	});
 
-	it.each([
-		['refused', { connecting: true }],
-		['refused', { connecting: false, secureConnecting: true, _bytesDispatched: 517 }],
-		['refused', { connecting: false, _bytesDispatched: 0 }],
-		['unclear', { connecting: false, secureConnecting: false, _bytesDispatched: 300 }],
-	])('tells by its socket at once that it is %s: %j', async (outcome, socket) => {
-		const request = { _currentRequest: { socket } };
-		const canceled = Object.assign(new Error('canceled'), { code: 'ERR_CANCELED', request });
-		const { result, told, tookMs } = await posted(endless(() => Promise.reject(canceled)));
-		const isSent = outcome === 'unclear';
-		const cause = isSent ? 'no_answer' : 'unreachable';
-		expect(result).toMatchObject({ outcome, failure: { cause } });
-		expect(told).toEqual(isSent ? ['send'] : ['send', 'refused']);
-		expect(tookMs).toBe(60_000);
-	});
+	it.each(calls.sockets)(
+		'tells by its socket at once that it is $outcome: $socket',
+		async (row) => {
+			const { outcome, socket } = row;
+			const request = { _currentRequest: { socket } };
+			const canceled = Object.assign(new Error('canceled'), { code: 'ERR_CANCELED', request });
+			const { result, told, tookMs } = await posted(endless(() => Promise.reject(canceled)));
+			const isSent = outcome === 'unclear';
+			const cause = isSent ? 'no_answer' : 'unreachable';
+			expect(result).toMatchObject({ outcome, failure: { cause } });
+			expect(told).toEqual(isSent ? ['send'] : ['send', 'refused']);
+			expect(tookMs).toBe(60_000);
+		},
+	);
 
 	it('still gives an answer that came in the last moment', async () => {
 		const { result } = await posted(endless(() => CREATED));
@@ -287,15 +266,12 @@ describe('a call that has no end of its own', () => {
 });
 
 describe('a started video', () => {
-	it.each<[string, Reply]>([
-		['the documented answer', CREATED],
-		['an answer that n8n parsed already', { ...CREATED, body: JSON.parse(CREATED.body) }],
-		['an answer as bytes', { ...CREATED, body: Buffer.from(CREATED.body) }],
-		['no code at all', answer(200, { data: { task_id: ID } })],
-		['an ID beside empty data', answer(200, { code: 200, task_id: ID, data: null })],
-		['taskId', answer(200, { code: 200, data: { taskId: ID } })],
-		['id', answer(200, { code: 200, data: { id: ID } })],
-	])('is told by its ID, and never as refused: %s', async (_name, reply) => {
+	it.each<Reply>([
+		CREATED,
+		// As n8n parsed it already, and as bytes.
+		{ ...CREATED, body: JSON.parse(CREATED.body) },
+		{ ...CREATED, body: Buffer.from(CREATED.body) },
+	])('is told by its ID, and never as refused (%#)', async (reply) => {
 		const { result, told } = await posted(reply);
 		expect(result).toMatchObject({ outcome: 'created', taskId: ID, raw: { task_id: ID } });
 		expect(told).toEqual(['send']);
@@ -309,13 +285,6 @@ describe('a started video', () => {
 		const rounded = await posted(answer(200, '{"data":{"task_id":12345678901234567891}}'));
 		const taskId = '12345678901234567891';
 		expect(rounded.result).toMatchObject({ taskId, raw: { task_id: taskId } });
-	});
-
-	it('that has failed at once is told as failed', async () => {
-		const data = { task_id: ID, status: 'FAILED', error_message: 'NSFW', consumed_credits: 0 };
-		const { result } = await posted(answer(200, { code: 200, data }));
-		const task = { state: 'failed', errorMessage: 'NSFW', consumedCredits: 0 };
-		expect(result).toMatchObject({ outcome: 'created', task });
 	});
 });
 
@@ -344,246 +313,65 @@ describe('the nine error codes of the contract', () => {
 	});
 });
 
-describe('an answer that cannot be used', () => {
-	it.each([
-		['refused', 'refused', [401, 402]],
-		['refused', 'unavailable', [400, 403, 404, 405]],
-		['unclear', 'unavailable', [200, 408, 500, 502, 503, 504, 520, 521, 522, 523, 524]],
-	])('as a web page is %s on a POST, %s on a read: HTTP %j', async (onPost, onRead, statuses) => {
-		for (const httpStatus of statuses) {
-			const { post, read } = await both(answer(httpStatus, HTML));
-			const failure = { httpStatus, text: '' };
-			expect(post).toMatchObject({ outcome: onPost, failure });
-			expect(read).toMatchObject({ outcome: onRead, failure });
-		}
-	});
+/** What a call gives for these replies, when each request was sent, and what was told of it. */
+interface Case {
+	name: string;
+	call: string;
+	/** By their names, as n8n gives them, or as errors that are thrown. */
+	replies: Array<string | object>;
+	leftMs?: number;
+	gives: object;
+	times: number[];
+	told: string[];
+}
 
-	it.each<[string, Reply, string?]>([
-		['nothing', answer(200, '')],
-		['half a JSON', answer(200, '{"code":200,"data":{"task')],
-		['neither task ID nor status', answer(200, { code: 200, data: {} })],
-		['a list', answer(200, [])],
-		['null', answer(200, 'null')],
-		['no answer object', 'text'],
-		['an answer without a status', { body: CREATED.body }],
-		['an unknown code', answer(200, { code: 1234 }), 'server_error'],
-	])(
-		'leaves a POST unclear, and is trouble for a read: %s',
-		async (...[, reply, cause = 'unreadable']) => {
-			const failure = { cause };
-			const { post, read } = await both(reply);
-			expect(post).toMatchObject({ outcome: 'unclear', failure });
-			expect(read).toMatchObject({ outcome: 'unavailable', failure });
-		},
-	);
+describe.each(Object.entries<Case[]>(calls.groups))('what a call gives: %s', (_, cases) => {
+	const named: Record<string, Reply> = { CREATED, DOWN };
+	const replyOf = (given: string | object) => {
+		if (typeof given === 'string') return named[given];
+		return 'throws' in given ? dropped(Object(given.throws)) : given;
+	};
 
-	it.each([
-		{ task_id: ID },
-		{ task_id: 'foreign', status: 'SUCCESS' },
-		{ taskId: 'foreign', status: 'SUCCESS' },
-	])('is passing trouble for a read: %j', async (data) => {
-		const { result } = await readOnce(answer(200, { code: 200, data }));
-		expect(result).toMatchObject({ outcome: 'unavailable', failure: { cause: 'unreadable' } });
-	});
-
-	it.each([
-		['refused', [400, 402], undefined],
-		['unavailable', [429, 500], undefined],
-		['unavailable', [200], [500, 1234, 'FAILURE', false]],
-		['unavailable', [500], [200]],
-	])(
-		'that holds a task ID is never free nor a state: %s, %j, %j',
-		async (onRead, statuses, codes) => {
-			const data = { task_id: ID, status: 'SUCCESS', response: [VIDEO] };
-			for (const status of statuses) {
-				for (const code of codes ?? [status]) {
-					const { post, read } = await both(answer(status, { code, message: 'hm', data }));
-					expect(post).toMatchObject({ outcome: 'unclear', failure: { taskId: ID } });
-					expect(read.outcome).toBe(onRead);
-				}
-			}
-		},
-	);
-
-	it.each([301, 302, 303, 307, 308])('as a redirect ends a call: HTTP %i', async (status) => {
-		const headers = { location: 'https://www.example.com/v1/generate?key=1' };
-		const { post, read } = await both(answer(status, '', headers));
-		const failure = { cause: 'redirected', location: 'https://www.example.com' };
-		expect([post, read]).toMatchObject(Array(2).fill({ outcome: 'refused', failure }));
+	it.each(cases)('$name', async ({ call, replies, leftMs, gives, times, told }) => {
+		const { run, post, read, patiently } = api(...replies.map(replyOf));
+		const calling: Record<string, typeof post | typeof read> = { post, read, patiently };
+		const { result, ...noted } = await run<Created | Read>(calling[call](leftMs));
+		expect(result).toMatchObject(gives);
+		expect(noted).toMatchObject({ times, told });
+		expect(noted.tookMs).toBeLessThanOrEqual(Math.max(0, leftMs ?? HOUR));
+		expect(JSON.stringify(result)).not.toContain(OWNER);
 	});
 });
 
-describe('a POST without an answer', () => {
-	const UNREACHABLE = { cause: 'unreachable' };
-
-	it.each<[string, object, Reply]>([
-		['unclear', NO_ANSWER, dropped('ECONNRESET')],
-		['unclear', NO_ANSWER, dropped('ECONNRESET', { syscall: 'read' })],
-		['unclear', NO_ANSWER, dropped('ETIMEDOUT')],
-		['unclear', NO_ANSWER, dropped('EPIPE')],
-		['unclear', NO_ANSWER, dropped('ERR_BAD_RESPONSE')],
-		['unclear', NO_ANSWER, thrown(new Error('socket hang up'))],
-		['unclear', NO_ANSWER, thrown(undefined)],
-		// No connection was made, and trying again gives the same.
-		['refused', UNREACHABLE, dropped('ETIMEDOUT', { syscall: 'connect' })],
-		['refused', UNREACHABLE, dropped('CERT_HAS_EXPIRED')],
-	])('is %s, %j, and sent exactly once (%#)', async (outcome, failure, reply) => {
-		const { result, sent } = await posted(reply, CREATED);
-		expect(result).toMatchObject({ outcome, failure });
-		expect(sent).toHaveLength(1);
-	});
-
-	it('that was never sent is sent again, also where n8n wraps the error', async () => {
+describe('what comes of many calls', () => {
+	it('a POST that never left is sent again, also where n8n wraps the error', async () => {
 		const refused = Object.assign(new Error('connect'), { code: 'ECONNREFUSED' });
-		const wrapped = thrown(new Error('n8n', { cause: new Error('axios', { cause: refused }) }));
+		const wrapped = dropped({ cause: new Error('axios', { cause: refused }) });
 		const { result, sent } = await posted(wrapped, CREATED);
 		expect(result).toMatchObject({ outcome: 'created', taskId: ID });
 		expect(sent.map(({ options }) => options.body)).toEqual([BODY, BODY]);
 	});
 
-	it.each([
-		['unreachable', DOWN],
-		['unreachable', dropped('ENOTFOUND')],
-		['unreachable', dropped('EAI_AGAIN')],
-		['rate_limited', limited()],
-	])('or after a 429 ends with the fifth try, at no cost: %s (%#)', async (cause, reply) => {
-		const { result, times, told } = await posted(reply);
-		expect(result).toMatchObject({ outcome: 'refused', failure: { cause } });
-		expect(times).toEqual(FIVE_TRIES);
-		expect(told).toEqual(Array(5).fill(['send', 'refused']).flat());
-	});
-
-	it('ends when a retry meets an unclear outcome: the last that is told is "send"', async () => {
-		const { result, told } = await posted(DOWN, dropped('ECONNRESET'));
-		expect(result.outcome).toBe('unclear');
-		expect(told).toEqual(['send', 'refused', 'send']);
-	});
-
-	it('is waited for five times in all, then once for each video, until the API answers', async () => {
+	it('a broken connection is tried five times in all, then once a video, until one answers', async () => {
 		expect((await postedInTurn(3, DOWN)).sent).toHaveLength(5 + 1 + 1);
 		const replies = [...Array<Reply>(5).fill(DOWN), CREATED, DOWN, CREATED];
 		const { result, sent } = await postedInTurn(3, ...replies);
 		expect(result).toEqual(['refused', 'created', 'created']);
 		expect(sent).toHaveLength(8);
 	});
-});
 
-describe('the time for sending', () => {
-	it.each([999, 0, -1, -60_000])('that is over lets nothing out: %i ms', async (leftMs) => {
-		const { run, post } = api(CREATED);
-		const { result, sent, told } = await run(post(leftMs));
-		expect(result).toEqual({ outcome: 'refused', failure: { cause: 'out_of_time', text: '' } });
-		expect([...sent, ...told]).toEqual([]);
-	});
-
-	it.each<[string, Reply, number, number[]]>([
-		['rate_limited', limited(), 5_000, [0, 1_000, 3_000]],
-		['unreachable', DOWN, 5_000, [0, 1_000, 3_000]],
-		// The fourth try would come 200 ms before the end, too late to read its answer.
-		['unreachable', DOWN, 7_200, [0, 1_000, 3_000]],
-		['rate_limited', limited('30'), 5_000, [0]],
-	])('ends the tries; the last refusal is the cause: %s', async (cause, reply, leftMs, tries) => {
-		const { run, post } = api(reply);
-		const { result, times, tookMs } = await run(post(leftMs));
-		expect(result).toMatchObject({ outcome: 'refused', failure: { cause } });
-		expect(times).toEqual(tries);
-		expect(tookMs).toBeLessThanOrEqual(leftMs);
-	});
-});
-
-describe('too many requests', () => {
-	it.each<[Reply, number]>([
-		[answer(429, HTML), 1_000],
-		[answer(200, { code: 429 }), 1_000],
-		[limited(), 1_000],
-		[limited(''), 1_000],
-		[limited('soon'), 1_000],
-		[limited('7'), 7_000],
-		[limited('60'), 60_000],
-		// Asked for nothing: soon, not at once.
-		[limited('0'), 250],
-	])('are tried again, as late as Retry-After asks: %j, %i ms', async (reply, ms) => {
-		const { result, times } = await posted(reply, CREATED);
-		expect(result).toMatchObject({ outcome: 'created', taskId: ID });
-		expect(times).toEqual([0, ms]);
-	});
-
-	it.each(['61', '3600'])('are not waited for longer than a minute: %s', async (header) => {
-		const { result, sent, tookMs } = await posted(limited(header), CREATED);
-		expect(result).toMatchObject({ outcome: 'refused', failure: { cause: 'rate_limited' } });
-		expect([sent.length, tookMs]).toEqual([1, 0]);
-	});
-
-	it('are five in a row for the whole account, counted anew after another answer', async () => {
+	it('five 429 in a row end the tries of the account, counted anew after an answer', async () => {
 		expect((await postedInTurn(10, limited())).sent).toHaveLength(5 + 9);
 		const four = Array<Reply>(4).fill(limited());
 		const { result, sent } = await postedInTurn(2, ...four, CREATED, ...four, CREATED);
 		expect(result).toEqual(['created', 'created']);
 		expect(sent).toHaveLength(10);
 	});
-});
 
-describe('a read', () => {
-	it.each<[object, object, object?]>([
-		[
-			{ state: 'succeeded', videoUrl: VIDEO },
-			{ status: 'success', response: [VIDEO] },
-		],
-		[
-			{ state: 'failed', errorMessage: 'why' },
-			{ status: 'FAILED', error_message: 'why' },
-		],
-		// The reason may stand beside its data.
-		[{ state: 'failed', errorMessage: 'why' }, { status: 'FAILED' }, { message: 'why' }],
-		[{ state: 'failed', errorMessage: 'why' }, { status: 'FAILED' }, { error: { message: 'why' } }],
-		[{ state: 'failed', errorMessage: null }, { status: 'FAILED' }],
-	])('gives the task, %j, of %j and %j', async (task, data, beside = {}) => {
-		const body = { code: 200, message: 'success', ...beside, data: { task_id: ID, ...data } };
-		const { result } = await readOnce(answer(200, body));
-		expect(result).toMatchObject({ outcome: 'task', task: { taskId: ID, ...task } });
-	});
-
-	it('is passing trouble with the time that the API asks for', async () => {
-		const { result } = await readOnce(limited('9'));
-		expect(result).toMatchObject({ outcome: 'unavailable', failure: { retryAfterMs: 9_000 } });
-	});
-
-	it.each(['ECONNRESET', 'ECONNREFUSED'])('is trouble on a bad network: %s', async (code) => {
-		const { result, sent } = await readOnce(dropped(code));
-		expect(result.outcome).toBe('unavailable');
-		expect(sent).toHaveLength(1);
-	});
-
-	it.each([
-		['refused', [401, 402, 403, 404, 405, 422]],
-		['unavailable', [408, 429, 500, 502, 503, 504, 524]],
-	])('is %s with HTTP %j, and never shows the key', async (outcome, statuses) => {
-		for (const code of statuses) {
-			const { result } = await readOnce(answer(code, { code, message: `key ${OWNER}` }));
-			expect(result.outcome).toBe(outcome);
-			expect(JSON.stringify(result)).not.toContain(OWNER);
-		}
-	});
-});
-
-describe('a patient read', () => {
-	it.each<[string, string, Reply[], number[]]>([
-		['ends with the answer', 'task', [answer(502, HTML), DOWN, CREATED], [0, 1_000, 3_000]],
-		['ends after five tries', 'unavailable', [answer(502, HTML)], FIVE_TRIES],
-		['does not ask again in vain', 'refused', [answer(401, { code: 401 })], [0]],
-		['waits a minute at most', 'task', [limited('20'), limited('600'), CREATED], [0, 2e4, 8e4]],
-	])('%s', async (_name, outcome, replies, tries) => {
-		const { run, context, clock } = api(...replies);
-		const { result, times } = await run(retry.getTaskPatiently(context, { ...TASK, clock }));
-		expect(result.outcome).toBe(outcome);
-		expect(times).toEqual(tries);
-	});
-
-	it('ends with Stop', async () => {
-		const { run, context, clock, press } = api(answer(502, HTML));
+	it('a patient read ends with Stop', async () => {
+		const { run, patiently, press } = api(answer(502, ''));
 		press();
-		const { result, sent } = await run(retry.getTaskPatiently(context, { ...TASK, clock }));
-		expect(result.outcome).toBe('unavailable');
-		expect(sent).toHaveLength(1);
+		const { result, sent } = await run(patiently());
+		expect([result.outcome, sent.length]).toEqual(['unavailable', 1]);
 	});
 });

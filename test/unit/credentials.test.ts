@@ -1,9 +1,18 @@
-/** The credential: what it sends, and which answers its free test accepts. */
-import type { ICredentialDataDecryptedObject, IHttpRequestOptions } from 'n8n-workflow';
+/** The credential: what it must hold, what it sends, which answers its free test accepts, and how long it is kept. */
+import type {
+	ICredentialDataDecryptedObject,
+	IExecuteFunctions,
+	IHttpRequestOptions,
+	IWebhookFunctions,
+} from 'n8n-workflow';
 
 import { SeedanceApi } from '../../credentials/SeedanceApi.credentials';
+import { CREDENTIAL_TYPE, getCredential, readCredential } from '../../nodes/shared/api/credential';
 import { USER_AGENT } from '../../nodes/shared/api/userAgent';
+import { cachedCredential, CREDENTIAL_KEPT_MS } from '../../nodes/shared/n8n/credentialCache';
 import { credentialTest } from '../fixtures/answers.json';
+import baseUrls from '../fixtures/baseUrls.json';
+import { VirtualClock } from './virtualClock.cjs';
 
 const { passes, fails, connections, firewall } = credentialTest;
 
@@ -119,15 +128,17 @@ describe('before the test', () => {
 		expect(result).toEqual({ ...toSend, headers: { Authorization: 'Bearer a-key-of-someone' } });
 	});
 
-	it.each([
-		[{ baseUrl: 'seedanceapi.org/v1' }, 'must start with http:// or https://'],
-		[{ baseUrl: 'https://seedanceapi.org:99999/v1' }, 'a port is a number'],
-		[{ apiKey: 'sk one' }, 'holds a space'],
-	])('nothing is sent where nothing can be sent: %j', async (change, text) => {
-		const { result, requests } = await send(() => RIGHT, TEST, { ...FIELDS, ...change });
-		expect(result).toMatchObject({ message: expect.stringContaining(text) });
-		expect(result).toMatchObject({ message: expect.stringMatching(/Testing is free\.$/) });
-		expect(requests).toEqual([]);
+	it('nothing is sent where nothing can be sent', async () => {
+		for (const [change, text] of [
+			[{ baseUrl: 'seedanceapi.org/v1' }, 'must start with http:// or https://'],
+			[{ baseUrl: 'https://seedanceapi.org:99999/v1' }, 'a port is a number'],
+			[{ apiKey: 'sk one' }, 'holds a space'],
+		] as const) {
+			const { result, requests } = await send(() => RIGHT, TEST, { ...FIELDS, ...change });
+			expect(String(result)).toContain(text);
+			expect(String(result)).toMatch(/Testing is free\.$/);
+			expect(requests).toEqual([]);
+		}
 	});
 
 	it.each(connections)('no answer says what to check: $says', async ({ says, codes }) => {
@@ -148,8 +159,7 @@ describe('before the test', () => {
 
 	it("n8n's own protection of private networks is told apart", async () => {
 		const blocked = Object.assign(new Error('no'), { name: 'SsrfBlockedIpError' });
-		const { result } = await send(failing(blocked));
-		expect(result).toMatchObject({ message: expect.stringContaining('set up not to send') });
+		expect(String((await send(failing(blocked))).result)).toContain('set up not to send');
 	});
 
 	it.each(firewall)('tells the firewall of the vendor from others: %s', async (body, ...texts) => {
@@ -196,5 +206,117 @@ describe('the test of the credential', () => {
 			expect(text).toMatch(/Testing is free\.$/);
 			if (/base URL/.test(text)) expect(text).toContain(USUAL);
 		}
+	});
+});
+
+const KEY = 'sk-of-a-person';
+const read = (baseUrl: unknown) => readCredential({ apiKey: KEY, baseUrl: baseUrl as string });
+
+describe('what a credential holds', () => {
+	it.each(baseUrls.taken)('takes the base URL %j', (text, baseUrl) => {
+		expect(read(text)).toEqual({ apiKey: KEY, baseUrl });
+	});
+
+	it.each<unknown[]>([...baseUrls.refused, [undefined, 'is empty']])(
+		'refuses the base URL %j: it %s',
+		(text, flaw) => {
+			const problem = expect.stringContaining(String(flaw));
+			expect(read(text)).toEqual({ problem, field: 'baseUrl' });
+		},
+	);
+
+	it.each(['', KEY, `https://me:${KEY}@x.org`, `https://x.org?${KEY}`, `http://a ${KEY}`])(
+		'names the usual base URL, and quotes nothing of what stands there: it may be the key (%#)',
+		(text) => {
+			const found = JSON.stringify(read(text));
+			expect(found).toContain('(the usual one is https://seedanceapi.org/v1).');
+			expect(found).not.toContain(KEY);
+		},
+	);
+
+	it.each<unknown[]>([...baseUrls.refusedKeys, [undefined, 'holds no API key']])(
+		'refuses the key %j without showing it: %s',
+		(apiKey, flaw) => {
+			const found = readCredential({ apiKey: apiKey as string, baseUrl: USUAL });
+			expect(found).toEqual({ problem: expect.stringContaining(String(flaw)), field: 'apiKey' });
+			expect(JSON.stringify(found)).not.toContain('sk');
+		},
+	);
+});
+
+describe('the credential of an item', () => {
+	/** n8n's side, in a run or in a webhook, and what it was asked for. */
+	function n8nWith(data: object, isRun = true) {
+		const getCredentials = jest.fn().mockResolvedValue(data);
+		const inRun = isRun && { getExecutionCancelSignal: () => undefined };
+		const context = { ...inRun, getCredentials } as unknown as IExecuteFunctions;
+		return { context, getCredentials };
+	}
+
+	it('is resolved for that very item, and without one in a webhook', async () => {
+		const run = n8nWith({ apiKey: KEY, baseUrl: USUAL });
+		for (const item of [7, undefined]) await getCredential(run.context, item);
+		const asked = [7, 0].map((item) => [CREDENTIAL_TYPE, item]);
+		expect(run.getCredentials.mock.calls).toEqual(asked);
+		const webhook = n8nWith({ apiKey: KEY, baseUrl: USUAL }, false);
+		await getCredential(webhook.context);
+		expect(webhook.getCredentials.mock.calls).toEqual([['seedanceApi']]);
+	});
+
+	it.each([
+		[` ${USUAL}// `, USUAL, 'internet'],
+		['http://127.0.0.1:4010/v1', 'http://127.0.0.1:4010/v1', 'loopback'],
+	])('is tidied, and tells how far the API reaches: %j', async (entered, baseUrl, reach) => {
+		const { context } = n8nWith({ apiKey: ` ${KEY}\n`, baseUrl: entered, other: 1 });
+		const tidied = { apiKey: KEY, baseUrl };
+		expect(await getCredential(context)).toEqual({
+			...{ ...tidied, reach },
+			decrypted: { ...tidied, other: 1 },
+		});
+	});
+
+	it('that cannot be used is told by what is wrong with it', async () => {
+		const { context } = n8nWith({ apiKey: KEY, baseUrl: 'ftp://seedanceapi.org' });
+		expect(await getCredential(context)).toMatchObject({ field: 'baseUrl' });
+	});
+});
+
+describe('the credential of a trigger', () => {
+	/** A trigger node whose credential holds this key; `reads` counts how often n8n is asked for it. */
+	function triggerWith(apiKey: string, nodeId: string, clock = new VirtualClock()) {
+		const trigger = { apiKey, reads: 0 };
+		const context = {
+			getNode: () => ({ id: nodeId, credentials: { seedanceApi: { id: '1' } } }),
+			getWorkflow: () => ({ id: 'workflow1' }),
+			getCredentials: async () => {
+				trigger.reads++;
+				const data = { apiKey: trigger.apiKey, baseUrl: 'https://seedanceapi.org/v1' };
+				return await Promise.resolve(data);
+			},
+		} as unknown as IWebhookFunctions;
+		return { clock, trigger, read: async () => await cachedCredential(context, clock) };
+	}
+
+	it('serves all callbacks of a second with one reading, and is read anew after that', async () => {
+		const { clock, trigger, read } = triggerWith('the-first-key', 'node1');
+		const found = await Promise.all(Array.from({ length: 20 }, read));
+		await clock.run(clock.elapse(CREDENTIAL_KEPT_MS - 1));
+		trigger.apiKey = 'the-second-key';
+		expect([...found, await read()]).toEqual(Array(21).fill(found[0]));
+		expect(trigger.reads).toBe(1);
+		await clock.run(clock.elapse(1));
+		expect(await read()).toMatchObject({ apiKey: 'the-second-key' });
+		expect(trigger.reads).toBe(2);
+	});
+
+	it('belongs to one node, and is not kept where it cannot be used', async () => {
+		const [one, other] = ['one', 'other'].map((name) => triggerWith(`the-key-of-${name}`, name));
+		await one.read();
+		expect(await other.read()).toMatchObject({ apiKey: 'the-key-of-other' });
+		const broken = triggerWith('', 'broken');
+		for (let reads = 1; reads <= 2; reads++) {
+			expect(await broken.read()).toMatchObject({ problem: expect.any(String) });
+		}
+		expect(broken.trigger.reads).toBe(2);
 	});
 });

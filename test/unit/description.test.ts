@@ -1,17 +1,13 @@
 /** What the editor shows of both nodes before anything runs: subtitle, prices, and n8n's rules for texts. */
-import {
-	NodeHelpers,
-	type INodeParameters,
-	type INodeProperties,
-	type INodeType,
-} from 'n8n-workflow';
+import { NodeHelpers } from 'n8n-workflow';
+import type { INodeParameters, INodeProperties, INodeType } from 'n8n-workflow';
 
 import { SeedanceApi } from '../../credentials/SeedanceApi.credentials';
 import { operationOptions } from '../../nodes/Seedance/operations';
-
 import { Seedance } from '../../nodes/Seedance/Seedance.node';
 import { SeedanceTrigger } from '../../nodes/SeedanceTrigger/SeedanceTrigger.node';
-import { creditsFor, DURATIONS, RESOLUTIONS } from '../../nodes/shared/task/models';
+import prices from '../fixtures/prices.json';
+import texts from '../fixtures/editorTexts.json';
 import { expressionOf, nodeWith } from '../support/node';
 
 const seedance = new Seedance();
@@ -37,60 +33,35 @@ const hintsAbout = (word: string, chosen: INodeParameters) =>
 		.filter(({ displayCondition }) => evaluated(seedance, chosen, displayCondition) === true)
 		.map(({ message }) => message);
 
-const CODE = '={{ $json.value }}';
-
 describe('the subtitle on the canvas', () => {
-	it.each<[INodeParameters, string]>([
-		[{}, 'Generate and Wait · 720p 8s'],
-		[{ generateAudio: true, duration: 12 }, 'Generate and Wait · 720p 12s + audio'],
-		[{ duration: '12' }, 'Generate and Wait · 720p 12s'],
-		[{ operation: 'generate', resolution: '480p' }, 'Generate · 480p 8s'],
-		[{ operation: 'estimateCost', duration: 4 }, 'Cost Estimate · 720p 4s'],
-		[{ operation: 'status', taskId: '={{ $json.task_id }}' }, 'Get Status'],
-		[{ operation: 'wait', taskId: 'seed15' }, 'Wait for Video'],
-		// What is an expression is left out, and no code is shown.
-		[{ resolution: CODE }, 'Generate and Wait · 8s'],
-		[{ duration: CODE }, 'Generate and Wait · 720p'],
-		[{ generateAudio: CODE }, 'Generate and Wait · 720p 8s'],
-		[{ resolution: CODE, duration: CODE, generateAudio: CODE }, 'Generate and Wait'],
-	])('of %j is "%s"', (chosen, text) => {
-		expect(subtitleOf(seedance, chosen)).toBe(text);
+	// What is an expression is left out, and no code is shown.
+	it.each<unknown[]>(texts.subtitles)('of %j is "%s"', (chosen, text) => {
+		expect(subtitleOf(seedance, Object(chosen))).toBe(text);
 	});
 
 	it('has a word for every operation, and fits under a node', () => {
-		const texts = operationOptions.map(({ value }) => subtitleOf(seedance, { operation: value }));
-		expect(new Set(texts).size).toBe(operationOptions.length);
-		for (const text of texts) expect(text).toMatch(/^[A-Z][\w ·]{7,27}$/);
+		const found = operationOptions.map(({ value }) => subtitleOf(seedance, { operation: value }));
+		expect(new Set(found).size).toBe(operationOptions.length);
+		for (const text of found) expect(text).toMatch(/^[A-Z][\w ·]{7,27}$/);
 	});
 
-	it.each([
-		[['succeeded', 'failed'], 'Video Succeeded or Failed'],
-		[['succeeded'], 'Video Succeeded'],
-		[['failed'], 'Video Failed'],
-	])('of a trigger on %j is "%s"', (events, text) => {
-		expect(subtitleOf(trigger, { events })).toBe(text);
+	it.each<unknown[]>(texts.triggerSubtitles)('of a trigger on %j is "%s"', (events, text) => {
+		expect(subtitleOf(trigger, Object({ events }))).toBe(text);
 	});
 });
 
 describe('the price that is shown before running', () => {
 	const cost = (credits: number) => [`Each video with these settings costs ${credits} credits.`];
 
-	it.each(
-		RESOLUTIONS.flatMap((resolution) => DURATIONS.map((duration) => ({ resolution, duration }))),
-	)(
-		'of %j is the one of the price table, with the seconds as number and as text',
-		({ resolution, duration }) => {
-			for (const generateAudio of [false, true]) {
-				const expected = cost(creditsFor(resolution, duration, generateAudio));
-				for (const operation of ['generateAndWait', 'generate', 'estimateCost']) {
-					for (const seconds of [duration, Number(duration)]) {
-						const chosen = { operation, resolution, duration: seconds, generateAudio };
-						expect(hintsAbout('credits', chosen)).toEqual(expected);
-					}
-				}
+	it.each(prices)('is that of the price table, with seconds as number and text: %j', (row) => {
+		const { credits, ...settings } = row;
+		for (const operation of ['generateAndWait', 'generate', 'estimateCost']) {
+			for (const duration of [settings.duration, Number(settings.duration)]) {
+				const chosen = { ...settings, operation, duration };
+				expect(hintsAbout('credits', chosen)).toEqual(cost(credits));
 			}
-		},
-	);
+		}
+	});
 
 	it('is there for a node that was just added, absent from operations that pay nothing', () => {
 		expect(hintsAbout('credits', {})).toEqual(cost(28));
@@ -98,13 +69,8 @@ describe('the price that is shown before running', () => {
 		expect(hintsAbout('credits', { operation: 'wait', resolution: '720p' })).toEqual([]);
 	});
 
-	it.each([
-		['resolution', "={{ '720p' }}"],
-		['duration', '={{ 8 }}'],
-		['generateAudio', '={{ false }}'],
-	])('is absent when %s is an expression, also one that can be evaluated', (name, value) => {
+	it.each(texts.expressions)('is absent when %s is an expression, %s', (name, value) => {
 		expect(hintsAbout('credits', { [name]: value })).toEqual([]);
-		expect(hintsAbout('credits', { [name]: CODE })).toEqual([]);
 	});
 });
 
@@ -115,15 +81,9 @@ it('the dropdown of Duration has numbers, so that a number from a sheet is one o
 	expect(values).toContain(duration?.default);
 });
 
-it.each([
-	[1, 'generate', 'https://n8n.example.com/webhook-test/5d0f/webhook'],
-	// Also where the URL stands in an expression.
-	[1, 'generate', '=https://n8n.example.com/webhook-test/{{ $json.path }}'],
-	[0, 'generate', 'https://n8n.example.com/webhook/5d0f/webhook'],
-	[0, 'generate', '={{ $json.url }}'],
-	[0, 'generateAndWait', 'https://n8n.example.com/webhook-test/5d0f'],
-])('a hint about a test URL is shown %i times for %s with %s', (count, operation, callbackUrl) => {
-	expect(hintsAbout('two minutes', { operation, callbackUrl })).toHaveLength(count);
+it.each(texts.testUrls)('a hint about a test URL is shown %i times for %s with %s', (...row) => {
+	const [count, operation, callbackUrl] = row;
+	expect(hintsAbout('two minutes', { operation, callbackUrl })).toHaveLength(Number(count));
 });
 
 it('Include Other Input Fields is offered by every operation that gives out videos, and off', () => {
@@ -159,30 +119,19 @@ describe("n8n's rules for texts", () => {
 	const isBare = ({ type, name }: INodeProperties) =>
 		['notice', 'hidden', 'collection'].includes(type) || ['operation', 'resource'].includes(name);
 
-	it.each<[string, (field: INodeProperties) => boolean]>([
-		[
-			'names in Title Case',
-			({ type, displayName }) => type === 'notice' || displayName.split(' ').every(isTitle),
-		],
-		[
-			'a description that begins with a capital',
-			(field) => isBare(field) || /^[A-Z0-9]/.test(field.description ?? ''),
-		],
-		[
-			'a full stop only where there are several sentences',
-			({ description = '' }) =>
-				description === '' || /[.!?] [A-Z0-9]/.test(description) === description.endsWith('.'),
-		],
-		[
-			'"Whether" before what a switch does',
-			({ type, description }) => type !== 'boolean' || /^Whether /.test(description ?? ''),
-		],
-		[
-			'an example as a placeholder',
-			({ type, placeholder }) =>
-				placeholder === undefined || placeholder.startsWith(type === 'string' ? 'e.g. ' : 'Add '),
-		],
-	])('want %s', (_rule, isKept) => {
+	const RULES: Record<string, (field: INodeProperties) => boolean> = {
+		'names in Title Case': ({ type, displayName }) =>
+			type === 'notice' || displayName.split(' ').every(isTitle),
+		'a description that begins with a capital': (field) =>
+			isBare(field) || /^[A-Z0-9]/.test(field.description ?? ''),
+		'a full stop only where there are several sentences': ({ description = '' }) =>
+			description === '' || /[.!?] [A-Z0-9]/.test(description) === description.endsWith('.'),
+		'"Whether" before what a switch does': ({ type, description }) =>
+			type !== 'boolean' || /^Whether /.test(description ?? ''),
+		'an example as a placeholder': ({ type, placeholder }) =>
+			placeholder?.startsWith(type === 'string' ? 'e.g. ' : 'Add ') ?? true,
+	};
+	it.each(Object.entries(RULES))('want %s', (_, isKept) => {
 		expect(fields.length).toBeGreaterThan(40);
 		const wrong = fields.filter((field) => !isKept(field));
 		expect(wrong.map(({ displayName }) => displayName)).toEqual([]);

@@ -2,32 +2,28 @@
 import { keysOf, requestKey, settingsKey } from '../../nodes/shared/idempotency/identity';
 
 const BODY = { prompt: 'A boat', aspect_ratio: '9:16', resolution: '720p', duration: '8' };
+const LINK = ['https://example.com/a.png'];
+const OTHER_LINK = ['https://example.com/b.png'];
 const SETTINGS = { prompt: '={{ $json.prompt }}', resolution: '720p', generateAudio: true };
 
 /** SHA-256 of `["A boat","9:16","720p","8",false,false,null]`, which version 1 of this package took. */
 const OF_VERSION_1 = '66fa15457b24909fb85b6b244c228faf';
 
 describe('the key of the settings', () => {
-	it.each(['prompt', 'fixedLens', 'imageSource', 'imageUrl', 'imageBinaryField'])(
-		'changes with %s',
-		(name) => {
-			expect(settingsKey({ ...SETTINGS, [name]: 'another' })).not.toBe(settingsKey(SETTINGS));
-		},
-	);
-
-	it.each(['operation', 'simplify', 'options', 'callbackUrl'])(
-		'does not change with %s',
-		(name) => {
-			expect(settingsKey({ ...SETTINGS, [name]: 'another' })).toBe(settingsKey(SETTINGS));
-		},
-	);
+	it('changes with each that shapes the video, and with no other', () => {
+		const key = settingsKey(SETTINGS);
+		for (const name of ['prompt', 'fixedLens', 'imageSource', 'imageUrl', 'imageBinaryField']) {
+			expect([name, settingsKey({ ...SETTINGS, [name]: 'another' })]).not.toEqual([name, key]);
+		}
+		for (const name of ['operation', 'simplify', 'options', 'callbackUrl']) {
+			expect([name, settingsKey({ ...SETTINGS, [name]: 'another' })]).toEqual([name, key]);
+		}
+	});
 
 	it('depends neither on the order of the settings, nor on those that are not set', () => {
-		const [prompt, ...others] = Object.entries(SETTINGS);
-		const turned = Object.fromEntries([...others, prompt]);
-		expect(settingsKey({ ...turned, fixedLens: undefined, duration: null })).toBe(
-			settingsKey(SETTINGS),
-		);
+		const turned = Object.fromEntries(Object.entries(SETTINGS).reverse());
+		const more = { ...turned, fixedLens: undefined, duration: null };
+		expect(settingsKey(more)).toBe(settingsKey(SETTINGS));
 	});
 });
 
@@ -37,20 +33,6 @@ describe('the keys of an item', () => {
 		expect(keys).toEqual(['0:3:abc', expect.stringMatching(`^0:3:${OF_VERSION_1}`)]);
 	});
 
-	it('of version 1 tell every parameter that it had, and take the file in place of its link', () => {
-		const ofVersion1 = (change: object, imageIdentity?: string) =>
-			keysOf({ place: '0:0', settings: '', body: { ...BODY, ...change }, imageIdentity })[1];
-		const keys = [
-			ofVersion1({}),
-			ofVersion1({ generate_audio: true }),
-			ofVersion1({ fixed_lens: true }),
-			ofVersion1({ image_urls: ['https://example.com/a.png'] }),
-			ofVersion1({ image_urls: ['https://example.com/a.png'] }, 'file-1'),
-		];
-		expect(new Set(keys).size).toBe(keys.length);
-		expect(ofVersion1({ image_urls: ['https://example.com/b.png'] }, 'file-1')).toBe(keys[4]);
-	});
-
 	it('as an AI tool, which has no items, are those of the request alone', () => {
 		const [key, older] = keysOf({ settings: 'abc', body: BODY });
 		expect(key).toBe(requestKey(BODY));
@@ -58,7 +40,29 @@ describe('the keys of an item', () => {
 	});
 });
 
-it('a parameter that the API does not know yet is in the key of the request', () => {
-	expect(requestKey({ ...BODY, seed: 7 })).not.toBe(requestKey(BODY));
+describe.each<[string, (body: typeof BODY & object, file?: string) => string]>([
+	['the key of a request', requestKey],
+	[
+		'the key of version 1',
+		(body, imageIdentity) => keysOf({ settings: '', body, imageIdentity })[1] ?? '',
+	],
+])('%s', (_, keyOf) => {
+	it('is another for each other video, and takes the input file in place of its link', () => {
+		const videos = [
+			{},
+			...[{ prompt: 'A car' }, { aspect_ratio: '16:9' }, { resolution: '480p' }, { duration: '4' }],
+			...[{ generate_audio: true }, { fixed_lens: true }],
+			...[{ image_urls: LINK }, { image_urls: OTHER_LINK }],
+		];
+		const keys = videos.map((change) => keyOf({ ...BODY, ...change }));
+		const ofFiles = ['1', '2'].map((file) => keyOf({ ...BODY, ...{ image_urls: LINK } }, file));
+		expect(new Set([...keys, ...ofFiles]).size).toBe(keys.length + 2);
+		expect(keyOf({ ...BODY, ...{ image_urls: OTHER_LINK } }, '1')).toBe(ofFiles[0]);
+	});
+});
+
+it('the key of a request is a SHA-256 in hex of all that is sent but the callback URL', () => {
+	expect(requestKey(BODY)).toMatch(/^[0-9a-f]{64}$/);
 	expect(requestKey({ ...BODY, callback_url: 'https://example.com' })).toBe(requestKey(BODY));
+	expect(requestKey({ ...BODY, seed: 7 })).not.toBe(requestKey(BODY));
 });

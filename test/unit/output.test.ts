@@ -29,13 +29,9 @@ const failed = (taskId: string): Result => ({
 	problem: errors.taskFailed(taskId, 'NSFW', 0),
 });
 const without = (problem: errors.Problem, prompt?: string): Result => ({
-	seed: seed(null, prompt),
-	problem,
+	...{ seed: seed(null, prompt), problem },
 });
-const unsent = (): Result => ({
-	...without(errors.notSent('item 0 ended it.')),
-	isBystander: true,
-});
+const unsent = () => ({ ...without(errors.notSent('item 0 ended it.')), isBystander: true });
 
 const given = (results: Result[], more: Partial<{ onError: OnError; isTool: boolean }> = {}) => {
 	const input = results.map((_, row) => ({ json: { row, status: 'of the row', error: 1 } }));
@@ -64,11 +60,7 @@ function stopped(...results: Result[]) {
 describe('the items', () => {
 	it('come out in order, each leading back to its row, with no error at the top', () => {
 		const items = given([ready('t0'), failed('t1'), unsent()]);
-		expect(items.map(({ pairedItem }) => pairedItem)).toEqual([
-			{ item: 0 },
-			{ item: 1 },
-			{ item: 2 },
-		]);
+		expect(items.map(({ pairedItem }) => pairedItem)).toEqual([0, 1, 2].map((item) => ({ item })));
 		expect(items.map(({ json }) => json.task_id)).toEqual(['t0', 't1', null]);
 		for (const { json } of items) expect(json).not.toHaveProperty('error');
 	});
@@ -93,20 +85,17 @@ describe('the items', () => {
 		expect(JSON.parse(JSON.stringify(item))).not.toHaveProperty('error');
 	});
 
-	it.each(['stop', 'continue', 'errorOutput'] as const)(
-		'without Simplify carry the ID that this node knows, under On Error %s',
-		(onError) => {
-			const task = read('t0', { task_id: '', status: 'SUCCESS', response: [VIDEO] });
+	it('without Simplify carry the ID that this node knows, under each On Error', () => {
+		const task = read('t0', { task_id: '', status: 'SUCCESS', response: [VIDEO] });
+		for (const onError of ['stop', 'continue', 'errorOutput'] as const) {
 			const json = jsonOf({ seed: seed('t0'), task, output: RAW }, onError);
 			expect(json).toMatchObject({ task_id: 't0', status: 'SUCCESS' });
-		},
-	);
-
-	it('without Simplify show what the API gave where no video was found in it', () => {
+		}
+		// Also where no video was found in what the API gave.
 		const response = { odd: VIDEO };
-		const task = read('t0', { status: 'SUCCESS', response });
+		const odd = read('t0', { status: 'SUCCESS', response });
 		const problem = errors.noVideo('t0', 28);
-		const json = jsonOf({ seed: seed('t0'), task, problem, output: RAW });
+		const json = jsonOf({ seed: seed('t0'), task: odd, problem, output: RAW });
 		expect(json).toMatchObject({ response, error_code: 'no_video', task_id: 't0' });
 	});
 
@@ -118,9 +107,7 @@ describe('the items', () => {
 	});
 
 	it('of which some path has forgotten one are never said to have cost nothing', () => {
-		const given: Result[] = [];
-		given[1] = ready('t1');
-		const results = forEveryItem(runOf(3), given);
+		const results = forEveryItem(runOf(3), Object.assign([], { 1: ready('t1') }));
 		const charged = results.map(({ problem }) => problem?.charged);
 		expect(charged).toEqual(['unknown', undefined, 'unknown']);
 		expect(results[1].seed.taskId).toBe('t1');
@@ -147,7 +134,7 @@ describe('the error with which the node stops', () => {
 		]);
 	});
 
-	it('lists each of several problems on a line of its own, with the start of its prompt', () => {
+	it('lists each problem with the start of its prompt, and says one advice once', () => {
 		const duration = without(errors.invalidInput(['Duration "5" is not possible.']), 'a cat');
 		const prompt = without(errors.invalidInput(['Prompt is empty.']), 'a dog');
 		const { message, description } = stopped(duration, prompt);
@@ -155,30 +142,27 @@ describe('the error with which the node stops', () => {
 		const lines = description.split('<br />');
 		expect(lines[0]).toBe('"a cat": Duration "5" is not possible. [item 0] (number 1 of 2)');
 		expect(lines[1]).toMatch(/^"a dog": Prompt is empty\. \[item 1\]/);
-	});
-
-	it('lists each of several items that share one problem, and says its advice once', () => {
 		const empty = () => errors.invalidInput(['Prompt is empty.']);
-		const { description } = stopped(without(empty(), 'a'), without(empty(), 'b'), unsent());
-		expect(description).toContain('"a": Prompt is empty. [item 0] (number 1 of 3)');
-		expect(description).toContain('"b": Prompt is empty. [item 1] (number 2 of 3)');
-		expect(description.split(empty().description)).toHaveLength(2);
+		const shared = stopped(without(empty(), 'a'), without(empty(), 'b'), unsent()).description;
+		expect(shared).toContain('"a": Prompt is empty. [item 0] (number 1 of 3)');
+		expect(shared).toContain('"b": Prompt is empty. [item 1] (number 2 of 3)');
+		expect(shared.split(empty().description)).toHaveLength(2);
 	});
 
 	it('gives the way that delivers finished videos, and says what a new run pays', () => {
 		const { description } = stopped(ready('t0'), failed('t1'));
-		expect(description).toContain('finished videos are delivered without paying again');
-		expect(description).toContain('Continue (using error output)');
-		expect(description).toContain('Retry with currently saved workflow');
-		expect(description).toContain(
+		for (const advice of [
+			'finished videos are delivered without paying again',
+			'Continue (using error output)',
+			'Retry with currently saved workflow',
 			'A new run, or a changed prompt or setting of this node, pays for all items.',
-		);
-	});
-
-	it('does not send to Retry where an outcome is unclear: it would stop there again', () => {
-		const { description } = stopped(ready('t0'), without(errors.stillUnclear()));
-		expect(description).not.toContain('Click Retry');
-		expect(description).toContain('Wait for Video gets them without paying again');
+		]) {
+			expect(description).toContain(advice);
+		}
+		// Retry would stop again where an outcome is unclear.
+		const unclear = stopped(ready('t0'), without(errors.stillUnclear())).description;
+		expect(unclear).not.toContain('Click Retry');
+		expect(unclear).toContain('Wait for Video gets them without paying again');
 	});
 
 	const free = without(errors.notSent('another item is wrong.'));

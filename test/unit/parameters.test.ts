@@ -6,17 +6,13 @@ import { labelOf } from '../../nodes/Seedance/description/labels';
 import { NUMBERS, type NumberField } from '../../nodes/Seedance/description/numbers';
 import { operationFields } from '../../nodes/Seedance/operations';
 import { FieldError } from '../../nodes/Seedance/run/fieldReading';
-import {
-	fieldProblems,
-	rawFields,
-	readOptions,
-	readOutput,
-	readTogether,
-	textParameter,
-	waitMethodOf,
-} from '../../nodes/Seedance/run/parameters';
+import * as reading from '../../nodes/Seedance/run/parameters';
 import { Seedance } from '../../nodes/Seedance/Seedance.node';
+import readings from '../fixtures/parameters.json';
 import { expressionOf, nodeWith } from '../support/node';
+
+const { rawFields, readOptions, readOutput, readTogether, textParameter, waitMethodOf } = reading;
+const { fieldProblems } = reading;
 
 const seedance = new Seedance();
 /** An expression that n8n cannot read. */
@@ -63,10 +59,6 @@ function problemsOf(read: () => unknown): readonly string[] {
 	}
 	return [];
 }
-const UNREADABLE = / could not be read: .+\.$/;
-/** The labels of the fields that cannot be read. */
-const unreadable = (problems: readonly string[]) =>
-	problems.map((problem) => (UNREADABLE.test(problem) ? problem.replace(UNREADABLE, '') : problem));
 
 const optionsOf = (options: INodeParameters | string, ...items: IDataObject[]) =>
 	readOptions(contextWith({ options }, ...items));
@@ -78,42 +70,7 @@ describe('a field that cannot be read', () => {
 	const NAMED = [...FIELDS].filter(([name]) => !PARTS.includes(name));
 	it.each(NAMED)('is named by its label: %s is %s', (name, label) => {
 		const problems = problemsOf(() => rawFields(contextWith({ [name]: BROKEN }), 0, [name]));
-		expect(unreadable(problems)).toEqual([label]);
-	});
-
-	it('does not hide another, nor how the item is given out: all are told at once', () => {
-		const request = { prompt: BROKEN, duration: BROKEN, resolution: '720p' };
-		const given = { simplify: BROKEN, downloadVideo: BROKEN, options: { includeInput: BROKEN } };
-		const context = contextWith({ ...request, ...given });
-		const names = ['prompt', 'duration', 'resolution'];
-		const fields = problemsOf(() => rawFields(context, 0, names));
-		expect(unreadable(fields)).toEqual(['Prompt', 'Duration']);
-		const output = problemsOf(() => readOutput(context, 0, true));
-		const include = 'Include Other Input Fields';
-		expect(unreadable(output)).toEqual(['Simplify', 'Download Video', include]);
-		const field = problemsOf(() => readOutput(contextWith({ outputBinaryField: BROKEN }), 0, true));
-		expect(unreadable(field)).toEqual(['Output Data Field Name']);
-	});
-
-	it('is named among the Options, each by its own label', () => {
-		const batch = { batchSize: BROKEN, batchInterval: BROKEN };
-		const numbers = { timeout: BROKEN, pollInterval: 5, maxCredits: BROKEN };
-		const { problems } = optionsOf({ ...numbers, batching: { batch } });
-		const credits = 'Maximum Credits per Run';
-		const labels = ['Items per Batch', credits, 'Batch Interval (Ms)', 'Timeout (Minutes)'];
-		expect(unreadable(problems)).toEqual(labels);
-		expect(unreadable(optionsOf(BROKEN).problems)).toEqual(['Options']);
-	});
-
-	it('is named in Callback Metadata by the name of the value', () => {
-		const values = [
-			{ name: 'row', value: 1 },
-			{ name: 'sheet', value: BROKEN },
-			{ name: BROKEN, value: 2 },
-		];
-		const context = contextWith({ callbackMetadata: { values } });
-		const problems = problemsOf(() => rawFields(context, 0, ['callbackMetadata']));
-		expect(unreadable(problems)).toEqual(['Callback Metadata "sheet"', 'Callback Metadata "3"']);
+		expect(problems).toEqual([expect.stringContaining(`${label} could not be read: `)]);
 	});
 
 	const both = ['Duration is odd.', 'Prompt is empty.'];
@@ -142,56 +99,38 @@ describe('a field that cannot be read', () => {
 	});
 });
 
-describe.each<IDataObject>([{}, { x: null }, { x: '' }, { x: ' \n' }])(
-	'an empty cell, %j,',
-	(item) => {
-		it('is the default of how an item is given out', () => {
-			const options = { includeInput: CELL };
-			const fields = { simplify: CELL, downloadVideo: CELL, outputBinaryField: CELL, options };
-			const context = contextWith(fields, item);
-			const defaults = { simplify: true, includeInput: false };
-			expect(readOutput(context, 0, true)).toEqual({ ...defaults, fileField: 'data' });
-			expect(readOutput(context, 0, false)).toEqual(defaults);
-		});
+/** What reading a node with these parameters gives for an item, or the beginnings of the problems that it tells. */
+interface Case {
+	reader: string;
+	parameters: INodeParameters;
+	given: unknown[];
+	item?: object;
+	gives?: unknown;
+	problems?: string[];
+}
 
-		it('is the default of every number among the Options', () => {
-			const batching = { batch: { batchSize: CELL, batchInterval: CELL } };
-			expect(optionsOf({ timeout: CELL, pollInterval: CELL, batching }, item)).toEqual({
-				problems: [],
-				options: { timeout: 15, pollInterval: 5, batchSize: 50, batchInterval: 1000 },
-			});
-		});
-
-		it('is an error for Maximum Credits, because a limit must not vanish', () => {
-			const { problems } = optionsOf({ maxCredits: CELL }, item);
-			expect(problems).toEqual([expect.stringMatching(/^Maximum Credits per Run is empty: /)]);
-		});
-
-		it('is the default of a dropdown', () => {
-			const context = contextWith({ waitMethod: CELL, imageSource: CELL }, item);
-			expect(waitMethodOf(context)).toBe('poll');
-			expect(textParameter(context, 0, 'imageSource', 'none')).toBe('none');
-		});
-	},
-);
-
-describe('a dropdown', () => {
-	it('takes its own values only', () => {
-		expect(waitMethodOf(contextWith({ waitMethod: 'callback' }))).toBe('callback');
-		expect(problemsOf(() => waitMethodOf(contextWith({ waitMethod: 'pause' })))).toEqual([
-			'Wait Method "pause" is not supported. Allowed: poll, callback.',
-		]);
-	});
-
-	it.each(['={{ {a: 1} }}', '={{ ["url"] }}', '[object Object]', 'undefined'])(
-		'is no object, no list and no broken expression: %s',
-		(imageSource) => {
-			const context = contextWith({ imageSource });
-			const problems = problemsOf(() => textParameter(context, 0, 'imageSource', 'none'));
-			const reason = /^Image (?:must be text|holds|is only the word)/;
-			expect(problems).toEqual([expect.stringMatching(reason)]);
+describe.each(Object.entries<Case[]>(readings))('a field %s', (_, cases) => {
+	const readers: Record<string, (context: IExecuteFunctions, ...given: never[]) => unknown> = {
+		fields: (context, names: string[]) => rawFields(context, 0, names),
+		output: (context, hasFile: boolean) => readOutput(context, 0, hasFile),
+		text: (context, name: string, usual: string) => textParameter(context, 0, name, usual),
+		waitMethod: waitMethodOf,
+		options: (context) => {
+			const { options, problems } = readOptions(context);
+			if (problems.length) throw new FieldError(problems);
+			return options;
 		},
-	);
+	};
+
+	it.each(cases)('as $reader: $parameters, $item', ({ reader, parameters, given, ...row }) => {
+		const { item = {}, gives, problems = [] } = row;
+		const read = () => readers[reader](contextWith(parameters, { ...item }), ...(given as never[]));
+		const beginnings = problems.map((text, index) =>
+			problemsOf(read)[index]?.slice(0, text.length),
+		);
+		expect([beginnings, problemsOf(read).length]).toEqual([problems, problems.length]);
+		if (!problems.length) expect(read()).toEqual(gives);
+	});
 });
 
 describe('a number among the Options', () => {
@@ -259,37 +198,10 @@ describe('a number among the Options', () => {
 	});
 });
 
-describe('a text that is put together of several expressions', () => {
-	const TEMPLATE = '=A cat in {{ $json.city }} style {{ $json.style }}';
-	const read = (name: string, text: string, item: IDataObject) => () =>
-		rawFields(contextWith({ [name]: text }, item), 0, [name])[name];
-
-	it.each<[string, string, IDataObject, string]>([
-		['prompt', TEMPLATE, {}, '$json.city }} and {{ $json.style'],
-		['prompt', TEMPLATE, { city: null }, '$json.city }} and {{ $json.style'],
-		['prompt', TEMPLATE, { city: null, style: null }, '$json.city }} and {{ $json.style'],
-		['imageUrl', '=https://a.example.com/{{ $json.file }}', {}, '$json.file'],
-		['callbackUrl', '=https://a.example.com/{{ $json.file }}', {}, '$json.file'],
-	])('of which none finds anything is refused: %s %s %j', (name, text, item, missing) => {
-		const reason = `is incomplete: this item has no value for {{ ${missing} }}.`;
-		const problems = problemsOf(read(name, text, item));
-		expect(problems).toEqual([expect.stringContaining(`${labelOf(name)} ${reason}`)]);
-	});
-
-	it.each<[string, IDataObject, string | undefined]>([
-		[TEMPLATE, { city: 'Rome' }, 'A cat in Rome style '],
-		[TEMPLATE, { city: '', style: '' }, 'A cat in  style '],
-		['=A cat {{ $json.more ?? "" }}', {}, 'A cat '],
-		['=A cat', {}, 'A cat'],
-		['A cat', {}, 'A cat'],
-		['={{ $json.prompt }}', { prompt: 'A cat' }, 'A cat'],
-		// One expression alone may find nothing.
-		['={{ $json.prompt }}', {}, undefined],
-		// Every text is well-formed.
-		['={{ $json.prompt }}', { prompt: 'cut \ud83d' }, 'cut \ufffd'],
-	])('passes where one finds something, or says it may be empty: %s %j', (text, item, prompt) => {
-		expect(read('prompt', text, item)()).toBe(prompt);
-	});
+it('one expression alone may find nothing, and every text is well-formed', () => {
+	const read = (item: IDataObject) =>
+		rawFields(contextWith({ prompt: '={{ $json.prompt }}' }, item), 0, ['prompt']).prompt;
+	expect([{}, { prompt: 'cut \ud83d' }].map(read)).toEqual([undefined, 'cut \ufffd']);
 });
 
 it('Include Other Input Fields is read for each item', () => {

@@ -18,9 +18,6 @@ const afterPromises = setImmediate;
 export const flushPromises = () => new Promise<void>((resolve) => void afterPromises(resolve));
 
 export class VirtualClock implements Clock {
-	/** Every sleep that was asked for, in milliseconds. */
-	readonly sleeps: number[] = [];
-
 	private time = 1_000_000;
 
 	private stopped = false;
@@ -33,7 +30,6 @@ export class VirtualClock implements Clock {
 	readonly now = () => this.time;
 
 	async sleep(ms: number, cancel?: AbortSignal): Promise<boolean> {
-		this.sleeps.push(ms);
 		return this.stopped || cancel?.aborted ? false : await this.until(ms, true, cancel);
 	}
 
