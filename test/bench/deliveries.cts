@@ -13,12 +13,6 @@ const KINDS = join(__dirname, '..', 'fixtures', 'bench', 'deliveries.json');
 /** Tasks that are made at the same time, before a round. */
 const TASKS_AT_ONCE = 20;
 
-export interface Delivery {
-	url: string;
-	/** JSON: the envelope of `GET /status`, as the API posts it. */
-	body: string;
-}
-
 /** One kind of delivery, as the file of kinds describes it. The others are compared with the first. */
 interface Description {
 	name: string;
@@ -36,20 +30,16 @@ interface Description {
 	reads?: boolean;
 }
 
-export interface Kind extends Description {
-	flow: Flow;
-	/** Makes the deliveries of a round before its clock starts. */
-	make: (count: number) => Promise<Delivery[]>;
-}
+export type Kind = Awaited<ReturnType<typeof prepareKinds>>[number];
 
 /** Publishes the workflows, each once, and says what is delivered to them. */
-export async function prepareKinds(setup: Setup): Promise<Kind[]> {
+export async function prepareKinds(setup: Setup) {
 	const { sandbox } = setup;
 	const [someBody] = await endedTasks(sandbox, 1);
 	const described: Description[] = JSON.parse(readFileSync(KINDS, 'utf8'));
 	const flows: Record<string, Flow> = {};
-	let delivered: Delivery[] = [];
 	for (const { workflow } of described) flows[workflow] ??= await setup.publish(workflow);
+	let delivered: Array<{ url: string; body: string }> = [];
 	return described.map((kind) => {
 		const flow = flows[kind.workflow];
 		// n8n's own node names its path itself, the others get theirs from their id.
@@ -66,6 +56,7 @@ export async function prepareKinds(setup: Setup): Promise<Kind[]> {
 			const isMalformed = kind.sends === 'malformed' && row % 2 === 0;
 			return isMalformed ? signed(sandbox.apiKey, row).slice(0, -1) : plain;
 		};
+		/** Makes the deliveries of a round before its clock starts. */
 		const make = async (count: number) => {
 			const rows = Array.from({ length: count }, (_, row) => row);
 			if (kind.sends === 'repeated') return rows.map((row) => delivered[row % delivered.length]);
@@ -77,7 +68,7 @@ export async function prepareKinds(setup: Setup): Promise<Kind[]> {
 	});
 }
 
-/** Has so many videos made over the API; gives the body of each one's callback. */
+/** Has so many videos made over the API; gives the body of each one's callback: the envelope of `GET /status`. */
 async function endedTasks(sandbox: Sandbox, count: number): Promise<string[]> {
 	const headers = { authorization: `Bearer ${sandbox.apiKey}` };
 	return await atOnce({ limit: TASKS_AT_ONCE, count }, async () => {

@@ -1,112 +1,95 @@
 /** Time to notice, from the end of a task to the output of the node, and how often its status was read for that. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isRecord, type Sandbox } from '../sandbox/server.cjs';
+import type { Bench, Measured } from './bench.cjs';
 import { BenchError } from './program.cjs';
-import { median } from './report.cjs';
-import { compare, type Figure, type Row } from './rows.cjs';
+import { compare, median, type Figure } from './report.cjs';
 import type { Flow } from './setup.cjs';
 
-/** Executions with one video each, of so many seconds; `beside` of them by hand as well. */
-const USUAL = { count: 200, beside: 40, shortest: 30, longest: 120 };
-const QUICK = { count: 20, beside: 5, shortest: 6, longest: 14 };
+/**
+ * Executions with one video each, of so many seconds; `beside` of them by hand as well. `reads`: the seconds of the videos
+ * whose reads are counted.
+ */
+const USUAL = { count: 200, beside: 40, shortest: 30, longest: 120, reads: [80, 90] };
+const QUICK = { count: 20, beside: 5, shortest: 6, longest: 14, reads: [0, Infinity] };
 /** Milliseconds between two executions that are started, so that they do not poll in step. */
 const PACE_MS = 100;
-/** Seconds of the videos whose reads are counted. */
-const READS_OF = { from: 80, to: 90 };
 
 /** Seconds, and reads of a video; `gross` is the median above which something is broken. */
-const MARKS = {
-	keepChecking: { name: 'Keep Checking', median: 6, worst: 15, reads: 12, gross: 12 },
-	pause: { name: 'Pause Until Callback', median: 0.3, worst: undefined, reads: 3, gross: 3 },
-};
+const KINDS = [
+	{ name: 'Keep Checking', file: 'keepChecking', median: 6, worst: 15, reads: 12, gross: 12 },
+	{ name: 'Pause Until Callback', file: 'pause', median: 0.3, reads: 3, gross: 3 },
+];
 
-interface Noticed {
-	/** Seconds from the end of the task until the node put it out. */
-	after: number;
-	/** Seconds that the task took. */
-	length: number;
-	reads: number;
+export async function notice({ quick, say, withSetup }: Bench): Promise<Measured> {
+	const form = quick ? QUICK : USUAL;
+	const { count, shortest, longest } = form;
+	return await withSetup(async (setup) => {
+		const flows: Array<{ flow: Flow; due: number; last: string }> = [];
+		for (const { file } of KINDS) {
+			flows.push({ flow: await setup.publish(file), due: count, last: 'Seedance' });
+		}
+		flows.push({ flow: await setup.publish('loopByHand'), due: form.beside, last: 'Done' });
+		say(`${count} videos each, checking and pausing, and ${form.beside} by hand`);
+		for (let index = 0; index < count; index++) {
+			for (const { flow, due } of flows.filter((one) => index < one.due)) {
+				const seconds = shortest + ((longest - shortest) * index) / (due - 1);
+				await flow.start({ prompt: `Boat ${index}, ${seconds.toFixed(1)} s` });
+			}
+			await sleep(PACE_MS);
+		}
+		for (const { flow, due } of flows) await setup.untilEnded(flow, due, (longest + 120) * 1000);
+		say('Reading what came of them');
+		const found: Noticed[][] = [];
+		for (const { flow, due, last } of flows) {
+			found.push(await noticed(setup.sandbox, flow, last));
+			if (found.at(-1)?.length === due) continue;
+			throw new BenchError(`${found.at(-1)?.length} of ${due} have their video.`);
+		}
+		const [, , byHand] = found;
+		return {
+			figures: [
+				...KINDS.flatMap((kind, at) => timesOf(kind, found[at], byHand)),
+				...KINDS.map((kind, at) => readsOf(kind, found[at], byHand, form.reads)),
+			],
+			note: `${count} executions with one video each of ${shortest} to ${longest} s, for each way of waiting at the same time, and ${form.beside} loops built by hand (Wait 15 s), in one n8n on the real clock.`,
+		};
+	});
 }
 
-export const notice: Row = {
-	name: 'notice',
-	what: 'time to notice, and status reads per task',
-	measure: async ({ quick, say, withSetup }) =>
-		await withSetup(async (setup) => {
-			const { count, beside, shortest, longest } = quick ? QUICK : USUAL;
-			const kinds = {
-				keepChecking: { flow: await setup.publish('keepChecking'), due: count, last: 'Seedance' },
-				pause: { flow: await setup.publish('pause'), due: count, last: 'Seedance' },
-				byHand: { flow: await setup.publish('loopByHand'), due: beside, last: 'Done' },
-			};
-			say(`${count} videos each, checking and pausing, and ${beside} by hand`);
-			for (let index = 0; index < count; index++) {
-				for (const { flow, due } of Object.values(kinds)) {
-					const seconds = shortest + ((longest - shortest) * index) / (due - 1);
-					if (index < due) await flow.start({ prompt: `Boat ${index}, ${seconds.toFixed(1)} s` });
-				}
-				await sleep(PACE_MS);
-			}
-			for (const { flow, due } of Object.values(kinds)) {
-				await setup.untilEnded(flow, due, (longest + 120) * 1000);
-			}
-			say('Reading what came of them');
-			const noticedBy = async (kind: keyof typeof kinds) => {
-				const { flow, due, last } = kinds[kind];
-				const found = await noticed(setup.sandbox, flow, last);
-				if (found.length === due) return found;
-				throw new BenchError(`${found.length} of ${due} have their video.`);
-			};
-			const byHand = await noticedBy('byHand');
-			const pairs = [
-				{ found: await noticedBy('keepChecking'), byHand, marks: MARKS.keepChecking },
-				{ found: await noticedBy('pause'), byHand, marks: MARKS.pause },
-			];
-			return {
-				figures: [...pairs.flatMap(times), ...pairs.map((pair) => reads(pair, quick))],
-				note: `${count} executions with one video each of ${shortest} to ${longest} s, for each way of waiting at the same time, and ${beside} loops built by hand (Wait 15 s), in one n8n on the real clock.`,
-			};
-		}),
-};
+type Kind = (typeof KINDS)[number];
 
-interface Pair {
-	found: Noticed[];
-	byHand: Noticed[];
-	marks: (typeof MARKS)[keyof typeof MARKS];
-}
-
-function times({ found, byHand, marks }: Pair): Figure[] {
+function timesOf(kind: Kind, found: Noticed[], byHand: Noticed[]): Figure[] {
 	const figure = (name: 'median' | 'worst', of: (values: number[]) => number): Figure => {
 		const [ours, beside] = [found, byHand].map((list) => of(list.map(({ after }) => after)));
-		const mark = marks[name];
+		const mark = kind[name];
 		return {
-			...compare(`${marks.name}, ${name}`, [ours, beside], (value) => `${value.toFixed(2)} s`),
-			mark: mark === undefined ? '' : `≤ ${mark} s`,
-			isMet: mark === undefined ? undefined : ours <= mark,
-			isGross: name === 'median' && ours > marks.gross,
+			...compare(`${kind.name}, ${name}`, [ours, beside], (value) => `${value.toFixed(2)} s`),
+			...(mark !== undefined && { mark: `≤ ${mark} s`, isMet: ours <= mark }),
+			isGross: name === 'median' && ours > kind.gross,
 		};
 	};
 	return [figure('median', median), figure('worst', (values) => Math.max(...values))];
 }
 
-function reads({ found, byHand, marks }: Pair, quick: boolean): Figure {
-	const { from, to } = quick ? { from: 0, to: Infinity } : READS_OF;
+function readsOf(kind: Kind, found: Noticed[], byHand: Noticed[], [from, to]: number[]): Figure {
 	const mosts = [found, byHand].map((list) => {
 		const counted = list.filter(({ length }) => length >= from && length <= to);
-		return Math.max(...counted.map((one) => one.reads));
+		return Math.max(...counted.map(({ reads }) => reads));
 	});
-	const [most] = mosts;
-	const about = quick ? '' : `, of ${from} to ${to} s`;
+	const about = to === Infinity ? '' : `, of ${from} to ${to} s`;
 	return {
-		...compare(`${marks.name}: most looks at a video${about}`, mosts, String),
-		mark: `≤ ${marks.reads}`,
-		isMet: most <= marks.reads,
-		isGross: most > 2 * marks.reads,
+		...compare(`${kind.name}: most looks at a video${about}`, mosts, String),
+		mark: `≤ ${kind.reads}`,
+		isMet: mosts[0] <= kind.reads,
+		isGross: mosts[0] > 2 * kind.reads,
 	};
 }
 
+type Noticed = Awaited<ReturnType<typeof noticed>>[number];
+
 /** What each execution noticed of its task, and when. Throws when one did not end well. */
-async function noticed({ tasks, ledger }: Sandbox, flow: Flow, last: string): Promise<Noticed[]> {
+async function noticed({ tasks, ledger }: Sandbox, flow: Flow, last: string) {
 	return (await flow.executions()).map(({ id, status, runData }) => {
 		const run = runData[last]?.at(-1);
 		const json = run?.data?.main[0]?.[0]?.json;
@@ -116,7 +99,9 @@ async function noticed({ tasks, ledger }: Sandbox, flow: Flow, last: string): Pr
 			throw new BenchError(`Execution ${id} ended as "${status}", without its video.`);
 		}
 		return {
+			/** Seconds from the end of the task until the node put it out. */
 			after: Math.max(0, run.startTime + run.executionTime - task.endedAt) / 1000,
+			/** Seconds that the task took. */
 			length: (task.endedAt - task.createdAt) / 1000,
 			reads: ledger.statusReads(task.id).length,
 		};

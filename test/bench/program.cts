@@ -1,6 +1,6 @@
 /** What the benchmark programs share: their command line, how they end, and where their results go. */
 import { execFileSync } from 'node:child_process';
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { cpus, loadavg, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -22,8 +22,6 @@ export interface Program {
 	/** Tells on stderr what goes on; the results alone go to stdout. */
 	say: (text: string) => void;
 	quick: boolean;
-	check: boolean;
-	count?: string;
 	names: string[];
 }
 
@@ -51,20 +49,20 @@ export async function runProgram(
 		process.on(name, () => interruption.abort(new BenchError('Interrupted.')));
 	}
 	try {
-		const args = process.argv.slice(2);
-		const { values, positionals: names } = parse(args, usage);
-		if (values.help) return console.log(usage);
+		const { values, positionals: names } = parse(usage);
+		const { quick, write, help } = values;
+		if (help) return console.log(usage);
 		const tarball = process.env.SEEDANCE_TARBALL;
 		if (!tarball) throw new BenchError(`There is no packed package here: run \`npm run ${name}\`.`);
 		const machine = machineLine(await ensureN8n(undefined, signal));
-		const commandOf = (given: string[]) =>
-			['npm run', name, ...(given.length ? ['--', ...given] : [])].join(' ');
-		const program = { ...values, command: commandOf(args), machine, tarball, signal, say, names };
-		const { summary, text, failure } = await work(program);
-		const results = `${summary}\n\n${text}`;
+		const given = [...names, ...(quick ? ['--quick'] : [])];
+		const heading = ['npm run', name, ...(given.length ? ['--', ...given] : [])].join(' ');
+		const command = write ? `${heading}${given.length ? '' : ' --'} --write` : heading;
+		const report = await work({ command, machine, tarball, signal, say, quick, names });
+		const results = `${report.summary}\n\n${report.text}`;
 		console.log(`\n${results}`);
-		if (values.write) writeResults(commandOf(args.filter((arg) => arg !== '--write')), results);
-		if (failure) throw new BenchError(failure);
+		if (write) writeResults(heading, results);
+		if (report.failure) throw new BenchError(report.failure);
 	} catch (error) {
 		process.exitCode = signal.aborted ? 130 : 1;
 		// The installer has said it already.
@@ -75,19 +73,11 @@ export async function runProgram(
 	}
 }
 
-function parse(args: string[], usage: string) {
+function parse(usage: string) {
+	const flag = { type: 'boolean', default: false } as const;
 	try {
-		return parseArgs({
-			args,
-			allowPositionals: true,
-			options: {
-				quick: { type: 'boolean', default: false },
-				check: { type: 'boolean', default: false },
-				write: { type: 'boolean', default: false },
-				count: { type: 'string' },
-				help: { type: 'boolean', short: 'h' },
-			},
-		});
+		const options = { quick: flag, write: flag, help: { ...flag, short: 'h' } };
+		return parseArgs({ allowPositionals: true, options });
 	} catch (error) {
 		throw new BenchError(`${error instanceof Error ? error.message : error}\n\n${usage}`);
 	}
@@ -107,9 +97,7 @@ function machineLine({ version, node }: Installation): string {
 
 /** Puts a section into RESULTS.md, in the place of the one with the same heading. */
 function writeResults(heading: string, text: string): void {
-	const [head, ...sections] = existsSync(RESULTS)
-		? readFileSync(RESULTS, 'utf8').split(/^(?=## )/m)
-		: ['# Results of the benchmarks'];
+	const [head, ...sections] = readFileSync(RESULTS, 'utf8').split(/^(?=## )/m);
 	const section = `## ${heading}\n\n${text.trim()}\n`;
 	const at = sections.findIndex((one) => one.startsWith(`## ${heading}\n`));
 	sections.splice(at < 0 ? sections.length : at, 1, section);

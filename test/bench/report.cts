@@ -1,4 +1,26 @@
-/** Figures out of several measurements, a table of them, and work that is done many times at once. */
+/** Figures out of several measurements, tables of them, and work that is done many times at once. */
+
+/** One line of the table of `npm run bench`. What is left out stays empty. */
+export interface Figure {
+	name: string;
+	ours: string;
+	/** The same work done by what stands beside us. */
+	beside?: string;
+	/** How many times that. */
+	ratio?: string;
+	/** What is to be reached. */
+	mark?: string;
+	isMet?: boolean;
+	/** So far off that something has broken, on any machine: the only thing that fails the quick form. */
+	isGross?: boolean;
+}
+
+/** A figure of both, and how many times the other's ours is. */
+export const compare = (
+	name: string,
+	[ours, beside]: readonly number[],
+	written: (value: number) => string,
+) => ({ name, ours: written(ours), beside: written(beside), ratio: (ours / beside).toFixed(2) });
 
 /** The value below which `share` (0 to 1) of the values lie. NaN when there are none. */
 export function percentile(values: readonly number[], share: number): number {
@@ -29,14 +51,18 @@ export function table(head: readonly string[], rows: ReadonlyArray<readonly stri
 	const widths = head.map((_, column) =>
 		Math.max(3, ...[head, ...rows].map((row) => row[column].length)),
 	);
-	const line = (cells: readonly string[]) => {
-		const padded = cells.map((cell, at) =>
-			at ? cell.padStart(widths[at]) : cell.padEnd(widths[at]),
-		);
-		return `| ${padded.join(' | ')} |`;
-	};
+	const padded = (cell: string, at: number) =>
+		at ? cell.padStart(widths[at]) : cell.padEnd(widths[at]);
+	const line = (cells: readonly string[]) => `| ${cells.map(padded).join(' | ')} |`;
 	const rule = widths.map((width, at) => (at ? '-'.repeat(width - 1) + ':' : '-'.repeat(width)));
 	return [line(head), line(rule), ...rows.map(line)].join('\n');
+}
+
+interface AtOnce {
+	limit: number;
+	count: number;
+	maxMs?: number;
+	signal?: AbortSignal;
 }
 
 /**
@@ -59,11 +85,4 @@ export async function atOnce<T>(
 	};
 	await Promise.all(Array.from({ length: limit }, worker));
 	return results;
-}
-
-interface AtOnce {
-	limit: number;
-	count: number;
-	maxMs?: number;
-	signal?: AbortSignal;
 }

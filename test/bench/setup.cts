@@ -104,7 +104,7 @@ export class Setup {
 	}
 
 	/** Waits until it holds; throws BenchError after `maxMs` milliseconds. Each check costs n8n a little. */
-	async until(what: string, holds: () => Promise<boolean>, maxMs: number, everyMs = 500) {
+	async until(what: string, holds: () => boolean | Promise<boolean>, maxMs: number, everyMs = 500) {
 		for (const end = Date.now() + maxMs; !(await holds()); ) {
 			if (Date.now() > end) throw new BenchError(`Not so after ${maxMs / 1000} s: ${what}.`);
 			await sleep(everyMs, undefined, { signal: this.signal });

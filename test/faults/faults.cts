@@ -1,5 +1,8 @@
 // Every fault that the suite lets strike, by route: all kinds, all wrong shapes, all error codes. A test compares the lists
 // with the sandbox. The API never lies about an error of the caller's in them: what it refuses it has not charged.
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+
 import {
 	ENCODINGS,
 	ERROR_CODES,
@@ -8,7 +11,10 @@ import {
 	type Fault,
 	type Route,
 } from '../sandbox/server.cjs';
-import { readFixture } from './schedule.cjs';
+
+/** A file of test/fixtures/faults. */
+export const readFixture = (name: string) =>
+	JSON.parse(readFileSync(join(__dirname, '..', 'fixtures', 'faults', `${name}.json`), 'utf8'));
 
 /** Times in them are real milliseconds, short ones. `endless`: the node's own time limits have to end those. */
 const own: Record<Route | 'anywhere' | 'videoBody', Fault[]> & { endless: Record<Route, Fault[]> } =

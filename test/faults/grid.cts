@@ -2,11 +2,8 @@
 // and for good, and then "Retry" in the list of executions when the trouble is over.
 import type { Fault, Route } from '../sandbox/server.cjs';
 import { ENDLESS, FAULTS } from './faults.cjs';
-import { openHarness, type Harness } from './harness.cjs';
-import { checkTrace } from './oracle.cjs';
-import { runSchedule } from './runner.cjs';
 import { ON_ERROR, OPERATIONS, PLAIN, type Schedule } from './schedule.cjs';
-import { describeFailure, Stats } from './stats.cjs';
+import { Suite } from './suite.cjs';
 
 /** The operations, with Pause Until Callback once resumed by callbacks and once by its time limit. */
 const COLUMNS: ReadonlyArray<Pick<Schedule, 'operation'> & Partial<Schedule> & { name: string }> = [
@@ -112,31 +109,18 @@ export function inAllSettings({ part }: Cell): Schedule[] {
 
 /** Registers the tests of some routes. */
 export function describeGrid(name: string, routes: readonly Route[], withDown: boolean): void {
-	const cells = gridOf(routes, withDown);
-	const stats = new Stats(name, SETTINGS.length * cells.length);
-	let harness: Harness;
+	const suite = new Suite(name);
 
-	beforeAll(async () => {
-		harness = await openHarness();
-	});
-	afterAll(async () => {
-		stats.close();
-		await harness.close();
-	});
-
-	it.each(cells)(
+	it.each(gridOf(routes, withDown))(
 		'$title',
 		async (cell) => {
 			const failures: string[] = [];
 			for (const schedule of inAllSettings(cell)) {
-				const trace = await runSchedule(harness, schedule);
-				const report = checkTrace(harness, trace);
-				stats.add(harness, trace, report);
-				if (report.violations.length) failures.push(describeFailure(schedule, report));
-				const hasStruck = harness.sandbox.faults.applied.length > 0;
+				failures.push(await suite.check(schedule));
+				const hasStruck = suite.harness.sandbox.faults.applied.length > 0;
 				if (cell.isReached !== hasStruck) failures.push(`the fault struck: ${hasStruck}`);
 			}
-			expect(failures).toEqual([]);
+			expect(failures.filter(Boolean)).toEqual([]);
 		},
 		TIME_LIMIT_MS,
 	);

@@ -11,14 +11,13 @@ import {
 	type Fault,
 	type PostEntry,
 	type Route,
-	type Sandbox,
 	type SandboxTask,
 	type StatusRead,
 	type TaskPlan,
 	type VideoOrder,
 	type VideoRead,
 } from '../sandbox/server.cjs';
-import { requireAsCore, startEngine, type Engine } from '../support/engine.cjs';
+import { requireAsCore, startEngine } from '../support/engine.cjs';
 import { JumpClock } from './jumpClock.cjs';
 
 /** Bytes of every video. */
@@ -40,32 +39,7 @@ export interface ReadExchange extends Exchange<StatusRead> {
 	hasEnded: boolean;
 }
 
-export interface Harness {
-	readonly sandbox: Sandbox;
-	readonly n8n: Engine;
-	readonly time: JumpClock;
-	/** Every request since the last {@link Harness.reset}, in order of arrival. */
-	readonly requests: {
-		readonly posts: Array<Exchange<PostEntry>>;
-		readonly reads: ReadExchange[];
-		readonly videos: Array<Exchange<VideoRead>>;
-	};
-	/** How a task that is about to be made goes on; `nth` counts those with this prompt, from 1. */
-	planOf: (order: VideoOrder, nth: number) => TaskPlan;
-	/** Called when a request arrives, before it is answered. */
-	onRequest: (route: Route) => void;
-	/** Called at each jump of the clock. */
-	onJump: () => void;
-	/** Virtual milliseconds since 1970 at which a running task will end; Infinity for never. */
-	endOf: (task: SandboxTask) => number;
-	/** Which account the node's credential gives, and where: by the row of the item, or always the main one. */
-	setCredential: (account: 'byRow' | 'main', baseUrl?: string) => void;
-	/** Requests that nobody answers and whose caller still waits. */
-	openRequests: () => number;
-	/** Back to the beginning. */
-	reset: () => void;
-	close: () => Promise<void>;
-}
+export type Harness = Awaited<ReturnType<typeof openHarness>>;
 
 /**
  * Lets the clock wait for every HTTP request of n8n's, a streamed body included, but for those to where `isSilent` says that
@@ -137,7 +111,7 @@ function trackFiles(time: JumpClock): void {
 }
 
 /** Starts a harness. One per test file; close it when done. Needs jest. */
-export async function openHarness(): Promise<Harness> {
+export async function openHarness() {
 	const time = new JumpClock();
 	// Its own clock stands still: tasks are ended here, when the jumping one says so.
 	const sandbox = await startSandbox({
@@ -156,34 +130,46 @@ export async function openHarness(): Promise<Harness> {
 
 	// The keys stand in the credential: those in a row would be in the output.
 	const byRow = `={{ $('Start').all()[$itemIndex].json.account === 'other' ? '${sandbox.otherAccount.apiKey}' : '${sandbox.apiKey}' }}`;
+	/** When each task was made, in virtual milliseconds. */
 	const made = new Map<SandboxTask, number>();
-	const noHooks = () => ({
-		planOf: () => ({}),
-		onRequest: () => undefined,
-		onJump: () => undefined,
+	const hooks = () => ({
+		/** How a task that is about to be made goes on; `nth` counts those with this prompt, from 1. */
+		planOf: (_order: VideoOrder, _nth: number): TaskPlan => ({}),
+		/** Called when a request arrives, before it is answered. */
+		onRequest: (_route: Route): void => undefined,
+		/** Called at each jump of the clock. */
+		onJump: (): void => undefined,
 	});
-	const harness: Harness = {
-		...noHooks(),
+	const posts: Array<Exchange<PostEntry>> = [];
+	const reads: ReadExchange[] = [];
+	const videos: Array<Exchange<VideoRead>> = [];
+	const harness = {
+		...hooks(),
 		sandbox,
 		n8n,
 		time,
-		requests: { posts: [], reads: [], videos: [] },
-		// Of a sandbox whose clock stands still, `endsAt` is how long a task takes.
-		endOf: (task) => (made.get(task) ?? 0) + task.endsAt,
-		setCredential: (account, baseUrl = sandbox.baseUrl) => {
+		/** Every request since the last `reset`, in order of arrival. */
+		requests: { posts, reads, videos },
+		/** Virtual milliseconds since 1970 at which a running task will end; Infinity for never. */
+		endOf: (task: SandboxTask) =>
+			// Of a sandbox whose clock stands still, `endsAt` is how long a task takes.
+			(made.get(task) ?? 0) + task.endsAt,
+		/** Which account the node's credential gives, and where: by the row of the item, or always the main one. */
+		setCredential: (account: 'byRow' | 'main', baseUrl = sandbox.baseUrl) => {
 			const apiKey = account === 'byRow' ? byRow : sandbox.apiKey;
 			n8n.credentials.set(CREDENTIAL, { apiKey, baseUrl });
 		},
+		/** Requests that nobody answers and whose caller still waits. */
 		openRequests: () => tracker.parked(),
+		/** Back to the beginning. */
 		reset: () => {
-			Object.assign(harness, noHooks());
+			Object.assign(harness, hooks());
 			time.reset();
 			sandbox.cutHanging();
 			sandbox.reset();
 			harness.setCredential('main');
 			made.clear();
-			for (const list of Object.values(harness.requests)) list.length = 0;
-			n8n.logs.length = 0;
+			for (const list of [posts, reads, videos, n8n.logs]) list.length = 0;
 		},
 		close: async () => {
 			tracker.end();
@@ -210,7 +196,6 @@ export async function openHarness(): Promise<Harness> {
 	// Called right after the request was written into the ledger, and before anything else can be.
 	faults.take = (route, target) => {
 		const fault = take(route, target);
-		const { posts, reads, videos } = harness.requests;
 		const post = ledger.posts().at(-1);
 		const read = ledger.statusEntries.at(-1);
 		const video = ledger.videoEntries.at(-1);

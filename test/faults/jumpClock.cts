@@ -16,8 +16,6 @@ const wholeSecond = () => Math.ceil(Date.now() / 1000) * 1000;
 interface Sleeper {
 	/** Virtual milliseconds since 1970. */
 	wakesAt: number;
-	/** Whose clock it sleeps on; a stopped one wakes all of its sleepers. */
-	owner: object;
 	wake: (finished: boolean) => void;
 }
 
@@ -44,7 +42,7 @@ export class JumpClock {
 
 	/** Forgets all sleepers and starts again at about the real time. */
 	reset(): void {
-		this.wakeAll(() => true);
+		for (const sleeper of [...this.sleepers]) sleeper.wake(false);
 		this.time = wholeSecond();
 		this.latest = Infinity;
 		this.noise = 1;
@@ -52,31 +50,30 @@ export class JumpClock {
 
 	/** A clock as the nodes use it; `signal` wakes its sleepers, as Stop does. */
 	clock(signal?: AbortSignal): Clock {
-		const own = {};
-		signal?.addEventListener('abort', () => this.wakeAll(({ owner }) => owner === own), {
-			once: true,
-		});
 		return {
 			now: () => this.time,
 			random: () => this.random(),
-			sleep: async (ms, cancel) =>
-				!signal?.aborted && !cancel?.aborted && (await this.sleep(ms, own, cancel)),
+			sleep: async (ms, cancel) => await this.sleep(ms, signal, cancel),
 			untied: () => this.clock(),
 		};
 	}
 
-	/** Waits so many virtual milliseconds. False when the clock was reset, its owner was stopped, or `cancel` came. */
-	async sleep(ms: number, owner: object = this, cancel?: AbortSignal): Promise<boolean> {
-		if (this.time >= this.latest) return false;
+	/** Waits so many virtual milliseconds. False when the clock was reset, or one of the signals came. */
+	async sleep(ms: number, ...signals: Array<AbortSignal | undefined>): Promise<boolean> {
+		const given = signals.filter((signal) => signal !== undefined);
+		if (this.time >= this.latest || given.some(({ aborted }) => aborted)) return false;
 		return await new Promise((resolve) => {
-			const end = () => this.wakeAll((one) => one === sleeper);
-			const wake = (finished: boolean) => {
-				cancel?.removeEventListener('abort', end);
-				resolve(finished);
+			const end = () => sleeper.wake(false);
+			const sleeper: Sleeper = {
+				wakesAt: this.time + Math.max(0, ms),
+				wake: (finished) => {
+					this.sleepers.delete(sleeper);
+					for (const signal of given) signal.removeEventListener('abort', end);
+					resolve(finished);
+				},
 			};
-			const sleeper = { wakesAt: this.time + Math.max(0, ms), owner, wake };
 			this.sleepers.add(sleeper);
-			cancel?.addEventListener('abort', end, { once: true });
+			for (const signal of given) signal.addEventListener('abort', end, { once: true });
 			void this.pump();
 		});
 	}
@@ -148,17 +145,9 @@ export class JumpClock {
 			if (!next) continue;
 			this.time = Math.max(this.time, next.wakesAt);
 			this.onJump(this.time);
-			this.sleepers.delete(next);
 			next.wake(true);
 		}
 		this.isPumping = false;
-	}
-
-	private wakeAll(test: (sleeper: Sleeper) => boolean): void {
-		for (const sleeper of [...this.sleepers].filter(test)) {
-			this.sleepers.delete(sleeper);
-			sleeper.wake(false);
-		}
 	}
 
 	/** The same row of numbers after each reset, from 0 up to 1. */

@@ -30,10 +30,8 @@ import * as task from '../../nodes/shared/task/task';
 import { openHarness, type Harness } from './harness.cjs';
 import { checkTrace } from './oracle.cjs';
 import { RULES, type Report, type Rule } from './oracle/facts.cjs';
-import { schedules } from './random.cjs';
-import { REGRESSIONS } from './regressions.cjs';
 import { runSchedule } from './runner.cjs';
-import { isStarting, type Schedule } from './schedule.cjs';
+import { isStarting, REGRESSIONS, schedules, type Schedule } from './schedule.cjs';
 import { checkToolCalls, EQUAL } from './toolCalls.cjs';
 
 /** Always the same schedules: this is about the oracle, not about luck. */
@@ -68,38 +66,32 @@ async function firstBreach(
 	return { at: list.length, found: [] };
 }
 
-type Restore = () => void;
+/** Undo what the test has changed in the node. */
+const undos: Array<() => void> = [];
+afterEach(() => undos.splice(0).forEach((undo) => undo()));
 
-/** Changes a function of the node. */
-function change<M extends object, K extends keyof M>(
-	module: M,
-	name: K,
-	changed: (real: M[K]) => M[K],
-): Restore {
-	const real = module[name];
-	if (real === undefined) throw new Error(`The node has no ${String(name)}`);
-	module[name] = changed(real);
-	return () => {
-		module[name] = real;
-	};
-}
+type CallOf<F> = F extends (...call: infer Call) => unknown ? Call : never;
+type GivenBy<F> = F extends (...call: never[]) => infer Given ? Given : never;
 
-const all =
-	(...restores: Restore[]): Restore =>
-	() =>
-		restores.forEach((restore) => restore());
+/** Changes a function of the node; the new one gets the real one, and what it is called with. */
+const change = <M extends object, K extends keyof M>(module: M, name: K) => ({
+	to: (changed: (real: M[K], ...call: CallOf<M[K]>) => GivenBy<M[K]>): void => {
+		const real = module[name];
+		if (real === undefined) throw new Error(`The node has no ${String(name)}`);
+		Reflect.set(module, name, (...call: CallOf<M[K]>) => changed(real, ...call));
+		undos.push(() => (module[name] = real));
+	},
+});
 
-const changeMemory = (
-	changed: (real: memory.ExecutionMemory) => Partial<memory.ExecutionMemory>,
-): Restore =>
-	change(memory, 'executionMemory', (real) => (context) => {
+const changeMemory = (changed: (real: memory.ExecutionMemory) => Partial<memory.ExecutionMemory>) =>
+	change(memory, 'executionMemory').to((real, context) => {
 		const own = real(context);
 		return { ...own, ...changed(own) };
 	});
 
 /** Sends again after what may have been accepted. */
-const sendAgainAfter = (cause: CallFailure['cause']): Restore =>
-	change(retry, 'createTask', (real) => async (...call) => {
+const sendAgainAfter = (cause: CallFailure['cause']) =>
+	change(retry, 'createTask').to(async (real, ...call) => {
 		let created = await real(...call);
 		for (let tries = 1; tries < 3; tries += 1) {
 			if (created.outcome !== 'unclear' || created.failure.cause !== cause) break;
@@ -108,43 +100,23 @@ const sendAgainAfter = (cause: CallFailure['cause']): Restore =>
 		return created;
 	});
 
-const changeCharged = (charged: Problem['charged']): Restore =>
-	change(onError, 'failedItem', (real) => (item, problem) => real(item, { ...problem, charged }));
-
-type Changed<T> = (value: T) => T;
+const changeCharged = (charged: Problem['charged']) =>
+	change(onError, 'failedItem').to((real, item, problem) => real(item, { ...problem, charged }));
 
 /** What is read out of the data of a task. */
-const changeTask = (
-	changed: (read: task.Task, data: Record<string, unknown>) => task.Task,
-): Restore =>
-	change(task, 'readTask', (real) => (taskId, data, ...rest) => {
+const changeTask = (changed: (read: task.Task, data: Record<string, unknown>) => task.Task) =>
+	change(task, 'readTask').to((real, taskId, data, ...rest) => {
 		const read = real(taskId, data, ...rest);
 		return read && json.isObject(data) ? changed(read, data) : read;
 	});
 
-const changeRead = (changed: Changed<Awaited<ReturnType<typeof api.getTask>>>): Restore =>
-	change(
-		api,
-		'getTask',
-		(real) =>
-			async (...call) =>
-				changed(await real(...call)),
-	);
+type Changed<T> = (value: T) => T;
 
-const changeItems = (changed: Changed<readonly result.Result[]>): Restore =>
-	change(output, 'outputOf', (real) => (run, results) => real(run, changed(results)));
+const changeRead = (changed: Changed<Awaited<ReturnType<typeof api.getTask>>>) =>
+	change(api, 'getTask').to(async (real, ...call) => changed(await real(...call)));
 
-type Downloading = typeof download.fetchVideo;
-const changeDownload = (
-	changed: (real: Downloading, ...call: Parameters<Downloading>) => ReturnType<Downloading>,
-): Restore =>
-	change(
-		download,
-		'fetchVideo',
-		(real) =>
-			async (...call) =>
-				await changed(real, ...call),
-	);
+const changeItems = (changed: Changed<readonly result.Result[]>) =>
+	change(output, 'outputOf').to((real, run, results) => real(run, changed(results)));
 
 /** What the last request for a video met. */
 const lastVideoFault = () => harness.requests.videos.at(-1)?.fault?.kind;
@@ -155,7 +127,7 @@ const nothing = () => undefined;
  * By topic and rules, what the node does, and how it is made to. A mutant has to break one of its rules in the regressions of
  * its topic; where there are none, in the random schedules.
  */
-const MUTANTS: Record<string, Record<string, () => Restore>> = {
+const MUTANTS: Record<string, Record<string, () => void>> = {
 	'any | charged twice': {
 		'remembers no task that it has made': () =>
 			changeMemory(() => ({
@@ -182,12 +154,11 @@ const MUTANTS: Record<string, Record<string, () => Restore>> = {
 		'sends a POST again after a lost connection': () => sendAgainAfter('no_answer'),
 	},
 	'any | charged twice, went on': {
-		'forgets that it has paused, and submits again': () =>
-			change(pause, 'pauseBefore', () => nothing),
+		'forgets that it has paused, and submits again': () => change(pause, 'pauseBefore').to(nothing),
 	},
 	'any | id lost': {
 		'throws the answer away that holds the id': () =>
-			change(retry, 'createTask', (real) => async (...call) => {
+			change(retry, 'createTask').to(async (real, ...call) => {
 				const created = await real(...call);
 				if (created.outcome !== 'created') return created;
 				return { outcome: 'unclear', failure: { cause: 'unreadable', text: '' } };
@@ -217,32 +188,26 @@ const MUTANTS: Record<string, Record<string, () => Restore>> = {
 		'pauses without a last read of its tasks': () => {
 			let isPausing = false;
 			const failure = { cause: 'no_answer', text: '' } as const;
-			return all(
-				change(
-					api,
-					'getTask',
-					(real) =>
-						async (...call) =>
-							isPausing ? { outcome: 'unavailable', failure } : await real(...call),
-				),
-				change(pause, 'pauseFor', (real) => async (...given) => {
-					isPausing = true;
-					return await real(...given).finally(() => (isPausing = false));
-				}),
+			change(api, 'getTask').to(async (real, ...call) =>
+				isPausing ? { outcome: 'unavailable', failure } : await real(...call),
 			);
+			change(pause, 'pauseFor').to(async (real, ...given) => {
+				isPausing = true;
+				return await real(...given).finally(() => (isPausing = false));
+			});
 		},
 	},
 	'any | went on': {
 		'goes on although On Error is Stop': () =>
-			change(onError, 'onErrorOf', (real) => (node) => {
+			change(onError, 'onErrorOf').to((real, node) => {
 				const setting = real(node);
 				return setting === 'stop' ? 'continue' : setting;
 			}),
-		'throws although On Error is Continue': () => change(onError, 'onErrorOf', () => () => 'stop'),
+		'throws although On Error is Continue': () => change(onError, 'onErrorOf').to(() => 'stop'),
 	},
 	'any | took too long': {
 		'waits three times as long as it may': () =>
-			change(polling, 'watchTask', (real) => async (watched, wait) => {
+			change(polling, 'watchTask').to(async (real, watched, wait) => {
 				const deadline = wait.deadline + 2 * (wait.deadline - wait.startedAt) + 60_000;
 				return await real(watched, { ...wait, deadline });
 			}),
@@ -250,32 +215,26 @@ const MUTANTS: Record<string, Record<string, () => Restore>> = {
 	'any | resumed twice': {
 		'handles callbacks of the same moment without one waiting for the other': () => {
 			const free = { isHeld: async () => true, release: nothing };
-			return change(KeyedMutex.prototype, 'acquire', () => () => free);
+			change(KeyedMutex.prototype, 'acquire').to(() => free);
 		},
 	},
 	'any | contract': {
 		'sends a field that the API does not know': () =>
-			change(
-				videoRequest,
-				'requestBody',
-				(real) => (request) => Object.assign(real(request), { model: 'best' }),
+			change(videoRequest, 'requestBody').to((real, request) =>
+				Object.assign(real(request), { model: 'best' }),
 			),
 	},
 	'any | secret shown': {
 		'cuts no secrets out of the API’s data': () =>
-			change(json, 'withoutSecrets', () => (value) => JSON.parse(JSON.stringify(value))),
+			change(json, 'withoutSecrets').to((_real, value) => JSON.parse(JSON.stringify(value))),
 	},
 	'changing prompts | charged twice': {
 		'identifies a video by the prompt that an expression has given': () =>
-			change(
-				prepared,
-				'prepareAll',
-				(real) =>
-					async (run, ...rest) =>
-						(await real(run, ...rest)).map((item) => {
-							if ('problem' in item) return item;
-							return { ...item, keys: [`${run.runIndex}:${item.itemIndex}:${item.body.prompt}`] };
-						}),
+			change(prepared, 'prepareAll').to(async (real, run, ...rest) =>
+				(await real(run, ...rest)).map((item) => {
+					if ('problem' in item) return item;
+					return { ...item, keys: [`${run.runIndex}:${item.itemIndex}:${item.body.prompt}`] };
+				}),
 			),
 	},
 	'limited reads | wrong outcome': {
@@ -288,22 +247,20 @@ const MUTANTS: Record<string, Record<string, () => Restore>> = {
 	},
 	'tasks not there yet | wrong outcome': {
 		'believes the first 404': () =>
-			change(
-				polling,
-				'watchTask',
-				(real) => async (watched, wait) => await real({ ...watched, createdAt: undefined }, wait),
+			change(polling, 'watchTask').to(
+				async (real, watched, wait) => await real({ ...watched, createdAt: undefined }, wait),
 			),
 	},
 	'links | took too long, wrong outcome': {
 		'leaves a finished video for later': () =>
-			changeDownload(async (real, ...call) => {
+			change(download, 'fetchVideo').to(async (real, ...call) => {
 				await call[2].clock.sleep(90_000);
 				return await real(...call);
 			}),
 	},
 	'links | wrong outcome': {
 		'gives a dead link up without a new reading': () =>
-			changeDownload(async (real, context, video, how) => {
+			change(download, 'fetchVideo').to(async (real, context, video, how) => {
 				// Long enough for a brief link to die.
 				await how.clock.sleep(25_000);
 				return await real(context, video, { ...how, readAgain: async () => undefined });
@@ -311,59 +268,46 @@ const MUTANTS: Record<string, Record<string, () => Restore>> = {
 	},
 	'late URLs | wrong outcome': {
 		'takes a success without its video for the end': () =>
-			change(
-				task,
-				'hasEnded',
-				() =>
-					({ state }) =>
-						state !== 'running',
-			),
+			change(task, 'hasEnded').to((_real, { state }) => state !== 'running'),
 	},
 	'time limits | took too long': {
 		'ignores the limit of its workflow': () =>
-			change(nodeRun, 'runOf', (real) => (...given) => ({
-				...real(...given),
-				workUntil: Infinity,
-			})),
+			change(nodeRun, 'runOf').to((real, ...given) => ({ ...real(...given), workUntil: Infinity })),
 	},
 	'dripping answers | took too long': {
 		'lets a POST take ten times as long': () => {
 			const limits: { POST_TIMEOUT_MS: number } = api;
-			return all(
-				change(limits, 'POST_TIMEOUT_MS', (ms) => ms * 10),
-				change(
-					retry,
-					'createTask',
-					(real) => async (context, credential, body, sending) =>
-						await real(context, credential, body, { ...sending, deadline: Infinity }),
-				),
+			const usual = limits.POST_TIMEOUT_MS;
+			limits.POST_TIMEOUT_MS = usual * 10;
+			undos.push(() => (limits.POST_TIMEOUT_MS = usual));
+			change(retry, 'createTask').to(
+				async (real, context, credential, body, sending) =>
+					await real(context, credential, body, { ...sending, deadline: Infinity }),
 			);
 		},
 	},
 	'unreachable | wrong outcome': {
 		'takes every request without an answer for one that was sent': () =>
-			change(unsent, 'failureWithoutAnswer', () => () => ({ cause: 'no_answer', text: '' })),
+			change(unsent, 'failureWithoutAnswer').to(() => ({ cause: 'no_answer', text: '' })),
 	},
 	'accounts | wrong outcome': {
-		'takes all accounts for one': () => change(nodeRun, 'credentialKey', () => () => 'one'),
+		'takes all accounts for one': () => change(nodeRun, 'credentialKey').to(() => 'one'),
 	},
 	'forgotten items | wrong outcome, id lost': {
 		'says of an item which it forgot that it cost nothing': () => {
 			const forgotten = { seed: result.NO_SEED, problem: notSent('it was not reached.') };
-			return changeItems((list) => [...list.slice(0, -1), forgotten]);
+			changeItems((list) => [...list.slice(0, -1), forgotten]);
 		},
 	},
 	'resume addresses | resumed twice': {
 		'gives out the address that resumes any node which waits': () =>
-			change(
-				resumeAddress,
-				'resumeUrlOf',
-				() => (context) => String(context.evaluateExpression('{{ $execution.resumeUrl }}', 0)),
+			change(resumeAddress, 'resumeUrlOf').to((_real, context) =>
+				String(context.evaluateExpression('{{ $execution.resumeUrl }}', 0)),
 			),
 	},
 	'packed videos | wrong outcome': {
 		'compares the length of a packed body with that of the video': () =>
-			changeDownload(async (real, ...call) => {
+			change(download, 'fetchVideo').to(async (real, ...call) => {
 				const got = await real(...call);
 				if (lastVideoFault() !== 'encoded') return got;
 				const why = 'only some bytes arrived';
@@ -373,7 +317,7 @@ const MUTANTS: Record<string, Record<string, () => Restore>> = {
 	},
 	'bodies | wrong outcome': {
 		'stores whatever calls itself a video': () =>
-			changeDownload(async (real, ...call) => {
+			change(download, 'fetchVideo').to(async (real, ...call) => {
 				const got = await real(...call);
 				if (got.ok || lastVideoFault() !== 'video-body') return got;
 				const binary = { data: '', mimeType: 'video/mp4', bytes: 1 };
@@ -381,13 +325,12 @@ const MUTANTS: Record<string, Record<string, () => Restore>> = {
 			}),
 	},
 	'reasons | wrong outcome': {
-		'reads a reason in one place only': () =>
-			all(
-				changeTask((read, { error_message }) =>
-					typeof error_message === 'string' ? read : { ...read, errorMessage: null },
-				),
-				change(envelope, 'reasonOfAnswer', () => () => ''),
-			),
+		'reads a reason in one place only': () => {
+			changeTask((read, { error_message }) =>
+				typeof error_message === 'string' ? read : { ...read, errorMessage: null },
+			);
+			change(envelope, 'reasonOfAnswer').to(() => '');
+		},
 	},
 	'video forms | wrong outcome': {
 		'finds a video in one form only': () =>
@@ -402,15 +345,15 @@ const MUTANTS: Record<string, Record<string, () => Restore>> = {
 	},
 	'ids | id lost, wrong outcome': {
 		'finds an id under one name only': () =>
-			change(envelope, 'taskIdOf', () => (body) => json.textOf(envelope.dataOf(body).task_id)),
+			change(envelope, 'taskIdOf').to((_real, body) => json.textOf(envelope.dataOf(body).task_id)),
 	},
 	'ids | wrong outcome': {
 		'refuses an id that it has given out': () =>
-			change(task, 'isTaskId', () => (text) => /^[^\s\p{C}{}<>"']{1,200}$/u.test(text)),
+			change(task, 'isTaskId').to((_real, text) => /^[^\s\p{C}{}<>"']{1,200}$/u.test(text)),
 	},
 	'limited POSTs | sent again': {
 		'has no brake': () =>
-			change(brake, 'brakeOf', () => (clock) => ({
+			change(brake, 'brakeOf').to((_real, clock) => ({
 				turn: async () => await clock.sleep(1_000),
 				slowDown: nothing,
 				answered: nothing,
@@ -420,12 +363,12 @@ const MUTANTS: Record<string, Record<string, () => Restore>> = {
 	},
 	'missing ids | wrong outcome, id lost': {
 		'gives out raw data as they came, with or without an id': () =>
-			change(task, 'rawItem', () => (raw) => ({ ...raw })),
+			change(task, 'rawItem').to((_real, raw) => ({ ...raw })),
 	},
 	'outages | wrong outcome': {
 		'gives an API up after five reads in a row': () => {
 			let failures = 0;
-			return changeRead((read) => {
+			changeRead((read) => {
 				failures = read.outcome === 'unavailable' ? failures + 1 : 0;
 				return read.outcome === 'unavailable' && failures >= 5
 					? { ...read, outcome: 'refused' }
@@ -459,8 +402,8 @@ it.each(list)(
 	'$topic: finds a node that $what',
 	async ({ topic, rules, what, spoil }) => {
 		const own = REGRESSIONS.filter((one) => one.topic === topic).map(({ schedule }) => schedule);
-		const restore = spoil();
-		const { at, found } = await firstBreach(rules, own.length > 0 ? own : sampled).finally(restore);
+		spoil();
+		const { at, found } = await firstBreach(rules, own.length > 0 ? own : sampled);
 		const how = found.length ? `schedule ${at}, ${found[0].rule}: ${found[0].text}` : 'not noticed';
 		process.stdout.write(`faults, mutants: a node that ${what}: ${how}\n`);
 		expect(found).not.toEqual([]);
@@ -471,8 +414,8 @@ it.each(list)(
 it(
 	'equal calls: finds a node that checks, waits, and then acts',
 	async () => {
-		const restore = changeMemory(() => ({ underWay: nothing }));
-		const { violations } = await checkToolCalls(harness, EQUAL).finally(restore);
+		changeMemory(() => ({ underWay: nothing }));
+		const { violations } = await checkToolCalls(harness, EQUAL);
 		expect(violations).not.toEqual([]);
 	},
 	TIME_LIMIT_MS,

@@ -1,12 +1,9 @@
 // Runs a share of the random schedules and checks each of them; for the test files that run at the same time.
 import * as fc from 'fast-check';
 
-import { openHarness, type Harness } from './harness.cjs';
-import { checkTrace } from './oracle.cjs';
-import { schedules } from './random.cjs';
-import { runSchedule } from './runner.cjs';
-import { schedulesOf, seedsOf } from './seeds.cjs';
-import { describeFailure, Stats } from './stats.cjs';
+import { schedules } from './schedule.cjs';
+import { ALL_SCHEDULES, ALL_SEEDS } from './seeds.cjs';
+import { Suite } from './suite.cjs';
 
 /** How many test files share the schedules. */
 const SHARES = 2;
@@ -16,39 +13,24 @@ const MS_EACH = 500;
 
 /** Registers the tests of one share, counted from 1: one for each seed. */
 export function describeShare(share: number): void {
-	const seeds = seedsOf();
-	const numRuns = Math.ceil(schedulesOf() / SHARES / seeds.length);
+	const suite = new Suite(`schedules ${share}`);
+	const numRuns = Math.ceil(ALL_SCHEDULES / SHARES / ALL_SEEDS.length);
 	const path = process.env.SCHEDULE_PATH;
-	const stats = new Stats(`schedules ${share}`, numRuns * seeds.length);
-	let harness: Harness;
 
-	beforeAll(async () => {
-		harness = await openHarness();
-	});
-	afterAll(async () => {
-		stats.close();
-		await harness.close();
-	});
-
-	it.each(seeds)(
+	it.each(ALL_SEEDS)(
 		`${numRuns} random schedules keep the promise, with SEED=%i`,
 		async (seed) => {
 			process.stdout.write(`faults, schedules ${share}: SEED=${seed}\n`);
 			let isShrinking = false;
 			const property = fc.asyncProperty(schedules, async (schedule) => {
-				const trace = await runSchedule(harness, schedule);
-				const report = checkTrace(harness, trace);
 				// What is tried while the simplest failing schedule is searched is not counted again.
-				if (!isShrinking) stats.add(harness, trace, report);
-				if (report.violations.length === 0) return;
+				const failure = await suite.check(schedule, !isShrinking);
+				if (!failure) return;
 				isShrinking = true;
-				throw new Error(describeFailure(schedule, report));
+				throw new Error(failure);
 			});
-			const found = await fc.check(property, {
-				seed: seed + share,
-				numRuns,
-				...(path && { path }),
-			});
+			const options = { seed: seed + share, numRuns, ...(path && { path }) };
+			const found = await fc.check(property, options);
 			if (!found.failed) return;
 			const alone = found.counterexamplePath;
 			const again = `SEED=${seed}${alone ? `, this one alone with SCHEDULE_PATH=${alone}` : ''}`;

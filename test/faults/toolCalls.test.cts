@@ -1,11 +1,9 @@
 // An agent calls the node as its tool, several times in the same answer: equal calls share one POST and its answer.
 import * as fc from 'fast-check';
 
-import { openHarness, type Harness } from './harness.cjs';
-import { ending, fault } from './random.cjs';
-import { NAMES, ON_ERROR, PLAIN, type Schedule } from './schedule.cjs';
-import { seedsOf } from './seeds.cjs';
-import { describeFailure, Stats } from './stats.cjs';
+import { ending, fault, NAMES, ON_ERROR, PLAIN, type Schedule } from './schedule.cjs';
+import { ALL_SEEDS } from './seeds.cjs';
+import { describeFailure, Suite } from './suite.cjs';
 import { checkToolCalls, EQUAL, type Calls } from './toolCalls.cjs';
 
 const COUNT = 200;
@@ -34,20 +32,11 @@ const on = (fault: Schedule['faults'][number]['fault']): Schedule['faults'] => [
 	{ route: 'generate', name: null, fault, times: 1 },
 ];
 
-let harness: Harness;
-const stats = new Stats('tool calls', COUNT + 5);
-
-beforeAll(async () => {
-	harness = await openHarness();
-});
-afterAll(async () => {
-	stats.close();
-	await harness.close();
-});
+const suite = new Suite('tool calls');
 
 async function check(plan: Calls): Promise<void> {
-	const report = await checkToolCalls(harness, plan);
-	stats.add(harness, { segments: [], earlierPosts: 0, callbacks: 0 }, report);
+	const report = await checkToolCalls(suite.harness, plan);
+	suite.count({ segments: [], earlierPosts: 0, callbacks: 0 }, report);
 	expect(describeFailure(plan, report)).toBe('');
 }
 
@@ -70,7 +59,7 @@ it.each<[string, number, Partial<Calls>]>([
 	],
 ])('%s', async (_what, posts, plan) => {
 	await check({ ...EQUAL, ...plan });
-	expect(harness.requests.posts).toHaveLength(posts);
+	expect(suite.harness.requests.posts).toHaveLength(posts);
 });
 
 it('keeps the promise where n8n mixes up the arguments of two calls at a retry', async () => {
@@ -81,13 +70,13 @@ it('keeps the promise where n8n mixes up the arguments of two calls at a retry',
 		retryOnFail: true,
 		affordable: 0,
 	});
-	expect(harness.sandbox.ledger.charges()).toEqual([]);
+	expect(suite.harness.sandbox.ledger.charges()).toEqual([]);
 });
 
 it(
 	`${COUNT} groups of calls at random keep the promise`,
 	async () => {
-		const [seed] = seedsOf();
+		const [seed] = ALL_SEEDS;
 		process.stdout.write(`faults, tool calls: SEED=${seed}\n`);
 		await fc.assert(fc.asyncProperty(calls, check), { seed, numRuns: COUNT });
 	},

@@ -10,7 +10,6 @@ import { N8nClient, itemsOf, type Execution } from '../support/n8n/client.cjs';
 import { startQueue, type N8nQueue } from '../support/n8n/queue.cjs';
 import {
 	api,
-	BY_HAND,
 	deliver,
 	endOf,
 	generate,
@@ -26,7 +25,6 @@ import {
 	seedance,
 	start,
 	startedWith,
-	startWorkflow,
 	succeeded,
 	until,
 	useN8n,
@@ -66,39 +64,20 @@ async function workerOf(executionId: string): Promise<ServerProcess> {
 	return worker;
 }
 
-describe('an execution', () => {
-	it('runs on a worker, and its video can be read on the main process', async () => {
-		const execution = await run({ downloadVideo: true });
-		const worker = await workerOf(execution.id);
-		const [{ json, binary }] = itemsOf(execution, NEXT);
-		const taskId = String(json.task_id);
-		expect(worker.log()).toContain(`Seedance task ${taskId} created`);
-		expect(queue.main.log()).not.toContain(taskId);
-		expect(binary?.data).toMatchObject({
-			id: expect.stringMatching(/^database:/),
-			fileName: `${taskId}.mp4`,
-			mimeType: 'video/mp4',
-		});
-		const options = { responseType: 'arraybuffer', proxy: false } as const;
-		const { data: sent } = await axios.get<Buffer>(String(json.video_url), options);
-		expect(sent).toHaveLength(sandbox.videoBytes ?? 0);
-		expect(binary && (await api.downloadBinary(binary.data))).toEqual(sent);
-	});
-
-	it('waits for a video that a node before it has started, without paying again', async () => {
-		const steps = [
-			BY_HAND,
-			seedance({ operation: 'generate' }, { name: 'Start' }),
-			seedance({ operation: 'wait', downloadVideo: true }, { name: 'Wait' }),
-		];
-		const workflowId = await saveChain(steps, { rows: ['A paper boat'] });
-		const execution = await endOf(await startWorkflow(workflowId));
-		expect(output(execution, 'Start')).toMatchObject([{ status: 'IN_PROGRESS' }]);
-		const [{ json, binary }] = itemsOf(execution, 'Wait');
-		expect(json).toMatchObject({ task_id: videos.paidIds()[0], succeeded: true });
-		expect(binary?.data.fileName).toBe(`${String(json.task_id)}.mp4`);
-		expect(videos.paidIds()).toHaveLength(1);
-	});
+it('an execution runs on a worker, and its video can be read on the main process', async () => {
+	const execution = await run({ downloadVideo: true });
+	const worker = await workerOf(execution.id);
+	const [{ json, binary }] = itemsOf(execution, NEXT);
+	const taskId = String(json.task_id);
+	expect(worker.log()).toContain(`Seedance task ${taskId} created`);
+	expect(queue.main.log()).not.toContain(taskId);
+	const fileName = `${taskId}.mp4`;
+	const id: unknown = expect.stringMatching(/^database:/);
+	expect(binary?.data).toMatchObject({ id, fileName, mimeType: 'video/mp4' });
+	const options = { responseType: 'arraybuffer', proxy: false } as const;
+	const { data: sent } = await axios.get<Buffer>(String(json.video_url), options);
+	expect(sent).toHaveLength(sandbox.videoBytes ?? 0);
+	expect(binary && (await api.downloadBinary(binary.data))).toEqual(sent);
 });
 
 it('a webhook process starts an execution on a worker and answers with its result; the main process takes no call', async () => {
@@ -186,34 +165,16 @@ describe('Seedance Trigger', () => {
 	});
 });
 
-describe('Pause Until Callback', () => {
-	it('goes on with the video when a webhook process gets the callback', async () => {
-		const { id, taskIds } = await pause();
-		expect(videos.callbackUrlOf(taskIds[0])).toContain(queue.webhookUrl);
-		await videos.finish(taskIds[0]);
-		expect(output(await endOf(id))).toMatchObject([{ task_id: taskIds[0], succeeded: true }]);
-		expect(sandbox.callbacks.of(taskIds[0])).toMatchObject([{ status: 200 }]);
-		expect(posts()).toHaveLength(1);
-	});
-
-	it('fails properly with Stop when the video failed, and runs no next node', async () => {
-		const { id, taskIds } = await pause();
-		await videos.finish(taskIds[0], { status: 'FAILED', errorMessage: 'Not allowed' });
-		const execution = await endOf(id);
-		expect(execution.status).toBe('error');
-		expect(execution.error?.message).toContain(`task ${taskIds[0]}`);
-		expect(execution.runData[NEXT]).toBeUndefined();
-	});
-
-	it('outlives the worker that paused: another one goes on', async () => {
-		const { id, taskIds } = await pause();
-		const dead = await workerOf(id);
-		await dead.kill9();
-		await videos.finish(taskIds[0]);
-		expect(output(await endOf(id))).toMatchObject([{ task_id: taskIds[0], succeeded: true }]);
-		expect(posts()).toHaveLength(1);
-		await dead.start();
-	});
+it('a pause outlives its worker: another one goes on when a webhook process gets the callback', async () => {
+	const { id, taskIds } = await pause();
+	expect(videos.callbackUrlOf(taskIds[0])).toContain(queue.webhookUrl);
+	const dead = await workerOf(id);
+	await dead.kill9();
+	await videos.finish(taskIds[0]);
+	expect(output(await endOf(id))).toMatchObject([{ task_id: taskIds[0], succeeded: true }]);
+	expect(sandbox.callbacks.of(taskIds[0])).toMatchObject([{ status: 200 }]);
+	expect(posts()).toHaveLength(1);
+	await dead.start();
 });
 
 it('a worker that dies leaves the task ID in its log, with which another worker gets the paid video', async () => {

@@ -3,8 +3,8 @@ import * as fc from 'fast-check';
 
 import { gridOf, inAllSettings } from '../faults/grid.cjs';
 import { openHarness, type Harness } from '../faults/harness.cjs';
-import { schedules } from '../faults/random.cjs';
-import { REGRESSIONS } from '../faults/regressions.cjs';
+import { schedules } from '../faults/schedule.cjs';
+import { REGRESSIONS } from '../faults/schedule.cjs';
 import { runSchedule, type Segment } from '../faults/runner.cjs';
 import type { Schedule } from '../faults/schedule.cjs';
 import { recordExamples } from './examples.cjs';
