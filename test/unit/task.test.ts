@@ -23,9 +23,13 @@ const ITEM = {
 	consumed_credits: 28,
 	estimated_credits: 28,
 	created_at: '2026-02-07T10:30:00Z',
+	reused: false,
 	error_message: null,
 };
-const NOTHING = Object.fromEntries(Object.keys(ITEM).map((name) => [name, null]));
+const NOTHING = {
+	...Object.fromEntries(Object.keys(ITEM).map((name) => [name, null])),
+	reused: false,
+};
 
 const read = (data: unknown, taskId = ID) => tasks.readTask(taskId, data, OWNER);
 /** The reading of data that is a state of the task. */
