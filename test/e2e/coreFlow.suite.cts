@@ -43,14 +43,7 @@ import {
 	videos,
 	WRONG_KEY,
 } from '../support/n8n/world.cjs';
-import {
-	importExample,
-	nodeOf,
-	rowWhen,
-	runExample,
-	startNetwork,
-	VideoTable,
-} from './examples.cjs';
+import { importExample, nodeOf, runExample, startNetwork, VideoTable } from './examples.cjs';
 
 const GAPS: Array<{ n8n: string; check: string; why: string }> = gaps;
 
@@ -317,7 +310,7 @@ describe('the core flow', () => {
 			await runExample(starting);
 			await runExample(catchUp);
 			sandbox.finish(videos.ids()[0]);
-			await rowWhen(table, row.id, ({ status }) => status === 'SUCCESS');
+			await table.rowWhen(row.id, ({ status }) => status === 'SUCCESS');
 			await runsOf(ready.id, 1);
 			expect(network.posts).toMatchObject([{ caption: 'Windy' }]);
 			await api.deactivateWorkflow(ready.id);
