@@ -1,4 +1,5 @@
-// The examples that share a Data Table: one starts videos, one hands them on when the callback comes, one when it does not.
+// The examples that share a Data Table: one starts videos, one hands them on when the callback comes, one when it does not;
+// and one makes a batch of videos from its rows, within a credit limit.
 import { readdirSync } from 'node:fs';
 
 import type { SavedWorkflow } from '../support/n8n/server.cjs';
@@ -7,6 +8,7 @@ import {
 	endOf,
 	generate,
 	n8n,
+	output,
 	posts,
 	runsOf,
 	sandbox,
@@ -33,9 +35,10 @@ import {
 
 const IN_PROGRESS = { status: 'IN_PROGRESS' };
 
-describe('generate-with-callback.json, video-ready.json and catch-up.json', () => {
+describe('the examples with a Data Table', () => {
 	let network: Network;
 	let table: VideoTable;
+	let batch: SavedWorkflow;
 	let starting: SavedWorkflow;
 	let handing: SavedWorkflow;
 	let catchUp: SavedWorkflow;
@@ -52,10 +55,14 @@ describe('generate-with-callback.json, video-ready.json and catch-up.json', () =
 
 	/** Adds rows, starts their videos and gives the rows as they are then. */
 	async function start(...rows: Array<Partial<Cells>>): Promise<Row[]> {
+		videos.hold();
 		await table.add(...rows);
 		await runExample(starting);
 		return await table.rows();
 	}
+
+	const add = async (prompts: readonly string[]): Promise<Row[]> =>
+		await table.add(...prompts.map((prompt) => ({ prompt })));
 
 	/** Lets more time pass for rows than an example waits for a callback. */
 	async function catchUpOverdue(...rows: Row[]): Promise<void> {
@@ -73,12 +80,12 @@ describe('generate-with-callback.json, video-ready.json and catch-up.json', () =
 		const filledIn = { 'Start the videos': { callbackUrl } };
 		starting = await importExample('generate-with-callback.json', filledIn);
 		catchUp = await importExample('catch-up.json', to);
+		batch = await importExample('batch-with-credit-limit.json', to);
 		await runExample(starting);
 		[table] = await VideoTable.named('Seedance Videos');
 	});
 
 	beforeEach(async () => {
-		videos.hold();
 		network.posts.length = 0;
 		network.isDown = false;
 		await table.empty();
@@ -145,6 +152,7 @@ describe('generate-with-callback.json, video-ready.json and catch-up.json', () =
 	});
 
 	it('hand on a video whose callback comes before its task ID is in the row, and pay once when two runs overlap', async () => {
+		videos.hold();
 		const [first, second] = await table.add(
 			{ prompt: 'A quick one', caption: 'Quick' },
 			{ prompt: 'A slow one', caption: 'Slow' },
@@ -273,6 +281,95 @@ describe('generate-with-callback.json, video-ready.json and catch-up.json', () =
 		expect(network.posts).toEqual([posted(row)]);
 		expect(await table.rows()).toMatchObject([{ status: 'SUCCESS', error: '' }]);
 		expect(posts()).toHaveLength(1);
+	});
+
+	it('as a batch post each video with the caption of its own row, and say in the others why not', async () => {
+		// The first is refused, the third fails: what follows has another place in each step.
+		sandbox.faults.on('status', { kind: 'failed' }, { prompt: 'A bad end', times: 'always' });
+		const rows = await table.add(
+			{ prompt: 'A'.repeat(2001), caption: 'Too long' },
+			{ prompt: 'A kite', caption: 'Windy "today"' },
+			{ prompt: 'A bad end', caption: 'Never shown' },
+			{ prompt: 'A cat', caption: 'Meow\nmeow' },
+			{ prompt: 'A tea pot', caption: 'Tea, 100 % 🍵' },
+		);
+		await runExample(batch);
+		const [tooLong, kite, bad, cat, pot] = rows;
+		expect(network.posts).toHaveLength(3);
+		expect(network.posts).toEqual(expect.arrayContaining([kite, cat, pot].map(posted)));
+		const because = (reason: RegExp) => expect.stringMatching(reason);
+		expect(await table.rows()).toMatchObject([
+			{
+				id: tooLong.id,
+				status: 'FAILED',
+				task_id: null,
+				error: because(/^invalid_input: .*2001 characters/),
+			},
+			ready(kite),
+			{
+				id: bad.id,
+				status: 'FAILED',
+				task_id: taskOf(bad),
+				video_url: null,
+				error: because(/^task_failed: /),
+			},
+			ready(cat),
+			ready(pot),
+		]);
+		expect(posts()).toHaveLength(4);
+	});
+
+	it('as a batch wait for all videos at the same time, with each task ID in its row before that', async () => {
+		videos.hold();
+		const rows = await add(['one', 'two', 'three']);
+		const executionId = await startWorkflow(batch.id);
+		for (const { id } of rows) await table.rowWhen(id, ({ task_id }) => task_id !== null);
+		const started = rows.map((row) => ({ status: 'IN_PROGRESS', task_id: taskOf(row) }));
+		expect(await table.rows()).toMatchObject(started);
+		await sandbox.ledger.until((ledger) =>
+			rows.every((row) => taskOf(row) && ledger.statusReads(taskOf(row)).length),
+		);
+		expect((await api.getExecution(executionId)).status).toBe('running');
+		for (const row of rows) sandbox.finish(taskOf(row));
+		const execution = await endOf(executionId);
+		expect(execution.runData['Wait for the videos']).toHaveLength(1);
+		expect(output(execution, 'Wait for the videos')).toMatchObject(
+			rows.map(({ prompt }) => ({ prompt })),
+		);
+		expect(network.posts).toHaveLength(3);
+	});
+
+	it('as a batch start nothing and pay nothing when a run would cost more than the limit, and the rows say so', async () => {
+		const changes = { 'Start the videos': { resolution: '720p', generateAudio: true } };
+		const workflow = await importExample(
+			'batch-with-credit-limit.json',
+			{ [POST]: { url: network.url } },
+			{ changes },
+		);
+		await add(['one', 'two', 'three']);
+		await runExample(workflow);
+		expect(posts()).toEqual([]);
+		const error = expect.stringMatching(/168 credits.*150/);
+		expect(await table.rows()).toMatchObject(
+			Array(3).fill({ status: 'FAILED', task_id: null, error }),
+		);
+	});
+
+	it('as a batch make ten videos per run, which fit into the limit', async () => {
+		await add(Array.from({ length: 11 }, (_, index) => `Number ${index}`));
+		await runExample(batch);
+		const states = (await table.rows()).map(({ status }) => status);
+		expect(states).toEqual([...Array(10).fill('SUCCESS'), null]);
+		expect(sandbox.ledger.spent).toBe(140);
+		await runExample(batch);
+		expect(sandbox.ledger.spent).toBe(154);
+	});
+
+	it('as a batch say in the row when posting fails', async () => {
+		network.isDown = true;
+		const [row] = await add(['A patient one']);
+		await runExample(batch);
+		expect(await table.rows()).toMatchObject([{ status: 'NOT_POSTED', video_url: videoOf(row) }]);
 	});
 });
 

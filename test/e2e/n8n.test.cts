@@ -8,7 +8,6 @@ import './credential.suite.cjs';
 import './pause.suite.cjs';
 import './trigger.suite.cjs';
 import './exampleVideos.suite.cjs';
-import './exampleBatch.suite.cjs';
 import './exampleAgent.suite.cjs';
 import './exampleTable.suite.cjs';
 import { secretsSuite } from '../support/leaks.cjs';
