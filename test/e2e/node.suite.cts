@@ -2,7 +2,7 @@
 // n8n killed with SIGKILL at the worst moments.
 import { randomUUID } from 'node:crypto';
 
-import { isRecord, type Fault } from '../sandbox/server.cjs';
+import type { Fault } from '../sandbox/server.cjs';
 import { itemsOf, type Execution } from '../support/n8n/server.cjs';
 import {
 	api,
@@ -30,16 +30,11 @@ import {
 	WRONG_KEY,
 } from '../support/n8n/world.cjs';
 
-function urlsIn(value: unknown): string[] {
-	if (typeof value === 'string') return [value];
-	return isRecord(value) ? Object.values(value).flatMap(urlsIn) : [];
-}
-
 it('the node and the credential are offered with a light and a dark icon each', async () => {
 	const node = (await api.nodeTypes()).find(({ name }) => name === NODE_TYPE);
 	const credential = (await api.credentialTypes()).find(({ name }) => name === CREDENTIAL_TYPE);
 	for (const offered of [node, credential]) {
-		const urls = urlsIn(offered?.iconUrl);
+		const urls: string[] = Object.values(Object(offered?.iconUrl));
 		const icons = await Promise.all(urls.map(async (url) => await api.fileOf(url)));
 		expect(icons).toEqual([expect.stringContaining('<svg'), expect.stringContaining('<svg')]);
 		expect(icons[0]).not.toBe(icons[1]);

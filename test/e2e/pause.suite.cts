@@ -5,11 +5,9 @@ import {
 	deliver,
 	endOf,
 	executionIds,
-	n8n,
 	output,
 	pause,
 	posts,
-	retry,
 	sandbox,
 	saveChain,
 	seedance,
@@ -48,30 +46,6 @@ async function expectDelivered(executionId: string, ids: readonly string[]): Pro
 }
 
 describe('Pause Until Callback', () => {
-	it('makes only the failed video anew when a person retries', async () => {
-		const { id, taskIds: ids } = await pause(['good', 'bad']);
-		await videos.finish(ids[1], { status: 'FAILED' });
-		await videos.finish(ids[0]);
-		const failed = await endOf(id);
-		expect(failed.status).toBe('error');
-		sandbox.speed = 1000;
-		expect(output(await retry(failed))).toMatchObject([
-			{ prompt: 'good', task_id: ids[0], succeeded: true },
-			{ prompt: 'bad', succeeded: true },
-		]);
-		expect(['good', 'bad'].map((text) => sandbox.ledger.postsWithPrompt(text))).toEqual([1, 2]);
-	}, 60_000);
-
-	it('survives SIGKILL of n8n with one of two callbacks lost: both videos are delivered', async () => {
-		const { id, taskIds: ids } = await pause(['one', 'two']);
-		await n8n.kill9();
-		sandbox.callbacks.planFor(ids[0], { never: true });
-		await videos.finish(ids[0]);
-		await n8n.start();
-		await videos.finish(ids[1]);
-		await expectDelivered(id, ids);
-	}, 120_000);
-
 	it('goes on once when all callbacks come at the same moment, several times each, and evaluates nothing again', async () => {
 		sandbox.callbacks.planFor('boat', { copies: 3, attempts: 3, backoffMs: 1 });
 		const prompt = '={{ "boat " + Math.random() }}';
