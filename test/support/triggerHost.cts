@@ -1,6 +1,6 @@
 // Hosts Seedance Trigger in this process: an HTTP server that makes n8n-core's own webhook context for each request, calls
 // the node's `webhook()`, and does with the result what n8n 2.41 does. What n8n-core does not bring (how a body is read, and
-// in which order n8n answers, starts a run and saves static data) is a copy: test/e2e/hostParity.suite.cts sends the same
+// in which order n8n answers, starts a run and saves static data) is a copy: test/e2e/trigger.suite.cts sends the same
 // requests to a real n8n and compares. A run is not carried out but noted.
 import { WebhookContext } from 'n8n-core';
 import {
