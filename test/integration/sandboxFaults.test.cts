@@ -11,8 +11,6 @@ import {
 	ENCODINGS,
 	FAULT_KINDS,
 	ODD_IDS,
-	REASON_FORMS,
-	RESPONSE_FORMS,
 	routesOf,
 	startSandbox,
 	VIDEO_BODIES,
@@ -234,39 +232,11 @@ describe('a task', () => {
 		expect((await load(first)).status).toBe(status);
 	});
 
-	it('has its id under another name, or as a number that JavaScript cannot hold', async () => {
-		for (const idAs of ['taskId', 'id'] as const) {
-			const data = await dataOf(await make({ idAs }));
-			expect(data.task_id).toBeUndefined();
-			expect(data[idAs]).toMatch(/^seed15/);
-		}
-		const digits = await make({ idAs: 'number' });
-		const plain = { transformResponse: (body: string) => body };
-		const { data } = await api.get<string>(`/status?task_id=${digits}`, plain);
-		expect(data).toContain(`"task_id":${digits},`);
-		expect(String(Number(digits))).not.toBe(digits);
-	});
-
 	it.each(ODD_IDS)('may have an odd id, but never that of another: %s', async (id) => {
 		const taskId = await make({ seconds: 0, id });
 		expect(taskId).toBe(id);
 		expect((await load(await urlOf(taskId))).status).toBe(200);
 		expect(await make({ id })).toBe(`${id}2`);
-	});
-
-	it.each(RESPONSE_FORMS)('names its video as %s', async (responseAs) => {
-		const taskId = await finished({ responseAs });
-		const data = await dataOf(taskId);
-		const isContract = Array.isArray(data.response) && typeof data.response[0] === 'string';
-		expect(isContract).toBe(responseAs === 'urls');
-		expect(JSON.stringify(data)).toContain(`/videos/${taskId}.mp4`);
-	});
-
-	it.each(REASON_FORMS)('tells the reason of its failure as %s', async (reasonAs) => {
-		const outcome = { status: 'FAILED', errorMessage: 'Blocked', reasonAs } as const;
-		const data = await dataOf(await make({ seconds: 0, outcome }));
-		expect(data.error_message === 'Blocked').toBe(reasonAs === 'error_message');
-		expect(JSON.stringify(data)).toContain('Blocked');
 	});
 });
 

@@ -60,30 +60,19 @@ const stored = (): StaticData => JSON.parse(world.host.staticData.get('workflow1
 const store = (data: StaticData) => world.host.staticData.set('workflow1', JSON.stringify(data));
 const NODE = 'node:Seedance Trigger';
 
-/** The next time that n8n is to start a run: it waits until it is told how that ends. */
+/** The next time that n8n is to start a run: it waits until it is told whether that succeeds. */
 function nextRun() {
-	const signal = () => {
-		let call = () => {};
-		return { promise: new Promise<void>((resolve) => (call = resolve)), call: () => call() };
-	};
-	const [asked, abandoned, succeeded, failed] = [signal(), signal(), signal(), signal()];
-	world.host.createRun = async (_run, left) => {
-		world.host.createRun = null;
-		void left.then(abandoned.call);
-		asked.call();
-		const lost = failed.promise.then(() => {
-			throw new Error('The database is locked');
-		});
-		await Promise.race([succeeded.promise, lost]);
-	};
-	return {
-		/** n8n was asked for the run. */
-		asked: asked.promise,
-		/** The sender has gone. */
-		abandoned: abandoned.promise,
-		succeeds: succeeded.call,
-		fails: failed.call,
-	};
+	let end: (isStarted: boolean) => void = () => {};
+	const isStarted = new Promise<boolean>((resolve) => (end = resolve));
+	/** n8n was asked for the run; `left` is to resolve when the sender has gone. */
+	const asked = new Promise<{ left: Promise<void> }>((resolve) => {
+		world.host.createRun = async (_run, left) => {
+			world.host.createRun = null;
+			resolve({ left });
+			if (!(await isStarted)) throw new Error('The database is locked');
+		};
+	});
+	return { asked, end };
 }
 
 describe('the signature', () => {
@@ -281,7 +270,7 @@ describe('n8n cannot start the run', () => {
 		const failed = deliver(taskId);
 		await run.asked;
 		expect(await deliver(other)).toBe(STARTED);
-		run.fails();
+		run.end(false);
 		expect(await failed).toMatch(/^500/);
 		expect(await deliver(taskId)).toBe(STARTED);
 		expect(await deliver(taskId)).toBe(REPEATED);
@@ -298,7 +287,7 @@ describe('n8n cannot start the run', () => {
 		expect(await deliver(other)).toBe(STARTED);
 		world.host.restart();
 		expect(await deliver(taskId)).toBe(STARTED);
-		run.fails();
+		run.end(false);
 		await lost;
 	});
 
@@ -308,7 +297,7 @@ describe('n8n cannot start the run', () => {
 		const first = deliver(taskId);
 		await run.asked;
 		const others = atOnce(4, async () => await deliver(taskId));
-		run.fails();
+		run.end(false);
 		expect(await first).toMatch(/^500/);
 		expect((await others).sort()).toEqual([STARTED, ...Array(3).fill(REPEATED)]);
 		expect(startedFor()).toEqual([taskId]);
@@ -322,7 +311,7 @@ describe('n8n cannot start the run', () => {
 		world.host.clockSpeed = FAST;
 		expect(await atOnce(2, async () => await deliver(taskId))).toEqual([LATER, LATER]);
 		world.host.clockSpeed = 1;
-		run.succeeds();
+		run.end(true);
 		expect(await first).toBe(STARTED);
 		expect(await deliver(taskId)).toBe(REPEATED);
 	});
@@ -354,12 +343,12 @@ describe('a form in several parts, whose answer n8n reads before it starts the r
 			await run.asked;
 			expect(await deliver(other)).toBe(STARTED);
 			if (what === 'fails to start it') {
-				run.fails();
+				run.end(false);
 				expect(await lost).toMatch(/^500/);
 			}
 			world.host.restart();
 			expect(await deliver(taskId)).toBe(STARTED);
-			run.fails();
+			run.end(false);
 			await lost;
 		},
 	);
@@ -404,8 +393,10 @@ describe('a sender that hangs up', () => {
 		const [taskId, other] = await endedTasks(2);
 		const run = nextRun();
 		await deliverAndLeave(taskId, run.asked);
-		await run.abandoned;
-		run.succeeds();
+		await (
+			await run.asked
+		).left;
+		run.end(true);
 		await world.host.idle();
 		// What was saved is lost: the process has to remember that this run was started.
 		store({});
@@ -433,8 +424,10 @@ describe('a sender that hangs up', () => {
 		const taskId = await world.endedTask();
 		const run = nextRun();
 		await deliverAndLeave(taskId, run.asked);
-		await run.abandoned;
-		run.fails();
+		await (
+			await run.asked
+		).left;
+		run.end(false);
 		await world.host.idle();
 		expect(startedFor()).toEqual([]);
 		expect(await deliver(taskId)).toBe(STARTED);
@@ -597,7 +590,7 @@ describe('Trigger On', () => {
 			const run = nextRun();
 			const failed = deliver(taskId);
 			await run.asked;
-			run.fails();
+			run.end(false);
 			expect(await failed).toMatch(/^500/);
 			world.sandbox.faults.clear();
 			expect(await deliver(taskId)).toBe(STARTED);
