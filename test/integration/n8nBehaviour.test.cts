@@ -4,7 +4,6 @@
  */
 import {
 	NodeApiError,
-	NodeConnectionTypes,
 	NodeHelpers,
 	NodeOperationError,
 	Workflow,
@@ -13,7 +12,6 @@ import {
 	type IHttpRequestOptions,
 	type INode,
 	type INodeExecutionData,
-	type INodeType,
 } from 'n8n-workflow';
 import { createServer } from 'node:http';
 
@@ -37,15 +35,13 @@ const ROW: INodeExecutionData[] = [{ json: { row: 7 } }];
 const TESTED: INode = {
 	id: '1',
 	name: 'Tested',
-	type: 'test.tested',
+	type: SEEDANCE,
 	typeVersion: 1,
 	position: [0, 0],
 	parameters: {},
 };
 
 type Execute = (this: IExecuteFunctions) => Promise<INodeExecutionData[][]>;
-
-const { getByNameAndVersion: usual } = nodeTypes;
 
 let n8n: Engine;
 beforeAll(async () => {
@@ -55,25 +51,12 @@ beforeAll(async () => {
 afterAll(async () => await n8n.close());
 
 /** Runs a node that does what `execute` says in the place of ours: see `start` of the engine. */
-async function run(execute: Execute, node: Partial<INode> = {}): Promise<Run> {
-	const tested: INodeType = {
-		description: {
-			displayName: 'Test',
-			name: 'test',
-			group: ['transform'],
-			version: 1,
-			description: '',
-			defaults: {},
-			inputs: [NodeConnectionTypes.Main],
-			outputs: [NodeConnectionTypes.Main],
-			credentials: [{ name: 'seedanceApi' }],
-			properties: [{ displayName: 'Text', name: 'text', type: 'string', default: '' }],
-		},
-		execute,
-	};
-	nodeTypes.getByNameAndVersion = (name, version) =>
-		name === TESTED.type ? tested : usual(name, version);
-	return await n8n.run({ parameters: {}, items: ROW, node: { type: TESTED.type, ...node } });
+async function run(
+	execute: Execute,
+	{ parameters = { prompt: 'A boat' }, ...node }: Partial<INode> = {},
+) {
+	jest.spyOn(Seedance.prototype, 'execute').mockImplementation(execute);
+	return await n8n.run({ parameters, items: ROW, node });
 }
 
 const outputOf = (ended: Run, name = 'After') => ended.reached(name)?.map(({ json }) => json);
@@ -309,10 +292,10 @@ describe('what a running node finds', () => {
 		const text = '=A cat in {{ $json.city }}';
 		const values = await inside(
 			async (context) => [
-				context.getNodeParameter('text', 0),
-				context.getNodeParameter('text', 0, '', { rawExpressions: true }),
+				context.getNodeParameter('prompt', 0),
+				context.getNodeParameter('prompt', 0, '', { rawExpressions: true }),
 			],
-			{ parameters: { text } },
+			{ parameters: { prompt: text } },
 		);
 		expect(values).toEqual(['A cat in ', text]);
 	});
@@ -333,7 +316,7 @@ describe('static data', () => {
 	function changed(staticData: IDataObject | undefined): unknown {
 		const stored = {
 			id: 'workflow1',
-			nodes: [{ ...TESTED, type: SEEDANCE }],
+			nodes: [TESTED],
 			connections: {},
 			active: false,
 			nodeTypes,
