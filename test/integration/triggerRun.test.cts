@@ -18,8 +18,7 @@ const host = videoHost();
 
 /** What the trigger's webhook hands over for a finished task: simplified, or raw. */
 async function item(simplify = true, fault?: Fault): Promise<IDataObject> {
-	const taskId = await world.existingTask();
-	world.sandbox.finish(taskId);
+	const taskId = await world.finishedTask();
 	if (fault) world.sandbox.faults.on('status', fault);
 	const { json } = await world.run({ operation: 'status', taskId, simplify });
 	expect(json[0]).toMatchObject({ task_id: taskId, status: 'SUCCESS' });
@@ -92,7 +91,9 @@ describe('a success without its video', () => {
 		[false, { status: 'SUCCESS', response: [expect.any(String)] }],
 	])('is given out with it when it comes, as Simplify (%s) wants it', async (simplify, ready) => {
 		const json = await item(simplify, NO_VIDEO);
-		world.sandbox.faults.on('status', NO_VIDEO, { times: 5 });
+		world.sandbox.faults.on('status', NO_VIDEO, { times: 3 });
+		// The grace period has to be long enough for four requests on a busy machine.
+		world.n8n.clockSpeed = 20;
 		const { items } = await run(json, { ...DOWNLOAD, simplify });
 		expect(items[0].json).toMatchObject({ task_id: json.task_id, ...ready, metadata: METADATA });
 		expect(items[0].binary?.data.fileName).toBe(`${String(json.task_id)}.mp4`);
