@@ -118,6 +118,14 @@ describe('before the pause', () => {
 		expect(description).toContain('No credits were spent.');
 		expect(posts()).toEqual([]);
 	});
+
+	it('watches a success without its video itself, since no callback will come for it again', async () => {
+		world.sandbox.tasks.taskSeconds = 0;
+		fault('status', NO_VIDEO, { times: 4 });
+		const { data, json } = await run(ONE);
+		expect(data.waitTill).toBeFalsy();
+		expect(json).toMatchObject([{ succeeded: true, video_url: expect.any(String) }]);
+	});
 });
 
 describe('a callback', () => {
@@ -352,6 +360,15 @@ describe('after the pause', () => {
 		expect(json).toMatchObject([{ task_id: good }, { prompt: 'bad', succeeded: true }]);
 		const { ledger } = world.sandbox;
 		expect([ledger.postsWithPrompt('good'), ledger.postsWithPrompt('bad')]).toEqual([1, 2]);
+	});
+
+	it('gives an item that was refused before it in its place, with its reason', async () => {
+		fault('generate', { kind: 'error', code: 'INVALID_PROMPT' }, { nth: 2 });
+		const suspended = await paused(['good', 'refused'], { node: CONTINUE });
+		finishAll();
+		const { run: resumed } = await callBack(suspended);
+		const refused = { prompt: 'refused', error_code: 'invalid_input', charged: 'no' };
+		expect(resumed?.json).toMatchObject([{ prompt: 'good', succeeded: true }, refused]);
 	});
 });
 

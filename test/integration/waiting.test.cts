@@ -77,6 +77,8 @@ describe('where deadlines and the clock run at the same speed,', () => {
 			expect(ended.status).toBe('success');
 			expect(ended.json.map(({ task_id }) => task_id)).toEqual(ids());
 			expect(codesOf(ended)).toEqual(all(3, 'contact_lost'));
+			const read = await waitFor(ids(), { operation: 'status' }, { endsAfter: 15 });
+			expect(codesOf(read)).toEqual(all(3, 'contact_lost'));
 		});
 
 		it('Stop ends them at once', async () => {
