@@ -48,6 +48,15 @@ describe('a video that', () => {
 });
 
 describe('time', () => {
+	it('between two reads is never less than Check Every (Seconds)', async () => {
+		plan({ seconds: 60 });
+		await run({ ...BOAT, options: { pollInterval: 8 } });
+		const at = [posts()[0], ...reads()].map((entry) => entry.at);
+		expect(at.length).toBeGreaterThanOrEqual(3);
+		expect(at[1] - at[0]).toBeGreaterThanOrEqual(75);
+		expect(at[2] - at[1]).toBeGreaterThanOrEqual(75);
+	});
+
 	it("for the wait ends ten seconds before the workflow's own limit", async () => {
 		const { message } = await failure(
 			{ prompt: '[never]' },
