@@ -59,7 +59,7 @@ export const CALLBACK_SHAPES = keysOf(SHAPES);
 /** How callbacks are delivered. Times are real milliseconds. */
 export interface CallbackPlan {
 	shape: CallbackShape;
-	/** Tries per delivery until one is answered with 2xx, 1 to 10. */
+	/** Tries per delivery until one is answered with 2xx. */
 	attempts: number;
 	/** Wait before the second try; doubled for each further one, divided by the sandbox's speed. */
 	backoffMs: number;
@@ -71,12 +71,8 @@ export interface CallbackPlan {
 	copyGapMs: number;
 	/** The callback comes this long before GET /status shows the end. */
 	earlyMs: number;
-	/** The callback comes this long after the end. */
-	lateMs: number;
 	/** No callback at all: it got lost. */
 	never: boolean;
-	/** One callback as soon as the task runs, too. */
-	everyChange: boolean;
 	/** The id in the body is not the task's, as with a provider behind the provider. */
 	foreignId: boolean;
 }
@@ -89,9 +85,7 @@ const USUAL_PLAN: CallbackPlan = {
 	copies: 1,
 	copyGapMs: 0,
 	earlyMs: 0,
-	lateMs: 0,
 	never: false,
-	everyChange: false,
 	foreignId: false,
 };
 
@@ -156,16 +150,11 @@ export class Callbacks {
 		while (this.underWay.size > 0) await Promise.all(this.underWay);
 	}
 
-	/** Tells that a task runs, where the plan wants every change told. */
-	started(task: SandboxTask): void {
-		if (this.planOf(task).everyChange) void this.launch(task, this.planOf(task), false);
-	}
-
 	/** Tells a task's end. Gives how many milliseconds GET /status has to hide it. */
 	ended(task: SandboxTask): number {
 		const plan = this.planOf(task);
 		if (task.order.callback_url === null || plan.never) return 0;
-		void this.launch(task, plan, true);
+		void this.launch(task, plan);
 		return plan.earlyMs;
 	}
 
@@ -174,7 +163,7 @@ export class Callbacks {
 	 * Of the plan only what is given here is changed.
 	 */
 	async deliver(task: SandboxTask, changes: Partial<CallbackPlan> = {}): Promise<void> {
-		await this.launch(task, { ...this.planOf(task), ...changes }, task.ended);
+		await this.launch(task, { ...this.planOf(task), ...changes });
 	}
 
 	/** Gives up whatever is under way, and forgets all records and special plans. */
@@ -191,7 +180,7 @@ export class Callbacks {
 		return { ...this.plan, ...fitting.at(-1)?.plan };
 	}
 
-	private async launch(task: SandboxTask, plan: CallbackPlan, asEnded: boolean): Promise<void> {
+	private async launch(task: SandboxTask, plan: CallbackPlan): Promise<void> {
 		const url = task.order.callback_url;
 		if (url === null) return;
 		if (!isLoopbackUrl(url)) {
@@ -201,14 +190,12 @@ export class Callbacks {
 		}
 		const { signal } = this.stop;
 		const copies = Array.from({ length: plan.copies }, async (_, index) => {
-			await pause((asEnded ? plan.lateMs : 0) + index * plan.copyGapMs, signal);
-			const attempts = Math.min(10, Math.max(1, plan.attempts));
-			for (let attempt = 1; attempt <= attempts && !signal.aborted; attempt += 1) {
-				const nth = { copy: index + 1, attempt };
-				const status = await this.attempt(task, url, plan, { ...nth, asEnded, signal });
+			await pause(index * plan.copyGapMs, signal);
+			for (let attempt = 1; attempt <= plan.attempts && !signal.aborted; attempt += 1) {
+				const status = await this.attempt(task, url, plan, { copy: index + 1, attempt, signal });
 				if (status !== null && status >= 200 && status < 300) return;
 				const backoff = (plan.backoffMs * 2 ** (attempt - 1)) / this.sandbox.speed;
-				if (attempt < attempts) await pause(backoff, signal);
+				if (attempt < plan.attempts) await pause(backoff, signal);
 			}
 		});
 		const all = Promise.all(copies).finally(() => this.underWay.delete(all));
@@ -220,10 +207,9 @@ export class Callbacks {
 		task: SandboxTask,
 		url: string,
 		{ shape, foreignId, timeoutMs }: CallbackPlan,
-		how: { copy: number; attempt: number; asEnded: boolean; signal: AbortSignal },
+		{ copy, attempt, signal }: { copy: number; attempt: number; signal: AbortSignal },
 	): Promise<number | null> {
-		const { copy, attempt, asEnded, signal } = how;
-		const { data, ...rest } = statusEnvelope(task, this.sandbox.shownVideo(task), asEnded);
+		const { data, ...rest } = statusEnvelope(task, this.sandbox.shownVideo(task), task.ended);
 		const taskId = foreignId ? `other${randomBytes(8).toString('hex')}` : task.id;
 		const told = { ...rest, data: { ...data, task_id: taskId } };
 		const { method = 'POST', type, body }: Content = SHAPES[shape](told);

@@ -41,14 +41,10 @@ export interface SandboxOptions {
 	apiKey?: string;
 	/** Credits of the main account; default 1,000,000. */
 	credits?: number;
-	/** Credits of the other account; default 1,000,000. */
-	otherCredits?: number;
 	/** Virtual seconds per real second; default 1. Tasks take 50, 75 and 105 virtual seconds. */
 	speed?: number;
 	/** Virtual seconds of every task instead. */
 	taskSeconds?: number | ((order: VideoOrder) => number);
-	/** Real milliseconds added to every answer of the API; default 0. */
-	latencyMs?: number;
 	/** The shape of the API's own errors; default `string-code`. */
 	errorShape?: ErrorShape;
 	/** How callbacks are delivered; what is not given is as usual: once, at the end, the whole envelope, 3 tries. */
@@ -120,7 +116,6 @@ export class Sandbox {
 	readonly tasks: TaskStore;
 	readonly faults = new Faults();
 	readonly callbacks: Callbacks;
-	latencyMs: number;
 	errorShape: ErrorShape;
 	videoBytes: number | null;
 	/** Answers that do not come: hanging, and dripping ones. */
@@ -139,8 +134,8 @@ export class Sandbox {
 	private closeUnreachable = async () => {};
 
 	constructor(private readonly options: SandboxOptions) {
-		const { credits = PLENTY_OF_CREDITS, otherCredits = PLENTY_OF_CREDITS } = options;
-		const other: Account = { name: 'other', apiKey: newApiKey(), balance: otherCredits };
+		const { credits = PLENTY_OF_CREDITS } = options;
+		const other: Account = { name: 'other', apiKey: newApiKey(), balance: PLENTY_OF_CREDITS };
 		this.otherAccount = Object.assign(other, {
 			createTask: (order: Partial<VideoOrder> = {}, plan?: TaskPlan) => {
 				const whole: VideoOrder = { ...SOME_ORDER, ...order };
@@ -160,7 +155,6 @@ export class Sandbox {
 			return this.callbacks.ended(task);
 		});
 		this.callbacks = new Callbacks(this, options.callbacks);
-		this.latencyMs = options.latencyMs ?? 0;
 		this.errorShape = options.errorShape ?? 'string-code';
 		this.videoBytes = options.videoBytes ?? null;
 		this.log = options.log ?? (() => undefined);
@@ -244,13 +238,12 @@ export class Sandbox {
 	/** Back to the beginning: no tasks, empty ledger, no faults, full balance. */
 	reset(): void {
 		this.tasks.clear();
-		this.tasks.plan = {};
 		this.faults.reset();
 		this.callbacks.clear();
 		this.ledger.clear();
 		this.elsewhere.requests.length = 0;
 		this.accounts.main.balance = this.options.credits ?? PLENTY_OF_CREDITS;
-		this.otherAccount.balance = this.options.otherCredits ?? PLENTY_OF_CREDITS;
+		this.otherAccount.balance = PLENTY_OF_CREDITS;
 	}
 
 	/** Starts listening. {@link startSandbox} calls it. */

@@ -97,32 +97,14 @@ export interface SandboxTask {
 }
 
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
-const SLOW_FACTOR = 10;
-const FAILS: TaskPlan = {
-	outcome: { status: 'FAILED', errorMessage: 'The content was not accepted' },
-};
 
 /** Words in a prompt that steer a task, for people who try things without code. */
-export const PROMPT_WORDS: ReadonlyArray<{ word: string; meaning: string; plan: TaskPlan }> = [
-	{ word: '[fail]', meaning: 'the task fails, the credits are given back', plan: FAILS },
-	{ word: '[slow]', meaning: 'the video takes ten times as long', plan: {} },
-	{ word: '[never]', meaning: 'the video never gets ready', plan: { seconds: Infinity } },
-	{
-		word: '[no video]',
-		meaning: 'the task succeeds without a video',
-		plan: { outcome: { status: 'SUCCESS', response: 'empty' } },
-	},
-	{
-		word: '[expired]',
-		meaning: 'the video link has expired (410)',
-		plan: { outcome: { status: 'SUCCESS', videoStatus: 410 } },
-	},
-	{
-		word: '[queued]',
-		meaning: 'the running task calls itself QUEUED',
-		plan: { runningWord: 'QUEUED' },
-	},
-];
+export const PROMPT_WORDS: Readonly<Record<string, TaskPlan>> = {
+	'[fail]': { outcome: { status: 'FAILED', errorMessage: 'The content was not accepted' } },
+	'[never]': { seconds: Infinity },
+	'[no video]': { outcome: { status: 'SUCCESS', response: 'empty' } },
+	'[expired]': { outcome: { status: 'SUCCESS', videoStatus: 410 } },
+};
 
 /** Virtual time: `speed` virtual milliseconds pass in each real one. The speed may change at any moment. */
 export class VirtualClock {
@@ -148,8 +130,6 @@ export class VirtualClock {
 }
 
 export class TaskStore {
-	/** Given to every new task; what a fault or a prompt says wins. */
-	plan: TaskPlan = {};
 	/** Virtual milliseconds, by which the windows of a plan are measured; a suite with a clock of its own sets it. */
 	now: () => number;
 	private readonly byId = new Map<string, SandboxTask>();
@@ -169,12 +149,10 @@ export class TaskStore {
 
 	/** Starts a task. A plan given here wins over words in the prompt. */
 	create(account: Account, order: VideoOrder, credits: number, given: TaskPlan = {}): SandboxTask {
-		const words = PROMPT_WORDS.filter(({ word }) => order.prompt.includes(word));
-		const plans = [this.plan, ...words.map((each) => each.plan), given];
-		const plan = plans.reduce((all, one) => ({ ...all, ...one }));
+		const words = Object.entries(PROMPT_WORDS).filter(([word]) => order.prompt.includes(word));
+		const plan: TaskPlan = Object.assign({}, ...words.map(([, steered]) => steered), given);
 		const { taskSeconds = SECONDS_TO_MAKE[order.duration] } = this;
 		const usual = typeof taskSeconds === 'function' ? taskSeconds(order) : taskSeconds;
-		const slow = order.prompt.includes('[slow]') ? SLOW_FACTOR : 1;
 		const task: SandboxTask = {
 			id: this.newId(plan),
 			account,
@@ -183,7 +161,7 @@ export class TaskStore {
 			plan,
 			createdAt: Date.now(),
 			runningWord: plan.runningWord ?? 'IN_PROGRESS',
-			endsAt: this.clock.now() + (plan.seconds ?? usual * slow) * 1000,
+			endsAt: this.clock.now() + (plan.seconds ?? usual) * 1000,
 			outcome: plan.outcome ?? { status: 'SUCCESS' },
 			ended: false,
 			endedAt: null,
