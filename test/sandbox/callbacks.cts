@@ -23,9 +23,7 @@ const NEIGHBOUR_STATES: Readonly<Record<string, string>> = { SUCCESS: 'success',
 
 /** What a delivery looks like. No document says which of them the real API uses. */
 const SHAPES = {
-	/** The whole answer of GET /status. */
 	envelope: (envelope) => json(envelope),
-	/** Its `data` alone. */
 	data: ({ data }) => json(data),
 	/** As neighbouring providers send it. */
 	neighbour: ({ data }) =>
@@ -38,11 +36,8 @@ const SHAPES = {
 				resultJson: JSON.stringify({ resultUrls: data.response ?? [] }),
 			},
 		}),
-	/** POST without a body. */
 	empty: () => ({}),
-	/** GET with `task_id` in the query. */
 	get: () => ({ method: 'GET' }),
-	/** A form with `task_id` and `status`. */
 	form: ({ data }) => ({
 		type: 'application/x-www-form-urlencoded',
 		body: `task_id=${encodeURIComponent(String(data.task_id))}&status=${String(data.status)}`,
@@ -63,15 +58,12 @@ export interface CallbackPlan {
 	attempts: number;
 	/** Wait before the second try; doubled for each further one, divided by the sandbox's speed. */
 	backoffMs: number;
-	/** How long an answer is waited for. */
 	timeoutMs: number;
-	/** How many deliveries of each callback. */
 	copies: number;
 	/** Between two copies; 0 sends them at the same moment. */
 	copyGapMs: number;
 	/** The callback comes this long before GET /status shows the end. */
 	earlyMs: number;
-	/** No callback at all: it got lost. */
 	never: boolean;
 	/** The id in the body is not the task's, as with a provider behind the provider. */
 	foreignId: boolean;
@@ -92,21 +84,16 @@ const USUAL_PLAN: CallbackPlan = {
 /** One try of one delivery. Copies and attempts count from 1. */
 export interface Delivery {
 	taskId: string;
-	/** The status word that it told. */
 	told: string;
 	shape: CallbackShape;
 	copy: number;
 	attempt: number;
 	method: 'POST' | 'GET';
 	url: string;
-	/** Milliseconds since 1970. */
 	at: number;
 	answeredAt: number | null;
-	/** HTTP status of the answer; null when there was none. */
 	status: number | null;
-	/** The start of the answer's body. */
 	answer: string;
-	/** Why there was no answer. */
 	error: string | null;
 }
 
@@ -140,7 +127,6 @@ export class Callbacks {
 		this.special.push({ match, plan });
 	}
 
-	/** The deliveries of one task. */
 	of(taskId: string): readonly Delivery[] {
 		return this.deliveries.filter((delivery) => delivery.taskId === taskId);
 	}

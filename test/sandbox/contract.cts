@@ -29,7 +29,6 @@ const PRICE_TABLE: Record<Resolution, Record<Duration, readonly [number, number]
 	'720p': { '4': [14, 28], '8': [28, 56], '12': [42, 84] },
 };
 
-/** The credits that a task costs. */
 export function contractCredits(
 	resolution: Resolution,
 	duration: Duration,
@@ -76,7 +75,6 @@ export const ERRORS = {
 export type ErrorCode = keyof typeof ERRORS;
 export const ERROR_CODES = keysOf(ERRORS);
 
-/** One complete HTTP answer. */
 export interface Answer {
 	status: number;
 	headers: Record<string, string>;

@@ -12,7 +12,6 @@ import type { Outcome } from './tasks.cjs';
 
 /** What may be asked for, one thing or several. It is done in this order. */
 interface Wishes {
-	/** Back to the beginning. */
 	reset?: true;
 	/** Takes all faults and limits away. */
 	clear?: true;

@@ -118,7 +118,6 @@ export type Fault =
 
 export type FaultKind = Fault['kind'];
 
-/** Every kind of fault, for suites that go through all of them. */
 export const FAULT_KINDS: readonly FaultKind[] = keysOf(routesOfFaults);
 
 /** The routes that a kind of fault can apply to. */
@@ -177,14 +176,12 @@ export class Faults {
 		this.add({ match: { ...match, route }, fault });
 	}
 
-	/** Rules that can still apply. */
 	get pending(): readonly FaultRule[] {
 		return this.standing
 			.filter((rule) => rule.used < limitOf(rule))
 			.map(({ match, fault }) => ({ match, fault }));
 	}
 
-	/** How many faults were met, of one kind or of all. */
 	count(kind?: FaultKind): number {
 		return this.applied.filter((each) => kind === undefined || each.kind === kind).length;
 	}

@@ -25,17 +25,13 @@ interface ApiEntry extends Entry {
 
 /** One `POST /generate`, accepted or not. */
 export interface PostEntry extends ApiEntry {
-	/** 1 for the first POST. */
 	index: number;
-	/** The body, byte for byte. */
 	rawBody: Buffer;
-	/** The body as UTF-8 text. */
 	body: string;
 	/** The parsed body; undefined when it is not JSON. */
 	json: unknown;
 	/** True when a task was created and charged, whether or not the caller was told. */
 	accepted: boolean;
-	/** Credits. */
 	charged: number;
 	/** Credits given back because the task failed. */
 	refunded: number;
@@ -43,7 +39,6 @@ export interface PostEntry extends ApiEntry {
 	unknownFields: string[];
 }
 
-/** One `GET /status`. */
 export interface StatusRead extends ApiEntry {
 	/** The status word that was shown; null when none was. */
 	shown: string | null;
@@ -51,16 +46,13 @@ export interface StatusRead extends ApiEntry {
 	showsVideo: boolean;
 }
 
-/** One download from the video host. */
 export interface VideoRead extends Entry {
 	taskId: string;
 	/** Bytes of the body handed to the connection. */
 	bytes: number;
-	/** True when the whole body was sent. */
 	complete: boolean;
 }
 
-/** Credits taken for one task. */
 export interface Charge {
 	at: number;
 	taskId: string;
@@ -75,7 +67,6 @@ export interface Charge {
 export interface Account {
 	name: 'main' | 'other';
 	apiKey: string;
-	/** Credits left. */
 	balance: number;
 }
 
@@ -90,7 +81,6 @@ export class Ledger {
 
 	constructor(private readonly accounts: Readonly<Record<Account['name'], Account>>) {}
 
-	/** Credits left on the main account. */
 	get balance(): number {
 		return this.accounts.main.balance;
 	}
@@ -99,17 +89,14 @@ export class Ledger {
 		this.accounts.main.balance = credits;
 	}
 
-	/** Every POST to /generate in order of arrival. */
 	posts(): readonly PostEntry[] {
 		return this.postEntries;
 	}
 
-	/** Charges of the main account in order. */
 	charges(): readonly Charge[] {
 		return this.chargesOf('main');
 	}
 
-	/** Charges of one account in order. */
 	chargesOf(account: Account['name']): readonly Charge[] {
 		return this.chargeEntries.filter((charge) => charge.account === account);
 	}
@@ -119,24 +106,20 @@ export class Ledger {
 		return this.charges().reduce((sum, charge) => sum + charge.credits - charge.refunded, 0);
 	}
 
-	/** Status reads, of one task or of all. */
 	statusReads(taskId?: string): readonly StatusRead[] {
 		return this.statusEntries.filter((read) => (taskId ?? read.taskId) === read.taskId);
 	}
 
-	/** Downloads, of one task's video or of all. */
 	videoReads(taskId?: string): readonly VideoRead[] {
 		return this.videoEntries.filter((read) => (taskId ?? read.taskId) === read.taskId);
 	}
 
-	/** How many tasks were charged for each body. */
 	chargesPerBody(): Map<string, number> {
 		const counts = new Map<string, number>();
 		for (const { body } of this.charges()) counts.set(body, (counts.get(body) ?? 0) + 1);
 		return counts;
 	}
 
-	/** How many POSTs came with this prompt. */
 	postsWithPrompt(prompt: string): number {
 		return this.postEntries.filter(({ json }) => Object(json).prompt === prompt).length;
 	}

@@ -40,7 +40,6 @@ export class RateLimits {
 		this.standing.push(...limits);
 	}
 
-	/** How many requests were refused, of one route or account, or of all. */
 	count(route?: Route, account?: AccountName): number {
 		return this.refused.filter(
 			(one) => (route ?? one.route) === one.route && (account ?? one.account) === one.account,

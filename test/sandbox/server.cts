@@ -37,7 +37,6 @@ export type { LinkPlan, Outcome, SandboxTask, TaskPlan } from './tasks.cjs';
 export interface SandboxOptions {
 	/** Port on 127.0.0.1; default 0, a free one. */
 	port?: number;
-	/** Key of the main account; default a random one. */
 	apiKey?: string;
 	/** Credits of the main account; default 1,000,000. */
 	credits?: number;
@@ -51,7 +50,6 @@ export interface SandboxOptions {
 	callbacks?: Partial<CallbackPlan>;
 	/** Every video is a synthetic body of so many bytes instead of a playable clip. */
 	videoBytes?: number;
-	/** Gets one line for each thing that happens. */
 	log?: (line: string) => void;
 }
 
@@ -100,14 +98,12 @@ function newServer(): FastifyInstance {
 }
 
 export class Sandbox {
-	/** Address without a path. */
 	origin = '';
 	/** A second server, on another port: where redirects lead unless a fault says otherwise. */
 	readonly elsewhere = { origin: '', requests: new Array<ElsewhereRequest>() };
 	/** Base URLs at which a request never leaves its caller, by the reason; each ends in `/v1`. */
 	unreachable = urlsAt({ http: 0, silent: 0, closing: 0 });
 	readonly accounts: { readonly main: Account; readonly other: Account };
-	/** A second account with its own key and tasks. */
 	readonly otherAccount: Account & {
 		/** Starts a task that the main account must not see, and gives its id. */
 		createTask: (order?: Partial<VideoOrder>, plan?: TaskPlan) => string;
@@ -120,7 +116,6 @@ export class Sandbox {
 	videoBytes: number | null;
 	/** Answers that do not come: hanging, and dripping ones. */
 	readonly hanging = new Set<ServerResponse>();
-	/** Gets one line for each thing that happens. */
 	readonly log: (line: string) => void;
 	/** Ends a task now. Throws when there is no such running task. */
 	readonly finish = (taskId: string, outcome?: Outcome): void =>
@@ -165,7 +160,6 @@ export class Sandbox {
 		return `${this.origin}/v1`;
 	}
 
-	/** Address of the control endpoint. */
 	get controlUrl(): string {
 		return `${this.origin}/_sandbox`;
 	}
@@ -291,14 +285,12 @@ export class Sandbox {
 		});
 	}
 
-	/** Listens again on the same port. */
 	async comeBack(): Promise<void> {
 		if (!this.isDown) return;
 		await once(this.app.server.listen(Number(new URL(this.origin).port), HOST), 'listening');
 		this.isDown = false;
 	}
 
-	/** Stops for good. May be called twice. */
 	async close(): Promise<void> {
 		this.closing ??= (async () => {
 			this.tasks.clear();

@@ -12,7 +12,6 @@ import {
 } from './forms.cjs';
 import type { Account } from './ledger.cjs';
 
-/** How a task ends. */
 export interface Outcome {
 	status: 'SUCCESS' | 'FAILED';
 	/** The word shown instead of `status`, for example `COMPLETED` or `cancelled`. */
@@ -25,7 +24,6 @@ export interface Outcome {
 	urlAfterSeconds?: number;
 	/** In which form the URL comes. Default `urls`, the contract's. */
 	responseAs?: ResponseForm;
-	/** For a failure. */
 	errorMessage?: string;
 	/** In which form and field the reason comes. Default `error_message`, the contract's. */
 	reasonAs?: ReasonForm;
@@ -71,7 +69,6 @@ export interface SandboxTask {
 	readonly account: Account;
 	readonly order: VideoOrder;
 	readonly credits: number;
-	/** Milliseconds since 1970. */
 	readonly createdAt: number;
 	readonly runningWord: string;
 	/** Virtual milliseconds; Infinity for never. */
@@ -201,7 +198,6 @@ export class TaskStore {
 		return readsOfEnd > urlAfterReads && this.now() >= finishedAt + urlAfterSeconds * 1000;
 	}
 
-	/** The number of the link that a reading shows, or null where links have none. */
 	showLink({ outcome, links }: SandboxTask): number | null {
 		if (outcome.link?.seconds === undefined) return null;
 		if (outcome.link.isRenewed !== false || links.length === 0) links.push(this.now());
@@ -220,7 +216,6 @@ export class TaskStore {
 		return shownAt !== undefined && this.now() < shownAt + seconds * 1000 ? null : status;
 	}
 
-	/** All tasks in the order of their creation. */
 	all(): readonly SandboxTask[] {
 		return [...this.byId.values()];
 	}
@@ -287,7 +282,6 @@ export function showsEnd(task: SandboxTask): boolean {
 	return task.ended && Date.now() >= task.visibleAt;
 }
 
-/** The video of a task, as an answer shows it. */
 export interface ShownVideo {
 	/** False while the success is there and its URL is not. */
 	isThere: boolean;

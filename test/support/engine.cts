@@ -86,7 +86,6 @@ export interface Order {
 	after?: 'breaks';
 	/** How often the Seedance node runs, in a loop with itself. Default 1. */
 	rounds?: number;
-	/** The loop is one of n8n's Loop Over Items, by its type. */
 	loopsOverItems?: boolean;
 	/** An agent in the place of the node makes these calls of it as its tool, all at once. */
 	toolCalls?: ToolCall[];
@@ -94,7 +93,6 @@ export interface Order {
 	endsAfter?: number;
 }
 
-/** A callback for a suspended run. */
 export interface Callback {
 	method?: 'GET' | 'POST';
 	/** The path behind the execution's id; by default the one of the address that the node has given out. */
@@ -258,7 +256,6 @@ export class Credentials extends ICredentialsHelper {
 		super();
 	}
 
-	/** Applies the `authenticate` of the credential class. */
 	async authenticate(
 		credentials: ICredentialDataDecryptedObject,
 		_typeName: string,
@@ -386,7 +383,6 @@ function workflowOf(order: Order): Workflow {
 	});
 }
 
-/** What ended a run, as a person reads it. */
 export interface RunError {
 	message: string;
 	description: string;
@@ -406,7 +402,6 @@ function errorOf(result: IRunExecutionData['resultData']): RunError | undefined 
 	};
 }
 
-/** How a run ended. */
 export type Run = ReturnType<typeof runOf>;
 
 function runOf(id: string, order: Order, { status, data }: IRun, logs: readonly LogLine[]) {
@@ -416,13 +411,10 @@ function runOf(id: string, order: Order, { status, data }: IRun, logs: readonly 
 	const outputs = (last(NODE) ?? []).map((found) => found ?? []);
 	const items = outputs[0] ?? [];
 	return {
-		/** The execution's id. */
 		id,
-		/** What was run. */
 		order,
 		status,
 		outputs,
-		/** The first output, and its JSON. */
 		items,
 		json: items.map(({ json }) => json),
 		/** What the editor says above the output, about the last run of the Seedance node. */
@@ -430,9 +422,7 @@ function runOf(id: string, order: Order, { status, data }: IRun, logs: readonly 
 		error: errorOf(data.resultData),
 		/** What a node received that ran: its output, for the pass-through nodes. */
 		reached: (name: string) => last(name)?.flatMap((output) => output ?? []),
-		/** What the Seedance node remembers in this execution. */
 		contextData: data.executionData?.contextData[`node:${NODE}`] ?? {},
-		/** The highlighted data of the execution. */
 		highlighted: metadata ?? {},
 		/** The whole execution as n8n stores it, and everything the run wrote to the log. */
 		data,
@@ -460,7 +450,6 @@ export async function startCore() {
 	LoggerProxy.init(logger);
 	const binaries = Container.get(core.BinaryDataService);
 	await binaries.init();
-	/** Removes the folder of this n8n. */
 	const close = async () => await rm(folder, { recursive: true, force: true });
 	return { logs, binaries, close };
 }
@@ -500,7 +489,6 @@ export function hookContext(
 		helper: ICredentialsHelper;
 		request: object;
 		response: object;
-		/** Of a suspended execution. */
 		data?: IRunExecutionData | null;
 		executionId?: string;
 	},
@@ -653,9 +641,7 @@ export async function startEngine({ clockSpeed = 100 } = {}) {
 		fullDisk: false,
 		/** Told of every run that is started, retried or resumed. */
 		onRun: (_finished: Promise<Run>): void => undefined,
-		/** Credentials by name. */
 		credentials,
-		/** Everything logged so far, oldest first. */
 		logs,
 		/** Keeps files in memory, as n8n 1 did by default. */
 		get binariesInMemory(): boolean {
@@ -725,7 +711,6 @@ export async function startEngine({ clockSpeed = 100 } = {}) {
 			response.close();
 			return { status: 200, body: webhookResponse, run: await resumed.finished };
 		},
-		/** A suspended run whose time is up. */
 		timeUp: async ({ order, data, id }: Run): Promise<Run> =>
 			await launch(order, undefined, asStored(data), id).finished,
 		/** Puts a file into n8n's store, as a node before this one would have; `temp` is where a form's files are. */

@@ -15,11 +15,9 @@ const START_TIMEOUT = 180_000;
 /** Milliseconds that a server gets to end by itself. */
 const STOP_TIMEOUT = 20_000;
 
-/** How n8n says that somebody else has its port. */
 const PORT_TAKEN = /port \d+ is already in use/;
 
 export interface ServerProgram {
-	/** How it is called in messages. */
 	name: string;
 	command: string;
 	args: string[];
@@ -32,11 +30,9 @@ export interface ServerProgram {
 	logFile: string;
 	/** What ends it in order; by default SIGTERM. */
 	stopSignal?: NodeJS.Signals;
-	/** Aborts a start. */
 	signal?: AbortSignal;
 }
 
-/** The port is taken by another program. */
 export class PortInUseError extends Error {
 	constructor(readonly port: number) {
 		super(`Port ${port} is in use by another program.`);
@@ -68,7 +64,6 @@ function endWithThisProcess(): void {
 
 export class ServerProcess {
 	readonly baseUrl: string;
-
 	private child: ChildProcess | undefined;
 
 	private whenEnded: Promise<void> = Promise.resolve();
@@ -82,12 +77,10 @@ export class ServerProcess {
 		return this.program.name;
 	}
 
-	/** Undefined while it does not run. */
 	get pid(): number | undefined {
 		return this.child?.pid;
 	}
 
-	/** What it has printed since it was first started. */
 	log(): string {
 		const { logFile } = this.program;
 		return existsSync(logFile) ? readFileSync(logFile, 'utf8') : '';
@@ -157,17 +150,14 @@ export class ServerProcess {
 		await waiting.finally(() => over.abort());
 	}
 
-	/** Ends it as an operator does; kills it when it does not end. */
 	async stop(): Promise<void> {
 		await this.end(this.program.stopSignal ?? 'SIGTERM');
 	}
 
-	/** Ends it as a power cut does. */
 	async kill9(): Promise<void> {
 		await this.end('SIGKILL');
 	}
 
-	/** Resolves when it has ended, for whatever reason. */
 	async ended(): Promise<void> {
 		await this.whenEnded;
 	}
@@ -187,7 +177,6 @@ export class ServerProcess {
 	}
 }
 
-/** A port of the loopback address that nobody listens on. */
 export async function freePort(): Promise<number> {
 	return (await freePorts(1))[0];
 }
@@ -200,7 +189,6 @@ export async function freePorts(count: number): Promise<number[]> {
 	return held.map(({ port }) => port);
 }
 
-/** Whether nobody listens on this port of the loopback address. */
 export async function isPortFree(port: number): Promise<boolean> {
 	try {
 		await (await listen(port)).close();

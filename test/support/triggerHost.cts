@@ -45,7 +45,6 @@ import {
 } from './engine.cjs';
 import { startTaskAt } from './tasks.cjs';
 
-/** A trigger node in a workflow; what is not given is that of the usual one. */
 interface TriggerOptions {
 	/** Id of its workflow, whose static data it shares with the others in it. */
 	workflow: string;
@@ -57,24 +56,19 @@ interface TriggerOptions {
 	credential: string | null;
 }
 
-/** A run that was started. */
 interface StartedRun {
 	workflow: string;
 	node: string;
 	mode: 'webhook' | 'manual';
-	/** The json of its items. */
 	json: IDataObject[];
 }
 
 /** Its options may be changed at any time, as by publishing the workflow again. */
 export interface HostedTrigger extends TriggerOptions {
-	/** The production URL. */
 	readonly url: string;
 	/** Answers from `listen()` until it has started a run. */
 	readonly testUrl: string;
-	/** Its runs, in the order in which they were started. */
 	readonly runs: readonly StartedRun[];
-	/** "Listen for test event". */
 	listen: () => void;
 }
 
@@ -177,11 +171,9 @@ function loadTrigger(speed: () => number): INodeType {
 }
 
 class TriggerHost {
-	/** Credentials by name. */
 	readonly credentials = new Map<string, StoredCredential>();
 	/** The static data of each workflow as n8n's database has it: JSON. */
 	readonly staticData = new Map<string, string>();
-	/** The runs of all triggers, in the order in which they were started. */
 	readonly runs: StartedRun[] = [];
 	/** What the node's `webhook()` threw; n8n starts a run with an empty item then. */
 	readonly thrown: unknown[] = [];
@@ -192,7 +184,6 @@ class TriggerHost {
 	 * of the sender is closed. Null for the usual.
 	 */
 	createRun: ((run: StartedRun, left: Promise<void>) => Promise<void>) | null = null;
-	/** The trigger that is there from the beginning. */
 	trigger!: HostedTrigger;
 	private nodeType = loadTrigger(() => this.clockSpeed);
 	private readonly triggers = new Map<string, HostedTrigger>();
@@ -215,7 +206,6 @@ class TriggerHost {
 
 	constructor(private readonly core: Core) {}
 
-	/** Everything logged so far, oldest first. */
 	get logs(): LogLine[] {
 		return this.core.logs;
 	}
@@ -432,7 +422,6 @@ export function triggerWorld(options: SandboxOptions = {}) {
 			return sandbox;
 		},
 		startTask,
-		/** Starts a task and ends it. */
 		endedTask: async (prompt = 'A paper boat', outcome?: Outcome) => {
 			const taskId = await startTask({ prompt });
 			sandbox.finish(taskId, outcome);

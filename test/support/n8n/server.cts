@@ -19,7 +19,7 @@ import {
 	ServerProcess,
 	type ServerProgram,
 } from '../serverProcess.cjs';
-import { N8nClient, type Login } from './client.cjs';
+import { N8nClient } from './client.cjs';
 
 export * from './client.cjs';
 export { isPortFree, PortInUseError } from '../serverProcess.cjs';
@@ -28,7 +28,7 @@ export { isPortFree, PortInUseError } from '../serverProcess.cjs';
 export const DEFAULT_N8N_VERSION = '2.41.1';
 
 /** The owner account of every server that we set up. */
-export const LOGIN: Login = { email: 'demo@seedance.example', password: 'Seedance-demo-1' };
+export const LOGIN = { email: 'demo@seedance.example', password: 'Seedance-demo-1' };
 
 /** Where an installed n8n is; made by `install.mjs`. */
 export interface Installation {
@@ -139,7 +139,6 @@ export class N8nServer extends ServerProcess {
 
 	/** A session signed in as the owner. */
 	readonly api: N8nClient;
-
 	readonly version: string;
 
 	constructor(
