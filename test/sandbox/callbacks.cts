@@ -51,35 +51,23 @@ const SHAPES = {
 export type CallbackShape = keyof typeof SHAPES;
 export const CALLBACK_SHAPES = keysOf(SHAPES);
 
-/** How callbacks are delivered. Times are real milliseconds. */
-export interface CallbackPlan {
-	shape: CallbackShape;
+/** How callbacks are delivered: at first as usual. Times are real milliseconds. */
+export class CallbackPlan {
+	shape: CallbackShape = 'envelope';
 	/** Tries per delivery until one is answered with 2xx. */
-	attempts: number;
+	attempts = 3;
 	/** Wait before the second try; doubled for each further one, divided by the sandbox's speed. */
-	backoffMs: number;
-	timeoutMs: number;
-	copies: number;
+	backoffMs = 1000;
+	timeoutMs = 10_000;
+	copies = 1;
 	/** Between two copies; 0 sends them at the same moment. */
-	copyGapMs: number;
+	copyGapMs = 0;
 	/** The callback comes this long before GET /status shows the end. */
-	earlyMs: number;
-	never: boolean;
+	earlyMs = 0;
+	never = false;
 	/** The id in the body is not the task's, as with a provider behind the provider. */
-	foreignId: boolean;
+	foreignId = false;
 }
-
-const USUAL_PLAN: CallbackPlan = {
-	shape: 'envelope',
-	attempts: 3,
-	backoffMs: 1000,
-	timeoutMs: 10_000,
-	copies: 1,
-	copyGapMs: 0,
-	earlyMs: 0,
-	never: false,
-	foreignId: false,
-};
 
 /** One try of one delivery. Copies and attempts count from 1. */
 export interface Delivery {
@@ -119,7 +107,7 @@ export class Callbacks {
 		private readonly sandbox: Sandbox,
 		plan: Partial<CallbackPlan> = {},
 	) {
-		this.plan = { ...USUAL_PLAN, ...plan };
+		this.plan = { ...new CallbackPlan(), ...plan };
 	}
 
 	/** Another plan for one task: `match` is its id, or a part of its prompt. The last one that fits counts. */

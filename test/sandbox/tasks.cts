@@ -64,34 +64,7 @@ export interface TaskPlan {
 	answersEnd?: boolean;
 }
 
-export interface SandboxTask {
-	readonly id: string;
-	readonly account: Account;
-	readonly order: VideoOrder;
-	readonly credits: number;
-	readonly createdAt: number;
-	readonly runningWord: string;
-	/** Virtual milliseconds; Infinity for never. */
-	readonly endsAt: number;
-	outcome: Outcome;
-	/** True once it has ended, shown or not. */
-	ended: boolean;
-	/** Real time, in milliseconds since 1970, at which it ended; null while it runs. */
-	endedAt: number | null;
-	/** Real time from which GET /status shows the end. Later than `endedAt` when the callback is early. */
-	visibleAt: number;
-	readonly plan: TaskPlan;
-	/** Readings of the account that owns it, and those of them that showed the end. */
-	reads: number;
-	readsOfEnd: number;
-	/** By {@link TaskStore.now}. */
-	readonly startedAt: number;
-	finishedAt: number;
-	/** When each link to its video was first shown, by {@link TaskStore.now}. */
-	readonly links: number[];
-	/** Requests for its video that were refused because of the plan for links. */
-	refusals: number;
-}
+export type SandboxTask = ReturnType<typeof newTask>;
 
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
@@ -150,26 +123,9 @@ export class TaskStore {
 		const plan: TaskPlan = Object.assign({}, ...words.map(([, steered]) => steered), given);
 		const { taskSeconds = SECONDS_TO_MAKE[order.duration] } = this;
 		const usual = typeof taskSeconds === 'function' ? taskSeconds(order) : taskSeconds;
-		const task: SandboxTask = {
-			id: this.newId(plan),
-			account,
-			order,
-			credits,
-			plan,
-			createdAt: Date.now(),
-			runningWord: plan.runningWord ?? 'IN_PROGRESS',
-			endsAt: this.clock.now() + (plan.seconds ?? usual) * 1000,
-			outcome: plan.outcome ?? { status: 'SUCCESS' },
-			ended: false,
-			endedAt: null,
-			visibleAt: Infinity,
-			startedAt: this.now(),
-			finishedAt: Infinity,
-			reads: 0,
-			readsOfEnd: 0,
-			links: [],
-			refusals: 0,
-		};
+		const endsAt = this.clock.now() + (plan.seconds ?? usual) * 1000;
+		const fixed = { id: this.newId(plan), account, order, credits, plan, endsAt };
+		const task = newTask({ ...fixed, startedAt: this.now() });
 		this.byId.set(task.id, task);
 		this.arm(task);
 		return task;
@@ -275,6 +231,40 @@ export class TaskStore {
 		task.visibleAt = task.endedAt;
 		task.visibleAt = task.endedAt + this.onEnd(task);
 	}
+}
+
+/** What a task starts with. Times are virtual milliseconds; `endsAt` is Infinity for one that never ends. */
+interface Start {
+	id: string;
+	account: Account;
+	order: VideoOrder;
+	credits: number;
+	plan: TaskPlan;
+	endsAt: number;
+	startedAt: number;
+}
+
+function newTask(start: Start) {
+	const lists: { links: number[]; endedAt: number | null } = { links: [], endedAt: null };
+	const { runningWord = 'IN_PROGRESS', outcome = { status: 'SUCCESS' } } = start.plan;
+	return {
+		...start,
+		/** When each link to its video was first shown; and the real time of the end, in milliseconds since 1970. */
+		...lists,
+		runningWord,
+		outcome,
+		createdAt: Date.now(),
+		/** True once it has ended, shown or not. */
+		ended: false,
+		finishedAt: Infinity,
+		/** Real time from which GET /status shows the end. Later than `endedAt` when the callback is early. */
+		visibleAt: Infinity,
+		/** Readings of the account that owns it, and those of them that showed the end. */
+		reads: 0,
+		readsOfEnd: 0,
+		/** Requests for its video that were refused because of the plan for links. */
+		refusals: 0,
+	};
 }
 
 /** True when GET /status shows the end. */

@@ -44,22 +44,16 @@ const running = new Set<ServerProcess>();
 
 const killAll = () => running.forEach((server) => server.killNow());
 
-let isWatching = false;
-
-function endWithThisProcess(): void {
-	if (isWatching) return;
-	isWatching = true;
-	process.on('exit', killAll);
-	for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
-		const onSignal = () => {
-			// Whoever else listens to the signal ends everything in order.
-			if (process.listenerCount(signal) > 1) return;
-			killAll();
-			process.off(signal, onSignal);
-			process.kill(process.pid, signal);
-		};
-		process.on(signal, onSignal);
-	}
+process.on('exit', killAll);
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+	const onSignal = () => {
+		// Whoever else listens to the signal ends everything in order.
+		if (process.listenerCount(signal) > 1) return;
+		killAll();
+		process.off(signal, onSignal);
+		process.kill(process.pid, signal);
+	};
+	process.on(signal, onSignal);
 }
 
 export class ServerProcess {
@@ -70,7 +64,6 @@ export class ServerProcess {
 
 	constructor(private readonly program: ServerProgram) {
 		this.baseUrl = `http://${HOST}:${program.port}`;
-		endWithThisProcess();
 	}
 
 	get name(): string {
@@ -86,11 +79,7 @@ export class ServerProcess {
 		return existsSync(logFile) ? readFileSync(logFile, 'utf8') : '';
 	}
 
-	/**
-	 * Starts it and resolves when it is ready. When it does not get there, nothing of it is left running.
-	 *
-	 * @throws PortInUseError when the port is taken; otherwise Error with the end of its log
-	 */
+	/** Resolves when it is ready. When it does not get there, nothing is left running: throws the end of its log. */
 	async start(): Promise<void> {
 		const { name, command, args, cwd, port, signal, logFile } = this.program;
 		if (this.child) throw new Error(`${name} is already running`);
