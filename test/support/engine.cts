@@ -472,26 +472,22 @@ export function additionalDataOf(
 	});
 }
 
+interface HookCall {
+	mode: WorkflowExecuteMode;
+	helper: ICredentialsHelper;
+	request: object;
+	response: object;
+	/** Of a suspended execution. */
+	data?: IRunExecutionData;
+	executionId?: string;
+}
+
 /** What n8n hands to the `webhook()` of a node. */
 export function hookContext(
 	workflow: Workflow,
 	node: INode,
 	webhookDescription: IWebhookDescription,
-	{
-		mode,
-		helper,
-		request,
-		response,
-		data = null,
-		executionId,
-	}: {
-		mode: WorkflowExecuteMode;
-		helper: ICredentialsHelper;
-		request: object;
-		response: object;
-		data?: IRunExecutionData | null;
-		executionId?: string;
-	},
+	{ mode, helper, request, response, data, executionId }: HookCall,
 ) {
 	const additionalData: IWorkflowExecuteAdditionalData = Object.assign(additionalDataOf(helper), {
 		executionId,
@@ -505,9 +501,9 @@ export function hookContext(
 		webhookDescription,
 		workflowId: workflow.id,
 		workflowExecuteAdditionalData: additionalData,
-		isTest: mode === 'manual' && data === null,
+		isTest: mode === 'manual' && data === undefined,
 	};
-	return new core.WebhookContext(workflow, node, additionalData, mode, webhook, [], data);
+	return new core.WebhookContext(workflow, node, additionalData, mode, webhook, [], data ?? null);
 }
 
 /** What n8n starts a workflow with: the items of its first node. */
