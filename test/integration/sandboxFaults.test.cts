@@ -5,7 +5,7 @@ import { createServer } from 'node:http';
 import { buffer } from 'node:stream/consumers';
 import { gunzipSync } from 'node:zlib';
 
-import rows from '../fixtures/sandbox.json';
+import rows from '../fixtures/sandboxTests.json';
 import {
 	CALLBACK_SHAPES,
 	ENCODINGS,
@@ -331,12 +331,10 @@ describe('a callback', () => {
 		expect(await run({ attempts: 3 })).toHaveLength(3);
 	});
 
-	it('comes several times at the same moment, or again later, or late, or never', async () => {
+	it('comes several times at the same moment, or again later, or never', async () => {
 		expect(await run({ copies: 3 })).toHaveLength(3);
 		const [first, second] = await run({ copies: 2, copyGapMs: 60 });
 		expect(second.at - first.at).toBeGreaterThanOrEqual(50);
-		const [{ at }] = await run({ lateMs: 80 });
-		expect(at - (sandbox.tasks.get(current)?.endedAt ?? 0)).toBeGreaterThanOrEqual(75);
 		expect(await run({ never: true })).toEqual([]);
 	});
 
@@ -349,14 +347,10 @@ describe('a callback', () => {
 		expect((await dataOf(current)).status).toBe('SUCCESS');
 	});
 
-	it('tells of every change of status, of a failure, and names a foreign id', async () => {
-		await run({ everyChange: true });
-		expect(new Set(bodies().map(({ status }) => status))).toEqual(
-			new Set(['IN_PROGRESS', 'SUCCESS']),
-		);
+	it('tells of a failure, and names a foreign id', async () => {
 		await run({ foreignId: true }, hook, { status: 'FAILED', errorMessage: 'Blocked' });
 		const task_id = expect.stringMatching(/^other/);
-		expect(bodies()[2]).toMatchObject({ task_id, status: 'FAILED', error_message: 'Blocked' });
+		expect(bodies()[0]).toMatchObject({ task_id, status: 'FAILED', error_message: 'Blocked' });
 	});
 
 	it('never leaves this machine, and says that nobody was there', async () => {
