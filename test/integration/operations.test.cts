@@ -275,17 +275,24 @@ describe('the schema of', () => {
 				items.push({ json: { prompt, task_id: await existingTask({ prompt }) } });
 			}
 			items.push({ json: { prompt: '', task_id: '' } });
+			const tables = world.n8n.tables();
+			if (operation === 'getAll') {
+				const paid = { operation: 'generate', prompt: '={{ $json.prompt }}' };
+				await run(paid, { items: items.splice(0, 3), tables, node: CONTINUE });
+			}
 			const isEstimate = operation === 'estimateCost';
 			const { json } = await run(
 				{
 					operation,
+					...(operation === 'getAll' && { filters: { includeManual: true } }),
 					...(operation.startsWith('generate') && { prompt: '={{ $json.prompt }}' }),
 					...(/AndWait|wait/.test(operation) && { options: { timeout: 1 } }),
 				},
-				{ items, node: CONTINUE, ...(isEstimate && { credential: null }) },
+				{ items, node: CONTINUE, tables, ...(isEstimate && { credential: null }) },
 			);
 			const schema = schemaOf(operation);
-			expect(json.map((item) => differences(item, schema))).toEqual([[], [], [], []]);
+			expect(json.length).toBeGreaterThanOrEqual(3);
+			expect(json.flatMap((item) => differences(item, schema))).toEqual([]);
 			const given = new Set(json.flatMap((item) => Object.keys(item)));
 			expect([...given].sort()).toEqual(Object.keys(schema.properties).sort());
 		},

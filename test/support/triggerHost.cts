@@ -443,6 +443,7 @@ export function triggerWorld(options: SandboxOptions = {}) {
 				consumed_credits: data.consumed_credits,
 				estimated_credits: 8,
 				created_at: data.created_at,
+				reused: false,
 				error_message: data.error_message,
 				metadata,
 			};
