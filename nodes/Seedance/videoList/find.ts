@@ -200,6 +200,10 @@ export async function findAll(
 		const pauseMs = Math.min(SOON_MS * 1.5 ** rounds, LATER_MS) * (0.5 + clock.random());
 		const isOver = clock.now() + pauseMs >= finder.until;
 		if (!isOver && (await clock.sleep(pauseMs))) continue;
+		if (rows.some((row) => row.claim === claim && row.status === 'PENDING')) {
+			// A bid that is left behind would be waited for by others until its claim is over.
+			await list.run({ do: 'delete', all: [where('claim', claim), where('status', 'PENDING')] });
+		}
 		for (const [index, row] of waiting) found.set(index, { do: 'wait', row });
 	}
 }
