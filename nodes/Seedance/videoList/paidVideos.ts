@@ -109,7 +109,10 @@ export class PaidVideos {
 		const [first, ...rest]: Step[] = [...this.takeChanges(), { do: 'update', all, set }];
 		const won = await this.list.run(first, ...rest);
 		const isMine = won.some(({ id }) => id === row.id);
-		return isMine && Date.parse(set.claimed_until) - this.list.now() >= LEAST_CLAIM_MS;
+		const isInTime = Date.parse(set.claimed_until) - this.list.now() >= LEAST_CLAIM_MS;
+		// Otherwise the next run would be told that it may have been sent.
+		if (isMine && !isInTime) this.changes.push({ id: row.id, status: 'CLAIMED' });
+		return isMine && isInTime;
 	}
 
 	/** What came of a request; it is written with the next one, or by {@link flush}. */
