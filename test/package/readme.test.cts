@@ -77,7 +77,7 @@ const listed = (properties: readonly INodeProperties[]) =>
 			const shown: unknown[] = property.displayOptions?.show?.operation ?? [];
 			const operations = OPERATIONS.filter(({ value }) => shown.includes(value));
 			return fieldsIn([property])
-				.filter(({ labels, field }) => labels[0] !== 'Options' || !/collection/i.test(field.type))
+				.filter(({ labels, field }) => !['Options', 'Filters'].includes(labels[0]) || !/collection/i.test(field.type))
 				.filter(({ labels }) => labels[0] === 'Options' || labels.length === 1)
 				.map(({ labels, field }) => ({
 					label: labels.join(' → '),
