@@ -13,6 +13,7 @@ import './retry.suite.cjs';
 import './pause.suite.cjs';
 import './crash.suite.cjs';
 import './videoList.suite.cjs';
+import './videoListContract.suite.cjs';
 import './trigger.suite.cjs';
 import './hostile.suite.cjs';
 import './hostParity.suite.cjs';

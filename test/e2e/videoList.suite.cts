@@ -42,7 +42,11 @@ async function rows(): Promise<IDataObject[]> {
 }
 
 /** Saves a workflow with one Seedance node that waits; it is run again and again. */
-async function saved(parameters = {}, prompts: Array<IDataObject | string> = [unique()], node = {}) {
+async function saved(
+	parameters = {},
+	prompts: Array<IDataObject | string> = [unique()],
+	node = {},
+) {
 	return await saveChain([BY_HAND, seedance(parameters, node), THEN], { rows: prompts });
 }
 
