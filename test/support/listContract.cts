@@ -2,7 +2,7 @@
  * What every list of videos has to keep, wherever its Data Tables are: one suite for those in memory, for SQLite and for
  * PostgreSQL with several processes.
  */
-import type { IDataObject } from 'n8n-workflow';
+import type { IDataObject, IExecuteFunctions } from 'n8n-workflow';
 
 import { TABLE } from '../../nodes/shared/idempotency/dataTableList';
 import {
@@ -13,7 +13,7 @@ import {
 	type Row,
 	type Step,
 } from '../../nodes/shared/idempotency/videoList';
-import type { CellType } from './dataTables.cjs';
+import type { CellType, DataTables } from './dataTables.cjs';
 
 export type Call = [Step, ...Step[]];
 
@@ -47,6 +47,21 @@ export interface ListHost {
 	rows: (name: string) => Promise<IDataObject[]>;
 	/** Removes all tables of all projects. */
 	clear: () => Promise<void>;
+}
+
+/** What a node gets in a workflow of an n8n with these tables, as far as the list uses it. */
+export function contextOf(tables: DataTables, workflowId = 'workflow1'): IExecuteFunctions {
+	const executeWorkflow: IExecuteFunctions['executeWorkflow'] = async (
+		workflow,
+		inputData,
+		_callbacks,
+		options,
+	) =>
+		await tables.executeWorkflow(workflow, Object.create(null), {
+			...{ parentWorkflowId: workflowId, inputData, ...options },
+		});
+	const getWorkflow = () => ({ id: workflowId, name: '={{ $now }} "calls"', active: false });
+	return Object.assign(Object.create(null), { executeWorkflow, getWorkflow });
 }
 
 /** A row that counts for nothing, but for what a test says. */
