@@ -101,6 +101,9 @@ export class DataTable {
 			const why = `does not match column type '${type}': ${errorMessage}`;
 			throw invalid(`value '${String(value)}' ${why}`);
 		}
+		if (type === 'string' && String(newValue).includes('\0')) {
+			throw new Error('invalid byte sequence for encoding "UTF8": 0x00');
+		}
 		if (type === 'string') return String(newValue);
 		if (type === 'date') return new Date(String(newValue));
 		return type === 'number' ? Number(newValue) : Boolean(newValue);
