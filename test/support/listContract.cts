@@ -259,8 +259,7 @@ export function listContract(hostOf: () => ListHost): void {
 		);
 		expect(tasks(rows)).toEqual(['a', 'c']);
 		const all = [where('item', 5)];
-		const found = await run({ do: 'get' }, { do: 'update', all, set: { item: 6 } });
-		expect(tasks(found)).toEqual(['a', 'c']);
+		expect(tasks(await run({ do: 'get' }, { do: 'get', all }))).toEqual(['a', 'c']);
 		expect(await run({ do: 'get' }, { do: 'update', all: nobody, set: { item: 8 } })).toEqual([]);
 		expect(await run({ do: 'get' }, { do: 'delete', all: nobody })).toEqual([]);
 	});
