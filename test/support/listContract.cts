@@ -235,7 +235,11 @@ export function listContract(hostOf: () => ListHost): void {
 			{ task_id: 'c', claim: 'aa' },
 		);
 		const mine = [where('claim', 'aa')];
-		const byId = [a, b, c].map(({ id }) => ({ id, credits: id, video_url: '=a' }));
+		const byId = [a, b, c].map(({ id }) => ({
+			...{ id, credits: id, video_url: '=a' },
+			// What is not said stays as it is.
+			prompt: undefined,
+		}));
 		expect(tasks(await run({ do: 'updateEach', rows: byId, all: mine }))).toEqual(['a', 'c']);
 		const byTask = ['a', 'b', 'nobody'].map((task_id) => ({ task_id, error_message: '=b' }));
 		const told = await run({ do: 'updateEach', by: 'task_id', rows: byTask, all: [] });
