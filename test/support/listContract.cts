@@ -174,7 +174,7 @@ export function listContract(hostOf: () => ListHost): void {
 		expect(await run({ do: 'updateEach', rows: change, all: [] })).toMatchObject(kept);
 	});
 
-	it('refuses to look for a text that n8n would evaluate', async () => {
+	it('refuses a condition or a value that n8n would evaluate', async () => {
 		for (const step of [
 			{ do: 'get', all: [where('claim', '=1')] },
 			{ do: 'update', all: [where('claim', '')], set: { claim: '=1' } },
