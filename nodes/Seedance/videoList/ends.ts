@@ -11,7 +11,8 @@ import type { Run } from '../run/run';
 const TEXT_MAX_LENGTH = 2000;
 const MODEL = 'seedance-v1';
 
-const cell = (value: unknown): string => shorten(String(value ?? ''), TEXT_MAX_LENGTH);
+/** A text as a row holds it: on one line, and not endless. */
+export const cell = (value: unknown): string => shorten(String(value ?? ''), TEXT_MAX_LENGTH);
 
 /** The row of an item that may be sent. */
 export function newRow(run: Run, item: Prepared, identity: string): NewRow {

@@ -183,7 +183,8 @@ export async function consultList(
 		const sent = items.filter(({ itemIndex }) => listing.items.get(itemIndex)?.do === 'send');
 		const isReusing = sent.some(({ listed }) => listed?.ifExists === 'manualRuns');
 		if (run.mode === 'manual' && isReusing && !run.isTool) {
-			await report.findDifference(videos.list, sent);
+			// A hint that cannot be had takes nothing with it of what was found.
+			await report.findDifference(videos.list, sent).catch(() => undefined);
 		}
 		listing.videos = videos;
 	} catch (error) {
