@@ -4,6 +4,7 @@
  */
 import { nextMove, type ClaimedRow, type Wish } from '../../shared/idempotency/claims';
 import {
+	ListError,
 	where,
 	type NewRow,
 	type Row,
@@ -20,6 +21,8 @@ const LONGEST_RUNNING_CLAIM_MS = CLAIM_MS + 15_000;
 /** Milliseconds between two readings while another run decides, at first and at most. */
 const SOON_MS = 150;
 const LATER_MS = 2_000;
+/** Times that a row may refuse a change although it looks the same as before. */
+const MOST_REFUSALS = 5;
 
 /** What is wanted for one item, and what a new row of it would hold. */
 export interface Search {
@@ -85,9 +88,12 @@ class Round {
 	readonly inserts: NewRow[] = [];
 	private readonly changes = new Map<string, { rows: RowChange[]; all: Step & { do: 'update' } }>();
 	private readonly withdrawn: Row[] = [];
+	private readonly wanted: Row[] = [];
 
 	/** Changes a row as far as nobody else has done so since it was read. */
-	change({ id, claim, status }: Row, set: Partial<NewRow>): void {
+	change(row: Row, set: Partial<NewRow>): void {
+		const { id, claim, status } = row;
+		this.wanted.push(row);
 		const key = `${claim} ${status} ${set.status ?? ''}`;
 		const all = [where('claim', claim), where('status', status), where('handed_on', false)];
 		const step = this.changes.get(key) ?? { rows: [], all: { do: 'update', all, set } };
@@ -97,6 +103,12 @@ class Round {
 
 	withdraw(row: Row): void {
 		this.withdrawn.push(row);
+		this.wanted.push(row);
+	}
+
+	/** The rows that were to be changed or deleted, and were not. */
+	refused(changed: readonly Row[]): Row[] {
+		return this.wanted.filter(({ id }) => !changed.some((row) => row.id === id));
 	}
 
 	get isEmpty(): boolean {
@@ -108,7 +120,7 @@ class Round {
 		const rows: Row[] = [];
 		for (const { id, claim, status } of this.withdrawn) {
 			const all = [where('id', id), where('claim', claim), where('status', status)];
-			await list.run({ do: 'delete', all });
+			rows.push(...(await list.run({ do: 'delete', all })));
 		}
 		for (const { rows: changed, all } of this.changes.values()) {
 			rows.push(...(await list.run({ do: 'updateEach', rows: changed, all: all.all })));
@@ -130,6 +142,7 @@ export async function findAll(
 	/** Rows that turned out to be no use, and since when a row has had the claim that it has. */
 	const useless = new Set<number>();
 	const firstClaims = new Map<number, number>();
+	const refusals = new Map<string, number>();
 	const isLiving = (row: ClaimedRow): boolean => {
 		const first = firstClaims.get(row.id) ?? row.claimedUntil;
 		firstClaims.set(row.id, first);
@@ -191,7 +204,15 @@ export async function findAll(
 				else useless.add(row.id);
 			}),
 		);
-		for (const row of await round.make(list)) {
+		const changed = await round.make(list);
+		for (const row of round.refused(changed)) {
+			const state = `${row.id} ${row.status} ${row.claim}`;
+			const times = (refusals.get(state) ?? 0) + 1;
+			refusals.set(state, times);
+			// A person has emptied cells of it: no condition holds for those.
+			if (times > MOST_REFUSALS) throw new ListError(`row ${row.id} of it cannot be changed`);
+		}
+		for (const row of changed) {
 			const index = open.find(([, { identity }]) => identity === row.identity)?.[0];
 			if (index === undefined || found.has(index)) continue;
 			if (row.status === 'UNCLEAR') found.set(index, { do: 'unclear', row });
