@@ -58,9 +58,10 @@ export class ListReport {
 		const before = rows
 			.filter((row) => row.node === node.name && row.handed_on && row.execution_id !== executionId)
 			.sort((a, b) => b.id - a.id);
-		for (const { itemIndex, body } of items) {
+		for (const { itemIndex, body, listed } of items) {
 			const row = before.find(({ item }) => item === itemIndex);
-			if (!row) continue;
+			// An equal one has failed, or cannot be had any more; a key does not go by settings.
+			if (!row || listed?.videoKey || row.settings === listed?.settings) continue;
 			const [changed] = [
 				row.prompt !== body.prompt && 'Prompt',
 				row.resolution !== body.resolution && 'Resolution',
