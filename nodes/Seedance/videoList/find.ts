@@ -63,11 +63,15 @@ export interface Finder {
 	isStillThere: (index: number, row: Row) => Promise<boolean>;
 }
 
-const holdUntil = (list: VideoList, ms = CLAIM_MS) => new Date(list.now() + ms).toISOString();
+const holdUntil = (list: VideoList) => new Date(list.now() + CLAIM_MS).toISOString();
 
 /** What makes a row this run's own. */
-export function claimedBy({ list, claim, executionId }: Finder, ms = CLAIM_MS): Partial<NewRow> {
-	return { claim, claimed_until: holdUntil(list, ms), execution_id: executionId };
+export function claimedBy({
+	list,
+	claim,
+	executionId,
+}: Pick<Finder, 'list' | 'claim' | 'executionId'>): Partial<NewRow> {
+	return { claim, claimed_until: holdUntil(list), execution_id: executionId };
 }
 
 type ListedRow = ClaimedRow & { row: Row };
@@ -171,8 +175,10 @@ export async function findAll(
 					break;
 				case 'takeOver': {
 					const { row } = move.row;
+					// Nothing was sent for a reservation: what this run sends may differ, with a key.
+					const set = row.task_id ? { status: row.status, item: index } : newRow;
 					if (row.claim === claim) found.set(index, { do: 'goOn', row });
-					else round.change(row, { ...claimedBy(finder), status: row.status, item: index });
+					else round.change(row, { ...set, ...claimedBy(finder) });
 					break;
 				}
 				case 'confirm':

@@ -38,9 +38,8 @@ const FREE = { claim: '', claimed_until: '' } as const;
 
 export class PaidVideos {
 	readonly rows = new Map<number, Row>();
-	/** Why something could not be written after the first request; what was paid for is not lost. */
-	failure: string | undefined;
 	private readonly isOver = new AbortController();
+	private isRenewing = false;
 	private changes: RowChange[] = [];
 
 	constructor(
@@ -67,7 +66,10 @@ export class PaidVideos {
 		if (rows.size > 0) void this.renew();
 	}
 
-	private async renew(): Promise<void> {
+	/** Renews whatever this run has claimed, until its end. */
+	async renew(): Promise<void> {
+		if (this.isRenewing) return;
+		this.isRenewing = true;
 		while (await this.run.clock.sleep(RENEW_MS, this.isOver.signal)) {
 			if (this.isOver.signal.aborted) return;
 			await this.write({ do: 'update', all: [this.mine], set: this.until(CLAIM_MS) });
@@ -83,8 +85,9 @@ export class PaidVideos {
 		try {
 			return await this.list.run(...steps);
 		} catch (error) {
-			this.failure = error instanceof Error ? error.message : '';
-			this.run.context.logger.warn(`Seedance could not write its list of videos: ${this.failure}`);
+			const reason = error instanceof Error ? error.message : '';
+			this.run.context.logger.warn(`Seedance could not write its list of videos: ${reason}`);
+			if (this.run.listing) this.run.listing.report.unwritten = reason;
 			// The time of the workflow may be over; then only this reaches the list.
 			this.list.start(...steps);
 			return undefined;
@@ -106,10 +109,17 @@ export class PaidVideos {
 		if (!row) return true;
 		const set = { status: 'SENDING' as const, ...this.until(CLAIM_MS) };
 		const all = [where('id', row.id), this.mine, where('status', 'CLAIMED')];
+		const { changes } = this;
 		const [first, ...rest]: Step[] = [...this.takeChanges(), { do: 'update', all, set }];
-		const won = await this.list.run(first, ...rest);
-		const isMine = won.some(({ id }) => id === row.id);
-		return isMine && Date.parse(set.claimed_until) - this.list.now() >= LEAST_CLAIM_MS;
+		const won = await this.list.run(first, ...rest).catch((error: unknown) => {
+			this.changes = changes;
+			throw error;
+		});
+		if (!won.some(({ id }) => id === row.id)) return false;
+		const isInTime = Date.parse(set.claimed_until) - this.list.now() >= LEAST_CLAIM_MS;
+		// Nothing was sent: it is no request without an answer.
+		if (!isInTime) this.changes.push({ id: row.id, status: 'CLAIMED' });
+		return isInTime;
 	}
 
 	/** What came of a request; it is written with the next one, or by {@link flush}. */
@@ -173,7 +183,8 @@ export class PaidVideos {
 
 	/**
 	 * Writes the ends of all videos, hands on those that are given out (none where `isDelivered` is
-	 * false, because the node stops with an error), and gives the others back. Gives the results; one whose video another execution has handed on meanwhile is a problem.
+	 * false, because the node stops with an error), and gives the others back. Gives the results; one
+	 * whose video another execution has handed on meanwhile is a problem.
 	 */
 	async finish(results: readonly Result[], isDelivered: boolean): Promise<Result[]> {
 		this.isOver.abort('over');
@@ -183,8 +194,9 @@ export class PaidVideos {
 			const result = results[index];
 			// What was never sent has no end: its row is deleted.
 			if (!result || (result.seed.taskId === null && !row.task_id)) return [];
-			const { change, isHandedOn } = endOf(result, row);
-			if (isHandedOn && isDelivered) handedOn.add(row.id);
+			const { change, isGiven, isClosed } = endOf(result, row, this.list.now());
+			// What nobody was told, because the execution was stopped, is not over.
+			if (isClosed ? !this.run.isStopped() : isGiven && isDelivered) handedOn.add(row.id);
 			return [handedOn.has(row.id) ? change : { ...change, ...FREE }];
 		});
 		// Not a request whose answer nobody has: its row says so when the claim is over.
