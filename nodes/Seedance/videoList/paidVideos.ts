@@ -21,18 +21,13 @@ import {
 } from '../../shared/idempotency/videoList';
 import type { Result } from '../run/result';
 import type { Run } from '../run/run';
+import { cleanUp } from './cleanUp';
 import { endOf } from './ends';
 import { CLAIM_MS, livingClaims, type Finder } from './find';
 
 /** Milliseconds of a claim that have to be left for a request. */
 const LEAST_CLAIM_MS = 15_000;
 const RENEW_MS = 60_000;
-
-const DAY_MS = 24 * 60 * 60_000;
-/** Days after which a row is dropped that was handed on and has no Reuse Key. */
-export const KEPT_DAYS = 90;
-/** Milliseconds since 1970: the last clean-up of this process. */
-let lastCleanUp = 0;
 
 const FREE = { claim: '', claimed_until: '' } as const;
 
@@ -211,7 +206,9 @@ export class PaidVideos {
 			: [unsent];
 		const given = await this.write(...steps);
 		this.end();
-		await this.cleanUp();
+		if (isDelivered && this.run.isStopped()) await this.takeBack(given ?? []);
+		const old = cleanUp(this.list.now());
+		if (old) await this.write(old);
 		if (!given) return [...results];
 		const lost = [...this.rows].filter(
 			([, { id }]) => handedOn.has(id) && !given.some((row) => row.id === id),
@@ -219,16 +216,11 @@ export class PaidVideos {
 		return lost.length ? await this.withoutLost(results, lost) : [...results];
 	}
 
-	/** Drops old rows, once a day at most: nothing unfinished, and nothing with a Reuse Key. */
-	private async cleanUp(): Promise<void> {
-		const now = this.list.now();
-		if (now - lastCleanUp < DAY_MS) return;
-		lastCleanUp = now;
-		const before = new Date(now - KEPT_DAYS * DAY_MS).toISOString();
-		await this.write({
-			do: 'delete',
-			all: [where('handed_on', true), where('video_key', ''), where('createdAt', before, 'lt')],
-		});
+	/** Stop came while it was handed on: n8n drops what the node gives out, so nobody has got it. */
+	private async takeBack(rows: readonly Row[]): Promise<void> {
+		const all = [where('execution_id', this.run.executionId)];
+		const changes = rows.map(({ id }) => ({ id, handed_on: false }));
+		if (changes.length) await this.write({ do: 'updateEach', rows: changes, all });
 	}
 
 	private async withoutLost(
