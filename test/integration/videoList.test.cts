@@ -350,7 +350,6 @@ describe('a Reuse Key', () => {
 });
 
 const retry: typeof world.n8n.retry = async (...given) => await world.n8n.retry(...given);
-const codeOf = (failed: Run) => failureOf(failed).context.error_code;
 const SHORT = { options: { timeout: 0.1 } };
 /** A run in production whose video is not ready in time, and is ready afterwards. */
 async function late(parameters: Parameters = {}, order: Partial<Order> = {}): Promise<Run> {
@@ -649,11 +648,10 @@ describe('a list that refuses', () => {
 describe('other ways to a video', () => {
 	it('Generate Without Waiting hands on its ID, and the next readings end the row', async () => {
 		const start = { operation: 'generate', ...ALWAYS };
-		const [task_id] = tasksOf(await run(ONE, start, PRODUCTION));
+		await run(ONE, start, PRODUCTION);
 		expect(rows()).toMatchObject([{ handed_on: true, status: 'IN_PROGRESS', claim: '' }]);
-		world.sandbox.finish(String(task_id), { status: 'FAILED', errorMessage: 'Busy' });
-		const read = { operation: 'status', taskId: task_id };
-		await run(ONE, read);
+		world.sandbox.finish(ids()[0], { status: 'FAILED', errorMessage: 'Busy' });
+		await run(ONE, { operation: 'status', taskId: ids()[0] });
 		expect(rows()).toMatchObject([{ status: 'FAILED', error_message: 'Busy' }]);
 		expect(reusedOf(await run(ONE, start, PRODUCTION))).toEqual([false]);
 	});
@@ -723,7 +721,7 @@ it('Get Many filters, newest first, and asks the API nothing', async () => {
 	await run(['failed'], {}, { ...PRODUCTION, node: CONTINUE });
 	await run(['id'], { operation: 'generate' }, PRODUCTION);
 	const reads = world.reads().length;
-	const found = async (filters: IDataObject, more: Parameters = {}) =>
+	const found = async (filters: Parameters, more: Parameters = {}) =>
 		(await run(['x'], { operation: 'getAll', filters, ...more })).json.map(({ prompt }) => prompt);
 	expect(await found({})).toEqual(['id', 'failed', 'done', 'a']);
 	expect(await found({}, { limit: 2 })).toEqual(['id', 'failed']);

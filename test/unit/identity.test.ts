@@ -70,10 +70,10 @@ it('a parameter that the API does not know yet is in the key of the request', ()
 });
 
 describe('the identity across executions', () => {
-	const OF = { workflowId: 'w', nodeId: 'n', account: 'a https://x', settings: 'abc' };
+	const NODE = { workflowId: 'w', nodeId: 'n', account: 'a https://x' };
+	const OF = { ...NODE, settings: 'abc' };
 
 	it('differs by workflow, node, account, settings and key, and by nothing run together', () => {
-		const { settings: _, ...keyed } = OF;
 		const identities = [
 			OF,
 			...(['workflowId', 'nodeId', 'account', 'settings'] as const).map((name) => ({
@@ -81,8 +81,8 @@ describe('the identity across executions', () => {
 				[name]: 'other',
 			})),
 			{ ...OF, workflowId: 'wn', nodeId: '' },
-			{ ...keyed, videoKey: 'abc' },
-			{ ...keyed, videoKey: '' },
+			{ ...NODE, videoKey: 'abc' },
+			{ ...NODE, videoKey: '' },
 		].map(listIdentity);
 		expect(new Set(identities).size).toBe(identities.length);
 		expect(identities.every((one) => /^[0-9a-f]{64}$/.test(one))).toBe(true);
