@@ -53,7 +53,11 @@ export function endOf(result: Result, row: Row): { change: RowChange; isHandedOn
 	const counted = task && task.state !== 'running' ? task.consumedCredits : null;
 	const change: RowChange = {
 		id: row.id,
-		...(taskId && { task_id: taskId }),
+		// Whatever could be written before: a row that has a task was sent.
+		...(taskId && {
+			task_id: taskId,
+			status: row.status === 'SUCCESS' ? row.status : ('IN_PROGRESS' as const),
+		}),
 		...(counted !== null && { credits: counted, charged: chargedBy(counted) }),
 		...(isFailed && { status: 'FAILED' as const }),
 		...(task && hasVideo(task) && { status: 'SUCCESS' as const, video_url: task.videoUrl ?? '' }),
