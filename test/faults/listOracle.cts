@@ -7,7 +7,13 @@ import type { TableRow } from '../support/dataTables.cjs';
 import { answerToPost, isRefusedLink, readingOf } from './expected.cjs';
 import type { Harness } from './harness.cjs';
 import { asText, isOfTask } from './oracle/facts.cjs';
-import { isKeyed, isShared, type Execution, type ListPost, type ListTrace } from './listSchedules.cjs';
+import {
+	isKeyed,
+	isShared,
+	type Execution,
+	type ListPost,
+	type ListTrace,
+} from './listSchedules.cjs';
 
 export const LIST_RULES = [
 	/** A video was paid for that was there already. */
@@ -93,7 +99,9 @@ class ListOracle {
 		return (
 			task?.outcome.status === 'FAILED' ||
 			requests.reads.filter(isOfTask(taskId)).some((read) => isOver(readingOf(read, task))) ||
-			requests.videos.filter(isOfTask(taskId)).some((one) => one.fault !== null || isRefusedLink(one))
+			requests.videos
+				.filter(isOfTask(taskId))
+				.some((one) => one.fault !== null || isRefusedLink(one))
 		);
 	}
 
@@ -104,14 +112,20 @@ class ListOracle {
 		const { taskId } = earlier.entry;
 		if (by === now || earlier.order > post.order || earlier.name !== post.name) return false;
 		if (earlier.order < deletedAt && deletedAt < post.order) return false;
-		if (!isShared(schedule) && (by.endedAt > now.beganAt || now.refusals > 0)) return false;
+		if (!isShared(schedule) && (by.endedAt > now.beganAt || now.isLeft)) return false;
 		if (this.isGone(taskId) || answerToPost(earlier) !== 'created') return false;
 		const row = post.rows?.find((one) => one.task_id === taskId);
 		if (!row) {
 			// It was interrupted before the ID could be written: that has to be told first.
-			const isOpen = post.rows?.some((one) => one.id === earlier.row?.id && one.status === 'SENDING');
-			return isOpen === true && by.endedAt < now.beganAt && by.refusals === 0;
+			const isOpen = post.rows?.some(
+				(one) => one.id === earlier.row?.id && one.status === 'SENDING',
+			);
+			return isOpen === true && by.endedAt < now.beganAt && !by.isLeft;
 		}
+		// Without a shared one, what a living execution holds is its own.
+		const holder = this.trace.executions.find(({ id }) => id === row.execution_id);
+		const isHeld = holder && holder !== now && holder.endedAt > now.beganAt;
+		if (isHeld && !isShared(schedule)) return false;
 		const isReusing =
 			schedule.ifExists === 'always' ||
 			schedule.ifExists === 'skip' ||
@@ -140,7 +154,7 @@ class ListOracle {
 		const needed = isShared(this.trace.schedule);
 		for (const post of this.trace.posts) {
 			const { execution } = post;
-			const isExcused = execution.refusals > 0 && !needed;
+			const isExcused = execution.isLeft && !needed;
 			const isFrozen = execution.met === 'freeze' || execution.frozenUntil > 0;
 			if (post.row || isExcused || isFrozen) continue;
 			// A POST that was certainly refused is sent again without another look.
@@ -157,9 +171,9 @@ class ListOracle {
 				({ json, execution: by }) => by === execution && json.task_id === entry.taskId,
 			);
 			const row = rows.find(({ id }) => id === post.row?.id);
-			const isUnclear = row?.status === 'SENDING' || row?.status === 'UNCLEAR';
+			const isUnclear = row?.status === 'SENDING' || row?.status === 'UNCLEAR' || !post.row;
 			const isCut = execution.met === 'crash' || execution.frozenUntil > 0;
-			const isExcused = execution.refusals > 0 || this.trace.deletedAt < Infinity;
+			const isExcused = execution.isLeft || this.trace.deletedAt < Infinity;
 			if (!isListed && !(isCut && (isUnclear || isTold)) && !isExcused) {
 				this.violate('id lost', `${this.describe(post)} is not in the list`);
 			}
@@ -174,7 +188,7 @@ class ListOracle {
 					!listed.has(one.entry.taskId) &&
 					answerToPost(one) === 'created',
 			);
-			if (open.length > 1 && execution.refusals === 0) {
+			if (open.length > 1 && !execution.isLeft) {
 				this.violate('unclear', `${open.length} tasks of execution ${execution.nth}, not one`);
 			}
 		}
@@ -187,7 +201,8 @@ class ListOracle {
 				String(json.error_message).startsWith(`Execution ${id} was interrupted`),
 			);
 			const tellers = new Set(about.map(({ execution }) => execution.nth));
-			if (tellers.size > 1) this.violate('unclear', `of ${nth}, told by ${[...tellers].join(', ')}`);
+			if (tellers.size > 1)
+				this.violate('unclear', `of ${nth}, told by ${[...tellers].join(', ')}`);
 		}
 	}
 
@@ -203,17 +218,21 @@ class ListOracle {
 			const isManual = ({ plan }: Execution) =>
 				schedule.ifExists === 'manualRuns' && plan.mode === 'manual';
 			const others = [...by].slice(1).filter((one) => !isManual(one));
-			const isExcused = [...by].some(({ refusals }) => refusals > 0) || deletedAt < Infinity;
+			const isExcused = [...by].some(({ isLeft }) => isLeft) || deletedAt < Infinity;
 			const isListed = this.trace.listed.has(taskId);
 			if (isShared(schedule) || !isListed || isExcused || others.length === 0) continue;
-			this.violate('handed on twice', `task ${taskId} by ${[...by].map(({ nth }) => nth).join(', ')}`);
+			this.violate(
+				'handed on twice',
+				`task ${taskId} by ${[...by].map(({ nth }) => nth).join(', ')}`,
+			);
 		}
 		for (const { handedOnLate, nth } of executions.filter((one) => one.handedOnLate.length)) {
 			this.violate('handed on to nobody', `${handedOnLate.join(', ')} of ${nth}, after Stop`);
 		}
 		for (const row of rows.filter((one) => one.handed_on === true && one.status === 'SUCCESS')) {
 			const by = executions.find(({ id }) => id === row.execution_id);
-			if (!by || isInterrupted(by) || got.some(({ json }) => json.task_id === row.task_id)) continue;
+			if (!by || isInterrupted(by) || got.some(({ json }) => json.task_id === row.task_id))
+				continue;
 			this.violate('handed on to nobody', `task ${row.task_id} of execution ${by.nth}`);
 		}
 	}
@@ -223,7 +242,7 @@ class ListOracle {
 		const isOpen = ({ status }: TableRow) => /^(PENDING|CLAIMED|SENDING)$/.test(String(status));
 		for (const row of rows) {
 			const by = executions.find(({ id }) => id === row.execution_id);
-			if (!by || by.isDead || by.refusals > 0 || by.frozenUntil > 0) continue;
+			if (!by || by.isDead || by.isLeft || by.frozenUntil > 0) continue;
 			const until = Date.parse(String(row.claimed_until));
 			const isHeld = Boolean(row.claim) && !(until <= endedAt);
 			if (isHeld || isOpen(row)) {

@@ -14,14 +14,23 @@ import { TABLE } from '../../nodes/shared/idempotency/dataTableList';
 import { COLUMNS } from '../../nodes/shared/idempotency/videoList';
 import * as clock from '../../nodes/shared/n8n/clock';
 import type { PostEntry } from '../sandbox/server.cjs';
-import { DataTables, type TableRow } from '../support/dataTables.cjs';
+import { DataTables, type DataTable, type TableRow } from '../support/dataTables.cjs';
 import { requireAsCore, type Run } from '../support/engine.cjs';
 import { CREDENTIAL, type Exchange, type Harness } from './harness.cjs';
 import { addTrouble, planOf } from './runner.cjs';
 import { ending, fault, nameIn, NAMES, ON_ERROR, PLAIN, SETTINGS, type Name } from './schedule.cjs';
 
 /** What fails of the list from a step on, until its execution ends; a deleted table stays away. */
-const LIST_TROUBLE = ['off', 'full', 'locked', 'sync', 'refuses', 'renamed', 'less', 'deleted'] as const;
+const LIST_TROUBLE = [
+	'off',
+	'full',
+	'locked',
+	'sync',
+	'refuses',
+	'renamed',
+	'less',
+	'deleted',
+] as const;
 const TROUBLE = ['stop', 'stop', 'crash', 'crash', 'freeze', ...LIST_TROUBLE] as const;
 /** Right before each node of a call of the list; after a call; before a request; after its answer. */
 const STEPS = ['list', 'listed', 'POST', 'GET', 'answer'] as const;
@@ -101,9 +110,8 @@ export class Execution {
 	/** In the order of everything that happened; Infinity for not yet. */
 	beganAt = 0;
 	endedAt = Infinity;
-	/** Calls of the list that failed, and whether the last one did. */
-	refusals = 0;
-	isRefused = false;
+	/** Its list has failed, or could not be used, for a while at least. */
+	isLeft = false;
 	/** Tasks whose rows were handed on by a call that was begun after Stop. */
 	readonly handedOnLate: unknown[] = [];
 	readonly died: Promise<void>;
@@ -175,6 +183,7 @@ class ListWorld {
 	readonly posts: ListPost[] = [];
 	readonly listed = new Set<unknown>();
 	deletedAt = Infinity;
+	private deleted: DataTable | undefined;
 	private order = 0;
 	private refusals: string[] = [];
 	private readonly stops = new Map<Execution, () => void>();
@@ -199,6 +208,11 @@ class ListWorld {
 
 	private get rows(): TableRow[] | undefined {
 		return this.tables.find(TABLE)?.rows.map((row) => ({ ...row }));
+	}
+
+	/** The rows that stand for a POST: a table may have been deleted right before it. */
+	private get rowsOfPost(): TableRow[] {
+		return this.rows ?? this.deleted?.rows ?? [];
 	}
 
 	/** Waits while the process stands still; for ever where it is dead. */
@@ -243,11 +257,13 @@ class ListWorld {
 				this.tables.isFull = true;
 				return;
 			case 'renamed':
+				for (const one of this.executions) one.isLeft ||= one.endedAt === Infinity;
 				return table?.renameColumn('claim', 'whose');
 			case 'less':
 				return table?.renameColumn('prompt');
 			case 'deleted':
 				this.deletedAt = this.order += 1;
+				this.deleted = table;
 				return this.tables.remove(table);
 			default:
 				this.refusals = Array.from({ length: plan.times }, () => REFUSALS[plan.kind]);
@@ -267,18 +283,21 @@ class ListWorld {
 			const isLate = execution.met === 'stop';
 			const before = new Set(this.rows?.filter((row) => row.handed_on).map(({ id }) => id));
 			try {
-				const answer = await this.tables.executeWorkflow(...call);
-				execution.isRefused = false;
-				return answer;
+				return await this.tables.executeWorkflow(...call);
 			} catch (error) {
-				execution.isRefused = true;
-				execution.refusals += 1;
+				execution.isLeft = true;
 				throw error;
 			} finally {
 				for (const row of this.rows ?? []) {
 					this.listed.add(row.task_id);
 					const isMine = row.execution_id === execution.id;
-					if (isLate && isMine && row.status === 'SUCCESS' && row.handed_on && !before.has(row.id)) {
+					if (
+						isLate &&
+						isMine &&
+						row.status === 'SUCCESS' &&
+						row.handed_on &&
+						!before.has(row.id)
+					) {
 						execution.handedOnLate.push(row.task_id);
 					}
 				}
@@ -296,7 +315,7 @@ class ListWorld {
 		if (!post || !execution) return;
 		const { rows } = this;
 		const name = nameIn(post.entry.body) ?? 'ferns';
-		const row = rows?.find(
+		const row = this.rowsOfPost.find(
 			(one) =>
 				one.status === 'SENDING' &&
 				one.execution_id === execution.id &&
@@ -311,6 +330,7 @@ class ListWorld {
 		const { operation, ifExists, onError, retryOnFail, items, isChanging } = schedule;
 		const execution = new Execution(nth, plan, this.interrupt);
 		execution.beganAt = this.order += 1;
+		execution.isLeft = this.tables.find(TABLE)?.columns.has('whose') ?? false;
 		this.executions.push(execution);
 		const take = isKeyed(schedule) && isChanging ? `, take ${nth}` : '';
 		const started = running.run({ execution, world: this }, () =>
@@ -359,6 +379,7 @@ class ListWorld {
 		const { executions } = this;
 		while (executions.some(({ endedAt }) => endedAt === Infinity)) await harness.time.sleep(1000);
 		await harness.time.idle();
+		for (const { task_id } of this.rows ?? []) this.listed.add(task_id);
 		return {
 			...{ schedule, executions, posts: this.posts, listed: this.listed },
 			...{ deletedAt: this.deletedAt, rows: this.rows ?? [] },
@@ -385,7 +406,9 @@ export function listRunner(harness: Harness) {
 	jest.spyOn(clock, 'realClock').mockImplementation((signal) => gated(time.clock(signal)));
 
 	const { execute } = Seedance.prototype;
-	jest.spyOn(Seedance.prototype, 'execute').mockImplementation(async function (this: IExecuteFunctions) {
+	jest.spyOn(Seedance.prototype, 'execute').mockImplementation(async function (
+		this: IExecuteFunctions,
+	) {
 		const tried = execute.call(this);
 		const execution = current()?.execution;
 		if (execution) execution.id = this.getExecutionId();
