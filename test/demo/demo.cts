@@ -98,14 +98,13 @@ export function readWishes(args: string[]): Wishes | undefined {
 		say(USAGE);
 		return undefined;
 	}
-	const port = values.port === undefined ? undefined : Number(values.port);
-	if (port !== undefined && !(Number.isInteger(port) && port > 0 && port < 65536)) {
-		throw new DemoError(`--port cannot be "${values.port}".\n\n${USAGE}`);
-	}
-	const speed = Number(values.speed ?? DEFAULT_SPEED);
-	if (!(speed > 0 && Number.isFinite(speed))) {
-		throw new DemoError(`--speed cannot be "${values.speed}".\n\n${USAGE}`);
-	}
+	const numberOf = (flag: 'port' | 'speed', usual: number | undefined, most: number) => {
+		const number = values[flag] === undefined ? usual : Number(values[flag]);
+		if (number === undefined || (number > 0 && number <= most)) return number;
+		throw new DemoError(`--${flag} cannot be "${values[flag]}".\n\n${USAGE}`);
+	};
+	const port = numberOf('port', undefined, 65_535);
+	const speed = numberOf('speed', DEFAULT_SPEED, 1e6) ?? DEFAULT_SPEED;
 	const example: WorkflowJson = JSON.parse(readFileSync(EXAMPLE, 'utf8'));
 	const parameters = seedanceNodeOf(example).parameters;
 	if (values.prompt !== undefined) parameters.prompt = values.prompt;
@@ -187,22 +186,25 @@ export async function saveVideo(
 }
 
 /** What a player shows of the file. Throws when it is not the video that was asked for. */
-async function describeVideo(
-	file: string,
-	{ aspectRatio, resolution, duration, generateAudio }: VideoRequest,
-	isReal: boolean,
-): Promise<string> {
-	const textOf = (width: number, height: number, seconds: number, hasAudio: boolean) =>
-		`${width} × ${height}, ${seconds.toFixed(1)} seconds, ${hasAudio ? 'with' : 'without'} audio`;
+async function describeVideo(file: string, request: VideoRequest, isReal: boolean) {
 	const { width, height, seconds, hasAudio } = await probe(file);
-	const size = sizeOf(aspectRatio, resolution);
-	const wanted = textOf(size.width, size.height, Number(duration), generateAudio);
-	const got = textOf(width, height, seconds, hasAudio);
-	const isClose = Math.abs(seconds - Number(duration)) < 0.5;
-	if (textOf(width, height, Number(duration), hasAudio) === wanted && isClose) return got;
+	const size = sizeOf(request.aspectRatio, request.resolution);
+	const textOf = (of: { width: number; height: number }, length: number, sound: boolean) =>
+		`${of.width} × ${of.height}, ${length.toFixed(0)} seconds, ${sound ? 'with' : 'without'} audio`;
+	const got = textOf({ width, height }, seconds, hasAudio);
+	const wanted = textOf(size, Number(request.duration), request.generateAudio);
+	if (got === wanted) return got;
 	// The real API may round a size otherwise; what was paid for is kept.
 	if (isReal) return `${got} (asked for: ${wanted})`;
 	throw new DemoError(`The video is not the one that was asked for: ${got} instead of ${wanted}.`);
+}
+
+/** Why a workflow did not succeed, as the editor shows it. */
+export function failureText(
+	status: string,
+	{ message = '', description }: { message?: string; description?: string | null } = {},
+): string {
+	return `The workflow ended with "${status}".\n${message}\n${description ?? ''}`.trim();
 }
 
 /** A video that is paid for can be found, whatever ended the demo. */

@@ -4,10 +4,11 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 
-import { errorOf, itemsOf } from '../support/n8n/server.cjs';
+import { itemsOf } from '../support/n8n/server.cjs';
 import {
 	announce,
 	DemoError,
+	failureText,
 	openApi,
 	readWishes,
 	runProgram,
@@ -35,12 +36,8 @@ async function runExample(
 		sleep(VIDEO_TIMEOUT * 2, undefined, { signal, ref: false }),
 	]);
 	if (!execution) throw new DemoError('The workflow did not end.');
-	if (execution.status !== 'success') {
-		const { message = '', description = '' } = errorOf(execution) ?? {};
-		throw new DemoError(
-			`The workflow ended with "${execution.status}".\n${message}\n${description ?? ''}`.trim(),
-		);
-	}
+	const { status, error } = execution;
+	if (status !== 'success') throw new DemoError(failureText(status, error));
 	const [item] = itemsOf(execution, seedanceNodeOf(wishes.example).name);
 	if (!item?.binary?.data) throw new DemoError('The workflow succeeded, but it gave no video.');
 	await saveVideo(await n8n.api.downloadBinary(item.binary.data), item.json, wishes, api);

@@ -2,22 +2,21 @@
  * The first part of `npm run demo`: the example workflow in n8n's own engine, in this process, against the sandbox. It
  * needs no n8n server. With SEEDANCE_API_KEY set it uses the real API.
  */
-import { ExecutionLifecycleHooks, WorkflowExecute } from 'n8n-core';
-import {
-	NodeConnectionTypes,
-	NodeHelpers,
-	Workflow,
-	type IExecuteFunctions,
-	type INodeType,
-	type INodeTypes,
-} from 'n8n-workflow';
+import { Workflow } from 'n8n-workflow';
 
-import { Seedance } from '../../nodes/Seedance/Seedance.node';
-import { additionalDataOf, Credentials, startCore, type Core } from '../support/engine.cjs';
+import {
+	Credentials,
+	execute,
+	nodeTypes,
+	startCore,
+	startData,
+	type Core,
+} from '../support/engine.cjs';
 import {
 	announce,
 	CREDENTIAL_NAME,
 	DemoError,
+	failureText,
 	openApi,
 	readWishes,
 	runProgram,
@@ -31,73 +30,23 @@ import {
 	type Wishes,
 } from './demo.cjs';
 
-const EXECUTION_ID = '1';
-
-const manualTrigger: INodeType = {
-	description: {
-		displayName: 'Manual Trigger',
-		name: 'manualTrigger',
-		group: ['trigger'],
-		version: 1,
-		description: 'Starts the workflow',
-		defaults: { name: 'Manual Trigger' },
-		inputs: [],
-		outputs: [NodeConnectionTypes.Main],
-		properties: [],
-	},
-	async execute(this: IExecuteFunctions) {
-		return [this.getInputData()];
-	},
-};
-
-const types: Record<string, INodeType> = {
-	'n8n-nodes-base.manualTrigger': manualTrigger,
-	[SEEDANCE]: new Seedance(),
-};
-
-const nodeTypes: INodeTypes = {
-	getByName: (name) => types[name],
-	getByNameAndVersion: (name) => NodeHelpers.getVersionedNodeType(types[name]),
-	getKnownTypes: () => ({}),
-};
+const TRIGGER = 'n8n-nodes-base.manualTrigger';
 
 async function runExample(core: Core, api: Api, wishes: Wishes, signal: AbortSignal) {
 	const { name, nodes, connections, settings } = withCredential(wishes.example, '1');
-	const workflow = new Workflow({
-		id: 'demo',
-		name,
-		nodes: nodes.filter(({ type }) => type in types),
-		connections,
-		active: false,
-		nodeTypes,
-		settings,
-	});
+	const runnable = nodes.filter(({ type }) => type === TRIGGER || type === SEEDANCE);
+	const parts = { nodes: runnable, connections, settings, nodeTypes };
+	const workflow = new Workflow({ id: 'demo', name, active: false, ...parts });
 	const { apiKey, baseUrl } = api;
 	const credentials = new Credentials(new Map([[CREDENTIAL_NAME, { apiKey, baseUrl }]]));
-	const hooks = new ExecutionLifecycleHooks('manual', EXECUTION_ID, {
-		id: 'demo',
-		name,
-		active: false,
-		activeVersionId: null,
-		isArchived: false,
-		createdAt: new Date(),
-		updatedAt: new Date(),
-		nodes,
-		connections,
+	const running = execute(workflow, startData(runnable[0]), credentials, 'manual', {
+		executionId: '1',
 	});
-	const running = new WorkflowExecute(
-		{ ...additionalDataOf(credentials), executionId: EXECUTION_ID, hooks },
-		'manual',
-	).run({ workflow });
-	signal.addEventListener('abort', () => running.cancel());
-	const { data, status } = await running;
+	signal.addEventListener('abort', running.stop);
+	const { data, status } = await running.ended;
 	signal.throwIfAborted();
 	const { runData, error } = data.resultData;
-	if (status !== 'success') {
-		throw new DemoError(
-			`The workflow ended with "${status}".\n${error?.message ?? ''}\n${error?.description ?? ''}`.trim(),
-		);
-	}
+	if (status !== 'success') throw new DemoError(failureText(status, error));
 	const item = runData[seedanceNodeOf(wishes.example).name]?.[0].data?.main[0]?.[0];
 	if (!item?.binary?.data) throw new DemoError('The workflow succeeded, but it gave no video.');
 	await saveVideo(await core.binaries.getAsBuffer(item.binary.data), item.json, wishes, api);

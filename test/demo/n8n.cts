@@ -52,11 +52,8 @@ export async function startEditor(
 
 /** The sandbox is on this machine; the real API may have to be reached through a proxy. */
 function proxyVariables(): Record<string, string> {
-	const found: Record<string, string> = {};
-	for (const [name, value] of Object.entries(process.env)) {
-		if (/^(https?|no)_proxy$/i.test(name) && value !== undefined) found[name] = value;
-	}
-	return found;
+	const names = Object.keys(process.env).filter((name) => /^(https?|no)_proxy$/i.test(name));
+	return Object.fromEntries(names.map((name) => [name, process.env[name] ?? '']));
 }
 
 async function choosePort(wished: number | undefined): Promise<number> {

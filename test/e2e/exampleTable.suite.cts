@@ -1,13 +1,14 @@
-// The examples that share a Data Table: one starts videos, one hands them on when the callback comes, one when it does not.
+// The examples that share a Data Table: one starts videos, one hands them on when the callback comes, one when it does not;
+// and one makes a batch of videos from its rows, within a credit limit.
 import { readdirSync } from 'node:fs';
 
-import type { Outcome } from '../sandbox/server.cjs';
 import type { SavedWorkflow } from '../support/n8n/server.cjs';
 import {
 	api,
 	endOf,
 	generate,
 	n8n,
+	output,
 	posts,
 	runsOf,
 	sandbox,
@@ -22,7 +23,6 @@ import {
 	POST,
 	posted,
 	ready,
-	rowWhen,
 	runExample,
 	startNetwork,
 	taskOf,
@@ -33,19 +33,12 @@ import {
 	type Row,
 } from './examples.cjs';
 
-/** More minutes than an example waits for a callback. */
-const OVERDUE = 31;
-
 const IN_PROGRESS = { status: 'IN_PROGRESS' };
 
-/** Ends the video of a row at the API, which calls back unless the plan says otherwise. */
-function finishRow(row: Row, outcome?: Outcome): void {
-	sandbox.finish(taskOf(row), outcome);
-}
-
-describe('generate-with-callback.json, video-ready.json and catch-up.json', () => {
+describe('the examples with a Data Table', () => {
 	let network: Network;
 	let table: VideoTable;
+	let batch: SavedWorkflow;
 	let starting: SavedWorkflow;
 	let handing: SavedWorkflow;
 	let catchUp: SavedWorkflow;
@@ -62,13 +55,18 @@ describe('generate-with-callback.json, video-ready.json and catch-up.json', () =
 
 	/** Adds rows, starts their videos and gives the rows as they are then. */
 	async function start(...rows: Array<Partial<Cells>>): Promise<Row[]> {
+		videos.hold();
 		await table.add(...rows);
 		await runExample(starting);
 		return await table.rows();
 	}
 
+	const add = async (prompts: readonly string[]): Promise<Row[]> =>
+		await table.add(...prompts.map((prompt) => ({ prompt })));
+
+	/** Lets more time pass for rows than an example waits for a callback. */
 	async function catchUpOverdue(...rows: Row[]): Promise<void> {
-		await table.letPass(OVERDUE, ...rows);
+		await table.letPass(31, ...rows);
 		await runExample(catchUp);
 	}
 
@@ -82,12 +80,12 @@ describe('generate-with-callback.json, video-ready.json and catch-up.json', () =
 		const filledIn = { 'Start the videos': { callbackUrl } };
 		starting = await importExample('generate-with-callback.json', filledIn);
 		catchUp = await importExample('catch-up.json', to);
+		batch = await importExample('batch-with-credit-limit.json', to);
 		await runExample(starting);
 		[table] = await VideoTable.named('Seedance Videos');
 	});
 
 	beforeEach(async () => {
-		videos.hold();
 		network.posts.length = 0;
 		network.isDown = false;
 		await table.empty();
@@ -119,23 +117,30 @@ describe('generate-with-callback.json, video-ready.json and catch-up.json', () =
 		expect(posts()).toEqual([]);
 	});
 
-	it('post each video once, with the caption of its own row', async () => {
+	it('post each video once, with the caption of its own row, and of a failed one write down why', async () => {
 		const rows = await start(
 			{ prompt: 'A kite over the sea', caption: 'Windy "today"' },
 			{ prompt: 'A cat on a roof', caption: 'Meow\nmeow' },
 			{ prompt: 'A tea pot', caption: 'Tea, 100 % 🍵' },
+			{ prompt: 'A forbidden thing', caption: 'Never shown' },
 		);
 		const started = rows.map((row) => ({ ...IN_PROGRESS, task_id: taskOf(row), video_url: null }));
 		expect(rows).toMatchObject(started);
 		expect(network.posts).toEqual([]);
 
-		for (const row of [...rows].reverse()) finishRow(row);
-		await handedOn(3);
+		const [bad, ...good] = [...rows].reverse();
+		const errorMessage = 'The prompt was not accepted.';
+		sandbox.finish(taskOf(bad), { status: 'FAILED', errorMessage });
+		for (const row of good) sandbox.finish(taskOf(row));
+		// One that was not started from a row touches none.
+		const [other] = await generate(callbackUrl);
+		sandbox.finish(other);
+		await handedOn(5);
 		expect(network.posts).toHaveLength(3);
-		expect(network.posts).toEqual(expect.arrayContaining(rows.map(posted)));
-		expect(await table.rows()).toEqual(rows.map(ready));
-		expect(posts()).toHaveLength(3);
-		expect(sandbox.ledger.spent).toBe(3 * 14);
+		expect(network.posts).toEqual(expect.arrayContaining(good.map(posted)));
+		const failed = { status: 'FAILED', error: errorMessage, video_url: null };
+		expect(await table.rows()).toMatchObject([...good.reverse().map(ready), failed]);
+		expect(posts()).toHaveLength(5);
 	});
 
 	it('start five rows per run, the oldest first', async () => {
@@ -146,34 +151,27 @@ describe('generate-with-callback.json, video-ready.json and catch-up.json', () =
 		expect(posts()).toHaveLength(6);
 	});
 
-	it('hand on a video whose callback comes before its task ID is in the row', async () => {
+	it('hand on a video whose callback comes before its task ID is in the row, and pay once when two runs overlap', async () => {
+		videos.hold();
 		const [first, second] = await table.add(
 			{ prompt: 'A quick one', caption: 'Quick' },
 			{ prompt: 'A slow one', caption: 'Slow' },
 		);
-		sandbox.faults.on('generate', { kind: 'delay', ms: 2_000 }, { prompt: 'A slow one' });
+		sandbox.faults.on('generate', { kind: 'delay', ms: 4_000 }, { prompt: 'A slow one' });
 		const executionId = await startWorkflow(starting.id);
 		await sandbox.ledger.until((ledger) => ledger.postsWithPrompt('A slow one') === 1);
-		finishRow(first);
-		const early = await rowWhen(table, first.id, ({ status }) => status === 'SUCCESS');
-		expect(await api.getExecution(executionId)).toMatchObject({ status: 'running' });
+		sandbox.finish(taskOf(first));
+		const early = await table.rowWhen(first.id, ({ status }) => status === 'SUCCESS');
 		expect(early.video_url).toBe(videoOf(first));
+		await runExample(starting);
+		expect(await api.getExecution(executionId)).toMatchObject({ status: 'running' });
 
 		await endOf(executionId);
-		finishRow(second);
+		expect(posts()).toHaveLength(2);
+		sandbox.finish(taskOf(second));
 		await handedOn(2);
 		expect(network.posts).toEqual([first, second].map(posted));
 		expect(await table.rows()).toMatchObject([{ status: 'SUCCESS' }, { status: 'SUCCESS' }]);
-	});
-
-	it('write down why a video failed, and do not post it', async () => {
-		const [row] = await start({ prompt: 'A forbidden thing', caption: 'Never shown' });
-		const errorMessage = 'The prompt was not accepted.';
-		finishRow(row, { status: 'FAILED', errorMessage });
-		await handedOn(1);
-		const failed = { status: 'FAILED', error: errorMessage, video_url: null };
-		expect(await table.rows()).toMatchObject([failed]);
-		expect(network.posts).toEqual([]);
 	});
 
 	it('write down why a row was not started, start the others, and try again when it is corrected', async () => {
@@ -208,36 +206,16 @@ describe('generate-with-callback.json, video-ready.json and catch-up.json', () =
 		await runExample(starting);
 		expect(posts()).toHaveLength(1);
 
-		finishRow(row);
+		sandbox.finish(taskOf(row));
 		await handedOn(1);
 		expect(network.posts).toEqual([posted(row)]);
 		expect(await table.rows()).toEqual([ready(row)]);
 	});
 
-	it('pay once for a row when a second run begins before the first has ended', async () => {
-		const [row] = await table.add({ prompt: 'A race' });
-		sandbox.faults.on('generate', { kind: 'delay', ms: 2_000 });
-		const first = await startWorkflow(starting.id);
-		await rowWhen(table, row.id, ({ status }) => status === 'IN_PROGRESS');
-		await runExample(starting);
-		expect(await api.getExecution(first)).toMatchObject({ status: 'running' });
-		await endOf(first);
-		expect(posts()).toHaveLength(1);
-	});
-
-	it('touch no row for a video that was not started from one', async () => {
-		const [row] = await start({ prompt: 'A video of the table' });
-		const [other] = await generate(callbackUrl);
-		sandbox.finish(other);
-		await handedOn(1);
-		expect(await table.rows()).toEqual([row]);
-		expect(network.posts).toEqual([]);
-	});
-
 	it('hand on a video whose callback was lost, and do not post it again when that comes late', async () => {
 		sandbox.callbacks.planFor('A lost letter', { never: true });
 		const [row] = await start({ prompt: 'A lost letter', caption: 'Found' });
-		finishRow(row);
+		sandbox.finish(taskOf(row));
 		await catchUpOverdue(row);
 		expect(network.posts).toEqual([posted(row)]);
 		expect(await table.rows()).toEqual([ready(row)]);
@@ -255,7 +233,7 @@ describe('generate-with-callback.json, video-ready.json and catch-up.json', () =
 	it('leave alone what is not overdue, and what is still being made', async () => {
 		sandbox.callbacks.planFor('', { never: true });
 		const [fresh, running] = await start({ prompt: 'Just begun' }, { prompt: 'Takes long' });
-		finishRow(fresh);
+		sandbox.finish(taskOf(fresh));
 		const rows = await table.rows();
 		await catchUpOverdue(running);
 		expect(sandbox.ledger.statusReads(taskOf(fresh))).toEqual([]);
@@ -275,8 +253,8 @@ describe('generate-with-callback.json, video-ready.json and catch-up.json', () =
 			IN_PROGRESS,
 			{ ...IN_PROGRESS, error: 'maybe_created: The first reason.' },
 		);
-		finishRow(good);
-		finishRow(bad, { status: 'FAILED', errorMessage: 'It was too dark.' });
+		sandbox.finish(taskOf(good));
+		sandbox.finish(taskOf(bad), { status: 'FAILED', errorMessage: 'It was too dark.' });
 		await catchUpOverdue(foreign, interrupted, good, bad, unclear);
 		expect(network.posts).toEqual([posted(good)]);
 		expect(await table.rows()).toMatchObject([
@@ -291,7 +269,7 @@ describe('generate-with-callback.json, video-ready.json and catch-up.json', () =
 	it('write down that a video was not posted, and post it when asked to, without a new video', async () => {
 		network.isDown = true;
 		const [row] = await start({ prompt: 'A patient one', caption: 'At last' });
-		finishRow(row);
+		sandbox.finish(taskOf(row));
 		await handedOn(1);
 		const [failed] = await table.rows();
 		expect(failed).toMatchObject({ status: 'NOT_POSTED', video_url: videoOf(row) });
@@ -304,17 +282,101 @@ describe('generate-with-callback.json, video-ready.json and catch-up.json', () =
 		expect(await table.rows()).toMatchObject([{ status: 'SUCCESS', error: '' }]);
 		expect(posts()).toHaveLength(1);
 	});
+
+	it('as a batch post each video with the caption of its own row, and say in the others why not', async () => {
+		// The first is refused, the third fails: what follows has another place in each step.
+		sandbox.faults.on('status', { kind: 'failed' }, { prompt: 'A bad end', times: 'always' });
+		const rows = await table.add(
+			{ prompt: 'A'.repeat(2001), caption: 'Too long' },
+			{ prompt: 'A kite', caption: 'Windy "today"' },
+			{ prompt: 'A bad end', caption: 'Never shown' },
+			{ prompt: 'A cat', caption: 'Meow\nmeow' },
+			{ prompt: 'A tea pot', caption: 'Tea, 100 % 🍵' },
+		);
+		await runExample(batch);
+		const [tooLong, kite, bad, cat, pot] = rows;
+		expect(network.posts).toHaveLength(3);
+		expect(network.posts).toEqual(expect.arrayContaining([kite, cat, pot].map(posted)));
+		const because = (reason: RegExp) => expect.stringMatching(reason);
+		expect(await table.rows()).toMatchObject([
+			{
+				id: tooLong.id,
+				status: 'FAILED',
+				task_id: null,
+				error: because(/^invalid_input: .*2001 characters/),
+			},
+			ready(kite),
+			{
+				id: bad.id,
+				status: 'FAILED',
+				task_id: taskOf(bad),
+				video_url: null,
+				error: because(/^task_failed: /),
+			},
+			ready(cat),
+			ready(pot),
+		]);
+		expect(posts()).toHaveLength(4);
+	});
+
+	it('as a batch wait for all videos at the same time, with each task ID in its row before that', async () => {
+		videos.hold();
+		const rows = await add(['one', 'two', 'three']);
+		const executionId = await startWorkflow(batch.id);
+		for (const { id } of rows) await table.rowWhen(id, ({ task_id }) => task_id !== null);
+		const started = rows.map((row) => ({ status: 'IN_PROGRESS', task_id: taskOf(row) }));
+		expect(await table.rows()).toMatchObject(started);
+		await sandbox.ledger.until((ledger) =>
+			rows.every((row) => taskOf(row) && ledger.statusReads(taskOf(row)).length),
+		);
+		expect((await api.getExecution(executionId)).status).toBe('running');
+		for (const row of rows) sandbox.finish(taskOf(row));
+		const execution = await endOf(executionId);
+		expect(execution.runData['Wait for the videos']).toHaveLength(1);
+		expect(output(execution, 'Wait for the videos')).toMatchObject(
+			rows.map(({ prompt }) => ({ prompt })),
+		);
+		expect(network.posts).toHaveLength(3);
+	});
+
+	it('as a batch start nothing and pay nothing when a run would cost more than the limit, and the rows say so', async () => {
+		const changes = { 'Start the videos': { resolution: '720p', generateAudio: true } };
+		const workflow = await importExample(
+			'batch-with-credit-limit.json',
+			{ [POST]: { url: network.url } },
+			{ changes },
+		);
+		await add(['one', 'two', 'three']);
+		await runExample(workflow);
+		expect(posts()).toEqual([]);
+		const error = expect.stringMatching(/168 credits.*150/);
+		expect(await table.rows()).toMatchObject(
+			Array(3).fill({ status: 'FAILED', task_id: null, error }),
+		);
+	});
+
+	it('as a batch make ten videos per run, which fit into the limit', async () => {
+		await add(Array.from({ length: 11 }, (_, index) => `Number ${index}`));
+		await runExample(batch);
+		const states = (await table.rows()).map(({ status }) => status);
+		expect(states).toEqual([...Array(10).fill('SUCCESS'), null]);
+		expect(sandbox.ledger.spent).toBe(140);
+		await runExample(batch);
+		expect(sandbox.ledger.spent).toBe(154);
+	});
+
+	it('as a batch say in the row when posting fails', async () => {
+		network.isDown = true;
+		const [row] = await add(['A patient one']);
+		await runExample(batch);
+		expect(await table.rows()).toMatchObject([{ status: 'NOT_POSTED', video_url: videoOf(row) }]);
+	});
 });
 
 it('the examples are the ones that are run here', () => {
-	expect(readdirSync(FOLDER).sort()).toEqual([
-		'agent.json',
-		'batch-with-credit-limit.json',
-		'catch-up.json',
-		'generate-with-callback.json',
-		'image-to-video.json',
-		'pause-then-wait.json',
-		'text-to-video.json',
-		'video-ready.json',
-	]);
+	const alone = ['agent', 'batch-with-credit-limit', 'image-to-video', 'text-to-video'];
+	const others = ['catch-up', 'generate-with-callback', 'pause-then-wait', 'video-ready'];
+	expect(readdirSync(FOLDER).sort()).toEqual(
+		[...alone, ...others].map((name) => `${name}.json`).sort(),
+	);
 });

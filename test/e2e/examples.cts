@@ -9,7 +9,6 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import type { IDataObject, INode } from 'n8n-workflow';
 
-import { isRecord } from '../sandbox/server.cjs';
 import {
 	ensureN8n,
 	type Execution,
@@ -36,25 +35,17 @@ export const HAND_BUILT = join(__dirname, '..', 'fixtures', 'hand-built.json');
 /** The node of the examples that posts. */
 export const POST = 'Post the video';
 
-/** How a value begins that a user has to replace. */
-const PLACEHOLDER = '<REPLACE THIS';
-
 /** Fields by the name of their node. */
 type Fields = Record<string, IDataObject>;
 
 /** A workflow in a file, with our credential chosen in the nodes of this package. */
 export function readWorkflow(path: string): WorkflowJson {
-	const workflow: unknown = JSON.parse(readFileSync(path, 'utf8'));
-	if (!isWorkflow(workflow)) throw new Error(`${path} is not a workflow`);
+	const workflow: WorkflowJson = JSON.parse(readFileSync(path, 'utf8'));
 	for (const node of workflow.nodes) {
 		if (!node.type.startsWith('n8n-nodes-seedance.')) continue;
 		node.credentials = { [CREDENTIAL_TYPE]: { id: credential.id, name: credential.name } };
 	}
 	return workflow;
-}
-
-function isWorkflow(value: unknown): value is WorkflowJson {
-	return isRecord(value) && typeof value.name === 'string' && Array.isArray(value.nodes);
 }
 
 /**
@@ -73,11 +64,12 @@ export async function importExample(
 	for (const [name, values] of Object.entries(filledIn)) {
 		const { parameters } = nodeOf(workflow, name);
 		for (const field of Object.keys(values)) {
-			if (String(parameters[field]).startsWith(PLACEHOLDER)) continue;
+			if (String(parameters[field]).startsWith('<REPLACE THIS')) continue;
 			throw new Error(`${file}: ${field} of "${name}" is no placeholder`);
 		}
+		Object.assign(parameters, values);
 	}
-	for (const [name, values] of Object.entries({ ...options.changes, ...filledIn })) {
+	for (const [name, values] of Object.entries(options.changes ?? {})) {
 		Object.assign(nodeOf(workflow, name).parameters, values);
 	}
 	for (const [name, credentials] of Object.entries(options.credentials ?? {})) {
@@ -109,14 +101,9 @@ export interface Row extends Cells {
 	id: number;
 }
 
-/** Leaves out the times that n8n keeps of each row. */
-function tidied(rows: Row[]): Row[] {
-	return rows
-		.map(({ id, prompt, caption, task_id, status, video_url, error }) => {
-			return { id, prompt, caption, task_id, status, video_url, error };
-		})
-		.sort((a, b) => a.id - b.id);
-}
+/** Without the times that n8n keeps of each row. */
+const tidied = (rows: Array<Row & { createdAt: string; updatedAt: string }>): Row[] =>
+	rows.map(({ createdAt, updatedAt, ...row }) => row).sort((a, b) => a.id - b.id);
 
 /** A Data Table as n8n lists it. */
 interface ListedTable {
@@ -152,7 +139,18 @@ export class VideoTable {
 
 	/** All rows, in the order of their ids. */
 	async rows(): Promise<Row[]> {
-		return tidied((await api.call<{ data: Row[] }>('GET', `${this.path}/rows?take=100`)).data);
+		const path = `${this.path}/rows?take=100`;
+		return tidied((await api.call<{ data: Parameters<typeof tidied>[0] }>('GET', path)).data);
+	}
+
+	/** A row once it holds. */
+	async rowWhen(id: number, holds: (row: Row) => boolean): Promise<Row> {
+		let found: Row[] = [];
+		await until(`row ${id} is as expected`, async () => {
+			found = (await this.rows()).filter((row) => row.id === id && holds(row));
+			return found.length > 0;
+		});
+		return found[0];
 	}
 
 	/** What a user does in the table itself. */
@@ -186,21 +184,6 @@ export class VideoTable {
 	}
 }
 
-/** A row once it holds. */
-export async function rowWhen(
-	table: VideoTable,
-	id: number,
-	holds: (row: Row) => boolean,
-): Promise<Row> {
-	let row: Row | undefined;
-	await until(`row ${id} is as expected`, async () => {
-		row = (await table.rows()).find((one) => one.id === id);
-		return row !== undefined && holds(row);
-	});
-	if (!row) throw new Error(`There is no row ${id}`);
-	return row;
-}
-
 /** The task of a row, by its prompt; empty when none was started. */
 export function taskOf({ prompt }: Row): string {
 	return sandbox.tasks.all().find(({ order }) => order.prompt === prompt)?.id ?? '';
@@ -220,25 +203,24 @@ export const ready = (row: Row): Row => ({
 });
 export const posted = (row: Row) => ({ video_url: videoOf(row), caption: row.caption });
 
-/** A server that takes posts as a social network does, and keeps them. */
-export interface Network {
-	url: string;
-	/** What was posted, in order of arrival. */
-	posts: unknown[];
-	/** While true, it answers 503 and keeps nothing. */
-	isDown: boolean;
-	close: () => Promise<void>;
-}
+export type Network = Awaited<ReturnType<typeof startNetwork>>;
 
-export async function startNetwork(): Promise<Network> {
+/** A server that takes posts as a social network does. */
+export async function startNetwork() {
 	const server = fastify({ forceCloseConnections: true });
+	const network = {
+		url: '',
+		/** What was posted, in order of arrival. */
+		posts: [] as unknown[],
+		/** While true, it answers 503 and keeps nothing. */
+		isDown: false,
+		close: async () => await server.close(),
+	};
 	server.post('/posts', async ({ body }, reply) => {
 		if (network.isDown) return await reply.code(503).send();
 		network.posts.push(body);
 		return { ok: true };
 	});
-	const origin = await server.listen({ host: HOST, port: 0 });
-	const close = async () => await server.close();
-	const network: Network = { url: `${origin}/posts`, posts: [], isDown: false, close };
+	network.url = `${await server.listen({ host: HOST, port: 0 })}/posts`;
 	return network;
 }

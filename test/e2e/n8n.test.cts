@@ -3,21 +3,12 @@
  * interface. One n8n serves all suites, because its start takes longer than all of their workflows.
  */
 import './coreFlow.suite.cjs';
-import './installed.suite.cjs';
+import './node.suite.cjs';
 import './credential.suite.cjs';
-import './operations.suite.cjs';
-import './errors.suite.cjs';
-import './trouble.suite.cjs';
-import './stop.suite.cjs';
-import './retry.suite.cjs';
 import './pause.suite.cjs';
-import './crash.suite.cjs';
 import './videoList.suite.cjs';
 import './trigger.suite.cjs';
-import './hostile.suite.cjs';
-import './hostParity.suite.cjs';
 import './exampleVideos.suite.cjs';
-import './exampleBatch.suite.cjs';
 import './exampleAgent.suite.cjs';
 import './exampleTable.suite.cjs';
 import { secretsSuite } from '../support/leaks.cjs';

@@ -1,27 +1,57 @@
 // A video that is ready starts a second workflow: over the production URL and the test URL, once, with what the API tells.
-import { CALLBACK_SHAPES } from '../sandbox/server.cjs';
-import { itemsOf, type Execution } from '../support/n8n/server.cjs';
+// Hostile deliveries start none: `SEED=1 npm run test:e2e -- -t hostile` sends those of a failure again. The host that the
+// integration tests run the trigger in is compared with a real n8n: the same requests get the same answers and items.
+import fc from 'fast-check';
+import { gzipSync } from 'node:zlib';
+
+import forms from '../fixtures/callback-forms.json';
+import {
+	hangUp,
+	json,
+	oddBodyDeliveries,
+	otherMethodDeliveries,
+	send,
+	signedQuery,
+	strangeTaskDeliveries,
+	tooLargeDeliveries,
+	unreadableDeliveries,
+	unsignedDeliveries,
+	wrongWith,
+	type HostileDelivery,
+} from '../support/hostile.cjs';
 import {
 	api,
 	deliver,
 	generate,
 	logged,
 	n8n,
-	NEXT,
-	posts,
-	readError,
-	retry,
 	runsOf,
 	sandbox,
 	saveTrigger,
 	startedWith,
 	succeeded,
+	until,
 	videos,
 	type TriggerWorkflow,
 } from '../support/n8n/world.cjs';
+import { startTaskAt } from '../support/tasks.cjs';
+import { startTriggerHost } from '../support/triggerHost.cjs';
+
+/** A request that is signed unless it has another query, about a task of its own. */
+interface Form {
+	name: string;
+	method?: string;
+	query?: string;
+	type?: string;
+	body?: string;
+	gzip?: boolean;
+}
+const FORMS: readonly Form[] = forms;
 
 /** Milliseconds from the callback at the sandbox's side to the run that it starts. */
 const AT_ONCE = 1_000;
+
+const REPEATED = { status: 200, data: { message: 'This was delivered before.' } };
 
 const rows = (count: number) => Array.from({ length: count }, (_, row) => ({ row }));
 
@@ -31,21 +61,6 @@ const videoOf = (taskId: string) => `${sandbox.origin}/videos/${taskId}.mp4`;
 const deliverEnd = async (taskId: string) =>
 	await deliver(videos.callbackUrlOf(taskId), succeeded(taskId));
 
-/** A task whose end nobody is told of but by the test. */
-async function unreported(url: string): Promise<string> {
-	videos.hold();
-	sandbox.callbacks.planFor('', { never: true });
-	const [taskId] = await generate(url);
-	sandbox.finish(taskId);
-	return taskId;
-}
-
-function expectStarted(runs: readonly Execution[], ...taskIds: string[]): void {
-	expect(startedWith(runs)).toMatchObject(
-		taskIds.map((task_id) => ({ task_id, succeeded: true, metadata: expect.anything() })),
-	);
-}
-
 describe('Seedance Trigger over the production URL', () => {
 	let workflow: TriggerWorkflow;
 	let url: string;
@@ -53,12 +68,12 @@ describe('Seedance Trigger over the production URL', () => {
 		await runsOf(workflow.id, atLeast, timeoutMs);
 
 	beforeEach(async () => {
+		videos.hold();
 		workflow = await saveTrigger();
 		url = workflow.productionUrl;
 	});
 
 	it('starts once, at once, with what the API tells and the metadata of that video', async () => {
-		videos.hold();
 		const [taskId] = await generate(url, [{ row: 7 }]);
 		await videos.finish(taskId);
 		const [delivery] = sandbox.callbacks.of(taskId);
@@ -68,26 +83,14 @@ describe('Seedance Trigger over the production URL', () => {
 		expect(others).toEqual([]);
 		expect(started).toMatchObject({ status: 'success', mode: 'webhook' });
 		expect(Date.parse(started.startedAt) - delivery.at).toBeLessThan(AT_ONCE);
-		expect(startedWith([started])).toEqual([
-			{
-				task_id: taskId,
-				status: 'SUCCESS',
-				finished: true,
-				succeeded: true,
-				video_url: videoOf(taskId),
-				prompt: 'A boat, number 7',
-				consumed_credits: 8,
-				estimated_credits: 8,
-				created_at: expect.any(String),
-				error_message: null,
-				metadata: { row: 7 },
-			},
+		const told = { status: 'SUCCESS', video_url: videoOf(taskId), prompt: 'A boat, number 7' };
+		expect(startedWith([started])).toMatchObject([
+			{ task_id: taskId, ...told, consumed_credits: 8, metadata: { row: 7 } },
 		]);
 	});
 
 	it('starts 50 runs for 50 videos that are ready at once, however often each is reported', async () => {
 		const { callbacks } = sandbox;
-		videos.hold();
 		callbacks.planFor('A boat', { copies: 3, copyGapMs: 0, attempts: 10, backoffMs: 1 });
 		const taskIds = await generate(url, rows(50));
 		for (const taskId of taskIds) sandbox.finish(taskId);
@@ -106,121 +109,28 @@ describe('Seedance Trigger over the production URL', () => {
 			callbacks.deliveries.map(({ taskId, copy, status }) => [`${taskId} ${copy}`, status]),
 		);
 		expect([...last.values()]).toEqual(Array.from({ length: 150 }, () => 200));
-
 		// And later, also after a restart of n8n, which starts with nothing in memory.
 		await n8n.restart();
 		for (const taskId of taskIds.slice(0, 10)) {
-			expect(await deliverEnd(taskId)).toMatchObject({
-				status: 200,
-				data: { message: 'This was delivered before.' },
-			});
+			expect(await deliverEnd(taskId)).toMatchObject(REPEATED);
 		}
 		expect(await runs()).toHaveLength(50);
 	}, 180_000);
 
-	it('remembers after a restart what came one after the other', async () => {
-		videos.hold();
-		const taskIds = await generate(url, rows(4));
+	it('remembers after a restart what came one after the other, and starts for what comes then', async () => {
+		const [late, ...taskIds] = await generate(url, rows(5));
 		for (const [index, taskId] of taskIds.entries()) {
 			await videos.finish(taskId);
 			await runs(index + 1);
 		}
 		await n8n.restart();
-		for (const taskId of taskIds) {
-			const { status, data } = await deliverEnd(taskId);
-			expect([status, data]).toEqual([200, { message: 'This was delivered before.' }]);
-		}
+		for (const taskId of taskIds) expect(await deliverEnd(taskId)).toMatchObject(REPEATED);
 		expect(await runs()).toHaveLength(taskIds.length);
+		await videos.finish(late);
+		expect(startedWith(await runs(5)).at(-1)).toMatchObject({ task_id: late, succeeded: true });
 	}, 120_000);
-
-	it('starts when n8n was restarted between generating and the callback', async () => {
-		videos.hold();
-		const [taskId] = await generate(url);
-		await n8n.restart();
-		await videos.finish(taskId);
-		expectStarted(await runs(1), taskId);
-	}, 120_000);
-
-	it.each(CALLBACK_SHAPES)(
-		'understands a callback of the shape "%s", or refuses it',
-		async (shape) => {
-			const namesNoTask = shape === 'empty' || shape === 'garbage';
-			sandbox.callbacks.planFor('A boat', { shape, attempts: 1 });
-			const [taskId] = await generate(url);
-			await videos.allFinished();
-			const [{ status }] = sandbox.callbacks.of(taskId);
-			expect(status).toBe(namesNoTask ? 400 : 200);
-			expectStarted(await runs(namesNoTask ? 0 : 1), ...(namesNoTask ? [] : [taskId]));
-		},
-	);
-
-	const form = { 'content-type': 'application/x-www-form-urlencoded' };
-	const multipart = { 'content-type': 'multipart/form-data; boundary=cut-here' };
-	const partsOf = (fields: Record<string, string>) =>
-		Object.entries(fields)
-			.map(([name, value]) => {
-				const disposition = `content-disposition: form-data; name="${name}"`;
-				return `--cut-here\r\n${disposition}\r\n\r\n${value}\r\n`;
-			})
-			.join('')
-			.concat('--cut-here--\r\n');
-	const json = (taskId: string) => JSON.stringify(succeeded(taskId));
-
-	it.each<[string, Record<string, string>, (taskId: string) => string]>([
-		['JSON without a content type', {}, json],
-		['JSON under a type of its own', { 'content-type': 'application/x-seedance' }, json],
-		['JSON sent as a form', form, json],
-		['a form that holds JSON', form, (id) => `payload=${encodeURIComponent(json(id))}`],
-		['multipart fields', multipart, (id) => partsOf({ task_id: id, status: 'SUCCESS' })],
-		['JSON in a multipart field', multipart, (id) => partsOf({ data: json(id) })],
-		['a list', { 'content-type': 'application/json' }, (id) => `[${json(id)}]`],
-		[
-			'XML',
-			{ 'content-type': 'application/xml' },
-			(id) => `<r><data><taskId>${id}</taskId></data></r>`,
-		],
-	])('starts once for %s, and n8n’s database remembers it', async (_, headers, write) => {
-		const taskId = await unreported(url);
-		for (const _ of [1, 2]) {
-			const options = { headers: { 'content-type': false, ...headers } as const };
-			const body = Buffer.from(write(taskId));
-			expect((await deliver(videos.callbackUrlOf(taskId), body, options)).status).toBe(200);
-		}
-		expectStarted(await runs(1), taskId);
-		const { staticData } = Object(await api.getWorkflow(workflow.id));
-		expect(JSON.stringify(staticData)).toContain(`${taskId}:succeeded`);
-	});
-
-	it('refuses a body without an id, and n8n’s log shows its form', async () => {
-		const [taskId] = await generate(url);
-		const body = { event: 'done', detail: { note: 'private words' } };
-		expect((await deliver(videos.callbackUrlOf(taskId), body)).status).toBe(400);
-		await logged('{ event: string, detail: { note: string } }');
-		expect(n8n.log()).not.toContain('private words');
-	});
-
-	it('loses nothing when the status shows the end much later: 503, and a run when it is delivered again', async () => {
-		sandbox.callbacks.planFor('A boat', { earlyMs: 7_000, attempts: 2, backoffMs: 3_000_000 });
-		const [taskId] = await generate(url);
-		await videos.allFinished();
-		const [first, second] = sandbox.callbacks.of(taskId);
-		expect([first.status, second.status]).toEqual([503, 200]);
-		expect((first.answeredAt ?? 0) - first.at).toBeLessThan(10_000);
-		expectStarted(await runs(1), taskId);
-	});
-
-	it('answers 503 while the API is down, and starts once when the callback comes again', async () => {
-		const taskId = await unreported(url);
-		await sandbox.goDown();
-		expect(await deliverEnd(taskId)).toMatchObject({ status: 503, retryAfter: '30' });
-		await logged('could not be reached');
-		await sandbox.comeBack();
-		for (const _ of [1, 2]) expect((await deliverEnd(taskId)).status).toBe(200);
-		expectStarted(await runs(1), taskId);
-	});
 
 	it('starts nothing for a forged body about a video that is still being made', async () => {
-		videos.hold();
 		const [taskId] = await generate(url);
 		expect(await deliverEnd(taskId)).toMatchObject({ status: 503, retryAfter: '30' });
 		const running = { code: 200, data: { task_id: taskId, status: 'IN_PROGRESS' } };
@@ -234,92 +144,134 @@ describe('Seedance Trigger over the production URL', () => {
 		const [item] = startedWith(await runs(1));
 		expect(item.video_url).toBe(videoOf(taskId));
 	});
-
-	it('refuses what is not signed for this account and this metadata, and says why in the log', async () => {
-		const [taskId] = await generate(url);
-		await videos.allFinished();
-		const changed = (change: (query: URLSearchParams) => void) => {
-			const copy = new URL(videos.callbackUrlOf(taskId));
-			change(copy.searchParams);
-			return copy.href;
-		};
-		const otherMetadata = Buffer.from('{"row":2}').toString('base64url');
-		for (const bad of [
-			url,
-			changed((query) => query.set('seedance_meta', otherMetadata)),
-			changed((query) => query.delete('seedance_meta')),
-			changed((query) => query.set('seedance_sig', 'A'.repeat(43))),
-			changed((query) => query.set('seedance_sig', String(query.get('seedance_sig')).slice(1))),
-			changed((query) => query.append('seedance_sig', 'A')),
-		]) {
-			expect(await deliver(bad, succeeded(taskId))).toEqual({
-				status: 401,
-				data: { message: 'The signature is missing or wrong.' },
-				retryAfter: undefined,
-			});
-		}
-		const link = await deliver(`${url}?task_id=${taskId}`, undefined, { method: 'GET' });
-		expect(link.status).toBe(401);
-		expect(await runs()).toHaveLength(1);
-		await logged('it has no signature');
-		await logged('Choose the same credential as in the Seedance node');
-		expect(n8n.log()).not.toContain('seedance_sig');
-	});
 });
 
-describe('a Seedance Trigger', () => {
-	it('starts for every delivery when duplicates are not ignored, and unsigned when that is allowed', async () => {
-		const options = { requireSignature: false, ignoreDuplicates: false };
-		const { id, productionUrl } = await saveTrigger({ options });
-		const taskId = await videos.ready();
-		for (const _ of [1, 2]) {
-			expect((await deliver(productionUrl, { task_id: taskId })).status).toBe(200);
-		}
-		expectStarted(await runsOf(id, 2), taskId, taskId);
-	});
-
-	it('gives the raw answer without the callback URL when Simplify is off, with the file', async () => {
-		const { id, productionUrl } = await saveTrigger({
-			simplify: false,
-			downloadVideo: true,
-			outputBinaryField: 'clip',
-		});
-		const [taskId] = await generate(productionUrl);
-		await videos.allFinished();
-		const [started] = await runsOf(id, 1);
-		const [{ json, binary }] = itemsOf(started, NEXT);
-		expect(json).toMatchObject({ task_id: taskId, response: [videoOf(taskId)] });
-		expect(json.metadata).toEqual({ row: 1 });
-		expect(JSON.stringify(json)).not.toContain('callback_url');
-		expect(binary?.clip).toMatchObject({ fileName: `${taskId}.mp4`, mimeType: 'video/mp4' });
-		expect(binary?.clip.id).toContain(`executions/${started.id}/`);
-	});
-
-	it('fails with the link when the file cannot be fetched, and Retry fetches it', async () => {
-		const { id, productionUrl } = await saveTrigger({ downloadVideo: true });
-		sandbox.faults.on('video', { kind: 'html', status: 404 }, { times: 'always' });
-		const [taskId] = await generate(productionUrl);
-		await videos.allFinished();
-		const [failed] = await runsOf(id, 1);
-		const { message, context } = readError(failed);
-		expect(message).toContain(taskId);
-		expect(context).toMatchObject({ error_code: 'download_failed', charged: 'yes' });
-		sandbox.faults.clear();
-		const [{ binary }] = itemsOf(await retry(failed), NEXT);
-		expect(binary?.data?.fileName).toBe(`${taskId}.mp4`);
-		expect(posts()).toHaveLength(1);
-	});
-
-	it('starts over the test URL the workflow that is listened for, signed as in production', async () => {
-		videos.hold();
-		const { id, testUrl } = await saveTrigger({}, { isPublished: false });
-		await api.listenForTestEvent(id);
-		const [taskId] = await generate(testUrl, [{ row: 3 }]);
-		await videos.finish(taskId);
-		const [{ at }] = sandbox.callbacks.of(taskId);
-		const [started] = await runsOf(id, 1);
-		expect(started).toMatchObject({ status: 'success', mode: 'manual' });
-		expect(Date.parse(started.startedAt) - at).toBeLessThan(AT_ONCE);
-		expect(startedWith([started])).toMatchObject([{ task_id: taskId, metadata: { row: 3 } }]);
-	});
+it('Seedance Trigger starts over the test URL the workflow that is listened for, signed as in production', async () => {
+	videos.hold();
+	const { id, testUrl } = await saveTrigger({}, { isPublished: false });
+	await api.listenForTestEvent(id);
+	const [taskId] = await generate(testUrl, [{ row: 3 }]);
+	await videos.finish(taskId);
+	const [started] = await runsOf(id, 1);
+	expect(started).toMatchObject({ status: 'success', mode: 'manual' });
+	expect(startedWith([started])).toMatchObject([{ task_id: taskId, metadata: { row: 3 } }]);
 });
+
+const PROMPT = 'A prompt that only the account may know';
+
+/**
+ * n8n 2.41 has one XML parser for all requests: behind a broken one, others get no answer or somebody else's (measured).
+ * That is so for every webhook, and not what is tested here.
+ */
+const isNoXml = ({ headers }: HostileDelivery) => !/xml/.test(String(headers['content-type']));
+
+afterAll(hangUp);
+
+it('a hostile sender starts nothing and is told nothing with more than 500 deliveries, and n8n goes on', async () => {
+	const seed = Number(process.env.SEED ?? Date.now() % 2 ** 31);
+	const { id, productionUrl: url } = await saveTrigger();
+	const { apiKey, otherAccount } = sandbox;
+	const ground = {
+		apiKey,
+		otherKey: otherAccount.apiKey,
+		ended: [await videos.ready(PROMPT), await videos.ready(PROMPT)],
+		foreign: [otherAccount.createTask(), otherAccount.createTask()],
+	};
+	const secrets = [apiKey, ground.otherKey, PROMPT, '/videos/', 'seedance_sig'];
+	const sample = (deliveries: fc.Arbitrary<HostileDelivery>, numRuns: number) =>
+		fc.sample(deliveries, { seed, numRuns });
+	const deliveries = [
+		...sample(unsignedDeliveries(ground), 350),
+		...sample(strangeTaskDeliveries(ground), 80),
+		...sample(oddBodyDeliveries(ground), 100),
+		...sample(unreadableDeliveries(ground), 50),
+		...sample(otherMethodDeliveries(ground), 20),
+		...tooLargeDeliveries(ground),
+	].filter(isNoXml);
+	expect(deliveries.length).toBeGreaterThanOrEqual(500);
+	const logBefore = n8n.log().length;
+	const problems: string[] = [];
+	const rest = [...deliveries];
+	const sendRest = async () => {
+		for (let next = rest.pop(); next; next = rest.pop()) {
+			const wrong = await send(url, next).then(
+				(answer) => wrongWith(next, answer, secrets),
+				(error: Error) => (next.byN8n ? [] : [error.message]),
+			);
+			problems.push(...wrong.map((text) => `${text} (${fc.stringify(next)})`));
+		}
+	};
+	await Promise.all(Array.from({ length: 6 }, sendRest));
+	expect({ seed, problems }).toEqual({ seed, problems: [] });
+	expect(await runsOf(id)).toEqual([]);
+
+	const taskId = await videos.ready(PROMPT);
+	const query = signedQuery(apiKey, { row: 1 });
+	const end = json({ code: 200, data: { task_id: taskId, status: 'FAILED', response: ['x'] } });
+	expect(await send(url, { query, ...end })).toMatchObject({ status: 200 });
+	const video_url = videoOf(taskId);
+	expect(startedWith(await runsOf(id, 1))).toMatchObject([
+		{ task_id: taskId, status: 'SUCCESS', video_url, metadata: { row: 1 } },
+	]);
+
+	const log = n8n.log().slice(logBefore);
+	expect(log).toContain('Seedance refused a callback: ');
+	const signatures = deliveries.flatMap((delivery) => delivery.signatures);
+	expect([...secrets, ...signatures].filter((secret) => log.includes(secret))).toEqual([]);
+}, 180_000);
+
+/** Fills the task and the signature into a request. */
+function requestOf({ method, query, type, gzip, body }: Form, task: string, signed: string) {
+	const [meta, sig] = signed.split('&seedance_sig=');
+	const fill = (text: string) =>
+		text.replace('{task}', task).replace('{meta}', meta).replace('{sig}', sig);
+	return {
+		method,
+		headers: {
+			...(type && { 'content-type': type }),
+			...(gzip && { 'content-encoding': 'gzip' }),
+		},
+		query: query === undefined ? signed : fill(query),
+		...(body && { body: gzip ? gzipSync(fill(body)) : Buffer.from(fill(body)) }),
+	};
+}
+
+it('every form of callback starts one run, which n8n’s database remembers, as in the trigger host of the integration tests', async () => {
+	const { apiKey, baseUrl, tasks } = sandbox;
+	const query = signedQuery(apiKey, { row: 1 });
+	const requests: Array<[string, Parameters<typeof send>[1]]> = [];
+	for (const form of FORMS) {
+		const request = requestOf(form, await startTaskAt(sandbox), query);
+		requests.push([form.name, request], [`${form.name}, repeated`, request]);
+	}
+	await until('all tasks have ended', () => tasks.all().every(({ ended }) => ended));
+	const answersAt = async (url: string) => {
+		const answers = [];
+		for (const [name, request] of requests) {
+			const { status, headers, body } = await send(url, request);
+			const { 'content-type': type, 'retry-after': retryAfter } = headers;
+			answers.push({ name, status, type, retryAfter, body });
+		}
+		return answers;
+	};
+
+	const workflow = await saveTrigger();
+	const real = await answersAt(workflow.productionUrl);
+	const count = real.filter(({ body }) => body.includes('started')).length;
+	const items = startedWith(await runsOf(workflow.id, count));
+	expect(count).toBe(12);
+	const { staticData } = Object(await api.getWorkflow(workflow.id));
+	for (const { task_id } of items) {
+		expect(JSON.stringify(staticData)).toContain(`${task_id}:succeeded`);
+	}
+
+	const host = await startTriggerHost();
+	try {
+		host.credentials.set('Main account', { apiKey, baseUrl });
+		expect(await answersAt(host.trigger.url)).toEqual(real);
+		expect(host.runs.map((run) => run.json[0])).toEqual(items);
+		expect(host.thrown).toEqual([]);
+	} finally {
+		await host.close();
+	}
+}, 120_000);

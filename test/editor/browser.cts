@@ -21,13 +21,10 @@ export const RUN_PATIENCE = 30_000;
 /** Two panes and the fields between them, so that their text is readable at the width of a README. */
 const WINDOW = { width: 1120, height: 720 };
 
-export interface Browser {
-	newTab: () => Promise<EditorTab>;
-	close: () => Promise<void>;
-}
+export type Browser = Awaited<ReturnType<typeof startBrowser>>;
 
 /** Starts Chromium and signs it in as the owner of this n8n. */
-export async function startBrowser({ baseUrl, login }: N8nServer): Promise<Browser> {
+export async function startBrowser({ baseUrl, login }: N8nServer) {
 	const browser = await chromium.launch({
 		executablePath: process.env.SEEDANCE_CHROMIUM,
 		args: [

@@ -31,13 +31,6 @@ describe('a credential that cannot be used', () => {
 		expect(posts()).toHaveLength(0);
 	});
 
-	it('does not say that a task which exists has cost nothing', async () => {
-		setCredential({ apiKey: '' });
-		const wait = await run({ operation: 'wait', taskId: 'seed15a' }, { node: CONTINUE });
-		expect(wait.json[0]).toMatchObject({ task_id: 'seed15a', charged: 'unknown' });
-		expect(wait.everything).not.toContain('No credits were spent');
-	});
-
 	it('that is gone is told with the reason n8n gives', async () => {
 		const { json } = await run(GENERATE, { credential: 'Deleted', node: CONTINUE });
 		const error_message = expect.stringContaining('Credential "Deleted" could not be found');

@@ -87,7 +87,7 @@ describe('an agent that calls the tool', () => {
 		const { reached } = await run({ ...PROMPT, ...parameters }, { toolCalls, node });
 		return reached('Agent')?.map(({ json }) => Object([json.answer ?? json].flat()[0])) ?? [];
 	};
-	const [boat, car, cat] = ['A boat', 'A car', 'A cat'].map((prompt) => ({ values: { prompt } }));
+	const boat = { values: { prompt: 'A boat' } };
 	const boats = (...at: number[]) => at.map((afterMs) => ({ ...boat, afterMs }));
 	const duration = '={{ $fromAI("duration", "", "string") }}';
 
@@ -107,34 +107,5 @@ describe('an agent that calls the tool', () => {
 		expect(answers).toMatchObject(all(calls.length, { task_id: ids()[0] }));
 		expect(answers[1]).not.toHaveProperty('error_code');
 		expect(posts()).toHaveLength(1);
-	});
-
-	it('with different inputs in the same turn starts a video for each', async () => {
-		const answers = await call([boat, car, cat, boat]);
-		expect(answers[0].task_id).toBe(answers[3].task_id);
-		expect(new Set(answers.map(({ task_id }) => task_id))).toEqual(new Set(ids()));
-		const prompts = posts().map(({ body }) => JSON.parse(body).prompt);
-		expect(prompts.sort()).toEqual(['A boat', 'A car', 'A cat']);
-	});
-
-	it('several times, when the answer is lost, sends one POST, and says so to all', async () => {
-		fault('generate', { kind: 'accept-then-reset' }, { times: 'always' });
-		const answers = await call(boats(0, 5, 80), {});
-		expect(answers).toMatchObject(all(3, { error_code: 'maybe_created', ...NOT_AGAIN }));
-		expect(posts()).toHaveLength(1);
-	});
-
-	it('twice, when the API asks to slow down first, starts one video', async () => {
-		fault('generate', { kind: 'rate-limit' });
-		expect(await call([boat, boat])).toMatchObject(all(2, { task_id: ids()[0] }));
-		expect(world.charges()).toHaveLength(1);
-	});
-
-	it('twice, when the POST is refused, hears it twice, and may call again', async () => {
-		fault('generate', { kind: 'error', code: 'INVALID_PROMPT' });
-		const answers = await call(boats(0, 0, 150));
-		const error = expect.stringContaining('The API refused the request');
-		expect(answers).toMatchObject([{ error }, { error }, { task_id: ids()[0] }]);
-		expect(posts()).toHaveLength(2);
 	});
 });

@@ -1,7 +1,7 @@
 // The finished video as a file: streamed, named, tried again, never fetched with the API key, never a reason to pay again.
 import type { RequestListener } from 'node:http';
 import { setTimeout as pause } from 'node:timers/promises';
-import { brotliCompressSync, deflateSync, gzipSync } from 'node:zlib';
+import { gzipSync } from 'node:zlib';
 
 import type { Run } from '../support/engine.cjs';
 import { CONTINUE, failureOf, TROUBLE, seedanceWorld } from '../support/seedanceWorld.cjs';
@@ -85,13 +85,8 @@ describe('a download that fails', () => {
 		fault('video', { kind: 'reset' }, { prompt: 'b', ...ALWAYS });
 		const ended = await runPrompts(['a', 'b', 'c'], { node: CONTINUE });
 		expect(sizesOf(ended)).toEqual([200_000, undefined, 200_000]);
-		expect(ended.json[1]).toMatchObject({
-			status: 'SUCCESS',
-			succeeded: false,
-			video_url: expect.stringContaining(ids()[1]),
-			consumed_credits: 28,
-			...FAILED,
-		});
+		const video_url = expect.stringContaining(ids()[1]);
+		expect(ended.json[1]).toMatchObject({ status: 'SUCCESS', video_url, ...FAILED });
 	});
 });
 
@@ -136,10 +131,7 @@ describe('the bytes of a video', () => {
 
 		it.each<[string, RequestListener]>([
 			['compressed with gzip', encoded('gzip', packed)],
-			['compressed with br', encoded('br', brotliCompressSync(VIDEO))],
-			['compressed with deflate', encoded('deflate', deflateSync(VIDEO))],
 			['compressed in chunks', send(packed, inChunks)],
-			['in chunks', send(VIDEO)],
 			['until the connection ends', untilClosed(VIDEO)],
 			['under an encoding that is none', encoded('aws-chunked', VIDEO)],
 			[
@@ -193,27 +185,18 @@ describe('what a file is', () => {
 
 	it.each([
 		['text/html', VIDEO, 'video/mp4', 'mp4'],
-		['image/png', VIDEO, 'video/mp4', 'mp4'],
 		[undefined, VIDEO, 'video/mp4', 'mp4'],
 		['video/mp4', ebmlOf('webm'), 'video/webm', 'webm'],
-		['text/plain', ebmlOf('matroska'), 'video/x-matroska', 'mkv'],
-		['video/quicktime', mp4Of(2000, 'qt  '), 'video/quicktime', 'mp4'],
 	])('is told by its first bytes: a video under %s', async (type, body, mimeType, extension) => {
 		const { file, run: ended } = await fetchFrom(send(body, typed(type)));
 		const fileName = `${String(ended.json[0].task_id)}.${extension}`;
 		expect(file).toMatchObject({ mimeType, fileName });
 	});
 
-	const long = ' '.repeat(2000);
 	it.each([
-		['a web page', `<!DOCTYPE html><html>${long}`],
-		['JSON', `{"error": "not found"}${long}`],
+		['a web page', `<!DOCTYPE html><html>${' '.repeat(2000)}`],
 		['JSON', '{"error": "not found"}'],
-		['XML', `<?xml version="1.0"?><Error><Code>AccessDenied</Code></Error>${long}`],
-		['text', `Not found${long}`],
-		['an image', Buffer.concat([Buffer.from('\x89PNG\r\n\x1a\n', 'latin1'), VIDEO])],
 		['an image', mp4Of(2000, 'heic')],
-		['a file of another kind', Buffer.alloc(2000)],
 		['an empty file', ''],
 	])('is told by its first bytes: %s under video/mp4 is not stored', async (kind, body) => {
 		const { run: ended } = await fetchFrom(send(body, typed('video/mp4')));
@@ -223,11 +206,9 @@ describe('what a file is', () => {
 		expect(host.requests).toHaveLength(3);
 	});
 
-	it.each([201, 203, 206, 204, 304])('is not told by HTTP %i', async (status) => {
-		const hasBody = status !== 204 && status !== 304;
-		const { run: ended } = await fetchFrom(send(hasBody ? VIDEO : '', {}, status));
-		const why = `HTTP ${status}${hasBody ? ', which is no whole file' : ''}`;
-		expect(failureOf(ended).message).toContain(why);
+	it.each([201, 206])('is no whole file under HTTP %i', async (status) => {
+		const { run: ended } = await fetchFrom(send(VIDEO, {}, status));
+		expect(failureOf(ended).message).toContain(`HTTP ${status}, which is no whole file`);
 	});
 });
 
@@ -277,7 +258,6 @@ describe('a link that is refused', () => {
 	});
 
 	it.each([
-		['of a moment ago', ago(0)],
 		['of two minutes ago', ago(120_000)],
 		['of an unknown time', null],
 		['of a time without its zone', '2020-01-01 10:00:00'],
@@ -293,17 +273,13 @@ describe('a link that is refused', () => {
 	});
 
 	it.each<[string, number[], string[], string[]]>([
-		...REFUSALS.flatMap(
-			(status): Array<[string, number[], string[], string[]]> => [
-				[
-					`with HTTP ${status} for a moment`,
-					[status, status],
-					['good'],
-					['/good', '/good', '/good'],
-				],
-				[`with HTTP ${status}`, [], [String(status), 'good'], [`/${status}`, '/good']],
-			],
-		),
+		['for a moment', [403, 410], ['good'], ['/good', '/good', '/good']],
+		...REFUSALS.map((status): [string, number[], string[], string[]] => [
+			`with HTTP ${status}`,
+			[],
+			[String(status), 'good'],
+			[`/${status}`, '/good'],
+		]),
 		['after other trouble', [500, 503, 410], ['a', 'good'], ['/a', '/a', '/a', '/good']],
 	])('%s is fetched by the link of a new reading', async (_, refusals, links, asked) => {
 		const taskId = await taskWith(links.map(linkTo), ago(2 * HOUR));
@@ -349,10 +325,8 @@ describe('the stream of a video', () => {
 
 	it.each<[string, RequestListener]>([
 		['HTTP 403', flood(403, '<html>')],
-		['HTTP 500', flood(500, '<html>')],
 		['HTTP 206', flood(206, VIDEO)],
 		['a web page', flood(200, '<!DOCTYPE html><html>')],
-		['bytes that stop', flood(200, VIDEO)],
 		['too few bytes to tell', (_request, response) => void response.writeHead(200).write('<')],
 		['headers alone', (_request, response) => response.writeHead(200).flushHeaders()],
 	])('is closed after %s', async (_, answer) => {

@@ -18,7 +18,6 @@ const used = (credits: number) =>
 const finish = 'Wait for Video finishes them without paying again.';
 const generate = async (prompts: string[], order: Partial<Order> = {}): Promise<Run> =>
 	await runPrompts(prompts, { ...order, parameters: { ...NO_FILE, ...order.parameters } });
-const rows = (count: number) => Array.from({ length: count }, (_, row) => `Row ${row}`);
 
 describe('the credits of a run', () => {
 	it.each<[string, number, string[], Partial<Order>]>([
@@ -81,9 +80,14 @@ describe('the credits of a run', () => {
 		expect(waited).toMatchObject({ hints: [], highlighted: {} });
 	});
 
-	it.each(['trigger', 'webhook'] as const)('are not told in mode %s', async (mode) => {
-		expect((await generate(['one'], { mode })).hints).toEqual([]);
-	});
+	it.each(['trigger', 'webhook'] as const)(
+		'are not told in mode %s, but the tasks that still run are',
+		async (mode) => {
+			const parameters = { options: { timeout: 0.1 } };
+			const { hints } = await generate(['[never]'], { mode, parameters, node: CONTINUE });
+			expect(hints).toEqual([`1 of 1 task is still running: ${ids()[0]}. ${finish}`]);
+		},
+	);
 });
 
 describe('tasks that still run', () => {
@@ -94,20 +98,6 @@ describe('tasks that still run', () => {
 		const three = open.slice(0, 3).join(', ');
 		expect(hints).toEqual([`5 of 6 tasks still running: ${three} and 2 more. ${finish}`]);
 		expect((await waitFor([ended], { operation: 'status' })).hints).toEqual([]);
-	});
-
-	it('are named when the time was up, beside what was paid for them', async () => {
-		const parameters = { options: { timeout: 1 } };
-		const { hints } = await generate(['one', '[never] two'], { parameters, node: CONTINUE });
-		expect(hints).toEqual([`1 of 2 tasks still running: ${ids()[1]}. ${finish}`, used(56)]);
-	});
-
-	it('are told in every mode, because an execution can be opened later', async () => {
-		const [task] = await existingTasks(1, '[never]');
-		const order = { mode: 'trigger', node: CONTINUE } as const;
-		const items = [{ json: { task_id: task } }];
-		const { hints } = await waitFor([task], { options: { timeout: 0.1 } }, { ...order, items });
-		expect(hints).toEqual([`1 of 1 task is still running: ${task}. ${finish}`]);
 	});
 });
 
@@ -131,6 +121,8 @@ describe('a hint has the colour of what it says:', () => {
 			'The 2 videos would cost 56 credits, more than Maximum Credits per Run (55). Nothing was started.';
 		const ended = await generate(['one', 'two'], { parameters, node: ERROR_OUTPUT });
 		expect(hintsOf(ended)).toEqual([{ message, type: 'warning', location }]);
+		const credits = { message: used(28), type: 'info', location };
+		expect(hintsOf(await generate(['one']))).toEqual([credits]);
 	});
 
 	it('a test URL as Callback URL is a warning, however the field came by it', async () => {
@@ -142,11 +134,6 @@ describe('a hint has the colour of what it says:', () => {
 		const test = hintsOf(await generateWith('webhook-test'));
 		expect(test).toContainEqual({ message, type: 'warning', location });
 		expect((await generateWith('webhook')).hints.join()).not.toContain('two minutes');
-	});
-
-	it('the credits of a run are information', async () => {
-		const message = used(28);
-		expect(hintsOf(await generate(['one']))).toEqual([{ message, type: 'info', location }]);
 	});
 });
 
@@ -172,17 +159,6 @@ it('hints are left out where n8n has no place for them, and never take a result 
 });
 
 describe('the highlighted data of an execution', () => {
-	it.each([50, 70])('tell the credits and the newest of %i IDs', async (count) => {
-		const ended = await runPrompts(rows(count), { parameters: GENERATE });
-		const { seedance_credits: credits, ...lists } = ended.highlighted;
-		const values = Object.values(lists);
-		expect(credits).toBe(String(count * 28));
-		expect(Math.max(...values.map(({ length }) => length))).toBeLessThanOrEqual(255);
-		const shown = values.flatMap((list) => list.split(', '));
-		if (count <= 50) expect(shown).toEqual(ids());
-		else expect(shown).toEqual(expect.arrayContaining(ids().slice(-5)));
-	});
-
 	it('are there when the execution is stopped during the wait', async () => {
 		const running = world.n8n.start({ parameters: { prompt: '[never]' } });
 		await world.sandbox.ledger.until((ledger) => ledger.statusReads().length > 0);

@@ -2,206 +2,120 @@
  * What n8n does by itself, without running our nodes: the facts of docs/n8n-behaviour.md that n8n-core and n8n-workflow can show.
  * Another version of n8n that behaves differently fails here, under the name of the fact.
  */
-import { ExecutionLifecycleHooks, WorkflowExecute } from 'n8n-core';
 import {
-	createRunExecutionData,
 	NodeApiError,
-	NodeConnectionTypes,
 	NodeHelpers,
 	NodeOperationError,
 	Workflow,
+	type IDataObject,
 	type IExecuteFunctions,
 	type IHttpRequestOptions,
 	type INode,
 	type INodeExecutionData,
-	type INodeType,
-	type IRun,
-	type IRunExecutionData,
-	type WorkflowExecuteMode,
 } from 'n8n-workflow';
 import { createServer } from 'node:http';
 
 import { Seedance } from '../../nodes/Seedance/Seedance.node';
+import { portOf } from '../sandbox/unreachable.cjs';
 import {
-	additionalDataOf,
 	Credentials,
+	NODE,
+	nodeTypes,
 	requireAsCore,
-	startCore,
-	type Core,
+	SEEDANCE,
+	startEngine,
+	type Engine,
+	type Run,
 } from '../support/engine.cjs';
+import { CONTINUE, ERROR_OUTPUT } from '../support/seedanceWorld.cjs';
 
 /** Where nothing answers: the discard port. */
 const NOBODY = 'http://127.0.0.1:9/';
-const IN_AN_HOUR = () => new Date(Date.now() + 3_600_000);
 const ROW: INodeExecutionData[] = [{ json: { row: 7 } }];
+const TESTED: INode = {
+	id: '1',
+	name: 'Tested',
+	type: SEEDANCE,
+	typeVersion: 1,
+	position: [0, 0],
+	parameters: {},
+};
 
 type Execute = (this: IExecuteFunctions) => Promise<INodeExecutionData[][]>;
 
-const credentials = new Credentials(
-	new Map([['Account', { apiKey: 'a key of nobody', baseUrl: NOBODY }]]),
-);
-let core: Core;
-
+let n8n: Engine;
 beforeAll(async () => {
-	core = await startCore();
+	n8n = await startEngine({ clockSpeed: 1 });
+	n8n.credentials.set('Main account', { apiKey: 'a key of nobody', baseUrl: NOBODY });
 });
-afterEach(() => jest.restoreAllMocks());
-afterAll(async () => await core.close());
+afterAll(async () => await n8n.close());
 
-function nodeType(outputs: number, execute: Execute): INodeType {
-	return {
-		description: {
-			displayName: 'Test',
-			name: 'test',
-			group: ['transform'],
-			version: 1,
-			description: '',
-			defaults: {},
-			inputs: [NodeConnectionTypes.Main],
-			outputs: Array.from({ length: outputs }, () => NodeConnectionTypes.Main),
-			credentials: [{ name: 'seedanceApi' }],
-			properties: [{ displayName: 'Text', name: 'text', type: 'string', default: '' }],
-		},
-		execute,
-	};
-}
-
-/** `Start → Tested → After`, with `Failed` at the error output of `Tested`, which does what `execute` says. */
-function workflowOf(execute: Execute, tested: Partial<INode> = {}, staticData?: object): Workflow {
-	const types: Record<string, INodeType> = {
-		'test.tested': nodeType(1, execute),
-		'test.plain': nodeType(1, async function () {
-			return [this.getInputData()];
-		}),
-	};
-	const node = (name: string, type: string, more: Partial<INode> = {}): INode => ({
-		id: name,
-		name,
-		type,
-		typeVersion: 1,
-		position: [0, 0],
-		parameters: {},
-		...more,
-	});
-	const to = (name: string) => [{ node: name, type: NodeConnectionTypes.Main, index: 0 }];
-	return new Workflow({
-		id: 'workflow1',
-		nodes: [
-			node('Start', 'test.plain'),
-			node('Tested', 'test.tested', {
-				credentials: { seedanceApi: { id: '1', name: 'Account' } },
-				...tested,
-			}),
-			node('After', 'test.plain'),
-			node('Failed', 'test.plain'),
-		],
-		connections: {
-			Start: { main: [to('Tested')] },
-			Tested: { main: [to('After'), to('Failed')] },
-		},
-		active: false,
-		nodeTypes: {
-			getByName: (name) => types[name],
-			getByNameAndVersion: (name) => NodeHelpers.getVersionedNodeType(types[name]),
-			getKnownTypes: () => ({}),
-		},
-		settings: { executionOrder: 'v1' },
-		...(staticData && { staticData: Object(staticData) }),
-	});
-}
-
-/** Runs it from the start, or goes on with what n8n has stored of a run. */
+/** Runs a node that does what `execute` says in the place of ours: see `start` of the engine. */
 async function run(
-	workflow: Workflow,
-	{ stored, mode = 'manual' }: { stored?: IRunExecutionData; mode?: WorkflowExecuteMode } = {},
-): Promise<IRun> {
-	const node = workflow.getNode('Start');
-	if (!node) throw new Error('The workflow has no start');
-	const data =
-		stored ??
-		createRunExecutionData({
-			executionData: { nodeExecutionStack: [{ node, data: { main: [ROW] }, source: null }] },
-		});
-	const hooks = new ExecutionLifecycleHooks(mode, '1', {
-		id: workflow.id,
-		name: 'A workflow',
-		active: false,
-		activeVersionId: null,
-		isArchived: false,
-		createdAt: new Date(0),
-		updatedAt: new Date(0),
-		nodes: Object.values(workflow.nodes),
-		connections: workflow.connectionsBySourceNode,
-	});
-	const additionalData = { ...additionalDataOf(credentials), executionId: '1', hooks };
-	return await new WorkflowExecute(additionalData, mode, data).processRunExecutionData(workflow);
+	execute: Execute,
+	{ parameters = { prompt: 'A boat' }, ...node }: Partial<INode> = {},
+) {
+	jest.spyOn(Seedance.prototype, 'execute').mockImplementation(execute);
+	return await n8n.run({ parameters, items: ROW, node });
 }
 
-const outputOf = ({ data }: IRun, name: string) =>
-	data.resultData.runData[name]?.at(-1)?.data?.main[0]?.map(({ json }) => json);
-
-/** What was given out, as n8n stores an execution that waits. */
-const asStored = ({ data }: IRun): IRunExecutionData => JSON.parse(JSON.stringify(data));
+const outputOf = (ended: Run, name = 'After') => ended.reached(name)?.map(({ json }) => json);
 
 describe('a suspended node', () => {
-	const suspends = (calls: unknown[]): Execute =>
-		async function () {
+	/** Suspends the first time; gives what it found at each run, and the run that it has suspended. */
+	const suspend = async () => {
+		const calls: unknown[] = [];
+		const paused = await run(async function () {
 			const { data } = this.getExecuteData();
 			calls.push(
 				[this.getInputData(), data.main[1]].map((items) => items?.map(({ json }) => json)),
 			);
 			if (calls.length > 1) return [this.getInputData()];
 			data.main = [[{ json: { kept: true } }], this.getInputData()];
-			await this.putExecutionToWait(IN_AN_HOUR());
+			await this.putExecutionToWait(new Date(Date.now() + 3_600_000));
 			return [[]];
-		};
+		});
+		expect(paused.data.waitTill).toBeTruthy();
+		return { calls, paused };
+	};
 
 	it('is passed over when the time is up: its stored input goes on, and nothing beside it', async () => {
-		const calls: unknown[] = [];
-		const workflow = workflowOf(suspends(calls));
-		const paused = await run(workflow);
-		expect(paused.data.waitTill).toBeTruthy();
-		const ended = await run(workflow, { stored: asStored(paused) });
-		expect(outputOf(ended, 'After')).toEqual([{ kept: true }]);
+		const { calls, paused } = await suspend();
+		expect(outputOf(await n8n.timeUp(paused))).toEqual([{ kept: true }]);
 		expect(calls).toHaveLength(1);
 	});
 
 	it('runs once more when a resume hook enables it again, with what the hook gives', async () => {
-		const calls: unknown[] = [];
-		const workflow = workflowOf(suspends(calls));
-		const stored = asStored(await run(workflow));
-		const [entry] = stored.executionData?.nodeExecutionStack ?? [];
+		const { calls, paused } = await suspend();
+		const { data } = paused;
+		const [entry] = data.executionData?.nodeExecutionStack ?? [];
 		expect(entry.data.main[1]).toMatchObject(ROW);
-		// What n8n does for a callback: the node off, and what the hook returns in the place of its input.
-		delete stored.waitTill;
-		stored.resultData.runData.Tested.pop();
-		entry.node.disabled = false;
+		// What n8n does for a callback: the node is on, and what the hook returns is in the place of its input.
+		delete data.waitTill;
+		data.resultData.runData[NODE].pop();
 		entry.data.main = [ROW, [{ json: { read: 1 } }]];
-		const ended = await run(workflow, { stored });
+		const ended = await n8n.retry(paused);
 		expect(calls[1]).toEqual([[{ row: 7 }], [{ read: 1 }]]);
-		expect(outputOf(ended, 'After')).toEqual([{ row: 7 }]);
+		expect(outputOf(ended)).toEqual([{ row: 7 }]);
 	});
 });
 
 describe('a failed node', () => {
 	it('that throws hands its input on as if it were its output, with On Error = Continue', async () => {
-		const workflow = workflowOf(
-			async () => {
-				throw new Error('Broken');
-			},
-			{ onError: 'continueRegularOutput' },
-		);
-		expect(outputOf(await run(workflow), 'After')).toEqual([{ row: 7 }]);
+		const broken = async () => {
+			throw new Error('Broken');
+		};
+		expect(outputOf(await run(broken, CONTINUE))).toEqual([{ row: 7 }]);
 	});
 
 	it.each([
 		['The job was canceled', 'canceled'],
 		['The job was cancelled', 'error'],
 	])('whose message says "%s" ends its execution as %s', async (message, status) => {
-		const workflow = workflowOf(async function () {
+		const ended = await run(async function () {
 			throw new NodeOperationError(this.getNode(), message);
 		});
-		expect((await run(workflow)).status).toBe(status);
+		expect(ended.status).toBe(status);
 	});
 
 	it.each([
@@ -211,7 +125,7 @@ describe('a failed node', () => {
 		'is run again by Retry On Fail when its first item has an error: %s',
 		async (_, error, runs) => {
 			let calls = 0;
-			const workflow = workflowOf(
+			const ended = await run(
 				async function () {
 					calls++;
 					const memory = this.getContext('node');
@@ -221,7 +135,7 @@ describe('a failed node', () => {
 				{ retryOnFail: true, maxTries: 2, waitBetweenTries: 1 },
 			);
 			// The node's context is the same object in each try.
-			expect(outputOf(await run(workflow), 'After')).toEqual([{ error, calls: runs }]);
+			expect(outputOf(ended)).toEqual([{ error, calls: runs }]);
 			expect(calls).toBe(runs);
 		},
 	);
@@ -230,11 +144,11 @@ describe('a failed node', () => {
 		const item = (json: INodeExecutionData['json'], error?: Error): INodeExecutionData => ({
 			json,
 			pairedItem: { item: 0 },
-			...(error && { error: new NodeOperationError(workflow.nodes.Tested, error) }),
+			...(error && { error: new NodeOperationError(TESTED, error) }),
 		});
 		const hidden = item({ error: 'hidden', details: { code: 1 } });
 		Object.defineProperty(hidden, 'error', { value: { message: 'hidden' }, enumerable: false });
-		const workflow = workflowOf(
+		const ended = await run(
 			async () => [
 				[
 					item({ error: 'by its shape', details: { code: 2 } }),
@@ -243,25 +157,20 @@ describe('a failed node', () => {
 					hidden,
 				],
 			],
-			{ onError: 'continueErrorOutput' },
+			ERROR_OUTPUT,
 		);
-		const ended = await run(workflow);
 		expect(outputOf(ended, 'Failed')).toEqual([
 			{ row: 7, error: 'by its shape', details: { code: 2 } },
 			{ error: 'by its own error' },
 			{ row: 7, error: 'hidden', details: { code: 1 } },
 		]);
-		expect(outputOf(ended, 'After')).toEqual([
-			{ error: 'one field more', details: {}, charged: 'no' },
-		]);
+		expect(outputOf(ended)).toEqual([{ error: 'one field more', details: {}, charged: 'no' }]);
 	});
 });
 
 describe('an error of a node', () => {
-	const node = workflowOf(async () => [[]]).nodes.Tested;
-
 	it('gets another message where it holds the name of a system error, until it is set again', () => {
-		const error = new NodeOperationError(node, 'Task seed-eperm-1 failed');
+		const error = new NodeOperationError(TESTED, 'Task seed-eperm-1 failed');
 		expect(error.message).toContain('Operation not permitted');
 		expect(error.messages).toEqual(['Task seed-eperm-1 failed']);
 		error.message = 'Task seed-eperm-1 failed';
@@ -269,7 +178,7 @@ describe('an error of a node', () => {
 	});
 
 	it('advises to retry automatically where n8n finds the words for a status', () => {
-		const error = new NodeApiError(node, { httpCode: '503' });
+		const error = new NodeApiError(TESTED, { httpCode: '503' });
 		expect(error.message).toContain('retry automatically');
 	});
 
@@ -283,8 +192,8 @@ describe('an error of a node', () => {
 });
 
 describe('the highlighted data of an execution', () => {
-	const highlights = (values: Record<string, string>) =>
-		workflowOf(async function () {
+	const highlight = async (values: Record<string, string>) =>
+		await run(async function () {
 			const customData: unknown = Reflect.get(this, 'customData');
 			for (const [key, value] of Object.entries(values)) Object(customData).set(key, value);
 			return [ROW];
@@ -292,50 +201,46 @@ describe('the highlighted data of an execution', () => {
 
 	it('has ten values: a further one is ignored without a word', async () => {
 		const names = Array.from({ length: 11 }, (_, at) => `name_${at}`);
-		const workflow = highlights(Object.fromEntries(names.map((name) => [name, 'x'])));
-		const before = core.logs.length;
-		const { metadata } = (await run(workflow)).data.resultData;
-		expect(Object.keys(metadata ?? {})).toEqual(names.slice(0, 10));
-		expect(core.logs.slice(before).filter(({ level }) => level === 'error')).toEqual([]);
+		const ended = await highlight(Object.fromEntries(names.map((name) => [name, 'x'])));
+		expect(Object.keys(ended.highlighted)).toEqual(names.slice(0, 10));
+		expect(ended.logs.filter(({ level }) => level === 'error')).toEqual([]);
 	});
 
 	it('keeps 512 characters of a value, and complains beyond 255', async () => {
-		const complaints = () => core.logs.filter(({ text }) => text.includes('Custom data value'));
-		expect((await run(highlights({ a: 'x'.repeat(255) }))).data.resultData.metadata).toEqual({
-			a: 'x'.repeat(255),
-		});
-		expect(complaints()).toEqual([]);
-		const { metadata } = (await run(highlights({ a: 'x'.repeat(600) }))).data.resultData;
-		expect(metadata?.a).toHaveLength(512);
-		expect(complaints()).toHaveLength(1);
+		const complaints = ({ logs }: Run) =>
+			logs.filter(({ text }) => text.includes('Custom data value'));
+		const short = await highlight({ a: 'x'.repeat(255) });
+		expect([short.highlighted.a.length, complaints(short).length]).toEqual([255, 0]);
+		const long = await highlight({ a: 'x'.repeat(600) });
+		expect([long.highlighted.a.length, complaints(long).length]).toEqual([512, 1]);
 	});
 });
 
 describe('what a running node finds', () => {
-	/** What `look` finds out inside of the node. */
+	/** What `find` finds out inside of the node. */
 	async function inside<T>(
-		look: (context: IExecuteFunctions) => Promise<T>,
-		tested: Partial<INode> = {},
+		find: (context: IExecuteFunctions) => Promise<T>,
+		node: Partial<INode> = {},
 	): Promise<T> {
 		const found: T[] = [];
-		await run(
-			workflowOf(async function () {
-				found.push(await look(this));
-				return [ROW];
-			}, tested),
-		);
+		await run(async function () {
+			found.push(await find(this));
+			return [ROW];
+		}, node);
 		return found[0];
 	}
 
 	it('ties its requests to Stop, whatever signal they bring, unless the context hides that it has one', async () => {
 		const own = new AbortController().signal;
 		const sent: IHttpRequestOptions[] = [];
-		jest.spyOn(credentials, 'authenticate').mockImplementation(async (_data, _type, options) => {
-			const request = { ...options, url: NOBODY, headers: {} };
-			sent.push(request);
-			return await Promise.resolve(request);
-		});
-		const signals = await inside(async (context) => {
+		const spy = jest
+			.spyOn(Credentials.prototype, 'authenticate')
+			.mockImplementation(async (_data, _type, options) => {
+				const request = { ...options, url: NOBODY, headers: {} };
+				sent.push(request);
+				return await Promise.resolve(request);
+			});
+		const ofStop = await inside(async (context) => {
 			const hiding = new Proxy(context, {
 				has: (target, key) => key !== 'getExecutionCancelSignal' && Reflect.has(target, key),
 			});
@@ -344,11 +249,12 @@ describe('what a running node finds', () => {
 					.call(caller, 'seedanceApi', { url: NOBODY, abortSignal: own })
 					.catch(() => undefined);
 			}
-			return { ofStop: context.getExecutionCancelSignal?.() };
+			return context.getExecutionCancelSignal?.();
 		});
-		expect(signals.ofStop).toBeInstanceOf(AbortSignal);
+		spy.mockRestore();
+		expect(ofStop).toBeInstanceOf(AbortSignal);
 		expect(sent).toHaveLength(2);
-		expect(sent[0].abortSignal).toBe(signals.ofStop);
+		expect(sent[0].abortSignal).toBe(ofStop);
 		expect(sent[1].abortSignal).toBe(own);
 	});
 
@@ -359,8 +265,7 @@ describe('what a running node finds', () => {
 			response.writeHead(401).end('{}');
 		});
 		await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-		const address = server.address();
-		const url = `http://127.0.0.1:${typeof address === 'object' ? address?.port : ''}/`;
+		const url = `http://127.0.0.1:${portOf(server.address())}/`;
 		const send = async (ignoreHttpStatusErrors: boolean) => {
 			requests = 0;
 			await inside(async (context) => {
@@ -387,10 +292,10 @@ describe('what a running node finds', () => {
 		const text = '=A cat in {{ $json.city }}';
 		const values = await inside(
 			async (context) => [
-				context.getNodeParameter('text', 0),
-				context.getNodeParameter('text', 0, '', { rawExpressions: true }),
+				context.getNodeParameter('prompt', 0),
+				context.getNodeParameter('prompt', 0, '', { rawExpressions: true }),
 			],
-			{ parameters: { text } },
+			{ parameters: { prompt: text } },
 		);
 		expect(values).toEqual(['A cat in ', text]);
 	});
@@ -408,11 +313,19 @@ it('names a node by its resource and operation, and by its own name without a re
 
 describe('static data', () => {
 	/** A workflow as n8n loads it for a callback, changed, and made anew from the same data to start its run. */
-	function changed(staticData: object | undefined): unknown {
-		const loaded = workflowOf(async () => [ROW], {}, staticData);
+	function changed(staticData: IDataObject | undefined): unknown {
+		const stored = {
+			id: 'workflow1',
+			nodes: [TESTED],
+			connections: {},
+			active: false,
+			nodeTypes,
+			staticData,
+		};
+		const loaded = new Workflow(stored);
 		loaded.getStaticData('node', loaded.nodes.Tested).delivered = ['seed1'];
 		expect(loaded.staticData.__dataChanged).toBe(true);
-		workflowOf(async () => [ROW], {}, staticData);
+		new Workflow(stored);
 		return loaded.staticData.__dataChanged;
 	}
 

@@ -44,24 +44,6 @@ describe('a refused POST among several', () => {
 	});
 });
 
-describe('videos of which some fail', () => {
-	it('are all watched to their end before the node fails', async () => {
-		const ended = await runPrompts(['a', '[fail] b', 'c', '[no video] d']);
-		const { message, description, context } = failureOf(ended);
-		expect(message).toMatch(
-			/^2 of 4 videos are ready and paid\. .*\[item 1\] \(number 2 of 4\) \(and 1 more\)$/,
-		);
-		expect(description).toContain('[item 3]');
-		for (const id of ids()) expect(description).toContain(id);
-		expect(context.tasks).toMatchObject([
-			{ item: 0, succeeded: true },
-			{ item: 1, error_code: 'task_failed' },
-			{ item: 2, succeeded: true },
-			{ item: 3, error_code: 'no_video' },
-		]);
-	});
-});
-
 describe('something unforeseen', () => {
 	type Spy = { mockRestore: () => void };
 	/** What a test has broken, to be taken back: the engine's own clock and store stay as they are. */

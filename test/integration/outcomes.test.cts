@@ -1,25 +1,11 @@
-// What a user reads when the API refuses, breaks, cannot be reached or stays silent, and whether it cost anything.
+// What a user reads when the API refuses, breaks, cannot be reached or stays silent, and whether it cost anything; answers in
+// forms that the contract leaves open: link and reason are found wherever they stand.
 import * as api from '../../nodes/shared/api/client';
-import {
-	ERROR_CODES,
-	ERROR_SHAPES,
-	ERRORS,
-	UNREACHABLE_KINDS,
-	type ErrorCode,
-	type ErrorShape,
-	type Fault,
-} from '../sandbox/server.cjs';
-import {
-	all,
-	CONTINUE,
-	failureOf,
-	RETRY_ON_FAIL,
-	TROUBLE,
-	seedanceWorld,
-} from '../support/seedanceWorld.cjs';
+import { REASON_FORMS, RESPONSE_FORMS, UNREACHABLE_KINDS, type Fault } from '../sandbox/server.cjs';
+import { all, CONTINUE, failureOf, TROUBLE, seedanceWorld } from '../support/seedanceWorld.cjs';
 
 const world = seedanceWorld();
-const { run, failure, runPrompts, existingTask, fault, posts, charges, ids } = world;
+const { run, failure, runPrompts, fault, plan, posts, charges, ids } = world;
 const BOAT = { prompt: 'A boat' };
 const ALWAYS = { times: 'always' } as const;
 const NO_COST = 'No credits were spent.';
@@ -30,42 +16,6 @@ const UNCLEAR = { error_code: 'maybe_created', charged: 'unknown' };
 /** The minute that a POST may take is made shorter: only the clock is not the real one. */
 const limits: { POST_TIMEOUT_MS: number } = api;
 beforeAll(() => void jest.replaceProperty(limits, 'POST_TIMEOUT_MS', 5_000));
-
-describe('an error of the contract', () => {
-	/** What a person is told of a POST, and of a read. A page of something in front of the API says nothing about a task. */
-	function toldOf(code: ErrorCode, shape: ErrorShape): [string, string] {
-		if (code === 'INVALID_API_KEY') return ['invalid_api_key', 'invalid_api_key'];
-		if (code === 'INSUFFICIENT_CREDITS') return ['out_of_credits', 'out_of_credits'];
-		if (code === 'INTERNAL_ERROR') return ['maybe_created', 'contact_lost'];
-		if (shape === 'html') return ['not_created', 'contact_lost'];
-		if (code === 'TASK_NOT_FOUND') return ['not_created', 'task_not_found'];
-		return ['invalid_input', 'contact_lost'];
-	}
-	const CASES = ERROR_CODES.flatMap((code) => ERROR_SHAPES.map((shape) => ({ code, shape })));
-
-	it.each(CASES)('$code as $shape is told apart, of a POST and of a read', async (error) => {
-		const taskId = await existingTask();
-		fault('generate', { kind: 'error', ...error }, ALWAYS);
-		fault('status', { kind: 'error', ...error }, ALWAYS);
-
-		const [ofPost, ofRead] = toldOf(error.code, error.shape);
-		const charged = ofPost === 'maybe_created' ? 'unknown' : 'no';
-		const post = await failure(BOAT);
-		expect(post.context).toMatchObject({ error_code: ofPost, charged });
-		expect(post.description).toMatch(new RegExp(`${charged === 'no' ? NO_COST : UNKNOWN_COST}$`));
-		// Where the envelope says no more than "error", that is what is passed on.
-		const isSaid = ofPost === 'invalid_input' && error.shape !== 'data-code';
-		if (isSaid) expect(post.message).toContain(ERRORS[error.code].message);
-		expect(posts()).toHaveLength(2);
-
-		const read = await failure({ operation: 'status', taskId });
-		const context = { error_code: ofRead, charged: 'unknown', task_id: taskId };
-		expect(read).toMatchObject({ context, description: expect.stringContaining(taskId) });
-		for (const { message, description } of [post, read]) {
-			expect(message + description).not.toMatch(/<|retry automatically/i);
-		}
-	});
-});
 
 describe('a POST whose outcome nobody knows', () => {
 	it.each(TROUBLE.unclearPosts)('is sent once, also at a Retry: %j', async (trouble) => {
@@ -91,13 +41,6 @@ describe('a POST whose outcome nobody knows', () => {
 		expect(unclear.highlighted).toMatchObject({ seedance_tasks: 'seed15known' });
 		expect(unclear.logs.some(({ text }) => text.includes(': task seed15known ('))).toBe(true);
 	});
-
-	it('does not keep the other items from being made when On Error continues', async () => {
-		fault('generate', { kind: 'accept-then-reset' }, { prompt: 'b' });
-		const { json } = await runPrompts(['a', 'b', 'c'], { node: CONTINUE });
-		expect(json).toMatchObject([{ succeeded: true }, UNCLEAR, { succeeded: true }]);
-		expect(posts()).toHaveLength(3);
-	});
 });
 
 describe('a request that never left', () => {
@@ -121,23 +64,6 @@ describe('a request that never left', () => {
 		expect(posts()).toHaveLength(1);
 	});
 
-	it.each(['https-to-http', 'unknown-host', 'bad-port'] as const)(
-		'%s: Retry On Fail sends nothing twice when it works again',
-		async (kind) => {
-			use(kind);
-			const running = world.n8n.start({
-				parameters: { operation: 'generate', prompt: '={{ $json.prompt }}' },
-				items: ['a', 'b', 'c'].map((prompt) => ({ json: { prompt } })),
-				node: { ...RETRY_ON_FAIL, waitBetweenTries: 1000 },
-			});
-			await new Promise((resolve) => setTimeout(resolve, 500));
-			world.setCredential({});
-			const { json } = await running.finished;
-			expect(json.map(({ task_id }) => task_id)).toEqual(ids());
-			expect(charges()).toHaveLength(3);
-		},
-	);
-
 	it('is sent again by itself when the connection was refused, and reaches the API', async () => {
 		world.n8n.clockSpeed = 10;
 		await world.sandbox.goDown();
@@ -147,19 +73,6 @@ describe('a request that never left', () => {
 		expect((await running.finished).json[0]).toMatchObject({ task_id: ids()[0] });
 		expect(charges()).toHaveLength(1);
 	});
-
-	it.each(['https-to-http', 'refused', 'silent-tls', 'bad-port'] as const)(
-		'%s: a wait for a paid video keeps its ID, and does not call it lost',
-		async (kind) => {
-			const taskId = await existingTask({ prompt: '[never]' });
-			use(kind);
-			const wait = { operation: 'wait', taskId, options: { timeout: 0.5 } };
-			const { message, description, context } = await failure(wait);
-			expect(context).toMatchObject({ error_code: 'contact_lost', task_id: taskId });
-			expect(message).toMatch(/could not be reached|has a port that does not exist/);
-			expect(message + description).not.toMatch(/charged|not created|start/);
-		},
-	);
 });
 
 describe('a redirect', () => {
@@ -172,26 +85,9 @@ describe('a redirect', () => {
 		expect(description).toContain('The API key was not sent there.');
 		expect(world.sandbox.elsewhere.requests).toHaveLength(0);
 	});
-
-	it('of a read is not followed', async () => {
-		const taskId = await existingTask();
-		fault('status', { kind: 'redirect' }, ALWAYS);
-		const { message, description, context } = await failure({ operation: 'wait', taskId });
-		expect(message).toContain('points elsewhere');
-		expect(description).toContain('The API key was not sent there.');
-		expect(context).toMatchObject({ error_code: 'contact_lost', charged: 'unknown' });
-		expect(world.sandbox.elsewhere.requests).toHaveLength(0);
-	});
 });
 
 describe('something in front of the API', () => {
-	it('that refuses access is told so', async () => {
-		fault('generate', { kind: 'html', status: 403 });
-		const { message, context } = await failure(BOAT);
-		expect(message).toBe('Something in front of the API refused access (HTTP 403).');
-		expect(context).toMatchObject(NOT_CREATED);
-	});
-
 	it.each<Fault>([
 		{ kind: 'firewall' },
 		{
@@ -214,13 +110,6 @@ describe('something in front of the API', () => {
 		expect(charges()).toHaveLength(1);
 	});
 
-	it('that is a firewall and blocks reads for ever is named, with the ID of the video', async () => {
-		fault('status', { kind: 'firewall' }, ALWAYS);
-		const { message, context } = await failure({ ...BOAT, options: { timeout: 1 } });
-		expect(message).toContain('the firewall in front of the Seedance API blocked this n8n');
-		expect(context).toMatchObject({ error_code: 'contact_lost', task_id: ids()[0] });
-	});
-
 	it('gets an honest User-Agent from every call', async () => {
 		await run(BOAT);
 		const calls = [...posts(), ...world.reads(), ...world.sandbox.ledger.videoReads()];
@@ -230,18 +119,64 @@ describe('something in front of the API', () => {
 	});
 });
 
-describe('a task', () => {
-	it('of another account is no such task', async () => {
-		const taskId = world.sandbox.otherAccount.createTask();
-		const { message, description } = await failure({ operation: 'wait', taskId });
-		expect(message).toBe(`There is no task ${taskId} in this Seedance account.`);
-		expect(description).toContain('the account that started it');
-	});
-});
-
 it('the API key that an answer repeats is shown to nobody', async () => {
 	const body = { code: 400, message: `Bearer ${world.sandbox.apiKey} is not welcome` };
 	fault('generate', { kind: 'refuse-with', status: 400, body });
 	const { message } = await failure(BOAT);
 	expect(message).toBe('The API refused the request: Bearer *** is not welcome.');
 });
+
+describe('the reason of a failure is shown where it stands', () => {
+	it.each(REASON_FORMS)('as %s of a task', async (reasonAs) => {
+		const errorMessage = 'A face of a known person was found';
+		plan({ outcome: { status: 'FAILED', errorMessage, reasonAs } });
+		const { message, context } = await failure(BOAT);
+		expect(message).toContain(errorMessage);
+		expect(message).not.toMatch(/[{}[\]"]/);
+		expect(context).toMatchObject({ error_code: 'task_failed', charged: 'no' });
+		const { json } = await run({ operation: 'status', taskId: ids()[0] });
+		expect(json[0].error_message).toContain(errorMessage);
+	});
+
+	it.each(TROUBLE.refusals)('as %s of a POST under HTTP %i', async (_, status, body) => {
+		fault('generate', { kind: 'refuse-with', status, body });
+		const { message, description, context } = await failure(BOAT);
+		expect(message).toContain('Not in your country');
+		expect(message + description).not.toContain('base URL');
+		expect(context).toMatchObject({ charged: 'no' });
+	});
+});
+
+describe('the link of the video', () => {
+	it.each(RESPONSE_FORMS)('is found as %s', async (responseAs) => {
+		plan({ outcome: { status: 'SUCCESS', responseAs } });
+		const { json, items } = await run(BOAT);
+		const video_url = `${world.sandbox.origin}/videos/${ids()[0]}.mp4`;
+		expect(json[0]).toMatchObject({ succeeded: true, video_url });
+		expect(items[0].binary?.data.bytes).toBe(200_000);
+	});
+
+	it("is never taken from the user's own request", async () => {
+		plan({ outcome: { status: 'SUCCESS', response: 'empty' } });
+		const image = { imageSource: 'url', imageUrl: 'http://127.0.0.1/mine.png' };
+		const { json } = await run({ ...BOAT, ...image }, { node: CONTINUE });
+		expect(json[0]).toMatchObject({ video_url: null, error_code: 'no_video' });
+	});
+});
+
+it.each(['generate', 'generateAndWait'])(
+	'the answer to a POST may tell the end at once to %s',
+	async (operation) => {
+		const error_message = expect.stringContaining('Not allowed');
+		plan({ seconds: 0, answersEnd: true });
+		const good = await run({ ...BOAT, operation });
+		const video_url = expect.any(String);
+		expect(good.json[0]).toMatchObject({ task_id: ids()[0], status: 'SUCCESS', video_url });
+		const outcome = { status: 'FAILED', errorMessage: 'Not allowed' } as const;
+		plan({ seconds: 0, answersEnd: true, outcome });
+		const bad = await run({ ...BOAT, operation }, { node: CONTINUE });
+		const ended = { status: 'FAILED', finished: true, succeeded: false, error_message };
+		const told = { error_code: 'task_failed', charged: 'no' };
+		expect(bad.json[0]).toMatchObject({ task_id: ids()[1], ...ended, ...told });
+	},
+);

@@ -51,29 +51,6 @@ describe('a value that an expression computes anew makes no other video:', () =>
 		expect(codeOf(await run(PROMPT, { node: RETRY_ON_FAIL }))).toBe('maybe_created');
 		expect(posts()).toHaveLength(1);
 	});
-
-	it('in a loop, where a Retry goes on with the round that failed', async () => {
-		world.sandbox.tasks.taskSeconds = () => (ids().length >= 2 ? 60 : 5);
-		const first = await run({ ...RANDOM, options: { timeout: 0.3 } }, { rounds: 3 });
-		expect([codeOf(first), posts().length]).toEqual(['timeout', 3]);
-		world.sandbox.finish(ids()[2]);
-		expect((await retry(first)).status).toBe('success');
-		expect(posts()).toHaveLength(3);
-	});
-
-	it('metadata of a Callback URL', async () => {
-		fault('generate', { kind: 'error', code: 'INSUFFICIENT_CREDITS' }, { nth: 2 });
-		const failed = await runPrompts(['one', 'two'], {
-			parameters: {
-				operation: 'generate',
-				callbackUrl: 'http://127.0.0.1:9/webhook/id/webhook',
-				callbackMetadata: { values: [{ name: 'time', value: '={{ Math.random() }}' }] },
-			},
-		});
-		expect(codeOf(failed)).toBe('out_of_credits');
-		expect((await retry(failed)).json).toMatchObject([{ prompt: 'one' }, { prompt: 'two' }]);
-		expect(charges()).toHaveLength(2);
-	});
 });
 
 describe('Retry On Fail', () => {
@@ -90,27 +67,6 @@ describe('Retry On Fail', () => {
 		const first = await run({ prompt: '[fail]' }, { node });
 		expect([codeOf(first), posts().length]).toEqual(['task_failed', 1]);
 		expect([codeOf(await retry(first)), posts().length]).toEqual(['task_failed', 2]);
-	});
-
-	it('downloads again what could not be downloaded', async () => {
-		fault('video', { kind: 'server-error' }, { times: 3 });
-		expect((await run(PROMPT, { node })).items[0].binary?.data.bytes).toBe(200_000);
-		expect(posts()).toHaveLength(1);
-	});
-
-	it('goes on waiting for the same task after the time was up', async () => {
-		world.sandbox.tasks.taskSeconds = 60;
-		const { json } = await run({ ...PROMPT, options: { timeout: 0.5 } }, { node });
-		expect(json[0]).toMatchObject({ task_id: ids()[0], succeeded: true });
-		expect(posts()).toHaveLength(1);
-	});
-
-	it('has nothing to repeat when On Error continues', async () => {
-		const order = { node: { ...node, onError: 'continueRegularOutput' } } as const;
-		const { json } = await run({ prompt: '[fail]' }, order);
-		expect(json[0]).toMatchObject({ error_code: 'task_failed' });
-		expect(json[0]).not.toHaveProperty('error');
-		expect(posts()).toHaveLength(1);
 	});
 });
 
@@ -145,16 +101,6 @@ describe("a person's Retry", () => {
 		expect(posts()).toHaveLength(1);
 	});
 
-	it('creates what was never created and goes on with the rest', async () => {
-		fault('generate', INVALID, { prompt: 'b' });
-		const first = await runPrompts(['a', 'b', 'c']);
-		expect(failureOf(first).description).toContain('Click Retry in Executions');
-		expect((await retry(first)).json).toMatchObject(
-			ids().map((task_id) => ({ task_id, succeeded: true })),
-		);
-		expect([charges().length, posts().length]).toEqual([3, 4]);
-	});
-
 	it('makes the failed task anew, and no other, also where all prompts change', async () => {
 		plan({ outcome: { status: 'FAILED', errorMessage: 'Busy' } }, { prompt: 'b' });
 		const first = await runPrompts(['a', 'b', 'c', 'd'], { parameters: RANDOM });
@@ -168,25 +114,6 @@ describe("a person's Retry", () => {
 		expect(posts()).toHaveLength(5);
 		expect(posts().filter(({ body }) => body.includes('"b '))).toHaveLength(2);
 		expect(world.sandbox.ledger.spent).toBe(4 * 28);
-	});
-
-	it('goes on with a task whose id came with an error', async () => {
-		const task_id = await world.existingTask();
-		const body = { code: 500, data: { task_id } };
-		fault('generate', { kind: 'refuse-with', status: 500, body });
-		const first = await run(PROMPT);
-		expect(failureOf(first).context).toMatchObject({ error_code: 'maybe_created', task_id });
-		expect((await retry(first)).json[0]).toMatchObject({ task_id, succeeded: true });
-		expect(posts()).toHaveLength(2);
-	});
-
-	it('goes on with a task that cannot be read just then', async () => {
-		fault('status', { kind: 'server-error' }, { times: 'always' });
-		const first = await run({ ...PROMPT, options: { timeout: 1 } });
-		expect(codeOf(first)).toBe('contact_lost');
-		world.sandbox.faults.clear();
-		expect((await retry(first)).json[0]).toMatchObject({ task_id: ids()[0], succeeded: true });
-		expect(posts()).toHaveLength(1);
 	});
 
 	it('sends no other item while the outcome of one is not known, and tells what was paid', async () => {
@@ -211,16 +138,6 @@ describe("a person's Retry", () => {
 		world.setCredential({ apiKey }, 'By item');
 		expect(failureOf(await retry(first))).toMatchObject(tasksOf('invalid_api_key'));
 		expect(posts()).toHaveLength(2);
-	});
-
-	it('sends an unclear POST never again, however often it comes', async () => {
-		fault('generate', { kind: 'accept-then-5xx' });
-		let last = await run(PROMPT);
-		for (let times = 0; times < 2; times++) {
-			last = await retry(last);
-			expect(failureOf(last).message).toContain('An earlier try of this item was sent');
-		}
-		expect(posts()).toHaveLength(1);
 	});
 
 	it('after a later node has failed runs nothing anew, and counts no credits', async () => {

@@ -1,24 +1,36 @@
 // Each fault of the sandbox does what its name says, and the ledger tells whether it cost anything; each form in which the
-// contract leaves an answer open comes as it is called.
+// contract leaves an answer open comes as it is called; each callback is delivered in its shape, with every mishap on the way.
 import axios, { type AxiosInstance } from 'axios';
+import { createServer } from 'node:http';
+import { buffer } from 'node:stream/consumers';
 import { gunzipSync } from 'node:zlib';
 
+import rows from '../fixtures/sandboxTests.json';
 import {
+	CALLBACK_SHAPES,
 	ENCODINGS,
 	FAULT_KINDS,
 	ODD_IDS,
-	REASON_FORMS,
-	RESPONSE_FORMS,
 	routesOf,
 	startSandbox,
 	VIDEO_BODIES,
 	WRONG_SHAPES,
+	type CallbackPlan,
+	type CallbackShape,
 	type Fault,
+	type Outcome,
 	type Sandbox,
 	type TaskPlan,
 } from '../sandbox/server.cjs';
+import { portOf } from '../sandbox/unreachable.cjs';
 
 const BYTES = 100_000;
+const FAULTS: {
+	lostAnswers: Array<[Fault, string, number]>;
+	oddAnswers: Array<[Fault, number, number]>;
+	shownStates: Array<[Fault, Record<string, unknown>]>;
+	videos: Array<[Fault, number, Record<string, string | null>]>;
+} = Object(rows);
 
 let sandbox: Sandbox;
 let api: AxiosInstance;
@@ -26,7 +38,6 @@ let now = 0;
 
 beforeAll(async () => {
 	sandbox = await startSandbox({ videoBytes: BYTES });
-	sandbox.tasks.now = () => now;
 	api = axios.create({
 		baseURL: sandbox.baseUrl,
 		headers: { Authorization: `Bearer ${sandbox.apiKey}` },
@@ -42,7 +53,8 @@ beforeEach(() => {
 afterEach(() => sandbox.reset());
 afterAll(async () => await sandbox.close());
 
-const post = async (prompt = 'A boat') => await api.post('/generate', { prompt });
+const post = async (prompt = 'A boat', more: object = {}) =>
+	await api.post('/generate', { prompt, ...more });
 const read = async (taskId: string) => await api.get('/status', { params: { task_id: taskId } });
 const dataOf = async (taskId: string) => (await read(taskId)).data.data;
 /** Makes a task with a plan; gives its id as the sandbox has it. */
@@ -55,14 +67,7 @@ const finished = async (outcome: Omit<NonNullable<TaskPlan['outcome']>, 'status'
 	await make({ seconds: 0, outcome: { status: 'SUCCESS', ...outcome } });
 const urlOf = async (taskId: string): Promise<string> => (await dataOf(taskId)).response[0];
 const load = async (url: string) =>
-	await axios.get<Buffer>(url, {
-		responseType: 'arraybuffer',
-		validateStatus: () => true,
-		maxRedirects: 0,
-		proxy: false,
-		decompress: false,
-		timeout: 2_000,
-	});
+	await api.get<Buffer>(url, { responseType: 'arraybuffer', decompress: false, timeout: 2_000 });
 /** The download of a finished video that meets a fault. */
 const download = async (fault: Fault) => {
 	const url = await urlOf(await finished());
@@ -70,54 +75,26 @@ const download = async (fault: Fault) => {
 	return await load(url);
 };
 const charges = () => sandbox.ledger.charges().length;
-const timed = async (work: () => Promise<unknown>) => {
-	const start = Date.now();
-	await work();
-	return Date.now() - start;
-};
 
 describe('on generate', () => {
-	it.each<[Fault, string, number]>([
-		[{ kind: 'reset' }, 'ECONNRESET', 0],
-		[{ kind: 'hang' }, 'ECONNABORTED', 0],
-		[{ kind: 'hang', ms: 20 }, 'ECONNRESET', 0],
-		[{ kind: 'accept-then-reset' }, 'ECONNRESET', 1],
-		[{ kind: 'accept-then-hang' }, 'ECONNABORTED', 1],
-	])('%j loses the answer (%s) with %i charges', async (fault, code, count) => {
+	it.each(FAULTS.lostAnswers)('%j loses the answer (%s) with %i charges', async (...row) => {
+		const [fault, code, count] = row;
 		sandbox.faults.on('generate', fault);
-		await expect(post()).rejects.toMatchObject({ code });
+		const signal = AbortSignal.timeout(fault.kind === 'drip' ? 300 : 2_000);
+		await expect(api.post('/generate', { prompt: 'A boat' }, { signal })).rejects.toMatchObject({
+			code,
+		});
 		expect(charges()).toBe(count);
 		expect(sandbox.ledger.posts()).toMatchObject([{ accepted: count === 1, answered: null }]);
 	});
 
-	it.each<[Fault, number, number]>([
-		[{ kind: 'accept-then-5xx' }, 502, 1],
-		[{ kind: 'accept-then-5xx', status: 504, html: true }, 504, 1],
-		[{ kind: 'server-error' }, 500, 0],
-		[{ kind: 'server-error', status: 503 }, 503, 0],
-		[{ kind: 'html', status: 522 }, 522, 0],
-		[{ kind: 'html', status: 520, accept: true }, 520, 1],
-		[{ kind: 'rate-limit' }, 429, 0],
-		[{ kind: 'firewall' }, 403, 0],
-		[{ kind: 'refuse-with', status: 418, body: { code: 418 } }, 418, 0],
-		[{ kind: 'redirect' }, 307, 0],
-		[{ kind: 'redirect', status: 301, location: 'http://127.0.0.1:9/' }, 301, 0],
-		[{ kind: 'invalid-json' }, 200, 1],
-		[{ kind: 'empty-body' }, 200, 1],
-		[{ kind: 'empty-body', accept: false }, 200, 0],
-	])('%j answers %i with %i charges', async (fault, status, count) => {
+	it.each(FAULTS.oddAnswers)('%j answers %i with %i charges', async (fault, status, count) => {
 		sandbox.faults.on('generate', fault);
 		const answer = await post();
 		expect([answer.status, charges()]).toEqual([status, count]);
 		// Whatever is not JSON of the contract's is left as a text.
 		const isText = ['html', 'invalid-json', 'empty-body', 'firewall'].includes(fault.kind);
 		if (isText) expect(typeof answer.data).toBe('string');
-	});
-
-	it('delays the usual answer', async () => {
-		sandbox.faults.on('generate', { kind: 'delay', ms: 60 });
-		expect(await timed(post)).toBeGreaterThanOrEqual(55);
-		expect(charges()).toBe(1);
 	});
 
 	it('asks to come back later in seconds, as a date, or not at all', async () => {
@@ -146,43 +123,14 @@ describe('on generate', () => {
 		expect(sandbox.tasks.get(taskId)?.account.name).toBe('other');
 		expect(charges()).toBe(1);
 	});
-
-	it('tells the end of a task in the answer to its POST', async () => {
-		const outcome = { status: 'FAILED', errorMessage: 'Blocked' } as const;
-		sandbox.faults.on('generate', { kind: 'task', seconds: 0, answersEnd: true, outcome });
-		expect((await post()).data.data).toMatchObject({ status: 'FAILED', error_message: 'Blocked' });
-		expect(sandbox.ledger.spent).toBe(0);
-	});
 });
 
-describe('on status', () => {
-	it.each<[Fault, Record<string, unknown>]>([
-		[{ kind: 'status-word', word: 'QUEUED' }, { status: 'QUEUED' }],
-		[{ kind: 'no-video' }, { status: 'SUCCESS', response: [] }],
-		[
-			{ kind: 'no-video', response: 'null' },
-			{ status: 'SUCCESS', response: null },
-		],
-		[
-			{ kind: 'no-video', response: 'missing' },
-			{ status: 'SUCCESS', response: undefined },
-		],
-		[
-			{ kind: 'failed', errorMessage: 'Blocked' },
-			{ status: 'FAILED', error_message: 'Blocked' },
-		],
-	])('%j shows %j', async (fault, expected) => {
-		const taskId = await make();
-		sandbox.faults.on('status', fault, { taskId });
-		const data = await dataOf(taskId);
-		for (const [field, value] of Object.entries(expected)) expect(data[field]).toEqual(value);
-		expect(sandbox.ledger.statusReads(taskId)).toMatchObject([{ fault: fault.kind }]);
-	});
-
-	it('loses the answer', async () => {
-		sandbox.faults.on('status', { kind: 'reset' });
-		await expect(read('x')).rejects.toMatchObject({ code: 'ECONNRESET' });
-	});
+it.each(FAULTS.shownStates)('%j on status shows %j', async (fault, expected) => {
+	const taskId = await make();
+	sandbox.faults.on('status', fault, { taskId });
+	const { status, response, error_message } = await dataOf(taskId);
+	expect({ error_message: null, ...expected }).toEqual({ status, response, error_message });
+	expect(sandbox.ledger.statusReads(taskId)).toMatchObject([{ fault: fault.kind }]);
 });
 
 describe('on the video', () => {
@@ -192,9 +140,13 @@ describe('on the video', () => {
 		expect(sandbox.ledger.videoReads()).toMatchObject([{ bytes: 3_000_001, complete: true }]);
 	});
 
-	it('cuts the connection half way', async () => {
-		await expect(download({ kind: 'cut' })).rejects.toThrow();
-		expect(sandbox.ledger.videoReads()).toMatchObject([{ bytes: BYTES / 2, complete: false }]);
+	it.each<[Fault, number]>([
+		[{ kind: 'cut' }, BYTES / 2],
+		[{ kind: 'reset' }, 0],
+		[{ kind: 'hang', ms: 50 }, 0],
+	])('%j loses it after %i bytes', async (fault, bytes) => {
+		await expect(download(fault)).rejects.toThrow();
+		expect(sandbox.ledger.videoReads()).toMatchObject([{ bytes, complete: false }]);
 	});
 
 	it.each<Fault>([
@@ -202,21 +154,17 @@ describe('on the video', () => {
 		{ kind: 'drip', everyMs: 10, ms: 80 },
 		{ kind: 'delay', ms: 80 },
 	])('%j makes it late, and sends all of it', async (fault) => {
-		const took = await timed(async () => expect((await download(fault)).data).toHaveLength(BYTES));
-		expect(took).toBeGreaterThanOrEqual(75);
+		const start = Date.now();
+		expect((await download(fault)).data).toHaveLength(BYTES);
+		expect(Date.now() - start).toBeGreaterThanOrEqual(75);
 	});
 
-	it.each<[Fault, number, Record<string, string | undefined>]>([
-		[{ kind: 'html', status: 410 }, 410, { 'content-type': 'text/html; charset=utf-8' }],
-		[{ kind: 'content-type', value: 'a/b' }, 200, { 'content-type': 'a/b' }],
-		[{ kind: 'no-content-type' }, 200, { 'content-type': undefined }],
-		[{ kind: 'no-content-length' }, 200, { 'content-length': undefined }],
-		[{ kind: 'partial' }, 206, { 'content-range': 'bytes 0-49999/100000' }],
-		[{ kind: 'empty-body' }, 200, { 'content-length': '0' }],
-	])('%j answers %i with %j', async (fault, status, expected) => {
+	it.each(FAULTS.videos)('%j answers %i with %j', async (fault, status, expected) => {
 		const answer = await download(fault);
 		expect(answer.status).toBe(status);
-		for (const [name, value] of Object.entries(expected)) expect(answer.headers[name]).toBe(value);
+		for (const [name, value] of Object.entries(expected)) {
+			expect(answer.headers[name] ?? null).toBe(value);
+		}
 		if (fault.kind.startsWith('no-')) expect(answer.data).toHaveLength(BYTES);
 	});
 
@@ -238,38 +186,16 @@ describe('on the video', () => {
 		const { headers } = await download({ kind: 'redirect', status: 302 });
 		expect((await load(String(headers.location))).data).toHaveLength(BYTES);
 	});
-
-	it.each<Fault>([{ kind: 'reset' }, { kind: 'hang', ms: 50 }])('%j loses it', async (fault) => {
-		await expect(download(fault)).rejects.toThrow();
-	});
-});
-
-describe('an answer that drips', () => {
-	it('comes byte by byte for a time, and then whole', async () => {
-		const taskId = await finished();
-		sandbox.faults.on('status', { kind: 'drip', everyMs: 10, ms: 80 });
-		const took = await timed(async () =>
-			expect(await dataOf(taskId)).toMatchObject({ status: 'SUCCESS' }),
-		);
-		expect(took).toBeGreaterThanOrEqual(75);
-	});
-
-	it('never ends, whatever a limit of silence says', async () => {
-		sandbox.faults.on('generate', { kind: 'drip', everyMs: 20 });
-		const options = { signal: AbortSignal.timeout(300), timeout: 200 };
-		const failed = api.post('/generate', { prompt: 'A duck' }, options);
-		await expect(failed).rejects.toThrow();
-		expect(sandbox.ledger.posts()).toMatchObject([{ fault: 'drip', answered: null }]);
-		expect(charges()).toBe(1);
-	});
 });
 
 describe('a task', () => {
+	beforeEach(() => {
+		sandbox.tasks.now = () => now;
+	});
+
 	it('is not there for so many reads, or for so many seconds', async () => {
-		const [byReads, bySeconds] = [
-			await make({ seconds: 0, unknownReads: 2 }),
-			await make({ seconds: 0, unknownSeconds: 30 }),
-		];
+		const byReads = await make({ seconds: 0, unknownReads: 2 });
+		const bySeconds = await make({ seconds: 0, unknownSeconds: 30 });
 		const statuses = [await read(byReads), await read(byReads), await read(byReads)];
 		expect(statuses.map(({ status }) => status)).toEqual([404, 404, 200]);
 		expect(statuses[0].data.code).toBe('TASK_NOT_FOUND');
@@ -283,22 +209,16 @@ describe('a task', () => {
 		['empty', []],
 		['null', null],
 		['missing', undefined],
-	] as const)(
-		'succeeds before its URL is there, the response being %s',
-		async (response, early) => {
-			const taskId = await finished({ response, urlAfterReads: 2 });
-			const reads = [await dataOf(taskId), await dataOf(taskId), await dataOf(taskId)];
-			expect(reads.map(({ status }) => status)).toEqual(Array(3).fill('SUCCESS'));
-			expect([reads[0].response, reads[1].response]).toEqual([early, early]);
-			expect(reads[2].response).toHaveLength(1);
-		},
-	);
-
-	it('succeeds so many seconds before its URL is there', async () => {
-		const taskId = await finished({ urlAfterSeconds: 20 });
-		expect((await dataOf(taskId)).response).toEqual([]);
+	] as const)('succeeds before its URL is there, the response being %s', async (...row) => {
+		const [response, early] = row;
+		const byReads = await finished({ response, urlAfterReads: 2 });
+		const bySeconds = await finished({ response, urlAfterSeconds: 20 });
+		for (const taskId of [byReads, byReads, bySeconds]) {
+			const { status, response: shown } = await dataOf(taskId);
+			expect([status, shown]).toEqual(['SUCCESS', early]);
+		}
 		now = 20_000;
-		expect((await dataOf(taskId)).response).toHaveLength(1);
+		for (const taskId of [byReads, bySeconds]) expect(await urlOf(taskId)).toMatch(/^http/);
 	});
 
 	it.each([403, 404, 410])('has links that die with %i, and a fresh one', async (status) => {
@@ -312,49 +232,11 @@ describe('a task', () => {
 		expect((await load(first)).status).toBe(status);
 	});
 
-	it('has links that stay dead, or are refused at first', async () => {
-		const dead = await finished({ link: { seconds: 60, isRenewed: false } });
-		const first = await urlOf(dead);
-		now = 60_000;
-		expect([await urlOf(dead), (await load(first)).status]).toEqual([first, 403]);
-		const url = await urlOf(await finished({ link: { refusals: 1, status: 404 } }));
-		expect([(await load(url)).status, (await load(url)).status]).toEqual([404, 200]);
-	});
-
-	it.each(['taskId', 'id'] as const)('has its id as %s', async (idAs) => {
-		const data = await dataOf(await make({ idAs }));
-		expect(data.task_id).toBeUndefined();
-		expect(data[idAs]).toMatch(/^seed15/);
-	});
-
-	it('has its id as a number that JavaScript cannot hold', async () => {
-		const digits = await make({ idAs: 'number' });
-		const plain = { transformResponse: (body: string) => body };
-		const { data } = await api.get<string>(`/status?task_id=${digits}`, plain);
-		expect(data).toContain(`"task_id":${digits},`);
-		expect(String(Number(digits))).not.toBe(digits);
-	});
-
 	it.each(ODD_IDS)('may have an odd id, but never that of another: %s', async (id) => {
 		const taskId = await make({ seconds: 0, id });
 		expect(taskId).toBe(id);
 		expect((await load(await urlOf(taskId))).status).toBe(200);
 		expect(await make({ id })).toBe(`${id}2`);
-	});
-
-	it.each(RESPONSE_FORMS)('names its video as %s', async (responseAs) => {
-		const taskId = await finished({ responseAs });
-		const data = await dataOf(taskId);
-		const isContract = Array.isArray(data.response) && typeof data.response[0] === 'string';
-		expect(isContract).toBe(responseAs === 'urls');
-		expect(JSON.stringify(data)).toContain(`/videos/${taskId}.mp4`);
-	});
-
-	it.each(REASON_FORMS)('tells the reason of its failure as %s', async (reasonAs) => {
-		const outcome = { status: 'FAILED', errorMessage: 'Blocked', reasonAs } as const;
-		const data = await dataOf(await make({ seconds: 0, outcome }));
-		expect(data.error_message === 'Blocked').toBe(reasonAs === 'error_message');
-		expect(JSON.stringify(data)).toContain('Blocked');
 	});
 });
 
@@ -387,5 +269,95 @@ describe('a rule', () => {
 	it('is refused where it could never apply, and each kind applies somewhere', () => {
 		expect(() => sandbox.faults.on('status', { kind: 'cut' })).toThrow('Not a fault rule');
 		expect(FAULT_KINDS.every((kind) => routesOf(kind).length > 0)).toBe(true);
+	});
+});
+
+describe('a callback', () => {
+	let received: Array<Record<'method' | 'url' | 'type' | 'body' | 'shown', string>> = [];
+	let answers: number[] = [];
+	let current = '';
+	let hook = '';
+
+	const receiver = createServer((request, response) => {
+		void (async () => {
+			const { method = '', url = '', headers } = request;
+			const body = (await buffer(request)).toString('latin1');
+			const shown = (await dataOf(current)).status;
+			received.push({ method, url, type: headers['content-type'] ?? '', body, shown });
+			response.writeHead(answers.shift() ?? 200).end('noted');
+		})();
+	});
+	beforeAll(async () => {
+		await new Promise<void>((resolve) => receiver.listen(0, '127.0.0.1', resolve));
+		hook = `http://127.0.0.1:${portOf(receiver.address())}/hook?seedance_sig=a%2Bb~c#part`;
+	});
+	beforeEach(() => {
+		sandbox.tasks.now = Date.now;
+		received = [];
+		answers = [];
+	});
+	afterAll(() => {
+		receiver.closeAllConnections();
+		receiver.close();
+	});
+
+	/** Makes a video, ends it, and gives what was delivered when nothing is left to deliver. */
+	const run = async (plan: Partial<CallbackPlan> = {}, url = hook, outcome?: Outcome) => {
+		sandbox.callbacks.planFor('A boat', { backoffMs: 5, ...plan });
+		current = (await post('A boat', { callback_url: url })).data.data.task_id;
+		sandbox.finish(current, outcome);
+		await sandbox.callbacks.settled();
+		return sandbox.callbacks.of(current);
+	};
+	const bodies = () => received.map(({ body }) => JSON.parse(body).data);
+
+	it.each(rows.callbacks)('comes as %s, and is written down with its answer', async (...row) => {
+		const [name, method, type, form] = row;
+		const shape = CALLBACK_SHAPES.find((one): one is CallbackShape => one === name);
+		const told = { shape, told: 'SUCCESS', attempt: 1, copy: 1 };
+		const answered = { status: 200, answer: 'noted', error: null };
+		expect(await run({ shape })).toMatchObject([{ ...told, ...answered }]);
+		// The URL's own query stays as it was, since it is signed.
+		const addition = shape === 'get' ? `&task_id=${current}` : '';
+		const url = `/hook?seedance_sig=a%2Bb~c${addition}`;
+		expect(received).toMatchObject([{ method, type, url }]);
+		expect(received[0].body.replaceAll(current, 'ID')).toMatch(new RegExp(form));
+	});
+
+	it('is tried again until it is answered with 2xx, and given up after its attempts', async () => {
+		answers = [503, 404];
+		expect((await run({ attempts: 5 })).map(({ status }) => status)).toEqual([503, 404, 200]);
+		answers = [500, 500, 500, 500];
+		expect(await run({ attempts: 3 })).toHaveLength(3);
+	});
+
+	it('comes several times at the same moment, or again later, or never', async () => {
+		expect(await run({ copies: 3 })).toHaveLength(3);
+		const [first, second] = await run({ copies: 2, copyGapMs: 60 });
+		expect(second.at - first.at).toBeGreaterThanOrEqual(50);
+		expect(await run({ never: true })).toEqual([]);
+	});
+
+	it('comes before GET /status shows the end', async () => {
+		await run({ earlyMs: 60_000 });
+		expect(received[0].shown).toBe('IN_PROGRESS');
+		expect(bodies()).toMatchObject([{ status: 'SUCCESS' }]);
+		const task = sandbox.tasks.get(current);
+		if (task) task.visibleAt = Date.now();
+		expect((await dataOf(current)).status).toBe('SUCCESS');
+	});
+
+	it('tells of a failure, and names a foreign id', async () => {
+		await run({ foreignId: true }, hook, { status: 'FAILED', errorMessage: 'Blocked' });
+		const task_id = expect.stringMatching(/^other/);
+		expect(bodies()[0]).toMatchObject({ task_id, status: 'FAILED', error_message: 'Blocked' });
+	});
+
+	it('never leaves this machine, and says that nobody was there', async () => {
+		expect(await run({}, 'http://192.0.2.1/hook')).toEqual([]);
+		expect(sandbox.callbacks.refused).toMatchObject([{ url: 'http://192.0.2.1/hook' }]);
+		expect(await run({ attempts: 1 }, 'http://127.0.0.1:1/hook')).toMatchObject([
+			{ status: null, error: expect.stringContaining('ECONNREFUSED') },
+		]);
 	});
 });

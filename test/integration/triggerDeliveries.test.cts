@@ -60,30 +60,19 @@ const stored = (): StaticData => JSON.parse(world.host.staticData.get('workflow1
 const store = (data: StaticData) => world.host.staticData.set('workflow1', JSON.stringify(data));
 const NODE = 'node:Seedance Trigger';
 
-/** The next time that n8n is to start a run: it waits until it is told how that ends. */
+/** The next time that n8n is to start a run: it waits until it is told whether that succeeds. */
 function nextRun() {
-	const signal = () => {
-		let call = () => {};
-		return { promise: new Promise<void>((resolve) => (call = resolve)), call: () => call() };
-	};
-	const [asked, abandoned, succeeded, failed] = [signal(), signal(), signal(), signal()];
-	world.host.createRun = async (_run, left) => {
-		world.host.createRun = null;
-		void left.then(abandoned.call);
-		asked.call();
-		const lost = failed.promise.then(() => {
-			throw new Error('The database is locked');
-		});
-		await Promise.race([succeeded.promise, lost]);
-	};
-	return {
-		/** n8n was asked for the run. */
-		asked: asked.promise,
-		/** The sender has gone. */
-		abandoned: abandoned.promise,
-		succeeds: succeeded.call,
-		fails: failed.call,
-	};
+	let end: (isStarted: boolean) => void = () => {};
+	const isStarted = new Promise<boolean>((resolve) => (end = resolve));
+	/** n8n was asked for the run; `left` is to resolve when the sender has gone. */
+	const asked = new Promise<{ left: Promise<void> }>((resolve) => {
+		world.host.createRun = async (_run, left) => {
+			world.host.createRun = null;
+			resolve({ left });
+			if (!(await isStarted)) throw new Error('The database is locked');
+		};
+	});
+	return { asked, end };
 }
 
 describe('the signature', () => {
@@ -106,21 +95,20 @@ describe('the signature', () => {
 		expect(itemsOf()).toEqual([await world.itemOf(taskId, metadata)]);
 	});
 
-	it('of another account is refused with a reason in the log, before the API is read', async () => {
-		const query = signedQuery(world.sandbox.otherAccount.apiKey);
-		expect(await deliver(await world.endedTask(), { query })).toBe(REFUSED);
-		expect(log()).toContain('signed with a different API key');
-		expect(world.sandbox.ledger.statusReads()).toEqual([]);
-	});
-
 	it.each([
-		['is missing', '', 'it has no signature'],
-		['was cut', `seedance_sig=${'A'.repeat(42)}`, 'its address was changed on the way'],
-	])('that %s is refused by its form, even while the credential cannot be read', async (...row) => {
-		const [, query, why] = row;
-		world.host.credentials.clear();
-		expect(await deliver('seed1', { query })).toBe(REFUSED);
+		['is of another account', () => world.sandbox.otherAccount.apiKey, 'a different API key'],
+		['is missing', null, 'it has no signature'],
+		['was cut', 'A'.repeat(42), 'its address was changed on the way'],
+	])('that %s is refused with a reason in the log, before the API is read', async (...row) => {
+		const [, form, why] = row;
+		const taskId = await world.endedTask();
+		const isForm = typeof form === 'function';
+		// By its form alone, even while the credential cannot be read.
+		if (!isForm) world.host.credentials.clear();
+		const query = isForm ? signedQuery(form()) : form ? `seedance_sig=${form}` : '';
+		expect(await deliver(taskId, { query })).toBe(REFUSED);
 		expect(log()).toContain(why);
+		expect(world.sandbox.ledger.statusReads()).toEqual([]);
 	});
 
 	it('has to be of the account of that very trigger, also when others have just been asked', async () => {
@@ -163,24 +151,10 @@ describe('the signature', () => {
 		expect(await deliver(world.sandbox.otherAccount.createTask(), { query: '' })).toBe(UNKNOWN);
 	});
 
-	it.each<[string, object]>([
-		['{"__proto__":{"polluted":1},"constructor":"c"}', { constructor: 'c' }],
-		['[1]', {}],
-		['{"a":', {}],
-	])('covers metadata of any kind, which come out as an object: %s', async (text, metadata) => {
-		const meta = Buffer.from(text).toString('base64url');
-		const query = `seedance_meta=${meta}&seedance_sig=${sign(meta, world.sandbox.apiKey)}`;
-		expect(await deliver(await world.endedTask(), { query })).toBe(STARTED);
-		expect(itemsOf()[0].metadata).toMatchObject(metadata);
-		expect('polluted' in {}).toBe(false);
-	});
-
 	it.each<[string, null | 'gone' | StoredCredential]>([
 		['no credential', null],
 		['a credential that is gone', 'gone'],
-		['a credential without a key', { apiKey: ' ', baseUrl: 'http://127.0.0.1:9/v1' }],
-		['a key with a blank in it', { apiKey: 'sk a', baseUrl: 'http://127.0.0.1:9/v1' }],
-		['a base URL that is none', { apiKey: 'sk-a', baseUrl: 'seedanceapi.org' }],
+		['a credential that holds nothing to use', { apiKey: ' ', baseUrl: 'seedanceapi.org' }],
 	])('cannot be checked with %s: 503, so that the sender tries again', async (_, kept) => {
 		const { credentials } = world.host;
 		const { apiKey, baseUrl } = world.sandbox;
@@ -213,18 +187,6 @@ describe('an event that is delivered more than once', () => {
 		expect(await deliver(taskId, { body: json({ taskId, state: 'fail' }) })).toBe(REPEATED);
 		expect(await visit(trigger.url, `${genuine()}&task_id=${taskId}`)).toBe(200);
 		expect(startedFor()).toEqual([taskId]);
-	});
-
-	it('starts no second one after restarts between many, all of them remembered', async () => {
-		const taskIds = await endedTasks(10);
-		for (const [index, taskId] of taskIds.entries()) {
-			if (index === 5) world.host.restart();
-			expect(await deliver(taskId)).toBe(STARTED);
-		}
-		world.host.restart();
-		const again = await atOnce(20, async (index) => await deliver(taskIds[index % 10]));
-		expect(new Set(again)).toEqual(new Set([REPEATED]));
-		expect(await deliver(await world.endedTask())).toBe(STARTED);
 	});
 
 	it('starts no second one when n8n loses what was saved, because another writer was last', async () => {
@@ -308,7 +270,7 @@ describe('n8n cannot start the run', () => {
 		const failed = deliver(taskId);
 		await run.asked;
 		expect(await deliver(other)).toBe(STARTED);
-		run.fails();
+		run.end(false);
 		expect(await failed).toMatch(/^500/);
 		expect(await deliver(taskId)).toBe(STARTED);
 		expect(await deliver(taskId)).toBe(REPEATED);
@@ -325,7 +287,7 @@ describe('n8n cannot start the run', () => {
 		expect(await deliver(other)).toBe(STARTED);
 		world.host.restart();
 		expect(await deliver(taskId)).toBe(STARTED);
-		run.fails();
+		run.end(false);
 		await lost;
 	});
 
@@ -335,7 +297,7 @@ describe('n8n cannot start the run', () => {
 		const first = deliver(taskId);
 		await run.asked;
 		const others = atOnce(4, async () => await deliver(taskId));
-		run.fails();
+		run.end(false);
 		expect(await first).toMatch(/^500/);
 		expect((await others).sort()).toEqual([STARTED, ...Array(3).fill(REPEATED)]);
 		expect(startedFor()).toEqual([taskId]);
@@ -349,28 +311,9 @@ describe('n8n cannot start the run', () => {
 		world.host.clockSpeed = FAST;
 		expect(await atOnce(2, async () => await deliver(taskId))).toEqual([LATER, LATER]);
 		world.host.clockSpeed = 1;
-		run.succeeds();
+		run.end(true);
 		expect(await first).toBe(STARTED);
 		expect(await deliver(taskId)).toBe(REPEATED);
-	});
-
-	it('keeps the others waiting until it is clear whether the run was started', async () => {
-		const [taskId, other] = await endedTasks(2);
-		const run = nextRun();
-		const first = deliver(taskId);
-		await run.asked;
-		let answered = 0;
-		const others = atOnce(3, async () => {
-			const answer = await deliver(taskId);
-			answered += 1;
-			return answer;
-		});
-		// A delivery of another task passes, so the others would have been answered by now.
-		expect(await deliver(other)).toBe(STARTED);
-		expect(answered).toBe(0);
-		run.succeeds();
-		expect(await first).toBe(STARTED);
-		expect(await others).toEqual(Array(3).fill(REPEATED));
 	});
 });
 
@@ -400,12 +343,12 @@ describe('a form in several parts, whose answer n8n reads before it starts the r
 			await run.asked;
 			expect(await deliver(other)).toBe(STARTED);
 			if (what === 'fails to start it') {
-				run.fails();
+				run.end(false);
 				expect(await lost).toMatch(/^500/);
 			}
 			world.host.restart();
 			expect(await deliver(taskId)).toBe(STARTED);
-			run.fails();
+			run.end(false);
 			await lost;
 		},
 	);
@@ -450,8 +393,10 @@ describe('a sender that hangs up', () => {
 		const [taskId, other] = await endedTasks(2);
 		const run = nextRun();
 		await deliverAndLeave(taskId, run.asked);
-		await run.abandoned;
-		run.succeeds();
+		await (
+			await run.asked
+		).left;
+		run.end(true);
 		await world.host.idle();
 		// What was saved is lost: the process has to remember that this run was started.
 		store({});
@@ -479,36 +424,26 @@ describe('a sender that hangs up', () => {
 		const taskId = await world.endedTask();
 		const run = nextRun();
 		await deliverAndLeave(taskId, run.asked);
-		await run.abandoned;
-		run.fails();
+		await (
+			await run.asked
+		).left;
+		run.end(false);
 		await world.host.idle();
 		expect(startedFor()).toEqual([]);
 		expect(await deliver(taskId)).toBe(STARTED);
 	});
 });
 
-describe('a delivery that waits behind another one', () => {
-	it('of its task is answered after that one, and starts nothing', async () => {
-		const { faults, ledger } = world.sandbox;
-		const taskId = await world.endedTask();
-		faults.on('status', { kind: 'delay', ms: 300 });
-		const isRead = ledger.until(({ statusEntries }) => statusEntries.length === 1);
-		const answers: string[] = [];
-		const first = deliver(taskId).then((answer) => answers.push(answer));
-		await isRead;
-		const second = deliver(taskId).then((answer) => answers.push(answer));
-		await Promise.all([first, second]);
-		expect(answers).toEqual([STARTED, REPEATED]);
-	});
-
-	it('of another task is not held up', async () => {
-		const [slow, quick] = await endedTasks(2);
-		world.sandbox.faults.on('status', { kind: 'delay', ms: 500 }, { taskId: slow });
-		const first = atOnce(2, async () => await deliver(slow));
-		expect(await deliver(quick)).toBe(STARTED);
-		await first;
-		expect(startedFor()).toEqual([quick, slow]);
-	});
+it('a delivery waits for another one of its task, and not for one of another task', async () => {
+	const [slow, quick] = await endedTasks(2);
+	world.sandbox.faults.on('status', { kind: 'delay', ms: 500 }, { taskId: slow });
+	const answers: string[] = [];
+	const waiting = atOnce(2, async () => answers.push(await deliver(slow)));
+	expect(await deliver(quick)).toBe(STARTED);
+	expect(answers).toEqual([]);
+	await waiting;
+	expect(answers).toEqual([STARTED, REPEATED]);
+	expect(startedFor()).toEqual([quick, slow]);
 });
 
 /** Starts a task whose callback goes to the trigger, ends it, and gives it when all is delivered. */
@@ -538,26 +473,20 @@ describe('a body', () => {
 	);
 
 	// How a body is read from its text is a matter of test/unit/body.test.ts; here it goes through n8n's readers.
-	it.each<[string, string | undefined, (taskId: string, text: string) => string]>([
-		['JSON without a content type', undefined, (_, text) => text],
-		['JSON under text/plain', 'text/plain', (_, text) => text],
-		['JSON under a type of its own', 'application/vnd.seedance+json', (_, text) => text],
-		['JSON sent as a form', 'application/x-www-form-urlencoded', (_, text) => text],
+	it.each<[string, string | undefined, (taskId: string) => string]>([
 		[
 			'JSON with "&" and "=" sent as a form',
 			'application/x-www-form-urlencoded',
 			(id) => JSON.stringify({ url: 'https://a.example/?b=1&c=2', data: { task_id: id } }),
 		],
-		['a list', 'application/json', (_, text) => `[${text}]`],
+		['JSON under a type of its own', 'application/vnd.a+json', (id) => `{"task_id":"${id}"}`],
 		['a form without a content type', undefined, (id) => `status=SUCCESS&task_id=${id}`],
 		['a text', 'text/plain', (id) => `Task ID: ${id}`],
 		['XML', 'application/xml', (id) => `<r><task_id>${id}</task_id></r>`],
-		['XML without a type', undefined, (id) => `<r><task_id>${id}</task_id></r>`],
 	])('that is %s starts the run', async (_, type, write) => {
 		const taskId = await world.endedTask();
-		const text = write(taskId, ended(taskId).body?.toString() ?? '');
 		const headers: Record<string, string> = type === undefined ? {} : { 'content-type': type };
-		const body = { method: 'POST', headers, body: Buffer.from(text) };
+		const body = { method: 'POST', headers, body: Buffer.from(write(taskId)) };
 		expect(await deliver(taskId, { body })).toBe(STARTED);
 	});
 
@@ -581,13 +510,6 @@ describe('a body', () => {
 		const query = `${genuine()}&task_id=${taskId}`;
 		expect(await deliver(taskId, { query, body })).toBe(STARTED);
 		expect(startedFor()).toEqual([taskId]);
-	});
-
-	it('that names many tasks makes the API be read a few times at most', async () => {
-		const data = { task_id: 'seed4', taskId: 'seed5', id: 'seed6' };
-		const body = json({ task_id: 'seed1', taskId: 'seed2', id: 'seed3', data });
-		expect(await deliver('', { query: `${genuine()}&task_id=seed7`, body })).toBe(UNKNOWN);
-		expect(world.sandbox.ledger.statusReads().length).toBeLessThanOrEqual(3);
 	});
 
 	it('comes out raw without the callback URL when Simplify is off', async () => {
@@ -668,7 +590,7 @@ describe('Trigger On', () => {
 			const run = nextRun();
 			const failed = deliver(taskId);
 			await run.asked;
-			run.fails();
+			run.end(false);
 			expect(await failed).toMatch(/^500/);
 			world.sandbox.faults.clear();
 			expect(await deliver(taskId)).toBe(STARTED);
@@ -730,20 +652,11 @@ describe('trouble of the API', () => {
 	it.each<[string, Fault]>([
 		['500', { kind: 'server-error' }],
 		['429', { kind: 'rate-limit', retryAfter: 60 }],
-		['a page of HTML under 502', { kind: 'html', status: 502 }],
 		['a page of HTML under 404', { kind: 'html', status: 404 }],
-		['a page of HTML under 200', { kind: 'html', status: 200 }],
-		['403', { kind: 'refuse-with', status: 403, body: { message: 'no' } }],
 		['a refused key', { kind: 'error', code: 'INVALID_API_KEY' }],
-		['no credits', { kind: 'error', code: 'INSUFFICIENT_CREDITS' }],
-		['a cut answer', { kind: 'invalid-json' }],
-		['no body', { kind: 'empty-body' }],
 		['a cut connection', { kind: 'reset' }],
 		['a redirect', { kind: 'redirect' }],
 		["another task's state", { kind: 'foreign-id' }],
-		['a list', { kind: 'wrong-shape', shape: 'array' }],
-		['null', { kind: 'wrong-shape', shape: 'null' }],
-		['no data', { kind: 'wrong-shape', shape: 'null-data' }],
 		['no status', { kind: 'wrong-shape', shape: 'no-status' }],
 	])('(%s) gives 503 and no run, and exactly one run later', async (_, fault) => {
 		const { faults, elsewhere } = world.sandbox;

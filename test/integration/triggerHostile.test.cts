@@ -1,7 +1,7 @@
 // 10,000 hostile deliveries against Seedance Trigger, hosted as n8n hosts it: none starts a run, is told anything, or
 // leaves a trace, and genuine ones in their midst start theirs. fast-check prints the seed of a failure; `SEED=1 npx jest …`
 // runs the same deliveries again. A rejection that nobody handles, or an error thrown late, fails the test in jest itself.
-// Bodies that n8n itself refuses, and other methods, are sent to a real n8n in test/e2e/hostile.suite.cts.
+// Bodies that n8n itself refuses, and other methods, are sent to a real n8n in test/e2e/trigger.suite.cts.
 import fc, { type Arbitrary } from 'fast-check';
 
 import {

@@ -32,63 +32,52 @@ export const cancel: Operation = {
 };
 `;
 
+const step = (file: string, demand: RegExp, edit: Step['edit']): Step => ({ file, demand, edit });
+
 const RECIPES: Record<string, Step[]> = {
 	'Adding a parameter': [
-		{
-			file: 'nodes/shared/task/request.ts',
-			edit: behind(
+		step(
+			'nodes/shared/task/request.ts',
+			/\+ +"seed"/,
+			behind(
 				/^const PARAMETERS = \{\n/m,
 				"\tseed: { apiName: 'seed', read: (value: unknown) => Number(value ?? 0) },\n",
 			),
-			demand: /\+ +"seed"/,
-		},
-		{
-			file: 'nodes/Seedance/description/fields.ts',
-			edit: behind(
+		),
+		step(
+			'nodes/Seedance/description/fields.ts',
+			/- +"seed"/,
+			behind(
 				/^export const cameraFields: INodeProperties\[\] = \[\n/m,
 				"\t{ displayName: 'Seed', name: 'seed', type: 'number', default: 0 },\n",
 			),
-			demand: /- +"seed"/,
-		},
-		{
-			file: 'docs/fields.md',
-			edit: behind(
-				/^\| \*\*Prompt\*\* .*\n/m,
-				'| **Seed** | 0 | Repeats a video | ✓ | ✓ | | | |\n',
-			),
-			demand: /- +"Seed"/,
-		},
+		),
+		step(
+			'docs/fields.md',
+			/- +"Seed"/,
+			behind(/^\| \*\*Prompt\*\* .*\n/m, '| **Seed** | 0 | Repeats a video | ✓ | ✓ | | | |\n'),
+		),
 	],
 	'Adding an operation': [
-		{
-			file: 'nodes/Seedance/operations/cancel.ts',
-			edit: () => OPERATION,
-			demand: /Cannot find module '\.\/cancel'/,
-		},
-		{
-			file: 'nodes/Seedance/operations/index.ts',
-			edit: (text) =>
-				behind(
-					/^export const OPERATIONS = \{\n(?:\t\w+,\n)+/m,
-					'\tcancel,\n',
-				)(behind(/'n8n-workflow';\n/, "import { cancel } from './cancel';\n")(text)),
-			demand: /\+ +"cancel"/,
-		},
-		{
-			file: 'nodes/Seedance/__schema__/v1.0.0/video/cancel.json',
-			edit: () => read('nodes/Seedance/__schema__/v1.0.0/video/status.json'),
-			demand: /- +"cancel\.json"/,
-		},
-		{
-			file: 'README.md',
-			edit: behind(/^\| \*\*Wait for Video\*\* .*\n/m, '| **Cancel Video** | Stops a video |\n'),
-			demand: /- +"Cancel Video"/,
-		},
-		{
-			file: 'docs/fields.md',
-			edit: behind(/^\| Field \| Default \|.*\| Wait for Video \|/m, ' Cancel Video |'),
-			demand: /fields\.md has no table with the columns .*Cancel Video/,
-		},
+		step('nodes/Seedance/operations/cancel.ts', /Cannot find module '\.\/cancel'/, () => OPERATION),
+		step('nodes/Seedance/operations/index.ts', /\+ +"cancel"/, (text) =>
+			text
+				.replace(/^export const OPERATIONS = \{\n(?:\t\w+,\n)+/m, '$&\tcancel,\n')
+				.replace(/'n8n-workflow';\n/, "$&import { cancel } from './cancel';\n"),
+		),
+		step('nodes/Seedance/__schema__/v1.0.0/video/cancel.json', /- +"cancel\.json"/, () =>
+			read('nodes/Seedance/__schema__/v1.0.0/video/status.json'),
+		),
+		step(
+			'README.md',
+			/- +"Cancel Video"/,
+			behind(/^\| \*\*Wait for Video\*\* .*\n/m, '| **Cancel Video** | Stops a video |\n'),
+		),
+		step(
+			'docs/fields.md',
+			/fields\.md has no table with the columns .*Cancel Video/,
+			behind(/^\| Field \| Default \|.*\| Wait for Video \|/m, ' Cancel Video |'),
+		),
 	],
 };
 

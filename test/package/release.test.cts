@@ -22,13 +22,11 @@ describe('the check of a release', () => {
 	function check(given: Record<string, string> = {}) {
 		const { version = '1.2.3', changelog = RELEASED, tag = 'v1.2.3' } = given;
 		const { lock = version } = given;
+		const write = (name: string, text: string) => writeFileSync(join(folder, name), text);
+		write('package.json', JSON.stringify({ version }));
 		const packages = { '': { version: lock } };
-		const files = {
-			'package.json': JSON.stringify({ version }),
-			'package-lock.json': JSON.stringify({ version: lock, packages }),
-			'CHANGELOG.md': changelog,
-		};
-		for (const [name, text] of Object.entries(files)) writeFileSync(join(folder, name), text);
+		write('package-lock.json', JSON.stringify({ version: lock, packages }));
+		write('CHANGELOG.md', changelog);
 		return checkAt(folder, tag);
 	}
 
@@ -68,10 +66,6 @@ describe('the workflows of GitHub Actions', () => {
 	const { scripts, engines } = readManifest();
 	const files = filesIn(WORKFLOWS);
 	const exists = (file: string) => existsSync(join(ROOT, file));
-
-	it('are one for every change, one for a release, and one for every night', () => {
-		expect(files).toEqual(['ci.yml', 'nightly.yml', 'release.yml']);
-	});
 
 	describe.each(files)('%s', (name) => {
 		const runs = textsOf(name, 'run').join('\n');
@@ -117,6 +111,7 @@ describe('the workflows of GitHub Actions', () => {
 	it('check every push and every pull request with .ci/run, and npm test on each Node', () => {
 		const on = { push: { branches: ['**'] }, pull_request: null, workflow_call: null };
 		expect(workflowOf('ci.yml')).toHaveProperty('on', on);
+		expect(files).toContain('nightly.yml');
 		expect(textsOf('ci.yml', 'run')).toEqual(['npm test', '.ci/run']);
 		expect(statSync(join(ROOT, '.ci/run')).mode & 0o100).toBe(0o100);
 		const runs = [...read('.ci/run').matchAll(/^limited .* (npm .+)$/gm)].map(([, run]) => run);
@@ -126,38 +121,25 @@ describe('the workflows of GitHub Actions', () => {
 		}
 	});
 
+	const jobs: Record<string, { needs?: string; uses?: string; steps: object[] }> = Object(
+		workflowOf('release.yml'),
+	).jobs;
+
 	it('publish only a tag, after its version was checked and all tests have passed', () => {
-		expect(workflowOf('release.yml')).toMatchObject({
-			on: { push: { tags: ['v*.*.*'] } },
-			jobs: {
-				version: {
-					steps: expect.arrayContaining([
-						expect.objectContaining({
-							run: `node ${SCRIPT} "$TAG"`,
-							env: { TAG: '${{ github.ref_name }}' },
-						}),
-					]),
-				},
-				test: { needs: 'version', uses: './.github/workflows/ci.yml' },
-				publish: { needs: 'test' },
-			},
-		});
+		expect(workflowOf('release.yml')).toHaveProperty('on', { push: { tags: ['v*.*.*'] } });
+		const check = { run: `node ${SCRIPT} "$TAG"`, env: { TAG: '${{ github.ref_name }}' } };
+		expect(jobs.version.steps).toContainEqual(expect.objectContaining(check));
+		expect(jobs.test).toMatchObject({ needs: 'version', uses: './.github/workflows/ci.yml' });
+		expect(jobs.publish.needs).toBe('test');
 	});
 
 	it('publish with a statement of provenance, for everybody, and an npm that needs no token', () => {
-		const release = workflowOf('release.yml');
-		const setup = expect.objectContaining({
+		expect(jobs.publish).toHaveProperty('permissions', { contents: 'read', 'id-token': 'write' });
+		const setup = {
 			uses: expect.stringMatching(/^actions\/setup-node@/),
 			with: expect.objectContaining({ 'node-version': 24 }),
-		});
-		expect(release).toMatchObject({
-			jobs: {
-				publish: {
-					permissions: { contents: 'read', 'id-token': 'write' },
-					steps: expect.arrayContaining([setup]),
-				},
-			},
-		});
+		};
+		expect(jobs.publish.steps).toContainEqual(expect.objectContaining(setup));
 		expect(textsOf('release.yml', 'run').slice(-4)).toEqual([
 			'npm ci --ignore-scripts',
 			'npm run build',

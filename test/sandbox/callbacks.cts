@@ -23,9 +23,7 @@ const NEIGHBOUR_STATES: Readonly<Record<string, string>> = { SUCCESS: 'success',
 
 /** What a delivery looks like. No document says which of them the real API uses. */
 const SHAPES = {
-	/** The whole answer of GET /status. */
 	envelope: (envelope) => json(envelope),
-	/** Its `data` alone. */
 	data: ({ data }) => json(data),
 	/** As neighbouring providers send it. */
 	neighbour: ({ data }) =>
@@ -38,11 +36,8 @@ const SHAPES = {
 				resultJson: JSON.stringify({ resultUrls: data.response ?? [] }),
 			},
 		}),
-	/** POST without a body. */
 	empty: () => ({}),
-	/** GET with `task_id` in the query. */
 	get: () => ({ method: 'GET' }),
-	/** A form with `task_id` and `status`. */
 	form: ({ data }) => ({
 		type: 'application/x-www-form-urlencoded',
 		body: `task_id=${encodeURIComponent(String(data.task_id))}&status=${String(data.status)}`,
@@ -56,63 +51,37 @@ const SHAPES = {
 export type CallbackShape = keyof typeof SHAPES;
 export const CALLBACK_SHAPES = keysOf(SHAPES);
 
-/** How callbacks are delivered. Times are real milliseconds. */
-export interface CallbackPlan {
-	shape: CallbackShape;
-	/** Tries per delivery until one is answered with 2xx, 1 to 10. */
-	attempts: number;
+/** How callbacks are delivered: at first as usual. Times are real milliseconds. */
+export class CallbackPlan {
+	shape: CallbackShape = 'envelope';
+	/** Tries per delivery until one is answered with 2xx. */
+	attempts = 3;
 	/** Wait before the second try; doubled for each further one, divided by the sandbox's speed. */
-	backoffMs: number;
-	/** How long an answer is waited for. */
-	timeoutMs: number;
-	/** How many deliveries of each callback. */
-	copies: number;
+	backoffMs = 1000;
+	timeoutMs = 10_000;
+	copies = 1;
 	/** Between two copies; 0 sends them at the same moment. */
-	copyGapMs: number;
+	copyGapMs = 0;
 	/** The callback comes this long before GET /status shows the end. */
-	earlyMs: number;
-	/** The callback comes this long after the end. */
-	lateMs: number;
-	/** No callback at all: it got lost. */
-	never: boolean;
-	/** One callback as soon as the task runs, too. */
-	everyChange: boolean;
+	earlyMs = 0;
+	never = false;
 	/** The id in the body is not the task's, as with a provider behind the provider. */
-	foreignId: boolean;
+	foreignId = false;
 }
-
-const USUAL_PLAN: CallbackPlan = {
-	shape: 'envelope',
-	attempts: 3,
-	backoffMs: 1000,
-	timeoutMs: 10_000,
-	copies: 1,
-	copyGapMs: 0,
-	earlyMs: 0,
-	lateMs: 0,
-	never: false,
-	everyChange: false,
-	foreignId: false,
-};
 
 /** One try of one delivery. Copies and attempts count from 1. */
 export interface Delivery {
 	taskId: string;
-	/** The status word that it told. */
 	told: string;
 	shape: CallbackShape;
 	copy: number;
 	attempt: number;
 	method: 'POST' | 'GET';
 	url: string;
-	/** Milliseconds since 1970. */
 	at: number;
 	answeredAt: number | null;
-	/** HTTP status of the answer; null when there was none. */
 	status: number | null;
-	/** The start of the answer's body. */
 	answer: string;
-	/** Why there was no answer. */
 	error: string | null;
 }
 
@@ -138,7 +107,7 @@ export class Callbacks {
 		private readonly sandbox: Sandbox,
 		plan: Partial<CallbackPlan> = {},
 	) {
-		this.plan = { ...USUAL_PLAN, ...plan };
+		this.plan = { ...new CallbackPlan(), ...plan };
 	}
 
 	/** Another plan for one task: `match` is its id, or a part of its prompt. The last one that fits counts. */
@@ -146,7 +115,6 @@ export class Callbacks {
 		this.special.push({ match, plan });
 	}
 
-	/** The deliveries of one task. */
 	of(taskId: string): readonly Delivery[] {
 		return this.deliveries.filter((delivery) => delivery.taskId === taskId);
 	}
@@ -156,16 +124,11 @@ export class Callbacks {
 		while (this.underWay.size > 0) await Promise.all(this.underWay);
 	}
 
-	/** Tells that a task runs, where the plan wants every change told. */
-	started(task: SandboxTask): void {
-		if (this.planOf(task).everyChange) void this.launch(task, this.planOf(task), false);
-	}
-
 	/** Tells a task's end. Gives how many milliseconds GET /status has to hide it. */
 	ended(task: SandboxTask): number {
 		const plan = this.planOf(task);
 		if (task.order.callback_url === null || plan.never) return 0;
-		void this.launch(task, plan, true);
+		void this.launch(task, plan);
 		return plan.earlyMs;
 	}
 
@@ -174,7 +137,7 @@ export class Callbacks {
 	 * Of the plan only what is given here is changed.
 	 */
 	async deliver(task: SandboxTask, changes: Partial<CallbackPlan> = {}): Promise<void> {
-		await this.launch(task, { ...this.planOf(task), ...changes }, task.ended);
+		await this.launch(task, { ...this.planOf(task), ...changes });
 	}
 
 	/** Gives up whatever is under way, and forgets all records and special plans. */
@@ -191,7 +154,7 @@ export class Callbacks {
 		return { ...this.plan, ...fitting.at(-1)?.plan };
 	}
 
-	private async launch(task: SandboxTask, plan: CallbackPlan, asEnded: boolean): Promise<void> {
+	private async launch(task: SandboxTask, plan: CallbackPlan): Promise<void> {
 		const url = task.order.callback_url;
 		if (url === null) return;
 		if (!isLoopbackUrl(url)) {
@@ -201,14 +164,12 @@ export class Callbacks {
 		}
 		const { signal } = this.stop;
 		const copies = Array.from({ length: plan.copies }, async (_, index) => {
-			await pause((asEnded ? plan.lateMs : 0) + index * plan.copyGapMs, signal);
-			const attempts = Math.min(10, Math.max(1, plan.attempts));
-			for (let attempt = 1; attempt <= attempts && !signal.aborted; attempt += 1) {
-				const nth = { copy: index + 1, attempt };
-				const status = await this.attempt(task, url, plan, { ...nth, asEnded, signal });
+			await pause(index * plan.copyGapMs, signal);
+			for (let attempt = 1; attempt <= plan.attempts && !signal.aborted; attempt += 1) {
+				const status = await this.attempt(task, url, plan, { copy: index + 1, attempt, signal });
 				if (status !== null && status >= 200 && status < 300) return;
 				const backoff = (plan.backoffMs * 2 ** (attempt - 1)) / this.sandbox.speed;
-				if (attempt < attempts) await pause(backoff, signal);
+				if (attempt < plan.attempts) await pause(backoff, signal);
 			}
 		});
 		const all = Promise.all(copies).finally(() => this.underWay.delete(all));
@@ -220,10 +181,9 @@ export class Callbacks {
 		task: SandboxTask,
 		url: string,
 		{ shape, foreignId, timeoutMs }: CallbackPlan,
-		how: { copy: number; attempt: number; asEnded: boolean; signal: AbortSignal },
+		{ copy, attempt, signal }: { copy: number; attempt: number; signal: AbortSignal },
 	): Promise<number | null> {
-		const { copy, attempt, asEnded, signal } = how;
-		const { data, ...rest } = statusEnvelope(task, this.sandbox.shownVideo(task), asEnded);
+		const { data, ...rest } = statusEnvelope(task, this.sandbox.shownVideo(task), task.ended);
 		const taskId = foreignId ? `other${randomBytes(8).toString('hex')}` : task.id;
 		const told = { ...rest, data: { ...data, task_id: taskId } };
 		const { method = 'POST', type, body }: Content = SHAPES[shape](told);

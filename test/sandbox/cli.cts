@@ -28,20 +28,16 @@ function optionsOf(args: string[]): SandboxOptions | null {
 		},
 	});
 	if (values.help) return null;
-	const number = (flag: 'port' | 'speed' | 'credits', fits: (value: number) => boolean): number => {
-		const { [flag]: text } = values;
-		if (/^[\d.]+$/.test(text) && fits(Number(text))) return Number(text);
+	const given = (flag: 'port' | 'speed' | 'credits' | 'api-key', allowed: RegExp) => {
+		const text = values[flag];
+		if (text === undefined || allowed.test(text)) return text;
 		throw new UsageError(`--${flag} cannot be "${text}".\n\n${USAGE}`);
 	};
-	const apiKey = values['api-key'];
-	if (apiKey !== undefined && !/^\S+$/.test(apiKey)) {
-		throw new UsageError('--api-key must be a key without spaces.');
-	}
 	return {
-		apiKey,
-		port: number('port', (port) => Number.isInteger(port) && port <= 65535),
-		speed: number('speed', (speed) => speed > 0),
-		credits: number('credits', Number.isInteger),
+		apiKey: given('api-key', /^\S+$/),
+		port: Number(given('port', /^\d{1,5}$/)),
+		speed: Number(given('speed', /^(?=.*[1-9])\d+(\.\d+)?$/)),
+		credits: Number(given('credits', /^\d+$/)),
 		log: values.quiet ? undefined : say,
 	};
 }
@@ -51,17 +47,15 @@ function say(line: string): void {
 }
 
 function greet({ baseUrl, apiKey, ledger, speed, controlUrl }: Sandbox): void {
-	const words = PROMPT_WORDS.map(({ word, meaning }) => `  ${word.padEnd(12)} ${meaning}`);
 	say(`The Seedance sandbox is ready. It costs nothing and makes test pictures only.
 
   Base URL   ${baseUrl}
   API key    ${apiKey}
   Credits    ${ledger.balance}
   Speed      ${speed} times the real API: a video of 8 seconds takes ${Number((75 / speed).toPrecision(2))} s
-  Control    ${controlUrl}/health, /ledger, /tasks, /faults, /callbacks
+  Control    ${controlUrl}: GET tells what has happened, POST makes faults (test/sandbox/control.cts)
 
-Words in a prompt that change what happens:
-${words.join('\n')}
+Words in a prompt that change what happens: ${Object.keys(PROMPT_WORDS).join(', ')}
 
 Ctrl-C stops it.
 `);
@@ -69,16 +63,12 @@ Ctrl-C stops it.
 
 /** Why the sandbox could not be started, for a person. */
 function reasonOf(error: unknown): string {
-	const facts: Record<string, unknown> = error instanceof Error ? { ...error } : {};
-	const { code = '', port } = facts;
-	if (error instanceof UsageError) return error.message;
-	if (error instanceof Error && String(code).startsWith('ERR_PARSE_ARGS')) {
-		return `${error.message}\n\n${USAGE}`;
-	}
+	const { code = '', port, message } = Object(error);
+	if (error instanceof UsageError) return message;
+	if (code.startsWith('ERR_PARSE_ARGS')) return `${message}\n\n${USAGE}`;
 	if (code === 'EADDRINUSE') {
 		return `Port ${port} is in use by another program. Stop that one, or choose another port: npm run sandbox -- --port 0`;
 	}
-	if (code === 'EACCES') return `Port ${port} may not be used. Choose one above 1023.`;
 	return String(error);
 }
 

@@ -74,7 +74,6 @@ async function existsOrEncode(file: string, size: string, shape: ClipShape): Pro
 	return file;
 }
 
-/** Gives what the encoder said. */
 async function runEncoder(args: string[]): Promise<string> {
 	const run = promisify(execFile)(ffmpeg, ['-hide_banner', '-nostdin', ...args], {
 		maxBuffer: 4 * 1024 * 1024,

@@ -1,6 +1,8 @@
 // The contract as the sandbox enforces it: values, prices, times, error codes, and the shapes that errors come in. Written
 // from the vendor's document and not imported from the nodes, so that a wrong value in the product is refused here.
 
+import tables from '../fixtures/sandbox.json';
+
 export const ASPECT_RATIOS = ['1:1', '16:9', '9:16', '4:3', '3:4', '21:9', '9:21'] as const;
 export type AspectRatio = (typeof ASPECT_RATIOS)[number];
 export const RESOLUTIONS = ['480p', '720p'] as const;
@@ -29,7 +31,6 @@ const PRICE_TABLE: Record<Resolution, Record<Duration, readonly [number, number]
 	'720p': { '4': [14, 28], '8': [28, 56], '12': [42, 84] },
 };
 
-/** The credits that a task costs. */
 export function contractCredits(
 	resolution: Resolution,
 	duration: Duration,
@@ -47,6 +48,14 @@ export function keysOf<T extends object>(table: T): ReadonlyArray<Extract<keyof 
 	return Object.keys(table).filter(isKey);
 }
 
+/** A copy of some JSON, with values in the place of texts that are their names. */
+export function filled(
+	template: object | null,
+	values: Record<string, unknown>,
+): Record<string, unknown> {
+	return JSON.parse(JSON.stringify(template), (_key, entry) => values[entry] ?? entry);
+}
+
 export function isRecord(value: unknown): value is Record<string, unknown> {
 	return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
@@ -62,21 +71,10 @@ export class SandboxError extends Error {
 }
 
 /** The contract's error table: code, HTTP status, and a sentence in the API's manner. */
-export const ERRORS = {
-	INVALID_PROMPT: { status: 400, message: 'The prompt is invalid or empty' },
-	INVALID_ASPECT_RATIO: { status: 400, message: 'Unsupported aspect ratio' },
-	INVALID_RESOLUTION: { status: 400, message: 'Resolution must be 480p or 720p' },
-	INVALID_DURATION: { status: 400, message: 'Duration must be 4, 8 or 12 seconds' },
-	TOO_MANY_IMAGES: { status: 400, message: 'At most 1 URL is allowed in image_urls' },
-	INVALID_API_KEY: { status: 401, message: 'API key missing or invalid' },
-	INSUFFICIENT_CREDITS: { status: 402, message: 'Not enough credits for this operation' },
-	TASK_NOT_FOUND: { status: 404, message: 'No such task' },
-	INTERNAL_ERROR: { status: 500, message: 'Server error, try again later' },
-} as const;
+export const ERRORS = tables.errors;
 export type ErrorCode = keyof typeof ERRORS;
 export const ERROR_CODES = keysOf(ERRORS);
 
-/** One complete HTTP answer. */
 export interface Answer {
 	status: number;
 	headers: Record<string, string>;
@@ -104,26 +102,8 @@ export function htmlAnswer(status: number, title = `${status} Error`): Answer {
 	};
 }
 
-type ErrorBody = (error: { code: ErrorCode; status: number; message: string }) => unknown;
-
-/** The contract prints no error body, so each of these has to be understood. */
-const ERROR_BODIES = {
-	'string-code': ({ code, message }) => ({ code, message, data: null }),
-	'string-code-http-200': ({ code, message }) => ({ code, message, data: null }),
-	'nested-code': ({ code, message }) => ({ error: { code, message } }),
-	'data-code': ({ code, status, message }) => ({
-		code: status,
-		message: 'error',
-		data: { code, error_message: message },
-	}),
-	'error-word': ({ code, message }) => ({ error: code, message }),
-	'error-text': ({ message }) => ({ error: message }),
-	msg: ({ status, message }) => ({ code: status, msg: message }),
-	'numeric-code': ({ status, message }) => ({ code: status, message }),
-	'numeric-code-http-200': ({ status, message }) => ({ code: status, message, data: null }),
-	/** A page of a proxy, without a code. */
-	html: () => null,
-} satisfies Record<string, ErrorBody>;
+/** The contract prints no error body, so each of these has to be understood. `html` is a proxy's page, without a code. */
+const ERROR_BODIES = tables.errorBodies;
 export type ErrorShape = keyof typeof ERROR_BODIES;
 export const ERROR_SHAPES = keysOf(ERROR_BODIES);
 
@@ -131,7 +111,7 @@ export const ERROR_SHAPES = keysOf(ERROR_BODIES);
 export function errorAnswer(code: ErrorCode, shape: ErrorShape = 'string-code'): Answer {
 	const { status, message } = ERRORS[code];
 	if (shape === 'html') return htmlAnswer(status, message);
-	const body = ERROR_BODIES[shape]({ code, status, message });
+	const body = filled(ERROR_BODIES[shape], { $code: code, $status: status, $message: message });
 	return jsonAnswer(shape.endsWith('http-200') ? 200 : status, body);
 }
 

@@ -2,123 +2,60 @@
 // described in test/fixtures/sandbox-control.schema.json, so that a misspelt field is refused and not ignored.
 import type { FastifyInstance } from 'fastify';
 
-import schemas from '../fixtures/sandbox-control.schema.json';
+import schema from '../fixtures/sandbox-control.schema.json';
 import type { CallbackPlan } from './callbacks.cjs';
-import { SandboxError, type ErrorShape } from './contract.cjs';
+import type { ErrorShape } from './contract.cjs';
 import type { FaultRule } from './faults.cjs';
 import type { RateLimit } from './limits.cjs';
 import type { Sandbox } from './server.cjs';
-import { showsEnd, type Outcome, type SandboxTask, type TaskPlan } from './tasks.cjs';
+import type { Outcome } from './tasks.cjs';
 
-/** Settings that can be changed while the sandbox runs. Null means: back to the usual. */
-interface Settings {
-	speed?: number;
+/** What may be asked for, one thing or several. It is done in this order. */
+interface Wishes {
+	reset?: true;
+	/** Takes all faults and limits away. */
+	clear?: true;
+	faults?: FaultRule[];
+	limits?: RateLimit[];
+	/** The balance of the main account. */
 	credits?: number;
-	otherCredits?: number;
-	/** Given to every new task. */
-	taskPlan?: TaskPlan | null;
-	latencyMs?: number;
-	taskSeconds?: number | null;
-	videoBytes?: number | null;
-	errorShape?: ErrorShape;
 	callbacks?: Partial<CallbackPlan>;
+	settings?: { speed?: number; errorShape?: ErrorShape; videoBytes?: number | null };
+	/** Ends tasks; null for the end that they were to have. */
+	finish?: Record<string, Outcome | null>;
 }
 
-function shown(task: SandboxTask): Record<string, unknown> {
-	const { id, account, order, credits, createdAt, endedAt, outcome, ended } = task;
-	const status = ended ? outcome.status : 'IN_PROGRESS';
-	const said = { task_id: id, account: account.name, status, shown: showsEnd(task) };
-	return { ...said, credits, createdAt, endedAt, request: order };
-}
-
-/** Adds `/_sandbox/…`. It needs no key, and the server listens on this machine only. */
+/** Adds `/_sandbox`. It needs no key, and the server listens on this machine only. */
 export function addControl(app: FastifyInstance, sandbox: Sandbox): void {
-	const { faults, callbacks, ledger, tasks, accounts } = sandbox;
-	const bodyOf = (name: string) => ({ schema: { body: { $ref: `control#/$defs/${name}` } } });
-	const taskWith = (id: string) => {
-		const task = tasks.get(id);
-		if (!task) throw new SandboxError(`The sandbox has no task ${id}`, 404);
-		return task;
-	};
-	interface ById {
-		Params: { id: string };
-	}
+	const { faults, callbacks, ledger, tasks } = sandbox;
+	const state = () => ({
+		baseUrl: sandbox.baseUrl,
+		speed: sandbox.speed,
+		...ledger.snapshot(),
+		tasks: tasks.all().map(({ id, order, ended, outcome }) => ({ id, order, ended, outcome })),
+		faults: faults.pending,
+		limits: faults.limits.standing,
+		callbacks: callbacks.deliveries,
+		unreachable: sandbox.unreachable,
+	});
 
-	app.addSchema(schemas);
-	void app.register(
-		async (control) => {
-			control.removeAllContentTypeParsers();
-			const json = control.getDefaultJsonParser('ignore', 'ignore');
-			control.addContentTypeParser<string>('*', { parseAs: 'string' }, (request, body, done) =>
-				body === '' ? done(null, null) : json(request, body, done),
-			);
-
-			control.get('/health', () => {
-				const { baseUrl, speed } = sandbox;
-				return { ok: true, baseUrl, speed, balance: ledger.balance };
-			});
-			control.get('/ledger', () => ledger.snapshot());
-			control.get('/tasks', () => tasks.all().map(({ id }) => shown(taskWith(id))));
-			control.get('/callbacks', () => {
-				const { deliveries, refused } = callbacks;
-				return { deliveries, refused };
-			});
-			control.get('/unreachable', () => sandbox.unreachable);
-			control.get('/accounts', () => accounts);
-
-			control.get('/faults', () => ({ pending: faults.pending, applied: faults.applied }));
-			control.post<{ Body: FaultRule | FaultRule[] }>('/faults', bodyOf('rules'), ({ body }) => {
-				faults.add(...[body].flat());
-				return { pending: faults.pending.length };
-			});
-			control.delete('/faults', () => {
-				faults.clear();
-				return { pending: 0 };
-			});
-
-			const limitsNow = () => {
-				const { standing, refused } = faults.limits;
-				return { standing, refused };
-			};
-			control.get('/limits', limitsNow);
-			control.post<{ Body: RateLimit | RateLimit[] }>('/limits', bodyOf('limits'), ({ body }) => {
-				faults.limits.add(...[body].flat());
-				return limitsNow();
-			});
-			control.delete('/limits', () => {
-				faults.limits.clear();
-				return limitsNow();
-			});
-
-			control.post<ById & { Body?: Outcome }>(
-				'/tasks/:id/finish',
-				bodyOf('maybeOutcome'),
-				({ params, body }) => shown(tasks.finish(params.id, body ?? undefined)),
-			);
-			control.post<ById & { Body?: Partial<CallbackPlan> }>(
-				'/tasks/:id/callback',
-				bodyOf('maybeCallbacks'),
-				async ({ params, body }) => {
-					await callbacks.deliver(taskWith(params.id), body ?? {});
-					return { deliveries: callbacks.of(params.id) };
-				},
-			);
-			control.post('/foreign-task', () => ({ task_id: sandbox.otherAccount.createTask() }));
-			control.post<{ Body: Settings }>('/settings', bodyOf('settings'), ({ body }) => {
-				const { credits, otherCredits, taskPlan, taskSeconds, callbacks: plan, ...rest } = body;
-				Object.assign(sandbox, rest);
-				ledger.balance = credits ?? ledger.balance;
-				accounts.other.balance = otherCredits ?? accounts.other.balance;
-				if (taskPlan !== undefined) tasks.plan = taskPlan ?? {};
-				if (taskSeconds !== undefined) tasks.taskSeconds = taskSeconds ?? undefined;
-				callbacks.plan = { ...callbacks.plan, ...plan };
-				return { ok: true };
-			});
-			control.post('/reset', () => {
-				sandbox.reset();
-				return { ok: true };
-			});
-		},
-		{ prefix: '/_sandbox' },
-	);
+	void app.register(async (control) => {
+		control.removeAllContentTypeParsers();
+		const parser = control.getDefaultJsonParser('error', 'error');
+		control.addContentTypeParser('application/json', { parseAs: 'string' }, parser);
+		control.get('/_sandbox', state);
+		control.post<{ Body: Wishes }>('/_sandbox', { schema: { body: schema } }, ({ body }) => {
+			if (body.reset) sandbox.reset();
+			if (body.clear) faults.clear();
+			faults.add(...(body.faults ?? []));
+			faults.limits.add(...(body.limits ?? []));
+			ledger.balance = body.credits ?? ledger.balance;
+			callbacks.plan = { ...callbacks.plan, ...body.callbacks };
+			Object.assign(sandbox, body.settings);
+			for (const [id, outcome] of Object.entries(body.finish ?? {})) {
+				tasks.finish(id, outcome ?? undefined);
+			}
+			return state();
+		});
+	});
 }

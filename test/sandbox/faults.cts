@@ -1,4 +1,5 @@
 // Faults on order: rules that say which request meets which fault, used up in order and counted.
+import routesOfFaults from '../fixtures/faultRoutes.json';
 import {
 	errorAnswer,
 	htmlAnswer,
@@ -117,46 +118,13 @@ export type Fault =
 
 export type FaultKind = Fault['kind'];
 
-/** The routes that each kind can apply to. */
-const ROUTES_OF: Readonly<Record<FaultKind, readonly Route[]>> = {
-	delay: ROUTES,
-	reset: ROUTES,
-	hang: ROUTES,
-	drip: ROUTES,
-	firewall: ROUTES,
-	html: ROUTES,
-	'refuse-with': ROUTES,
-	'rate-limit': ROUTES,
-	'server-error': ROUTES,
-	redirect: ROUTES,
-	'empty-body': ROUTES,
-	error: ['generate', 'status'],
-	'invalid-json': ['generate', 'status'],
-	'wrong-shape': ['generate', 'status'],
-	'foreign-id': ['generate', 'status'],
-	task: ['generate'],
-	'accept-then-reset': ['generate'],
-	'accept-then-hang': ['generate'],
-	'accept-then-5xx': ['generate'],
-	'status-word': ['status'],
-	'no-video': ['status'],
-	failed: ['status'],
-	stall: ['video'],
-	cut: ['video'],
-	'content-type': ['video'],
-	'no-content-type': ['video'],
-	encoded: ['video'],
-	'video-body': ['video'],
-	partial: ['video'],
-	'no-content-length': ['video'],
-	'video-bytes': ['video'],
-};
-
-/** Every kind of fault, for suites that go through all of them. */
-export const FAULT_KINDS = keysOf(ROUTES_OF);
+export const FAULT_KINDS: readonly FaultKind[] = keysOf(routesOfFaults);
 
 /** The routes that a kind of fault can apply to. */
-export const routesOf = (kind: FaultKind): readonly Route[] => ROUTES_OF[kind];
+export function routesOf(kind: FaultKind): readonly Route[] {
+	const routes: readonly string[] = routesOfFaults[kind];
+	return ROUTES.filter((route) => routes.includes(route));
+}
 
 /** Which requests a rule applies to. All conditions have to hold. */
 export interface FaultMatch {
@@ -198,7 +166,7 @@ export class Faults {
 	 * Throws when a rule names a kind that cannot apply to its route, which would never come true unnoticed.
 	 */
 	add(...rules: readonly FaultRule[]): void {
-		const wrong = rules.find(({ match, fault }) => !ROUTES_OF[fault.kind].includes(match.route));
+		const wrong = rules.find(({ match, fault }) => !routesOf(fault.kind).includes(match.route));
 		if (wrong) throw new SandboxError(`Not a fault rule: ${JSON.stringify(wrong)}`);
 		this.standing.push(...rules.map((rule) => ({ ...rule, matched: 0, used: 0 })));
 	}
@@ -208,14 +176,12 @@ export class Faults {
 		this.add({ match: { ...match, route }, fault });
 	}
 
-	/** Rules that can still apply. */
 	get pending(): readonly FaultRule[] {
 		return this.standing
 			.filter((rule) => rule.used < limitOf(rule))
 			.map(({ match, fault }) => ({ match, fault }));
 	}
 
-	/** How many faults were met, of one kind or of all. */
 	count(kind?: FaultKind): number {
 		return this.applied.filter((each) => kind === undefined || each.kind === kind).length;
 	}
@@ -235,17 +201,9 @@ export class Faults {
 
 	/** The fault that this request meets, if any, and one use of its rule. */
 	take(route: Route, target: FaultTarget): Fault | null {
-		const fault = this.limitFor(route, target) ?? this.ruleFor(route, target);
+		const fault = this.limits.refuse(route, target.account) ?? this.ruleFor(route, target);
 		if (fault) this.applied.push({ at: Date.now(), kind: fault.kind, route, ...target });
 		return fault;
-	}
-
-	private limitFor(route: Route, { account }: FaultTarget): Fault | null {
-		const beyond = this.limits.refuse(route, account);
-		if (!beyond) return null;
-		const { retryAfter, as } = beyond.limit;
-		const seconds = retryAfter === 'exact' ? Math.ceil(beyond.secondsLeft) : retryAfter;
-		return { kind: 'rate-limit', retryAfter: seconds, as };
 	}
 
 	private ruleFor(route: Route, target: FaultTarget): Fault | null {
@@ -281,7 +239,7 @@ export type Ending =
 	| { hang: true; ms?: number };
 
 /** Where a redirect leads, and now, from which a date in `Retry-After` is reckoned (milliseconds since 1970). */
-export interface Surroundings {
+interface Surroundings {
 	elsewhere: string;
 	now: number;
 }
@@ -294,61 +252,53 @@ export function endingOf(
 ): Ending {
 	const refusal = refusalOf(fault, around);
 	if (refusal) return refusal;
+	if (fault?.kind === 'task') {
+		const { kind: _kind, ...plan } = fault;
+		return proceed(plan);
+	}
 	const given = fault && 'accept' in fault ? fault.accept : undefined;
-	const accept = given ?? (fault?.kind !== 'error' && fault?.kind !== 'html');
+	const isAccepted = given ?? (fault?.kind !== 'error' && fault?.kind !== 'html');
+	const usual = isAccepted ? proceed() : errorAnswer('INTERNAL_ERROR');
 	switch (fault?.kind) {
 		case 'drip':
-			return { drip: proceed(), everyMs: fault.everyMs, ms: fault.ms };
+			return { drip: usual, everyMs: fault.everyMs, ms: fault.ms };
 		case 'accept-then-reset':
-			proceed();
 			return { reset: true };
 		case 'accept-then-hang':
-			proceed();
 			return { hang: true, ms: fault.ms };
 		case 'accept-then-5xx':
-			proceed();
 			return fault.html ? htmlAnswer(fault.status ?? 502) : serverError(fault.status ?? 502);
 		case 'error':
-			if (accept) proceed();
 			return errorAnswer(fault.code, fault.shape);
 		case 'html':
-			if (accept) proceed();
 			return htmlAnswer(fault.status);
 		case 'empty-body':
-			if (accept) proceed();
 			return { status: 200, headers: { 'content-type': 'application/json' }, body: '' };
-		case 'invalid-json': {
-			const usual = accept ? proceed() : errorAnswer('INTERNAL_ERROR');
+		case 'invalid-json':
 			return { ...usual, status: 200, body: usual.body.slice(0, usual.body.length / 2) };
-		}
 		case 'wrong-shape': {
-			const usual = accept ? proceed() : errorAnswer('INTERNAL_ERROR');
 			const whole: unknown = JSON.parse(usual.body);
 			const envelope = isRecord(whole) ? whole : {};
 			const data = isRecord(envelope.data) ? envelope.data : {};
 			return jsonAnswer(200, MISSHAPES[fault.shape](envelope, data));
 		}
 		case 'status-word':
-			return withData(proceed(), { status: fault.word });
+			return withData(usual, { status: fault.word });
 		case 'no-video': {
 			const response = { empty: [], null: null, missing: undefined }[fault.response ?? 'empty'];
-			return withData(proceed(), { status: 'SUCCESS', response });
+			return withData(usual, { status: 'SUCCESS', response });
 		}
 		case 'failed':
-			return withData(proceed(), {
+			return withData(usual, {
 				status: 'FAILED',
 				consumed_credits: 0,
 				response: [],
 				error_message: fault.errorMessage ?? 'The video could not be generated',
 			});
 		case 'foreign-id':
-			return withData(proceed(), { task_id: around.foreignTaskId() });
-		case 'task': {
-			const { kind: _kind, ...plan } = fault;
-			return proceed(plan);
-		}
+			return withData(usual, { task_id: around.foreignTaskId() });
 		default:
-			return proceed();
+			return usual;
 	}
 }
 

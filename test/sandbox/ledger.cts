@@ -1,5 +1,6 @@
 // The sandbox's ledger: every request it got, what was charged and refunded, and where a caller broke the contract.
 // Tests take it as what really happened, whatever the caller believes.
+import { EventEmitter, once } from 'node:events';
 
 /** What is written down of every request. `at`: arrival, in milliseconds since 1970. */
 interface Entry {
@@ -24,17 +25,13 @@ interface ApiEntry extends Entry {
 
 /** One `POST /generate`, accepted or not. */
 export interface PostEntry extends ApiEntry {
-	/** 1 for the first POST. */
 	index: number;
-	/** The body, byte for byte. */
 	rawBody: Buffer;
-	/** The body as UTF-8 text. */
 	body: string;
 	/** The parsed body; undefined when it is not JSON. */
 	json: unknown;
 	/** True when a task was created and charged, whether or not the caller was told. */
 	accepted: boolean;
-	/** Credits. */
 	charged: number;
 	/** Credits given back because the task failed. */
 	refunded: number;
@@ -42,7 +39,6 @@ export interface PostEntry extends ApiEntry {
 	unknownFields: string[];
 }
 
-/** One `GET /status`. */
 export interface StatusRead extends ApiEntry {
 	/** The status word that was shown; null when none was. */
 	shown: string | null;
@@ -50,16 +46,13 @@ export interface StatusRead extends ApiEntry {
 	showsVideo: boolean;
 }
 
-/** One download from the video host. */
 export interface VideoRead extends Entry {
 	taskId: string;
 	/** Bytes of the body handed to the connection. */
 	bytes: number;
-	/** True when the whole body was sent. */
 	complete: boolean;
 }
 
-/** Credits taken for one task. */
 export interface Charge {
 	at: number;
 	taskId: string;
@@ -74,7 +67,6 @@ export interface Charge {
 export interface Account {
 	name: 'main' | 'other';
 	apiKey: string;
-	/** Credits left. */
 	balance: number;
 }
 
@@ -85,11 +77,10 @@ export class Ledger {
 	readonly keyLeaks: Array<{ at: number; where: string; url: string }> = [];
 	private readonly postEntries: PostEntry[] = [];
 	private readonly chargeEntries: Charge[] = [];
-	private readonly watchers = new Set<() => void>();
+	private readonly changes = new EventEmitter().setMaxListeners(0);
 
 	constructor(private readonly accounts: Readonly<Record<Account['name'], Account>>) {}
 
-	/** Credits left on the main account. */
 	get balance(): number {
 		return this.accounts.main.balance;
 	}
@@ -98,17 +89,14 @@ export class Ledger {
 		this.accounts.main.balance = credits;
 	}
 
-	/** Every POST to /generate in order of arrival. */
 	posts(): readonly PostEntry[] {
 		return this.postEntries;
 	}
 
-	/** Charges of the main account in order. */
 	charges(): readonly Charge[] {
 		return this.chargesOf('main');
 	}
 
-	/** Charges of one account in order. */
 	chargesOf(account: Account['name']): readonly Charge[] {
 		return this.chargeEntries.filter((charge) => charge.account === account);
 	}
@@ -118,32 +106,22 @@ export class Ledger {
 		return this.charges().reduce((sum, charge) => sum + charge.credits - charge.refunded, 0);
 	}
 
-	/** Status reads, of one task or of all. */
 	statusReads(taskId?: string): readonly StatusRead[] {
 		return this.statusEntries.filter((read) => (taskId ?? read.taskId) === read.taskId);
 	}
 
-	/** Downloads, of one task's video or of all. */
 	videoReads(taskId?: string): readonly VideoRead[] {
 		return this.videoEntries.filter((read) => (taskId ?? read.taskId) === read.taskId);
 	}
 
-	/** How many tasks were charged for each body. */
 	chargesPerBody(): Map<string, number> {
 		const counts = new Map<string, number>();
 		for (const { body } of this.charges()) counts.set(body, (counts.get(body) ?? 0) + 1);
 		return counts;
 	}
 
-	/** How many POSTs came with this prompt. */
 	postsWithPrompt(prompt: string): number {
-		return this.postEntries.filter(({ json }) => promptOf(json) === prompt).length;
-	}
-
-	/** How many tasks were charged for this prompt. */
-	chargesWithPrompt(prompt: string): number {
-		return this.postEntries.filter(({ json, accepted }) => accepted && promptOf(json) === prompt)
-			.length;
+		return this.postEntries.filter(({ json }) => Object(json).prompt === prompt).length;
 	}
 
 	/** Bodies that were charged more than once. Empty when nobody paid twice. */
@@ -156,36 +134,23 @@ export class Ledger {
 		return [...this.postEntries, ...this.statusEntries].flatMap((entry) => entry.breaches);
 	}
 
-	/**
-	 * Resolves as soon as `test` holds, which is asked again at each new entry. Rejects after `timeoutMs` milliseconds, so
-	 * that a test that waits for a request that never comes says so.
-	 */
+	/** Resolves as soon as `test` holds, which is asked again at each new entry; rejects after `timeoutMs` milliseconds. */
 	async until(test: (ledger: Ledger) => boolean, timeoutMs = 10_000): Promise<void> {
-		if (test(this)) return;
-		await new Promise<void>((resolve, reject) => {
-			const end = (finish: () => void) => {
-				clearTimeout(timer);
-				this.watchers.delete(watcher);
-				finish();
-			};
-			const watcher = () => test(this) && end(resolve);
-			const late = new Error(`The sandbox's ledger did not get there within ${timeoutMs} ms`);
-			const timer = setTimeout(() => end(() => reject(late)), timeoutMs);
-			this.watchers.add(watcher);
-		});
+		const signal = AbortSignal.timeout(timeoutMs);
+		while (!test(this)) {
+			await once(this.changes, 'change', { signal }).catch(() => {
+				throw new Error(`The sandbox's ledger did not get there within ${timeoutMs} ms`);
+			});
+		}
 	}
 
 	/** The ledger as plain data for another process, without any API key. Bodies are text. */
 	snapshot(): Record<string, unknown> {
 		const { balance, spent, statusEntries: statusReads, videoEntries: videoReads, keyLeaks } = this;
-		const posts = this.postEntries.map(({ rawBody, ...entry }) => ({
-			...entry,
-			bytes: rawBody.length,
-		}));
-		const read = { statusReads, videoReads, keyLeaks, breaches: this.breaches() };
-		const paid = { charges: this.charges(), doubleCharges: this.doubleCharges() };
-		const text = JSON.stringify({ balance, spent, posts, ...paid, ...read });
-		return JSON.parse(this.redact(text));
+		const posts = this.postEntries.map(({ rawBody: _bytes, ...entry }) => entry);
+		const [charges, breaches] = [this.charges(), this.breaches()];
+		const all = { balance, spent, posts, charges, statusReads, videoReads, keyLeaks, breaches };
+		return JSON.parse(this.redact(JSON.stringify(all)));
 	}
 
 	/** The text with each API key replaced by `<key of main>` or `<key of other>`. */
@@ -199,14 +164,6 @@ export class Ledger {
 	recordPost(entry: Omit<PostEntry, 'index'>): PostEntry {
 		const recorded: PostEntry = { index: this.postEntries.length + 1, ...entry };
 		return this.record(this.postEntries, recorded);
-	}
-
-	recordStatusRead(entry: StatusRead): StatusRead {
-		return this.record(this.statusEntries, entry);
-	}
-
-	recordVideoRead(entry: VideoRead): VideoRead {
-		return this.record(this.videoEntries, entry);
 	}
 
 	recordLeak(where: string, url: string): void {
@@ -230,18 +187,18 @@ export class Ledger {
 
 	/** Gives a task's credits back, once. */
 	refund(account: Account, taskId: string): void {
-		const charge = this.chargeEntries.find((each) => each.taskId === taskId);
+		const isOfTask = (entry: { taskId: string | null }) => entry.taskId === taskId;
+		const charge = this.chargeEntries.find(isOfTask);
 		if (!charge || charge.refunded > 0) return;
-		charge.refunded = charge.credits;
 		account.balance += charge.credits;
-		const post = this.postEntries.find((each) => each.taskId === taskId);
-		if (post) post.refunded = charge.credits;
+		const post = this.postEntries.find(isOfTask);
+		for (const entry of [charge, post]) if (entry) entry.refunded = charge.credits;
 		this.changed();
 	}
 
 	/** Tells everyone who waits in {@link until} that something is new. */
 	changed(): void {
-		for (const watcher of [...this.watchers]) watcher();
+		this.changes.emit('change');
 	}
 
 	clear(): void {
@@ -251,13 +208,10 @@ export class Ledger {
 		}
 	}
 
-	private record<T>(list: T[], entry: T): T {
+	/** Adds an entry to one of the lists. */
+	record<T>(list: T[], entry: T): T {
 		list.push(entry);
 		this.changed();
 		return entry;
 	}
-}
-
-function promptOf(json: unknown): unknown {
-	return typeof json === 'object' && json !== null && 'prompt' in json ? json.prompt : undefined;
 }

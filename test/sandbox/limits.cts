@@ -40,7 +40,6 @@ export class RateLimits {
 		this.standing.push(...limits);
 	}
 
-	/** How many requests were refused, of one route or account, or of all. */
 	count(route?: Route, account?: AccountName): number {
 		return this.refused.filter(
 			(one) => (route ?? one.route) === one.route && (account ?? one.account) === one.account,
@@ -53,7 +52,7 @@ export class RateLimits {
 		this.counted.clear();
 	}
 
-	/** Counts a request. Gives the limit that refuses it, with the seconds until one is served again; else null. */
+	/** Counts a request. Gives the fault that it meets when it is one too many. */
 	refuse(route: Route, account: AccountName | null) {
 		const limits = this.standing.filter(
 			(limit) => limit.route === route && (limit.account ?? account) === account,
@@ -63,13 +62,14 @@ export class RateLimits {
 		const key = `${route} ${account ?? ''}`;
 		const times = (this.counted.get(key) ?? []).filter((at) => now - at < MINUTE_MS);
 		this.counted.set(key, times);
-		const [longest] = limits
-			.map((limit) => ({ limit, secondsLeft: secondsLeft(limit, times, now) }))
-			.sort((a, b) => b.secondsLeft - a.secondsLeft);
-		if (longest.secondsLeft === 0 || longest.limit.countsRefused) times.push(now);
-		if (longest.secondsLeft === 0) return null;
+		const [{ limit, left }] = limits
+			.map((each) => ({ limit: each, left: secondsLeft(each, times, now) }))
+			.sort((a, b) => b.left - a.left);
+		if (left === 0 || limit.countsRefused) times.push(now);
+		if (left === 0) return null;
 		this.refused.push({ at: now, route, account });
-		return longest;
+		const retryAfter = limit.retryAfter === 'exact' ? Math.ceil(left) : limit.retryAfter;
+		return { kind: 'rate-limit' as const, retryAfter, as: limit.as };
 	}
 }
 

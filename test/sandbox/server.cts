@@ -37,25 +37,19 @@ export type { LinkPlan, Outcome, SandboxTask, TaskPlan } from './tasks.cjs';
 export interface SandboxOptions {
 	/** Port on 127.0.0.1; default 0, a free one. */
 	port?: number;
-	/** Key of the main account; default a random one. */
 	apiKey?: string;
 	/** Credits of the main account; default 1,000,000. */
 	credits?: number;
-	/** Credits of the other account; default 1,000,000. */
-	otherCredits?: number;
 	/** Virtual seconds per real second; default 1. Tasks take 50, 75 and 105 virtual seconds. */
 	speed?: number;
 	/** Virtual seconds of every task instead. */
 	taskSeconds?: number | ((order: VideoOrder) => number);
-	/** Real milliseconds added to every answer of the API; default 0. */
-	latencyMs?: number;
 	/** The shape of the API's own errors; default `string-code`. */
 	errorShape?: ErrorShape;
 	/** How callbacks are delivered; what is not given is as usual: once, at the end, the whole envelope, 3 tries. */
 	callbacks?: Partial<CallbackPlan>;
 	/** Every video is a synthetic body of so many bytes instead of a playable clip. */
 	videoBytes?: number;
-	/** Gets one line for each thing that happens. */
 	log?: (line: string) => void;
 }
 
@@ -104,14 +98,12 @@ function newServer(): FastifyInstance {
 }
 
 export class Sandbox {
-	/** Address without a path. */
 	origin = '';
 	/** A second server, on another port: where redirects lead unless a fault says otherwise. */
 	readonly elsewhere = { origin: '', requests: new Array<ElsewhereRequest>() };
 	/** Base URLs at which a request never leaves its caller, by the reason; each ends in `/v1`. */
 	unreachable = urlsAt({ http: 0, silent: 0, closing: 0 });
 	readonly accounts: { readonly main: Account; readonly other: Account };
-	/** A second account with its own key and tasks. */
 	readonly otherAccount: Account & {
 		/** Starts a task that the main account must not see, and gives its id. */
 		createTask: (order?: Partial<VideoOrder>, plan?: TaskPlan) => string;
@@ -120,12 +112,10 @@ export class Sandbox {
 	readonly tasks: TaskStore;
 	readonly faults = new Faults();
 	readonly callbacks: Callbacks;
-	latencyMs: number;
 	errorShape: ErrorShape;
 	videoBytes: number | null;
 	/** Answers that do not come: hanging, and dripping ones. */
 	readonly hanging = new Set<ServerResponse>();
-	/** Gets one line for each thing that happens. */
 	readonly log: (line: string) => void;
 	/** Ends a task now. Throws when there is no such running task. */
 	readonly finish = (taskId: string, outcome?: Outcome): void =>
@@ -139,8 +129,8 @@ export class Sandbox {
 	private closeUnreachable = async () => {};
 
 	constructor(private readonly options: SandboxOptions) {
-		const { credits = PLENTY_OF_CREDITS, otherCredits = PLENTY_OF_CREDITS } = options;
-		const other: Account = { name: 'other', apiKey: newApiKey(), balance: otherCredits };
+		const { credits = PLENTY_OF_CREDITS } = options;
+		const other: Account = { name: 'other', apiKey: newApiKey(), balance: PLENTY_OF_CREDITS };
 		this.otherAccount = Object.assign(other, {
 			createTask: (order: Partial<VideoOrder> = {}, plan?: TaskPlan) => {
 				const whole: VideoOrder = { ...SOME_ORDER, ...order };
@@ -160,7 +150,6 @@ export class Sandbox {
 			return this.callbacks.ended(task);
 		});
 		this.callbacks = new Callbacks(this, options.callbacks);
-		this.latencyMs = options.latencyMs ?? 0;
 		this.errorShape = options.errorShape ?? 'string-code';
 		this.videoBytes = options.videoBytes ?? null;
 		this.log = options.log ?? (() => undefined);
@@ -171,7 +160,6 @@ export class Sandbox {
 		return `${this.origin}/v1`;
 	}
 
-	/** Address of the control endpoint. */
 	get controlUrl(): string {
 		return `${this.origin}/_sandbox`;
 	}
@@ -244,13 +232,12 @@ export class Sandbox {
 	/** Back to the beginning: no tasks, empty ledger, no faults, full balance. */
 	reset(): void {
 		this.tasks.clear();
-		this.tasks.plan = {};
 		this.faults.reset();
 		this.callbacks.clear();
 		this.ledger.clear();
 		this.elsewhere.requests.length = 0;
 		this.accounts.main.balance = this.options.credits ?? PLENTY_OF_CREDITS;
-		this.otherAccount.balance = this.options.otherCredits ?? PLENTY_OF_CREDITS;
+		this.otherAccount.balance = PLENTY_OF_CREDITS;
 	}
 
 	/** Starts listening. {@link startSandbox} calls it. */
@@ -298,14 +285,12 @@ export class Sandbox {
 		});
 	}
 
-	/** Listens again on the same port. */
 	async comeBack(): Promise<void> {
 		if (!this.isDown) return;
 		await once(this.app.server.listen(Number(new URL(this.origin).port), HOST), 'listening');
 		this.isDown = false;
 	}
 
-	/** Stops for good. May be called twice. */
 	async close(): Promise<void> {
 		this.closing ??= (async () => {
 			this.tasks.clear();

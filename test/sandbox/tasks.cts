@@ -12,7 +12,6 @@ import {
 } from './forms.cjs';
 import type { Account } from './ledger.cjs';
 
-/** How a task ends. */
 export interface Outcome {
 	status: 'SUCCESS' | 'FAILED';
 	/** The word shown instead of `status`, for example `COMPLETED` or `cancelled`. */
@@ -25,7 +24,6 @@ export interface Outcome {
 	urlAfterSeconds?: number;
 	/** In which form the URL comes. Default `urls`, the contract's. */
 	responseAs?: ResponseForm;
-	/** For a failure. */
 	errorMessage?: string;
 	/** In which form and field the reason comes. Default `error_message`, the contract's. */
 	reasonAs?: ReasonForm;
@@ -66,63 +64,17 @@ export interface TaskPlan {
 	answersEnd?: boolean;
 }
 
-export interface SandboxTask {
-	readonly id: string;
-	readonly account: Account;
-	readonly order: VideoOrder;
-	readonly credits: number;
-	/** Milliseconds since 1970. */
-	readonly createdAt: number;
-	readonly runningWord: string;
-	/** Virtual milliseconds; Infinity for never. */
-	readonly endsAt: number;
-	outcome: Outcome;
-	/** True once it has ended, shown or not. */
-	ended: boolean;
-	/** Real time, in milliseconds since 1970, at which it ended; null while it runs. */
-	endedAt: number | null;
-	/** Real time from which GET /status shows the end. Later than `endedAt` when the callback is early. */
-	visibleAt: number;
-	readonly plan: TaskPlan;
-	/** Readings of the account that owns it, and those of them that showed the end. */
-	reads: number;
-	readsOfEnd: number;
-	/** By {@link TaskStore.now}. */
-	readonly startedAt: number;
-	finishedAt: number;
-	/** When each link to its video was first shown, by {@link TaskStore.now}. */
-	readonly links: number[];
-	/** Requests for its video that were refused because of the plan for links. */
-	refusals: number;
-}
+export type SandboxTask = ReturnType<typeof newTask>;
 
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
-const SLOW_FACTOR = 10;
-const FAILS: TaskPlan = {
-	outcome: { status: 'FAILED', errorMessage: 'The content was not accepted' },
-};
 
 /** Words in a prompt that steer a task, for people who try things without code. */
-export const PROMPT_WORDS: ReadonlyArray<{ word: string; meaning: string; plan: TaskPlan }> = [
-	{ word: '[fail]', meaning: 'the task fails, the credits are given back', plan: FAILS },
-	{ word: '[slow]', meaning: 'the video takes ten times as long', plan: {} },
-	{ word: '[never]', meaning: 'the video never gets ready', plan: { seconds: Infinity } },
-	{
-		word: '[no video]',
-		meaning: 'the task succeeds without a video',
-		plan: { outcome: { status: 'SUCCESS', response: 'empty' } },
-	},
-	{
-		word: '[expired]',
-		meaning: 'the video link has expired (410)',
-		plan: { outcome: { status: 'SUCCESS', videoStatus: 410 } },
-	},
-	{
-		word: '[queued]',
-		meaning: 'the running task calls itself QUEUED',
-		plan: { runningWord: 'QUEUED' },
-	},
-];
+export const PROMPT_WORDS: Readonly<Record<string, TaskPlan>> = {
+	'[fail]': { outcome: { status: 'FAILED', errorMessage: 'The content was not accepted' } },
+	'[never]': { seconds: Infinity },
+	'[no video]': { outcome: { status: 'SUCCESS', response: 'empty' } },
+	'[expired]': { outcome: { status: 'SUCCESS', videoStatus: 410 } },
+};
 
 /** Virtual time: `speed` virtual milliseconds pass in each real one. The speed may change at any moment. */
 export class VirtualClock {
@@ -148,8 +100,6 @@ export class VirtualClock {
 }
 
 export class TaskStore {
-	/** Given to every new task; what a fault or a prompt says wins. */
-	plan: TaskPlan = {};
 	/** Virtual milliseconds, by which the windows of a plan are measured; a suite with a clock of its own sets it. */
 	now: () => number;
 	private readonly byId = new Map<string, SandboxTask>();
@@ -169,32 +119,13 @@ export class TaskStore {
 
 	/** Starts a task. A plan given here wins over words in the prompt. */
 	create(account: Account, order: VideoOrder, credits: number, given: TaskPlan = {}): SandboxTask {
-		const words = PROMPT_WORDS.filter(({ word }) => order.prompt.includes(word));
-		const plans = [this.plan, ...words.map((each) => each.plan), given];
-		const plan = plans.reduce((all, one) => ({ ...all, ...one }));
+		const words = Object.entries(PROMPT_WORDS).filter(([word]) => order.prompt.includes(word));
+		const plan: TaskPlan = Object.assign({}, ...words.map(([, steered]) => steered), given);
 		const { taskSeconds = SECONDS_TO_MAKE[order.duration] } = this;
 		const usual = typeof taskSeconds === 'function' ? taskSeconds(order) : taskSeconds;
-		const slow = order.prompt.includes('[slow]') ? SLOW_FACTOR : 1;
-		const task: SandboxTask = {
-			id: this.newId(plan),
-			account,
-			order,
-			credits,
-			plan,
-			createdAt: Date.now(),
-			runningWord: plan.runningWord ?? 'IN_PROGRESS',
-			endsAt: this.clock.now() + (plan.seconds ?? usual * slow) * 1000,
-			outcome: plan.outcome ?? { status: 'SUCCESS' },
-			ended: false,
-			endedAt: null,
-			visibleAt: Infinity,
-			startedAt: this.now(),
-			finishedAt: Infinity,
-			reads: 0,
-			readsOfEnd: 0,
-			links: [],
-			refusals: 0,
-		};
+		const endsAt = this.clock.now() + (plan.seconds ?? usual) * 1000;
+		const fixed = { id: this.newId(plan), account, order, credits, plan, endsAt };
+		const task = newTask({ ...fixed, startedAt: this.now() });
 		this.byId.set(task.id, task);
 		this.arm(task);
 		return task;
@@ -223,7 +154,6 @@ export class TaskStore {
 		return readsOfEnd > urlAfterReads && this.now() >= finishedAt + urlAfterSeconds * 1000;
 	}
 
-	/** The number of the link that a reading shows, or null where links have none. */
 	showLink({ outcome, links }: SandboxTask): number | null {
 		if (outcome.link?.seconds === undefined) return null;
 		if (outcome.link.isRenewed !== false || links.length === 0) links.push(this.now());
@@ -242,7 +172,6 @@ export class TaskStore {
 		return shownAt !== undefined && this.now() < shownAt + seconds * 1000 ? null : status;
 	}
 
-	/** All tasks in the order of their creation. */
 	all(): readonly SandboxTask[] {
 		return [...this.byId.values()];
 	}
@@ -304,12 +233,45 @@ export class TaskStore {
 	}
 }
 
+/** What a task starts with. Times are virtual milliseconds; `endsAt` is Infinity for one that never ends. */
+interface Start {
+	id: string;
+	account: Account;
+	order: VideoOrder;
+	credits: number;
+	plan: TaskPlan;
+	endsAt: number;
+	startedAt: number;
+}
+
+function newTask(start: Start) {
+	const lists: { links: number[]; endedAt: number | null } = { links: [], endedAt: null };
+	const { runningWord = 'IN_PROGRESS', outcome = { status: 'SUCCESS' } } = start.plan;
+	return {
+		...start,
+		/** When each link to its video was first shown; and the real time of the end, in milliseconds since 1970. */
+		...lists,
+		runningWord,
+		outcome,
+		createdAt: Date.now(),
+		/** True once it has ended, shown or not. */
+		ended: false,
+		finishedAt: Infinity,
+		/** Real time from which GET /status shows the end. Later than `endedAt` when the callback is early. */
+		visibleAt: Infinity,
+		/** Readings of the account that owns it, and those of them that showed the end. */
+		reads: 0,
+		readsOfEnd: 0,
+		/** Requests for its video that were refused because of the plan for links. */
+		refusals: 0,
+	};
+}
+
 /** True when GET /status shows the end. */
 export function showsEnd(task: SandboxTask): boolean {
 	return task.ended && Date.now() >= task.visibleAt;
 }
 
-/** The video of a task, as an answer shows it. */
 export interface ShownVideo {
 	/** False while the success is there and its URL is not. */
 	isThere: boolean;

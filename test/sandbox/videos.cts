@@ -49,7 +49,12 @@ export function addVideos(app: FastifyInstance, sandbox: Sandbox, withFaults: bo
 		const task = tasks.get(taskId);
 		if (headers.authorization !== undefined) ledger.recordLeak('video', url);
 		const entry = sandbox.entryOf(request);
-		const read = ledger.recordVideoRead({ ...entry, taskId, bytes: 0, complete: false });
+		const read = ledger.record(ledger.videoEntries, {
+			...entry,
+			taskId,
+			bytes: 0,
+			complete: false,
+		});
 		const target = { prompt: task?.order.prompt ?? null, taskId, account: null };
 		const fault = withFaults ? faults.take('video', target) : null;
 		read.fault = fault?.kind ?? null;

@@ -29,6 +29,8 @@ import {
 	type IRequestOptionsSimplified,
 	type IRun,
 	type IRunExecutionData,
+	type IWebhookData,
+	type IWebhookDescription,
 	type IWorkflowExecuteAdditionalData,
 	type IWorkflowSettings,
 	type NodeConnectionType,
@@ -87,7 +89,6 @@ export interface Order {
 	after?: 'breaks';
 	/** How often the Seedance node runs, in a loop with itself. Default 1. */
 	rounds?: number;
-	/** The loop is one of n8n's Loop Over Items, by its type. */
 	loopsOverItems?: boolean;
 	/** An agent in the place of the node makes these calls of it as its tool, all at once. */
 	toolCalls?: ToolCall[];
@@ -97,15 +98,12 @@ export interface Order {
 	endsAfter?: number;
 }
 
-/** A callback for a suspended run. */
 export interface Callback {
 	method?: 'GET' | 'POST';
 	/** The path behind the execution's id; by default the one of the address that the node has given out. */
 	suffix?: string;
 	query?: IDataObject;
 	body?: unknown;
-	/** The bytes of the body, which n8n keeps beside what it has parsed. */
-	rawBody?: Buffer;
 }
 
 /** What came of a callback; `run` is there when the execution was resumed. */
@@ -142,30 +140,17 @@ function nodeType(
 	execute: (this: IExecuteFunctions) => Promise<INodeExecutionData[][]>,
 	more: Partial<INodeTypeDescription> = {},
 ): INodeType {
+	const texts = { displayName: name, name, description: name, defaults: { name } };
+	const usual = { version: 1, inputs: ['main' as const], outputs: ['main' as const] };
 	return {
-		description: {
-			displayName: name,
-			name,
-			group: ['transform'],
-			version: 1,
-			description: name,
-			defaults: { name },
-			inputs: ['main'],
-			outputs: ['main'],
-			properties: [],
-			...more,
-		},
+		description: { ...texts, ...usual, group: ['transform'], properties: [], ...more },
 		execute,
 	};
 }
 
-const field = (name: string): INodeProperties => ({
-	displayName: name,
-	name,
-	type: 'string',
-	default: '',
-	noDataExpression: true,
-});
+const field = (name: string): INodeProperties => {
+	return { displayName: name, name, type: 'string', default: '', noDataExpression: true };
+};
 
 /** A call of a tool, as a model asks for it. */
 export interface ToolCall {
@@ -196,6 +181,9 @@ function asAgentTool(node: Seedance): INodeType {
 
 const AGENT_TOOL = 'n8n-nodes-seedance.agentSeedanceTool';
 const LOOP_OVER_ITEMS = 'n8n-nodes-base.splitInBatches';
+const PASS_THROUGH = nodeType('passThrough', async function () {
+	return [this.getInputData()];
+});
 
 /** Sends its input round again until it has run `rounds` times, then on. */
 const ROUNDS = nodeType(
@@ -215,9 +203,8 @@ const NODE_TYPES: Readonly<Record<string, INodeType>> = {
 	[AGENT_TOOL]: asAgentTool(new Seedance()),
 	[LOOP_OVER_ITEMS]: ROUNDS,
 	'test.rounds': ROUNDS,
-	'test.passThrough': nodeType('passThrough', async function () {
-		return [this.getInputData()];
-	}),
+	'test.passThrough': PASS_THROUGH,
+	'n8n-nodes-base.manualTrigger': PASS_THROUGH,
 	// Fails when it runs for the first time in an execution, also across a retry.
 	'test.breaksOnce': nodeType('breaksOnce', async function () {
 		const memory = this.getContext('node');
@@ -262,26 +249,18 @@ export const nodeTypes: INodeTypes = {
 /** The part of n8n's credentials helper that a node uses, over credentials kept in a map. */
 export class Credentials extends ICredentialsHelper {
 	private readonly type = new SeedanceApi();
-
 	getParentTypes = () => [];
-
 	isCredentialUsableByNode = () => true;
-
 	preAuthentication = async () => undefined;
-
 	runPreAuthentication = async () => undefined;
-
 	updateCredentials = async () => undefined;
-
 	updateCredentialsOauthTokenData = async () => undefined;
-
 	getCredentialsProperties = () => this.type.properties;
 
 	constructor(private readonly stored: ReadonlyMap<string, StoredCredential>) {
 		super();
 	}
 
-	/** Applies the `authenticate` of the credential class. */
 	async authenticate(
 		credentials: ICredentialDataDecryptedObject,
 		_typeName: string,
@@ -309,22 +288,17 @@ export class Credentials extends ICredentialsHelper {
 		if (!found) throw new Error(`Credential "${name}" could not be found`);
 		if (!resolve) return { ...found };
 		const { workflow, runExecutionData, runIndex, itemIndex, node, connectionInputData } = resolve;
+		const at = [
+			runIndex,
+			itemIndex,
+			node.name,
+			connectionInputData,
+			mode,
+			{},
+			executeData,
+		] as const;
 		const valueOf = (text: string) =>
-			String(
-				workflow.expression.getParameterValue(
-					text,
-					runExecutionData,
-					runIndex,
-					itemIndex,
-					node.name,
-					connectionInputData,
-					mode,
-					{},
-					executeData,
-					false,
-					{},
-				),
-			);
+			String(workflow.expression.getParameterValue(text, runExecutionData, ...at));
 		return { apiKey: valueOf(found.apiKey), baseUrl: valueOf(found.baseUrl) };
 	}
 }
@@ -340,13 +314,10 @@ function asStored(data: IRunExecutionData): IRunExecutionData {
 }
 
 /** The part of n8n's response that a resume hook uses. */
-export class HookResponse extends EventEmitter {
+class HookResponse extends EventEmitter {
 	statusCode = 200;
-
 	closed = false;
-
 	writableEnded = false;
-
 	body: unknown;
 
 	setHeader(): void {}
@@ -362,9 +333,7 @@ export class HookResponse extends EventEmitter {
 	}
 
 	close(): void {
-		this.writableEnded = true;
-		this.closed = true;
-		this.emit('close');
+		Object.assign(this, { writableEnded: true, closed: true }).emit('close');
 	}
 }
 
@@ -419,7 +388,6 @@ function workflowOf(order: Order): Workflow {
 	});
 }
 
-/** What ended a run, as a person reads it. */
 export interface RunError {
 	message: string;
 	description: string;
@@ -439,7 +407,6 @@ function errorOf(result: IRunExecutionData['resultData']): RunError | undefined 
 	};
 }
 
-/** How a run ended. */
 export type Run = ReturnType<typeof runOf>;
 
 function runOf(id: string, order: Order, { status, data }: IRun, logs: readonly LogLine[]) {
@@ -449,13 +416,10 @@ function runOf(id: string, order: Order, { status, data }: IRun, logs: readonly 
 	const outputs = (last(NODE) ?? []).map((found) => found ?? []);
 	const items = outputs[0] ?? [];
 	return {
-		/** The execution's id. */
 		id,
-		/** What was run. */
 		order,
 		status,
 		outputs,
-		/** The first output, and its JSON. */
 		items,
 		json: items.map(({ json }) => json),
 		/** What the editor says above the output, about the last run of the Seedance node. */
@@ -463,9 +427,7 @@ function runOf(id: string, order: Order, { status, data }: IRun, logs: readonly 
 		error: errorOf(data.resultData),
 		/** What a node received that ran: its output, for the pass-through nodes. */
 		reached: (name: string) => last(name)?.flatMap((output) => output ?? []),
-		/** What the Seedance node remembers in this execution. */
 		contextData: data.executionData?.contextData[`node:${NODE}`] ?? {},
-		/** The highlighted data of the execution. */
 		highlighted: metadata ?? {},
 		/** The whole execution as n8n stores it, and everything the run wrote to the log. */
 		data,
@@ -493,7 +455,6 @@ export async function startCore() {
 	LoggerProxy.init(logger);
 	const binaries = Container.get(core.BinaryDataService);
 	await binaries.init();
-	/** Removes the folder of this n8n. */
 	const close = async () => await rm(folder, { recursive: true, force: true });
 	return { logs, binaries, close };
 }
@@ -510,29 +471,97 @@ export function additionalDataOf(
 	credentialsHelper: ICredentialsHelper,
 	tables = Object.assign(new DataTables(), { isOff: true }),
 ): IWorkflowExecuteAdditionalData {
-	const unused = async () => {
-		throw new Error('Not part of this n8n');
-	};
-	return {
+	return Object.assign(Object.create(null), {
 		credentialsHelper,
 		executeWorkflow: tables.executeWorkflow,
-		getRunExecutionData: async () => undefined,
-		getRuntimeCredential: async () => undefined,
-		startRunnerTask: unused,
 		currentNodeExecutionIndex: 0,
 		restApiUrl: `${INSTANCE_URL}rest`,
 		instanceBaseUrl: INSTANCE_URL,
-		formBaseUrl: `${INSTANCE_URL}form`,
-		formWaitingBaseUrl: `${INSTANCE_URL}form-waiting`,
-		formTestBaseUrl: `${INSTANCE_URL}form-test`,
 		webhookBaseUrl: `${INSTANCE_URL}webhook`,
 		webhookWaitingBaseUrl: `${INSTANCE_URL}webhook-waiting`,
 		webhookTestBaseUrl: `${INSTANCE_URL}webhook-test`,
-		mcpBaseUrl: `${INSTANCE_URL}mcp`,
-		mcpTestBaseUrl: `${INSTANCE_URL}mcp-test`,
+		formWaitingBaseUrl: `${INSTANCE_URL}form-waiting`,
 		variables: {},
-		logAiEvent: () => undefined,
 		externalSecretsProxy: new core.ExternalSecretsProxy(),
+	});
+}
+
+interface HookCall {
+	mode: WorkflowExecuteMode;
+	helper: ICredentialsHelper;
+	request: object;
+	response: object;
+	/** Of a suspended execution. */
+	data?: IRunExecutionData;
+	executionId?: string;
+}
+
+/** What n8n hands to the `webhook()` of a node. */
+export function hookContext(
+	workflow: Workflow,
+	node: INode,
+	webhookDescription: IWebhookDescription,
+	{ mode, helper, request, response, data, executionId }: HookCall,
+) {
+	const additionalData: IWorkflowExecuteAdditionalData = Object.assign(additionalDataOf(helper), {
+		executionId,
+		httpRequest: request,
+		httpResponse: response,
+	});
+	const webhook: IWebhookData = {
+		httpMethod: webhookDescription.httpMethod === 'GET' ? 'GET' : 'POST',
+		node: node.name,
+		path: '',
+		webhookDescription,
+		workflowId: workflow.id,
+		workflowExecuteAdditionalData: additionalData,
+		isTest: mode === 'manual' && data === undefined,
+	};
+	return new core.WebhookContext(workflow, node, additionalData, mode, webhook, [], data ?? null);
+}
+
+/** What n8n starts a workflow with: the items of its first node. */
+export const startData = (node: INode, items: INodeExecutionData[] = [{ json: {} }]) =>
+	createRunExecutionData({
+		executionData: { nodeExecutionStack: [{ node, data: { main: [items] }, source: null }] },
+	});
+
+/** Runs a workflow from where its data stand, in n8n's engine. */
+export function execute(
+	workflow: Workflow,
+	data: IRunExecutionData,
+	helper: ICredentialsHelper,
+	mode: WorkflowExecuteMode,
+	{
+		tables,
+		...more
+	}: { executionId: string; executionTimeoutTimestamp?: number; tables?: DataTables },
+): { stop: () => void; endInTime: () => void; ended: Promise<IRun> } {
+	const hooks = new core.ExecutionLifecycleHooks(mode, more.executionId, {
+		...WORKFLOW,
+		activeVersionId: null,
+		isArchived: false,
+		createdAt: new Date(0),
+		updatedAt: new Date(0),
+		nodes: Object.values(workflow.nodes),
+		connections: workflow.connectionsBySourceNode,
+	});
+	// The first end that n8n stores counts: for a run that was stopped, that is "canceled".
+	const stored: Array<IRun['status']> = [];
+	hooks.addHandler('workflowExecuteAfter', ({ status }) => void stored.push(status));
+	const additionalData = { ...additionalDataOf(helper, tables), ...more, hooks };
+	const running = new core.WorkflowExecute(additionalData, mode, data).processRunExecutionData(
+		workflow,
+	);
+	const stop = () => running.cancel();
+	return {
+		stop,
+		/** At its time limit n8n ends it, and calls of others that it makes later. */
+		endInTime: () => {
+			additionalData.executionTimeoutTimestamp = Date.now();
+			stop();
+		},
+		ended: running.then((run) => ({ ...run, status: stored[0] ?? run.status })),
 	};
 }
 
@@ -597,52 +626,19 @@ export async function startEngine({ clockSpeed = 100 } = {}) {
 	): Running => {
 		const order: Order = { tables: engine.tables(), ...ordered };
 		const workflow = workflowOf(order);
-		const node = workflow.nodes.Start;
-		const data =
-			given ??
-			createRunExecutionData({
-				executionData: {
-					nodeExecutionStack: [
-						{ node, data: { main: [order.items ?? [{ json: {} }]] }, source: null },
-					],
-				},
-			});
-		const { endsAfter } = order;
-		const hooks = new core.ExecutionLifecycleHooks(mode, executionId, {
-			...WORKFLOW,
-			activeVersionId: null,
-			isArchived: false,
-			createdAt: new Date(0),
-			updatedAt: new Date(0),
-			nodes: Object.values(workflow.nodes),
-			connections: workflow.connectionsBySourceNode,
-		});
-		// The first end that n8n stores counts: for a run that was stopped, that is "canceled".
-		const stored: Array<IRun['status']> = [];
-		hooks.addHandler('workflowExecuteAfter', ({ status }) => void stored.push(status));
+		const { items, endsAfter = Infinity } = order;
+		const data = given ?? startData(workflow.nodes.Start, items);
+		const isLimited = Number.isFinite(endsAfter);
 		const before = logs.length;
-		const additionalData: IWorkflowExecuteAdditionalData = {
-			...additionalDataOf(helper, order.tables),
+		const { stop, endInTime, ended } = execute(workflow, data, helper, mode, {
 			executionId,
-			hooks,
-			...(endsAfter !== undefined && {
-				executionTimeoutTimestamp: Date.now() + endsAfter * 1000,
-			}),
-		};
-		const running = new core.WorkflowExecute(additionalData, mode, data).processRunExecutionData(
-			workflow,
-		);
-		const stop = () => running.cancel();
-		const endInTime = () => {
-			additionalData.executionTimeoutTimestamp = Date.now();
-			stop();
-		};
-		const timeUp =
-			endsAfter === undefined ? undefined : setTimeout(endInTime, (endsAfter * 1000) / speed());
-		const finished = running.then((ended) => {
+			tables: order.tables,
+			...(isLimited && { executionTimeoutTimestamp: Date.now() + endsAfter * 1000 }),
+		});
+		const timeUp = isLimited ? setTimeout(endInTime, (endsAfter * 1000) / speed()) : undefined;
+		const finished = ended.then((run) => {
 			clearTimeout(timeUp);
-			const run = runOf(executionId, order, ended, logs.slice(before));
-			return { ...run, status: stored[0] ?? run.status };
+			return runOf(executionId, order, run, logs.slice(before));
 		});
 		engine.onRun(finished);
 		return { stop, finished };
@@ -668,9 +664,7 @@ export async function startEngine({ clockSpeed = 100 } = {}) {
 		tables: tablesWithList,
 		/** Told of every run that is started, retried or resumed. */
 		onRun: (_finished: Promise<Run>): void => undefined,
-		/** Credentials by name. */
 		credentials,
-		/** Everything logged so far, oldest first. */
 		logs,
 		/** Keeps files in memory, as n8n 1 did by default. */
 		get binariesInMemory(): boolean {
@@ -699,7 +693,7 @@ export async function startEngine({ clockSpeed = 100 } = {}) {
 		/** A callback for a suspended run: n8n's resume hook with what it has stored, and the run when it goes on. */
 		callback: async (
 			run: Run,
-			{ method = 'POST', query = {}, body, rawBody, suffix }: Callback,
+			{ method = 'POST', query = {}, body, suffix }: Callback,
 			changes: Partial<Order> = {},
 		): Promise<CallbackAnswer> => {
 			const order = { ...run.order, ...changes };
@@ -715,43 +709,21 @@ export async function startEngine({ clockSpeed = 100 } = {}) {
 			const node = workflow.nodes[NODE];
 			const { description, webhook: hook } = nodeTypeOf(SEEDANCE);
 			// n8n gives a call to the webhook of the waiting node whose path is the rest of the address.
-			const webhooks = (description.webhooks ?? []).map((webhook) => ({
-				webhook,
-				path: String(
-					workflow.expression.getSimpleParameterValue(node, webhook.path, 'internal', {}),
-				),
-			}));
-			const wanted = suffix ?? webhooks[0]?.path;
+			const pathOf = ({ path }: IWebhookDescription) =>
+				String(workflow.expression.getSimpleParameterValue(node, path, 'internal', {}));
+			const { webhooks = [] } = description;
+			const wanted = suffix ?? (webhooks[0] && pathOf(webhooks[0]));
 			const found = webhooks.find(
-				({ webhook, path }) => webhook.httpMethod === method && path === wanted,
+				(webhook) => webhook.httpMethod === method && pathOf(webhook) === wanted,
 			);
 			if (!found || !hook) {
 				return { status: 404, body: 'no waiting webhook with a matching path/method' };
 			}
 			const response = new HookResponse();
-			const httpRequest = { method, query, body, rawBody, headers: {} };
-			const additionalData: IWorkflowExecuteAdditionalData = {
-				...additionalDataOf(helper),
-				executionId: run.id,
-				httpRequest: Object.assign(Object.create(null), httpRequest),
-				httpResponse: Object.assign(response),
-			};
-			const context = new core.WebhookContext(
-				workflow,
-				node,
-				additionalData,
-				mode,
-				{
-					httpMethod: method,
-					node: NODE,
-					path: found.path,
-					webhookDescription: found.webhook,
-					workflowId: WORKFLOW.id,
-					workflowExecuteAdditionalData: additionalData,
-				},
-				[],
-				data,
-			);
+			const context = hookContext(workflow, node, found, {
+				...{ mode, helper, response, data, executionId: run.id },
+				request: { method, query, body, headers: {} },
+			});
 			const { workflowData, webhookResponse } = await inRequestTime(
 				async () => await hook.call(context),
 			);
@@ -762,7 +734,6 @@ export async function startEngine({ clockSpeed = 100 } = {}) {
 			response.close();
 			return { status: 200, body: webhookResponse, run: await resumed.finished };
 		},
-		/** A suspended run whose time is up. */
 		timeUp: async ({ order, data, id }: Run): Promise<Run> =>
 			await launch(order, undefined, asStored(data), id).finished,
 		/** Puts a file into n8n's store, as a node before this one would have; `temp` is where a form's files are. */

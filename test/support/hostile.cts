@@ -242,92 +242,59 @@ interface Payload extends Omit<Sent, 'query'> {
 	refused: readonly number[];
 }
 
+type Template = Partial<Record<'type' | 'method' | 'packing' | 'body', string>> & { label: string };
+/** Bodies that name a task, hold odd JSON or both, in ways that are nobody's. */
+const BODIES: readonly Template[] = lists.bodies;
+const PACKED: Readonly<Record<string, Partial<Payload>>> = {
+	gzip: { headers: { 'content-encoding': 'gzip' } },
+	chunked: { headers: { 'transfer-encoding': 'chunked' } },
+};
+
 function payload(
 	label: string,
-	type: string | null,
+	type: string | null | undefined,
 	body: string | Buffer | null,
 	{ headers, ...more }: Partial<Payload> = {},
 ): Payload {
 	return {
 		label,
 		method: 'POST',
-		headers: { ...(type !== null && { 'content-type': type }), ...headers },
+		headers: { ...(type && { 'content-type': type }), ...headers },
 		body: typeof body === 'string' ? Buffer.from(body) : body,
 		refused: [],
 		...more,
 	};
 }
 
-/** An object as JSON, with any key in any number: `__proto__` and doubles as well. */
-const objectText = (entries: ReadonlyArray<readonly [string, string]>): string =>
-	`{${entries.map(([key, value]) => `${JSON.stringify(key)}:${value}`).join(',')}}`;
+/** Puts values in the place of their `{names}`. */
+const filled = (template: string, values: Readonly<Record<string, string>>) =>
+	template.replace(/\{(\w+)\}/g, (whole, name: string) => values[name] ?? whole);
 
-/** JSON texts in which the places that are read hold what nobody expects there. */
+/** JSON texts in which the places that are read hold what nobody expects there, `__proto__` and doubled keys as well. */
 function oddJson(ids: Arbitrary<string>): Arbitrary<string> {
-	return fc.letrec<{ tree: string; leaf: string; object: string; list: string }>((tie) => ({
-		tree: fc.oneof({ maxDepth: 3 }, tie('leaf'), tie('object'), tie('list')),
-		leaf: fc.oneof(
-			ids.map((id) => JSON.stringify(id)),
-			fc.constantFrom(...lists.jsonLeaves),
-			fc.double().map((number) => JSON.stringify(number)),
-			fc.json({ maxDepth: 2 }),
-		),
-		object: fc
-			.array(fc.tuple(fc.constantFrom(...lists.fields), tie('tree')), { maxLength: 6 })
-			.map(objectText),
-		list: fc.array(tie('tree'), { maxLength: 4 }).map((items) => `[${items.join(',')}]`),
-	})).tree;
+	return fc.letrec<{ tree: string }>((tie) => {
+		const entry = fc.tuple(fc.constantFrom(...lists.fields), tie('tree'));
+		return {
+			tree: fc.oneof(
+				{ maxDepth: 3 },
+				fc.oneof(
+					ids.map((id) => JSON.stringify(id)),
+					fc.constantFrom(...lists.jsonLeaves),
+					fc.double().map((number) => JSON.stringify(number)),
+					fc.json({ maxDepth: 2 }),
+				),
+				fc
+					.array(entry, { maxLength: 6 })
+					.map((all) => `{${all.map(([key, value]) => `${JSON.stringify(key)}:${value}`)}}`),
+				fc.array(tie('tree'), { maxLength: 4 }).map((items) => `[${items}]`),
+			),
+		};
+	}).tree;
 }
 
 const bytes = fc
 	.uint8Array({ maxLength: 300 })
 	.map((some) => Buffer.concat([Buffer.from([0x7b, 0x00, 0xff, 0xfe, 0xc3]), some]));
-
-const GZIP = { headers: { 'content-encoding': 'gzip' } };
-const CHUNKED = { headers: { 'transfer-encoding': 'chunked' } };
-
-/** How odd JSON is written: as a label, a type, and a text or bytes. */
-const WRAPPERS: ReadonlyArray<(text: string) => Payload> = [
-	(text) => payload('odd JSON', JSON_TYPE, text),
-	(text) => payload('odd JSON in a data', JSON_TYPE, `{"data":${text}}`),
-	(text) => payload('odd JSON as text', 'text/plain', text),
-	(text) => payload('JSON as a text in JSON', JSON_TYPE, `{"data":${JSON.stringify(text)}}`),
-	(text) => payload('JSON after a byte order mark', JSON_TYPE, `\ufeff${text}`),
-	(text) => payload('packed JSON', JSON_TYPE, gzipSync(text), GZIP),
-	(text) => payload('chunked', JSON_TYPE, text, CHUNKED),
-];
-
-/** Bodies that name a task, and a field for them, in ways that are nobody's. */
-const NAMING: ReadonlyArray<(id: string, field: string) => Payload> = [
-	(id) => payload('nothing but an id in the query', null, null, { query: idQuery(id) }),
-	(id, field) =>
-		payload(
-			'form with odd fields',
-			'application/x-www-form-urlencoded',
-			`${field}=${encodeURIComponent(id)}&task_id=a&task_id=b&__proto__=1&id[]=x&%00=%ff&=&&`,
-		),
-	(id, field) =>
-		payload(
-			'multipart form',
-			'multipart/form-data; boundary=cut',
-			`--cut\r\nContent-Disposition: form-data; name="${field}"\r\n\r\n${encodeURIComponent(id)}\r\n--cut--\r\n`,
-		),
-	(id) => {
-		const named = JSON.stringify({ task_id: id, data: { task_id: id }, polluted: 1 });
-		const inner = JSON.stringify({ prototype: { task_id: id, polluted: 1 } });
-		const entries = [
-			['__proto__', named],
-			['constructor', inner],
-			['hasOwnProperty', '1'],
-		] as const;
-		return payload('keys of prototypes', JSON_TYPE, objectText(entries));
-	},
-	(id) =>
-		payload('a GET with a body', JSON_TYPE, JSON.stringify({ id: { id } }), { method: 'GET' }),
-];
-
-const nested = (open: string, close: string, depth: number, core: string) =>
-	open.repeat(depth) + core + close.repeat(depth);
 
 const MB = 1024 * 1024;
 const HEAVY: ReadonlyArray<(mb: number) => Payload> = [
@@ -335,43 +302,37 @@ const HEAVY: ReadonlyArray<(mb: number) => Payload> = [
 	(mb) => payload(`a key of ${mb} MB`, JSON_TYPE, `{"${'x'.repeat(mb * MB)}":1}`),
 	(mb) => payload(`a list of ${mb} MB`, JSON_TYPE, `[${'0,'.repeat(mb * 500_000)}0]`),
 	(mb) => payload(`${mb} MB of bytes`, 'application/octet-stream', Buffer.alloc(mb * MB, 0xff)),
-	() => payload('10 MB packed', JSON_TYPE, gzipSync(`"${'x'.repeat(10 * MB)}"`), GZIP),
+	() => payload('10 MB packed', JSON_TYPE, gzipSync(`"${'x'.repeat(10 * MB)}"`), PACKED.gzip),
 ];
 
 /** Bodies that n8n reads, or has no reader for. `ids` are what they name. One in 150 has some megabytes. */
 function readable(ids: Arbitrary<string>): Arbitrary<Payload> {
-	const odd = oddJson(ids);
 	const fields = fc.constantFrom(...lists.fields.filter((name) => name !== 'task_id'));
+	const templates = fc
+		.tuple(fc.constantFrom(...BODIES), ids, fields, oddJson(ids))
+		.map(([{ label, type, method = 'POST', packing = '', body }, id, field, odd]) => {
+			const texts = { idText: JSON.stringify(id), oddText: JSON.stringify(odd) };
+			const values = { field, odd, id: encodeURIComponent(id), ...texts };
+			if (body === undefined) return payload(label, null, null, { query: idQuery(id) });
+			const text = filled(body, values);
+			const sent = packing === 'gzip' ? gzipSync(text) : text;
+			return payload(label, type, sent, { method, ...PACKED[packing] });
+		});
+	const deep = fc.tuple(fc.constantFrom(100, 1_000, 10_000), ids).map(([depth, id]) => {
+		const [open, close, core] = ['{"data":[', ']}', JSON.stringify({ task_id: id })];
+		const text = open.repeat(depth) + core + close.repeat(depth);
+		return payload(`JSON of ${2 * depth} levels`, JSON_TYPE, text);
+	});
 	const light = fc.oneof(
-		{
-			weight: 7,
-			arbitrary: fc.tuple(fc.constantFrom(...WRAPPERS), odd).map(([wrap, text]) => wrap(text)),
-		},
-		{
-			weight: 5,
-			arbitrary: fc
-				.tuple(fc.constantFrom(...NAMING), ids, fields)
-				.map(([name, id, field]) => name(id, field)),
-		},
+		{ weight: 14, arbitrary: templates },
 		fc.tuple(ids, reports).map(([id, told]) => ({
-			label: `report (${told.shape})`,
-			refused: [],
+			...{ label: `report (${told.shape})`, refused: [] },
 			...reportOf(id, told, ''),
 		})),
 		fc
 			.tuple(fc.constantFrom(...lists.byteTypes), bytes)
 			.map(([type, body]) => payload(`bytes as "${type}"`, type, body)),
-		fc
-			.tuple(fc.constantFrom(...lists.jsonTypes), ids)
-			.map(([type, id]) => payload(`JSON as "${type}"`, type, JSON.stringify({ task_id: id }))),
-		fc
-			.constantFrom(...lists.xmlTags)
-			.map((name) => payload('XML', 'application/xml', `<${name}><a b="c">1</a></${name}>`)),
-		fc.tuple(fc.constantFrom(100, 1_000, 10_000), fc.boolean(), ids).map(([depth, isList, id]) => {
-			const list = nested('[', ']', depth, JSON.stringify(id));
-			const object = nested('{"data":', '}', depth, JSON.stringify({ task_id: id }));
-			return payload(`JSON of ${depth} levels`, JSON_TYPE, isList ? list : object);
-		}),
+		deep,
 	);
 	const heavy = fc
 		.tuple(fc.constantFrom(...HEAVY), fc.integer({ min: 1, max: 4 }))
@@ -407,97 +368,85 @@ interface Proof {
 	signatures: readonly string[];
 }
 
+/** As base64url counts them. */
 const DIGITS = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_';
 
+/** Texts that a key owner never gave as the signature of this metadata; `at`, `digit` and `text` are any. */
+function wrongSignatures(
+	meta: string,
+	{ apiKey, otherKey }: Ground,
+	{ at, digit, text }: { at: number; digit: string; text: string },
+): Record<string, string[]> {
+	const good = sign(meta, apiKey);
+	const raw = Buffer.from(good, 'base64url');
+	const hmac = (hash: string, given: string) =>
+		createHmac(hash, apiKey).update(given).digest('base64url').slice(0, 43);
+	const hashOf = (given: string) => createHash('sha256').update(given);
+	const keys = [otherKey, '', `${apiKey}x`, apiKey.slice(0, -1), apiKey.toUpperCase()];
+	return {
+		cut: [good.slice(0, at), good.slice(at + 1)],
+		lengthened: [`${good}${text}x`],
+		'one letter changed': [good.slice(0, at) + digit + good.slice(at + 1)],
+		// The last digit of 43 holds four bits: three others mean the same bytes.
+		'the same bytes': [1, 2, 3].map((bits) => {
+			return good.slice(0, 42) + DIGITS[DIGITS.indexOf(good[42]) ^ bits];
+		}),
+		're-encoded': [
+			...[good.toUpperCase(), good.toLowerCase(), [...good].reverse().join(''), base64url(good)],
+			...[raw.toString('base64'), raw.toString('hex'), raw.toString('latin1')],
+			encodeURIComponent(good.replace(/./g, (c) => `%${c.charCodeAt(0)}`)),
+		],
+		'made up': [text, base64url(text.padEnd(32, digit)).slice(0, 43)],
+		'made with another key': keys.map((key) => sign(meta, key)),
+		'made in another way': [
+			...[hmac('sha256', meta), hmac('sha256', `v1\n${meta}`), hmac('sha512', `v1\n${meta}`)],
+			...[`\n${meta}`, `${meta}\n`, `v1\n${meta}`, text].map((given) => sign(given, apiKey)),
+			hashOf(`v1\n${meta}`).digest('base64url'),
+			sign(meta, hashOf(apiKey).digest('hex')),
+		],
+	};
+}
+
 /** Queries without a signature that the account gave for that metadata. */
-export function forgedProofs({ apiKey, otherKey }: Ground): Arbitrary<Proof> {
-	const values = fc.record({ row: fc.nat(), name: fc.string({ maxLength: 30 }) });
-	const place = fc.nat({ max: 42 });
-	const digit = fc.constantFrom(...DIGITS);
-	return values.chain((metadata) => {
+export function forgedProofs(ground: Ground): Arbitrary<Proof> {
+	const { apiKey } = ground;
+	const values = fc.record({
+		metadata: fc.record({ row: fc.nat(), name: fc.string({ maxLength: 30 }) }),
+		at: fc.nat({ max: 42 }),
+		digit: fc.constantFrom(...DIGITS),
+		text: fc.string({ minLength: 1, maxLength: 60 }),
+		nth: fc.nat(),
+	});
+	return values.chain(({ metadata, nth, ...random }) => {
 		const text = JSON.stringify(metadata);
 		const meta = base64url(text);
 		const m = `seedance_meta=${meta}`;
 		const [good, bare] = [sign(meta, apiKey), sign('', apiKey)];
-		const names: Record<string, string> = {
-			m,
-			meta,
-			good,
-			bare,
-			other: sign(base64url('{"row":0}'), apiKey),
-			cut: meta.slice(0, -1),
-			blanks: base64url(` ${text}`),
-		};
-		const fill = (template: string) => template.replace(/\{(\w+)\}/g, (_, name) => names[name]);
+		const other = sign(base64url('{"row":0}'), apiKey);
+		const blanks = base64url(` ${text}`);
+		const names = { m, meta, good, bare, other, blanks, cut: meta.slice(0, -1) };
 		const proof = (label: string, query: string, headers: object = {}): Proof => ({
 			label,
-			query: fill(query),
-			headers: JSON.parse(fill(JSON.stringify(headers))),
+			query: filled(query, names),
+			headers: JSON.parse(filled(JSON.stringify(headers), names)),
 			signatures: [good, bare],
 		});
-		const wrong = (label: string) => (signature: string) =>
-			proof(label, `${m}&seedance_sig=${encodeURIComponent(signature)}`);
-		const raw = Buffer.from(good, 'base64url');
-		const hmac = (hash: string, given: string) =>
-			createHmac(hash, apiKey).update(given).digest('base64url').slice(0, 43);
-		const changed = (given: string, at: number, other: string) =>
-			given.slice(0, at) + other + given.slice(at + 1);
+		const wrong = Object.entries(wrongSignatures(meta, ground, random))
+			.map(([label, all]) => ({ label, signature: all[nth % all.length] }))
+			.filter(({ signature }) => signature !== good)
+			.map(({ label, signature }) =>
+				proof(label, `${m}&seedance_sig=${encodeURIComponent(signature)}`),
+			);
+		const at = random.at % meta.length;
+		const next = DIGITS[(DIGITS.indexOf(meta[at]) + 1) % DIGITS.length];
+		const changed = meta.slice(0, at) + next + meta.slice(at + 1);
 		return fc.oneof(
-			{
-				weight: 10,
-				arbitrary: fc
-					.constantFrom(...lists.forgedProofs)
-					.map(({ label, query, headers }) => proof(label, query, headers)),
-			},
-			place.map((length) => good.slice(0, length)).map(wrong('cut')),
-			place.map((start) => good.slice(start + 1)).map(wrong('cut at its start')),
 			fc
-				.string({ minLength: 1, maxLength: 60 })
-				.filter((end) => end.trim() !== '')
-				.map((end) => good + end)
-				.map(wrong('lengthened')),
-			fc
-				.tuple(place, digit)
-				.filter(([at, other]) => good[at] !== other)
-				.map(([at, other]) => changed(good, at, other))
-				.map(wrong('one letter changed')),
-			// The last digit of 43 holds four bits: three others mean the same bytes.
-			digit
-				.map((other) => changed(good, 42, other))
-				.filter((other) => other !== good && Buffer.from(other, 'base64url').equals(raw))
-				.map(wrong('the same bytes, written differently')),
-			fc
-				.constantFrom(
-					...[good.toUpperCase(), good.toLowerCase(), [...good].reverse().join('')],
-					...[raw.toString('base64'), raw.toString('hex'), raw.toString('latin1')],
-					...[
-						base64url(good),
-						encodeURIComponent(good.replace(/./g, (c) => `%${c.charCodeAt(0)}`)),
-					],
-				)
-				.map(wrong('re-encoded')),
-			fc
-				.array(digit, { minLength: 43, maxLength: 43 })
-				.map((digits) => digits.join(''))
-				.map(wrong('made up')),
-			fc
-				.constantFrom(otherKey, '', `${apiKey}x`, apiKey.slice(0, -1), apiKey.toUpperCase())
-				.map((key) => sign(meta, key))
-				.map(wrong('made with another key')),
-			fc
-				.constantFrom(
-					...[hmac('sha256', meta), hmac('sha256', `v1\n${meta}`), hmac('sha512', `v1\n${meta}`)],
-					createHash('sha256').update(`v1\n${meta}`).digest('base64url'),
-					...[`\n${meta}`, `${meta}\n`, `v1\n${meta}`, text].map((given) => sign(given, apiKey)),
-					sign(meta, createHash('sha256').update(apiKey).digest('hex')),
-				)
-				.map(wrong('made in another way')),
-			fc
-				.tuple(fc.nat({ max: meta.length - 1 }), digit)
-				.filter(([at, other]) => meta[at] !== other)
-				.map(([at, other]) => `seedance_meta=${changed(meta, at, other)}&seedance_sig=${good}`)
-				.map((query) => proof('metadata changed', query)),
+				.constantFrom(...lists.forgedProofs)
+				.map(({ label, query, headers }) => proof(label, query, headers)),
 			fc.constantFrom(
+				...wrong,
+				proof('metadata changed', `seedance_meta=${changed}&seedance_sig=${good}`),
 				proof('behind a thousand others', `${'a=1&'.repeat(1_000)}${m}&seedance_sig=${good}`),
 				proof('metadata of 5 kB', `seedance_meta=${'A'.repeat(5_000)}&seedance_sig=${bare}`),
 			),
@@ -605,8 +554,8 @@ export function unreadableDeliveries(ground: Ground): Arbitrary<HostileDelivery>
 export function tooLargeDeliveries(ground: Ground): HostileDelivery[] {
 	return [
 		payload('17 MB', JSON_TYPE, Buffer.alloc(17 * MB, 0x20)),
-		payload('17 MB in chunks', 'application/octet-stream', Buffer.alloc(17 * MB), CHUNKED),
-		payload('64 MB packed', JSON_TYPE, gzipSync(Buffer.alloc(64 * MB, 0x20)), GZIP),
+		payload('17 MB in chunks', 'application/octet-stream', Buffer.alloc(17 * MB), PACKED.chunked),
+		payload('64 MB packed', JSON_TYPE, gzipSync(Buffer.alloc(64 * MB, 0x20)), PACKED.gzip),
 	].map((large) => delivery([])([genuineProof(ground), { ...large, refused: [413, 500] }]));
 }
 

@@ -26,16 +26,10 @@ const GIGABYTE = 1024 ** 3;
 const FULL_BYTES = 20 * 1024 ** 2;
 
 const CI = [
-	'ci',
-	'--ignore-scripts',
-	'--include=dev',
-	'--no-audit',
-	'--no-fund',
-	'--loglevel=error',
+	...['ci', '--ignore-scripts', '--include=dev', '--no-audit', '--no-fund', '--loglevel=error'],
+	// npm's own patience with a network that is not there is many minutes.
+	...['--fetch-retries=2', '--fetch-retry-mintimeout=1000', '--fetch-timeout=60000'],
 ];
-
-/** npm's own patience with a network that is not there is many minutes. */
-const PATIENCE = ['--fetch-retries=2', '--fetch-retry-mintimeout=1000', '--fetch-timeout=60000'];
 
 /** How npm says that the registry does not answer, or that without it a package is missing. */
 const NO_NETWORK =
@@ -48,12 +42,9 @@ const STALE_LOCK = 60_000;
 export class InstallError extends Error {}
 
 /**
- * Makes sure that `node_modules` of a folder holds what its lock file names.
- *
- * @param {string} folder with package.json and package-lock.json
- * @param {{ what: string, gigabytes: number, only?: string[] }} options `what`: the packages as messages call them;
- *   `gigabytes`: free space without which nothing begins; `only`: these packages and what they need are enough
- * @throws {InstallError} with one sentence, when it is not possible
+ * Makes sure that `node_modules` of a folder holds what its lock file names; with `only`, these packages and what they need.
+ * Throws InstallError with one sentence when it cannot. `what`: the packages as messages call them; `gigabytes`: free space
+ * without which nothing begins.
  */
 export async function ensurePackages(folder, { what, gigabytes, only }) {
 	const { manifest, lock } = recipeIn(folder);
@@ -73,17 +64,9 @@ export async function ensurePackages(folder, { what, gigabytes, only }) {
 }
 
 /**
- * Makes sure that packages are installed in the user's cache folder, under a name that changes with their lock file.
- * Only one process installs them; others wait for it.
- *
- * @param {string} name the first part of the folder's name
- * @param {object} options
- * @param {string} options.recipe the folder with package.json and package-lock.json
- * @param {string} options.what the packages as messages call them
- * @param {number} options.gigabytes free space without which nothing begins
- * @param {(folder: string) => Promise<void>} [options.finish] what else belongs to a complete installation
- * @returns {Promise<string>} the folder
- * @throws {InstallError} with one sentence, when it is not possible
+ * Makes sure that packages are installed in the user's cache folder, under a name that changes with their lock file; gives
+ * the folder. Only one process installs them; others wait for it. `recipe`: the folder with package.json and the lock file;
+ * `finish`: does what else belongs to a complete installation.
  */
 export async function installOnce(name, { recipe: recipeFolder, what, gigabytes, finish }) {
 	const recipe = recipeIn(recipeFolder);
@@ -147,32 +130,20 @@ async function install(place, { recipe, what, gigabytes, only }, finish) {
 }
 
 async function fetchPackages(folder, { lock, what, only }) {
-	const paths = Object.entries(lock.packages)
-		.filter(([path, { os, cpu }]) => path && fits(os, process.platform) && fits(cpu, process.arch))
-		.map(([path]) => path);
-	const total = only ? '' : ` of ${paths.length}`;
 	say(`Installing ${what} …`);
 	const started = Date.now();
 	const full = new AbortController();
-	let shown = started;
 	const timer = setInterval(() => {
 		// npm goes on for minutes on a full disk, one failing package after the other.
 		if (freeBytes(folder) < FULL_BYTES) full.abort();
-		const here = paths.filter((path) => existsSync(join(folder, path, 'package.json'))).length;
-		const line = `  ${here}${total} packages, ${secondsSince(started)} s`;
-		if (process.stderr.isTTY) {
-			process.stderr.write(`\r${line}\u001b[K`);
-		} else if (Date.now() - shown >= 10_000) {
-			shown = Date.now();
-			say(line);
-		}
+		if (secondsSince(started) % 10 === 0) say(`  ${secondsSince(started)} s`);
 	}, 1_000);
 	try {
 		const options = { disposable: true, killed: full.signal };
 		// Without network, the packages may still be in npm's cache. One question finds that out at once.
 		const ping = await npm(['ping', '--fetch-retries=0', '--fetch-timeout=20000'], folder, options);
 		const source = NO_NETWORK.test(ping.output) ? '--offline' : '--prefer-offline';
-		const { code, output } = await npm([...CI, ...PATIENCE, source], folder, options);
+		const { code, output } = await npm([...CI, source], folder, options);
 		// On a full disk npm may leave files out and say that all is done.
 		if (full.signal.aborted || /\bENOSPC\b/.test(output)) {
 			throw new InstallError(
@@ -185,7 +156,6 @@ async function fetchPackages(folder, { lock, what, only }) {
 		throw new InstallError('npm was not found. Install Node together with npm.');
 	} finally {
 		clearInterval(timer);
-		if (process.stderr.isTTY) process.stderr.write('\r\u001b[K');
 	}
 }
 
@@ -256,10 +226,6 @@ function remove(path) {
 function freeBytes(path) {
 	const { bavail, bsize } = statfsSync(path);
 	return bavail * bsize;
-}
-
-function fits(allowed, value) {
-	return !allowed || allowed.includes(value);
 }
 
 function readJson(path) {

@@ -27,17 +27,9 @@ export class Interrupted extends Error {
  * It gets a process group of its own, so that Ctrl-C reaches it once, through us: a terminal and npm would each deliver
  * it, and a program takes the second for "at once, without tidying up".
  *
- * @param {string} command
- * @param {string[]} args
- * @param {object} options
- * @param {string} options.cwd
- * @param {Record<string, string>} [options.env] by default what npm should be given
- * @param {boolean} [options.quiet] collects what it prints instead of showing it
- * @param {'program' | 'group'} [options.signalsTo] `program`: to it alone, and it ends what it has started
- * @param {boolean} [options.disposable] nothing of its work is kept when a signal comes: it is killed
- * @param {AbortSignal} [options.killed] kills it and what it has started
- * @returns {Promise<{ code: number, output: string }>}
- * @throws {Interrupted} when a signal has come meanwhile
+ * `quiet` collects what it prints instead of showing it; `signalsTo: 'program'` signals it alone, because it ends what it has
+ * started; `disposable`: nothing of its work is kept when a signal comes, so it is killed; `killed` kills it and what it has
+ * started. Throws Interrupted when a signal has come meanwhile.
  */
 export async function run(
 	command,

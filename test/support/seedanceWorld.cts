@@ -87,12 +87,10 @@ export function seedanceWorld(options: SandboxOptions = {}) {
 		await n8n.close();
 	});
 
-	/** Stores a credential; what is not given is that of the sandbox. */
 	const setCredential = (change: Partial<StoredCredential>, name = 'Main account') => {
 		const { apiKey, baseUrl } = sandbox;
 		n8n.credentials.set(name, { apiKey, baseUrl, ...change });
 	};
-	/** Runs Generate and Wait unless the parameters name another operation. */
 	const run = async (parameters: Parameters, order: Partial<Order> = {}) =>
 		await n8n.run({ ...order, parameters: { operation: 'generateAndWait', ...parameters } });
 	/** Lets requests of a route meet a fault: the next one, or those that `match`. */
@@ -120,7 +118,6 @@ export function seedanceWorld(options: SandboxOptions = {}) {
 			return n8n;
 		},
 		run,
-		/** A run that has to fail: its error. */
 		failure: async (parameters: Parameters, order?: Partial<Order>) =>
 			failureOf(await run(parameters, order)),
 		/** One item per prompt, each with `={{ $json.prompt }}`. */
@@ -137,7 +134,6 @@ export function seedanceWorld(options: SandboxOptions = {}) {
 			sandbox.finish(taskId, outcome);
 			return taskId;
 		},
-		/** So many of them, one after the other. */
 		existingTasks: async (count: number, prompt = 'Of yesterday') => {
 			const made: string[] = [];
 			for (let nth = 0; nth < count; nth++) made.push(await existingTask({ prompt }));
@@ -159,7 +155,6 @@ export function seedanceWorld(options: SandboxOptions = {}) {
 		posts: () => sandbox.ledger.posts(),
 		charges: () => sandbox.ledger.charges(),
 		reads: (taskId?: string) => sandbox.ledger.statusReads(taskId),
-		/** The ids of all tasks, oldest first. */
 		ids: () => sandbox.tasks.all().map(({ id }) => id),
 		/** Resolves when the node has written such a line to the log. */
 		logged: async (part: string) => {
@@ -172,7 +167,6 @@ export function seedanceWorld(options: SandboxOptions = {}) {
 	};
 }
 
-/** The error of a run that has to have failed. */
 export function failureOf(run: Run | undefined): RunError {
 	if (!run?.error) throw new Error(`The run did not fail: ${JSON.stringify(run?.json)}`);
 	return run.error;

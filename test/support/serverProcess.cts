@@ -15,11 +15,9 @@ const START_TIMEOUT = 180_000;
 /** Milliseconds that a server gets to end by itself. */
 const STOP_TIMEOUT = 20_000;
 
-/** How n8n says that somebody else has its port. */
 const PORT_TAKEN = /port \d+ is already in use/;
 
 export interface ServerProgram {
-	/** How it is called in messages. */
 	name: string;
 	command: string;
 	args: string[];
@@ -32,11 +30,9 @@ export interface ServerProgram {
 	logFile: string;
 	/** What ends it in order; by default SIGTERM. */
 	stopSignal?: NodeJS.Signals;
-	/** Aborts a start. */
 	signal?: AbortSignal;
 }
 
-/** The port is taken by another program. */
 export class PortInUseError extends Error {
 	constructor(readonly port: number) {
 		super(`Port ${port} is in use by another program.`);
@@ -48,56 +44,42 @@ const running = new Set<ServerProcess>();
 
 const killAll = () => running.forEach((server) => server.killNow());
 
-let isWatching = false;
-
-function endWithThisProcess(): void {
-	if (isWatching) return;
-	isWatching = true;
-	process.on('exit', killAll);
-	for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
-		const onSignal = () => {
-			// Whoever else listens to the signal ends everything in order.
-			if (process.listenerCount(signal) > 1) return;
-			killAll();
-			process.off(signal, onSignal);
-			process.kill(process.pid, signal);
-		};
-		process.on(signal, onSignal);
-	}
+process.on('exit', killAll);
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+	const onSignal = () => {
+		// Whoever else listens to the signal ends everything in order.
+		if (process.listenerCount(signal) > 1) return;
+		killAll();
+		process.off(signal, onSignal);
+		process.kill(process.pid, signal);
+	};
+	process.on(signal, onSignal);
 }
 
 export class ServerProcess {
 	readonly baseUrl: string;
-
 	private child: ChildProcess | undefined;
 
 	private whenEnded: Promise<void> = Promise.resolve();
 
 	constructor(private readonly program: ServerProgram) {
 		this.baseUrl = `http://${HOST}:${program.port}`;
-		endWithThisProcess();
 	}
 
 	get name(): string {
 		return this.program.name;
 	}
 
-	/** Undefined while it does not run. */
 	get pid(): number | undefined {
 		return this.child?.pid;
 	}
 
-	/** What it has printed since it was first started. */
 	log(): string {
 		const { logFile } = this.program;
 		return existsSync(logFile) ? readFileSync(logFile, 'utf8') : '';
 	}
 
-	/**
-	 * Starts it and resolves when it is ready. When it does not get there, nothing of it is left running.
-	 *
-	 * @throws PortInUseError when the port is taken; otherwise Error with the end of its log
-	 */
+	/** Resolves when it is ready. When it does not get there, nothing is left running: throws the end of its log. */
 	async start(): Promise<void> {
 		const { name, command, args, cwd, port, signal, logFile } = this.program;
 		if (this.child) throw new Error(`${name} is already running`);
@@ -157,17 +139,14 @@ export class ServerProcess {
 		await waiting.finally(() => over.abort());
 	}
 
-	/** Ends it as an operator does; kills it when it does not end. */
 	async stop(): Promise<void> {
 		await this.end(this.program.stopSignal ?? 'SIGTERM');
 	}
 
-	/** Ends it as a power cut does. */
 	async kill9(): Promise<void> {
 		await this.end('SIGKILL');
 	}
 
-	/** Resolves when it has ended, for whatever reason. */
 	async ended(): Promise<void> {
 		await this.whenEnded;
 	}
@@ -187,7 +166,6 @@ export class ServerProcess {
 	}
 }
 
-/** A port of the loopback address that nobody listens on. */
 export async function freePort(): Promise<number> {
 	return (await freePorts(1))[0];
 }
@@ -200,7 +178,6 @@ export async function freePorts(count: number): Promise<number[]> {
 	return held.map(({ port }) => port);
 }
 
-/** Whether nobody listens on this port of the loopback address. */
 export async function isPortFree(port: number): Promise<boolean> {
 	try {
 		await (await listen(port)).close();

@@ -14,10 +14,7 @@ import { InstallError } from './packages.mjs';
 /** Debian keeps PostgreSQL's programs here, off the PATH, in one folder for each version. */
 const DEBIAN_POSTGRES = '/usr/lib/postgresql';
 
-/**
- * @returns {{ redis: string, postgres: { server: string, initdb: string } }} the programs' paths
- * @throws {InstallError} with one sentence, when one is missing
- */
+/** The programs' paths. Throws InstallError with one sentence when one is missing. */
 export function findServices() {
 	const onPath = (process.env.PATH ?? '').split(delimiter).filter(Boolean);
 	const newestFirst = existsSync(DEBIAN_POSTGRES)

@@ -1,8 +1,7 @@
 // Hosts Seedance Trigger in this process: an HTTP server that makes n8n-core's own webhook context for each request, calls
 // the node's `webhook()`, and does with the result what n8n 2.41 does. What n8n-core does not bring (how a body is read, and
-// in which order n8n answers, starts a run and saves static data) is a copy: test/e2e/hostParity.suite.cts sends the same
+// in which order n8n answers, starts a run and saves static data) is a copy: test/e2e/trigger.suite.cts sends the same
 // requests to a real n8n and compares. A run is not carried out but noted.
-import { WebhookContext } from 'n8n-core';
 import {
 	jsonParse,
 	NodeConnectionTypes,
@@ -33,9 +32,9 @@ import {
 } from '../sandbox/server.cjs';
 import { portOf } from '../sandbox/unreachable.cjs';
 import {
-	additionalDataOf,
 	Credentials,
 	fastClock,
+	hookContext,
 	requireAsCore,
 	SEEDANCE_TRIGGER,
 	slowDeadlines,
@@ -46,7 +45,6 @@ import {
 } from './engine.cjs';
 import { startTaskAt } from './tasks.cjs';
 
-/** A trigger node in a workflow; what is not given is that of the usual one. */
 interface TriggerOptions {
 	/** Id of its workflow, whose static data it shares with the others in it. */
 	workflow: string;
@@ -58,24 +56,19 @@ interface TriggerOptions {
 	credential: string | null;
 }
 
-/** A run that was started. */
 interface StartedRun {
 	workflow: string;
 	node: string;
 	mode: 'webhook' | 'manual';
-	/** The json of its items. */
 	json: IDataObject[];
 }
 
 /** Its options may be changed at any time, as by publishing the workflow again. */
 export interface HostedTrigger extends TriggerOptions {
-	/** The production URL. */
 	readonly url: string;
 	/** Answers from `listen()` until it has started a run. */
 	readonly testUrl: string;
-	/** Its runs, in the order in which they were started. */
 	readonly runs: readonly StartedRun[];
-	/** "Listen for test event". */
 	listen: () => void;
 }
 
@@ -178,11 +171,9 @@ function loadTrigger(speed: () => number): INodeType {
 }
 
 class TriggerHost {
-	/** Credentials by name. */
 	readonly credentials = new Map<string, StoredCredential>();
 	/** The static data of each workflow as n8n's database has it: JSON. */
 	readonly staticData = new Map<string, string>();
-	/** The runs of all triggers, in the order in which they were started. */
 	readonly runs: StartedRun[] = [];
 	/** What the node's `webhook()` threw; n8n starts a run with an empty item then. */
 	readonly thrown: unknown[] = [];
@@ -193,7 +184,6 @@ class TriggerHost {
 	 * of the sender is closed. Null for the usual.
 	 */
 	createRun: ((run: StartedRun, left: Promise<void>) => Promise<void>) | null = null;
-	/** The trigger that is there from the beginning. */
 	trigger!: HostedTrigger;
 	private nodeType = loadTrigger(() => this.clockSpeed);
 	private readonly triggers = new Map<string, HostedTrigger>();
@@ -216,7 +206,6 @@ class TriggerHost {
 
 	constructor(private readonly core: Core) {}
 
-	/** Everything logged so far, oldest first. */
 	get logs(): LogLine[] {
 		return this.core.logs;
 	}
@@ -332,10 +321,10 @@ class TriggerHost {
 		const [, test, path = ''] = /^\/webhook(-test)?\/([^?]+)/.exec(req.url ?? '') ?? [];
 		const key = decodeURIComponent(path);
 		const trigger = this.triggers.get(key);
-		const webhookDescription = this.nodeType.description.webhooks?.find(
+		const webhook = this.nodeType.description.webhooks?.find(
 			({ httpMethod }) => httpMethod === req.method,
 		);
-		if (!trigger || !webhookDescription || (test && !this.listening.has(key))) {
+		if (!trigger || !webhook || (test && !this.listening.has(key))) {
 			return void res.status(404).json({ message: 'This webhook is not registered.' });
 		}
 		const loaded = await this.load(trigger.workflow);
@@ -344,21 +333,9 @@ class TriggerHost {
 		if (!node || !this.nodeType.webhook) throw new Error('The trigger is gone');
 		const isMultipart = await readRequest(req);
 		const mode = test ? 'manual' : 'webhook';
-		const data = {
-			...additionalDataOf(this.helper),
-			httpRequest: Object.assign(req, { path, params: {} }),
-			httpResponse: Object.assign(res),
-		};
-		const webhook = {
-			httpMethod: req.method === 'GET' ? ('GET' as const) : ('POST' as const),
-			node: node.name,
-			path,
-			webhookDescription,
-			workflowId: trigger.workflow,
-			workflowExecuteAdditionalData: data,
-			isTest: mode === 'manual',
-		};
-		const context = new WebhookContext(workflow, node, data, mode, webhook, [], null);
+		const request = Object.assign(req, { path, params: {} });
+		const { helper } = this;
+		const context = hookContext(workflow, node, webhook, { mode, helper, request, response: res });
 		const result: IWebhookResponseData = await this.nodeType.webhook
 			.call(context)
 			.catch((error: unknown) => {
@@ -392,23 +369,11 @@ export async function startTriggerHost(): Promise<TriggerHost> {
 	return host;
 }
 
-/** A host and a sandbox whose tasks end when a test says so. */
-export interface TriggerWorld {
-	readonly host: TriggerHost;
-	readonly sandbox: Sandbox;
-	/** Starts a task past the nodes; gives its id. */
-	startTask: (order?: Partial<VideoOrder>) => Promise<string>;
-	/** Starts a task and ends it. */
-	endedTask: (prompt?: string, outcome?: Outcome) => Promise<string>;
-	/** The item that the design gives a run for a task: what the API tells, in the fixed shape. */
-	itemOf: (taskId: string, metadata?: IDataObject) => Promise<IDataObject>;
-}
-
 /**
  * Registers the hooks that start both for a test file, make both new after each test and close them. After each test
  * nothing may have been thrown, no key or signature may be in the log, and the ledger must show a faithful client.
  */
-export function triggerWorld(options: SandboxOptions = {}): TriggerWorld {
+export function triggerWorld(options: SandboxOptions = {}) {
 	let sandbox: Sandbox;
 	let host: TriggerHost;
 
@@ -428,19 +393,18 @@ export function triggerWorld(options: SandboxOptions = {}): TriggerWorld {
 		await host.idle();
 		const { ledger, apiKey, otherAccount } = sandbox;
 		const log = JSON.stringify(host.logs);
+		const secrets = [apiKey, otherAccount.apiKey, 'seedance_sig'];
 		const found = {
 			thrown: [...host.thrown],
-			secretsInLog: [apiKey, otherAccount.apiKey, 'seedance_sig'].filter((one) =>
-				log.includes(one),
-			),
+			secretsInLog: secrets.filter((one) => log.includes(one)),
 			breaches: ledger.breaches(),
 			keyLeaks: [...ledger.keyLeaks],
-			isPolluted: 'polluted' in {},
+			polluted: Object.keys(Object.prototype),
 		};
 		sandbox.reset();
 		host.reset();
-		const nothing = { thrown: [], secretsInLog: [], breaches: [], keyLeaks: [] };
-		expect(found).toEqual({ ...nothing, isPolluted: false });
+		const nothing = { thrown: [], secretsInLog: [], breaches: [], keyLeaks: [], polluted: [] };
+		expect(found).toEqual(nothing);
 	});
 
 	afterAll(async () => {
@@ -448,7 +412,8 @@ export function triggerWorld(options: SandboxOptions = {}): TriggerWorld {
 		await sandbox.close();
 	});
 
-	const startTask: TriggerWorld['startTask'] = async (order) => await startTaskAt(sandbox, order);
+	/** Starts a task past the nodes; gives its id. */
+	const startTask = async (order?: Partial<VideoOrder>) => await startTaskAt(sandbox, order);
 	return {
 		get host() {
 			return host;
@@ -457,12 +422,13 @@ export function triggerWorld(options: SandboxOptions = {}): TriggerWorld {
 			return sandbox;
 		},
 		startTask,
-		endedTask: async (prompt = 'A paper boat', outcome) => {
+		endedTask: async (prompt = 'A paper boat', outcome?: Outcome) => {
 			const taskId = await startTask({ prompt });
 			sandbox.finish(taskId, outcome);
 			return taskId;
 		},
-		itemOf: async (taskId, metadata = {}) => {
+		/** The item that the design gives a run for a task: what the API tells, in the fixed shape. */
+		itemOf: async (taskId: string, metadata: IDataObject = {}): Promise<IDataObject> => {
 			const headers = { Authorization: `Bearer ${sandbox.apiKey}` };
 			const answer = await fetch(`${sandbox.baseUrl}/status?task_id=${taskId}`, { headers });
 			const { data }: { data: IDataObject } = JSON.parse(await answer.text());
@@ -477,6 +443,7 @@ export function triggerWorld(options: SandboxOptions = {}): TriggerWorld {
 				consumed_credits: data.consumed_credits,
 				estimated_credits: 8,
 				created_at: data.created_at,
+				reused: false,
 				error_message: data.error_message,
 				metadata,
 			};

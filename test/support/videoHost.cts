@@ -33,7 +33,6 @@ export interface VideoHost {
 	readonly requests: ReadonlyArray<{ path: string; headers: IncomingHttpHeaders }>;
 	/** Answers that have been begun, and whose connection still waits for their end. */
 	readonly open: number;
-	/** What it does with a request. */
 	answer: RequestListener;
 	/** Makes the sandbox's video links lead here. */
 	takeOver: (sandbox: Sandbox) => void;

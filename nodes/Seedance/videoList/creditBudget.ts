@@ -2,11 +2,10 @@
  * Maximum Credits per Period. A run reserves its rows first and sums up then, the reservations of
  * others included: two runs at once may both be refused, and never both pass the limit.
  */
-import { DateTime } from 'luxon';
-
 import type { Row, VideoList } from '../../shared/idempotency/videoList';
 import { where } from '../../shared/idempotency/videoList';
 import { overPeriodLimit, type Problem } from '../../shared/task/errors';
+import { periodStart } from '../../shared/timeZone';
 import type { Prepared } from '../run/prepare';
 
 export const PERIODS = ['day', 'week', 'month'] as const;
@@ -16,14 +15,6 @@ export interface CreditBudget {
 	/** Credits. */
 	credits: number;
 	period: Period;
-}
-
-/**
- * When the period began that a moment lies in, in a time zone; milliseconds since 1970. Weeks begin
- * on Monday.
- */
-export function periodStart(at: number, period: Period, zone: string): number {
-	return DateTime.fromMillis(at, { zone }).startOf(period).toMillis();
 }
 
 /** Credits that a row counts with: what was charged, or may be. */

@@ -130,6 +130,8 @@ export async function findAll(
 	/** Rows that turned out to be no use, and since when a row has had the claim that it has. */
 	const useless = new Set<number>();
 	const firstClaims = new Map<number, number>();
+	/** Rows that had been handed on when this was first read. */
+	let earlier: ReadonlySet<number> | undefined;
 	const isLiving = (row: ClaimedRow): boolean => {
 		const first = firstClaims.get(row.id) ?? row.claimedUntil;
 		firstClaims.set(row.id, first);
@@ -144,6 +146,8 @@ export async function findAll(
 			do: 'get',
 			any: identities.map((identity) => where('identity', identity)),
 		});
+		const before = (earlier ??= new Set(read.filter((row) => row.handed_on).map(({ id }) => id)));
+		const isEarlier = ({ id }: ClaimedRow) => before.has(id);
 		const rows = read.filter(({ id }) => !useless.has(id)).map(listed);
 		const round = new Round();
 		const waiting = new Map<number, Row>();
@@ -151,7 +155,7 @@ export async function findAll(
 		for (const [index, search] of open) {
 			const { identity, newRow, ...wish } = search;
 			const own = rows.filter(({ row }) => row.identity === identity);
-			const move = nextMove(own, { ...wish, claim, now: list.now(), isLiving });
+			const move = nextMove(own, { ...wish, claim, now: list.now(), isLiving, isEarlier });
 			switch (move.do) {
 				case 'insert':
 					round.inserts.push({ ...newRow, ...claimedBy(finder), status: move.status });
@@ -202,6 +206,10 @@ export async function findAll(
 		const pauseMs = Math.min(SOON_MS * 1.5 ** rounds, LATER_MS) * (0.5 + clock.random());
 		const isOver = clock.now() + pauseMs >= finder.until;
 		if (!isOver && (await clock.sleep(pauseMs))) continue;
+		if (rows.some((row) => row.claim === claim && row.status === 'PENDING')) {
+			// A bid that is left behind would be waited for by others until its claim is over.
+			await list.run({ do: 'delete', all: [where('claim', claim), where('status', 'PENDING')] });
+		}
 		for (const [index, row] of waiting) found.set(index, { do: 'wait', row });
 	}
 }

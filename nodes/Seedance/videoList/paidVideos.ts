@@ -106,8 +106,15 @@ export class PaidVideos {
 		if (!row) return true;
 		const set = { status: 'SENDING' as const, ...this.until(CLAIM_MS) };
 		const all = [where('id', row.id), this.mine, where('status', 'CLAIMED')];
+		const changes = this.changes;
 		const [first, ...rest]: Step[] = [...this.takeChanges(), { do: 'update', all, set }];
-		const won = await this.list.run(first, ...rest);
+		let won: Row[] | undefined;
+		try {
+			won = await this.list.run(first, ...rest);
+		} finally {
+			// What was not written is written with the next call.
+			if (!won) this.changes = [...changes, ...this.changes];
+		}
 		const isMine = won.some(({ id }) => id === row.id);
 		return isMine && Date.parse(set.claimed_until) - this.list.now() >= LEAST_CLAIM_MS;
 	}

@@ -1,9 +1,8 @@
 /** What a run tells about the list of videos, in hints above its output. */
-import { DateTime } from 'luxon';
-
 import { where, type Row, type VideoList } from '../../shared/idempotency/videoList';
 import { LIST_NAME } from '../../shared/task/errors';
 import { shorten } from '../../shared/text';
+import { shortTime } from '../../shared/timeZone';
 import type { Prepared } from '../run/prepare';
 import type { Run } from '../run/run';
 import type { Found } from './find';
@@ -26,10 +25,7 @@ export class ListReport {
 
 	/** `10:32` for today, `12 May` for any other day, in the time zone of the workflow. */
 	private timeOf(ms: number): string {
-		const zone = this.run.context.getTimezone();
-		const then = DateTime.fromMillis(ms, { zone });
-		const isToday = then.hasSame(DateTime.fromMillis(this.run.clock.now(), { zone }), 'day');
-		return then.toFormat(isToday ? 'HH:mm' : 'd MMMM');
+		return shortTime(ms, this.run.clock.now(), this.run.context.getTimezone());
 	}
 
 	add(found: Found, item: Prepared | undefined): void {

@@ -18,13 +18,6 @@ import type {
 } from 'n8n-workflow';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-/** The owner account of a test server. */
-export interface Login {
-	email: string;
-	password: string;
-}
-
-/** A workflow as it is exported and imported. */
 export interface WorkflowJson {
 	name: string;
 	nodes: INode[];
@@ -51,7 +44,6 @@ export interface CredentialJson extends Omit<SavedCredential, 'id'> {
 	data: IDataObject;
 }
 
-/** An error as the editor's error panel gets it. */
 export interface ExecutionError {
 	message: string;
 	description?: string | null;
@@ -72,11 +64,9 @@ export interface ExecutionSummary {
 /** What n8n stores of an execution; of one that was lost, a part of it. */
 type StoredData = Partial<IRunExecutionData> & { resumeToken?: string };
 
-/** An execution with its data decoded. */
 export interface Execution extends ExecutionSummary {
 	/** By node name, each with its runs in order. */
 	runData: IRunData;
-	/** The error that ended the execution. */
 	error?: ExecutionError;
 	data: StoredData;
 }
@@ -102,7 +92,6 @@ interface Settings {
 /** A signed-in session. Every method throws `N8nApiError` when n8n refuses. */
 export class N8nClient {
 	private readonly http: AxiosInstance;
-
 	private cookie = '';
 
 	/** @param baseUrl e.g. `http://127.0.0.1:5678`, without a path */
@@ -118,7 +107,7 @@ export class N8nClient {
 	}
 
 	/** Makes the owner account on a new server, or signs in on one that has it. */
-	async signIn({ email, password }: Login): Promise<void> {
+	async signIn({ email, password }: { email: string; password: string }): Promise<void> {
 		const { userManagement } = await this.call<Settings>('GET', '/settings');
 		if (userManagement.showSetupOnFirstLoad) {
 			const name = { firstName: 'Seedance', lastName: 'Tester' };
@@ -138,10 +127,6 @@ export class N8nClient {
 
 	async listCredentials(): Promise<SavedCredential[]> {
 		return await this.call('GET', '/credentials');
-	}
-
-	async deleteCredential(id: string): Promise<void> {
-		await this.call('DELETE', `/credentials/${id}`);
 	}
 
 	/** The button "Test" of the credential's form, with the values as they are typed in it. */
@@ -246,7 +231,6 @@ export class N8nClient {
 		return await this.call('POST', `/workflows/${id}/run`, body);
 	}
 
-	/** The button "Stop". */
 	async stopExecution(id: string): Promise<void> {
 		await this.call('POST', `/executions/${id}/stop`);
 	}
@@ -283,28 +267,13 @@ export class N8nClient {
 		return await this.call('GET', `/executions?${query}`);
 	}
 
-	/**
-	 * Reads an execution until it has one of these states.
-	 *
-	 * @param options.timeoutMs milliseconds, 60,000 by default
-	 * @param options.status by default every state that is an end
-	 * @param options.intervalMs milliseconds between two reads
-	 * @param options.onRead called after each read
-	 * @throws Error naming the last state, after the timeout
-	 */
+	/** Reads an execution until it has one of these states, by default any end. Throws after `timeoutMs`. */
 	async waitForExecution(
 		id: string,
-		options: {
-			timeoutMs?: number;
-			status?: string[];
-			intervalMs?: number;
-			onRead?: (execution: Execution) => void;
-		} = {},
+		{ timeoutMs = 60_000, status = ENDED }: { timeoutMs?: number; status?: readonly string[] } = {},
 	): Promise<Execution> {
-		const { timeoutMs = 60_000, status = ENDED, intervalMs = 100, onRead } = options;
-		for (const end = Date.now() + timeoutMs; ; await sleep(intervalMs)) {
+		for (const end = Date.now() + timeoutMs; ; await sleep(100)) {
 			const execution = await this.getExecution(id);
-			onRead?.(execution);
 			if (status.includes(execution.status)) return execution;
 			if (Date.now() >= end) {
 				throw new Error(`Execution ${id} is still "${execution.status}" after ${timeoutMs} ms`);
@@ -340,24 +309,16 @@ export class N8nClient {
 		return data;
 	}
 
-	/**
-	 * Calls a webhook of a workflow from outside, without being signed in. No status is an error.
-	 *
-	 * @param options.kind `webhook` for a published workflow, `webhook-test` while it is listened for
-	 */
+	/** Calls a webhook of a published workflow from outside, or of one that is listened for. No status is an error. */
 	async callWebhook(
 		method: 'GET' | 'POST',
 		path: string,
-		options: { kind?: 'webhook' | 'webhook-test'; body?: unknown } = {},
+		{ kind = 'webhook', body }: { kind?: 'webhook' | 'webhook-test'; body?: unknown } = {},
 	): Promise<{ status: number; body: unknown }> {
-		const { kind = 'webhook', body } = options;
-		const { status, data } = await axios.request<unknown>({
+		const { status, data } = await this.http.request<unknown>({
 			method,
 			url: `${this.baseUrl}/${kind}/${path}`,
 			data: body,
-			validateStatus: () => true,
-			maxRedirects: 0,
-			proxy: false,
 		});
 		return { status, body: data };
 	}
@@ -378,18 +339,9 @@ export class N8nClient {
 	}
 }
 
-/**
- * The items that a node put out in its last run.
- *
- * @param output 0 is the first output; with On Error "Continue (using error output)", 1 is the error output
- */
+/** The items that a node put out in its last run; output 1 is the error output. */
 export function itemsOf(execution: Execution, node: string, output = 0): INodeExecutionData[] {
 	return execution.runData[node]?.at(-1)?.data?.main[output] ?? [];
-}
-
-/** The error of a node's last run, or the one that ended the execution. */
-export function errorOf(execution: Execution, node?: string): ExecutionError | undefined {
-	return node === undefined ? execution.error : execution.runData[node]?.at(-1)?.error;
 }
 
 /**

@@ -34,11 +34,7 @@ const SQLITE_WORKS =
 	"const { Database } = require('sqlite3'); const db = new Database(':memory:');" +
 	"db.get('SELECT 1 AS one', (error, row) => process.exit(!error && row.one === 1 ? 0 : 1));";
 
-/**
- * The versions of n8n that can be installed, each with a folder beside this file.
- *
- * @returns {string[]} oldest first
- */
+/** The versions of n8n that can be installed, each with a folder beside this file: oldest first. */
 export function knownVersions() {
 	return readdirSync(HERE)
 		.filter((name) => existsSync(join(HERE, name, 'package.json')))
@@ -46,12 +42,8 @@ export function knownVersions() {
 }
 
 /**
- * Makes sure that this n8n is installed and says where it is.
- *
- * @param {{ version?: string }} [options] `version`: a folder beside this file
- * @returns {Promise<{ version: string, folder: string, node: string, entry: string }>}
- *   `node`: the Node that runs this n8n; `entry`: the script to give it
- * @throws {InstallError} with one sentence, when n8n cannot be installed
+ * Makes sure that this n8n is installed and says where it is: `node` is the Node that runs it, `entry` the script to give it.
+ * Throws InstallError with one sentence.
  */
 export async function ensureN8n({ version = DEFAULT_VERSION } = {}) {
 	if (!knownVersions().includes(version)) {
@@ -90,11 +82,8 @@ async function giveSqliteItsBinary(folder, node) {
 	const works = async () =>
 		(await run(node, ['-e', SQLITE_WORKS], { cwd: folder, quiet: true })).code === 0;
 
-	const readyMade = join(
-		modules,
-		'@appthreat/sqlite3/prebuilds',
-		`${process.platform}-${process.arch}`,
-	);
+	const platform = `${process.platform}-${process.arch}`;
+	const readyMade = join(modules, '@appthreat/sqlite3/prebuilds', platform);
 	const build = join(modules, 'sqlite3', 'build');
 	for (const file of existsSync(readyMade) ? readdirSync(readyMade).sort() : []) {
 		mkdirSync(join(build, 'Release'), { recursive: true });

@@ -82,12 +82,7 @@ const STORE_ENV = { PATH: process.env.PATH, LC_ALL: 'C' };
 
 const run = promisify(execFile);
 
-/**
- * Starts everything and resolves when every process is ready and the owner is signed in. When one of them does not get
- * there, all are ended.
- *
- * @throws Error with the end of that process's log
- */
+/** Resolves when every process is ready and the owner is signed in. When one does not get there, all are ended. */
 export async function startQueue(options: QueueOptions): Promise<N8nQueue> {
 	const services = await runScript<Services>(join(__dirname, '..', 'services.mjs'));
 	const installation = await ensureN8n(undefined, options.signal);

@@ -19,7 +19,7 @@ import {
 	ServerProcess,
 	type ServerProgram,
 } from '../serverProcess.cjs';
-import { N8nClient, type Login } from './client.cjs';
+import { N8nClient } from './client.cjs';
 
 export * from './client.cjs';
 export { isPortFree, PortInUseError } from '../serverProcess.cjs';
@@ -28,7 +28,7 @@ export { isPortFree, PortInUseError } from '../serverProcess.cjs';
 export const DEFAULT_N8N_VERSION = '2.41.1';
 
 /** The owner account of every server that we set up. */
-export const LOGIN: Login = { email: 'demo@seedance.example', password: 'Seedance-demo-1' };
+export const LOGIN = { email: 'demo@seedance.example', password: 'Seedance-demo-1' };
 
 /** Where an installed n8n is; made by `install.mjs`. */
 export interface Installation {
@@ -60,12 +60,10 @@ export interface StartOptions {
 /** Something could not be installed. The message is a sentence that has been shown on stderr already. */
 export class InstallationError extends Error {}
 
-/**
- * Installs n8n where it is missing, with progress on stderr.
- *
- * @param signal aborts the installation; nothing of it stays
- * @throws InstallationError when it fails
- */
+const execute = promisify(execFile);
+const MAX_BUFFER = 64 * 1024 * 1024;
+
+/** Installs n8n where it is missing, with progress on stderr. The signal ends that; nothing of it stays. */
 export async function ensureN8n(
 	version = DEFAULT_N8N_VERSION,
 	signal?: AbortSignal,
@@ -73,27 +71,20 @@ export async function ensureN8n(
 	return await runScript(join(__dirname, 'install.mjs'), ['--version', version], signal);
 }
 
-/**
- * Runs one of our `.mjs` scripts, which jest cannot import, and gives the JSON that it prints last. It shows its progress
- * on stderr.
- */
+/** Runs one of our `.mjs` scripts, which jest cannot import; gives the JSON that it prints last. */
 export async function runScript<T>(
 	script: string,
 	args: string[] = [],
 	signal?: AbortSignal,
 ): Promise<T> {
-	const running = execute(process.execPath, [script, ...args]);
+	const running = execute(process.execPath, [script, ...args], { signal, maxBuffer: MAX_BUFFER });
 	running.child.stderr?.pipe(process.stderr);
-	const onAbort = () => running.child.kill('SIGTERM');
-	signal?.addEventListener('abort', onAbort);
 	try {
 		const { stdout } = await running;
 		return JSON.parse(stdout.trim().split('\n').at(-1) ?? '');
 	} catch (error) {
-		const sentence = outputOf(error).trim().split('\n').at(-1);
+		const sentence = String(Object(error).stderr).trim().split('\n').at(-1);
 		throw new InstallationError(sentence || 'The installation did not succeed.');
-	} finally {
-		signal?.removeEventListener('abort', onAbort);
 	}
 }
 
@@ -139,7 +130,6 @@ export class N8nServer extends ServerProcess {
 
 	/** A session signed in as the owner. */
 	readonly api: N8nClient;
-
 	readonly version: string;
 
 	constructor(
@@ -185,67 +175,34 @@ export class N8nServer extends ServerProcess {
 export async function installPackages(tarballs: string[], userFolder: string): Promise<void> {
 	const nodes = join(userFolder, '.n8n', 'nodes');
 	const modules = join(nodes, 'node_modules');
-	mkdirSync(nodes, { recursive: true });
 	await rm(modules, { recursive: true, force: true });
+	mkdirSync(nodes, { recursive: true });
 	const writeManifest = async (dependencies: object) => {
 		const manifest = { name: 'installed-nodes', private: true, dependencies };
 		await writeFile(join(nodes, 'package.json'), JSON.stringify(manifest, null, 2));
 	};
 	await writeManifest({});
-	await npm(
-		[
-			'install',
-			...tarballs.map((tarball) => resolve(tarball)),
-			'--no-save',
-			'--package-lock=false',
-			'--ignore-scripts=true',
-			'--bin-links=false',
-			'--install-strategy=shallow',
-			// n8n brings the peer n8n-workflow itself, and the package depends on nothing else.
-			'--legacy-peer-deps',
-			'--offline',
-			'--audit=false',
-			'--fund=false',
-		],
-		nodes,
+	const options = [
+		...['--no-save', '--package-lock=false', '--ignore-scripts=true', '--bin-links=false'],
+		// n8n brings the peer n8n-workflow itself, and the package depends on nothing else.
+		...['--install-strategy=shallow', '--legacy-peer-deps', '--offline', '--loglevel=error'],
+		...['--audit=false', '--fund=false'],
+	];
+	const script = process.env.npm_execpath ?? '';
+	const [command, ...first] = script.endsWith('npm-cli.js') ? [process.execPath, script] : ['npm'];
+	await execute(
+		command,
+		[...first, 'install', ...tarballs.map((file) => resolve(file)), ...options],
+		{
+			cwd: nodes,
+			maxBuffer: MAX_BUFFER,
+		},
 	);
-	const installed = readdirSync(modules).filter((name) => !name.startsWith('.'));
-	const versions = installed.map((name): [string, string] => {
+	const names = readdirSync(modules).filter((name) => !name.startsWith('.'));
+	const versions = names.map((name): [string, string] => {
 		return [name, JSON.parse(readFileSync(join(modules, name, 'package.json'), 'utf8')).version];
 	});
 	await writeManifest(Object.fromEntries(versions));
-}
-
-/**
- * Runs npm to its end and gives what it printed.
- *
- * @throws Error with the last lines of npm's complaint
- */
-export async function npm(
-	args: string[],
-	cwd: string,
-): Promise<{ stdout: string; stderr: string }> {
-	const script = process.env.npm_execpath;
-	const isScript = script?.endsWith('npm-cli.js') === true;
-	const [command, first] = isScript ? [process.execPath, [script]] : ['npm', []];
-	const env = { ...process.env, npm_config_loglevel: 'error' };
-	try {
-		return await execute(command, [...first, ...args], { cwd, env });
-	} catch (error) {
-		const lines = outputOf(error).trim().split('\n').slice(-15).join('\n');
-		throw new Error(`npm ${args[0]} failed.\n${lines}`);
-	}
-}
-
-function execute(command: string, args: string[], options: { cwd?: string; env?: object } = {}) {
-	const env = { ...process.env, ...options.env };
-	return promisify(execFile)(command, args, { ...options, env, maxBuffer: 64 * 1024 * 1024 });
-}
-
-/** What a program had printed before it failed. */
-function outputOf(error: unknown): string {
-	const { stdout = '', stderr = '' } = Object(error);
-	return `${stdout}\n${stderr}`;
 }
 
 /** What n8n can be started as, and what it prints when it is ready. */
@@ -257,12 +214,7 @@ const READY = {
 
 export type N8nRole = keyof typeof READY;
 
-/**
- * How n8n is run.
- *
- * @param options.userFolder exists, and holds the packages that it loads
- * @param options.env more environment variables, or other values for ours
- */
+/** How n8n is run. The user folder exists, and holds the packages that it loads. */
 export function n8nProgram({
 	installation: { version, folder, node, entry },
 	role = 'start',
@@ -356,9 +308,8 @@ function hasModule(installed: string, name: string): boolean {
  */
 function inheritedEnvironment(nodeFolder: string): NodeJS.ProcessEnv {
 	const names = ['HOME', 'USERPROFILE', 'LANG', 'LC_ALL', 'TMPDIR', 'TEMP', 'TMP', 'SystemRoot'];
-	const inherited = names.filter((name) => process.env[name] !== undefined);
 	return {
-		...Object.fromEntries(inherited.map((name) => [name, process.env[name]])),
+		...Object.fromEntries(names.map((name) => [name, process.env[name]])),
 		// n8n starts its task runners with the `node` it finds first.
 		PATH: [nodeFolder, process.env.PATH ?? ''].join(delimiter),
 	};

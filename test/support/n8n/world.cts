@@ -206,7 +206,6 @@ export interface RunOptions
 	> {
 	/** The items that the node gets; by default one, with a prompt. */
 	rows?: Rows;
-	/** Of the workflow. */
 	settings?: IWorkflowSettings;
 	timeoutMs?: number;
 }
@@ -222,7 +221,6 @@ export async function start(
 	return await startWorkflow(await saveChain(steps, { rows, settings }));
 }
 
-/** Runs a workflow with the Seedance node to its end. */
 export async function run(
 	parameters: INodeParameters = {},
 	options: RunOptions = {},
@@ -247,7 +245,6 @@ export async function retry({ id }: Execution): Promise<Execution> {
 	return execution;
 }
 
-/** Waits until an execution is suspended. */
 export async function untilWaiting(id: string): Promise<void> {
 	const status = ['waiting', 'error', 'success'];
 	const execution = await api.waitForExecution(id, { status, timeoutMs: 20_000 });
@@ -266,7 +263,6 @@ export async function pause(
 	return { id, taskIds: videos.ids() };
 }
 
-/** The json of the items that a node put out. */
 export function output(execution: Execution, name = NEXT): IDataObject[] {
 	return itemsOf(execution, name).map(({ json }) => json);
 }
@@ -281,9 +277,7 @@ export function readError(execution: Execution) {
 
 export const posts = () => sandbox.ledger.posts();
 
-/** The videos at the API. */
 export const videos = {
-	/** Started by whomever, in order. */
 	ids: () => sandbox.tasks.all().map(({ id }) => id),
 
 	/** Those that the main account has paid for, in order. */
@@ -294,17 +288,14 @@ export const videos = {
 		sandbox.speed = 0.001;
 	},
 
-	/** Starts one without n8n; gives its task's id. */
 	start: async (prompt = 'A paper boat') => await startTaskAt(sandbox, { prompt }),
 
-	/** Starts one without n8n, and waits until it is ready. */
 	async ready(prompt?: string): Promise<string> {
 		const taskId = await videos.start(prompt);
 		await until('the video is ready', () => sandbox.tasks.get(taskId)?.ended === true);
 		return taskId;
 	},
 
-	/** Ends one, and waits until the API's callback was answered. */
 	async finish(taskId: string, outcome?: Outcome): Promise<void> {
 		sandbox.finish(taskId, outcome);
 		await sandbox.callbacks.settled();
@@ -348,7 +339,6 @@ export async function deliver(
 	return { status, data, retryAfter: received['retry-after'] };
 }
 
-/** A workflow that starts with a Seedance Trigger. */
 export interface TriggerWorkflow {
 	id: string;
 	/** Below `/webhook/` and `/webhook-test/`. */
