@@ -105,16 +105,32 @@ class ListOracle {
 		);
 	}
 
+	private isGivenOut(by: Execution, taskId: string | null): boolean {
+		return this.told.some(
+			({ execution, isOutput, json }) =>
+				execution === by && isOutput && json.task_id === taskId && json.error_code === undefined,
+		);
+	}
+
 	/** Whether a video that was paid for has to be gone on with, or given again, instead of paying as `post` does. */
 	private isOwed(earlier: ListPost, post: ListPost): boolean {
 		const { schedule, deletedAt } = this.trace;
 		const [by, now] = [earlier.execution, post.execution];
 		const { taskId } = earlier.entry;
+		// A process that stood still right before the request cannot know that its claim is over.
+		if (post.at === now.frozenUntil) return false;
 		if (by === now || earlier.order > post.order || earlier.name !== post.name) return false;
 		if (earlier.order < deletedAt && deletedAt < post.order) return false;
 		if (!isShared(schedule) && (by.endedAt > now.beganAt || now.isLeft)) return false;
 		if (this.isGone(taskId) || answerToPost(earlier) !== 'created') return false;
 		const row = post.rows?.find((one) => one.task_id === taskId);
+		const isReusing =
+			schedule.ifExists === 'always' ||
+			schedule.ifExists === 'skip' ||
+			(schedule.ifExists === 'manualRuns' && now.plan.mode === 'manual');
+		const isCut = by.isDead || by.frozenUntil > 0 || by.isLeft;
+		if (!row && !isCut)
+			return by.endedAt < now.beganAt && (isReusing || !this.isGivenOut(by, taskId));
 		if (!row) {
 			// It was interrupted before the ID could be written: that has to be told first.
 			const isOpen = post.rows?.some(
@@ -126,10 +142,6 @@ class ListOracle {
 		const holder = this.trace.executions.find(({ id }) => id === row.execution_id);
 		const isHeld = holder && holder !== now && holder.endedAt > now.beganAt;
 		if (isHeld && !isShared(schedule)) return false;
-		const isReusing =
-			schedule.ifExists === 'always' ||
-			schedule.ifExists === 'skip' ||
-			(schedule.ifExists === 'manualRuns' && now.plan.mode === 'manual');
 		return row.handed_on !== true || isReusing;
 	}
 

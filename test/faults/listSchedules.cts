@@ -16,6 +16,7 @@ import * as clock from '../../nodes/shared/n8n/clock';
 import type { PostEntry } from '../sandbox/server.cjs';
 import { DataTables, type DataTable, type TableRow } from '../support/dataTables.cjs';
 import { requireAsCore, type Run } from '../support/engine.cjs';
+import { readFixture } from './faults.cjs';
 import { CREDENTIAL, type Exchange, type Harness } from './harness.cjs';
 import { addTrouble, planOf } from './runner.cjs';
 import { ending, fault, nameIn, NAMES, ON_ERROR, PLAIN, SETTINGS, type Name } from './schedule.cjs';
@@ -96,6 +97,26 @@ export const listSchedules = fc.record({
 type Drawn<T> = T extends fc.Arbitrary<infer Value> ? Value : never;
 export type ListSchedule = Drawn<typeof listSchedules>;
 type Plan = ListSchedule['executions'][number];
+
+const plain: Omit<ListSchedule, 'executions'> = readFixture('listPlain');
+const PLAIN_EXECUTION: Plan = {
+	...{ mode: 'trigger', begins: 'after', seconds: 1, worker: 0, trouble: null },
+};
+const regressions: Array<{
+	topic: string;
+	what: string;
+	schedule: Partial<ListSchedule>;
+	executions: Array<Partial<Plan>>;
+}> = readFixture('listRegressions');
+/** What use and this suite have shown, each as small as it was found to be. */
+export const LIST_REGRESSIONS = regressions.map(({ topic, what, schedule, executions }) => ({
+	...{ topic, what },
+	schedule: {
+		...plain,
+		...schedule,
+		executions: executions.map((one) => ({ ...PLAIN_EXECUTION, ...one })),
+	},
+}));
 
 /** Whether equal videos of several executions are one. */
 export const isKeyed = ({ hasKey, ifExists }: ListSchedule) => hasKey && ifExists !== 'never';

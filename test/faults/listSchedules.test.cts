@@ -1,72 +1,38 @@
-import * as fc from 'fast-check';
-import { openHarness, type Harness } from './harness.cjs';
-import { listRunner, listSchedules } from './listSchedules.cjs';
+// Random schedules of several executions that share a list of videos, and those in which a fault was found once.
 import { checkListTrace } from './listOracle.cjs';
-let harness: Harness;
-beforeAll(async () => {
-	harness = await openHarness();
-});
-afterAll(async () => await harness.close());
-it('runs', async () => {
-	const run = listRunner(harness);
-	const counts: Record<string, number> = {};
-	let at = 0;
-	const only = process.env.ONLY ? Number(process.env.ONLY) : undefined;
-	for (const schedule of fc.sample(listSchedules, {
-		seed: Number(process.env.SEED ?? 3),
-		numRuns: Number(process.env.SCHEDULES ?? 100),
-	})) {
-		at += 1;
-		if (only !== undefined && at !== only) continue;
-		const trace = await run(schedule);
-		for (const e of trace.executions) counts[`met ${e.met}`] = (counts[`met ${e.met}`] ?? 0) + 1;
-		const found = checkListTrace(harness, trace);
-		for (const { rule } of found) counts[rule] = (counts[rule] ?? 0) + 1;
-		if (found.length)
-			process.stdout.write(
-				`#${at} ${found.map(({ rule, text }) => `${rule}: ${text}`).join('\n   ')}\n   ${JSON.stringify(
-					{
-						...schedule,
-						endings: Object.values(schedule.endings)
-							.map((e) => e.ends + e.seconds)
-							.join(),
-					},
-				)}\n`,
-			);
-		if (only !== undefined)
-			process.stdout.write(
-				JSON.stringify(
-					{
-						rows: trace.rows,
-						posts: trace.posts.map(({ execution, name, order, entry, fault, row }) => ({
-							e: execution.nth,
-							name,
-							order,
-							task: entry.taskId,
-							acc: entry.accepted,
-							ans: entry.answered,
-							fault: fault?.kind,
-							row: row?.id,
-						})),
-						ex: trace.executions.map((e) => ({
-							nth: e.nth,
-							id: e.id,
-							began: e.beganAt,
-							ended: e.endedAt,
-							met: e.met,
-							left: e.isLeft,
-							late: e.handedOnLate,
-							ofz: e.frozenUntil,
-							status: e.run?.status,
-							out: e.run?.outputs.map((o) => o.map((i) => i.json)),
-							err: e.run?.error?.message,
-							hints: e.run?.hints,
-						})),
-					},
-					null,
-					1,
-				) + '\n',
-			);
+import {
+	LIST_REGRESSIONS,
+	listRunner,
+	listSchedules,
+	type ListSchedule,
+} from './listSchedules.cjs';
+import { describeSeeds } from './schedules.cjs';
+import { ALL_OF_LIST } from './seeds.cjs';
+import { describeFailure, Suite } from './suite.cjs';
+
+const suite = new Suite('list of videos');
+let run: ReturnType<typeof listRunner>;
+beforeAll(() => (run = listRunner(suite.harness)));
+
+async function check(schedule: ListSchedule, isCounted: boolean): Promise<string> {
+	const trace = await run(schedule);
+	const violations = checkListTrace(suite.harness, trace);
+	if (isCounted) {
+		suite.add('runs', trace.executions.length);
+		suite.add('POSTs', trace.posts.length);
+		suite.add('charges', trace.posts.filter(({ entry }) => entry.accepted).length);
+		for (const { met } of trace.executions) if (met) suite.add(`interruptions: ${met}`, 1);
+		suite.countSchedule(violations);
 	}
-	process.stdout.write(JSON.stringify(counts) + '\n');
-}, 3000000);
+	return describeFailure(schedule, { violations });
+}
+
+it.each(LIST_REGRESSIONS)('$topic: $what', async ({ schedule }) => {
+	expect(await check(schedule, true)).toBe('');
+});
+
+const { seeds, schedules } = ALL_OF_LIST;
+describeSeeds({
+	...{ name: suite.name, drawn: listSchedules, seeds, check },
+	numRuns: Math.ceil(schedules / seeds.length),
+});
