@@ -105,7 +105,7 @@ const PLAIN_EXECUTION: Plan = {
 const regressions: Array<{
 	topic: string;
 	what: string;
-	schedule: Partial<ListSchedule>;
+	schedule: Partial<Omit<ListSchedule, 'endings'>> & { endings?: Partial<ListSchedule['endings']> };
 	executions: Array<Partial<Plan>>;
 }> = readFixture('listRegressions');
 /** What use and this suite have shown, each as small as it was found to be. */
@@ -114,6 +114,7 @@ export const LIST_REGRESSIONS = regressions.map(({ topic, what, schedule, execut
 	schedule: {
 		...plain,
 		...schedule,
+		endings: { ...plain.endings, ...schedule.endings },
 		executions: executions.map((one) => ({ ...PLAIN_EXECUTION, ...one })),
 	},
 }));
