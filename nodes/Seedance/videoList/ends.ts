@@ -62,7 +62,11 @@ export function endOf(result: Result, row: Row, now: number): End {
 	const counted = task && task.state !== 'running' ? task.consumedCredits : null;
 	const change: RowChange = {
 		id: row.id,
-		...(taskId && { task_id: taskId }),
+		// Whatever could be written before: a row that has a task was sent.
+		...(taskId && {
+			task_id: taskId,
+			status: row.status === 'SUCCESS' ? row.status : ('IN_PROGRESS' as const),
+		}),
 		...(counted !== null && { credits: counted, charged: chargedBy(counted) }),
 		...(taskId && row.status !== 'SUCCESS' && { status: 'IN_PROGRESS' as const }),
 		...(isFailed && { status: 'FAILED' as const }),
