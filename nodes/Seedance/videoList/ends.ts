@@ -62,12 +62,9 @@ export function endOf(result: Result, row: Row, now: number): End {
 	const counted = task && task.state !== 'running' ? task.consumedCredits : null;
 	const change: RowChange = {
 		id: row.id,
-		// Whatever could be written before: a row that has a task was sent.
-		...(taskId && {
-			task_id: taskId,
-			status: row.status === 'SUCCESS' ? row.status : ('IN_PROGRESS' as const),
-		}),
+		...(taskId && { task_id: taskId }),
 		...(counted !== null && { credits: counted, charged: chargedBy(counted) }),
+		// Whatever could be written before: a row that has a task was sent.
 		...(taskId && row.status !== 'SUCCESS' && { status: 'IN_PROGRESS' as const }),
 		...(isFailed && { status: 'FAILED' as const }),
 		...(task && hasVideo(task) && { status: 'SUCCESS' as const, video_url: task.videoUrl ?? '' }),

@@ -9,7 +9,6 @@
  */
 import { randomBytes } from 'crypto';
 
-import { handedOnElsewhere } from '../../shared/task/errors';
 import type { Sent } from '../../shared/idempotency/executionMemory';
 import {
 	where,
@@ -23,6 +22,7 @@ import type { Result } from '../run/result';
 import type { Run } from '../run/run';
 import { cleanUp } from './cleanUp';
 import { endOf } from './ends';
+import { withoutLost } from './lost';
 import { CLAIM_MS, livingClaims, type Finder } from './find';
 
 /** Milliseconds of a claim that have to be left for a request. */
@@ -35,6 +35,8 @@ export class PaidVideos {
 	readonly rows = new Map<number, Row>();
 	private readonly isOver = new AbortController();
 	private isRenewing = false;
+	/** Until when the claims certainly hold: milliseconds since 1970, in the time of the list. */
+	private heldUntil = Infinity;
 	private changes: RowChange[] = [];
 
 	constructor(
@@ -57,7 +59,10 @@ export class PaidVideos {
 
 	/** Holds rows from now on, by item, and renews their claims until the end. */
 	hold(rows: ReadonlyMap<number, Row>): void {
-		for (const [index, row] of rows) this.rows.set(index, row);
+		for (const [index, row] of rows) {
+			this.rows.set(index, row);
+			this.heldUntil = Math.min(this.heldUntil, Date.parse(row.claimed_until) || Infinity);
+		}
 		if (rows.size > 0) void this.renew();
 	}
 
@@ -67,7 +72,9 @@ export class PaidVideos {
 		this.isRenewing = true;
 		while (await this.run.clock.sleep(RENEW_MS, this.isOver.signal)) {
 			if (this.isOver.signal.aborted) return;
-			await this.write({ do: 'update', all: [this.mine], set: this.until(CLAIM_MS) });
+			const set = this.until(CLAIM_MS);
+			const renewed = await this.write({ do: 'update', all: [this.mine], set });
+			if (renewed) this.heldUntil = Date.parse(set.claimed_until);
 		}
 	}
 
@@ -102,6 +109,9 @@ export class PaidVideos {
 	async begin(itemIndex: number): Promise<boolean> {
 		const row = this.rows.get(itemIndex);
 		if (!row) return true;
+		// Others may count on it that nothing is sent for a claim that is over.
+		const isHeld = () => this.heldUntil - this.list.now() >= LEAST_CLAIM_MS;
+		if (!isHeld()) return false;
 		const set = { status: 'SENDING' as const, ...this.until(CLAIM_MS) };
 		const all = [where('id', row.id), this.mine, where('status', 'CLAIMED')];
 		const changes = this.changes;
@@ -114,7 +124,7 @@ export class PaidVideos {
 			if (!won) this.changes = [...changes, ...this.changes];
 		}
 		const isMine = won.some(({ id }) => id === row.id);
-		return isMine && Date.parse(set.claimed_until) - this.list.now() >= LEAST_CLAIM_MS;
+		return isMine && isHeld();
 	}
 
 	/** What came of a request; it is written with the next one, or by {@link flush}. */
@@ -213,7 +223,9 @@ export class PaidVideos {
 		const lost = [...this.rows].filter(
 			([, { id }]) => handedOn.has(id) && !given.some((row) => row.id === id),
 		);
-		return lost.length ? await this.withoutLost(results, lost) : [...results];
+		if (lost.length === 0) return [...results];
+		const now = await this.write({ do: 'get', any: lost.map(([, { id }]) => where('id', id)) });
+		return withoutLost(results, lost, now ?? [], this.run.executionId);
 	}
 
 	/** Stop came while it was handed on: n8n drops what the node gives out, so nobody has got it. */
@@ -221,22 +233,5 @@ export class PaidVideos {
 		const all = [where('execution_id', this.run.executionId)];
 		const changes = rows.map(({ id }) => ({ id, handed_on: false }));
 		if (changes.length) await this.write({ do: 'updateEach', rows: changes, all });
-	}
-
-	private async withoutLost(
-		results: readonly Result[],
-		lost: ReadonlyArray<[number, Row]>,
-	): Promise<Result[]> {
-		const now = await this.write({ do: 'get', any: lost.map(([, { id }]) => where('id', id)) });
-		const changed = [...results];
-		for (const [index, { id }] of lost) {
-			const row = now?.find((one) => one.id === id);
-			const { seed } = results[index];
-			// A row that a person has deleted was taken by nobody.
-			if (!row || row.execution_id === this.run.executionId) continue;
-			const problem = handedOnElsewhere(seed.taskId ?? row.task_id, row.execution_id);
-			changed[index] = { ...results[index], problem, file: undefined };
-		}
-		return changed;
 	}
 }
