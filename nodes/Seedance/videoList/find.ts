@@ -4,14 +4,14 @@
  */
 import { nextMove, type ClaimedRow, type Wish } from '../../shared/idempotency/claims';
 import {
+	ListError,
 	where,
 	type NewRow,
 	type Row,
-	type RowChange,
-	type Step,
 	type VideoList,
 } from '../../shared/idempotency/videoList';
 import type { Clock } from '../../shared/n8n/clock';
+import { Round } from './round';
 
 /** Milliseconds for which a claim holds without being renewed. */
 export const CLAIM_MS = 90_000;
@@ -20,6 +20,8 @@ const LONGEST_RUNNING_CLAIM_MS = CLAIM_MS + 15_000;
 /** Milliseconds between two readings while another run decides, at first and at most. */
 const SOON_MS = 150;
 const LATER_MS = 2_000;
+/** Times that a row may refuse a change although it looks the same as before. */
+const MOST_REFUSALS = 5;
 
 /** What is wanted for one item, and what a new row of it would hold. */
 export interface Search {
@@ -60,11 +62,15 @@ export interface Finder {
 	isStillThere: (index: number, row: Row) => Promise<boolean>;
 }
 
-const holdUntil = (list: VideoList, ms = CLAIM_MS) => new Date(list.now() + ms).toISOString();
+const holdUntil = (list: VideoList) => new Date(list.now() + CLAIM_MS).toISOString();
 
 /** What makes a row this run's own. */
-export function claimedBy({ list, claim, executionId }: Finder, ms = CLAIM_MS): Partial<NewRow> {
-	return { claim, claimed_until: holdUntil(list, ms), execution_id: executionId };
+export function claimedBy({
+	list,
+	claim,
+	executionId,
+}: Pick<Finder, 'list' | 'claim' | 'executionId'>): Partial<NewRow> {
+	return { claim, claimed_until: holdUntil(list), execution_id: executionId };
 }
 
 type ListedRow = ClaimedRow & { row: Row };
@@ -80,58 +86,36 @@ const listed = (row: Row): ListedRow => ({
 	createdAt: row.createdAt,
 });
 
-/** Moves of one round that change rows; each kind is made in one call, or one for each old claim. */
-class Round {
-	readonly inserts: NewRow[] = [];
-	private readonly changes = new Map<string, { rows: RowChange[]; all: Step & { do: 'update' } }>();
-	private readonly withdrawn: Row[] = [];
-
-	/** Changes a row as far as nobody else has done so since it was read. */
-	change({ id, claim, status }: Row, set: Partial<NewRow>): void {
-		const key = `${claim} ${status} ${set.status ?? ''}`;
-		const all = [where('claim', claim), where('status', status), where('handed_on', false)];
-		const step = this.changes.get(key) ?? { rows: [], all: { do: 'update', all, set } };
-		step.rows.push({ ...set, id });
-		this.changes.set(key, step);
-	}
-
-	withdraw(row: Row): void {
-		this.withdrawn.push(row);
-	}
-
-	get isEmpty(): boolean {
-		return !this.inserts.length && !this.changes.size && !this.withdrawn.length;
-	}
-
-	/** Makes the moves. Gives the rows that are changed or new. */
-	async make(list: VideoList): Promise<Row[]> {
-		const rows: Row[] = [];
-		for (const { id, claim, status } of this.withdrawn) {
-			const all = [where('id', id), where('claim', claim), where('status', status)];
-			await list.run({ do: 'delete', all });
-		}
-		for (const { rows: changed, all } of this.changes.values()) {
-			rows.push(...(await list.run({ do: 'updateEach', rows: changed, all: all.all })));
-		}
-		if (this.inserts.length) {
-			rows.push(...(await list.run({ do: 'insert', rows: this.inserts })));
-		}
-		return rows;
-	}
-}
-
-/** Finds out about all items together. Throws what the list throws. */
+/**
+ * Finds out about all items together, into `found`. Throws what the list throws; what is paid for is
+ * in `found` then as far as it was read, so that nobody pays for it again.
+ */
 export async function findAll(
 	finder: Finder,
 	searches: ReadonlyMap<number, Search>,
-): Promise<Map<number, Found>> {
+	found: Map<number, Found>,
+): Promise<void> {
+	/** Videos that are paid for, or may be, and that this run has not got yet. */
+	const paid = new Map<number, Found>();
+	try {
+		await findRoundByRound(finder, searches, { found, paid });
+	} finally {
+		for (const [index, one] of paid) if (!found.has(index)) found.set(index, one);
+	}
+}
+
+async function findRoundByRound(
+	finder: Finder,
+	searches: ReadonlyMap<number, Search>,
+	{ found, paid }: Record<'found' | 'paid', Map<number, Found>>,
+): Promise<void> {
 	const { list, claim, clock } = finder;
-	const found = new Map<number, Found>();
 	/** Rows that turned out to be no use, and since when a row has had the claim that it has. */
 	const useless = new Set<number>();
 	const firstClaims = new Map<number, number>();
 	/** Rows that had been handed on when this was first read. */
 	let earlier: ReadonlySet<number> | undefined;
+	const refusals = new Map<string, number>();
 	const isLiving = (row: ClaimedRow): boolean => {
 		const first = firstClaims.get(row.id) ?? row.claimedUntil;
 		firstClaims.set(row.id, first);
@@ -140,7 +124,7 @@ export async function findAll(
 	};
 	for (let rounds = 0; ; rounds++) {
 		const open = [...searches].filter(([index]) => !found.has(index));
-		if (open.length === 0) return found;
+		if (open.length === 0) return;
 		const identities = [...new Set(open.map(([, { identity }]) => identity))];
 		const read = await list.run({
 			do: 'get',
@@ -156,20 +140,25 @@ export async function findAll(
 			const { identity, newRow, ...wish } = search;
 			const own = rows.filter(({ row }) => row.identity === identity);
 			const move = nextMove(own, { ...wish, claim, now: list.now(), isLiving, isEarlier });
+			paid.delete(index);
+			if ('row' in move && move.row.hasTask) paid.set(index, { do: 'join', row: move.row.row });
 			switch (move.do) {
 				case 'insert':
 					round.inserts.push({ ...newRow, ...claimedBy(finder), status: move.status });
 					break;
 				case 'takeOver': {
 					const { row } = move.row;
+					// Nothing was sent for a reservation: what this run sends may differ, with a key.
+					const set = row.task_id ? { status: row.status, item: index } : newRow;
 					if (row.claim === claim) found.set(index, { do: 'goOn', row });
-					else round.change(row, { ...claimedBy(finder), status: row.status, item: index });
+					else round.change(row, { ...set, ...claimedBy(finder) });
 					break;
 				}
 				case 'confirm':
 					round.change(move.row.row, { ...claimedBy(finder), status: 'CLAIMED' });
 					break;
 				case 'giveUp':
+					paid.set(index, { do: 'unclear', row: move.row.row });
 					round.change(move.row.row, { status: 'UNCLEAR', claim: '', claimed_until: '' });
 					break;
 				case 'withdraw':
@@ -195,7 +184,15 @@ export async function findAll(
 				else useless.add(row.id);
 			}),
 		);
-		for (const row of await round.make(list)) {
+		const changed = await round.make(list);
+		for (const row of round.refused(changed)) {
+			const state = `${row.id} ${row.status} ${row.claim}`;
+			const times = (refusals.get(state) ?? 0) + 1;
+			refusals.set(state, times);
+			// A person has emptied cells of it: no condition holds for those.
+			if (times > MOST_REFUSALS) throw new ListError(`row ${row.id} of it cannot be changed`);
+		}
+		for (const row of changed) {
 			const index = open.find(([, { identity }]) => identity === row.identity)?.[0];
 			if (index === undefined || found.has(index)) continue;
 			if (row.status === 'UNCLEAR') found.set(index, { do: 'unclear', row });

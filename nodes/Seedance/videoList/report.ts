@@ -17,6 +17,8 @@ export class ListReport {
 	isNew = false;
 	/** Why there is no list, as the end of a sentence. */
 	unavailable: string | undefined;
+	/** Why something could not be written after the first request, as the end of a sentence. */
+	unwritten: string | undefined;
 	private readonly reused: Array<{ row: Row; isOther: boolean }> = [];
 	private readonly times = { goOn: 0, join: 0, skip: 0 };
 	private different: string | undefined;
@@ -54,9 +56,10 @@ export class ListReport {
 		const before = rows
 			.filter((row) => row.node === node.name && row.handed_on && row.execution_id !== executionId)
 			.sort((a, b) => b.id - a.id);
-		for (const { itemIndex, body } of items) {
+		for (const { itemIndex, body, listed } of items) {
 			const row = before.find(({ item }) => item === itemIndex);
-			if (!row) continue;
+			// An equal one has failed, or cannot be had any more; a key does not go by settings.
+			if (!row || listed?.videoKey || row.settings === listed?.settings) continue;
 			const [changed] = [
 				row.prompt !== body.prompt && 'Prompt',
 				row.resolution !== body.resolution && 'Resolution',
@@ -83,6 +86,9 @@ export class ListReport {
 				`Created the Data Table ${LIST_NAME} (Overview → Data tables), so that a stopped or crashed run is not paid for twice. Project members can read its prompts; deleting it means paying again. Turn it off: Options → Keep Video List.`,
 			this.unavailable !== undefined &&
 				`These videos are not in the list of videos, because ${this.unavailable}. After Stop, a crash or in a new run they are paid for again.`,
+			this.unwritten !== undefined &&
+				this.unavailable === undefined &&
+				`The list of videos could not be written, because ${this.unwritten}. Nothing is lost; the next run may give these videos again.`,
 			first && `${which} (${same}): no credits were spent. Choose Always Generate for a new one.`,
 			other &&
 				`Key ${shorten(other.video_key, 40)} gave the video of ${this.timeOf(other.createdAt)}, made with another prompt or other settings. Change the key for a new one.`,

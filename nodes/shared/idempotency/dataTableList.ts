@@ -49,6 +49,10 @@ const conditionsOf = (conditions: readonly Condition[]): INodeParameters[] =>
 		keyValue: constant(value),
 	}));
 
+/** A value for a cell: PostgreSQL takes no text that holds a zero character. */
+const cell = <T>(value: T): T | string =>
+	typeof value === 'string' ? value.split('\0').join('\ufffd') : value;
+
 /** The row that an item names. */
 const OF_ITEM = {
 	id: { keyName: 'id', condition: 'eq', keyValue: '={{ $json.id }}' },
@@ -74,7 +78,8 @@ class DataTableList implements VideoList {
 	private present(row: Partial<Row>): IDataObject {
 		// What is undefined would be written as null.
 		const entries = Object.entries(row).filter(([, value]) => value !== undefined);
-		return Object.fromEntries(entries.filter(([name]) => name === 'id' || this.columns.has(name)));
+		const present = entries.filter(([name]) => name === 'id' || this.columns.has(name));
+		return Object.fromEntries(present.map(([name, value]) => [name, cell(value)]));
 	}
 
 	/** A step as the parameters of a Data Table node. */
@@ -154,7 +159,10 @@ interface Table {
 	columns: ReadonlyMap<string, unknown>;
 }
 
-/** The table of exactly that name, of those whose name contains it. */
+/**
+ * The table of exactly that name, of those whose name contains it
+ * (docs/n8n-behaviour.md#names-of-data-tables).
+ */
 async function findTable(context: IExecuteFunctions): Promise<Table | undefined> {
 	const list: INodeParameters = {
 		resource: 'table',
