@@ -91,8 +91,8 @@ const MUTANTS: Record<string, Record<string, () => void>> = {
 		'does not write the ID at all': () => {
 			change(PaidVideos.prototype, 'sent').to(() => undefined);
 			change(ends, 'endOf').to((real, ...call) => {
-				const { change: end, isHandedOn } = real(...call);
-				return { change: { ...end, task_id: '' }, isHandedOn };
+				const end = real(...call);
+				return { ...end, change: { ...end.change, task_id: '' } };
 			});
 		},
 	},
@@ -150,10 +150,10 @@ const MUTANTS: Record<string, Record<string, () => void>> = {
 	},
 	'healed list | charged twice, id lost, claim left, handed on twice': {
 		'leaves a row that got its task as one that was not sent': () =>
-			change(ends, 'endOf').to((real, result, row) => {
-				const { change: end, isHandedOn } = real(result, row);
-				const { status, ...rest } = end;
-				return { change: status === 'IN_PROGRESS' ? rest : end, isHandedOn };
+			change(ends, 'endOf').to((real, ...call) => {
+				const end = real(...call);
+				const { status, ...rest } = end.change;
+				return status === 'IN_PROGRESS' ? { ...end, change: rest } : end;
 			}),
 	},
 };

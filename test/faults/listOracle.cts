@@ -3,7 +3,6 @@
 import type { IDataObject } from 'n8n-workflow';
 
 import { isRecord } from '../sandbox/server.cjs';
-import type { TableRow } from '../support/dataTables.cjs';
 import { answerToPost, isRefusedLink, readingOf } from './expected.cjs';
 import type { Harness } from './harness.cjs';
 import { asText, isOfTask } from './oracle/facts.cjs';
@@ -62,11 +61,11 @@ function toldBy(execution: Execution): Told[] {
 	}));
 }
 
-const isInterrupted = ({ met }: Execution) => met === 'stop' || met === 'crash';
-
 class ListOracle {
 	readonly violations: ListViolation[] = [];
 	private readonly told: Told[];
+	/** What later nodes got. */
+	private readonly given: Told[];
 	private readonly paid: ListPost[];
 
 	constructor(
@@ -74,6 +73,9 @@ class ListOracle {
 		private readonly trace: ListTrace,
 	) {
 		this.told = trace.executions.flatMap(toldBy);
+		this.given = this.told.filter(
+			({ isOutput, json }) => isOutput && json.task_id && json.error_code === undefined,
+		);
 		this.paid = trace.posts.filter(({ entry }) => entry.accepted);
 	}
 
@@ -106,10 +108,7 @@ class ListOracle {
 	}
 
 	private isGivenOut(by: Execution, taskId: string | null): boolean {
-		return this.told.some(
-			({ execution, isOutput, json }) =>
-				execution === by && isOutput && json.task_id === taskId && json.error_code === undefined,
-		);
+		return this.given.some(({ execution, json }) => execution === by && json.task_id === taskId);
 	}
 
 	/** Whether a video that was paid for has to be gone on with, or given again, instead of paying as `post` does. */
@@ -163,134 +162,105 @@ class ListOracle {
 
 	/** Every POST that is sent while the list works has its row, which was turned to SENDING right before. */
 	checkRows(): void {
-		const needed = isShared(this.trace.schedule);
 		for (const post of this.trace.posts) {
-			const { execution } = post;
-			const isExcused = execution.isLeft && !needed;
-			const isFrozen = execution.met === 'freeze' || execution.frozenUntil > 0;
-			if (post.row || isExcused || isFrozen) continue;
-			// A POST that was certainly refused is sent again without another look.
-			this.violate('sent without the list', this.describe(post));
+			const { isLeft, frozenUntil } = post.execution;
+			const isExcused = frozenUntil > 0 || (isLeft && !isShared(this.trace.schedule));
+			if (!post.row && !isExcused) this.violate('sent without the list', this.describe(post));
 		}
 	}
 
 	checkIds(): void {
-		const { listed, rows } = this.trace;
-		for (const post of this.paid.filter((one) => answerToPost(one) === 'created')) {
+		const { listed, rows, deletedAt, executions } = this.trace;
+		const unlisted = this.paid.filter(
+			(one) => answerToPost(one) === 'created' && !listed.has(one.entry.taskId),
+		);
+		for (const post of unlisted) {
 			const { execution, entry } = post;
-			const isListed = listed.has(entry.taskId);
+			const { isDead, isLeft, frozenUntil, run } = execution;
 			const isTold = this.told.some(
-				({ json, execution: by }) => by === execution && json.task_id === entry.taskId,
+				(one) => one.execution === execution && one.json.task_id === entry.taskId,
 			);
 			const row = rows.find(({ id }) => id === post.row?.id);
-			const isUnclear = row?.status === 'SENDING' || row?.status === 'UNCLEAR' || !post.row;
-			const isCut = execution.met === 'crash' || execution.frozenUntil > 0;
-			const isExcused = execution.isLeft || this.trace.deletedAt < Infinity;
-			if (!isListed && !(isCut && (isUnclear || isTold)) && !isExcused) {
+			const isUnclear = !post.row || row?.status === 'SENDING' || row?.status === 'UNCLEAR';
+			const isCut = (isDead || frozenUntil > 0) && (isUnclear || isTold);
+			if (!isCut && !isLeft && deletedAt === Infinity) {
 				this.violate('id lost', `${this.describe(post)} is not in the list`);
 			}
-			if (!isListed && !isTold && execution.run?.status !== 'canceled' && !execution.isDead) {
+			if (!isTold && !isDead && run?.status !== 'canceled') {
 				this.violate('id lost', `${this.describe(post)} is nowhere`);
 			}
 		}
-		for (const execution of this.trace.executions.filter(({ isDead }) => isDead)) {
-			const open = this.paid.filter(
-				(one) =>
-					one.execution === execution &&
-					!listed.has(one.entry.taskId) &&
-					answerToPost(one) === 'created',
-			);
-			if (open.length > 1 && !execution.isLeft) {
-				this.violate('unclear', `${open.length} tasks of execution ${execution.nth}, not one`);
-			}
+		for (const execution of executions.filter(({ isDead, isLeft }) => isDead && !isLeft)) {
+			const open = unlisted.filter((one) => one.execution === execution).length;
+			if (open > 1) this.violate('unclear', `${open} tasks of ${execution.nth}, not one`);
 		}
 	}
 
 	/** What was interrupted between a POST and its answer is told by one later execution. */
 	checkTold(): void {
 		for (const { id, nth } of this.trace.executions) {
-			const about = this.told.filter(({ json }) =>
-				String(json.error_message).startsWith(`Execution ${id} was interrupted`),
-			);
-			const tellers = new Set(about.map(({ execution }) => execution.nth));
-			if (tellers.size > 1)
-				this.violate('unclear', `of ${nth}, told by ${[...tellers].join(', ')}`);
+			const about = `Execution ${id} was interrupted`;
+			const told = this.told.filter(({ json }) => String(json.error_message).startsWith(about));
+			const by = [...new Set(told.map(({ execution }) => execution.nth))];
+			if (by.length > 1) this.violate('unclear', `of ${nth}, told by ${by.join(', ')}`);
 		}
 	}
 
 	checkHandedOn(): void {
-		const { schedule, executions, rows, deletedAt } = this.trace;
-		const got = this.told.filter(
-			({ isOutput, json }) => isOutput && json.task_id && json.error_code === undefined,
-		);
-		for (const taskId of new Set(got.map(({ json }) => json.task_id))) {
-			const by = new Set(
-				got.filter(({ json }) => json.task_id === taskId).map(({ execution }) => execution),
-			);
-			const isManual = ({ plan }: Execution) =>
-				schedule.ifExists === 'manualRuns' && plan.mode === 'manual';
-			const others = [...by].slice(1).filter((one) => !isManual(one));
-			const isExcused = [...by].some(({ isLeft }) => isLeft) || deletedAt < Infinity;
-			const isListed = this.trace.listed.has(taskId);
-			if (isShared(schedule) || !isListed || isExcused || others.length === 0) continue;
-			this.violate(
-				'handed on twice',
-				`task ${taskId} by ${[...by].map(({ nth }) => nth).join(', ')}`,
-			);
+		const { schedule, executions, rows, deletedAt, listed } = this.trace;
+		const isManual = ({ plan }: Execution) =>
+			schedule.ifExists === 'manualRuns' && plan.mode === 'manual';
+		for (const taskId of new Set(this.given.map(({ json }) => String(json.task_id)))) {
+			const by = executions.filter((one) => this.isGivenOut(one, taskId));
+			const isExcused = by.some(({ isLeft }) => isLeft) || deletedAt < Infinity;
+			if (isShared(schedule) || !listed.has(taskId) || isExcused) continue;
+			const more = by.slice(1).filter((one) => !isManual(one));
+			if (more.length) this.violate('handed on twice', `task ${taskId}, by ${more[0].nth} as well`);
 		}
 		for (const { handedOnLate, nth } of executions.filter((one) => one.handedOnLate.length)) {
 			this.violate('handed on to nobody', `${handedOnLate.join(', ')} of ${nth}, after Stop`);
 		}
-		for (const row of rows.filter((one) => one.handed_on === true && one.status === 'SUCCESS')) {
-			const by = executions.find(({ id }) => id === row.execution_id);
-			if (!by || isInterrupted(by) || got.some(({ json }) => json.task_id === row.task_id))
-				continue;
-			this.violate('handed on to nobody', `task ${row.task_id} of execution ${by.nth}`);
+		const handedOn = rows.filter((row) => row.handed_on === true && row.status === 'SUCCESS');
+		for (const { task_id, execution_id } of handedOn) {
+			const by = executions.find(({ id }) => id === execution_id);
+			const isInterrupted = !by || by.met === 'stop' || by.isDead;
+			if (isInterrupted || this.given.some(({ json }) => json.task_id === task_id)) continue;
+			this.violate('handed on to nobody', `task ${task_id} of execution ${by.nth}`);
 		}
 	}
 
 	checkClaims(): void {
 		const { executions, rows, endedAt } = this.trace;
-		const isOpen = ({ status }: TableRow) => /^(PENDING|CLAIMED|SENDING)$/.test(String(status));
-		for (const row of rows) {
-			const by = executions.find(({ id }) => id === row.execution_id);
+		for (const { id, status, claim, claimed_until, execution_id } of rows) {
+			const by = executions.find((one) => one.id === execution_id);
 			if (!by || by.isDead || by.isLeft || by.frozenUntil > 0) continue;
-			const until = Date.parse(String(row.claimed_until));
-			const isHeld = Boolean(row.claim) && !(until <= endedAt);
-			if (isHeld || isOpen(row)) {
-				const text = `row ${row.id} is ${row.status}, claim "${row.claim}", of ${by.nth}`;
-				this.violate('claim left', text);
-			}
+			const isHeld = Boolean(claim) && !(Date.parse(String(claimed_until)) <= endedAt);
+			if (!isHeld && !/^(PENDING|CLAIMED|SENDING)$/.test(String(status))) continue;
+			this.violate('claim left', `row ${id} is ${status}, claim "${claim}", of ${by.nth}`);
 		}
 	}
 
 	/** Each item comes out once, but for those that Skip leaves out, with a video of its own name. */
 	checkItems(): void {
 		const { executions, schedule } = this.trace;
-		const { sandbox } = this.harness;
-		for (const { execution, index, json } of this.told) {
-			const task = sandbox.tasks.get(String(json.task_id));
-			const isWrong = task && !task.order.prompt.includes(schedule.items[index] ?? '?');
-			const isMisled = this.paid.some((one) => answerToPost(one) === 'misled');
-			if (isWrong && !isMisled) {
-				this.violate('wrong video', `item ${index} of execution ${execution.nth}: ${asText(json)}`);
-			}
+		const isMisled = this.paid.some((one) => answerToPost(one) === 'misled');
+		for (const { execution, index, json } of isMisled ? [] : this.told) {
+			const task = this.harness.sandbox.tasks.get(String(json.task_id));
+			if (!task || task.order.prompt.includes(schedule.items[index] ?? '?')) continue;
+			this.violate('wrong video', `item ${index} of execution ${execution.nth}: ${asText(json)}`);
 		}
 		for (const { run, nth } of executions.filter((one) => one.run?.status === 'success')) {
-			const count = run?.outputs.flat().length;
-			const isShort = schedule.ifExists === 'skip' && Number(count) <= schedule.items.length;
-			if (count === schedule.items.length || isShort) continue;
-			this.violate('wrong video', `${count} items of ${schedule.items.length}, execution ${nth}`);
+			const missing = schedule.items.length - (run?.outputs.flat().length ?? 0);
+			if (missing === 0 || (missing > 0 && schedule.ifExists === 'skip')) continue;
+			this.violate('wrong video', `${missing} items are missing in execution ${nth}`);
 		}
 	}
 
 	checkSecrets(): void {
 		const { sandbox } = this.harness;
 		const text = asText([this.trace.rows, this.trace.executions.map(({ run }) => run?.hints)]);
-		const isShown = [sandbox.apiKey, sandbox.otherAccount.apiKey, 'seedance_sig'].some((secret) =>
-			text.includes(secret),
-		);
-		if (isShown) this.violate('secret shown', text);
+		const secrets = [sandbox.apiKey, sandbox.otherAccount.apiKey, 'seedance_sig'];
+		if (secrets.some((one) => text.includes(one))) this.violate('secret shown', text);
 	}
 }
 

@@ -22,17 +22,8 @@ import { addTrouble, planOf } from './runner.cjs';
 import { ending, fault, nameIn, NAMES, ON_ERROR, PLAIN, SETTINGS, type Name } from './schedule.cjs';
 
 /** What fails of the list from a step on, until its execution ends; a deleted table stays away. */
-const LIST_TROUBLE = [
-	'off',
-	'full',
-	'locked',
-	'sync',
-	'refuses',
-	'renamed',
-	'less',
-	'deleted',
-] as const;
-const TROUBLE = ['stop', 'stop', 'crash', 'crash', 'freeze', ...LIST_TROUBLE] as const;
+const LIST = ['off', 'full', 'locked', 'sync', 'refuses', 'renamed', 'less', 'deleted'] as const;
+const TROUBLE = ['stop', 'stop', 'crash', 'crash', 'freeze', ...LIST] as const;
 /** Right before each node of a call of the list; after a call; before a request; after its answer. */
 const STEPS = ['list', 'listed', 'POST', 'GET', 'answer'] as const;
 type StepKind = (typeof STEPS)[number];
@@ -99,23 +90,17 @@ export type ListSchedule = Drawn<typeof listSchedules>;
 type Plan = ListSchedule['executions'][number];
 
 const plain: Omit<ListSchedule, 'executions'> = readFixture('listPlain');
-const PLAIN_EXECUTION: Plan = {
-	...{ mode: 'trigger', begins: 'after', seconds: 1, worker: 0, trouble: null },
-};
-const regressions: Array<{
-	topic: string;
-	what: string;
-	schedule: Partial<Omit<ListSchedule, 'endings'>> & { endings?: Partial<ListSchedule['endings']> };
-	executions: Array<Partial<Plan>>;
-}> = readFixture('listRegressions');
+const one: Omit<Plan, 'begins'> = { mode: 'trigger', seconds: 1, worker: 0, trouble: null };
+type Regression = { topic: string; what: string; executions: Array<Partial<Plan>> };
+type Changed = Regression & { schedule: Partial<ListSchedule> };
+const regressions: Changed[] = readFixture('listRegressions');
 /** What use and this suite have shown, each as small as it was found to be. */
 export const LIST_REGRESSIONS = regressions.map(({ topic, what, schedule, executions }) => ({
 	...{ topic, what },
 	schedule: {
-		...plain,
-		...schedule,
+		...{ ...plain, ...schedule },
 		endings: { ...plain.endings, ...schedule.endings },
-		executions: executions.map((one) => ({ ...PLAIN_EXECUTION, ...one })),
+		executions: executions.map((plan): Plan => ({ begins: 'after', ...one, ...plan })),
 	},
 }));
 
@@ -232,11 +217,6 @@ class ListWorld {
 		return this.tables.find(TABLE)?.rows.map((row) => ({ ...row }));
 	}
 
-	/** The rows that stand for a POST: a table may have been deleted right before it. */
-	private get rowsOfPost(): TableRow[] {
-		return this.rows ?? this.deleted?.rows ?? [];
-	}
-
 	/** Waits while the process stands still; for ever where it is dead. */
 	async alive(): Promise<void> {
 		const { execution } = running.getStore() ?? {};
@@ -257,13 +237,14 @@ class ListWorld {
 		const { trouble: plan, worker } = execution.plan;
 		if (!plan) return;
 		execution.met = plan.kind;
-		const ofProcess = this.executions.filter((one) => one.plan.worker === worker);
+		const living = this.executions.filter(({ endedAt }) => endedAt === Infinity);
+		const ofProcess = living.filter((one) => one.plan.worker === worker);
 		const table = this.tables.find(TABLE);
 		switch (plan.kind) {
 			case 'stop':
 				return this.stops.get(execution)?.();
 			case 'crash':
-				for (const one of ofProcess.filter(({ endedAt }) => endedAt === Infinity)) {
+				for (const one of ofProcess) {
 					one.met ??= 'crash';
 					one.endedAt = this.order += 1;
 					one.die();
@@ -273,14 +254,12 @@ class ListWorld {
 				for (const one of ofProcess) one.frozenUntil = this.harness.time.now() + FREEZE_MS;
 				return;
 			case 'off':
-				this.tables.isOff = true;
-				return;
 			case 'full':
-				this.tables.isFull = true;
-				return;
+				return void (this.tables[plan.kind === 'off' ? 'isOff' : 'isFull'] = true);
 			case 'renamed':
-				for (const one of this.executions) one.isLeft ||= one.endedAt === Infinity;
-				return table?.renameColumn('claim', 'whose');
+				for (const one of living) one.isLeft = true;
+				if (table?.columns.has('claim')) table.renameColumn('claim', 'whose');
+				return;
 			case 'less':
 				return table?.renameColumn('prompt');
 			case 'deleted':
@@ -295,34 +274,28 @@ class ListWorld {
 	private heal({ met }: Execution): void {
 		if (met === 'off') this.tables.isOff = false;
 		if (met === 'full') this.tables.isFull = false;
-		if (met === 'renamed') this.tables.find(TABLE)?.renameColumn('whose', 'claim');
+		const table = this.tables.find(TABLE);
+		if (table?.columns.has('whose') && met === 'renamed') table.renameColumn('whose', 'claim');
 		if (met && met in REFUSALS) this.refusals = [];
 	}
 
 	/** The tables as an execution sees them. */
 	private tablesOf(execution: Execution): DataTables {
 		const executeWorkflow: DataTables['executeWorkflow'] = async (...call) => {
-			const isLate = execution.met === 'stop';
-			const before = new Set(this.rows?.filter((row) => row.handed_on).map(({ id }) => id));
+			const handedOn = () =>
+				(this.rows ?? [])
+					.filter((row) => row.handed_on && row.execution_id === execution.id)
+					.flatMap(({ status, task_id }) => (status === 'SUCCESS' ? [task_id] : []));
+			const before = execution.met === 'stop' ? handedOn() : undefined;
 			try {
 				return await this.tables.executeWorkflow(...call);
 			} catch (error) {
 				execution.isLeft = true;
 				throw error;
 			} finally {
-				for (const row of this.rows ?? []) {
-					this.listed.add(row.task_id);
-					const isMine = row.execution_id === execution.id;
-					if (
-						isLate &&
-						isMine &&
-						row.status === 'SUCCESS' &&
-						row.handed_on &&
-						!before.has(row.id)
-					) {
-						execution.handedOnLate.push(row.task_id);
-					}
-				}
+				for (const { task_id } of this.rows ?? []) this.listed.add(task_id);
+				const late = before && handedOn().filter((taskId) => !before.includes(taskId));
+				execution.handedOnLate.push(...(late ?? []));
 				await this.step('listed');
 			}
 		};
@@ -337,7 +310,8 @@ class ListWorld {
 		if (!post || !execution) return;
 		const { rows } = this;
 		const name = nameIn(post.entry.body) ?? 'ferns';
-		const row = this.rowsOfPost.find(
+		// A table may have been deleted right before it.
+		const row = (rows ?? this.deleted?.rows)?.find(
 			(one) =>
 				one.status === 'SENDING' &&
 				one.execution_id === execution.id &&

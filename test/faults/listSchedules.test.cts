@@ -27,9 +27,13 @@ async function check(schedule: ListSchedule, isCounted: boolean): Promise<string
 	return describeFailure(schedule, { violations });
 }
 
-it.each(LIST_REGRESSIONS)('$topic: $what', async ({ schedule }) => {
-	expect(await check(schedule, true)).toBe('');
-});
+it.each(LIST_REGRESSIONS)(
+	'$topic: $what',
+	async ({ schedule }) => {
+		expect(await check(schedule, true)).toBe('');
+	},
+	60_000,
+);
 
 const { seeds, schedules } = ALL_OF_LIST;
 describeSeeds({
