@@ -167,7 +167,6 @@ async function sendWithinLimit(
 		const problem = tooManyCredits(total, items.length, maxCredits);
 		for (const item of items) submission.fail({ ...item, problem });
 	} else await sendAll(submission, items, options);
-	await submission.run.listing?.videos?.flush();
 }
 
 /**

@@ -13,7 +13,7 @@ import type { Sent } from '../../shared/idempotency/executionMemory';
 import {
 	where,
 	type Row,
-	type RowChange,
+	type OwnChange,
 	type RowStatus,
 	type Step,
 	type VideoList,
@@ -21,7 +21,7 @@ import {
 import type { Result } from '../run/result';
 import type { Run } from '../run/run';
 import { cleanUp } from './cleanUp';
-import { endOf } from './ends';
+import { endOf, isWritten, oneForEach } from './ends';
 import { withoutLost } from './lost';
 import { CLAIM_MS, livingClaims, type Finder } from './find';
 
@@ -37,7 +37,7 @@ export class PaidVideos {
 	private isRenewing = false;
 	/** Until when the claims certainly hold: milliseconds since 1970, in the time of the list. */
 	private heldUntil = Infinity;
-	private changes: RowChange[] = [];
+	private changes: OwnChange[] = [];
 
 	constructor(
 		private readonly run: Run,
@@ -96,8 +96,9 @@ export class PaidVideos {
 		}
 	}
 
-	private takeChanges(): Step[] {
-		const rows = this.changes;
+	/** What has not been written yet, and `more`: one change for each row. */
+	private takeChanges(more: readonly OwnChange[] = []): Step[] {
+		const rows = oneForEach([...this.changes, ...more]);
 		this.changes = [];
 		return rows.length ? [{ do: 'updateEach', rows, all: [this.mine] }] : [];
 	}
@@ -133,8 +134,11 @@ export class PaidVideos {
 		if (!row) return;
 		const { id } = row;
 		const taskId = 'taskId' in sent ? sent.taskId : sent.problem.taskId;
-		if (taskId) this.changes.push({ id, task_id: taskId, status: 'IN_PROGRESS' });
-		else if ('problem' in sent && sent.problem.charged === 'no') {
+		if (taskId) {
+			const change = { id, task_id: taskId, status: 'IN_PROGRESS' as const };
+			this.changes.push(change);
+			this.rows.set(itemIndex, { ...row, ...change });
+		} else if ('problem' in sent && sent.problem.charged === 'no') {
 			// Certainly not created: such rows are deleted at the end.
 			this.changes.push({ id, status: 'CLAIMED' });
 		} else this.changes.push({ id, status: 'UNCLEAR', ...FREE });
@@ -142,8 +146,10 @@ export class PaidVideos {
 
 	/** Writes what came of the last request. Never throws. */
 	async flush(): Promise<void> {
+		const { changes } = this;
 		const [step] = this.takeChanges();
-		if (step) await this.write(step);
+		// What was not written is written with the ends.
+		if (step && !(await this.write(step))) this.changes = changes;
 	}
 
 	/** Gives rows back that are not needed: nothing was sent for them. Never throws. */
@@ -193,16 +199,16 @@ export class PaidVideos {
 	 */
 	async finish(results: readonly Result[], isDelivered: boolean): Promise<Result[]> {
 		this.isOver.abort('over');
-		await this.flush();
 		const handedOn = new Set<number>();
-		const ends = [...this.rows].flatMap(([index, row]): RowChange[] => {
+		const ends = [...this.rows].flatMap(([index, row]): OwnChange[] => {
 			const result = results[index];
 			// What was never sent has no end: its row is deleted.
 			if (!result || (result.seed.taskId === null && !row.task_id)) return [];
 			const { change, isGiven, isClosed } = endOf(result, row, this.list.now());
 			// What nobody was told, because the execution was stopped, is not over.
 			if (isClosed ? !this.run.isStopped() : isGiven && isDelivered) handedOn.add(row.id);
-			return [handedOn.has(row.id) ? change : { ...change, ...FREE }];
+			const end = handedOn.has(row.id) ? change : { ...change, ...FREE };
+			return isWritten(row, end) ? [] : [end];
 		});
 		// Not a request whose answer nobody has: its row says so when the claim is over.
 		const handOn: Step = {
@@ -210,11 +216,9 @@ export class PaidVideos {
 			all: [this.mine, where('handed_on', false), where('status', 'SENDING', 'neq')],
 			set: { handed_on: true, ...FREE },
 		};
-		const unsent = this.deleteAs('CLAIMED');
-		const steps: [Step, ...Step[]] = ends.length
-			? [{ do: 'updateEach', rows: ends, all: [this.mine] }, unsent, handOn]
-			: [unsent];
-		const given = await this.write(...steps);
+		const steps = [...this.takeChanges(ends), this.deleteAs('CLAIMED')];
+		const [first, ...more] = handedOn.size ? [...steps, handOn] : steps;
+		const given = await this.write(first, ...more);
 		this.end();
 		if (isDelivered && this.run.isStopped()) await this.takeBack(given ?? []);
 		const old = cleanUp(this.list.now());
