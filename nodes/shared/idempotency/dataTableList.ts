@@ -224,7 +224,7 @@ export async function openDataTableList(
 	const missing = ESSENTIAL.filter((name) => columns.get(name) !== COLUMNS[name]);
 	if (missing.length) {
 		throw new ListError(
-			`the Data Table ${TABLE} has no column ${missing.join(', ')} of the right type`,
+			`the Data Table ${TABLE} has no column ${missing.map((name) => `"${name}" (${COLUMNS[name]})`).join(', ')}`,
 		);
 	}
 	return { list: new DataTableList(context, table.id, new Set(columns.keys())), isNew };
