@@ -49,7 +49,8 @@ async function resultsOf(run: Run, operation: Operation): Promise<Result[]> {
 /** Right before the results are given out: the list of videos is told what became of each. */
 async function withList(run: Run, results: Result[]): Promise<Result[]> {
 	if (!run.listing?.videos) return results;
-	const isDelivered = !stops(run, results);
+	// n8n drops what a node gives out after Stop.
+	const isDelivered = !stops(run, results) && !run.isStopped();
 	return await run.listing.videos.finish(results, isDelivered);
 }
 

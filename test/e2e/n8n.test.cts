@@ -7,6 +7,7 @@ import './node.suite.cjs';
 import './credential.suite.cjs';
 import './pause.suite.cjs';
 import './videoList.suite.cjs';
+import './videoListContract.suite.cjs';
 import './trigger.suite.cjs';
 import './exampleVideos.suite.cjs';
 import './exampleAgent.suite.cjs';

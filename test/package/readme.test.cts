@@ -69,6 +69,8 @@ function written({ default: value, options = [], type }: INodeProperties): strin
 	return /collection/i.test(type) ? '' : label(value).replace(/^=/, '');
 }
 
+const isGroup = ([label]: string[]) => ['Options', 'Filters'].includes(label);
+
 /** The fields of a node as the documents list them: without notices, groups of options and what chooses the operation. */
 const listed = (properties: readonly INodeProperties[]) =>
 	properties
@@ -77,8 +79,8 @@ const listed = (properties: readonly INodeProperties[]) =>
 			const shown: unknown[] = property.displayOptions?.show?.operation ?? [];
 			const operations = OPERATIONS.filter(({ value }) => shown.includes(value));
 			return fieldsIn([property])
-				.filter(({ labels, field }) => labels[0] !== 'Options' || !/collection/i.test(field.type))
-				.filter(({ labels }) => labels[0] === 'Options' || labels.length === 1)
+				.filter(({ labels, field }) => !isGroup(labels) || !/collection/i.test(field.type))
+				.filter(({ labels }) => isGroup(labels) || labels.length === 1)
 				.map(({ labels, field }) => ({
 					label: labels.join(' → '),
 					value: written(field),
@@ -298,7 +300,9 @@ describe('the output schemas', () => {
 		expect(errorCodes).not.toEqual([]);
 		for (const file of files.filter((name) => name !== 'estimateCost.json')) {
 			const schema = readJson(`${folder}/${file}`);
-			expect(schema).toMatchObject({ type: 'object', required: itemFields, properties: codes });
+			expect(schema).toMatchObject({ type: 'object' });
+			expect(schema.required).toEqual(expect.arrayContaining(itemFields));
+			if (file !== 'getAll.json') expect(schema).toMatchObject({ properties: codes });
 			for (const field of itemFields) expect(schema).toHaveProperty(['properties', field]);
 		}
 	});

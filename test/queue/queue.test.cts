@@ -7,6 +7,7 @@ import type { INodeParameters } from 'n8n-workflow';
 
 import { secretsSuite } from '../support/leaks.cjs';
 import { N8nClient, itemsOf, type Execution } from '../support/n8n/client.cjs';
+import { LIST_NODE, n8nListContract } from '../support/n8n/listHost.cjs';
 import { startQueue, type N8nQueue } from '../support/n8n/queue.cjs';
 import {
 	api,
@@ -45,12 +46,16 @@ const STALLED = {
 /** Milliseconds: the lock of the dead worker has to run out; n8n may look at the execution for 30 s more. */
 const NOTICED_WITHIN = 60_000;
 
+/** No workflow may be called by another one unless it says so. */
+const NO_CALLERS = { N8N_WORKFLOW_CALLER_POLICY_DEFAULT_OPTION: 'none' };
+
 let queue: N8nQueue;
 
 jest.setTimeout(120_000);
 // Two of each: what one has in its memory, the other does not know.
 useN8n(async (packages, signal) => {
-	queue = await startQueue({ packages, workers: 2, webhooks: 2, env: STALLED, signal });
+	const env = { ...STALLED, ...LIST_NODE, ...NO_CALLERS };
+	queue = await startQueue({ packages, workers: 2, webhooks: 2, env, signal });
 	return queue;
 });
 
@@ -216,6 +221,8 @@ it('a worker that dies leaves the task ID in its log, with which another worker 
 	expect(retried).toMatchObject({ status: 'error', runData: {} });
 	expect(posts()).toHaveLength(before);
 });
+
+n8nListContract(() => queue.webhooks.map(({ baseUrl }) => baseUrl));
 
 // The last one: it reads what all the others have left behind.
 secretsSuite(() => queue.logs(), ['Seedance task']);

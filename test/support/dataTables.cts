@@ -59,6 +59,10 @@ function resolved(value: unknown, item: IDataObject): unknown {
 	return item[name];
 }
 
+const comparable = (cell: Cell) => (cell instanceof Date ? cell.getTime() : cell);
+const isLess = (a: Cell, b: Cell) =>
+	typeof a === 'number' && typeof b === 'number' ? a < b : String(a) < String(b);
+
 export class DataTable {
 	readonly id = randomBytes(8).toString('hex');
 
@@ -97,6 +101,9 @@ export class DataTable {
 			const why = `does not match column type '${type}': ${errorMessage}`;
 			throw invalid(`value '${String(value)}' ${why}`);
 		}
+		if (type === 'string' && String(newValue).includes('\0')) {
+			throw new Error('invalid byte sequence for encoding "UTF8": 0x00');
+		}
 		if (type === 'string') return String(newValue);
 		if (type === 'date') return new Date(String(newValue));
 		return type === 'number' ? Number(newValue) : Boolean(newValue);
@@ -107,41 +114,34 @@ export class DataTable {
 		return entries.map(([name, value]) => [name, this.cell(name, value)]);
 	}
 
-	private matches(row: TableRow, condition: unknown): boolean {
+	/** A condition, as a test of a row. */
+	private test(condition: unknown): (row: TableRow) => boolean {
 		const name = String(at(condition, 'keyName'));
 		if (!(name in SYSTEM) && !this.columns.has(name)) {
 			throw new Error(
 				`Filter validation failed: Column(s) "${name}" do not exist in the selected table.`,
 			);
 		}
-		const [own, value] = [row[name] ?? null, this.cell(name, at(condition, 'keyValue'))].map(
-			(cell) => (cell instanceof Date ? cell.getTime() : cell),
-		);
-		const isLess =
-			typeof own === 'number' && typeof value === 'number'
-				? own < value
-				: String(own) < String(value);
+		const value = comparable(this.cell(name, at(condition, 'keyValue')));
 		const how = at(condition, 'condition');
-		if (how === 'eq') return own === value;
-		if (how === 'neq') return own !== value;
-		if (how !== 'gte' && how !== 'lt') throw new Error(`Not a condition here: ${String(how)}`);
-		return own !== null && isLess === (how === 'lt');
+		return (row) => {
+			const own = comparable(row[name] ?? null);
+			if (how === 'eq') return own === value;
+			if (how === 'neq') return own !== value;
+			if (how !== 'gte' && how !== 'lt') throw new Error(`Not a condition here: ${String(how)}`);
+			return own !== null && isLess(own, value) === (how === 'lt');
+		};
 	}
 
 	select(parameters: unknown, isRequired: boolean): TableRow[] {
-		const conditions = listAt(parameters, 'filters.conditions');
-		if (conditions.length === 0 && isRequired)
-			throw new Error('At least one condition is required');
-		if (conditions.length > MOST_CONDITIONS) {
+		const tests = listAt(parameters, 'filters.conditions').map((one) => this.test(one));
+		if (tests.length === 0 && isRequired) throw new Error('At least one condition is required');
+		if (tests.length > MOST_CONDITIONS) {
 			throw new Error('SQLITE_ERROR: Expression tree is too large (maximum depth 1000)');
 		}
-		// n8n checks the filter also where there is no row.
-		const nobody = { id: 0, createdAt: new Date(0), updatedAt: new Date(0) };
-		for (const condition of conditions) this.matches(nobody, condition);
-		const holds = (row: TableRow) => (one: unknown) => this.matches(row, one);
-		const isAll = at(parameters, 'matchType') === 'allConditions';
+		const isAll = at(parameters, 'matchType') === 'allConditions' || tests.length === 0;
 		return this.rows.filter((row) =>
-			isAll || !conditions.length ? conditions.every(holds(row)) : conditions.some(holds(row)),
+			isAll ? tests.every((holds) => holds(row)) : tests.some((holds) => holds(row)),
 		);
 	}
 

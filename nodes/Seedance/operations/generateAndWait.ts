@@ -53,7 +53,7 @@ async function run(run: Run): Promise<Result[]> {
 	const items = await submitAll(run, options, callbackOf);
 	// With Stop, an item that could not be started ends the node at once; Retry goes on with the
 	// others.
-	if (run.onError === 'stop' && items.some((item) => 'result' in item)) {
+	if (run.onError === 'stop' && items.some((item) => 'result' in item && item.result.problem)) {
 		return await finished(items, async (tasks) => tasks.map(({ seed }) => ({ seed })));
 	}
 	// The callback of a video that another run has started does not lead here.

@@ -93,8 +93,7 @@ export async function send(
 	deadline: number,
 ): Promise<Sent> {
 	const problem = await heldBack(run, item);
-	if (problem) return { problem };
-	const sent = await post(run, memory, item, deadline);
+	const sent = problem ? { problem } : await post(run, memory, item, deadline);
 	run.listing?.videos?.sent(item.itemIndex, sent);
 	return sent;
 }

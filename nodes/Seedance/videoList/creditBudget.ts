@@ -2,12 +2,12 @@
  * Maximum Credits per Period. A run reserves its rows first and sums up then, the reservations of
  * others included: two runs at once may both be refused, and never both pass the limit.
  */
-import { DateTime } from 'luxon';
-
 import type { Row, VideoList } from '../../shared/idempotency/videoList';
-import { where } from '../../shared/idempotency/videoList';
+import { ListError, where } from '../../shared/idempotency/videoList';
 import { overPeriodLimit, type Problem } from '../../shared/task/errors';
+import { periodStart } from '../../shared/timeZone';
 import type { Prepared } from '../run/prepare';
+import { cell } from './ends';
 
 export const PERIODS = ['day', 'week', 'month'] as const;
 export type Period = (typeof PERIODS)[number];
@@ -16,14 +16,6 @@ export interface CreditBudget {
 	/** Credits. */
 	credits: number;
 	period: Period;
-}
-
-/**
- * When the period began that a moment lies in, in a time zone; milliseconds since 1970. Weeks begin
- * on Monday.
- */
-export function periodStart(at: number, period: Period, zone: string): number {
-	return DateTime.fromMillis(at, { zone }).startOf(period).toMillis();
 }
 
 /** Credits that a row counts with: what was charged, or may be. */
@@ -46,14 +38,18 @@ export async function overBudget(
 	const problems = new Map<number, Problem>();
 	const groups = new Map<string, Prepared[]>();
 	for (const item of items) {
-		const budgetFor = item.listed?.budgetFor ?? '';
+		const budgetFor = cell(item.listed?.budgetFor);
 		groups.set(budgetFor, [...(groups.get(budgetFor) ?? []), item]);
 	}
 	for (const [budgetFor, ofGroup] of groups) {
 		const counted = rows.filter((row) => budgetFor === '' || row.budget_for === budgetFor);
 		const sum = counted.reduce((credits, row) => credits + countOf(row), 0);
-		if (sum <= budget.credits) continue;
 		const credits = ofGroup.reduce((total, item) => total + item.credits, 0);
+		// A column that a person has deleted or renamed would make the limit let everything pass.
+		if (sum < credits) {
+			throw new ListError('its columns credits and budget_for do not hold what was reserved');
+		}
+		if (sum <= budget.credits) continue;
 		const problem = overPeriodLimit({
 			credits,
 			spent: sum - credits,

@@ -10,8 +10,11 @@ import type { Run } from '../run/run';
 /** Characters of a text in a row. */
 const TEXT_MAX_LENGTH = 2000;
 const MODEL = 'seedance-v1';
+/** Milliseconds after which a task that the API does not know is gone, not new. */
+const DAY_MS = 24 * 60 * 60_000;
 
-const cell = (value: unknown): string => shorten(String(value ?? ''), TEXT_MAX_LENGTH);
+/** A text as a row holds it: on one line, and not endless. */
+export const cell = (value: unknown): string => shorten(String(value ?? ''), TEXT_MAX_LENGTH);
 
 /** The row of an item that may be sent. */
 export function newRow(run: Run, item: Prepared, identity: string): NewRow {
@@ -42,11 +45,17 @@ export function newRow(run: Run, item: Prepared, identity: string): NewRow {
 	};
 }
 
-/**
- * What a result changes in its row, and whether the workflow gets the video by it. A failed video
- * counts as handed on: it was told, and there is nothing else to be got.
- */
-export function endOf(result: Result, row: Row): { change: RowChange; isHandedOn: boolean } {
+/** What a result means for its row. */
+interface End {
+	change: RowChange;
+	/** The workflow gets the video by it, if the node gives it out. */
+	isGiven: boolean;
+	/** There is nothing to be got, now or later: it is told once, also by an error of the node. */
+	isClosed: boolean;
+}
+
+/** What a result changes in its row. `now` is in milliseconds since 1970, in the time of the list. */
+export function endOf(result: Result, row: Row, now: number): End {
 	const { task, problem, seed } = result;
 	const taskId = task?.taskId ?? seed.taskId ?? row.task_id;
 	const isFailed = task?.state === 'failed';
@@ -55,11 +64,16 @@ export function endOf(result: Result, row: Row): { change: RowChange; isHandedOn
 		id: row.id,
 		...(taskId && { task_id: taskId }),
 		...(counted !== null && { credits: counted, charged: chargedBy(counted) }),
+		...(taskId && row.status !== 'SUCCESS' && { status: 'IN_PROGRESS' as const }),
 		...(isFailed && { status: 'FAILED' as const }),
 		...(task && hasVideo(task) && { status: 'SUCCESS' as const, video_url: task.videoUrl ?? '' }),
 		error_message: cell(problem?.message),
 	};
-	// An expired link stays dead: it is told once, and not again by every run.
-	const isLost = problem?.code === 'download_failed' && /has expired/.test(problem.message);
-	return { change, isHandedOn: isFailed || isLost || problem === undefined };
+	const isExpired = problem?.code === 'download_failed' && /has expired/.test(problem.message);
+	const isForgotten = problem?.code === 'task_not_found' && now - row.createdAt > DAY_MS;
+	return {
+		change,
+		isGiven: problem === undefined,
+		isClosed: isFailed || isExpired || isForgotten,
+	};
 }

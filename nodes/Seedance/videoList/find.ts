@@ -4,6 +4,7 @@
  */
 import { nextMove, type ClaimedRow, type Wish } from '../../shared/idempotency/claims';
 import {
+	ListError,
 	where,
 	type NewRow,
 	type Row,
@@ -20,6 +21,8 @@ const LONGEST_RUNNING_CLAIM_MS = CLAIM_MS + 15_000;
 /** Milliseconds between two readings while another run decides, at first and at most. */
 const SOON_MS = 150;
 const LATER_MS = 2_000;
+/** Times that a row may refuse a change although it looks the same as before. */
+const MOST_REFUSALS = 5;
 
 /** What is wanted for one item, and what a new row of it would hold. */
 export interface Search {
@@ -60,11 +63,15 @@ export interface Finder {
 	isStillThere: (index: number, row: Row) => Promise<boolean>;
 }
 
-const holdUntil = (list: VideoList, ms = CLAIM_MS) => new Date(list.now() + ms).toISOString();
+const holdUntil = (list: VideoList) => new Date(list.now() + CLAIM_MS).toISOString();
 
 /** What makes a row this run's own. */
-export function claimedBy({ list, claim, executionId }: Finder, ms = CLAIM_MS): Partial<NewRow> {
-	return { claim, claimed_until: holdUntil(list, ms), execution_id: executionId };
+export function claimedBy({
+	list,
+	claim,
+	executionId,
+}: Pick<Finder, 'list' | 'claim' | 'executionId'>): Partial<NewRow> {
+	return { claim, claimed_until: holdUntil(list), execution_id: executionId };
 }
 
 type ListedRow = ClaimedRow & { row: Row };
@@ -85,9 +92,12 @@ class Round {
 	readonly inserts: NewRow[] = [];
 	private readonly changes = new Map<string, { rows: RowChange[]; all: Step & { do: 'update' } }>();
 	private readonly withdrawn: Row[] = [];
+	private readonly wanted: Row[] = [];
 
 	/** Changes a row as far as nobody else has done so since it was read. */
-	change({ id, claim, status }: Row, set: Partial<NewRow>): void {
+	change(row: Row, set: Partial<NewRow>): void {
+		const { id, claim, status } = row;
+		this.wanted.push(row);
 		const key = `${claim} ${status} ${set.status ?? ''}`;
 		const all = [where('claim', claim), where('status', status), where('handed_on', false)];
 		const step = this.changes.get(key) ?? { rows: [], all: { do: 'update', all, set } };
@@ -97,6 +107,12 @@ class Round {
 
 	withdraw(row: Row): void {
 		this.withdrawn.push(row);
+		this.wanted.push(row);
+	}
+
+	/** The rows that were to be changed or deleted, and were not. */
+	refused(changed: readonly Row[]): Row[] {
+		return this.wanted.filter(({ id }) => !changed.some((row) => row.id === id));
 	}
 
 	get isEmpty(): boolean {
@@ -108,7 +124,7 @@ class Round {
 		const rows: Row[] = [];
 		for (const { id, claim, status } of this.withdrawn) {
 			const all = [where('id', id), where('claim', claim), where('status', status)];
-			await list.run({ do: 'delete', all });
+			rows.push(...(await list.run({ do: 'delete', all })));
 		}
 		for (const { rows: changed, all } of this.changes.values()) {
 			rows.push(...(await list.run({ do: 'updateEach', rows: changed, all: all.all })));
@@ -120,16 +136,37 @@ class Round {
 	}
 }
 
-/** Finds out about all items together. Throws what the list throws. */
+/**
+ * Finds out about all items together, into `found`. Throws what the list throws; what is paid for is
+ * in `found` then as far as it was read, so that nobody pays for it again.
+ */
 export async function findAll(
 	finder: Finder,
 	searches: ReadonlyMap<number, Search>,
-): Promise<Map<number, Found>> {
+	found: Map<number, Found>,
+): Promise<void> {
+	/** Videos that are paid for, or may be, and that this run has not got yet. */
+	const paid = new Map<number, Found>();
+	try {
+		await findRoundByRound(finder, searches, { found, paid });
+	} catch (error) {
+		for (const [index, one] of paid) if (!found.has(index)) found.set(index, one);
+		throw error;
+	}
+}
+
+async function findRoundByRound(
+	finder: Finder,
+	searches: ReadonlyMap<number, Search>,
+	{ found, paid }: Record<'found' | 'paid', Map<number, Found>>,
+): Promise<void> {
 	const { list, claim, clock } = finder;
-	const found = new Map<number, Found>();
 	/** Rows that turned out to be no use, and since when a row has had the claim that it has. */
 	const useless = new Set<number>();
 	const firstClaims = new Map<number, number>();
+	/** Rows that had been handed on when this was first read. */
+	let earlier: ReadonlySet<number> | undefined;
+	const refusals = new Map<string, number>();
 	const isLiving = (row: ClaimedRow): boolean => {
 		const first = firstClaims.get(row.id) ?? row.claimedUntil;
 		firstClaims.set(row.id, first);
@@ -138,12 +175,14 @@ export async function findAll(
 	};
 	for (let rounds = 0; ; rounds++) {
 		const open = [...searches].filter(([index]) => !found.has(index));
-		if (open.length === 0) return found;
+		if (open.length === 0) return;
 		const identities = [...new Set(open.map(([, { identity }]) => identity))];
 		const read = await list.run({
 			do: 'get',
 			any: identities.map((identity) => where('identity', identity)),
 		});
+		const before = (earlier ??= new Set(read.filter((row) => row.handed_on).map(({ id }) => id)));
+		const isEarlier = ({ id }: ClaimedRow) => before.has(id);
 		const rows = read.filter(({ id }) => !useless.has(id)).map(listed);
 		const round = new Round();
 		const waiting = new Map<number, Row>();
@@ -151,21 +190,26 @@ export async function findAll(
 		for (const [index, search] of open) {
 			const { identity, newRow, ...wish } = search;
 			const own = rows.filter(({ row }) => row.identity === identity);
-			const move = nextMove(own, { ...wish, claim, now: list.now(), isLiving });
+			const move = nextMove(own, { ...wish, claim, now: list.now(), isLiving, isEarlier });
+			paid.delete(index);
+			if ('row' in move && move.row.hasTask) paid.set(index, { do: 'join', row: move.row.row });
 			switch (move.do) {
 				case 'insert':
 					round.inserts.push({ ...newRow, ...claimedBy(finder), status: move.status });
 					break;
 				case 'takeOver': {
 					const { row } = move.row;
+					// Nothing was sent for a reservation: what this run sends may differ, with a key.
+					const set = row.task_id ? { status: row.status, item: index } : newRow;
 					if (row.claim === claim) found.set(index, { do: 'goOn', row });
-					else round.change(row, { ...claimedBy(finder), status: row.status, item: index });
+					else round.change(row, { ...set, ...claimedBy(finder) });
 					break;
 				}
 				case 'confirm':
 					round.change(move.row.row, { ...claimedBy(finder), status: 'CLAIMED' });
 					break;
 				case 'giveUp':
+					paid.set(index, { do: 'unclear', row: move.row.row });
 					round.change(move.row.row, { status: 'UNCLEAR', claim: '', claimed_until: '' });
 					break;
 				case 'withdraw':
@@ -191,7 +235,15 @@ export async function findAll(
 				else useless.add(row.id);
 			}),
 		);
-		for (const row of await round.make(list)) {
+		const changed = await round.make(list);
+		for (const row of round.refused(changed)) {
+			const state = `${row.id} ${row.status} ${row.claim}`;
+			const times = (refusals.get(state) ?? 0) + 1;
+			refusals.set(state, times);
+			// A person has emptied cells of it: no condition holds for those.
+			if (times > MOST_REFUSALS) throw new ListError(`row ${row.id} of it cannot be changed`);
+		}
+		for (const row of changed) {
 			const index = open.find(([, { identity }]) => identity === row.identity)?.[0];
 			if (index === undefined || found.has(index)) continue;
 			if (row.status === 'UNCLEAR') found.set(index, { do: 'unclear', row });
@@ -202,6 +254,10 @@ export async function findAll(
 		const pauseMs = Math.min(SOON_MS * 1.5 ** rounds, LATER_MS) * (0.5 + clock.random());
 		const isOver = clock.now() + pauseMs >= finder.until;
 		if (!isOver && (await clock.sleep(pauseMs))) continue;
+		if (rows.some((row) => row.claim === claim && row.status === 'PENDING')) {
+			// A bid that is left behind would be waited for by others until its claim is over.
+			await list.run({ do: 'delete', all: [where('claim', claim), where('status', 'PENDING')] });
+		}
 		for (const [index, row] of waiting) found.set(index, { do: 'wait', row });
 	}
 }

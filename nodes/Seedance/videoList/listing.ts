@@ -17,7 +17,7 @@ import type { Options } from '../run/parameters';
 import type { Prepared } from '../run/prepare';
 import type { Run } from '../run/run';
 import { overBudget } from './creditBudget';
-import { findAll, type Found, type Search } from './find';
+import { claimedBy, findAll, livingClaims, type Found, type Search } from './find';
 import { searchOf } from './searches';
 import { ListReport } from './report';
 import { PaidVideos } from './paidVideos';
@@ -85,17 +85,23 @@ async function find(
 		const search = searchOf(run, item);
 		return search ? [[item.itemIndex, search]] : [];
 	});
-	const found = await findAll(finder, new Map(searches));
+	// What is claimed first may wait for what another run is at.
+	if (searches.length > 0) void videos.renew();
+	const found = new Map<number, Found>();
 	const held = new Map<number, Row>();
-	for (const [index, one] of found) {
-		const item = byIndex.get(index);
-		report.add(one, item);
-		const dead = one.do === 'reuse' ? gone.get(index) : undefined;
-		listing.items.set(
-			index,
-			dead ? { do: 'refuse', problem: reusedGone(dead.task_id) } : listedOf(one),
-		);
-		if (one.do === 'send' || one.do === 'goOn') held.set(index, one.row);
+	try {
+		await findAll(finder, new Map(searches), found);
+	} finally {
+		for (const [index, one] of found) {
+			const item = byIndex.get(index);
+			report.add(one, item);
+			const dead = one.do === 'reuse' ? gone.get(index) : undefined;
+			listing.items.set(
+				index,
+				dead ? { do: 'refuse', problem: reusedGone(dead.task_id) } : listedOf(one),
+			);
+			if (one.do === 'send' || one.do === 'goOn') held.set(index, one.row);
+		}
 	}
 	videos.hold(held);
 }
@@ -124,14 +130,20 @@ async function adopt(
 			const problem = handedOnElsewhere(taskId, row.execution_id);
 			items.set(index, { do: 'refuse', problem });
 		}
-		const isFree = !row?.claim || Date.parse(row.claimed_until) <= list.now();
-		if (!row || row.handed_on || !isFree) continue;
+		if (!row || row.handed_on) continue;
+		const isFree = !row.claim || Date.parse(row.claimed_until) <= list.now();
+		if (!isFree && isElsewhere && livingClaims.has(row.claim)) {
+			items.set(index, { do: 'refuse', problem: busyElsewhere(row.execution_id) });
+			continue;
+		}
+		// An earlier try of this execution, or a crash of the one that is retried, left its claim.
 		free.set(row.claim, [...(free.get(row.claim) ?? []), [index, row]]);
 	}
+	const mine = claimedBy({ list, claim, executionId: run.executionId });
 	for (const [oldClaim, ones] of free) {
 		const won = await list.run({
 			do: 'updateEach',
-			rows: ones.map(([item, { id }]) => ({ id, claim, execution_id: run.executionId, item })),
+			rows: ones.map(([item, { id }]) => ({ id, item, ...mine })),
 			all: [where('claim', oldClaim), where('handed_on', false)],
 		});
 		for (const row of won) held.set(row.item, row);
@@ -183,15 +195,18 @@ export async function consultList(
 		const sent = items.filter(({ itemIndex }) => listing.items.get(itemIndex)?.do === 'send');
 		const isReusing = sent.some(({ listed }) => listed?.ifExists === 'manualRuns');
 		if (run.mode === 'manual' && isReusing && !run.isTool) {
-			await report.findDifference(videos.list, sent);
+			// A hint that cannot be had takes nothing with it of what was found.
+			await report.findDifference(videos.list, sent).catch(() => undefined);
 		}
 		listing.videos = videos;
 	} catch (error) {
 		await videos?.giveBack();
 		const reason = error instanceof ListError ? error.message : 'it could not be read';
 		report.unavailable = reason;
-		listing.items.clear();
+		// What was read of paid videos stays true; what would be sent, is not where it needs the list.
 		for (const item of items.filter(listing.isNeeded)) {
+			const known = listing.items.get(item.itemIndex);
+			if (known && known.do !== 'send') continue;
 			listing.items.set(item.itemIndex, { do: 'refuse', problem: listUnavailable(reason) });
 		}
 	}

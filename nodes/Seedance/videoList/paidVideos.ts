@@ -21,6 +21,7 @@ import {
 } from '../../shared/idempotency/videoList';
 import type { Result } from '../run/result';
 import type { Run } from '../run/run';
+import { cleanUp } from './cleanUp';
 import { endOf } from './ends';
 import { CLAIM_MS, livingClaims, type Finder } from './find';
 
@@ -28,19 +29,12 @@ import { CLAIM_MS, livingClaims, type Finder } from './find';
 const LEAST_CLAIM_MS = 15_000;
 const RENEW_MS = 60_000;
 
-const DAY_MS = 24 * 60 * 60_000;
-/** Days after which a row is dropped that was handed on and has no Reuse Key. */
-export const KEPT_DAYS = 90;
-/** Milliseconds since 1970: the last clean-up of this process. */
-let lastCleanUp = 0;
-
 const FREE = { claim: '', claimed_until: '' } as const;
 
 export class PaidVideos {
 	readonly rows = new Map<number, Row>();
-	/** Why something could not be written after the first request; what was paid for is not lost. */
-	failure: string | undefined;
 	private readonly isOver = new AbortController();
+	private isRenewing = false;
 	private changes: RowChange[] = [];
 
 	constructor(
@@ -67,7 +61,10 @@ export class PaidVideos {
 		if (rows.size > 0) void this.renew();
 	}
 
-	private async renew(): Promise<void> {
+	/** Renews whatever this run has claimed, until its end. */
+	async renew(): Promise<void> {
+		if (this.isRenewing) return;
+		this.isRenewing = true;
 		while (await this.run.clock.sleep(RENEW_MS, this.isOver.signal)) {
 			if (this.isOver.signal.aborted) return;
 			await this.write({ do: 'update', all: [this.mine], set: this.until(CLAIM_MS) });
@@ -83,8 +80,9 @@ export class PaidVideos {
 		try {
 			return await this.list.run(...steps);
 		} catch (error) {
-			this.failure = error instanceof Error ? error.message : '';
-			this.run.context.logger.warn(`Seedance could not write its list of videos: ${this.failure}`);
+			const reason = error instanceof Error ? error.message : '';
+			this.run.context.logger.warn(`Seedance could not write its list of videos: ${reason}`);
+			if (this.run.listing) this.run.listing.report.unwritten = reason;
 			// The time of the workflow may be over; then only this reaches the list.
 			this.list.start(...steps);
 			return undefined;
@@ -106,8 +104,15 @@ export class PaidVideos {
 		if (!row) return true;
 		const set = { status: 'SENDING' as const, ...this.until(CLAIM_MS) };
 		const all = [where('id', row.id), this.mine, where('status', 'CLAIMED')];
+		const changes = this.changes;
 		const [first, ...rest]: Step[] = [...this.takeChanges(), { do: 'update', all, set }];
-		const won = await this.list.run(first, ...rest);
+		let won: Row[] | undefined;
+		try {
+			won = await this.list.run(first, ...rest);
+		} finally {
+			// What was not written is written with the next call.
+			if (!won) this.changes = [...changes, ...this.changes];
+		}
 		const isMine = won.some(({ id }) => id === row.id);
 		return isMine && Date.parse(set.claimed_until) - this.list.now() >= LEAST_CLAIM_MS;
 	}
@@ -173,7 +178,8 @@ export class PaidVideos {
 
 	/**
 	 * Writes the ends of all videos, hands on those that are given out (none where `isDelivered` is
-	 * false, because the node stops with an error), and gives the others back. Gives the results; one whose video another execution has handed on meanwhile is a problem.
+	 * false, because the node stops with an error), and gives the others back. Gives the results; one
+	 * whose video another execution has handed on meanwhile is a problem.
 	 */
 	async finish(results: readonly Result[], isDelivered: boolean): Promise<Result[]> {
 		this.isOver.abort('over');
@@ -183,8 +189,9 @@ export class PaidVideos {
 			const result = results[index];
 			// What was never sent has no end: its row is deleted.
 			if (!result || (result.seed.taskId === null && !row.task_id)) return [];
-			const { change, isHandedOn } = endOf(result, row);
-			if (isHandedOn && isDelivered) handedOn.add(row.id);
+			const { change, isGiven, isClosed } = endOf(result, row, this.list.now());
+			// What nobody was told, because the execution was stopped, is not over.
+			if (isClosed ? !this.run.isStopped() : isGiven && isDelivered) handedOn.add(row.id);
 			return [handedOn.has(row.id) ? change : { ...change, ...FREE }];
 		});
 		// Not a request whose answer nobody has: its row says so when the claim is over.
@@ -199,7 +206,9 @@ export class PaidVideos {
 			: [unsent];
 		const given = await this.write(...steps);
 		this.end();
-		await this.cleanUp();
+		if (isDelivered && this.run.isStopped()) await this.takeBack(given ?? []);
+		const old = cleanUp(this.list.now());
+		if (old) await this.write(old);
 		if (!given) return [...results];
 		const lost = [...this.rows].filter(
 			([, { id }]) => handedOn.has(id) && !given.some((row) => row.id === id),
@@ -207,16 +216,11 @@ export class PaidVideos {
 		return lost.length ? await this.withoutLost(results, lost) : [...results];
 	}
 
-	/** Drops old rows, once a day at most: nothing unfinished, and nothing with a Reuse Key. */
-	private async cleanUp(): Promise<void> {
-		const now = this.list.now();
-		if (now - lastCleanUp < DAY_MS) return;
-		lastCleanUp = now;
-		const before = new Date(now - KEPT_DAYS * DAY_MS).toISOString();
-		await this.write({
-			do: 'delete',
-			all: [where('handed_on', true), where('video_key', ''), where('createdAt', before, 'lt')],
-		});
+	/** Stop came while it was handed on: n8n drops what the node gives out, so nobody has got it. */
+	private async takeBack(rows: readonly Row[]): Promise<void> {
+		const all = [where('execution_id', this.run.executionId)];
+		const changes = rows.map(({ id }) => ({ id, handed_on: false }));
+		if (changes.length) await this.write({ do: 'updateEach', rows: changes, all });
 	}
 
 	private async withoutLost(

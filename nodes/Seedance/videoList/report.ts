@@ -1,9 +1,8 @@
 /** What a run tells about the list of videos, in hints above its output. */
-import { DateTime } from 'luxon';
-
 import { where, type Row, type VideoList } from '../../shared/idempotency/videoList';
 import { LIST_NAME } from '../../shared/task/errors';
 import { shorten } from '../../shared/text';
+import { shortTime } from '../../shared/timeZone';
 import type { Prepared } from '../run/prepare';
 import type { Run } from '../run/run';
 import type { Found } from './find';
@@ -20,6 +19,8 @@ export class ListReport {
 	isNew = false;
 	/** Why there is no list, as the end of a sentence. */
 	unavailable: string | undefined;
+	/** Why something could not be written after the first request, as the end of a sentence. */
+	unwritten: string | undefined;
 	private readonly reused: Array<{ row: Row; isOther: boolean }> = [];
 	private readonly times = { goOn: 0, join: 0, skip: 0 };
 	private different: string | undefined;
@@ -33,8 +34,7 @@ export class ListReport {
 	private when(ms: number): string {
 		const age = this.run.clock.now() - ms;
 		if (age >= DAY_MS) {
-			const zone = this.run.context.getTimezone();
-			return `on ${DateTime.fromMillis(ms, { zone }).toFormat('d MMMM')}`;
+			return `on ${shortTime(ms, this.run.clock.now(), this.run.context.getTimezone())}`;
 		}
 		if (age < MINUTE_MS) return 'just now';
 		const [unitMs, unit] = age < HOUR_MS ? [MINUTE_MS, 'minute'] : [HOUR_MS, 'hour'];
@@ -68,9 +68,10 @@ export class ListReport {
 		const before = rows
 			.filter((row) => row.node === node.name && row.handed_on && row.execution_id !== executionId)
 			.sort((a, b) => b.id - a.id);
-		for (const { itemIndex, body } of items) {
+		for (const { itemIndex, body, listed } of items) {
 			const row = before.find(({ item }) => item === itemIndex);
-			if (!row) continue;
+			// An equal one has failed, or cannot be had any more; a key does not go by settings.
+			if (!row || listed?.videoKey || row.settings === listed?.settings) continue;
 			const [changed] = [
 				row.prompt !== body.prompt && 'Prompt',
 				row.resolution !== body.resolution && 'Resolution',
@@ -102,6 +103,9 @@ export class ListReport {
 				`Created the Data Table ${LIST_NAME} (Overview → Data tables), so that a stopped or crashed run is not paid for twice. Project members can read its prompts; deleting it means paying again. Turn it off: Options → Keep Video List.`,
 			this.unavailable !== undefined &&
 				`These videos are not in the list of videos, because ${this.unavailable}. After Stop, a crash or in a new run they are paid for again.`,
+			this.unwritten !== undefined &&
+				this.unavailable === undefined &&
+				`The list of videos could not be written, because ${this.unwritten}. Nothing is lost; the next run may give these videos again.`,
 			first &&
 				`Reused ${which} (${same}): no credits were spent. For a new one, set If Same Video Exists to Always Generate.`,
 			other &&

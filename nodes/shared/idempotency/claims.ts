@@ -7,7 +7,9 @@
  * - a bid is read again after its insert has returned, and wins only while no other row lives;
  * - of two bids, the one with the higher id gives way; the lower one waits until it is gone, and is
  *   confirmed by compare-and-set. "The lowest id wins" without that pays twice;
- * - what may have been paid for and was not handed on goes before anything else.
+ * - what may have been paid for and was not handed on goes before anything else; what was never sent
+ *   goes after whatever can be had without paying;
+ * - what another run hands on while this one is at the same video is shared, however fast it was.
  */
 import type { RowStatus } from './videoList';
 
@@ -38,6 +40,8 @@ export interface Wish {
 	handedOn?: { do: 'reuse' | 'skip'; maxAgeMs: number };
 	/** Rows of other runs that are certainly alive, and that this run does not wait for. */
 	isLiving: (row: ClaimedRow) => boolean;
+	/** Rows that had been handed on when this run first read: a video of a run before it. */
+	isEarlier: (row: ClaimedRow) => boolean;
 }
 
 export type Move<R> =
@@ -66,24 +70,23 @@ const newest = <R extends ClaimedRow>(rows: readonly R[]): R | undefined =>
 /** Whether a row counts at all: a failed or unclear video does not exist, as far as reuse goes. */
 const exists = ({ status }: ClaimedRow) => status !== 'FAILED' && status !== 'UNCLEAR';
 
-/** What to do about rows that no living run holds; undefined when there are none to go on with. */
-function unheld<R extends ClaimedRow>(rows: readonly R[], wish: Wish): Move<R> | undefined {
-	const free = rows.filter((row) => row.claimedUntil <= wish.now && !row.handedOn);
-	const paid = free.filter((row) => row.hasTask && wish.now - row.createdAt <= wish.maxAgeMs);
-	const toGoOn = newest(paid) ?? newest(free.filter(({ status }) => status === 'CLAIMED'));
-	if (toGoOn) return { do: 'takeOver', row: toGoOn };
+/** What was paid for, or may have been, and that nobody holds; undefined without any. */
+function notHandedOn<R extends ClaimedRow>(free: readonly R[], wish: Wish): Move<R> | undefined {
+	const paid = newest(
+		free.filter((row) => row.hasTask && wish.now - row.createdAt <= wish.maxAgeMs),
+	);
+	if (paid) return { do: 'takeOver', row: paid };
 	const unclear = free.find(({ status, hasTask }) => status === 'SENDING' && !hasTask);
-	if (unclear) return { do: 'giveUp', row: unclear };
-	const forgotten = free.find(({ status }) => status === 'PENDING');
-	return forgotten && { do: 'withdraw', row: forgotten };
+	return unclear && { do: 'giveUp', row: unclear };
 }
 
-/** The video that was handed on and is given again, or left out, in place of another one. */
-function givenBefore<R extends ClaimedRow>(rows: readonly R[], wish: Wish): R | undefined {
-	const { handedOn, now } = wish;
-	const given = newest(rows.filter((row) => row.handedOn && row.hasTask));
-	if (!given || !handedOn) return undefined;
-	return now - given.createdAt <= handedOn.maxAgeMs ? given : undefined;
+/** What to do about a video that was handed on; undefined to pay for another one. */
+function given<R extends ClaimedRow>(rows: readonly R[], wish: Wish): Move<R> | undefined {
+	const { handedOn, now, isShared, isEarlier } = wish;
+	const row = newest(rows.filter((one) => one.handedOn && one.hasTask));
+	if (!row) return undefined;
+	if (handedOn && now - row.createdAt <= handedOn.maxAgeMs) return { do: handedOn.do, row };
+	return isShared && !isEarlier(row) ? { do: 'join', row } : undefined;
 }
 
 /** What to do about the own bid, given the living rows of others. */
@@ -116,15 +119,19 @@ export function nextMove<R extends ClaimedRow>(rows: readonly R[], wish: Wish): 
 	if (own && own.status !== 'PENDING') {
 		return own.hasTask ? { do: 'takeOver', row: own } : { do: 'send', row: own };
 	}
-	const goOn = unheld(others, wish);
-	const given = givenBefore(others, wish);
-	// Before anything of another run is taken, the own bid has to be gone.
-	if (own && (goOn ?? given) && goOn?.do !== 'withdraw') return { do: 'withdraw', row: own };
-	if (goOn) return goOn;
+	const free = others.filter((row) => row.claimedUntil <= wish.now && !row.handedOn);
 	const held = others.filter((row) => row.claimedUntil > wish.now && !row.handedOn);
+	const unsent = newest(free.filter(({ status }) => status === 'CLAIMED'));
+	const goOn = notHandedOn(free, wish);
+	const again = given(others, wish);
+	// Before anything of another run is taken, the own bid has to be gone.
+	if (own && (goOn ?? again ?? unsent)) return { do: 'withdraw', row: own };
+	if (goOn) return goOn;
+	const forgotten = free.find(({ status }) => status === 'PENDING');
+	if (forgotten) return { do: 'withdraw', row: forgotten };
 	if (own) return bidding(own, held);
-	const beside = besideOthers(held, wish);
-	if (beside) return beside;
-	if (given && wish.handedOn) return { do: wish.handedOn.do, row: given };
+	const instead = besideOthers(held, wish) ?? again;
+	if (instead) return instead;
+	if (unsent) return { do: 'takeOver', row: unsent };
 	return { do: 'insert', status: wish.isShared ? 'PENDING' : 'CLAIMED' };
 }

@@ -49,6 +49,10 @@ const conditionsOf = (conditions: readonly Condition[]): INodeParameters[] =>
 		keyValue: constant(value),
 	}));
 
+/** A value for a cell: PostgreSQL takes no text that holds a zero character. */
+const cell = <T>(value: T): T | string =>
+	typeof value === 'string' ? value.split('\0').join('\ufffd') : value;
+
 /** The row that an item names. */
 const OF_ITEM = {
 	id: { keyName: 'id', condition: 'eq', keyValue: '={{ $json.id }}' },
@@ -74,7 +78,8 @@ class DataTableList implements VideoList {
 	private present(row: Partial<Row>): IDataObject {
 		// What is undefined would be written as null.
 		const entries = Object.entries(row).filter(([, value]) => value !== undefined);
-		return Object.fromEntries(entries.filter(([name]) => name === 'id' || this.columns.has(name)));
+		const present = entries.filter(([name]) => name === 'id' || this.columns.has(name));
+		return Object.fromEntries(present.map(([name, value]) => [name, cell(value)]));
 	}
 
 	/** A step as the parameters of a Data Table node. */
@@ -224,7 +229,7 @@ export async function openDataTableList(
 	const missing = ESSENTIAL.filter((name) => columns.get(name) !== COLUMNS[name]);
 	if (missing.length) {
 		throw new ListError(
-			`the Data Table ${TABLE} has no column ${missing.map((name) => `"${name}" (${COLUMNS[name]})`).join(', ')}`,
+			`the Data Table ${TABLE} has no column ${missing.join(', ')} of the right type`,
 		);
 	}
 	return { list: new DataTableList(context, table.id, new Set(columns.keys())), isNew };

@@ -4,6 +4,7 @@
  */
 import axios from 'axios';
 import { randomUUID } from 'node:crypto';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type {
 	IConnections,
@@ -60,7 +61,8 @@ interface Started {
 }
 
 async function startServer(packages: string, signal: AbortSignal): Promise<Started> {
-	n8n = await startN8n({ packages, version: process.env.SEEDANCE_N8N, signal });
+	const customExtensions = join(__dirname, 'listNode');
+	n8n = await startN8n({ packages, version: process.env.SEEDANCE_N8N, customExtensions, signal });
 	return n8n;
 }
 

@@ -1,0 +1,22 @@
+/** Drops what is old: nothing unfinished, and nothing with a Reuse Key. */
+import { where, type Step } from '../../shared/idempotency/videoList';
+
+const DAY_MS = 24 * 60 * 60_000;
+/** Days after which a row is dropped that was handed on and has no Reuse Key. */
+export const KEPT_DAYS = 90;
+/** Milliseconds since 1970: the last clean-up of this process. */
+let lastCleanUp = 0;
+
+/**
+ * The clean-up that is due, once a day at most; undefined for none. `now` is in milliseconds since
+ * 1970, in the time of the list.
+ */
+export function cleanUp(now: number): Step | undefined {
+	if (now - lastCleanUp < DAY_MS) return undefined;
+	lastCleanUp = now;
+	const before = new Date(now - KEPT_DAYS * DAY_MS).toISOString();
+	return {
+		do: 'delete',
+		all: [where('handed_on', true), where('video_key', ''), where('createdAt', before, 'lt')],
+	};
+}
