@@ -47,3 +47,20 @@ it('counts rows for the same value of a limit, however it is spelt', async () =>
 	expect(error?.context).toMatchObject({ error_code: 'over_limit' });
 	expect(posts()).toHaveLength(1);
 });
+
+it.each(['always', 'manualRuns'])(
+	'goes on with a paid video that it cannot take over, because the tables are full (%s)',
+	async (ifExists) => {
+		const tables = new DataTables();
+		tables.make(TABLE, COLUMNS);
+		const parameters = { prompt: 'A boat', ifExists, ...NO_FILE };
+		plan({ seconds: 60 });
+		await run({ ...parameters, options: { timeout: 0.1 } }, { tables });
+		tables.isFull = true;
+		world.sandbox.finish(ids()[0]);
+		const { json, hints } = await run(parameters, { tables });
+		expect(json).toMatchObject([{ task_id: ids()[0], reused: true, succeeded: true }]);
+		expect(JSON.stringify(hints)).toContain('not in the list of videos');
+		expect(posts()).toHaveLength(1);
+	},
+);

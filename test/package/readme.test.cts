@@ -300,8 +300,8 @@ describe('the output schemas', () => {
 		expect(errorCodes).not.toEqual([]);
 		for (const file of files.filter((name) => name !== 'estimateCost.json')) {
 			const schema = readJson(`${folder}/${file}`);
-			expect(schema).toMatchObject({ type: 'object' });
-			expect(schema.required).toEqual(expect.arrayContaining(itemFields));
+			const required = expect.arrayContaining(itemFields);
+			expect(schema).toMatchObject({ type: 'object', required });
 			if (file !== 'getAll.json') expect(schema).toMatchObject({ properties: codes });
 			for (const field of itemFields) expect(schema).toHaveProperty(['properties', field]);
 		}

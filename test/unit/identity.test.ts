@@ -1,5 +1,11 @@
 // What tells one video from another. A wrong key pays twice, or hands on the wrong video.
-import { keysOf, requestKey, settingsKey } from '../../nodes/shared/idempotency/identity';
+import {
+	keysOf,
+	listIdentity,
+	nthIdentity,
+	requestKey,
+	settingsKey,
+} from '../../nodes/shared/idempotency/identity';
 
 const BODY = { prompt: 'A boat', aspect_ratio: '9:16', resolution: '720p', duration: '8' };
 const LINK = ['https://example.com/a.png'];
@@ -65,4 +71,43 @@ it('the key of a request is a SHA-256 in hex of all that is sent but the callbac
 	expect(requestKey(BODY)).toMatch(/^[0-9a-f]{64}$/);
 	expect(requestKey({ ...BODY, callback_url: 'https://example.com' })).toBe(requestKey(BODY));
 	expect(requestKey({ ...BODY, seed: 7 })).not.toBe(requestKey(BODY));
+});
+
+describe('the identity across executions', () => {
+	const NODE = { workflowId: 'w', nodeId: 'n', account: 'a https://x' };
+	const OF = { ...NODE, settings: 'abc' };
+
+	it('differs by workflow, node, account, settings and key, and by nothing run together', () => {
+		const identities = [
+			OF,
+			...(['workflowId', 'nodeId', 'account', 'settings'] as const).map((name) => ({
+				...OF,
+				[name]: 'other',
+			})),
+			{ ...OF, workflowId: 'wn', nodeId: '' },
+			{ ...NODE, videoKey: 'abc' },
+			{ ...NODE, videoKey: '' },
+		].map(listIdentity);
+		expect(new Set(identities).size).toBe(identities.length);
+		expect(identities.every((one) => /^[0-9a-f]{64}$/.test(one))).toBe(true);
+	});
+
+	it('goes by the Reuse Key alone where there is one', () => {
+		const keyed = { ...OF, videoKey: '7' };
+		expect(listIdentity({ ...keyed, settings: 'other' })).toBe(listIdentity(keyed));
+	});
+
+	it('of the first of several equals is that of a single one; each further has its own', () => {
+		const all = [0, 1, 2, 10].map((nth) => nthIdentity(listIdentity(OF), nth));
+		expect(all[0]).toBe(listIdentity(OF));
+		expect(new Set(all).size).toBe(4);
+	});
+
+	it('takes an input file in place of its link, which differs each time', () => {
+		const at = (url: string) => requestKey({ ...BODY, image_urls: [url] }, 'hash of the file');
+		expect(at('https://a.example')).toBe(at('https://b.example'));
+		expect(at('https://a.example')).not.toBe(
+			requestKey({ ...BODY, image_urls: ['https://a.example'] }),
+		);
+	});
 });

@@ -159,7 +159,10 @@ interface Table {
 	columns: ReadonlyMap<string, unknown>;
 }
 
-/** The table of exactly that name, of those whose name contains it. */
+/**
+ * The table of exactly that name, of those whose name contains it
+ * (docs/n8n-behaviour.md#names-of-data-tables).
+ */
 async function findTable(context: IExecuteFunctions): Promise<Table | undefined> {
 	const list: INodeParameters = {
 		resource: 'table',

@@ -11,7 +11,7 @@ import { N8nClient } from './client.cjs';
 import { api } from './world.cjs';
 
 /** What n8n needs to load the node. */
-export const LIST_NODE = { N8N_CUSTOM_EXTENSIONS: join(__dirname, 'listNode') };
+export const LIST_NODE = { N8N_CUSTOM_EXTENSIONS: join(__dirname, '..', 'listNode') };
 
 const ALL = 'take=100';
 

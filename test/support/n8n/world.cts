@@ -61,7 +61,7 @@ interface Started {
 }
 
 async function startServer(packages: string, signal: AbortSignal): Promise<Started> {
-	const customExtensions = join(__dirname, 'listNode');
+	const customExtensions = join(__dirname, '..', 'listNode');
 	n8n = await startN8n({ packages, version: process.env.SEEDANCE_N8N, customExtensions, signal });
 	return n8n;
 }
