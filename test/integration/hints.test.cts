@@ -13,8 +13,10 @@ const { run, runPrompts, existingTask, existingTasks, waitFor, fault, ids } = wo
 const NO_FILE = { downloadVideo: false };
 const INVALID = { kind: 'error', code: 'INVALID_PROMPT' } as const;
 const GENERATE = { operation: 'generate' };
-const used = (credits: number) =>
-	`This run used ${credits} credits. Pin this output while you build the next nodes.`;
+const AGAIN =
+	'Run it again as often as you like while you build: the same settings give the same video, free, for 24 hours.';
+const PIN = 'Pin this output while you build the next nodes.';
+const used = (credits: number, advice = AGAIN) => `This run used ${credits} credits. ${advice}`;
 const finish = 'Wait for Video finishes them without paying again.';
 const generate = async (prompts: string[], order: Partial<Order> = {}): Promise<Run> =>
 	await runPrompts(prompts, { ...order, parameters: { ...NO_FILE, ...order.parameters } });
@@ -32,16 +34,24 @@ describe('the credits of a run', () => {
 		['of an earlier try of Retry On Fail too', 56, ['a', 'refused'], { node: RETRY_ON_FAIL }],
 	])('are told, %s', async (_, credits, prompts, order) => {
 		fault('generate', INVALID, { prompt: 'refused' });
-		expect((await generate(prompts, order)).hints).toEqual([used(credits)]);
+		const advice = order.node === CONTINUE ? PIN : AGAIN;
+		expect((await generate(prompts, order)).hints).toEqual([used(credits, advice)]);
 		expect(world.sandbox.ledger.spent).toBe(credits);
 	});
 
-	it('come with other advice where there is a file, because n8n cannot pin that', async () => {
-		const { hints } = await generate(['one'], { parameters: { downloadVideo: true } });
-		expect(hints).toEqual([
-			'This run used 28 credits. Build the next nodes with Execute step on each: that uses this output, without paying again.',
-		]);
-	});
+	it.each([
+		[PIN, { ifExists: 'never' }],
+		[PIN, { options: { videoList: false } }],
+		[
+			'Build the next nodes with Execute step on each: that uses this output, without paying again.',
+			{ ifExists: 'never', downloadVideo: true },
+		],
+	])(
+		'come with "%s" where a new run pays, because n8n pins no file',
+		async (advice, parameters) => {
+			expect((await generate(['one'], { parameters })).hints).toEqual([used(28, advice)]);
+		},
+	);
 
 	it('are those of this run only, in a loop', async () => {
 		expect((await generate(['one'], { rounds: 2 })).hints).toEqual([used(28)]);
@@ -68,7 +78,7 @@ describe('the credits of a run', () => {
 			{ error_code: 'invalid_input' },
 			{ error_code: 'maybe_created' },
 		]);
-		expect(hints).toEqual([used(28)]);
+		expect(hints).toEqual([used(28, PIN)]);
 		const nothing = await generate(['', '[fail]'], { node: CONTINUE });
 		expect(nothing.hints).toEqual([]);
 	});
@@ -121,6 +131,12 @@ describe('a hint has the colour of what it says:', () => {
 			'The 2 videos would cost 56 credits, more than Maximum Credits per Run (55). Nothing was started.';
 		const ended = await generate(['one', 'two'], { parameters, node: ERROR_OUTPUT });
 		expect(hintsOf(ended)).toEqual([{ message, type: 'warning', location }]);
+		const budget = { credits: 30, period: 'day', budgetFor: '={{ $json.prompt }}' };
+		const ofClients = await generate(['a', 'b', 'b'], {
+			parameters: { options: { creditBudget: { budget } } },
+			node: CONTINUE,
+		});
+		expect(ofClients.hints[0]).toMatch(/for "b" .* 2 of 3 items were not started\.$/);
 		const credits = { message: used(28), type: 'info', location };
 		expect(hintsOf(await generate(['one']))).toEqual([credits]);
 	});

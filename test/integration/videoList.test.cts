@@ -239,7 +239,9 @@ describe('what is not handed on', () => {
 			if (code !== 'download_failed') world.sandbox.finish(ids()[0]);
 			const second = await run(ONE, {}, PRODUCTION);
 			expect(second.json).toMatchObject([{ task_id: ids()[0], reused: true, succeeded: true }]);
-			expect(second.hints).toContain('Went on with a video that an interrupted run has paid for.');
+			expect(second.hints).toContain(
+				'Went on with a video that an interrupted run has paid for: no credits were spent again.',
+			);
 			expect(posts()).toHaveLength(1);
 		},
 	);

@@ -27,9 +27,9 @@ type Parameters = Order['parameters'];
 const PRICE = 28;
 const NEVER = { ifExists: 'never' };
 const AGAIN =
-	/again \(same settings\): no credits were spent\. Choose Always Generate for a new one\./;
-const OF_KEY = /Key a gave the video of .*, made with another prompt or other settings\./;
-const DIFFERS = /Not reused: Prompt differs from the run at \d\d:\d\d \(28 credits\)\./;
+	/Reused the video made (just now|on \d+ \w+) \(same settings\): no credits were spent\./;
+const OF_KEY = /Reuse Key a gave the video made on \d+ \w+ with another prompt or other settings\./;
+const DIFFERS = /Not reused: Prompt differs from the video made just now\. .* pin the node before/;
 
 describe('a second run', () => {
 	it.each<[string, number, Parameters, Partial<Order>, Given, number, RegExp?]>([
@@ -301,9 +301,7 @@ describe('a list that refuses', () => {
 			if (isLate) return;
 			for (const parameters of [KEY, ALWAYS, SKIP]) {
 				const { message, description } = failureOf(await run(OTHER, parameters, PRODUCTION));
-				expect(message).toMatch(
-					/^Not started: the Data Table Seedance Videos cannot be used, because /,
-				);
+				expect(message).toMatch(/^Not started: the list of videos cannot be used, because /);
 				expect(description).toContain('No credits were spent');
 			}
 			expect(posts()).toHaveLength(1);

@@ -9,7 +9,7 @@ import {
 	type VideoList,
 } from '../../shared/idempotency/videoList';
 import { isObject, numberOf, textOf, without } from '../../shared/json';
-import { invalidInput, listUnreadable } from '../../shared/task/errors';
+import { invalidInput, LIST_NAME, listUnreadable } from '../../shared/task/errors';
 import { switchOf } from '../../shared/task/values';
 import { filterFields } from '../description/filterFields';
 import { simplify } from '../description/resultFields';
@@ -18,6 +18,8 @@ import { fieldProblems } from '../run/parameters';
 import { NO_SEED, type Result } from '../run/result';
 import type { Run } from '../run/run';
 import type { Operation } from './operation';
+
+const NO_LIST = `There is no Data Table ${LIST_NAME} in this project yet. The first video makes it.`;
 
 const STATUSES = ['FAILED', 'IN_PROGRESS', 'SUCCESS'] as const;
 
@@ -74,6 +76,14 @@ function passes(row: Row, filters: Filters, list: VideoList): boolean {
 	);
 }
 
+/** Why nothing was found, where a person would not expect that. */
+function whyNone(rows: readonly Row[], filters: Filters, list: VideoList): string | undefined {
+	const byHand = rows.filter((row) => passes(row, { ...filters, includesManual: true }, list));
+	if (byHand.length === 0) return undefined;
+	const what = byHand.length === 1 ? '1 video' : `${byHand.length} videos`;
+	return `${what} of runs in the editor left out. To list them, add the filter Include Manual Runs.`;
+}
+
 /** A row in the fixed shape of a video, and what only the list knows. */
 function itemOf(row: Row): IDataObject {
 	const status = STATUSES.find((one) => one === row.status) ?? null;
@@ -115,7 +125,7 @@ async function getMany(run: Run, itemIndex: number): Promise<Result> {
 	}
 	try {
 		const opened = await openDataTableList(context, false);
-		if (!opened) return { seed: NO_SEED, items: [] };
+		if (!opened) return { seed: NO_SEED, items: [], note: NO_LIST };
 		const { list } = opened;
 		const workflowId = context.getWorkflow().id ?? '';
 		const all: Condition[] = [
@@ -124,9 +134,12 @@ async function getMany(run: Run, itemIndex: number): Promise<Result> {
 			...(filters.since === undefined ? [] : [where('createdAt', filters.since, 'gte')]),
 			...(filters.notHandedOn ? [where('handed_on', false)] : []),
 		];
-		const rows = (await list.run({ do: 'get', all })).filter((row) => passes(row, filters, list));
+		const found = await list.run({ do: 'get', all });
+		const rows = found.filter((row) => passes(row, filters, list));
 		const newest = rows.sort((a, b) => b.id - a.id).slice(0, filters.limit);
-		return { seed: NO_SEED, items: newest.map(isSimple ? itemOf : rawOf) };
+		const items = newest.map(isSimple ? itemOf : rawOf);
+		const note = items.length ? undefined : whyNone(found, filters, list);
+		return { seed: NO_SEED, items, ...(note !== undefined && { note }) };
 	} catch (error) {
 		const reason = error instanceof Error ? error.message : '';
 		return { seed: NO_SEED, problem: listUnreadable(reason) };

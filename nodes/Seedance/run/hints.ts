@@ -43,9 +43,19 @@ function stillRunning(results: readonly Result[]): string | undefined {
 	return `${open.length} of ${results.length} ${tasks} still running: ${ids}. Wait for Video finishes them without paying again.`;
 }
 
-function used(results: readonly Result[]): string | undefined {
+/** Whether running the node once more by hand gives the same videos, free: all of them. */
+function isReusable({ listing, context }: Run, results: readonly Result[]): boolean {
+	const choice = textParameter(context, 0, 'ifExists');
+	const reuses = choice === 'manualRuns' || choice === 'always';
+	return listing?.videos !== undefined && reuses && results.every(({ problem }) => !problem);
+}
+
+function used(run: Run, results: readonly Result[]): string | undefined {
 	const credits = results.reduce((sum, result) => sum + creditsUsed(result), 0);
 	if (credits === 0) return undefined;
+	if (isReusable(run, results)) {
+		return `This run used ${credits} credits. Run it again as often as you like while you build: the same settings give the same video, free, for 24 hours.`;
+	}
 	// n8n pins no output that holds a file (docs/n8n-behaviour.md#outputs-with-files).
 	const advice = results.some(({ file }) => file)
 		? 'Build the next nodes with Execute step on each: that uses this output, without paying again.'
@@ -65,8 +75,14 @@ function isInLoop({ context, node: { name }, runIndex }: Run): boolean {
 
 /** A run that started nothing because of a limit would look like one that went well. */
 function overLimit(results: readonly Result[]): string | undefined {
-	const found = results.find(({ problem }) => problem?.code === 'over_limit')?.problem;
-	return found && `${found.message} Nothing was started.`;
+	const over = results.filter(({ problem }) => problem?.code === 'over_limit');
+	const [first] = over;
+	// A limit for each client may stop some items only.
+	const what =
+		over.length === results.length
+			? 'Nothing was started.'
+			: `${over.length} of ${results.length} items were not started.`;
+	return first?.problem && `${first.problem.message} ${what}`;
 }
 
 const TEST_URL =
@@ -96,11 +112,12 @@ function hintsFor(run: Run, operation: Operation, results: readonly Result[]): N
 	return [
 		...hint(overLimit(results), 'warning'),
 		...(run.listing?.report.hints() ?? []).flatMap((message) => hint(message)),
+		...results.flatMap(({ note }) => hint(note)),
 		...hint(withoutCallback(run, operation, results)),
 		// Generate Without Waiting leaves all of them running, on purpose.
 		...hint(operation.starts && !operation.waits ? undefined : stillRunning(results)),
 		...hint(isToldAtTestUrl(run, operation) ? TEST_URL : undefined, 'warning'),
-		...hint(isByHand && operation.starts ? used(results) : undefined),
+		...hint(isByHand && operation.starts ? used(run, results) : undefined),
 		...hint(
 			operation.waits && isInLoop(run)
 				? 'This node handles all items at once; Loop Over Items makes it slower.'

@@ -20,6 +20,8 @@ export interface Result {
 	json?: IDataObject;
 	/** Several answers in place of one, where the item is no task. */
 	items?: IDataObject[];
+	/** What is said above the output about them. */
+	note?: string;
 	/** Left out: it was handed on before. */
 	isSkipped?: true;
 	/** Not started only because another item ended the run. */

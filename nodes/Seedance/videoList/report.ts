@@ -7,7 +7,9 @@ import type { Prepared } from '../run/prepare';
 import type { Run } from '../run/run';
 import type { Found } from './find';
 
-const DAY_MS = 24 * 60 * 60_000;
+const MINUTE_MS = 60_000;
+const HOUR_MS = 60 * MINUTE_MS;
+const DAY_MS = 24 * HOUR_MS;
 
 const count = (videos: number) => (videos === 1 ? 'a video' : `${videos} videos`);
 
@@ -25,9 +27,19 @@ export class ListReport {
 
 	constructor(private readonly run: Run) {}
 
-	/** `10:32` for today, `12 May` for any other day, in the time zone of the workflow. */
-	private timeOf(ms: number): string {
-		return shortTime(ms, this.run.clock.now(), this.run.context.getTimezone());
+	/**
+	 * `just now`, `5 minutes ago`, or `on 12 May` after a day. No time of day: n8n shows times in the
+	 * zone of the browser, which a node does not know.
+	 */
+	private when(ms: number): string {
+		const age = this.run.clock.now() - ms;
+		if (age >= DAY_MS) {
+			return `on ${shortTime(ms, this.run.clock.now(), this.run.context.getTimezone())}`;
+		}
+		if (age < MINUTE_MS) return 'just now';
+		const [unitMs, unit] = age < HOUR_MS ? [MINUTE_MS, 'minute'] : [HOUR_MS, 'hour'];
+		const number = Math.floor(age / unitMs);
+		return `${number} ${unit}${number === 1 ? '' : 's'} ago`;
 	}
 
 	add(found: Found, item: Prepared | undefined): void {
@@ -66,7 +78,12 @@ export class ListReport {
 				row.duration !== Number(body.duration) && 'Duration',
 			].filter((label) => label !== false);
 			const what = changed ? `${changed} differs` : 'other settings differ';
-			this.different = `Not reused: ${what} from the run at ${this.timeOf(row.createdAt)} (${row.credits} credits). Pin the node that writes it, or set a Reuse Key.`;
+			// Who has typed a new prompt knows why.
+			const isComputed = String(node.parameters.prompt).startsWith('=');
+			const advice = isComputed
+				? ' To get that one again, pin the node before this one, or set a Reuse Key.'
+				: '';
+			this.different = `Not reused: ${what} from the video made ${this.when(row.createdAt)}. This is a new one.${advice}`;
 			return;
 		}
 	}
@@ -79,8 +96,8 @@ export class ListReport {
 		const same = first?.row.video_key ? 'same Reuse Key' : 'same settings';
 		const which =
 			this.reused.length === 1 && first
-				? `The video of ${this.timeOf(first.row.createdAt)} again`
-				: `${this.reused.length} videos of earlier runs again`;
+				? `the video made ${this.when(first.row.createdAt)}`
+				: `${this.reused.length} videos of earlier runs`;
 		const hints: Array<string | false | undefined> = [
 			this.isNew &&
 				`Created the Data Table ${LIST_NAME} (Overview → Data tables), so that a stopped or crashed run is not paid for twice. Project members can read its prompts; deleting it means paying again. Turn it off: Options → Keep Video List.`,
@@ -89,12 +106,16 @@ export class ListReport {
 			this.unwritten !== undefined &&
 				this.unavailable === undefined &&
 				`The list of videos could not be written, because ${this.unwritten}. Nothing is lost; the next run may give these videos again.`,
-			first && `${which} (${same}): no credits were spent. Choose Always Generate for a new one.`,
+			first &&
+				`Reused ${which} (${same}): no credits were spent. For a new one, set If Same Video Exists to Always Generate.`,
 			other &&
-				`Key ${shorten(other.video_key, 40)} gave the video of ${this.timeOf(other.createdAt)}, made with another prompt or other settings. Change the key for a new one.`,
-			goOn > 0 && `Went on with ${count(goOn)} that an interrupted run has paid for.`,
-			join > 0 && `Shared ${count(join)} with another execution, which has paid for it.`,
-			skip > 0 && `Left out ${count(skip)}, handed on before.`,
+				`Reuse Key ${shorten(other.video_key, 40)} gave the video made ${this.when(other.createdAt)} with another prompt or other settings. For a new one, change the key.`,
+			goOn > 0 &&
+				`Went on with ${count(goOn)} that an interrupted run has paid for: no credits were spent again.`,
+			join > 0 &&
+				`Shared ${count(join)} with another execution, which has paid: no credits were spent here.`,
+			skip > 0 &&
+				`Left out ${count(skip)}, handed on before: no credits were spent. To get the same again, set If Same Video Exists to Always Reuse.`,
 			this.different,
 		];
 		return hints.filter((hint) => typeof hint === 'string');

@@ -24,7 +24,7 @@ export function keyProblems(items: readonly Prepared[]): Map<number, Problem> {
 		problems.set(
 			index,
 			invalidInput([
-				`Reuse Key "${item.listed.videoKey}" stands for two different videos: item ${leader.itemIndex} has the same key with another prompt or other settings. Give each row a key of its own.`,
+				`Reuse Key "${item.listed.videoKey}" stands for two different videos: number ${leader.itemIndex + 1} has the same key with another prompt or other settings. Give each row a key of its own.`,
 			]),
 		);
 	}

@@ -17,20 +17,23 @@ export type RowStatus =
 	/** Nobody knows whether it was started, and a person was told so. */
 	| 'UNCLEAR';
 
-/** The columns and their types, in the order in which a person sees them. */
+/**
+ * The columns and their types, in the order in which a person sees them: the first four fit into a
+ * window, and tell which video a row is, what became of it, and its ID.
+ */
 export const COLUMNS = {
-	video_key: 'string',
-	task_id: 'string',
+	prompt: 'string',
 	status: 'string',
 	handed_on: 'boolean',
-	prompt: 'string',
+	task_id: 'string',
+	video_url: 'string',
+	video_key: 'string',
 	model: 'string',
 	resolution: 'string',
 	duration: 'number',
 	credits: 'number',
 	charged: 'string',
 	budget_for: 'string',
-	video_url: 'string',
 	error_message: 'string',
 	mode: 'string',
 	workflow: 'string',

@@ -10,9 +10,9 @@ export function listUnavailable(reason: string): Problem {
 	return problem({
 		code: 'not_created',
 		charged: 'no',
-		message: `Not started: the Data Table ${LIST_NAME} cannot be used, because ${reason}.`,
+		message: `Not started: the list of videos cannot be used, because ${reason}.`,
 		advice:
-			'Reuse Key, Always Reuse, Skip and Maximum Credits per Period need it. Mend the cause, or remove them: then the videos are paid for without a look at earlier runs.',
+			'Reuse Key, Always Reuse, Skip and Maximum Credits per Period need it. Correct the cause, or remove them: then every run pays for new videos.',
 	});
 }
 
@@ -94,6 +94,6 @@ export function overPeriodLimit(about: {
 		code: 'over_limit',
 		charged: 'no',
 		message: `Not started: ${credits} credits more would exceed Maximum Credits per Period${whom} (${limit} per ${period}); ${spent} are spent or reserved.`,
-		advice: `Nothing was started. Wait for the next ${period}, raise the limit, or look in the Data Table ${LIST_NAME} for what was spent.`,
+		advice: `Wait for the next ${period}, or raise the limit. What was spent is in the Data Table ${LIST_NAME} (Overview → Data tables).`,
 	});
 }
