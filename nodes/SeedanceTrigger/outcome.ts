@@ -66,7 +66,10 @@ export async function tellOutcome(
 ): Promise<void> {
 	if (!readKeepsList(context)) return;
 	const tasks = items.flatMap(({ json }) => taskIn(json) ?? []);
-	await tellList(context, tasks, true);
+	await tellList(
+		context,
+		tasks.map((task) => ({ task, isHandedOn: true })),
+	);
 }
 
 /**

@@ -44,6 +44,6 @@ it('the refusal names both items and says what to do', () => {
 	const problem = keyProblems(items(['row 7', 'a'], ['row 7', 'b'])).get(1);
 	expect(problem).toMatchObject({ code: 'invalid_input', charged: 'no' });
 	expect(problem?.message).toContain(
-		'"row 7" stands for two different videos: item 0 has the same key',
+		'"row 7" stands for two different videos: number 1 has the same key',
 	);
 });

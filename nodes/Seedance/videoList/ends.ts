@@ -45,6 +45,11 @@ export function newRow(run: Run, item: Prepared, identity: string): NewRow {
 	};
 }
 
+/** Whether the link of a video stays dead: that is told once. */
+export function isExpired({ problem }: Result): boolean {
+	return problem?.code === 'download_failed' && /has expired/.test(problem.message);
+}
+
 /** What a result means for its row. */
 interface End {
 	change: OwnChange;
@@ -70,12 +75,11 @@ export function endOf(result: Result, row: Row, now: number): End {
 		...(task && hasVideo(task) && { status: 'SUCCESS' as const, video_url: task.videoUrl ?? '' }),
 		error_message: cell(problem?.message),
 	};
-	const isExpired = problem?.code === 'download_failed' && /has expired/.test(problem.message);
 	const isForgotten = problem?.code === 'task_not_found' && now - row.createdAt > DAY_MS;
 	return {
 		change,
 		isGiven: problem === undefined,
-		isClosed: isFailed || isExpired || isForgotten,
+		isClosed: isFailed || isExpired(result) || isForgotten,
 	};
 }
 

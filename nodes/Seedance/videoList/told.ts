@@ -4,6 +4,7 @@ import { stops } from '../run/output';
 import { switchParameter } from '../run/fieldReading';
 import type { Result } from '../run/result';
 import type { Run } from '../run/run';
+import { isExpired } from './ends';
 
 function isOn({ context }: Run): boolean {
 	try {
@@ -13,12 +14,19 @@ function isOn({ context }: Run): boolean {
 	}
 }
 
-/** The same results; those that are given out count as handed on. Never throws. */
+/**
+ * The same results. Those that are given out count as handed on, and so does what can never be got.
+ * Never throws.
+ */
 export async function told(run: Run, results: Result[]): Promise<Result[]> {
 	if (!isOn(run)) return results;
-	const read = results.flatMap(({ task, problem }) =>
-		task && (problem === undefined || task.state === 'failed') ? [task] : [],
-	);
-	await tellList(run.context, read, !stops(run, results));
+	const isDelivered = !stops(run, results);
+	const ends = results.flatMap((result) => {
+		const { task, problem } = result;
+		if (!task) return [];
+		const isOver = task.state === 'failed' || isExpired(result);
+		return problem === undefined || isOver ? [{ task, isHandedOn: isOver || isDelivered }] : [];
+	});
+	await tellList(run.context, ends);
 	return results;
 }

@@ -31,10 +31,11 @@ function changeOf(task: Task, isHandedOn: boolean): RowChange {
  */
 export async function tellList(
 	context: IExecuteFunctions,
-	tasks: readonly Task[],
-	isHandedOn: boolean,
+	ends: ReadonlyArray<{ task: Task; isHandedOn: boolean }>,
 ): Promise<void> {
-	const rows = tasks.filter(hasEnded).map((task) => changeOf(task, isHandedOn));
+	const rows = ends
+		.filter(({ task }) => hasEnded(task))
+		.map(({ task, isHandedOn }) => changeOf(task, isHandedOn));
 	if (rows.length === 0) return;
 	try {
 		const opened = await openDataTableList(context, false);
