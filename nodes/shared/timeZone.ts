@@ -3,6 +3,8 @@
  * have to be there in every n8n.
  */
 
+const DAY_MS = 24 * 60 * 60_000;
+
 /** What the clock of a zone shows, as if it were UTC: milliseconds since 1970. */
 function wallClock(at: number, timeZone: string): number {
 	const parts = new Intl.DateTimeFormat('en-US', {
@@ -34,9 +36,11 @@ export function periodStart(
 	const day = period === 'month' ? 1 : now.getUTCDate();
 	const sinceMonday = period === 'week' ? (now.getUTCDay() + 6) % 7 : 0;
 	const start = Date.UTC(now.getUTCFullYear(), now.getUTCMonth(), day - sinceMonday);
-	const offsetAt = (moment: number) => wallClock(moment, timeZone) - moment;
-	// Twice, because the offset at that moment may not be the one that was guessed with.
-	return start - offsetAt(start - offsetAt(start));
+	// By the offsets of the day before and the day after: the clock may change at that moment.
+	const begins = [start - DAY_MS, start + DAY_MS]
+		.map((moment) => start - (wallClock(moment, timeZone) - moment))
+		.filter((moment) => wallClock(moment, timeZone) >= start);
+	return Math.min(...begins);
 }
 
 /** `10:32` for a moment of the same day as `now`, `12 May` for any other. */

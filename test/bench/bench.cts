@@ -1,6 +1,7 @@
 /** `npm run bench`: the work of this package beside what a user would build by hand, in one table with ratios. */
 import { batch } from './batch.cjs';
 import { downloads } from './downloads.cjs';
+import { list } from './list.cjs';
 import { notice } from './notice.cjs';
 import { overhead } from './overhead.cjs';
 import { loading, packed } from './package.cjs';
@@ -25,7 +26,7 @@ export interface Measured {
 
 /** By the name of each row, as in `npm run bench -- <name>`, what measures it. */
 const ROWS: Record<string, (bench: Bench) => Promise<Measured>> = {
-	...{ batch, notice, overhead, downloads, waiting, loading },
+	...{ batch, notice, overhead, list, downloads, waiting, loading },
 	package: packed,
 };
 

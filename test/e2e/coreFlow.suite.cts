@@ -42,7 +42,14 @@ import {
 	videos,
 	WRONG_KEY,
 } from '../support/n8n/world.cjs';
-import { importExample, nodeOf, runExample, startNetwork, VideoTable } from './examples.cjs';
+import {
+	importExample,
+	nodeOf,
+	ORDERS,
+	runExample,
+	startNetwork,
+	VideoTable,
+} from './examples.cjs';
 
 const GAPS: Array<{ n8n: string; check: string; why: string }> = gaps;
 
@@ -306,13 +313,13 @@ describe('the core flow', () => {
 			const starting = await importExample('generate-with-callback.json', {
 				'Start the videos': { callbackUrl },
 			});
-			const catchUp = await importExample('catch-up.json', to);
+			const lost = await importExample('lost-callbacks.json', to);
 			videos.hold();
 			await runExample(starting);
-			const [table] = await VideoTable.named('Seedance Videos');
+			const [table] = await VideoTable.named(ORDERS);
 			const [row] = await table.add({ prompt: 'A kite', caption: 'Windy' });
 			await runExample(starting);
-			await runExample(catchUp);
+			await runExample(lost);
 			sandbox.finish(videos.ids()[0]);
 			await table.rowWhen(row.id, ({ status }) => status === 'SUCCESS');
 			await runsOf(ready.id, 1);

@@ -1,25 +1,35 @@
-// The examples that share a Data Table: one starts videos, one hands them on when the callback comes, one when it does not;
-// and one makes a batch of videos from its rows, within a credit limit.
+// The examples with a Data Table: one starts videos, one hands them on when the callback comes, one when it does not; one
+// makes a batch of videos from its rows, within a credit limit; and one hands on what interrupted runs have paid for.
+import { randomUUID } from 'node:crypto';
 import { readdirSync } from 'node:fs';
 
 import type { SavedWorkflow } from '../support/n8n/server.cjs';
 import {
 	api,
+	deliver,
 	endOf,
 	generate,
 	n8n,
 	output,
 	posts,
+	run,
 	runsOf,
 	sandbox,
+	saveChain,
+	seedance,
+	start as startByHand,
 	startWorkflow,
+	THEN,
 	videos,
 } from '../support/n8n/world.cjs';
 import {
+	BATCH,
 	COLUMNS,
 	FOLDER,
 	importExample,
+	LIST,
 	nodeOf,
+	ORDERS,
 	POST,
 	posted,
 	ready,
@@ -30,17 +40,40 @@ import {
 	videoOf,
 	type Cells,
 	type Network,
+	type Prompted,
 	type Row,
 } from './examples.cjs';
 
 const IN_PROGRESS = { status: 'IN_PROGRESS' };
 
+const list = async () => (await VideoTable.named(LIST))[0];
+
+/** Says in the list that nobody has got the videos of these. */
+async function untick(...prompts: Prompted[]): Promise<void> {
+	for (const { id, prompt } of await (await list()).rows()) {
+		if (!prompts.some((one) => one.prompt === prompt)) continue;
+		await (await list()).edit(id, { handed_on: false });
+	}
+}
+
+/** Waits until the videos of these are waited for. */
+async function waitedFor(...prompts: Prompted[]): Promise<void> {
+	await sandbox.ledger.until((ledger) =>
+		prompts.every((one) => taskOf(one) && ledger.statusReads(taskOf(one)).length),
+	);
+}
+
 describe('the examples with a Data Table', () => {
 	let network: Network;
 	let table: VideoTable;
+	let batchTable: VideoTable;
+	/** A workflow that runs by itself, and the address whose calls start it. */
+	let published: string;
+	let publishedUrl: string;
 	let batch: SavedWorkflow;
 	let starting: SavedWorkflow;
 	let handing: SavedWorkflow;
+	let lostCallbacks: SavedWorkflow;
 	let catchUp: SavedWorkflow;
 	let callbackUrl: string;
 	/** Executions of `handing` before the test. */
@@ -62,12 +95,12 @@ describe('the examples with a Data Table', () => {
 	}
 
 	const add = async (prompts: readonly string[]): Promise<Row[]> =>
-		await table.add(...prompts.map((prompt) => ({ prompt })));
+		await batchTable.add(...prompts.map((prompt) => ({ prompt })));
 
 	/** Lets more time pass for rows than an example waits for a callback. */
 	async function catchUpOverdue(...rows: Row[]): Promise<void> {
 		await table.letPass(31, ...rows);
-		await runExample(catchUp);
+		await runExample(lostCallbacks);
 	}
 
 	beforeAll(async () => {
@@ -79,32 +112,48 @@ describe('the examples with a Data Table', () => {
 		callbackUrl = `${n8n.baseUrl}/webhook/${webhookId}/webhook`;
 		const filledIn = { 'Start the videos': { callbackUrl } };
 		starting = await importExample('generate-with-callback.json', filledIn);
+		lostCallbacks = await importExample('lost-callbacks.json', to);
 		catchUp = await importExample('catch-up.json', to);
 		batch = await importExample('batch-with-credit-limit.json', to);
-		await runExample(starting);
-		[table] = await VideoTable.named('Seedance Videos');
+		const path = randomUUID();
+		const parameters = { path, httpMethod: 'POST', responseMode: 'onReceived' };
+		published = await saveChain([
+			{ name: 'Webhook', type: 'n8n-nodes-base.webhook', webhookId: path, parameters },
+			seedance({ prompt: '={{ $json.body.prompt }}', videoKey: '={{ $json.body.prompt }}' }),
+			THEN,
+		]);
+		await api.activateWorkflow(published);
+		publishedUrl = `${n8n.baseUrl}/webhook/${path}`;
+		for (const one of [starting, batch]) await runExample(one);
+		[table] = await VideoTable.named(ORDERS);
+		[batchTable] = await VideoTable.named(BATCH);
 	});
 
 	beforeEach(async () => {
 		network.posts.length = 0;
 		network.isDown = false;
-		await table.empty();
+		for (const one of [table, batchTable, await list()]) await one?.empty();
 		before = (await api.listExecutions(handing.id)).length;
 	});
 
 	afterEach(() => expect(sandbox.ledger.doubleCharges()).toEqual([]));
 
 	afterAll(async () => {
-		await api.deactivateWorkflow(handing.id);
+		for (const id of [handing.id, published]) await api.deactivateWorkflow(id);
 		await network.close();
 	});
 
-	it('make their table on the first run, use it from then on, and can be published', async () => {
-		await runExample(starting);
-		expect(await VideoTable.named('Seedance Videos')).toHaveLength(1);
-		expect([...table.columns].sort()).toEqual(COLUMNS.map((name) => `${name}: string`).sort());
-		await api.activateWorkflow(catchUp.id);
-		await api.deactivateWorkflow(catchUp.id);
+	it('make their tables on the first run, use them from then on, and can be published', async () => {
+		for (const one of [starting, batch]) await runExample(one);
+		for (const name of [ORDERS, BATCH]) {
+			const [made, ...others] = await VideoTable.named(name);
+			expect([...made.columns].sort()).toEqual(COLUMNS.map((column) => `${column}: string`).sort());
+			expect(others).toEqual([]);
+		}
+		for (const { id } of [catchUp, lostCallbacks]) {
+			await api.activateWorkflow(id);
+			await api.deactivateWorkflow(id);
+		}
 	});
 
 	it('spend nothing while the Callback URL is the placeholder, and say so in the row', async () => {
@@ -143,8 +192,8 @@ describe('the examples with a Data Table', () => {
 		expect(posts()).toHaveLength(5);
 	});
 
-	it('start five rows per run, the oldest first', async () => {
-		const prompts = ['one', 'two', 'three', 'four', 'five', 'six'];
+	it('start five rows per run, the oldest first, each with a video of its own', async () => {
+		const prompts = ['one', 'two', 'three', 'four', 'five', 'one'];
 		const rows = await start(...prompts.map((prompt) => ({ prompt })));
 		expect(rows.map(({ status }) => status)).toEqual([...Array(5).fill('IN_PROGRESS'), null]);
 		await runExample(starting);
@@ -216,6 +265,8 @@ describe('the examples with a Data Table', () => {
 		sandbox.callbacks.planFor('A lost letter', { never: true });
 		const [row] = await start({ prompt: 'A lost letter', caption: 'Found' });
 		sandbox.finish(taskOf(row));
+		await runExample(catchUp);
+		expect(network.posts).toEqual([]);
 		await catchUpOverdue(row);
 		expect(network.posts).toEqual([posted(row)]);
 		expect(await table.rows()).toEqual([ready(row)]);
@@ -283,10 +334,10 @@ describe('the examples with a Data Table', () => {
 		expect(posts()).toHaveLength(1);
 	});
 
-	it('as a batch post each video with the caption of its own row, and say in the others why not', async () => {
+	it('as a batch post each video with the caption of its own row, say in the others why not, and pay and post once in all runs', async () => {
 		// The first is refused, the third fails: what follows has another place in each step.
 		sandbox.faults.on('status', { kind: 'failed' }, { prompt: 'A bad end', times: 'always' });
-		const rows = await table.add(
+		const rows = await batchTable.add(
 			{ prompt: 'A'.repeat(2001), caption: 'Too long' },
 			{ prompt: 'A kite', caption: 'Windy "today"' },
 			{ prompt: 'A bad end', caption: 'Never shown' },
@@ -297,85 +348,106 @@ describe('the examples with a Data Table', () => {
 		const [tooLong, kite, bad, cat, pot] = rows;
 		expect(network.posts).toHaveLength(3);
 		expect(network.posts).toEqual(expect.arrayContaining([kite, cat, pot].map(posted)));
-		const because = (reason: RegExp) => expect.stringMatching(reason);
-		expect(await table.rows()).toMatchObject([
-			{
-				id: tooLong.id,
-				status: 'FAILED',
-				task_id: null,
-				error: because(/^invalid_input: .*2001 characters/),
-			},
-			ready(kite),
-			{
-				id: bad.id,
-				status: 'FAILED',
-				task_id: taskOf(bad),
-				video_url: null,
-				error: because(/^task_failed: /),
-			},
-			ready(cat),
-			ready(pot),
-		]);
+		const because = (error: RegExp) => ({ status: 'FAILED', error: expect.stringMatching(error) });
+		const refused = { ...tooLong, ...because(/^invalid_input: .*2001 characters/) };
+		const failed = { ...bad, ...because(/^task_failed: /), task_id: taskOf(bad) };
+		const others = [ready(kite), ready(cat), ready(pot)];
+		expect(await batchTable.rows()).toEqual([refused, others[0], failed, ...others.slice(1)]);
 		expect(posts()).toHaveLength(4);
+
+		// The one that failed is tried again; of those that have their video, it does not count what the row says.
+		await batchTable.edit(bad.id, { prompt: 'A good end' });
+		for (const { id } of [kite, cat]) await batchTable.edit(id, { prompt: 'Else', status: '' });
+		for (const _ of ['again', 'and again']) {
+			await runExample(batch);
+			expect(posts()).toHaveLength(5);
+			expect(network.posts.slice(3)).toMatchObject([{ caption: bad.caption }]);
+		}
+		expect(await batchTable.rows()).toMatchObject([refused, {}, { status: 'SUCCESS' }, {}, {}]);
 	});
 
-	it('as a batch wait for all videos at the same time, with each task ID in its row before that', async () => {
+	it('as a batch wait for all videos at the same time, go on with them after Stop, and post again what was not', async () => {
 		videos.hold();
 		const rows = await add(['one', 'two', 'three']);
 		const executionId = await startWorkflow(batch.id);
-		for (const { id } of rows) await table.rowWhen(id, ({ task_id }) => task_id !== null);
-		const started = rows.map((row) => ({ status: 'IN_PROGRESS', task_id: taskOf(row) }));
-		expect(await table.rows()).toMatchObject(started);
-		await sandbox.ledger.until((ledger) =>
-			rows.every((row) => taskOf(row) && ledger.statusReads(taskOf(row)).length),
-		);
-		expect((await api.getExecution(executionId)).status).toBe('running');
+		await waitedFor(...rows);
+		await api.stopExecution(executionId);
+		await endOf(executionId);
 		for (const row of rows) sandbox.finish(taskOf(row));
-		const execution = await endOf(executionId);
-		expect(execution.runData['Wait for the videos']).toHaveLength(1);
-		expect(output(execution, 'Wait for the videos')).toMatchObject(
-			rows.map(({ prompt }) => ({ prompt })),
-		);
-		expect(network.posts).toHaveLength(3);
-	});
-
-	it('as a batch start nothing and pay nothing when a run would cost more than the limit, and the rows say so', async () => {
-		const changes = { 'Start the videos': { resolution: '720p', generateAudio: true } };
-		const workflow = await importExample(
-			'batch-with-credit-limit.json',
-			{ [POST]: { url: network.url } },
-			{ changes },
-		);
-		await add(['one', 'two', 'three']);
-		await runExample(workflow);
-		expect(posts()).toEqual([]);
-		const error = expect.stringMatching(/168 credits.*150/);
-		expect(await table.rows()).toMatchObject(
-			Array(3).fill({ status: 'FAILED', task_id: null, error }),
-		);
-	});
-
-	it('as a batch make ten videos per run, which fit into the limit', async () => {
-		await add(Array.from({ length: 11 }, (_, index) => `Number ${index}`));
-		await runExample(batch);
-		const states = (await table.rows()).map(({ status }) => status);
-		expect(states).toEqual([...Array(10).fill('SUCCESS'), null]);
-		expect(sandbox.ledger.spent).toBe(140);
-		await runExample(batch);
-		expect(sandbox.ledger.spent).toBe(154);
-	});
-
-	it('as a batch say in the row when posting fails', async () => {
 		network.isDown = true;
-		const [row] = await add(['A patient one']);
 		await runExample(batch);
-		expect(await table.rows()).toMatchObject([{ status: 'NOT_POSTED', video_url: videoOf(row) }]);
+		const notPosted = rows.map((row) => ({ ...ready(row), status: 'NOT_POSTED' }));
+		const error = expect.stringMatching(/503|Service unavailable/i);
+		expect(await batchTable.rows()).toEqual(notPosted.map((row) => ({ ...row, error })));
+		network.isDown = false;
+		await runExample(batch);
+		expect(network.posts).toEqual([]);
+		await untick(...rows);
+		await runExample(batch);
+		expect(network.posts).toEqual(expect.arrayContaining(rows.map(posted)));
+		expect(await batchTable.rows()).toEqual(rows.map(ready));
+		expect(posts()).toHaveLength(3);
+	});
+
+	it('as a batch spend no more than the limit of a day, of which other workflows take nothing, and the rows say so', async () => {
+		await run({}, { rows: ['one', 'two'] });
+		const others = sandbox.ledger.spent;
+		await add(Array.from({ length: 10 }, (_, index) => `Number ${index}`));
+		await runExample(batch);
+		const [{ id }] = await add(['One too many']);
+		await runExample(batch);
+		expect(sandbox.ledger.spent - others).toBe(140);
+		const made = Array(10).fill({ status: 'SUCCESS' });
+		const error = expect.stringMatching(/^over_limit: .*14 credits.*150/);
+		expect(await batchTable.rows()).toMatchObject([...made, { id, status: 'FAILED', error }]);
+	});
+
+	it('hand on, once, what a stopped run has paid for, but nothing of a living run, nor of one by hand', async () => {
+		const [byHand, lost, bad, living] = ['By hand', 'A lost one', 'A bad one', 'A living one'].map(
+			(prompt) => ({ prompt }),
+		);
+		videos.hold();
+		const executionId = await startByHand({}, { rows: [byHand] });
+		await waitedFor(byHand);
+		await api.stopExecution(executionId);
+		for (const one of [lost, bad, living]) {
+			await deliver(publishedUrl, one);
+			await waitedFor(one);
+			const [{ id }] = await api.listExecutions(published);
+			if (one !== living) await api.stopExecution(id);
+		}
+		for (const one of [byHand, lost]) sandbox.finish(taskOf(one));
+		sandbox.finish(taskOf(bad), { status: 'FAILED', errorMessage: 'Too dark.' });
+		network.isDown = true;
+		await runExample(catchUp);
+		const rows = (error: string): object[] => [
+			{ ...byHand, handed_on: false },
+			{ ...lost, status: 'SUCCESS', error_message: expect.stringMatching(error) },
+			{ ...bad, status: 'FAILED', error_message: expect.stringMatching('Too dark.') },
+			{ ...living, status: 'IN_PROGRESS', handed_on: false },
+		];
+		expect(await (await list()).rows()).toMatchObject(rows('^It was not posted: '));
+		network.isDown = false;
+		await runExample(catchUp);
+		expect(network.posts).toEqual([]);
+		await untick(lost);
+		for (const _ of ['once', 'again']) {
+			await runExample(catchUp);
+			expect(network.posts).toEqual([
+				{ ...lost, video_url: videoOf(lost), video_key: lost.prompt },
+			]);
+		}
+		expect(await (await list()).rows()).toMatchObject(rows('^$'));
+		sandbox.finish(taskOf(living));
+		const [last] = (await runsOf(published, 3)).reverse();
+		expect(output(last)).toMatchObject([{ ...living, reused: false }]);
+		expect(posts()).toHaveLength(4);
 	});
 });
 
 it('the examples are the ones that are run here', () => {
-	const alone = ['agent', 'batch-with-credit-limit', 'image-to-video', 'text-to-video'];
-	const others = ['catch-up', 'generate-with-callback', 'pause-then-wait', 'video-ready'];
+	const alone = ['agent', 'batch-with-credit-limit', 'catch-up', 'image-to-video', 'text-to-video'];
+	const others = ['generate-with-callback', 'lost-callbacks', 'pause-then-wait', 'video-ready'];
 	expect(readdirSync(FOLDER).sort()).toEqual(
 		[...alone, ...others].map((name) => `${name}.json`).sort(),
 	);

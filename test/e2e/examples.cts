@@ -1,6 +1,6 @@
 /**
- * The examples as a user gets them going: imported from their files, with a credential and their addresses filled in; the
- * Data Table they share; and a stand-in for the social network that they post to.
+ * The examples as a user gets them going: imported from their files, with a credential and their addresses filled in; their
+ * Data Tables; and a stand-in for the social network that they post to.
  */
 import fastify from 'fastify';
 import { execFile } from 'node:child_process';
@@ -91,11 +91,20 @@ export function nodeOf({ nodes }: WorkflowJson, name: string): INode {
 	return found;
 }
 
-/** The columns of the examples' Data Table; all of them hold text. */
+/** The Data Tables that the examples make, for callbacks and for a batch; and the list of the package. */
+export const ORDERS = 'Video Orders';
+export const BATCH = 'Videos to Post';
+export const LIST = 'Seedance Videos';
+
+/** The columns of the examples' Data Tables; all of them hold text. */
 export const COLUMNS = ['prompt', 'caption', 'task_id', 'status', 'video_url', 'error'] as const;
 
 /** The part of a row that a user fills in or changes. */
-export type Cells = Record<(typeof COLUMNS)[number], string | null>;
+export interface Cells extends Record<(typeof COLUMNS)[number], string | null> {
+	/** In the list of the package alone. */
+	handed_on?: boolean;
+	error_message?: string;
+}
 
 export interface Row extends Cells {
 	id: number;
@@ -184,12 +193,14 @@ export class VideoTable {
 	}
 }
 
+export type Prompted = Pick<Row, 'prompt'>;
+
 /** The task of a row, by its prompt; empty when none was started. */
-export function taskOf({ prompt }: Row): string {
+export function taskOf({ prompt }: Prompted): string {
 	return sandbox.tasks.all().find(({ order }) => order.prompt === prompt)?.id ?? '';
 }
 
-export function videoOf(row: Row): string {
+export function videoOf(row: Prompted): string {
 	return `${sandbox.origin}/videos/${taskOf(row)}.mp4`;
 }
 

@@ -28,6 +28,7 @@ import {
 import * as videoRequest from '../../nodes/shared/task/request';
 import * as task from '../../nodes/shared/task/task';
 import { openHarness, type Harness } from './harness.cjs';
+import { change, undoAll, undoLater } from './mutants.cjs';
 import { checkTrace } from './oracle.cjs';
 import { RULES, type Report, type Rule } from './oracle/facts.cjs';
 import { runSchedule } from './runner.cjs';
@@ -66,22 +67,7 @@ async function firstBreach(
 	return { at: list.length, found: [] };
 }
 
-/** Undo what the test has changed in the node. */
-const undos: Array<() => void> = [];
-afterEach(() => undos.splice(0).forEach((undo) => undo()));
-
-type CallOf<F> = F extends (...call: infer Call) => unknown ? Call : never;
-type GivenBy<F> = F extends (...call: never[]) => infer Given ? Given : never;
-
-/** Changes a function of the node; the new one gets the real one, and what it is called with. */
-const change = <M extends object, K extends keyof M>(module: M, name: K) => ({
-	to: (changed: (real: M[K], ...call: CallOf<M[K]>) => GivenBy<M[K]>): void => {
-		const real = module[name];
-		if (real === undefined) throw new Error(`The node has no ${String(name)}`);
-		Reflect.set(module, name, (...call: CallOf<M[K]>) => changed(real, ...call));
-		undos.push(() => (module[name] = real));
-	},
-});
+afterEach(undoAll);
 
 const changeMemory = (changed: (real: memory.ExecutionMemory) => Partial<memory.ExecutionMemory>) =>
 	change(memory, 'executionMemory').to((real, context) => {
@@ -279,7 +265,7 @@ const MUTANTS: Record<string, Record<string, () => void>> = {
 			const limits: { POST_TIMEOUT_MS: number } = api;
 			const usual = limits.POST_TIMEOUT_MS;
 			limits.POST_TIMEOUT_MS = usual * 10;
-			undos.push(() => (limits.POST_TIMEOUT_MS = usual));
+			undoLater(() => (limits.POST_TIMEOUT_MS = usual));
 			change(retry, 'createTask').to(
 				async (real, context, credential, body, sending) =>
 					await real(context, credential, body, { ...sending, deadline: Infinity }),

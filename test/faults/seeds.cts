@@ -2,13 +2,15 @@
 import seeds from './seeds.json';
 
 const DEFAULT_SCHEDULES = 2_000;
+/** Each of them is several executions. */
+const DEFAULT_LIST_SCHEDULES = 500;
 
 const { SEED, SCHEDULES, SEEDS = '' } = process.env;
 if (!['', 'fixed'].includes(SEEDS)) throw new Error(`SEEDS must be "fixed", not "${SEEDS}"`);
-const usual =
-	SEEDS === 'fixed'
-		? { list: seeds.fixed, schedules: seeds.schedules }
-		: { list: [Date.now() % 2 ** 31], schedules: DEFAULT_SCHEDULES };
+const fresh = [Date.now() % 2 ** 31];
+const usual = SEEDS === 'fixed' ? seeds : { fixed: fresh, schedules: DEFAULT_SCHEDULES };
+const usualOfList =
+	SEEDS === 'fixed' ? seeds.list : { fixed: fresh, schedules: DEFAULT_LIST_SCHEDULES };
 
 function wholeNumber(text: string): number {
 	const number = Number(text);
@@ -16,7 +18,12 @@ function wholeNumber(text: string): number {
 	throw new Error(`SEED and SCHEDULES must be whole numbers, not "${text}"`);
 }
 
-/** The seeds, each of them with an equal share of the schedules. */
-export const ALL_SEEDS: readonly number[] = SEED ? [wholeNumber(SEED)] : usual.list;
-/** How many schedules there are in all. */
-export const ALL_SCHEDULES = SCHEDULES ? wholeNumber(SCHEDULES) : usual.schedules;
+const drawn = ({ fixed, schedules }: { fixed: readonly number[]; schedules: number }) => ({
+	/** Each of them has an equal share of the schedules. */
+	seeds: SEED ? [wholeNumber(SEED)] : fixed,
+	/** How many schedules there are in all. */
+	schedules: SCHEDULES ? wholeNumber(SCHEDULES) : schedules,
+});
+export const ALL = drawn(usual);
+/** Those of the list of videos. */
+export const ALL_OF_LIST = drawn(usualOfList);

@@ -43,7 +43,7 @@ export class Suite {
 		return describeFailure(schedule, report);
 	}
 
-	/** Counts what ran and was checked, and tells now and then how far it is. */
+	/** Counts what ran and was checked. */
 	count(
 		{ segments, earlierPosts, callbacks }: Pick<Trace, 'segments' | 'earlierPosts' | 'callbacks'>,
 		{ violations, ids }: Report,
@@ -51,10 +51,7 @@ export class Suite {
 		const { sandbox, requests } = this.harness;
 		const causedBy = (cause: string) => segments.filter((one) => one.cause === cause).length;
 		const posts = requests.posts.slice(earlierPosts).map(({ entry }) => entry);
-		const add = (name: string, more: number) => {
-			this.counts[name] = (this.counts[name] ?? 0) + more;
-		};
-		add('schedules', 1);
+		const add = (name: string, more: number) => this.add(name, more);
 		add('runs', causedBy('start'));
 		add('retries of an execution', causedBy('retry'));
 		add('pauses whose time was up', causedBy('timeUp'));
@@ -65,14 +62,27 @@ export class Suite {
 		add('refunds', posts.filter(({ refunded }) => refunded > 0).length);
 		for (const { kind } of sandbox.faults.applied) add(`faults: ${kind}`, 1);
 		for (const [place, count] of Object.entries(ids)) add(`ids: ${place}`, count);
-		for (const { rule } of violations) add(`violations: ${rule}`, 1);
+		this.countSchedule(violations);
+	}
+
+	add(name: string, more: number): void {
+		this.counts[name] = (this.counts[name] ?? 0) + more;
+	}
+
+	/** Counts a schedule, and tells now and then how far it is. */
+	countSchedule(violations: ReadonlyArray<{ rule: string }>): void {
+		this.add('schedules', 1);
+		for (const { rule } of violations) this.add(`violations: ${rule}`, 1);
 		if (Date.now() - this.toldAt < PROGRESS_MS) return;
 		this.toldAt = Date.now();
 		process.stdout.write(`faults, ${this.name}: ${this.counts.schedules} schedules\n`);
 	}
 }
 
-export function describeFailure(what: unknown, { violations }: Report): string {
+export function describeFailure(
+	what: unknown,
+	{ violations }: { violations: ReadonlyArray<{ rule: string; text: string }> },
+): string {
 	if (violations.length === 0) return '';
 	const lines = violations.map(({ rule, text }) => `${rule}: ${text}`);
 	return `${lines.join('\n')}\n${JSON.stringify(what)}`;

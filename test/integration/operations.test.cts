@@ -298,3 +298,20 @@ describe('the schema of', () => {
 		},
 	);
 });
+
+// Each call of the list takes n8n a twentieth of a second, and each row that is changed in it a part of that.
+it.each([
+	['generate', [], 1],
+	['generateAndWait', ['update'], 2],
+])('%s writes each change of the list once, in few calls', async (operation, beforeWait, ends) => {
+	const tables = world.n8n.tables();
+	const items = ['one', 'two'].map((prompt) => ({ json: { prompt } }));
+	await run({ operation, prompt: '={{ $json.prompt }}' }, { items, tables, mode: 'trigger' });
+	const made = tables.calls.map(({ operations }) => operations.join());
+	const send = ['update', 'update,update'];
+	const finish = 'update,deleteRows,update';
+	const cleanUp = made.slice(6 + beforeWait.length);
+	expect(made).toEqual(['list', 'get', 'insert', ...send, ...beforeWait, finish, ...cleanUp]);
+	expect(['', 'deleteRows']).toContain(cleanUp.join());
+	expect(tables.calls[made.indexOf(finish)].items).toHaveLength(ends);
+});

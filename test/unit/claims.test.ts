@@ -123,6 +123,7 @@ describe('a single reading', () => {
 	const place = { id: 2, status: 'CLAIMED', hasTask: false } as const;
 	const meanwhile = { isShared: true, isEarlier: () => false };
 	const alive = { isLiving: () => true };
+	const pausing = { isPaused: () => true };
 	const skip = { isShared: true, handedOn: { do: 'skip', maxAgeMs: 100 } } as const;
 	const reuse = { handedOn: { do: 'reuse', maxAgeMs: 100 } } as const;
 
@@ -148,12 +149,20 @@ describe('a single reading', () => {
 		['its own video', 'takeOver 1', [{ claim: 'me', claimedUntil: 500 }]],
 		['one of a run that may live', 'wait 1', [held]],
 		['one of a run that lives', 'insert', [held], alive],
+		['one of a run that pauses, by hand', 'join 1', [held], { ...alive, ...reuse, ...pausing }],
+		['one of a run that pauses', 'insert', [held], { ...alive, ...pausing }],
 		['one of a run that may live, to be skipped', 'wait 1', [held], skip],
 		['one of a run that lives, to be skipped', 'skip 1', [held], { ...skip, ...alive }],
 		['a bid, to be skipped', 'wait 1', [{ ...held, ...bid }], { ...skip, ...alive }],
 	])('of %s: %s', (_what, expected, rows, wish = {}) => {
 		const common = { claim: 'me', now: 50, isShared: false, maxAgeMs: 100 };
-		const asked = { isLiving: () => false, isEarlier: () => true, ...common, ...wish };
+		const asked = {
+			isLiving: () => false,
+			isPaused: () => false,
+			isEarlier: () => true,
+			...common,
+			...wish,
+		};
 		const move = nextMove(rows.map(row), asked);
 		expect('row' in move ? `${move.do} ${move.row.id}` : move.do).toBe(expected);
 	});

@@ -164,6 +164,7 @@ class Run {
 					isAsked = true;
 					return knows && !this.isDead(row);
 				},
+				isPaused: () => false,
 				isEarlier: ({ id }) => !!actor.earlier?.includes(id),
 			});
 			return () => this.follow(move, rows);

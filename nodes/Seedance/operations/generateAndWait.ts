@@ -51,6 +51,8 @@ async function run(run: Run): Promise<Result[]> {
 	const pauses = wait.pauses && canPause(run);
 	const callbackOf = pauses ? await resumeCallback(run) : undefined;
 	const items = await submitAll(run, options, callbackOf);
+	// Before the long wait; without one, it is written with the ends.
+	await run.listing?.videos?.flush();
 	// With Stop, an item that could not be started ends the node at once; Retry goes on with the
 	// others.
 	if (run.onError === 'stop' && items.some((item) => 'result' in item && item.result.problem)) {

@@ -12,7 +12,7 @@ import {
 	type CallFailure,
 	type Problem,
 } from '../../shared/task/errors';
-import type { ExecutionMemory, Sent } from '../../shared/idempotency/executionMemory';
+import type { ExecutionMemory, Remembered, Sent } from '../../shared/idempotency/executionMemory';
 import { highlight } from './highlightedData';
 import { credentialName } from './itemCredential';
 import type { Prepared } from './prepare';
@@ -32,7 +32,7 @@ const RECALL_MS = 60_000;
 export function recalled(
 	memory: ExecutionMemory,
 	{ keys }: Prepared,
-): { problem: Problem } | { taskId: string; createdAt?: number; executionId?: string } | undefined {
+): { problem: Problem } | Exclude<Remembered, { state: 'none' | 'sending' }> | undefined {
 	const remembered = memory.recall(keys);
 	if (remembered.state === 'none') return undefined;
 	return remembered.state === 'sending' ? { problem: stillUnclear() } : remembered;

@@ -38,16 +38,16 @@ class Submission {
 	) {}
 
 	/** An item whose video was sent, now or before. */
-	take(item: Prepared, sent: Sent, isNew: boolean, isReused?: true): void {
+	take(item: Prepared, sent: Sent, isNew: boolean): void {
 		if ('problem' in sent) return this.fail({ ...item, problem: sent.problem });
-		const { taskId, createdAt, raw, task } = sent;
+		const { taskId, createdAt, reused, raw, task } = sent;
 		const { itemIndex, credential, output } = item;
 		this.run.taskIds.set(itemIndex, taskId);
 		const seed = {
 			...item.seed,
 			taskId,
 			...(createdAt !== undefined && { createdAt }),
-			...(isReused && { isReused }),
+			...(reused && { isReused: true as const }),
 		};
 		this.states[itemIndex] = {
 			pending: { itemIndex, taskId, credential, seed, isNew, output, raw, task },
@@ -77,8 +77,11 @@ class Submission {
 	/** What the list of videos says of an item that is not to be sent. */
 	takeListed(item: Prepared, listed: Exclude<Listed, { do: 'send' }>): void {
 		const { itemIndex, seed } = item;
-		if (listed.do === 'sent') this.take(item, listed.sent, false, listed.isReused);
-		else if (listed.do === 'refuse') this.fail({ ...item, problem: listed.problem });
+		if (listed.do === 'sent') {
+			// n8n may run the node once more, after it has handed the video on.
+			this.memory.created(item.keys, listed.sent);
+			this.take(item, listed.sent, false);
+		} else if (listed.do === 'refuse') this.fail({ ...item, problem: listed.problem });
 		else this.states[itemIndex] = { result: { seed, isSkipped: true } };
 	}
 
@@ -88,8 +91,8 @@ class Submission {
 		if (!state) return;
 		if ('result' in state) this.states[item.itemIndex] = { result: { ...state.result } };
 		else {
-			const { taskId, createdAt } = state.pending.seed;
-			this.take(item, { ...state.pending, taskId: taskId ?? '', createdAt }, false, true);
+			const { createdAt } = state.pending.seed;
+			this.take(item, { ...state.pending, createdAt, reused: 'shared' }, false);
 		}
 	}
 
@@ -164,7 +167,6 @@ async function sendWithinLimit(
 		const problem = tooManyCredits(total, items.length, maxCredits);
 		for (const item of items) submission.fail({ ...item, problem });
 	} else await sendAll(submission, items, options);
-	await submission.run.listing?.videos?.flush();
 }
 
 /**
@@ -217,7 +219,8 @@ export async function submitAll(
 	const recalledTasks = new Map<number, string>();
 	for (const [index, { itemIndex }] of leaders.entries()) {
 		const sent = found[index];
-		if (sent && 'taskId' in sent) recalledTasks.set(itemIndex, sent.taskId);
+		const isOwn = sent && 'taskId' in sent && sent.reused !== 'shared';
+		if (isOwn) recalledTasks.set(itemIndex, sent.taskId);
 	}
 	const unknown = leaders.filter((_, index) => !found[index]);
 	const isUnclear = found.some((sent) => sent && 'problem' in sent);

@@ -5,15 +5,22 @@
  */
 import type { IExecuteFunctions } from 'n8n-workflow';
 
+import { isEmpty } from '../../shared/task/values';
+
 const EXPRESSION = /\{\{([\s\S]*?)\}\}/g;
 
 /**
  * Whether one expression gives nothing for an item. One that cannot be read alone is taken to give
  * something.
  */
-function isNothing(context: IExecuteFunctions, expression: string, itemIndex: number): boolean {
+function isNothing(
+	context: IExecuteFunctions,
+	expression: string,
+	itemIndex: number,
+	isNone: (value: unknown) => boolean = (value) => value === undefined || value === null,
+): boolean {
 	try {
-		return (context.evaluateExpression(expression, itemIndex) ?? null) === null;
+		return isNone(context.evaluateExpression(expression, itemIndex));
 	} catch {
 		return false;
 	}
@@ -30,13 +37,13 @@ function templateOf(
 	return { words: stored.slice(1).replace(EXPRESSION, ''), parts };
 }
 
-/** The expressions in a text parameter that have found nothing. */
+/** The expressions in a text parameter that have found nothing, or an empty cell. */
 export function emptyParts(
 	context: IExecuteFunctions,
 	place: { path: string; itemIndex: number },
 ): string[] {
 	const parts = templateOf(context, place)?.parts ?? [];
-	return parts.filter((part) => isNothing(context, part, place.itemIndex));
+	return parts.filter((part) => isNothing(context, part, place.itemIndex, isEmpty));
 }
 
 /**
@@ -52,5 +59,5 @@ export function missingParts(
 	const template = templateOf(context, place);
 	if (!template?.words.trim() || value !== template.words) return [];
 	const { parts } = template;
-	return parts.length === emptyParts(context, place).length ? parts : [];
+	return parts.every((part) => isNothing(context, part, place.itemIndex)) ? parts : [];
 }

@@ -18,9 +18,13 @@ export interface CreditBudget {
 	period: Period;
 }
 
-/** Credits that a row counts with: what was charged, or may be. */
-function countOf({ status, charged, credits }: Row): number {
-	return status === 'PENDING' || charged === 'no' ? 0 : credits;
+/**
+ * Credits that a row counts with: what was charged, or may be. A reservation that is over counts
+ * nothing: nothing was sent for it, and nothing will be.
+ */
+function countOf({ status, charged, credits, claimed_until: until }: Row, now: number): number {
+	const isOver = status === 'CLAIMED' && !(Date.parse(until) > now);
+	return status === 'PENDING' || charged === 'no' || isOver ? 0 : credits;
 }
 
 /**
@@ -43,7 +47,7 @@ export async function overBudget(
 	}
 	for (const [budgetFor, ofGroup] of groups) {
 		const counted = rows.filter((row) => budgetFor === '' || row.budget_for === budgetFor);
-		const sum = counted.reduce((credits, row) => credits + countOf(row), 0);
+		const sum = counted.reduce((credits, row) => credits + countOf(row, list.now()), 0);
 		const credits = ofGroup.reduce((total, item) => total + item.credits, 0);
 		// A column that a person has deleted or renamed would make the limit let everything pass.
 		if (sum < credits) {

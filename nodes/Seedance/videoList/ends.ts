@@ -1,6 +1,6 @@
 /** What becomes of a row of the list of videos: when it is made, and when its video has ended. */
 import { chargedBy } from '../../shared/task/errors';
-import type { NewRow, Row, RowChange } from '../../shared/idempotency/videoList';
+import type { NewRow, Row, OwnChange } from '../../shared/idempotency/videoList';
 import { hasVideo } from '../../shared/task/task';
 import { shorten } from '../../shared/text';
 import type { Prepared } from '../run/prepare';
@@ -47,7 +47,7 @@ export function newRow(run: Run, item: Prepared, identity: string): NewRow {
 
 /** What a result means for its row. */
 interface End {
-	change: RowChange;
+	change: OwnChange;
 	/** The workflow gets the video by it, if the node gives it out. */
 	isGiven: boolean;
 	/** There is nothing to be got, now or later: it is told once, also by an error of the node. */
@@ -60,10 +60,11 @@ export function endOf(result: Result, row: Row, now: number): End {
 	const taskId = task?.taskId ?? seed.taskId ?? row.task_id;
 	const isFailed = task?.state === 'failed';
 	const counted = task && task.state !== 'running' ? task.consumedCredits : null;
-	const change: RowChange = {
+	const change: OwnChange = {
 		id: row.id,
 		...(taskId && { task_id: taskId }),
 		...(counted !== null && { credits: counted, charged: chargedBy(counted) }),
+		// Whatever could be written before: a row that has a task was sent.
 		...(taskId && row.status !== 'SUCCESS' && { status: 'IN_PROGRESS' as const }),
 		...(isFailed && { status: 'FAILED' as const }),
 		...(task && hasVideo(task) && { status: 'SUCCESS' as const, video_url: task.videoUrl ?? '' }),
@@ -76,4 +77,17 @@ export function endOf(result: Result, row: Row, now: number): End {
 		isGiven: problem === undefined,
 		isClosed: isFailed || isExpired || isForgotten,
 	};
+}
+
+/** Whether a change changes nothing: each row that is written costs a statement of its own. */
+export function isWritten(row: Row, change: OwnChange): boolean {
+	const written: Readonly<Record<string, unknown>> = { ...row };
+	return Object.entries(change).every(([name, value]) => written[name] === value);
+}
+
+/** The changes, those of one row as one. */
+export function oneForEach(changes: readonly OwnChange[]): OwnChange[] {
+	const byId = new Map<number, OwnChange>();
+	for (const change of changes) byId.set(change.id, { ...byId.get(change.id), ...change });
+	return [...byId.values()];
 }

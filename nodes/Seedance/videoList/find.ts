@@ -116,11 +116,11 @@ async function findRoundByRound(
 	/** Rows that had been handed on when this was first read. */
 	let earlier: ReadonlySet<number> | undefined;
 	const refusals = new Map<string, number>();
+	const isPaused = (row: ClaimedRow) => row.claimedUntil - list.now() > LONGEST_RUNNING_CLAIM_MS;
 	const isLiving = (row: ClaimedRow): boolean => {
 		const first = firstClaims.get(row.id) ?? row.claimedUntil;
 		firstClaims.set(row.id, first);
-		const isPause = row.claimedUntil - list.now() > LONGEST_RUNNING_CLAIM_MS;
-		return livingClaims.has(row.claim) || isPause || row.claimedUntil !== first;
+		return livingClaims.has(row.claim) || isPaused(row) || row.claimedUntil !== first;
 	};
 	for (let rounds = 0; ; rounds++) {
 		const open = [...searches].filter(([index]) => !found.has(index));
@@ -139,7 +139,14 @@ async function findRoundByRound(
 		for (const [index, search] of open) {
 			const { identity, newRow, ...wish } = search;
 			const own = rows.filter(({ row }) => row.identity === identity);
-			const move = nextMove(own, { ...wish, claim, now: list.now(), isLiving, isEarlier });
+			const move = nextMove(own, {
+				...wish,
+				claim,
+				now: list.now(),
+				isLiving,
+				isPaused,
+				isEarlier,
+			});
 			paid.delete(index);
 			if ('row' in move && move.row.hasTask) paid.set(index, { do: 'join', row: move.row.row });
 			switch (move.do) {

@@ -2,7 +2,7 @@
  * What the list of videos says of the items of a run before anything is paid for: to be sent, gone
  * on with, given again, left out, or refused.
  */
-import type { Sent } from '../../shared/idempotency/executionMemory';
+import type { CreatedTask, Sent } from '../../shared/idempotency/executionMemory';
 import { ListError, where, type Row } from '../../shared/idempotency/videoList';
 import { openDataTableList } from '../../shared/idempotency/dataTableList';
 import {
@@ -30,7 +30,7 @@ const LEAST_WAIT_MS = 95_000;
 /** What becomes of one item. */
 export type Listed =
 	| { do: 'send' }
-	| { do: 'sent'; sent: Sent; isReused: true }
+	| { do: 'sent'; sent: Sent & CreatedTask }
 	| { do: 'skip' }
 	| { do: 'refuse'; problem: Problem };
 
@@ -55,8 +55,12 @@ function listedOf(found: Found): Listed {
 		case 'reuse':
 			return {
 				do: 'sent',
-				isReused: true,
-				sent: { taskId: row.task_id, createdAt: row.createdAt },
+				sent: {
+					taskId: row.task_id,
+					createdAt: row.createdAt,
+					executionId: row.execution_id,
+					reused: found.do === 'goOn' ? 'takenOver' : 'shared',
+				},
 			};
 		case 'unclear':
 			return { do: 'refuse', problem: interruptedUnclear(row.execution_id) };

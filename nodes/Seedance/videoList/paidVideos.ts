@@ -9,12 +9,11 @@
  */
 import { randomBytes } from 'crypto';
 
-import { handedOnElsewhere } from '../../shared/task/errors';
 import type { Sent } from '../../shared/idempotency/executionMemory';
 import {
 	where,
 	type Row,
-	type RowChange,
+	type OwnChange,
 	type RowStatus,
 	type Step,
 	type VideoList,
@@ -22,7 +21,8 @@ import {
 import type { Result } from '../run/result';
 import type { Run } from '../run/run';
 import { cleanUp } from './cleanUp';
-import { endOf } from './ends';
+import { endOf, isWritten, oneForEach } from './ends';
+import { withoutLost } from './lost';
 import { CLAIM_MS, livingClaims, type Finder } from './find';
 
 /** Milliseconds of a claim that have to be left for a request. */
@@ -35,7 +35,9 @@ export class PaidVideos {
 	readonly rows = new Map<number, Row>();
 	private readonly isOver = new AbortController();
 	private isRenewing = false;
-	private changes: RowChange[] = [];
+	/** Until when the claims certainly hold: milliseconds since 1970, in the time of the list. */
+	private heldUntil = Infinity;
+	private changes: OwnChange[] = [];
 
 	constructor(
 		private readonly run: Run,
@@ -57,7 +59,10 @@ export class PaidVideos {
 
 	/** Holds rows from now on, by item, and renews their claims until the end. */
 	hold(rows: ReadonlyMap<number, Row>): void {
-		for (const [index, row] of rows) this.rows.set(index, row);
+		for (const [index, row] of rows) {
+			this.rows.set(index, row);
+			this.heldUntil = Math.min(this.heldUntil, Date.parse(row.claimed_until) || Infinity);
+		}
 		if (rows.size > 0) void this.renew();
 	}
 
@@ -67,7 +72,9 @@ export class PaidVideos {
 		this.isRenewing = true;
 		while (await this.run.clock.sleep(RENEW_MS, this.isOver.signal)) {
 			if (this.isOver.signal.aborted) return;
-			await this.write({ do: 'update', all: [this.mine], set: this.until(CLAIM_MS) });
+			const set = this.until(CLAIM_MS);
+			const renewed = await this.write({ do: 'update', all: [this.mine], set });
+			if (renewed) this.heldUntil = Date.parse(set.claimed_until);
 		}
 	}
 
@@ -89,8 +96,9 @@ export class PaidVideos {
 		}
 	}
 
-	private takeChanges(): Step[] {
-		const rows = this.changes;
+	/** What has not been written yet, and `more`: one change for each row. */
+	private takeChanges(more: readonly OwnChange[] = []): Step[] {
+		const rows = oneForEach([...this.changes, ...more]);
 		this.changes = [];
 		return rows.length ? [{ do: 'updateEach', rows, all: [this.mine] }] : [];
 	}
@@ -102,6 +110,9 @@ export class PaidVideos {
 	async begin(itemIndex: number): Promise<boolean> {
 		const row = this.rows.get(itemIndex);
 		if (!row) return true;
+		// Others may count on it that nothing is sent for a claim that is over.
+		const isHeld = () => this.heldUntil - this.list.now() >= LEAST_CLAIM_MS;
+		if (!isHeld()) return false;
 		const set = { status: 'SENDING' as const, ...this.until(CLAIM_MS) };
 		const all = [where('id', row.id), this.mine, where('status', 'CLAIMED')];
 		const changes = this.changes;
@@ -114,7 +125,7 @@ export class PaidVideos {
 			if (!won) this.changes = [...changes, ...this.changes];
 		}
 		const isMine = won.some(({ id }) => id === row.id);
-		return isMine && Date.parse(set.claimed_until) - this.list.now() >= LEAST_CLAIM_MS;
+		return isMine && isHeld();
 	}
 
 	/** What came of a request; it is written with the next one, or by {@link flush}. */
@@ -123,8 +134,11 @@ export class PaidVideos {
 		if (!row) return;
 		const { id } = row;
 		const taskId = 'taskId' in sent ? sent.taskId : sent.problem.taskId;
-		if (taskId) this.changes.push({ id, task_id: taskId, status: 'IN_PROGRESS' });
-		else if ('problem' in sent && sent.problem.charged === 'no') {
+		if (taskId) {
+			const change = { id, task_id: taskId, status: 'IN_PROGRESS' as const };
+			this.changes.push(change);
+			this.rows.set(itemIndex, { ...row, ...change });
+		} else if ('problem' in sent && sent.problem.charged === 'no') {
 			// Certainly not created: such rows are deleted at the end.
 			this.changes.push({ id, status: 'CLAIMED' });
 		} else this.changes.push({ id, status: 'UNCLEAR', ...FREE });
@@ -132,8 +146,10 @@ export class PaidVideos {
 
 	/** Writes what came of the last request. Never throws. */
 	async flush(): Promise<void> {
+		const { changes } = this;
 		const [step] = this.takeChanges();
-		if (step) await this.write(step);
+		// What was not written is written with the ends.
+		if (step && !(await this.write(step))) this.changes = changes;
 	}
 
 	/** Gives rows back that are not needed: nothing was sent for them. Never throws. */
@@ -183,16 +199,16 @@ export class PaidVideos {
 	 */
 	async finish(results: readonly Result[], isDelivered: boolean): Promise<Result[]> {
 		this.isOver.abort('over');
-		await this.flush();
 		const handedOn = new Set<number>();
-		const ends = [...this.rows].flatMap(([index, row]): RowChange[] => {
+		const ends = [...this.rows].flatMap(([index, row]): OwnChange[] => {
 			const result = results[index];
 			// What was never sent has no end: its row is deleted.
 			if (!result || (result.seed.taskId === null && !row.task_id)) return [];
 			const { change, isGiven, isClosed } = endOf(result, row, this.list.now());
 			// What nobody was told, because the execution was stopped, is not over.
 			if (isClosed ? !this.run.isStopped() : isGiven && isDelivered) handedOn.add(row.id);
-			return [handedOn.has(row.id) ? change : { ...change, ...FREE }];
+			const end = handedOn.has(row.id) ? change : { ...change, ...FREE };
+			return isWritten(row, end) ? [] : [end];
 		});
 		// Not a request whose answer nobody has: its row says so when the claim is over.
 		const handOn: Step = {
@@ -200,11 +216,9 @@ export class PaidVideos {
 			all: [this.mine, where('handed_on', false), where('status', 'SENDING', 'neq')],
 			set: { handed_on: true, ...FREE },
 		};
-		const unsent = this.deleteAs('CLAIMED');
-		const steps: [Step, ...Step[]] = ends.length
-			? [{ do: 'updateEach', rows: ends, all: [this.mine] }, unsent, handOn]
-			: [unsent];
-		const given = await this.write(...steps);
+		const steps = [...this.takeChanges(ends), this.deleteAs('CLAIMED')];
+		const [first, ...more] = handedOn.size ? [...steps, handOn] : steps;
+		const given = await this.write(first, ...more);
 		this.end();
 		if (isDelivered && this.run.isStopped()) await this.takeBack(given ?? []);
 		const old = cleanUp(this.list.now());
@@ -213,7 +227,9 @@ export class PaidVideos {
 		const lost = [...this.rows].filter(
 			([, { id }]) => handedOn.has(id) && !given.some((row) => row.id === id),
 		);
-		return lost.length ? await this.withoutLost(results, lost) : [...results];
+		if (lost.length === 0) return [...results];
+		const now = await this.write({ do: 'get', any: lost.map(([, { id }]) => where('id', id)) });
+		return withoutLost(results, lost, now ?? [], this.run.executionId);
 	}
 
 	/** Stop came while it was handed on: n8n drops what the node gives out, so nobody has got it. */
@@ -221,22 +237,5 @@ export class PaidVideos {
 		const all = [where('execution_id', this.run.executionId)];
 		const changes = rows.map(({ id }) => ({ id, handed_on: false }));
 		if (changes.length) await this.write({ do: 'updateEach', rows: changes, all });
-	}
-
-	private async withoutLost(
-		results: readonly Result[],
-		lost: ReadonlyArray<[number, Row]>,
-	): Promise<Result[]> {
-		const now = await this.write({ do: 'get', any: lost.map(([, { id }]) => where('id', id)) });
-		const changed = [...results];
-		for (const [index, { id }] of lost) {
-			const row = now?.find((one) => one.id === id);
-			const { seed } = results[index];
-			// A row that a person has deleted was taken by nobody.
-			if (!row || row.execution_id === this.run.executionId) continue;
-			const problem = handedOnElsewhere(seed.taskId ?? row.task_id, row.execution_id);
-			changed[index] = { ...results[index], problem, file: undefined };
-		}
-		return changed;
 	}
 }

@@ -40,6 +40,8 @@ export interface Wish {
 	handedOn?: { do: 'reuse' | 'skip'; maxAgeMs: number };
 	/** Rows of other runs that are certainly alive, and that this run does not wait for. */
 	isLiving: (row: ClaimedRow) => boolean;
+	/** Rows whose run pauses, without a process that lives. */
+	isPaused: (row: ClaimedRow) => boolean;
 	/** Rows that had been handed on when this run first read: a video of a run before it. */
 	isEarlier: (row: ClaimedRow) => boolean;
 }
@@ -101,6 +103,9 @@ function bidding<R extends ClaimedRow>(own: R, held: readonly R[]): Move<R> {
 function besideOthers<R extends ClaimedRow>(held: readonly R[], wish: Wish): Move<R> | undefined {
 	const isBid = ({ status }: R) => status === 'PENDING';
 	if (!wish.isShared) {
+		// Nobody can tell whether the execution that pauses was stopped.
+		const paused = held.find((row) => row.hasTask && wish.isPaused(row));
+		if (paused && wish.handedOn?.do === 'reuse') return { do: 'join', row: paused };
 		const unknown = held.find((row) => !wish.isLiving(row));
 		return unknown && { do: 'wait', row: unknown };
 	}

@@ -18,11 +18,17 @@ import { isObject, numberOf, textOf } from '../json';
 import type { Task } from '../task/task';
 import type { Keys } from './identity';
 
-/** What is remembered of one item: nothing, a POST without a known outcome, or the task it made. */
+/** What is remembered of one item: nothing, a POST without a known outcome, or its task. */
 export type Remembered =
 	| { state: 'none' }
 	| { state: 'sending' }
-	| { state: 'created'; taskId: string; executionId?: string; createdAt?: number };
+	| ({ state: 'created' } & Pick<CreatedTask, 'taskId' | 'reused'> & Partial<CreatedTask>);
+
+/**
+ * A task that another execution has paid for: `takenOver` to be handed on by this one, or `shared`
+ * with the one that hands it on.
+ */
+export type Reused = 'takenOver' | 'shared';
 
 /** A task as it is remembered. */
 export interface CreatedTask {
@@ -31,6 +37,7 @@ export interface CreatedTask {
 	executionId: string;
 	/** Milliseconds since 1970. */
 	createdAt: number;
+	reused?: Reused;
 }
 
 /**
@@ -38,7 +45,7 @@ export interface CreatedTask {
  * none.
  */
 export type Sent =
-	| { taskId: string; createdAt?: number; task?: Task; raw?: IDataObject }
+	| { taskId: string; createdAt?: number; reused?: Reused; task?: Task; raw?: IDataObject }
 	| {
 			problem: Problem;
 			/** Nothing more can be started with this account. */
@@ -92,11 +99,13 @@ function rememberedOf(entry: unknown): Remembered {
 	if (!isObject(entry)) return { state: 'sending' };
 	const taskId = textOf(entry.taskId);
 	if (taskId === undefined) return { state: 'sending' };
+	const { reused } = entry;
 	return {
 		state: 'created',
 		taskId,
 		executionId: textOf(entry.executionId),
 		createdAt: numberOf(entry.createdAt) ?? undefined,
+		...((reused === 'takenOver' || reused === 'shared') && { reused }),
 	};
 }
 

@@ -99,8 +99,10 @@ export interface Condition {
 	value: string | number | boolean;
 }
 
-/** Changes of one row, which is named by its `id`, or by its `task_id`. */
-export type RowChange = Partial<NewRow> & ({ id: number } | { task_id: string });
+/** Changes of one row, which is named by its `id`. */
+export type OwnChange = Partial<NewRow> & { id: number };
+/** The same, or named by its `task_id`. */
+export type RowChange = OwnChange | (Partial<NewRow> & { task_id: string });
 
 /**
  * One step. `all` and `any` say which conditions have to hold. `updateEach` may only come first in a

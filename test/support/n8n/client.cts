@@ -243,7 +243,10 @@ export class N8nClient {
 	}
 
 	async getExecution(id: string): Promise<Execution> {
-		const stored = await this.call<ExecutionSummary & { data: string }>('GET', `/executions/${id}`);
+		type Stored = ExecutionSummary & { data: string };
+		const stored = await this.call<Stored | undefined>('GET', `/executions/${id}`);
+		// n8n answers 200 for one that it has pruned.
+		if (!stored) throw new N8nApiError(`There is no execution ${id}`, 404, stored);
 		const data = decodeFlatted(stored.data);
 		const { runData = {}, error } = data.resultData ?? {};
 		return { ...stored, data, runData, error };
