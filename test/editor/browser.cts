@@ -183,7 +183,8 @@ export class EditorTab {
 	/** "Execute step" of the open node, until n8n says that the run has ended well. */
 	async executeToEnd(): Promise<void> {
 		await this.execute();
-		await this.page.getByText('Node executed successfully').waitFor({ timeout: RUN_PATIENCE });
+		const message = this.page.getByText('Node executed successfully').first();
+		await message.waitFor({ timeout: RUN_PATIENCE });
 	}
 
 	/** "Execute step" of the open node, until it shows an error; gives its headline and the text below. */

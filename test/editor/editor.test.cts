@@ -17,6 +17,7 @@ import {
 	n8n,
 	NODE_TYPE,
 	posts,
+	run,
 	sandbox,
 	saveChain,
 	saveCredential,
@@ -29,13 +30,16 @@ import {
 	WRONG_KEY,
 	type Step,
 } from '../support/n8n/world.cjs';
-import { startBrowser, type Browser, type EditorTab } from './browser.cjs';
+import { RUN_PATIENCE, startBrowser, type Browser, type EditorTab } from './browser.cjs';
 
 /** What a test that failed has shown. */
 const FAILURES = join(__dirname, '../../.cache/editor-failures');
 
 const STICKY_NOTE = 'n8n-nodes-base.stickyNote';
 const PROMPT = 'A paper boat sails down a rainy street, camera close to the water';
+
+const USED =
+	'This run used 28 credits. Run it again as often as you like while you build: the same settings give the same video, free, for 24 hours.';
 
 const EDIT_FIELDS: Step = {
 	name: 'Edit Fields',
@@ -46,7 +50,7 @@ const EDIT_FIELDS: Step = {
 	},
 };
 
-jest.setTimeout(60_000);
+jest.setTimeout(120_000);
 useN8n();
 
 let browser: Browser | undefined;
@@ -69,21 +73,24 @@ function inTab(behaviour: string, test: (tab: EditorTab) => Promise<void>): void
 	});
 }
 
-/** Opens Start → Seedance → Edit Fields. */
+/** Opens Start → Seedance → Edit Fields; gives its ID. */
 async function openWorkflow(
 	tab: EditorTab,
 	parameters: INodeParameters = {},
 	node: Partial<INode> = {},
-): Promise<void> {
+): Promise<string> {
 	const fields = { resource: 'video', prompt: PROMPT, ...parameters };
 	const step = { name: SEEDANCE, type: NODE_TYPE, parameters: fields, ...node };
-	await tab.openWorkflow(await saveChain([BY_HAND, step, EDIT_FIELDS]));
+	const id = await saveChain([BY_HAND, step, EDIT_FIELDS]);
+	await tab.openWorkflow(id);
+	return id;
 }
 
 /** Opens the Seedance node of such a workflow. */
-async function openSeedance(...order: Parameters<typeof openWorkflow>): Promise<void> {
-	await openWorkflow(...order);
+async function openSeedance(...order: Parameters<typeof openWorkflow>): Promise<string> {
+	const id = await openWorkflow(...order);
 	await order[0].openNode(SEEDANCE);
+	return id;
 }
 
 /** Waits until the screen shows this; otherwise shows the difference. */
@@ -134,9 +141,7 @@ inTab('a run gives the item, the video to watch, and what to do next', async (ta
 	sandbox.videoBytes = null;
 	await openSeedance(tab);
 	await tab.executeToEnd();
-	expect(await tab.hints()).toEqual([
-		'This run used 28 credits. Build the next nodes with Execute step on each: that uses this output, without paying again.',
-	]);
+	expect((await tab.hints()).at(-1)).toBe(USED);
 
 	await tab.click(tab.output().getByTestId('radio-button-json'));
 	await tab.output().getByText(videos.ids()[0]).first().waitFor();
@@ -158,6 +163,7 @@ inTab('a run is not paid again when a node after it is run', async (tab) => {
 	await tab.closeNode();
 	await tab.openNode(EDIT_FIELDS.name);
 	await tab.executeToEnd();
+	await tab.output().getByText('1 item').waitFor();
 	expect(posts()).toHaveLength(1);
 });
 
@@ -297,7 +303,100 @@ inTab('the trigger receives a test event while it listens', async (tab) => {
 	await tab.picture('seedance-trigger', tab.fields(), tab.output());
 });
 
+describe('the list of videos', () => {
+	const LIST = 'Seedance Videos';
+
+	/** As in an n8n where nothing was generated yet. */
+	async function dropList(): Promise<void> {
+		const { data } = await api.call<{ data: IDataObject[] }>('GET', '/data-tables-global?take=9');
+		for (const { id, name, projectId } of data) {
+			if (name !== LIST) continue;
+			await api.call('DELETE', `/projects/${String(projectId)}/data-tables/${String(id)}`);
+		}
+	}
+
+	/** "Execute step", until the hints begin like that. */
+	async function executeTo(tab: EditorTab, ...beginnings: string[]): Promise<void> {
+		await tab.execute();
+		const read = async () =>
+			(await tab.hints()).map((hint, index) => hint.slice(0, beginnings[index]?.length));
+		await expectSoon(read, beginnings);
+	}
+
+	inTab('makes the second run by hand free, and says what each has cost', async (tab) => {
+		await dropList();
+		await openSeedance(tab, { downloadVideo: false });
+		await executeTo(tab, `Created the Data Table ${LIST} (Overview → Data tables)`, USED);
+		await executeTo(tab, 'Reused the video made just now (same settings): no credits were spent.');
+		await tab.field('ifExists').scrollIntoViewIfNeeded();
+		await tab.picture('reused-video', tab.fields(), tab.output());
+		expect(posts()).toHaveLength(1);
+
+		const prompt = tab.field('prompt');
+		await tab.type(prompt.locator('textarea').or(prompt).last(), 'A lighthouse at dusk');
+		await executeTo(tab, 'Not reused: Prompt differs from the video made just now.', USED);
+		await tab.choose('ifExists', 'Skip');
+		await executeTo(tab, 'Left out a video, handed on before: no credits were spent.');
+		await tab.output().getByText('No output data returned').waitFor();
+		expect(posts()).toHaveLength(2);
+	});
+
+	inTab('shows the task ID of a stopped run, whose video the next one gets', async (tab) => {
+		await dropList();
+		await run({ prompt: 'A lighthouse at dusk, waves rolling in' });
+		videos.hold();
+		const workflow = await openSeedance(tab, { downloadVideo: false });
+		await tab.execute();
+		await sandbox.ledger.until(() => videos.paidIds().length === 2, RUN_PATIENCE);
+		await tab.closeNode();
+		await tab.click(tab.find('stop-execution-button'));
+		await tab.find('execute-workflow-button').getByText('Execute workflow').waitFor();
+		const taskId = videos.paidIds()[1];
+
+		await tab.page.goto('/home/workflows');
+		await tab.click(tab.page.getByText('Data tables', { exact: true }));
+		await tab.click(tab.page.getByText(LIST, { exact: true }));
+		const row = tab.page.locator('.ag-row').filter({ hasText: taskId });
+		await expectSoon(
+			async () => (await row.first().innerText()).split('\n').slice(1, 4),
+			[PROMPT, 'IN_PROGRESS', taskId],
+		);
+		await tab.picture(
+			'video-list',
+			tab.find('data-table-breadcrumbs'),
+			tab.find('data-table-grid').locator('.ag-header'),
+			row.first(),
+		);
+
+		const filters = { notHandedOn: true };
+		await openSeedance(tab, { operation: 'getAll', filters });
+		await executeTo(tab, '1 video of runs in the editor left out. To list them,');
+		await openSeedance(tab, { operation: 'getAll', filters: { ...filters, includeManual: true } });
+		await executeTo(tab);
+		await tab.output().getByText('1 item').waitFor();
+		await tab.output().getByText(taskId).first().waitFor();
+
+		sandbox.speed = 1000;
+		await tab.openWorkflow(workflow);
+		await tab.openNode(SEEDANCE);
+		await executeTo(tab, 'Went on with a video that an interrupted run has paid for:');
+		await tab.output().getByText(taskId).first().waitFor();
+		expect(posts()).toHaveLength(2);
+	});
+});
+
 describe('an error says what to do and what it cost', () => {
+	inTab('beyond a limit per period', async (tab) => {
+		const budget = { credits: 1, period: 'day' };
+		await openSeedance(tab, { options: { creditBudget: { budget } } });
+		const [message, description] = await tab.executeToError();
+		expect(message).toMatch(
+			/^Not started: 28 credits more would exceed Maximum Credits per Period/,
+		);
+		expect(description).toMatch(/raise the limit\..* No credits were spent\.$/);
+		expect(posts()).toEqual([]);
+	});
+
 	inTab('without credits', async (tab) => {
 		sandbox.ledger.balance = 3;
 		await openSeedance(tab);

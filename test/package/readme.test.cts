@@ -38,6 +38,7 @@ const OTHERS = [
 	RECIPES,
 	'docs/retry-and-crash.md',
 	'docs/troubleshooting.md',
+	'docs/video-list.md',
 ];
 const FOR_USERS = [README, ...OTHERS];
 

@@ -196,7 +196,8 @@ export async function saveChain(
 			...step,
 		})),
 		connections,
-		...(pinned && { pinData: { [steps[0].name]: pinned } }),
+		// The editor saves it also where nothing is pinned: without it, a second Execute step fails in n8n.
+		pinData: pinned ? { [steps[0].name]: pinned } : {},
 		settings: { executionOrder: 'v1', ...settings },
 	});
 	return id;
