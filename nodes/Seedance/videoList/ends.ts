@@ -83,7 +83,7 @@ export function endOf(result: Result, row: Row, now: number): End {
 	};
 }
 
-/** Whether a change changes nothing: each row that is written costs a statement of its own. */
+/** Whether a change changes nothing (docs/n8n-behaviour.md#cost-of-a-write-to-a-data-table). */
 export function isWritten(row: Row, change: OwnChange): boolean {
 	const written: Readonly<Record<string, unknown>> = { ...row };
 	return Object.entries(change).every(([name, value]) => written[name] === value);
