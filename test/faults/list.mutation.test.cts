@@ -149,12 +149,14 @@ const MUTANTS: Record<string, Record<string, () => void>> = {
 			}),
 	},
 	'healed list | charged twice, id lost, claim left, handed on twice': {
-		'leaves a row that got its task as one that was not sent': () =>
+		'leaves a row that got its task as one that was not sent': () => {
+			change(PaidVideos.prototype, 'sent').to(() => undefined);
 			change(ends, 'endOf').to((real, ...call) => {
 				const end = real(...call);
 				const { status, ...rest } = end.change;
-				return status === 'IN_PROGRESS' ? { ...end, change: rest } : end;
-			}),
+				return { ...end, change: status === 'FAILED' ? { ...rest, status } : rest };
+			});
+		},
 	},
 };
 

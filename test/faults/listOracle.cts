@@ -32,6 +32,8 @@ export const LIST_RULES = [
 	'wrong video',
 	'secret shown',
 ] as const;
+/** What interrupts an execution, and not the list. */
+const NO_REFUSAL: readonly string[] = ['stop', 'crash', 'freeze'];
 export type ListRule = (typeof LIST_RULES)[number];
 export type ListViolation = { rule: ListRule; text: string };
 
@@ -196,13 +198,18 @@ class ListOracle {
 		}
 	}
 
-	/** What was interrupted between a POST and its answer is told by one later execution. */
+	/**
+	 * What was interrupted between a POST and its answer is told by one later execution; by further
+	 * ones only where the list could not be told so at some time.
+	 */
 	checkTold(): void {
+		const isRefused = this.trace.executions.some(({ met }) => met && !NO_REFUSAL.includes(met));
 		for (const { id, nth } of this.trace.executions) {
 			const about = `Execution ${id} was interrupted`;
 			const told = this.told.filter(({ json }) => String(json.error_message).startsWith(about));
 			const by = [...new Set(told.map(({ execution }) => execution.nth))];
-			if (by.length > 1) this.violate('unclear', `of ${nth}, told by ${by.join(', ')}`);
+			if (by.length > 1 && !isRefused)
+				this.violate('unclear', `of ${nth}, told by ${by.join(', ')}`);
 		}
 	}
 

@@ -111,6 +111,7 @@ function hintsFor(run: Run, operation: Operation, results: readonly Result[]): N
 		message === undefined ? [] : [{ message, type, location: 'outputPane' as const }];
 	return [
 		...hint(overLimit(results), 'warning'),
+		...hint(run.listing?.report.warning(), 'warning'),
 		...(run.listing?.report.hints() ?? []).flatMap((message) => hint(message)),
 		...results.flatMap(({ note }) => hint(note)),
 		...hint(withoutCallback(run, operation, results)),

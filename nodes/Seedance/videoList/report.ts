@@ -88,6 +88,13 @@ export class ListReport {
 		}
 	}
 
+	/** What may cost credits later: videos that are in no list. */
+	warning(): string | undefined {
+		return this.unavailable === undefined
+			? undefined
+			: `These videos are not in the list of videos, because ${this.unavailable}. After Stop, a crash or in a new run they are paid for again.`;
+	}
+
 	/** The hints, each one or a few sentences. */
 	hints(): string[] {
 		const { goOn, join, skip } = this.times;
@@ -101,8 +108,6 @@ export class ListReport {
 		const hints: Array<string | false | undefined> = [
 			this.isNew &&
 				`Created the Data Table ${LIST_NAME} (Overview → Data tables), so that a stopped or crashed run is not paid for twice. Project members can read its prompts; deleting it means paying again. Turn it off: Options → Keep Video List.`,
-			this.unavailable !== undefined &&
-				`These videos are not in the list of videos, because ${this.unavailable}. After Stop, a crash or in a new run they are paid for again.`,
 			this.unwritten !== undefined &&
 				this.unavailable === undefined &&
 				`The list of videos could not be written, because ${this.unwritten}. Nothing is lost; the next run may give these videos again.`,

@@ -8,7 +8,9 @@ import type { Search } from './find';
 import { isShared } from './wishes';
 
 const DAY_MS = 24 * 60 * 60_000;
+/** Where the places of equal items are kept in the node's context, and in which form. */
 const FIELD = 'seedanceList';
+const VERSION = 1;
 
 /**
  * The identity of an item among its equals: the n-th of an execution, over all runs of the node,
@@ -20,8 +22,9 @@ function identityOf(run: Run, item: Prepared): string {
 	if (run.isTool || listed?.videoKey) return identity;
 	const context = run.context.getContext('node');
 	const stored: unknown = context[FIELD];
-	const places: Record<string, unknown> = isObject(stored) ? stored : {};
-	context[FIELD] = places;
+	const isReadable = isObject(stored) && stored.version === VERSION && isObject(stored.places);
+	const places = isReadable && isObject(stored.places) ? stored.places : {};
+	context[FIELD] = { version: VERSION, places };
 	const found: unknown = places[identity];
 	const equals: unknown[] = Array.isArray(found) ? found : [];
 	const place = `${run.runIndex}:${itemIndex}`;
