@@ -111,6 +111,30 @@ it('a webhook process starts an execution on a worker and answers with its resul
 	expect((await api.callWebhook('POST', path, { body })).status).toBe(404);
 });
 
+it('ten executions at the same moment with one Reuse Key pay once, on two workers', async () => {
+	const path = 'one-key';
+	const webhook = {
+		name: 'Webhook',
+		type: 'n8n-nodes-base.webhook',
+		typeVersion: 2,
+		parameters: { httpMethod: 'POST', path, responseMode: 'lastNode' },
+		webhookId: path,
+	};
+	const node = seedance({ prompt: 'A paper boat', videoKey: '={{ $json.body.key }}' });
+	const workflowId = await saveChain([webhook, node]);
+	await api.activateWorkflow(workflowId);
+	const calls = Array.from({ length: 10 }, async (_, nth) => {
+		const { baseUrl } = queue.webhooks[nth % 2];
+		return await new N8nClient(baseUrl).callWebhook('POST', path, { body: { key: 7 } });
+	});
+	const taskIds = (await Promise.all(calls)).map(({ body }) => Object(body).task_id);
+	expect(taskIds).toEqual(Array(10).fill(videos.paidIds()[0]));
+	expect(posts()).toHaveLength(1);
+	const executions = await api.listExecutions(workflowId);
+	const workers = await Promise.all(executions.map(async ({ id }) => await workerOf(id)));
+	expect(new Set(workers).size).toBe(2);
+}, 120_000);
+
 describe('Seedance Trigger', () => {
 	let workflowId: string;
 	let taskIds: string[];
