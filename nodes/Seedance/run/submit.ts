@@ -15,7 +15,7 @@ import {
 	type Sent,
 } from '../../shared/idempotency/executionMemory';
 import { notSent, tooManyCredits } from '../../shared/task/errors';
-import { consultList, type Listed, type Listing } from '../videoList/listing';
+import { consultList, type Listed, type Listing, type RecalledTask } from '../videoList/listing';
 import { keyProblems, sharedKeys } from '../videoList/reuseKeys';
 import type { Options } from './parameters';
 import { prepareAll, type CallbackOf, type Prepared, type Unusable } from './prepare';
@@ -216,11 +216,11 @@ export async function submitAll(
 	const followers = sharedKeys(usable);
 	const leaders = usable.filter(({ itemIndex }) => !followers.has(itemIndex));
 	const found = await Promise.all(leaders.map(async (item) => await recall(run, memory, item)));
-	const recalledTasks = new Map<number, string>();
+	const recalledTasks = new Map<number, RecalledTask>();
 	for (const [index, { itemIndex }] of leaders.entries()) {
 		const sent = found[index];
 		const isOwn = sent && 'taskId' in sent && sent.reused !== 'shared';
-		if (isOwn) recalledTasks.set(itemIndex, sent.taskId);
+		if (isOwn) recalledTasks.set(itemIndex, sent);
 	}
 	const unknown = leaders.filter((_, index) => !found[index]);
 	const isUnclear = found.some((sent) => sent && 'problem' in sent);

@@ -110,11 +110,18 @@ async function find(
 	videos.hold(held);
 }
 
+/** A task that an earlier try, or the execution that is retried, has started. */
+export interface RecalledTask {
+	taskId: string;
+	/** The execution that has started it. */
+	executionId?: string;
+}
+
 /** What the list says of tasks that an earlier try of this execution has started. */
 async function adopt(
 	run: Run,
 	videos: PaidVideos,
-	recalled: ReadonlyMap<number, string>,
+	recalled: ReadonlyMap<number, RecalledTask>,
 	items: Map<number, Listed>,
 ): Promise<void> {
 	if (recalled.size === 0) return;
@@ -122,14 +129,15 @@ async function adopt(
 	const rows = await list.run({
 		do: 'updateEach',
 		by: 'task_id',
-		rows: [...recalled.values()].map((task_id) => ({ task_id, node: run.node.name })),
+		rows: [...recalled.values()].map(({ taskId }) => ({ task_id: taskId, node: run.node.name })),
 		all: [],
 	});
 	const held = new Map<number, Row>();
 	const free = new Map<string, Array<[number, Row]>>();
-	for (const [index, taskId] of recalled) {
+	for (const [index, { taskId, executionId }] of recalled) {
 		const row = rows.find(({ task_id }) => task_id === taskId);
-		const isElsewhere = row?.execution_id !== run.executionId;
+		// The execution that is retried is no other one: what it has closed is read again.
+		const isElsewhere = ![run.executionId, executionId].includes(row?.execution_id);
 		if (row?.handed_on && isElsewhere) {
 			const problem = handedOnElsewhere(taskId, row.execution_id);
 			items.set(index, { do: 'refuse', problem });
@@ -174,7 +182,7 @@ export async function consultList(
 	run: Run,
 	options: Options,
 	items: readonly Prepared[],
-	recalled: ReadonlyMap<number, string>,
+	recalled: ReadonlyMap<number, RecalledTask>,
 ): Promise<Listing> {
 	const listing = emptyListing(run, options);
 	if (!options.videoList || items.length + recalled.size === 0) return listing;

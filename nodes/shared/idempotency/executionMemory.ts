@@ -45,7 +45,12 @@ export interface CreatedTask {
  * none.
  */
 export type Sent =
-	| { taskId: string; createdAt?: number; reused?: Reused; task?: Task; raw?: IDataObject }
+	| (Pick<CreatedTask, 'taskId' | 'reused'> & {
+			createdAt?: number;
+			executionId?: string;
+			task?: Task;
+			raw?: IDataObject;
+	  })
 	| {
 			problem: Problem;
 			/** Nothing more can be started with this account. */
