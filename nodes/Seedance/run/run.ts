@@ -51,6 +51,8 @@ export interface Run {
 	 * nobody foresaw.
 	 */
 	readonly taskIds: Map<number, string>;
+	/** Tasks that a person wants anew, because they have failed. */
+	readonly failedTasks: Set<string>;
 	/** What this run holds of the list of videos; undefined without one. */
 	listing?: Listing;
 	/** Whether a person, or n8n's own time limit, has stopped the execution. */
@@ -105,6 +107,7 @@ export function runOf(context: IExecuteFunctions, clock: Clock): Run {
 		runIndex: tool ? 0 : runIndexOf(context),
 		workUntil: workUntil(context, startedAt) ?? Infinity,
 		taskIds: new Map(),
+		failedTasks: new Set(),
 		isStopped: () => signal?.aborted ?? false,
 		brakeFor,
 		readTask: async ({ credential, taskId }, deadline) => {

@@ -61,6 +61,7 @@ export async function recall(
 	const read = await readPatiently(run, { credential, taskId: found.taskId }, deadline);
 	if (read.outcome === 'task' && read.task.state === 'failed') {
 		memory.forget(item.keys);
+		run.failedTasks.add(found.taskId);
 		return undefined;
 	}
 	return found;

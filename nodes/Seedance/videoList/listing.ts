@@ -110,6 +110,16 @@ async function find(
 	videos.hold(held);
 }
 
+/** Tasks that have failed, and that a person wants anew, are not gone on with. */
+async function closeFailed({ failedTasks }: Run, { list }: PaidVideos): Promise<void> {
+	const rows = [...failedTasks].map((task_id) => ({
+		task_id,
+		status: 'FAILED' as const,
+		handed_on: true,
+	}));
+	if (rows.length) await list.run({ do: 'updateEach', by: 'task_id', rows, all: [] });
+}
+
 /** A task that an earlier try, or the execution that is retried, has started. */
 export interface RecalledTask {
 	taskId: string;
@@ -193,10 +203,12 @@ export async function consultList(
 		if (!opened) return listing;
 		report.isNew = opened.isNew;
 		videos = new PaidVideos(run, opened.list);
+		await closeFailed(run, videos);
 		await adopt(run, videos, recalled, listing.items);
 		const timeout = run.startedAt + options.timeout * 60_000;
 		const until = Math.min(Math.max(timeout, run.clock.now() + LEAST_WAIT_MS), run.workUntil);
 		await find(run, videos, items, { ...listing, until });
+		await videos.ensureHeld();
 		if (options.creditBudget) {
 			const toSend = items.filter(({ itemIndex }) => listing.items.get(itemIndex)?.do === 'send');
 			const zone = run.context.getTimezone();

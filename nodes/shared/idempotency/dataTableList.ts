@@ -59,8 +59,10 @@ const OF_ITEM = {
 	task_id: { keyName: 'task_id', condition: 'eq', keyValue: '={{ $json.task_id }}' },
 } as const;
 
-/** The offset of this process's clock from the list's, as the last insert has shown it. */
-let knownOffsetMs = 0;
+/** Milliseconds that an insert may take from which the clocks are compared. */
+const QUICK_CALL_MS = 5_000;
+/** By table: how far the list's clock is ahead of this process's, as the last insert has shown. */
+const offsetsMs = new Map<string, number>();
 
 class DataTableList implements VideoList {
 	constructor(
@@ -71,7 +73,7 @@ class DataTableList implements VideoList {
 	) {}
 
 	now(): number {
-		return Date.now() + knownOffsetMs;
+		return Date.now() + (offsetsMs.get(this.tableId) ?? 0);
 	}
 
 	/** The part of a row that has a column. */
@@ -142,8 +144,11 @@ class DataTableList implements VideoList {
 		const askedAt = Date.now();
 		const found = await runDataTables(this.context, parameters, this.itemsOf(first));
 		const rows = found.flatMap((item) => rowOf(item) ?? []);
-		if (first.do === 'insert' && rows.length && rows[0].createdAt) {
-			knownOffsetMs = rows[0].createdAt - (askedAt + Date.now()) / 2;
+		const answeredAt = Date.now();
+		// A call during which the process stood still tells nothing of the clocks.
+		const isQuick = answeredAt - askedAt < QUICK_CALL_MS;
+		if (first.do === 'insert' && isQuick && rows[0]?.createdAt) {
+			offsetsMs.set(this.tableId, rows[0].createdAt - (askedAt + answeredAt) / 2);
 		}
 		return rows;
 	}
