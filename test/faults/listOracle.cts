@@ -232,6 +232,9 @@ class ListOracle {
 			const by = executions.find(({ id }) => id === execution_id);
 			const isInterrupted = !by || by.met === 'stop' || by.isDead;
 			if (isInterrupted || this.given.some(({ json }) => json.task_id === task_id)) continue;
+			// A link that stays dead is told once, and its row is closed.
+			const told = this.told.filter(({ json }) => json.task_id === task_id);
+			if (told.some(({ json }) => /has expired/.test(String(json.error_message)))) continue;
 			this.violate('handed on to nobody', `task ${task_id} of execution ${by.nth}`);
 		}
 	}

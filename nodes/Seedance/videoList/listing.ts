@@ -10,6 +10,7 @@ import {
 	handedOnElsewhere,
 	interruptedUnclear,
 	listUnavailable,
+	reservationLost,
 	reusedGone,
 	type Problem,
 } from '../../shared/task/errors';
@@ -169,6 +170,10 @@ async function adopt(
 			all: [where('claim', oldClaim), where('handed_on', false)],
 		});
 		for (const row of won) held.set(row.item, row);
+		// Another execution was faster: it hands the video on.
+		for (const [index] of ones.filter(([one]) => !held.has(one))) {
+			items.set(index, { do: 'refuse', problem: reservationLost() });
+		}
 	}
 	videos.hold(held);
 }
