@@ -178,8 +178,8 @@ async function equalKeys({ quick, say }: Bench, setup: Setup, byHand: Flow): Pro
 			name: `${name}: until it is decided`,
 			ours: seconds(decided),
 			mark: `≤ ${MARK.atOnce / 1000} s`,
+			// Ten executions share the processor, so the time says little of one machine on another.
 			isMet: median(decided) <= MARK.atOnce,
-			isGross: median(decided) > GROSS * MARK.atOnce,
 		},
 		{ name: `${name}: until all have the video`, ours: seconds(ended) },
 	];
