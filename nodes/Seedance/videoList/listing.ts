@@ -84,7 +84,7 @@ async function find(
 		if (!item || (await isStillThere(run, item, row))) return true;
 		gone.set(index, row);
 		// Always Reuse does not pay for another one by itself.
-		return item.listed?.ifExists === 'always' && row.status === 'SUCCESS';
+		return item.listed?.ifExists === 'always';
 	});
 	const searches = items.flatMap((item): Array<[number, Search]> => {
 		const search = searchOf(run, item);
