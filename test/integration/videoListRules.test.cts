@@ -2,6 +2,7 @@
 import type { IDataObject } from 'n8n-workflow';
 
 import { TABLE } from '../../nodes/shared/idempotency/dataTableList';
+import type { Fault, Route } from '../sandbox/server.cjs';
 import { DataTables } from '../support/dataTables.cjs';
 import type { Order } from '../support/engine.cjs';
 import {
@@ -102,6 +103,36 @@ describe('a second run', () => {
 		expect([tasksOf(second), reusedOf(second)]).toEqual([tasksOf(first), all(3, true)]);
 		await run(all(5, 'a').map(String));
 		expect(posts()).toHaveLength(7);
+	});
+
+	const DEAD = ['video', { kind: 'refuse-with', status: 410 }] as const;
+	const UNKNOWN = ['status', { kind: 'error', code: 'TASK_NOT_FOUND' }] as const;
+	const [OLD, YOUNG] = [10, 0];
+	it.each<
+		[string, string, Parameters, number, readonly [Route, Fault] | 'failed', number, string?]
+	>([
+		['a link that stays dead', 'generate', ALWAYS, OLD, DEAD, 1, 'download_failed'],
+		['a link that stays dead', 'generateAndWait', ALWAYS, OLD, DEAD, 1, 'download_failed'],
+		['a link that stays dead, by hand', 'generate', {}, OLD, DEAD, 2],
+		['a link that does not open yet', 'generate', {}, YOUNG, DEAD, 1],
+		['a link that does not open yet', 'generate', ALWAYS, YOUNG, DEAD, 1],
+		['a task that the API has lost', 'generate', ALWAYS, OLD, UNKNOWN, 1, 'download_failed'],
+		['a task that the API does not know yet', 'generate', {}, YOUNG, UNKNOWN, 1],
+		['a task that has failed since', 'generate', ALWAYS, OLD, 'failed', 2],
+		['a task that has failed since, by hand', 'generate', {}, OLD, 'failed', 2],
+	])('%s (%s %j)', async (_, operation, parameters, minutes, what, paid, code) => {
+		if (operation === 'generate') plan({ seconds: 600 });
+		await run(['a'], { operation, ...parameters });
+		const [first] = ids();
+		if (operation === 'generate') {
+			world.sandbox.finish(first, { status: what === 'failed' ? 'FAILED' : 'SUCCESS' });
+		}
+		daysPass(minutes / 1440);
+		if (what !== 'failed') world.fault(...what, { times: 'always' });
+		const { json } = await run(['a'], { operation, ...parameters }, { node: CONTINUE });
+		expect(posts()).toHaveLength(paid);
+		const given = code ? { error_code: code, charged: 'no' } : { reused: paid === 1 };
+		expect(json).toMatchObject([{ ...given, ...(paid === 1 && { task_id: first }) }]);
 	});
 
 	it('names no other settings where the same video has failed', async () => {

@@ -22,7 +22,7 @@ import { claimedBy, findAll, livingClaims, type Found, type Search } from './fin
 import { searchOf } from './searches';
 import { ListReport } from './report';
 import { PaidVideos } from './paidVideos';
-import { isStillThere } from './stillThere';
+import { presenceOf } from './stillThere';
 import { isShared } from './wishes';
 
 /** Milliseconds that other executions get, which are at the same video, in any case. */
@@ -81,10 +81,12 @@ async function find(
 	const gone = new Map<number, Row>();
 	const finder = videos.finder(listing.until, async (index, row) => {
 		const item = byIndex.get(index);
-		if (!item || (await isStillThere(run, item, row))) return true;
-		gone.set(index, row);
-		// Always Reuse does not pay for another one by itself.
-		return item.listed?.ifExists === 'always';
+		const ageMs = videos.list.now() - row.createdAt;
+		const presence = item ? await presenceOf(run, item, row, ageMs) : 'there';
+		// Always Reuse does not pay by itself for another one of what it has had.
+		const isKept = presence === 'gone' && item?.listed?.ifExists === 'always';
+		if (isKept) gone.set(index, row);
+		return presence === 'there' || isKept;
 	});
 	const searches = items.flatMap((item): Array<[number, Search]> => {
 		const search = searchOf(run, item);

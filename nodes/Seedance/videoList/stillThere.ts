@@ -1,5 +1,7 @@
-/** Whether a video that was paid for long ago can still be had, before it is given again. */
+/** Whether a video that was handed on before can still be had, before it is given again. */
+import { EXPIRED_AFTER_MS } from '../../shared/api/download';
 import { linkIsDead } from '../../shared/api/linkProbe';
+import { NOT_FOUND_GRACE_MS } from '../../shared/api/polling';
 import type { Row } from '../../shared/idempotency/videoList';
 import { hasVideo } from '../../shared/task/task';
 import type { Prepared } from '../run/prepare';
@@ -9,18 +11,31 @@ import { readPatiently } from '../run/watch';
 /** Milliseconds that a task gets to be read. */
 const READ_MS = 60_000;
 
+/** `gone`: it was paid for, and cannot be had any more. `failed`: there never was one. */
+export type Presence = 'there' | 'gone' | 'failed';
+
 /**
- * Reads the task of a row again, and tries its link. A task that cannot be read now counts as there:
- * what is paid for is not paid for again because of passing trouble. Never throws.
+ * Reads the task of a row again, and tries its link. `ageMs`: how old the row is. A task that cannot
+ * be read now counts as there, and so does one that the API does not know yet, or whose link does
+ * not open yet: what is paid for is not paid for again because of passing trouble. Never throws.
  */
-export async function isStillThere(run: Run, item: Prepared, row: Row): Promise<boolean> {
+export async function presenceOf(
+	run: Run,
+	item: Prepared,
+	row: Row,
+	ageMs: number,
+): Promise<Presence> {
 	const { clock, context } = run;
 	const deadline = Math.min(clock.now() + READ_MS, run.workUntil);
 	const task = { credential: item.credential, taskId: row.task_id };
 	const read = await readPatiently(run, task, deadline);
-	if (read.outcome === 'unavailable') return true;
-	if (read.outcome === 'refused') return read.failure.cause !== 'task_not_found';
-	if (read.task.state === 'failed') return false;
-	if (!hasVideo(read.task) || read.task.videoUrl === null) return true;
-	return !(await linkIsDead(context, read.task.videoUrl, clock));
+	if (read.outcome === 'unavailable') return 'there';
+	if (read.outcome === 'refused') {
+		const isUnknown = read.failure.cause === 'task_not_found' && ageMs > NOT_FOUND_GRACE_MS;
+		return isUnknown ? 'gone' : 'there';
+	}
+	const { task: found } = read;
+	if (found.state === 'failed') return 'failed';
+	if (!hasVideo(found) || found.videoUrl === null || ageMs < EXPIRED_AFTER_MS) return 'there';
+	return (await linkIsDead(context, found.videoUrl, clock)) ? 'gone' : 'there';
 }

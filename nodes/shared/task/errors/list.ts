@@ -31,7 +31,8 @@ export function reservationLost(): Problem {
 	return problem({
 		code: 'not_created',
 		charged: 'no',
-		message: 'Not started: another execution has taken over this video meanwhile.',
+		message:
+			'Not started: another execution has taken over this video, or its reservation in the list of videos has run out.',
 		advice: START_AGAIN,
 	});
 }
