@@ -37,9 +37,7 @@ const USAGE = `Usage: npm run bench -- [row …] [--quick] [--write]
 
 async function measure(program: Program): Promise<Report> {
 	const { quick, signal, say, machine } = program;
-	// The list takes its time to fill: the quick form measures it only when it is named.
-	const usual = Object.keys(ROWS).filter((name) => !quick || name !== 'list');
-	const names = program.names.length > 0 ? program.names : usual;
+	const names = program.names.length > 0 ? program.names : Object.keys(ROWS);
 	const unknown = names.find((name) => !Object.hasOwn(ROWS, name));
 	if (unknown) throw new BenchError(`There is no row "${unknown}".\n\n${USAGE}`);
 	const started = Date.now();

@@ -108,19 +108,19 @@ describe('a second run', () => {
 	const DEAD = ['video', { kind: 'refuse-with', status: 410 }] as const;
 	const UNKNOWN = ['status', { kind: 'error', code: 'TASK_NOT_FOUND' }] as const;
 	const [OLD, YOUNG] = [10, 0];
-	it.each<
-		[string, string, Parameters, number, readonly [Route, Fault] | 'failed', number, string?]
-	>([
-		['a link that stays dead', 'generate', ALWAYS, OLD, DEAD, 1, 'download_failed'],
-		['a link that stays dead', 'generateAndWait', ALWAYS, OLD, DEAD, 1, 'download_failed'],
-		['a link that stays dead, by hand', 'generate', {}, OLD, DEAD, 2],
-		['a link that does not open yet', 'generate', {}, YOUNG, DEAD, 1],
-		['a link that does not open yet', 'generate', ALWAYS, YOUNG, DEAD, 1],
-		['a task that the API has lost', 'generate', ALWAYS, OLD, UNKNOWN, 1, 'download_failed'],
-		['a task that the API does not know yet', 'generate', {}, YOUNG, UNKNOWN, 1],
-		['a task that has failed since', 'generate', ALWAYS, OLD, 'failed', 2],
-		['a task that has failed since, by hand', 'generate', {}, OLD, 'failed', 2],
-	])('%s (%s %j)', async (_, operation, parameters, minutes, what, paid, code) => {
+	it.each<[string, string, Parameters, number, readonly [Route, Fault] | 'failed', number, string]>(
+		[
+			['a link that stays dead', 'generate', ALWAYS, OLD, DEAD, 1, 'download_failed'],
+			['a link that stays dead', 'generateAndWait', ALWAYS, OLD, DEAD, 1, 'download_failed'],
+			['a link that stays dead, by hand', 'generate', {}, OLD, DEAD, 2, ''],
+			['a link that does not open yet', 'generate', {}, YOUNG, DEAD, 1, ''],
+			['a link that does not open yet', 'generate', ALWAYS, YOUNG, DEAD, 1, ''],
+			['a task that the API has lost', 'generate', ALWAYS, OLD, UNKNOWN, 1, 'download_failed'],
+			['a task that the API does not know yet', 'generate', {}, YOUNG, UNKNOWN, 1, ''],
+			['a task that has failed since', 'generate', ALWAYS, OLD, 'failed', 2, ''],
+			['a task that has failed since, by hand', 'generate', {}, OLD, 'failed', 2, ''],
+		],
+	)('%s (%s %j)', async (_, operation, parameters, minutes, what, paid, code) => {
 		if (operation === 'generate') plan({ seconds: 600 });
 		await run(['a'], { operation, ...parameters });
 		const [first] = ids();

@@ -85,8 +85,8 @@ it('an execution runs on a worker, and its video can be read on the main process
 	expect(binary && (await api.downloadBinary(binary.data))).toEqual(sent);
 });
 
-it('a webhook process starts an execution on a worker and answers with its result; the main process takes no call', async () => {
-	const path = 'a-video-please';
+/** Publishes a workflow that a call of this path starts, and that answers with its video; gives its id. */
+async function publishAt(path: string, parameters: INodeParameters): Promise<string> {
 	const webhook = {
 		name: 'Webhook',
 		type: 'n8n-nodes-base.webhook',
@@ -94,8 +94,14 @@ it('a webhook process starts an execution on a worker and answers with its resul
 		parameters: { httpMethod: 'POST', path, responseMode: 'lastNode' },
 		webhookId: path,
 	};
-	const workflowId = await saveChain([webhook, seedance({ prompt: '={{ $json.body.prompt }}' })]);
+	const workflowId = await saveChain([webhook, seedance(parameters)]);
 	await api.activateWorkflow(workflowId);
+	return workflowId;
+}
+
+it('a webhook process starts an execution on a worker and answers with its result; the main process takes no call', async () => {
+	const path = 'a-video-please';
+	const workflowId = await publishAt(path, { prompt: '={{ $json.body.prompt }}' });
 	const body = { prompt: 'A paper boat' };
 	for (const { baseUrl } of queue.webhooks) {
 		const answer = await new N8nClient(baseUrl).callWebhook('POST', path, { body });
@@ -113,16 +119,8 @@ it('a webhook process starts an execution on a worker and answers with its resul
 
 it('ten executions at the same moment with one Reuse Key pay once, on two workers', async () => {
 	const path = 'one-key';
-	const webhook = {
-		name: 'Webhook',
-		type: 'n8n-nodes-base.webhook',
-		typeVersion: 2,
-		parameters: { httpMethod: 'POST', path, responseMode: 'lastNode' },
-		webhookId: path,
-	};
-	const node = seedance({ prompt: 'A paper boat', videoKey: '={{ $json.body.key }}' });
-	const workflowId = await saveChain([webhook, node]);
-	await api.activateWorkflow(workflowId);
+	const sameVideo = { prompt: 'A paper boat', videoKey: '={{ $json.body.key }}' };
+	const workflowId = await publishAt(path, sameVideo);
 	const calls = Array.from({ length: 10 }, async (_, nth) => {
 		const { baseUrl } = queue.webhooks[nth % 2];
 		return await new N8nClient(baseUrl).callWebhook('POST', path, { body: { key: 7 } });
