@@ -15,7 +15,8 @@ import { DECIDE_WITHIN_MS, EARLY_MS } from '../../nodes/shared/callback/confirmT
 import { CALLBACK_URL_MAX_LENGTH, METADATA_MAX_BYTES } from '../../nodes/shared/callback/signature';
 import { EXECUTION_RESERVE_MS } from '../../nodes/shared/n8n/limit';
 import * as models from '../../nodes/shared/task/models';
-import { NO_VIDEO_GRACE_MS, unreadTaskItem } from '../../nodes/shared/task/task';
+import { NO_VIDEO_GRACE_MS } from '../../nodes/shared/task/task';
+import { unreadTaskItem } from '../../nodes/shared/task/taskItem';
 import { REMEMBERED_EVENTS } from '../../nodes/SeedanceTrigger/deduplication';
 import { read, readJson, ROOT } from './packed.cjs';
 import { CREDENTIAL, fieldsIn, NODES, OPERATIONS } from './shown.cjs';

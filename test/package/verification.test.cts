@@ -2,7 +2,7 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { INodeProperties } from 'n8n-workflow';
-import { unreadTaskItem } from '../../nodes/shared/task/task';
+import { unreadTaskItem } from '../../nodes/shared/task/taskItem';
 import { filesUnder, read, ROOT } from './packed.cjs';
 import { FIELDS, OPERATIONS } from './shown.cjs';
 
