@@ -7,7 +7,7 @@ import { tmpdir, userInfo } from 'node:os';
 import path from 'node:path';
 import { promisify } from 'node:util';
 
-import type { AspectRatio, Resolution, VideoOrder } from './contract.cjs';
+import type { VideoOrder } from './contract.cjs';
 
 /** What decides about a clip's bytes. */
 export type ClipShape = Pick<
@@ -19,10 +19,7 @@ export type ClipShape = Pick<
  * Width and height in pixels: the short side is 480 or 720, the long one follows from the ratio, and both are even
  * because the usual video encoding wants them so.
  */
-export function sizeOf(
-	aspectRatio: AspectRatio,
-	resolution: Resolution,
-): { width: number; height: number } {
+export function sizeOf(aspectRatio: string, resolution: string): { width: number; height: number } {
 	const [across, down] = aspectRatio.split(':').map(Number);
 	const short = Number.parseInt(resolution, 10);
 	const long = 2 * Math.round((short * Math.max(across, down)) / Math.min(across, down) / 2);

@@ -23,7 +23,7 @@ function estimate({ context }: Run, itemIndex: number): Result {
 				estimated_credits: creditsOf(checked.value),
 				model: model.value,
 				resolution: resolution ?? null,
-				duration: model.isDurationText ? String(duration) : duration,
+				duration: String(duration),
 				generate_audio: generateAudio,
 			},
 		};
