@@ -439,6 +439,7 @@ export function triggerWorld(options: SandboxOptions = {}) {
 				finished: true,
 				succeeded: data.status === 'SUCCESS' && url !== null,
 				video_url: url,
+				model: 'seedance-v1',
 				prompt: sandbox.tasks.get(taskId)?.order.prompt,
 				consumed_credits: data.consumed_credits,
 				estimated_credits: 8,

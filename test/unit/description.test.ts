@@ -151,7 +151,7 @@ describe('the fields of a model', () => {
 			'8 to 84 credits, usually 1 to 2 minutes',
 			'240 to 720 credits, usually 2 to 10 minutes',
 			'160 to 480 credits, usually 2 to 10 minutes',
-			'36 to 462 credits, usually 1 to 5 minutes',
+			'36 to 462 credits, usually 1 to 10 minutes',
 		]);
 	});
 });

@@ -13,6 +13,7 @@ import {
 	type Problem,
 } from '../../shared/task/errors';
 import type { ExecutionMemory, Remembered, Sent } from '../../shared/idempotency/executionMemory';
+import { DEFAULT_MODEL } from '../../shared/task/models';
 import { highlight } from './highlightedData';
 import { credentialName } from './itemCredential';
 import type { Prepared } from './prepare';
@@ -107,7 +108,8 @@ async function post(
 	deadline: number,
 ): Promise<Sent> {
 	const { context, clock, executionId } = run;
-	const where = `${item.model.label}, credential "${credentialName(run) ?? ''}", execution ${executionId}, item ${item.itemIndex}`;
+	const ofModel = item.model === DEFAULT_MODEL ? '' : `, ${item.model.value}`;
+	const where = `credential "${credentialName(run) ?? ''}", execution ${executionId}, item ${item.itemIndex}${ofModel}`;
 	const { keys, credential, model, body, credits } = item;
 	const created = await createTask(context, credential, body, {
 		clock,

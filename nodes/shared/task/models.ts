@@ -134,7 +134,7 @@ export const MODELS: readonly [Model, ...Model[]] = [
 		resolutions: ['720p', '480p'],
 		durations: wholeSeconds(4, 15),
 		maxReferenceVideos: 3,
-		usualSeconds: [60, 300],
+		usualSeconds: [60, 600],
 		credits: ({ resolution = '', duration, referenceVideos }) =>
 			Math.ceil(MINI_RATES[resolution][referenceVideos > 0 ? 1 : 0] * duration),
 	},
