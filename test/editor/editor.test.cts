@@ -196,7 +196,7 @@ describe('the fields', () => {
 		}
 	});
 
-	inTab('tell the price before anything runs, and none where one is an expression', async (tab) => {
+	inTab('tell the price before anything runs, and a range where one is an expression', async (tab) => {
 		const expectPrice = async (...credits: number[]) =>
 			await expectSoon(
 				async () => await tab.hints(),
@@ -214,8 +214,9 @@ describe('the fields', () => {
 		await tab.choose('operation', 'Get Status');
 		await expectPrice();
 		await openSeedance(tab, { resolution: '={{ "480p" }}' });
-		await expect(tab.hints()).resolves.toContain(
-			'14 to 28 credits for each video, by what the expressions give.',
+		await expectSoon(
+			async () => await tab.hints(),
+			['14 to 28 credits for each video, by what the expressions give.'],
 		);
 		expect(posts()).toEqual([]);
 	});
