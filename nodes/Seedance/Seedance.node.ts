@@ -12,6 +12,7 @@ import {
 import { realClock } from '../shared/n8n/clock';
 import { invalidInput } from '../shared/task/errors';
 import { nodeHints } from './description/hints';
+import { TOOL_DESCRIPTION } from './description/modelFields';
 import { operationFields, operationNamed, operationOptions, operationsWhere } from './operations';
 import type { Operation } from './operations/operation';
 import { resume } from './pause/resume';
@@ -64,14 +65,13 @@ export class Seedance implements INodeType {
 		// Written out (docs/n8n-behaviour.md#plain-values); tests compare it with the operations and
 		// the room there is.
 		subtitle:
-			'={{ ({ generateAndWait: "Generate and Wait", generate: "Generate", estimateCost: "Cost Estimate", getAll: "Get Many", status: "Get Status", wait: "Wait for Video" })[$rawParameter["operation"]] + (["getAll", "status", "wait"].includes($rawParameter["operation"]) ? "" : [["", $rawParameter["resolution"]], ["", $rawParameter["duration"], "s"], ["+ ", $rawParameter["generateAudio"] === true ? "audio" : "="]].filter((part) => !String(part[1]).startsWith("=")).map((part, index) => (index ? " " : " · ") + part.join("")).join("")) }}',
+			'={{ ({ generateAndWait: "Generate and Wait", generate: "Generate", estimateCost: "Cost Estimate", getAll: "Get Many", status: "Get Status", wait: "Wait for Video" })[$rawParameter["operation"]] + (["getAll", "status", "wait"].includes($rawParameter["operation"]) ? "" : [["", String($rawParameter["model"] ?? "").replace("seedance-", "")], ["", $rawParameter["resolution"]], ["", $rawParameter["duration"], "s"], ["+ ", $rawParameter["generateAudio"] === true ? "audio" : "="]].filter((part) => !["undefined", "", "v1"].includes(String(part[1])) && !String(part[1]).startsWith("=")).map((part, index) => (index ? " " : " · ") + part.join("")).join("")) }}',
 		description: 'Generate AI videos from text or an image with the Seedance API',
 		defaults: { name: 'Seedance' },
 		usableAsTool: {
 			replacements: {
 				// docs/n8n-behaviour.md#description-of-a-tool
-				description:
-					'Generates AI videos from text or an image with the Seedance API. A new video costs credits and takes 1 to 2 minutes. Answers with JSON: video_url is the link to the video, and a next_step says what to do instead of generating again.',
+				description: TOOL_DESCRIPTION,
 			},
 		},
 		inputs: [NodeConnectionTypes.Main],

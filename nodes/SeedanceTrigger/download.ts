@@ -10,13 +10,14 @@ import {
 	PARALLEL_DOWNLOADS,
 	type FetchOptions,
 } from '../shared/api/download';
-import { getTaskPatiently } from '../shared/api/retry';
+import { findTaskPatiently } from '../shared/api/retry';
 import { textOf } from '../shared/json';
 import { limiter, type Clock } from '../shared/n8n/clock';
 import { workUntil } from '../shared/n8n/limit';
 import { errorOutputItem, failedItem, onErrorOf } from '../shared/n8n/onError';
 import { nodeError, type Problem } from '../shared/task/errors';
-import { readTask, taskItem, type Task } from '../shared/task/task';
+import { readTask, type Task } from '../shared/task/task';
+import { taskItem } from '../shared/task/taskItem';
 import { readFileField } from './parameters';
 
 /**
@@ -71,8 +72,8 @@ async function withFile(
 	const readAgain = async (): Promise<Task | undefined> => {
 		const credential = await getCredential(context, index);
 		if ('problem' in credential) return undefined;
-		const { taskId } = video.task;
-		const read = await getTaskPatiently(context, { credential, taskId, clock: limits.clock });
+		const wanted = { ...video.task, credential, clock: limits.clock };
+		const read = await findTaskPatiently(context, wanted);
 		return read.outcome === 'task' ? read.task : undefined;
 	};
 	const got = await fetchVideo(context, video, { ...limits, readAgain });

@@ -5,19 +5,12 @@
  */
 import type { IDataObject, IExecuteFunctions, INodeExecutionData } from 'n8n-workflow';
 
-import { getTask } from '../shared/api/client';
 import { getCredential, type Credential } from '../shared/api/credential';
+import { findTask } from '../shared/api/findTask';
 import type { Clock } from '../shared/n8n/clock';
 import { isObject, textOf } from '../shared/json';
-import {
-	hasEnded,
-	hasVideo,
-	NO_VIDEO_GRACE_MS,
-	rawItem,
-	readTask,
-	taskItem,
-	type Task,
-} from '../shared/task/task';
+import { hasEnded, hasVideo, NO_VIDEO_GRACE_MS, readTask, type Task } from '../shared/task/task';
+import { rawItem, taskItem } from '../shared/task/taskItem';
 import { tellList } from '../shared/idempotency/tellList';
 import { deduplicationOf } from './deduplication';
 import { readEvents, readKeepsList, readSimplify, type VideoEvent } from './parameters';
@@ -85,7 +78,7 @@ async function readUntilEnded(
 	const deadline = clock.now() + NO_VIDEO_GRACE_MS;
 	let task = first;
 	while (!hasEnded(task)) {
-		const read = await getTask(context, { credential, taskId: task.taskId, clock });
+		const read = await findTask(context, { ...task, credential, clock });
 		if (read.outcome === 'task') task = read.task;
 		const left = deadline - clock.now();
 		if (hasEnded(task) || left <= 0) break;

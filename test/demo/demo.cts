@@ -6,7 +6,7 @@ import { parseArgs } from 'node:util';
 import type { IDataObject } from 'n8n-workflow';
 
 import { creditsOf } from '../../nodes/shared/task/models';
-import { checkVideoRequest, type VideoRequest } from '../../nodes/shared/task/request';
+import { checkVideoRequest, settingsOf, type VideoRequest } from '../../nodes/shared/task/request';
 import { probe, sizeOf } from '../sandbox/clips.cjs';
 import { startSandbox, type Sandbox, type SandboxOptions } from '../sandbox/server.cjs';
 import type { WorkflowJson } from '../support/n8n/client.cjs';
@@ -151,7 +151,7 @@ export async function announce(
 		return;
 	}
 	say(
-		`SEEDANCE_API_KEY is set: the real Seedance API is used, and this video costs ${creditsOf(request)} credits.`,
+		`SEEDANCE_API_KEY is set: the real Seedance API is used, and this video costs ${creditsOf(settingsOf(request))} credits.`,
 	);
 	if (!process.stdout.isTTY) return;
 	say('Press Ctrl-C within 5 seconds if you do not want that.\n');
@@ -188,7 +188,7 @@ export async function saveVideo(
 /** What a player shows of the file. Throws when it is not the video that was asked for. */
 async function describeVideo(file: string, request: VideoRequest, isReal: boolean) {
 	const { width, height, seconds, hasAudio } = await probe(file);
-	const size = sizeOf(request.aspectRatio, request.resolution);
+	const size = sizeOf(request.aspectRatio, request.resolution ?? '720p');
 	const textOf = (of: { width: number; height: number }, length: number, sound: boolean) =>
 		`${of.width} × ${of.height}, ${length.toFixed(0)} seconds, ${sound ? 'with' : 'without'} audio`;
 	const got = textOf({ width, height }, seconds, hasAudio);

@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import type { INode } from 'n8n-workflow';
 
-import { ASPECT_RATIOS, DURATIONS, RESOLUTIONS } from '../../nodes/shared/task/models';
+import { DEFAULT_MODEL } from '../../nodes/shared/task/models';
 
 import type { SavedWorkflow } from '../support/n8n/server.cjs';
 import { api, NODE_TYPE, posts, runsOf, sandbox, videos } from '../support/n8n/world.cjs';
@@ -103,9 +103,9 @@ describe('agent.json', () => {
 		const fields = fieldsOf('Generate_video');
 		expect(Object.keys(fields).sort()).toEqual(Object.keys(BOAT).sort());
 		expect(tools.get('Generate_video')?.parameters.required).toContain('prompt');
-		for (const ratio of ASPECT_RATIOS) expect(fields.aspect_ratio).toContain(ratio);
-		for (const word of RESOLUTIONS) expect(fields.resolution).toContain(word);
-		expect(fields.duration).toMatch(new RegExp(`seconds.*${DURATIONS.join(', ')}`));
+		for (const ratio of DEFAULT_MODEL.aspectRatios) expect(fields.aspect_ratio).toContain(ratio);
+		for (const word of DEFAULT_MODEL.resolutions) expect(fields.resolution).toContain(word);
+		expect(fields.duration).toMatch(new RegExp(`seconds.*${DEFAULT_MODEL.durations.join(', ')}`));
 		expect(fields.prompt).toContain('2000 characters');
 		expect(fields.generate_audio).toContain('twice the credits');
 		expect(tools.get('Generate_video')?.description).toMatch(/8 to 84 credits.*next_step/);

@@ -7,9 +7,9 @@ import type { IDataObject, INode, INodeParameters } from 'n8n-workflow';
 import { readdirSync } from 'node:fs';
 import { basename, join } from 'node:path';
 
-import { creditsFor } from '../../nodes/shared/task/models';
 import { FOLDER, HAND_BUILT, readWorkflow } from '../e2e/examples.cjs';
 import FIELDS from '../fixtures/editor.json';
+import { creditsFor } from '../support/prices';
 import {
 	api,
 	BY_HAND,
@@ -196,25 +196,28 @@ describe('the fields', () => {
 		}
 	});
 
-	inTab('tell the price before anything runs, and none where one is an expression', async (tab) => {
+	inTab('tell the price before anything runs, and a range where one is an expression', async (tab) => {
 		const expectPrice = async (...credits: number[]) =>
 			await expectSoon(
 				async () => await tab.hints(),
 				credits.map((count) => `Each video with these settings costs ${count} credits.`),
 			);
 		await openSeedance(tab);
-		await expectPrice(creditsFor('720p', '8', false));
+		await expectPrice(creditsFor('720p', 8, false));
 		await tab.choose('duration', '12 Seconds');
-		await expectPrice(creditsFor('720p', '12', false));
+		await expectPrice(creditsFor('720p', 12, false));
 		await tab.choose('resolution', '480p (Draft, Cheaper)');
-		await expectPrice(creditsFor('480p', '12', false));
+		await expectPrice(creditsFor('480p', 12, false));
 		await tab.click(tab.field('generateAudio'));
-		await expectPrice(creditsFor('480p', '12', true));
+		await expectPrice(creditsFor('480p', 12, true));
 		await tab.picture('seedance-price', tab.fields(), tab.output());
 		await tab.choose('operation', 'Get Status');
 		await expectPrice();
 		await openSeedance(tab, { resolution: '={{ "480p" }}' });
-		await expectPrice();
+		await expectSoon(
+			async () => await tab.hints(),
+			['14 to 28 credits for each video, by what the expressions give.'],
+		);
 		expect(posts()).toEqual([]);
 	});
 });

@@ -27,6 +27,7 @@ import {
 } from '../../nodes/shared/task/errors';
 import * as videoRequest from '../../nodes/shared/task/request';
 import * as task from '../../nodes/shared/task/task';
+import * as taskItem from '../../nodes/shared/task/taskItem';
 import { openHarness, type Harness } from './harness.cjs';
 import { change, undoAll, undoLater } from './mutants.cjs';
 import { checkTrace } from './oracle.cjs';
@@ -349,7 +350,7 @@ const MUTANTS: Record<string, Record<string, () => void>> = {
 	},
 	'missing ids | wrong outcome, id lost': {
 		'gives out raw data as they came, with or without an id': () =>
-			change(task, 'rawItem').to((_real, raw) => ({ ...raw })),
+			change(taskItem, 'rawItem').to((_real, raw) => ({ ...raw })),
 	},
 	'outages | wrong outcome': {
 		'gives an API up after five reads in a row': () => {

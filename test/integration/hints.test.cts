@@ -163,7 +163,7 @@ it('hints are left out where n8n has no place for them, and never take a result 
 			runIndex: 0,
 		});
 	};
-	const results = [{ seed: { taskId: 'seed1', prompt: null, estimatedCredits: 28 } }];
+	const results = [{ seed: { taskId: 'seed1', model: null, prompt: null, estimatedCredits: 28 } }];
 	addRunHints(bareRun({}), OPERATIONS.generate, results);
 	const warnings: string[] = [];
 	const logger = { warn: (text: string) => warnings.push(text) };

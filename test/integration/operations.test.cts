@@ -210,9 +210,10 @@ describe('Get Cost Estimate', () => {
 		const items = [4, '12'].map((seconds) => ({ json: { seconds } }));
 		const parameters = { ...FIELDS, resolution: '480p', generateAudio: true };
 		const ended = await run(parameters, { credential: null, items });
+		const model = 'seedance-v1';
 		expect(ended.json).toEqual([
-			{ estimated_credits: 14, resolution: '480p', duration: '4', generate_audio: true },
-			{ estimated_credits: 38, resolution: '480p', duration: '12', generate_audio: true },
+			{ estimated_credits: 14, model, resolution: '480p', duration: '4', generate_audio: true },
+			{ estimated_credits: 38, model, resolution: '480p', duration: '12', generate_audio: true },
 		]);
 		expect(ended.items.map(({ pairedItem }) => pairedItem)).toEqual([{ item: 0 }, { item: 1 }]);
 	});

@@ -9,8 +9,9 @@ import { POLL_INTERVAL_MAX_SECONDS, TIMEOUT_MINUTES } from '../../nodes/shared/a
 import { READ_MAX_FAILURES } from '../../nodes/shared/api/retry';
 import { METADATA_MAX_BYTES } from '../../nodes/shared/callback/signature';
 import { EXECUTION_RESERVE_MS } from '../../nodes/shared/n8n/limit';
-import { creditsFor, PROMPT_MAX_LENGTH } from '../../nodes/shared/task/models';
+import { PROMPT_MAX_LENGTH } from '../../nodes/shared/task/models';
 import { NO_VIDEO_GRACE_MS } from '../../nodes/shared/task/task';
+import { creditsFor } from '../support/prices';
 import { anchorsOf, filesUnder, read, readManifest, ROOT } from './packed.cjs';
 import { LABELS } from './shown.cjs';
 
@@ -115,7 +116,7 @@ it.each([
 	[/It ends (\d+) seconds before/g, EXECUTION_RESERVE_MS / 1000],
 	[/its last (\d+) readings/g, READ_MAX_FAILURES],
 	[/again for (?:up to )?(\d+) seconds/g, NO_VIDEO_GRACE_MS / 1000],
-	[/draft settings cost (\d+) credits/g, creditsFor('480p', '4', false)],
+	[/draft settings cost (\d+) credits/g, creditsFor('480p', 4, false)],
 	[/Slows down to every (\d+) seconds/g, POLL_INTERVAL_MAX_SECONDS],
 	[/Node (\d+\.\d+) or newer/g, oldestNode],
 ])('the sentences with %s give the number of the code', (pattern, value) => {

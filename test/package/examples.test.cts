@@ -1,6 +1,6 @@
 /** The example workflows are whole, hold nothing private, say what they do, and use only fields that the nodes have. */
 import { NodeHelpers, type INode } from 'n8n-workflow';
-import { creditsFor } from '../../nodes/shared/task/models';
+import { creditsOf, DEFAULT_MODEL, pricesOf } from '../../nodes/shared/task/models';
 import { checkSettings } from '../../nodes/shared/task/request';
 import type { WorkflowJson } from '../support/n8n/client.cjs';
 import { filesIn, read } from './packed.cjs';
@@ -34,15 +34,15 @@ const overlap = (a: Box, b: Box) =>
 	a.left < b.right && b.left < a.right && a.top < b.bottom && b.top < a.bottom;
 
 /** The credits of a node's video; the least and the most where an expression chooses the settings. */
-function pricesOf(parameters: INode['parameters']): number[] {
+function costsOf(parameters: INode['parameters']): number[] {
 	const { resolution, duration, generateAudio } = parameters;
 	if ([resolution, duration, generateAudio].some((value) => String(value).startsWith('='))) {
-		return [creditsFor('480p', '4', false), creditsFor('720p', '12', true)];
+		const prices = pricesOf(DEFAULT_MODEL);
+		return [Math.min(...prices), Math.max(...prices)];
 	}
 	const settings = checkSettings(parameters);
 	if (!settings.ok) throw new Error(settings.problems.join(' '));
-	const { value } = settings;
-	return [creditsFor(value.resolution, value.duration, value.generateAudio)];
+	return [creditsOf(settings.value)];
 }
 
 const examples = filesIn('examples').map((file) => {
@@ -143,7 +143,7 @@ describe.each(examples)('$file', ({ source, workflow }) => {
 		expect(notesText).toContain('**Seedance API**');
 		const prices = steps
 			.filter(({ parameters }) => String(parameters.operation).startsWith('generate'))
-			.flatMap(({ parameters }) => pricesOf(parameters));
+			.flatMap(({ parameters }) => costsOf(parameters));
 		const told = prices.length ? prices.map((price) => `${price} credits`) : ['Nothing.'];
 		expect(told.filter((text) => !notesText.includes(text))).toEqual([]);
 	});

@@ -15,8 +15,10 @@ import { DECIDE_WITHIN_MS, EARLY_MS } from '../../nodes/shared/callback/confirmT
 import { CALLBACK_URL_MAX_LENGTH, METADATA_MAX_BYTES } from '../../nodes/shared/callback/signature';
 import { EXECUTION_RESERVE_MS } from '../../nodes/shared/n8n/limit';
 import * as models from '../../nodes/shared/task/models';
-import { NO_VIDEO_GRACE_MS, unreadTaskItem } from '../../nodes/shared/task/task';
+import { NO_VIDEO_GRACE_MS } from '../../nodes/shared/task/task';
+import { unreadTaskItem } from '../../nodes/shared/task/taskItem';
 import { REMEMBERED_EVENTS } from '../../nodes/SeedanceTrigger/deduplication';
+import { creditsFor } from '../support/prices';
 import { read, readJson, ROOT } from './packed.cjs';
 import { CREDENTIAL, fieldsIn, NODES, OPERATIONS } from './shown.cjs';
 
@@ -30,14 +32,17 @@ const FIELDS = 'docs/fields.md';
 const CALLBACKS = 'docs/callbacks.md';
 const LIMITS = 'docs/limits-and-compatibility.md';
 const RECIPES = 'docs/recipes.md';
+const MODELS = 'docs/models.md';
+const TROUBLESHOOTING = 'docs/troubleshooting.md';
 /** What a user reads, and so no document for maintainers. */
 const OTHERS = [
 	FIELDS,
 	CALLBACKS,
 	LIMITS,
 	RECIPES,
+	MODELS,
 	'docs/retry-and-crash.md',
-	'docs/troubleshooting.md',
+	TROUBLESHOOTING,
 	'docs/video-list.md',
 ];
 const FOR_USERS = [README, ...OTHERS];
@@ -72,10 +77,18 @@ function written({ default: value, options = [], type }: INodeProperties): strin
 
 const isGroup = ([label]: string[]) => ['Options', 'Filters'].includes(label);
 
+/** Whether a field is the first of those that differ by the model alone; docs/models.md has the others. */
+const isFirst = (field: INodeProperties, index: number, all: readonly INodeProperties[]) => {
+	const shownFor = ({ name, displayOptions }: INodeProperties) =>
+		JSON.stringify([name, displayOptions?.show]);
+	return !field.displayOptions?.hide?.model || all.map(shownFor).indexOf(shownFor(field)) === index;
+};
+
 /** The fields of a node as the documents list them: without notices, groups of options and what chooses the operation. */
 const listed = (properties: readonly INodeProperties[]) =>
 	properties
 		.filter(({ name, type }) => type !== 'notice' && !['resource', 'operation'].includes(name))
+		.filter(isFirst)
 		.flatMap((property) => {
 			const shown: unknown[] = property.displayOptions?.show?.operation ?? [];
 			const operations = OPERATIONS.filter(({ value }) => shown.includes(value));
@@ -101,7 +114,7 @@ const everything = FOR_USERS.map(read).join('\n');
 const errorCodes = textsOfType('ErrorCode');
 const chargedWords = textsOfType('Charged');
 const itemFields = Object.keys(
-	unreadTaskItem({ taskId: null, prompt: null, estimatedCredits: null }),
+	unreadTaskItem({ taskId: null, model: null, prompt: null, estimatedCredits: null }),
 );
 
 it('the README is short enough to be packed and read to its end, and leads to every document for users', () => {
@@ -164,9 +177,9 @@ describe('the documentation for users', () => {
 	});
 
 	it.each(
-		properties.filter(
-			({ name, type }) => type === 'options' && !['resource', 'operation'].includes(name),
-		),
+		properties
+			.filter(({ name, type }) => type === 'options' && !['resource', 'operation'].includes(name))
+			.filter(isFirst),
 	)('names every choice of $displayName', ({ displayName, options = [] }) => {
 		const rows = [...fieldRows, ...usedMost].filter(([cell]) => plain(cell) === displayName);
 		const choices = options.map(({ name }) => name.replace(/ \(.+\)$| Seconds$/, ''));
@@ -179,8 +192,8 @@ describe('the documentation for users', () => {
 	});
 
 	it.each<[string, RegExp, readonly string[]]>([
-		['ratio', /\b\d+:\d+\b/g, models.ASPECT_RATIOS],
-		['resolution', /\b\d+p\b/g, models.RESOLUTIONS],
+		['ratio', /\b\d+:\d+\b/g, models.MODELS.flatMap(({ aspectRatios }) => aspectRatios)],
+		['resolution', /\b\d+p\b/g, models.MODELS.flatMap(({ resolutions }) => resolutions)],
 	])('speaks of no %s that a request cannot have', (_what, pattern, allowed) => {
 		expect((everything.match(pattern) ?? []).filter((one) => !allowed.includes(one))).toEqual([]);
 	});
@@ -203,16 +216,62 @@ describe('the documentation for users', () => {
 	});
 
 	it('gives all prices', () => {
-		const prices = models.RESOLUTIONS.flatMap((resolution) =>
-			models.DURATIONS.map((duration) => [
+		const { resolutions, durations } = models.DEFAULT_MODEL;
+		const prices = resolutions.flatMap((resolution) =>
+			durations.map((duration) => [
 				resolution,
 				`${duration} seconds`,
-				...[false, true].map((audio) => String(models.creditsFor(resolution, duration, audio))),
+				...[false, true].map((audio) => String(creditsFor(resolution, duration, audio))),
 			]),
 		);
-		const rows = rowsOf(README, 'Resolution', 'Duration', 'Without audio', 'With audio');
+		const rows = rowsOf(MODELS, 'Resolution', 'Duration', 'Without audio', 'With audio');
 		expect(prices).toHaveLength(6);
 		expect(rows.sort()).toEqual(prices.sort());
+		const others = models.MODELS.slice(1).flatMap((model) => {
+			const resolutions = model.resolutions.length ? model.resolutions : [undefined];
+			const references = model.maxReferenceVideos ? [0, 1] : [0];
+			return resolutions.flatMap((resolution) =>
+				references.map((referenceVideos) => {
+					const name = [model.label, resolution, referenceVideos && 'with reference videos'];
+					const costs = [5, 10, 15].map((duration) =>
+						model.credits({ resolution, duration, generateAudio: false, referenceVideos }),
+					);
+					return [name.filter(Boolean).join(', '), ...costs.map(String)];
+				}),
+			);
+		});
+		expect(rowsOf(MODELS, 'Model', '5 seconds', '10 seconds', '15 seconds')).toEqual(others);
+	});
+
+	it('says of each model what it takes, what it costs and how long that takes', () => {
+		const short = rowsOf(README, 'Model', 'Seconds', 'Credits', 'Usually takes');
+		const long = rowsOf(MODELS, 'Model', 'Durations in seconds', 'Aspect ratio', 'Images');
+		const words = { generateAudio: 'Generate Audio', fixedLens: 'Fixed Lens', public: 'Public' };
+		expect([short, long].map((rows) => rows.length)).toEqual([4, 4]);
+		for (const [index, model] of models.MODELS.entries()) {
+			const { durations } = model;
+			const prices = models.pricesOf(model);
+			const [label, seconds, ...costAndTime] = short[index];
+			expect([label, ...costAndTime]).toEqual([
+				model.label,
+				`${prices[0]} to ${prices[prices.length - 1]}`,
+				models.usualTimeOf(model),
+			]);
+			const told = seconds.split(/, | or | to /).map(Number);
+			const ends = [durations[0], durations[durations.length - 1]];
+			expect([told[0], told[told.length - 1]]).toEqual(ends);
+			if (!seconds.includes(' to ')) expect(told).toEqual(durations);
+			const ofImage = model.hasRatioWithImage ? '' : '; that of the image, where there is one';
+			expect(long[index]).toEqual([
+				model.label,
+				durations.join(', '),
+				model.resolutions.join(', '),
+				model.aspectRatios.join(', ') + ofImage,
+				String(model.maxImages),
+				String(model.maxReferenceVideos || 'none'),
+				model.switches.map((name) => words[name]).join(', '),
+			]);
+		}
 	});
 
 	it('lists the fields of an item in their order', () => {
@@ -221,7 +280,7 @@ describe('the documentation for users', () => {
 	});
 
 	it('explains every failure, and whether it was charged in words that exist', () => {
-		const [, ...rows] = tableWith(README, '`error_code`', '`charged`');
+		const [, ...rows] = tableWith(TROUBLESHOOTING, '`error_code`', '`charged`');
 		expect(rows.map(([code]) => plain(code)).sort()).toEqual([...errorCodes].sort());
 		for (const [, , charged] of rows) {
 			const words = [...charged.matchAll(/`(\w+)`/g)].map(([, word]) => word);
@@ -308,12 +367,15 @@ describe('the output schemas', () => {
 		}
 	});
 
-	it('allow for an estimate what a request may hold', () => {
-		const [resolution, duration] = [models.RESOLUTIONS, models.DURATIONS];
+	it('allow for an estimate of every model', () => {
 		expect(readJson(`${folder}/estimateCost.json`)).toMatchObject({
 			type: 'object',
-			required: ['estimated_credits', 'resolution', 'duration', 'generate_audio'],
-			properties: { resolution: { enum: [...resolution] }, duration: { enum: [...duration] } },
+			required: ['estimated_credits', 'model', 'resolution', 'duration', 'generate_audio'],
+			properties: {
+				model: { type: 'string' },
+				resolution: { type: ['string', 'null'] },
+				duration: { type: 'string' },
+			},
 		});
 	});
 });

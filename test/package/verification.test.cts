@@ -2,7 +2,7 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { INodeProperties } from 'n8n-workflow';
-import { unreadTaskItem } from '../../nodes/shared/task/task';
+import { unreadTaskItem } from '../../nodes/shared/task/taskItem';
 import { filesUnder, read, ROOT } from './packed.cjs';
 import { FIELDS, OPERATIONS } from './shown.cjs';
 
@@ -59,9 +59,14 @@ describe('the interface', () => {
 		},
 	);
 
-	it('gives at most eleven fields when it simplifies', () => {
-		const item = unreadTaskItem({ taskId: null, prompt: null, estimatedCredits: null });
-		expect(Object.keys(item).length).toBeLessThanOrEqual(11);
+	it('gives at most twelve fields when it simplifies', () => {
+		const item = unreadTaskItem({
+			taskId: null,
+			model: null,
+			prompt: null,
+			estimatedCredits: null,
+		});
+		expect(Object.keys(item).length).toBeLessThanOrEqual(12);
 	});
 
 	it('is in English alone', () => {

@@ -1,26 +1,28 @@
-// The simulated API itself: POST /generate and GET /status, as strict as the contract.
+// The simulated API itself: POST /generate and GET /status of both versions, as strict as the contract of each.
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 
 import { pause } from './callbacks.cjs';
-import {
-	breachesOf,
-	checkBody,
-	contractCredits,
-	errorAnswer,
-	isRecord,
-	jsonAnswer,
-	unknownFieldsOf,
-	type Answer,
-	type VideoOrder,
-} from './contract.cjs';
-import { endingOf, type Ending, type FaultTarget } from './faults.cjs';
+import { errorAnswer, isRecord, jsonAnswer, type Answer, type ApiVersion } from './contract.cjs';
+import { endingOf, type Ending, type Fault, type FaultTarget } from './faults.cjs';
 import { idFields, withBareNumber } from './forms.cjs';
 import type { Route } from './limits.cjs';
 import type { Sandbox } from './server.cjs';
 import { showsEnd, statusEnvelope, type SandboxTask, type TaskPlan } from './tasks.cjs';
+import { API_VERSIONS, CONTRACTS, termsOf } from './versions.cjs';
+
+/** What a client without a name of its own says: nothing, or the name of its library. */
+const NO_NAME = /^(?!\S+\/\d)|^(axios|node|undici|got|curl|wget|python|go-http|java|okhttp)\b/i;
 
 export function addApi(app: FastifyInstance, sandbox: Sandbox): void {
+	for (const version of API_VERSIONS) addVersion(app, sandbox, version);
+}
+
+function addVersion(app: FastifyInstance, sandbox: Sandbox, version: ApiVersion): void {
 	const { ledger, tasks } = sandbox;
+	const known = (taskId: string | null) => {
+		const task = taskId === null ? undefined : tasks.get(taskId);
+		return sandbox.eitherVersion || task?.version === version ? task : undefined;
+	};
 
 	/** Applies the fault that a request meets. */
 	const answer = async (
@@ -31,7 +33,10 @@ export function addApi(app: FastifyInstance, sandbox: Sandbox): void {
 		proceed: (plan?: TaskPlan) => Answer,
 	): Promise<Ending> => {
 		const account = sandbox.accountOf(request)?.name ?? null;
-		const fault = sandbox.faults.take(route, { ...target, account });
+		const isBlocked = sandbox.firewall && NO_NAME.test(request.headers['user-agent'] ?? '');
+		const fault: Fault | null = isBlocked
+			? { kind: 'firewall' }
+			: sandbox.faults.take(route, { ...target, account });
 		entry.fault = fault?.kind ?? null;
 		if (fault?.kind === 'delay') await pause(fault.ms);
 		return endingOf(fault, proceed, {
@@ -41,22 +46,24 @@ export function addApi(app: FastifyInstance, sandbox: Sandbox): void {
 		});
 	};
 
-	app.post('/v1/generate', async (request, reply) => {
-		const entry = recordPost(sandbox, request);
+	app.post(`/v${version}/generate`, async (request, reply) => {
+		const entry = recordPost(sandbox, request, version);
 		const prompt =
 			isRecord(entry.json) && typeof entry.json.prompt === 'string' ? entry.json.prompt : null;
 		let created: SandboxTask | null = null;
 		const create = (plan?: TaskPlan): Answer => {
 			const account = sandbox.accountOf(request);
 			if (!account) return errorAnswer('INVALID_API_KEY', sandbox.errorShape);
-			const verdict = checkBody(entry.json);
-			if ('refused' in verdict) return errorAnswer(verdict.refused, sandbox.errorShape);
-			const credits = creditsOf(verdict.order);
+			const verdict = CONTRACTS[version].check(entry.json);
+			if ('refused' in verdict) {
+				return errorAnswer(verdict.refused, sandbox.errorShape, verdict.message);
+			}
+			const { credits } = termsOf(verdict.order);
 			if (account.balance < credits) {
 				return errorAnswer('INSUFFICIENT_CREDITS', sandbox.errorShape);
 			}
 			created = tasks.create(account, verdict.order, credits, plan);
-			ledger.charge(account, created.id, credits, entry);
+			ledger.charge(created, entry);
 			const task = tasks.get(created.id) ?? created;
 			const data =
 				plan?.answersEnd && showsEnd(task)
@@ -71,20 +78,21 @@ export function addApi(app: FastifyInstance, sandbox: Sandbox): void {
 			? `task ${entry.taskId} accepted, ${entry.charged} credits`
 			: 'nothing accepted';
 		const fault = entry.fault ? `, fault ${entry.fault}` : '';
-		sandbox.log(`POST /v1/generate  ${entry.answered ?? 'no answer'}: ${outcome}${fault}`);
+		sandbox.log(`POST /v${version}/generate  ${entry.answered ?? 'no answer'}: ${outcome}${fault}`);
 		await finishWith(ending, reply, sandbox);
 		ledger.changed();
 		return reply;
 	});
 
-	app.get('/v1/status', async (request, reply) => {
+	app.get(`/v${version}/status`, async (request, reply) => {
 		const taskId = queryOf(request).get('task_id');
-		const task = taskId === null ? undefined : tasks.get(taskId);
+		const task = known(taskId);
 		const account = sandbox.accountOf(request);
 		const breaches = breachesOfRequest(sandbox, request, ['task_id']);
 		if (taskId === null) breaches.push('task_id is missing from the query');
 		const read = ledger.record(ledger.statusEntries, {
 			...sandbox.entryOf(request),
+			version,
 			taskId,
 			breaches,
 			shown: null,
@@ -92,7 +100,7 @@ export function addApi(app: FastifyInstance, sandbox: Sandbox): void {
 		});
 		const show = (): Answer => {
 			if (!account) return errorAnswer('INVALID_API_KEY', sandbox.errorShape);
-			const asked = taskId === null ? undefined : tasks.get(taskId);
+			const asked = known(taskId);
 			if (!asked || asked.account !== account || !tasks.countRead(asked)) {
 				return errorAnswer('TASK_NOT_FOUND', sandbox.errorShape);
 			}
@@ -105,17 +113,12 @@ export function addApi(app: FastifyInstance, sandbox: Sandbox): void {
 		read.shown = statusWordIn(body);
 		read.showsVideo = body.includes('/videos/');
 		sandbox.log(
-			`GET  /v1/status    ${taskId ?? 'without a task_id'}: ${read.shown ?? read.answered ?? read.fault}`,
+			`GET  /v${version}/status    ${taskId ?? 'without a task_id'}: ${read.shown ?? read.answered ?? read.fault}`,
 		);
 		await finishWith(ending, reply, sandbox);
 		ledger.changed();
 		return reply;
 	});
-}
-
-/** The credits that an order costs, from the sandbox's own price table. */
-export function creditsOf(order: VideoOrder): number {
-	return contractCredits(order.resolution, order.duration, order.generate_audio);
 }
 
 /** Writes the id as a bare number where the task's plan wants it, after faults have changed the JSON. */
@@ -188,7 +191,8 @@ function statusWordIn(body: string): string | null {
 	return typeof envelope.data.status === 'string' ? envelope.data.status : null;
 }
 
-function recordPost(sandbox: Sandbox, request: FastifyRequest) {
+function recordPost(sandbox: Sandbox, request: FastifyRequest, version: ApiVersion) {
+	const { breachesOf, fields } = CONTRACTS[version];
 	const rawBody = Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0);
 	const body = rawBody.toString('utf8');
 	const json = parsed(body);
@@ -198,10 +202,11 @@ function recordPost(sandbox: Sandbox, request: FastifyRequest) {
 	if (leaksKey(sandbox, body, 'body', request.url)) breaches.push('the API key is in the body');
 	return sandbox.ledger.recordPost({
 		...sandbox.entryOf(request),
+		version,
 		rawBody,
 		body,
 		json,
-		unknownFields: unknownFieldsOf(json),
+		unknownFields: isRecord(json) ? Object.keys(json).filter((key) => !fields.includes(key)) : [],
 		breaches,
 		accepted: false,
 		taskId: null,

@@ -4,9 +4,10 @@ import { parseArgs } from 'node:util';
 import { startSandbox, type Sandbox, type SandboxOptions } from './server.cjs';
 import { PROMPT_WORDS } from './tasks.cjs';
 
-const USAGE = `Usage: npm run sandbox -- [--port 8787] [--speed 10] [--api-key KEY] [--credits 1000] [--quiet]
+const USAGE = `Usage: npm run sandbox -- [--port 8787] [--speed 10] [--seed 1] [--api-key KEY] [--credits 1000] [--quiet]
   --port      port on 127.0.0.1, 0 for a free one
   --speed     how many times faster than the real API videos get ready
+  --seed      a whole number: how long each video of version 2 takes
   --api-key   the key to accept, made up when not given
   --credits   the balance to start with
   --quiet     do not print a line for each request`;
@@ -21,6 +22,7 @@ function optionsOf(args: string[]): SandboxOptions | null {
 		options: {
 			port: { type: 'string', default: '8787' },
 			speed: { type: 'string', default: '10' },
+			seed: { type: 'string', default: '1' },
 			'api-key': { type: 'string' },
 			credits: { type: 'string', default: '1000' },
 			quiet: { type: 'boolean' },
@@ -28,7 +30,7 @@ function optionsOf(args: string[]): SandboxOptions | null {
 		},
 	});
 	if (values.help) return null;
-	const given = (flag: 'port' | 'speed' | 'credits' | 'api-key', allowed: RegExp) => {
+	const given = (flag: 'port' | 'speed' | 'seed' | 'credits' | 'api-key', allowed: RegExp) => {
 		const text = values[flag];
 		if (text === undefined || allowed.test(text)) return text;
 		throw new UsageError(`--${flag} cannot be "${text}".\n\n${USAGE}`);
@@ -37,6 +39,7 @@ function optionsOf(args: string[]): SandboxOptions | null {
 		apiKey: given('api-key', /^\S+$/),
 		port: Number(given('port', /^\d{1,5}$/)),
 		speed: Number(given('speed', /^(?=.*[1-9])\d+(\.\d+)?$/)),
+		seed: Number(given('seed', /^\d+$/)),
 		credits: Number(given('credits', /^\d+$/)),
 		log: values.quiet ? undefined : say,
 	};
@@ -46,13 +49,15 @@ function say(line: string): void {
 	process.stdout.write(`${line}\n`);
 }
 
-function greet({ baseUrl, apiKey, ledger, speed, controlUrl }: Sandbox): void {
+function greet({ baseUrl, baseUrlV2, apiKey, ledger, speed, controlUrl }: Sandbox): void {
+	const real = (seconds: number) => Number((seconds / speed).toPrecision(2));
 	say(`The Seedance sandbox is ready. It costs nothing and makes test pictures only.
 
   Base URL   ${baseUrl}
+  Version 2  ${baseUrlV2}
   API key    ${apiKey}
   Credits    ${ledger.balance}
-  Speed      ${speed} times the real API: a video of 8 seconds takes ${Number((75 / speed).toPrecision(2))} s
+  Speed      ${speed} times the real API: a video of 8 seconds takes ${real(75)} s, one of version 2 ${real(120)} to ${real(600)} s
   Control    ${controlUrl}: GET tells what has happened, POST makes faults (test/sandbox/control.cts)
 
 Words in a prompt that change what happens: ${Object.keys(PROMPT_WORDS).join(', ')}

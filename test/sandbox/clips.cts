@@ -7,23 +7,14 @@ import { tmpdir, userInfo } from 'node:os';
 import path from 'node:path';
 import { promisify } from 'node:util';
 
-import type { AspectRatio, Resolution, VideoOrder } from './contract.cjs';
-
-/** What decides about a clip's bytes. */
-export type ClipShape = Pick<
-	VideoOrder,
-	'aspect_ratio' | 'resolution' | 'duration' | 'generate_audio'
->;
+import type { ClipShape } from './contract.cjs';
 
 /**
  * Width and height in pixels: the short side is 480 or 720, the long one follows from the ratio, and both are even
  * because the usual video encoding wants them so.
  */
-export function sizeOf(
-	aspectRatio: AspectRatio,
-	resolution: Resolution,
-): { width: number; height: number } {
-	const [across, down] = aspectRatio.split(':').map(Number);
+export function sizeOf(ratio: string, resolution: string): { width: number; height: number } {
+	const [across, down] = ratio.split(':').map(Number);
 	const short = Number.parseInt(resolution, 10);
 	const long = 2 * Math.round((short * Math.max(across, down)) / Math.min(across, down) / 2);
 	return across >= down ? { width: long, height: short } : { width: short, height: long };
@@ -39,9 +30,9 @@ const clipFolder = () => path.join(tmpdir(), `seedance-sandbox-clips-${userInfo(
  * a second; later ones, also of other processes, find it in the cache. Throws with the encoder's own words when it fails.
  */
 export async function clipFor(shape: ClipShape, folder = clipFolder()): Promise<string> {
-	const { width, height } = sizeOf(shape.aspect_ratio, shape.resolution);
-	const sound = shape.generate_audio ? 'sound' : 'silent';
-	const file = path.join(folder, `v1-${width}x${height}-${shape.duration}s-${sound}.mp4`);
+	const { width, height } = sizeOf(shape.ratio, shape.resolution);
+	const sound = shape.hasSound ? 'sound' : 'silent';
+	const file = path.join(folder, `v1-${width}x${height}-${shape.seconds}s-${sound}.mp4`);
 	let clip = making.get(file);
 	if (!clip) {
 		clip = existsOrEncode(file, `${width}x${height}`, shape).finally(() => making.delete(file));
@@ -55,7 +46,7 @@ async function existsOrEncode(file: string, size: string, shape: ClipShape): Pro
 	if (kept && kept.size > 0) return file;
 	await mkdir(path.dirname(file), { recursive: true });
 	const unfinished = `${file}.${randomUUID()}.mp4`;
-	const { duration: seconds, generate_audio: hasSound } = shape;
+	const { seconds, hasSound } = shape;
 	const picture = `testsrc2=size=${size}:rate=24:duration=${seconds}`;
 	const tone = `sine=frequency=440:sample_rate=48000:duration=${seconds}`;
 	try {
@@ -64,7 +55,7 @@ async function existsOrEncode(file: string, size: string, shape: ClipShape): Pro
 			...(hasSound ? ['-f', 'lavfi', '-i', tone] : []),
 			...['-c:v', 'libx264', '-preset', 'ultrafast', '-crf', '36', '-pix_fmt', 'yuv420p'],
 			...(hasSound ? ['-c:a', 'aac', '-b:a', '64k'] : []),
-			...['-t', seconds, '-movflags', '+faststart', unfinished],
+			...['-t', String(seconds), '-movflags', '+faststart', unfinished],
 		]);
 		// Renaming is one step, so that no other process ever reads half a clip.
 		await rename(unfinished, file);

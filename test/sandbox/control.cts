@@ -20,7 +20,14 @@ interface Wishes {
 	/** The balance of the main account. */
 	credits?: number;
 	callbacks?: Partial<CallbackPlan>;
-	settings?: { speed?: number; errorShape?: ErrorShape; videoBytes?: number | null };
+	settings?: {
+		speed?: number;
+		seed?: number;
+		errorShape?: ErrorShape;
+		videoBytes?: number | null;
+		eitherVersion?: boolean;
+		firewall?: boolean;
+	};
 	/** Ends tasks; null for the end that they were to have. */
 	finish?: Record<string, Outcome | null>;
 }
@@ -30,9 +37,12 @@ export function addControl(app: FastifyInstance, sandbox: Sandbox): void {
 	const { faults, callbacks, ledger, tasks } = sandbox;
 	const state = () => ({
 		baseUrl: sandbox.baseUrl,
+		baseUrlV2: sandbox.baseUrlV2,
 		speed: sandbox.speed,
 		...ledger.snapshot(),
-		tasks: tasks.all().map(({ id, order, ended, outcome }) => ({ id, order, ended, outcome })),
+		tasks: tasks.all().map(({ id, version, order, ended, outcome }) => {
+			return { id, version, order, ended, outcome };
+		}),
 		faults: faults.pending,
 		limits: faults.limits.standing,
 		callbacks: callbacks.deliveries,

@@ -16,6 +16,9 @@ export const RESPONSE_FORMS = keysOf(tables.responses);
 export type ReasonForm = keyof typeof tables.reasons;
 export const REASON_FORMS = keysOf(tables.reasons);
 
+/** Reasons of a failure: what the vendor does not let pass, and the vendor's own troubles. */
+export const FAILURES = tables.failures;
+
 /** The fields of `data` that hold the id. A number is put in by {@link withBareNumber}. */
 export const idFields = (id: string, form: IdForm = 'task_id') =>
 	form === 'number' ? { task_id: id } : { [form]: id };

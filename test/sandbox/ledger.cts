@@ -2,6 +2,8 @@
 // Tests take it as what really happened, whatever the caller believes.
 import { EventEmitter, once } from 'node:events';
 
+import type { ApiVersion } from './contract.cjs';
+
 /** What is written down of every request. `at`: arrival, in milliseconds since 1970. */
 interface Entry {
 	at: number;
@@ -18,6 +20,8 @@ interface Entry {
 }
 
 interface ApiEntry extends Entry {
+	/** The version whose address was called. */
+	version: ApiVersion;
 	taskId: string | null;
 	/** Departures from the contract that the API lets pass. */
 	breaches: string[];
@@ -35,7 +39,7 @@ export interface PostEntry extends ApiEntry {
 	charged: number;
 	/** Credits given back because the task failed. */
 	refunded: number;
-	/** Keys that the contract does not have. */
+	/** Keys that the contract of its version does not have. */
 	unknownFields: string[];
 }
 
@@ -56,6 +60,9 @@ export interface VideoRead extends Entry {
 export interface Charge {
 	at: number;
 	taskId: string;
+	version: ApiVersion;
+	/** The model that version 2 was asked for; null in version 1. */
+	model: string | null;
 	account: string;
 	credits: number;
 	refunded: number;
@@ -68,6 +75,11 @@ export interface Account {
 	name: 'main' | 'other';
 	apiKey: string;
 	balance: number;
+}
+
+interface Chargeable extends Pick<Charge, 'credits' | 'version' | 'model'> {
+	id: string;
+	account: Account;
 }
 
 export class Ledger {
@@ -170,13 +182,18 @@ export class Ledger {
 		this.record(this.keyLeaks, { at: Date.now(), where, url: this.redact(url) });
 	}
 
-	/** Takes the credits from the account. The caller has checked the balance. */
-	charge(account: Account, taskId: string, credits: number, post: PostEntry | null): void {
+	/** Takes a task's credits from its account. The caller has checked the balance. */
+	charge(
+		{ account, id: taskId, credits, version, model }: Chargeable,
+		post: PostEntry | null,
+	): void {
 		account.balance -= credits;
 		if (post) Object.assign(post, { accepted: true, taskId, charged: credits });
 		this.record(this.chargeEntries, {
 			at: Date.now(),
 			taskId,
+			version,
+			model,
 			account: account.name,
 			credits,
 			refunded: 0,

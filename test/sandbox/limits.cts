@@ -1,4 +1,7 @@
-// The sandbox's rate limits: at most so many requests a second or a minute for each account, and 429 beyond.
+// The sandbox's limits: at most so many requests a second or a minute, or so many videos under way at once, for each
+// account in both versions together; 429 beyond. None stands unless it is added.
+
+import { SandboxError } from './contract.cjs';
 
 /** The routes that a limit or a fault can apply to. */
 export const ROUTES = ['generate', 'status', 'video'] as const;
@@ -13,9 +16,11 @@ export interface RateLimit {
 	perSecond?: number;
 	/** Requests that are served within any minute. */
 	perMinute?: number;
+	/** generate: videos of the account under way at once, judged when a request arrives. */
+	running?: number;
 	/** Only this account is limited; without it each of them is. */
 	account?: AccountName;
-	/** `Retry-After`, in seconds; `exact` for the time until one is served again; no such header without it. */
+	/** `Retry-After`, in seconds; `exact` for the time until one is served again, if that is known; else no such header. */
 	retryAfter?: number | 'exact';
 	/** The form of `Retry-After`. Default seconds. */
 	as?: 'seconds' | 'date';
@@ -25,18 +30,24 @@ export interface RateLimit {
 
 const SECOND_MS = 1_000;
 const MINUTE_MS = 60_000;
+/** Longer than any other time, and still a number to reckon with. */
+const NEVER = Number.MAX_VALUE;
 
 export class RateLimits {
 	/** Every request that was refused because of a limit, in order. `at`: by {@link now}. */
 	readonly refused: Array<{ at: number; route: Route; account: AccountName | null }> = [];
 	/** Milliseconds since 1970; a suite with a clock of its own sets it. */
 	now: () => number = Date.now;
+	/** Real seconds until each video of an account ends that is under way, the soonest first. */
+	secondsToEnds: (account: AccountName | null) => readonly number[] = () => [];
 	standing: RateLimit[] = [];
 	/** By route and account, when a request was counted. */
 	private readonly counted = new Map<string, number[]>();
 
-	/** Adds limits to those that stand; all of them have to be kept. */
+	/** Adds limits to those that stand; all of them have to be kept. Throws for one that could never apply. */
 	add(...limits: readonly RateLimit[]): void {
+		const wrong = limits.find((limit) => limit.running !== undefined && limit.route !== 'generate');
+		if (wrong) throw new SandboxError(`Not a limit: ${JSON.stringify(wrong)}`);
 		this.standing.push(...limits);
 	}
 
@@ -63,13 +74,26 @@ export class RateLimits {
 		const times = (this.counted.get(key) ?? []).filter((at) => now - at < MINUTE_MS);
 		this.counted.set(key, times);
 		const [{ limit, left }] = limits
-			.map((each) => ({ limit: each, left: secondsLeft(each, times, now) }))
+			.map((each) => {
+				const left = Math.max(secondsLeft(each, times, now), this.secondsToPlace(each, account));
+				return { limit: each, left };
+			})
 			.sort((a, b) => b.left - a.left);
 		if (left === 0 || limit.countsRefused) times.push(now);
 		if (left === 0) return null;
 		this.refused.push({ at: now, route, account });
-		const retryAfter = limit.retryAfter === 'exact' ? Math.ceil(left) : limit.retryAfter;
+		const exact = left < NEVER ? Math.ceil(left) : undefined;
+		const retryAfter = limit.retryAfter === 'exact' ? exact : limit.retryAfter;
 		return { kind: 'rate-limit' as const, retryAfter, as: limit.as };
+	}
+
+	/** Seconds until so many videos have ended that one more may start; 0 when it may now. */
+	private secondsToPlace({ running }: RateLimit, account: AccountName | null): number {
+		if (running === undefined) return 0;
+		const ends = this.secondsToEnds(account);
+		if (ends.length < running) return 0;
+		const seconds = ends[ends.length - running];
+		return Number.isFinite(seconds) ? Math.max(seconds, 1 / SECOND_MS) : NEVER;
 	}
 }
 

@@ -5,9 +5,11 @@ import { once } from 'node:events';
 import type { ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 
-import { addApi, creditsOf } from './api.cjs';
+import { addApi } from './api.cjs';
 import { Callbacks, type CallbackPlan } from './callbacks.cjs';
-import { htmlAnswer, type ErrorShape, type VideoOrder } from './contract.cjs';
+import { htmlAnswer, type ErrorShape } from './contract.cjs';
+import type { OrderV1 } from './contractV1.cjs';
+import type { OrderV2 } from './contractV2.cjs';
 import { addControl } from './control.cjs';
 import { Faults } from './faults.cjs';
 import { Ledger, type Account } from './ledger.cjs';
@@ -20,15 +22,19 @@ import {
 	type TaskPlan,
 } from './tasks.cjs';
 import { openUnreachable, portOf, urlsAt } from './unreachable.cjs';
+import { termsOf, type VideoOrder } from './versions.cjs';
 import { addVideos } from './videos.cjs';
 
 export * from './contract.cjs';
+export * from './contractV1.cjs';
+export * from './contractV2.cjs';
 export type * from './ledger.cjs';
 export { ENCODINGS, FAULT_KINDS, VIDEO_BODIES, WRONG_SHAPES, routesOf } from './faults.cjs';
 export type { Fault, FaultKind, FaultMatch, FaultRule, WrongShape } from './faults.cjs';
 export * from './forms.cjs';
 export { ROUTES } from './limits.cjs';
 export type { AccountName, RateLimit, Route } from './limits.cjs';
+export { termsOf, type VideoOrder } from './versions.cjs';
 export { UNREACHABLE_KINDS, type UnreachableKind } from './unreachable.cjs';
 export { CALLBACK_SHAPES } from './callbacks.cjs';
 export type { CallbackPlan, CallbackShape, Delivery } from './callbacks.cjs';
@@ -40,8 +46,10 @@ export interface SandboxOptions {
 	apiKey?: string;
 	/** Credits of the main account; default 1,000,000. */
 	credits?: number;
-	/** Virtual seconds per real second; default 1. Tasks take 50, 75 and 105 virtual seconds. */
+	/** Virtual seconds per real second; default 1. Tasks take 50, 75 and 105 virtual seconds, those of version 2 120 to 600. */
 	speed?: number;
+	/** Tells how long each task of version 2 takes; default 1. */
+	seed?: number;
 	/** Virtual seconds of every task instead. */
 	taskSeconds?: number | ((order: VideoOrder) => number);
 	/** The shape of the API's own errors; default `string-code`. */
@@ -66,7 +74,7 @@ const PLENTY_OF_CREDITS = 1_000_000;
 const GOODBYE_MS = 500;
 const BODY_LIMIT = 20 * 1024 * 1024;
 
-const SOME_ORDER: VideoOrder = {
+const SOME_ORDER: OrderV1 = {
 	prompt: 'A paper boat on a quiet lake',
 	aspect_ratio: '9:16',
 	resolution: '720p',
@@ -106,7 +114,7 @@ export class Sandbox {
 	readonly accounts: { readonly main: Account; readonly other: Account };
 	readonly otherAccount: Account & {
 		/** Starts a task that the main account must not see, and gives its id. */
-		createTask: (order?: Partial<VideoOrder>, plan?: TaskPlan) => string;
+		createTask: (order?: Partial<OrderV1> | OrderV2, plan?: TaskPlan) => string;
 	};
 	readonly ledger: Ledger;
 	readonly tasks: TaskStore;
@@ -114,6 +122,10 @@ export class Sandbox {
 	readonly callbacks: Callbacks;
 	errorShape: ErrorShape;
 	videoBytes: number | null;
+	/** GET /status of either version knows the tasks of both. No page tells; by default each knows its own alone. */
+	eitherVersion = false;
+	/** The firewall lets only clients with an ordinary `User-Agent` through: a name of their own and a version. */
+	firewall = false;
 	/** Answers that do not come: hanging, and dripping ones. */
 	readonly hanging = new Set<ServerResponse>();
 	readonly log: (line: string) => void;
@@ -132,11 +144,11 @@ export class Sandbox {
 		const { credits = PLENTY_OF_CREDITS } = options;
 		const other: Account = { name: 'other', apiKey: newApiKey(), balance: PLENTY_OF_CREDITS };
 		this.otherAccount = Object.assign(other, {
-			createTask: (order: Partial<VideoOrder> = {}, plan?: TaskPlan) => {
-				const whole: VideoOrder = { ...SOME_ORDER, ...order };
-				const { id, credits: price } = this.tasks.create(other, whole, creditsOf(whole), plan);
-				this.ledger.charge(other, id, price, null);
-				return id;
+			createTask: (order: Partial<OrderV1> | OrderV2 = {}, plan?: TaskPlan) => {
+				const whole: VideoOrder = 'model' in order ? order : { ...SOME_ORDER, ...order };
+				const task = this.tasks.create(other, whole, termsOf(whole).credits, plan);
+				this.ledger.charge(task, null);
+				return task.id;
 			},
 		});
 		const apiKey = options.apiKey ?? newApiKey();
@@ -144,11 +156,14 @@ export class Sandbox {
 		this.ledger = new Ledger(this.accounts);
 		this.clock = new VirtualClock(options.speed ?? 1);
 		this.tasks = new TaskStore(this.clock, options.taskSeconds, (task) => {
-			if (task.outcome.status === 'FAILED') this.ledger.refund(task.account, task.id);
-			this.log(`Task ${task.id} has ended: ${task.outcome.status}`);
+			const { status, charged } = task.outcome;
+			if (status === 'FAILED' && !charged) this.ledger.refund(task.account, task.id);
+			this.log(`Task ${task.id} has ended: ${status}`);
 			this.ledger.changed();
 			return this.callbacks.ended(task);
 		});
+		this.tasks.seed = options.seed ?? this.tasks.seed;
+		this.faults.limits.secondsToEnds = (account) => this.tasks.secondsToEnds(account);
 		this.callbacks = new Callbacks(this, options.callbacks);
 		this.errorShape = options.errorShape ?? 'string-code';
 		this.videoBytes = options.videoBytes ?? null;
@@ -158,6 +173,11 @@ export class Sandbox {
 	/** Base URL of the API, ends in `/v1`. */
 	get baseUrl(): string {
 		return `${this.origin}/v1`;
+	}
+
+	/** Base URL of version 2. */
+	get baseUrlV2(): string {
+		return `${this.origin}/v2`;
 	}
 
 	get controlUrl(): string {
@@ -181,6 +201,14 @@ export class Sandbox {
 	set speed(speed: number) {
 		this.clock.speed = speed;
 		this.tasks.rearm();
+	}
+
+	get seed(): number {
+		return this.tasks.seed;
+	}
+
+	set seed(seed: number) {
+		this.tasks.seed = seed;
 	}
 
 	/** The video of a task as an answer shows it; asking for its address is what makes a fresh link. */

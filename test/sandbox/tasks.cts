@@ -1,8 +1,9 @@
 // The sandbox's tasks and their time: a task ends after so many virtual seconds, a speed factor turns those into real ones.
-import { randomBytes } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 
-import { SandboxError, SECONDS_TO_MAKE, type VideoOrder } from './contract.cjs';
+import { SandboxError } from './contract.cjs';
 import {
+	FAILURES,
 	idFields,
 	reasonFields,
 	responseFields,
@@ -11,6 +12,7 @@ import {
 	type ResponseForm,
 } from './forms.cjs';
 import type { Account } from './ledger.cjs';
+import { termsOf, type VideoOrder } from './versions.cjs';
 
 export interface Outcome {
 	status: 'SUCCESS' | 'FAILED';
@@ -25,6 +27,8 @@ export interface Outcome {
 	/** In which form the URL comes. Default `urls`, the contract's. */
 	responseAs?: ResponseForm;
 	errorMessage?: string;
+	/** A failure costs its price all the same, and says so. Default false. */
+	charged?: boolean;
 	/** In which form and field the reason comes. Default `error_message`, the contract's. */
 	reasonAs?: ReasonForm;
 	/** The video host answers with this status instead of the video (403, 404, 410). */
@@ -71,6 +75,11 @@ const LONGEST_TIMER_MS = 2 ** 31 - 1;
 /** Words in a prompt that steer a task, for people who try things without code. */
 export const PROMPT_WORDS: Readonly<Record<string, TaskPlan>> = {
 	'[fail]': { outcome: { status: 'FAILED', errorMessage: 'The content was not accepted' } },
+	'[fail charged]': {
+		outcome: { status: 'FAILED', charged: true, errorMessage: 'The content was not accepted' },
+	},
+	'[moderated]': { outcome: { status: 'FAILED', errorMessage: FAILURES.moderation[0] } },
+	'[overloaded]': { outcome: { status: 'FAILED', errorMessage: FAILURES.trouble[3] } },
 	'[never]': { seconds: Infinity },
 	'[no video]': { outcome: { status: 'SUCCESS', response: 'empty' } },
 	'[expired]': { outcome: { status: 'SUCCESS', videoStatus: 410 } },
@@ -102,6 +111,8 @@ export class VirtualClock {
 export class TaskStore {
 	/** Virtual milliseconds, by which the windows of a plan are measured; a suite with a clock of its own sets it. */
 	now: () => number;
+	/** Tells how long tasks take where that may vary: the same seed, prompt and count give the same time. */
+	seed = 1;
 	private readonly byId = new Map<string, SandboxTask>();
 	private readonly timers = new Map<string, NodeJS.Timeout>();
 
@@ -121,10 +132,8 @@ export class TaskStore {
 	create(account: Account, order: VideoOrder, credits: number, given: TaskPlan = {}): SandboxTask {
 		const words = Object.entries(PROMPT_WORDS).filter(([word]) => order.prompt.includes(word));
 		const plan: TaskPlan = Object.assign({}, ...words.map(([, steered]) => steered), given);
-		const { taskSeconds = SECONDS_TO_MAKE[order.duration] } = this;
-		const usual = typeof taskSeconds === 'function' ? taskSeconds(order) : taskSeconds;
-		const endsAt = this.clock.now() + (plan.seconds ?? usual) * 1000;
-		const fixed = { id: this.newId(plan), account, order, credits, plan, endsAt };
+		const endsAt = this.clock.now() + (plan.seconds ?? this.usualSeconds(order)) * 1000;
+		const fixed = { id: this.newId(plan, order), account, order, credits, plan, endsAt };
 		const task = newTask({ ...fixed, startedAt: this.now() });
 		this.byId.set(task.id, task);
 		this.arm(task);
@@ -176,6 +185,15 @@ export class TaskStore {
 		return [...this.byId.values()];
 	}
 
+	/** Real seconds until each task of an account ends that is under way, the soonest first; Infinity for never. */
+	secondsToEnds(account: Account['name'] | null): number[] {
+		const { speed } = this.clock;
+		return this.all()
+			.filter((task) => task.account.name === account && !this.get(task.id)?.ended)
+			.map(({ endsAt }) => (speed > 0 ? (endsAt - this.clock.now()) / speed / 1000 : Infinity))
+			.sort((a, b) => (a < b ? -1 : 1));
+	}
+
 	/** Ends a task now. Throws when there is none with this id, or when it has ended before. */
 	finish(id: string, outcome?: Outcome): SandboxTask {
 		const task = this.get(id);
@@ -197,13 +215,27 @@ export class TaskStore {
 		this.byId.clear();
 	}
 
-	private newId({ id, idAs }: TaskPlan): string {
+	private usualSeconds(order: VideoOrder): number {
+		const { taskSeconds } = this;
+		if (taskSeconds !== undefined) {
+			return typeof taskSeconds === 'function' ? taskSeconds(order) : taskSeconds;
+		}
+		const { model, secondsToMake } = termsOf(order);
+		const [least, most] = secondsToMake;
+		const nth = this.all().filter((task) => task.order.prompt === order.prompt).length;
+		const what = JSON.stringify([this.seed, model, order.prompt, order.duration, nth]);
+		const chance = createHash('sha256').update(what).digest().readUInt32BE() / 2 ** 32;
+		return Math.round(least + chance * (most - least));
+	}
+
+	private newId({ id, idAs }: TaskPlan, order: VideoOrder): string {
+		const [start, end] = termsOf(order).idEnds;
 		const digits = BigInt(`0x${randomBytes(6).toString('hex')}`);
 		// As a number it is one that is too large for JavaScript to hold.
 		const made =
 			idAs === 'number'
 				? String(9_007_199_254_740_993n + (digits << 1n))
-				: `seed15${digits.toString(16).padStart(12, '0')}pro`;
+				: `${start}${digits.toString(16).padStart(12, '0')}${end}`;
 		const wanted = id ?? made;
 		let free = wanted;
 		for (let nth = 2; this.byId.has(free); nth += 1) free = `${wanted}${nth}`;
@@ -247,8 +279,11 @@ interface Start {
 function newTask(start: Start) {
 	const lists: { links: number[]; endedAt: number | null } = { links: [], endedAt: null };
 	const { runningWord = 'IN_PROGRESS', outcome = { status: 'SUCCESS' } } = start.plan;
+	const { version, model } = termsOf(start.order);
 	return {
 		...start,
+		version,
+		model,
 		/** When each link to its video was first shown; and the real time of the end, in milliseconds since 1970. */
 		...lists,
 		runningWord,
@@ -296,24 +331,14 @@ export function statusEnvelope(
 ): Envelope {
 	const { outcome, order } = task;
 	const succeeded = outcome.status === 'SUCCESS';
-	const { prompt, aspect_ratio, resolution, duration } = order;
+	const isPaid = succeeded || outcome.charged === true;
 	const reason = outcome.errorMessage ?? 'The video could not be generated';
 	const data = {
 		...idFields(task.id, task.plan.idAs),
 		status: asEnded ? (outcome.word ?? outcome.status) : task.runningWord,
-		...(asEnded && { consumed_credits: succeeded ? task.credits : 0 }),
+		...(asEnded && { consumed_credits: isPaid ? task.credits : 0 }),
 		created_at: new Date(task.createdAt).toISOString().replace(/\.\d+Z$/, 'Z'),
-		// The four fields that the API always echoes, and what was given beyond them.
-		request: {
-			prompt,
-			aspect_ratio,
-			resolution,
-			duration,
-			...(order.generate_audio && { generate_audio: true }),
-			...(order.fixed_lens && { fixed_lens: true }),
-			...(order.image_urls.length > 0 && { image_urls: order.image_urls }),
-			...(order.callback_url !== null && { callback_url: order.callback_url }),
-		},
+		request: termsOf(order).echo,
 		...(asEnded && succeeded ? responseOf(outcome, video) : { response: [] }),
 		...(asEnded && !succeeded ? reasonFields(reason, outcome.reasonAs) : { error_message: null }),
 	};

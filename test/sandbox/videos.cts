@@ -21,6 +21,7 @@ import {
 import type { VideoRead } from './ledger.cjs';
 import type { Sandbox } from './server.cjs';
 import type { SandboxTask } from './tasks.cjs';
+import { termsOf } from './versions.cjs';
 
 const CHUNK_BYTES = 256 * 1024;
 const MP4 = { 'content-type': 'video/mp4' };
@@ -114,7 +115,7 @@ async function bodyFor(
 		return whole(OTHER_BODIES[fault.body], { 'content-type': fault.contentType ?? 'video/mp4' });
 	}
 	const synthetic = fault?.kind === 'video-bytes' ? fault.bytes : videoBytes;
-	const file = synthetic === null ? await clipFor(task.order) : '';
+	const file = synthetic === null ? await clipFor(termsOf(task.order).clip) : '';
 	const bytes = synthetic ?? (await stat(file)).size;
 	const chunks =
 		synthetic === null

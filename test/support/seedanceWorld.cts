@@ -11,7 +11,7 @@ import {
 	type Sandbox,
 	type SandboxOptions,
 	type TaskPlan,
-	type VideoOrder,
+	type OrderV1,
 } from '../sandbox/server.cjs';
 import {
 	startEngine,
@@ -97,7 +97,7 @@ export function seedanceWorld(options: SandboxOptions = {}) {
 	const fault = (route: Route, what: Fault, match: Match = {}) =>
 		sandbox.faults.on(route, what, match);
 	/** Starts a task past the node, as an earlier workflow would have, and gives its id. */
-	const existingTask = async (body: Partial<VideoOrder> = {}) =>
+	const existingTask = async (body: Partial<OrderV1> = {}) =>
 		await startTaskAt(sandbox, {
 			prompt: 'A task of yesterday',
 			aspect_ratio: '1:1',
@@ -128,7 +128,7 @@ export function seedanceWorld(options: SandboxOptions = {}) {
 		},
 		existingTask,
 		/** The same for a task that has ended by now. */
-		finishedTask: async (outcome?: Outcome, body?: Partial<VideoOrder>) => {
+		finishedTask: async (outcome?: Outcome, body?: Partial<OrderV1>) => {
 			plan({ seconds: Infinity });
 			const taskId = await existingTask(body);
 			sandbox.finish(taskId, outcome);

@@ -28,7 +28,7 @@ import {
 	type Outcome,
 	type Sandbox,
 	type SandboxOptions,
-	type VideoOrder,
+	type OrderV1,
 } from '../sandbox/server.cjs';
 import { portOf } from '../sandbox/unreachable.cjs';
 import {
@@ -413,7 +413,7 @@ export function triggerWorld(options: SandboxOptions = {}) {
 	});
 
 	/** Starts a task past the nodes; gives its id. */
-	const startTask = async (order?: Partial<VideoOrder>) => await startTaskAt(sandbox, order);
+	const startTask = async (order?: Partial<OrderV1>) => await startTaskAt(sandbox, order);
 	return {
 		get host() {
 			return host;
@@ -439,6 +439,7 @@ export function triggerWorld(options: SandboxOptions = {}) {
 				finished: true,
 				succeeded: data.status === 'SUCCESS' && url !== null,
 				video_url: url,
+				model: 'seedance-v1',
 				prompt: sandbox.tasks.get(taskId)?.order.prompt,
 				consumed_credits: data.consumed_credits,
 				estimated_credits: 8,

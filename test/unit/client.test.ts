@@ -102,7 +102,7 @@ function api(...replies: Reply[]) {
 		});
 	const read = async (ms?: number): Promise<Read> =>
 		await client.getTask(context, { ...TASK, clock, ms });
-	const patiently = async () => await retry.getTaskPatiently(context, { ...TASK, clock });
+	const patiently = async () => await retry.findTaskPatiently(context, { ...TASK, clock });
 	const press = () => {
 		stop.abort();
 		clock.stop();

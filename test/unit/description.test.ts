@@ -6,6 +6,7 @@ import { SeedanceApi } from '../../credentials/SeedanceApi.credentials';
 import { operationOptions } from '../../nodes/Seedance/operations';
 import { Seedance } from '../../nodes/Seedance/Seedance.node';
 import { SeedanceTrigger } from '../../nodes/SeedanceTrigger/SeedanceTrigger.node';
+import modelPrices from '../fixtures/modelPrices.json';
 import prices from '../fixtures/prices.json';
 import texts from '../fixtures/editorTexts.json';
 import { expressionOf, nodeWith } from '../support/node';
@@ -69,16 +70,90 @@ describe('the price that is shown before running', () => {
 		expect(hintsAbout('credits', { operation: 'wait', resolution: '720p' })).toEqual([]);
 	});
 
-	it.each(texts.expressions)('is absent when %s is an expression, %s', (name, value) => {
-		expect(hintsAbout('credits', { [name]: value })).toEqual([]);
+	it.each<unknown[]>(texts.expressions)('is the range %s with %j', (range, chosen) => {
+		expect(hintsAbout('credits', Object(chosen))).toEqual([
+			`${range} credits for each video, by what the expressions give.`,
+		]);
+	});
+
+	it.each(modelPrices)('is that of the table of version 2: %j', (row) => {
+		const { credits, ...settings } = row;
+		for (const [seconds, price] of Object.entries(credits)) {
+			const chosen = { ...settings, operation: 'generate', duration: Number(seconds) };
+			expect(hintsAbout('credits', chosen)).toEqual(cost(price));
+		}
 	});
 });
 
-it('the dropdown of Duration has numbers, so that a number from a sheet is one of its choices', () => {
-	const duration = seedance.description.properties.find(({ name }) => name === 'duration');
-	const values = (duration?.options ?? []).map((option) => 'value' in option && option.value);
-	expect(values).toEqual([4, 8, 12]);
-	expect(values).toContain(duration?.default);
+/** The fields that the editor shows with these values: by name, with their choices and default. */
+function shownFields(chosen: INodeParameters): Map<string, { choices: unknown[]; usual: unknown }> {
+	const { description } = seedance;
+	const { properties } = description;
+	const node = nodeWith(chosen);
+	const filled = NodeHelpers.getNodeParameters(properties, chosen, true, false, node, description);
+	const shown = properties.filter((field) =>
+		NodeHelpers.displayParameter(filled ?? {}, field, node, description),
+	);
+	const fields = new Map<string, { choices: unknown[]; usual: unknown }>();
+	for (const { name, options = [], default: usual } of shown) {
+		// One name, one field: n8n would show both.
+		expect(fields.has(name)).toBe(false);
+		const choices = options.flatMap((one) => ('value' in one ? [one.value] : []));
+		fields.set(name, { choices, usual });
+	}
+	return fields;
+}
+
+describe('the fields of a model', () => {
+	const OF_MODELS = ['aspectRatio', 'resolution', 'duration', 'generateAudio', 'fixedLens'];
+	const ALL = [...OF_MODELS, 'public', 'referenceVideos'];
+
+	it.each<[string, Record<string, unknown[]>, string[]]>([
+		['seedance-v1', { duration: [4, 8, 12], resolution: ['720p', '480p'] }, OF_MODELS],
+		['seedance-2.0', { duration: [5, 10, 15] }, ['aspectRatio', 'duration', 'public']],
+		['seedance-2.0-fast', { duration: [5, 10, 15] }, ['aspectRatio', 'duration', 'public']],
+		[
+			'seedance-2-mini',
+			{ duration: [4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15], resolution: ['720p', '480p'] },
+			['aspectRatio', 'resolution', 'duration', 'public', 'referenceVideos'],
+		],
+		['={{ $json.model }}', { resolution: ['720p', '480p'] }, ALL],
+		// What an expression that finds nothing is for the editor.
+		['', { resolution: ['720p', '480p'] }, ALL],
+	])('%s: each once, with its choices and a default among them', (model, choices, names) => {
+		const fields = shownFields({ model, operation: 'generate' });
+		expect(ALL.filter((name) => fields.has(name))).toEqual(names);
+		for (const [name, values] of Object.entries(choices)) {
+			expect(fields.get(name)?.choices).toEqual(values);
+		}
+		for (const { choices: all, usual } of fields.values()) {
+			if (all.length) expect(all).toContain(usual);
+		}
+	});
+
+	it.each(['seedance-v1', 'seedance-2.0', 'seedance-2.0-fast', 'seedance-2-mini'])(
+		'%s has a ratio beside an image only where the video need not follow the image',
+		(model) => {
+			const fields = shownFields({ model, operation: 'generate', imageSource: 'url' });
+			expect(fields.has('aspectRatio')).toBe(model === 'seedance-v1');
+		},
+	);
+
+	it('the durations are numbers, so that a number from a sheet is one of the choices', () => {
+		const durations = shownFields({}).get('duration');
+		expect(durations?.choices.every((choice) => typeof choice === 'number')).toBe(true);
+	});
+
+	it('says of each model what it costs and how long it takes', () => {
+		const model = seedance.description.properties.find(({ name }) => name === 'model');
+		const texts = (model?.options ?? []).map((one) => ('value' in one ? one.description : ''));
+		expect(texts).toEqual([
+			'8 to 84 credits, usually 1 to 2 minutes',
+			'240 to 720 credits, usually 2 to 10 minutes',
+			'160 to 480 credits, usually 2 to 10 minutes',
+			'36 to 462 credits, usually 1 to 10 minutes',
+		]);
+	});
 });
 
 it.each(texts.testUrls)('a hint about a test URL is shown %i times for %s with %s', (...row) => {

@@ -47,10 +47,11 @@ describe('the keys of an item', () => {
 });
 
 describe.each<[string, (body: typeof BODY & object, file?: string) => string]>([
-	['the key of a request', requestKey],
+	['the key of a request', (body, file) => requestKey(body, file === undefined ? file : [file])],
 	[
 		'the key of version 1',
-		(body, imageIdentity) => keysOf({ settings: '', body, imageIdentity })[1] ?? '',
+		(body, file) =>
+			keysOf({ settings: '', body, imageIdentities: file === undefined ? file : [file] })[1] ?? '',
 	],
 ])('%s', (_, keyOf) => {
 	it('is another for each other video, and takes the input file in place of its link', () => {
@@ -104,7 +105,7 @@ describe('the identity across executions', () => {
 	});
 
 	it('takes an input file in place of its link, which differs each time', () => {
-		const at = (url: string) => requestKey({ ...BODY, image_urls: [url] }, 'hash of the file');
+		const at = (url: string) => requestKey({ ...BODY, image_urls: [url] }, ['hash of the file']);
 		expect(at('https://a.example')).toBe(at('https://b.example'));
 		expect(at('https://a.example')).not.toBe(
 			requestKey({ ...BODY, image_urls: ['https://a.example'] }),

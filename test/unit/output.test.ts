@@ -13,6 +13,7 @@ const RAW = { simplify: false, includeInput: false };
 
 const seed = (taskId: string | null, prompt = 'a cat') => ({
 	taskId,
+	model: 'seedance-v1',
 	prompt,
 	estimatedCredits: 28,
 });

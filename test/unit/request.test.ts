@@ -14,7 +14,9 @@ import bodies from '../fixtures/requestBodies.json';
 import sheetValues from '../fixtures/sheetValues.json';
 import taskIds from '../fixtures/taskIds.json';
 
-const { ASPECT_RATIOS, DEFAULTS, DURATIONS, RESOLUTIONS } = models;
+const V1 = models.DEFAULT_MODEL;
+/** The names of the fields in a body of version 1. */
+const SENT_AS: Record<string, string> = { aspectRatio: 'aspect_ratio', imageUrl: 'image_urls' };
 const FIELDS = { prompt: 'a cat', aspectRatio: '9:16', resolution: '720p', duration: '8' };
 
 function accepted(raw: RawFields, apiReach: ApiReach = 'internet'): VideoRequest {
@@ -32,12 +34,11 @@ function problemsOf(raw: RawFields): string[] {
 const bytes = (raw: RawFields, more: Partial<VideoRequest> = {}) =>
 	JSON.stringify(requests.requestBody({ ...accepted(raw), ...more }));
 
-it('offers what the API offers, starting with a vertical video of 8 seconds in 720p', () => {
-	expect(ASPECT_RATIOS).toEqual(['9:16', '16:9', '1:1', '3:4', '4:3', '21:9', '9:21']);
-	expect(RESOLUTIONS).toEqual(['720p', '480p']);
-	expect(DURATIONS).toEqual(['4', '8', '12']);
+it('starts with a vertical video of 8 seconds in 720p by the first version', () => {
+	expect(bytes({ aspectRatio: '', resolution: '', duration: '' })).toBe(
+		'{"prompt":"a cat","aspect_ratio":"9:16","resolution":"720p","duration":"8"}',
+	);
 	expect(models.PROMPT_MAX_LENGTH).toBe(2000);
-	expect(DEFAULTS).toEqual({ aspectRatio: '9:16', resolution: '720p', duration: '8' });
 });
 
 describe('the bytes of the request', () => {
@@ -50,13 +51,14 @@ describe('the bytes of the request', () => {
 	it.each(prices)('and the price are right for $resolution, $duration s, $generateAudio', (row) => {
 		const { resolution, duration, generateAudio, credits } = row;
 		const audio = generateAudio ? ',"generate_audio":true' : '';
-		for (const aspectRatio of ASPECT_RATIOS) {
+		for (const aspectRatio of V1.aspectRatios) {
 			expect(bytes({ aspectRatio, resolution, duration, generateAudio })).toBe(
 				`{"prompt":"a cat","aspect_ratio":"${aspectRatio}","resolution":"${resolution}","duration":"${duration}"${audio}}`,
 			);
 		}
-		expect(models.creditsOf(accepted({ resolution, duration, generateAudio }))).toBe(credits);
-		expect(prices).toHaveLength(RESOLUTIONS.length * DURATIONS.length * 2);
+		const request = accepted({ resolution, duration, generateAudio });
+		expect(models.creditsOf(requests.settingsOf(request))).toBe(credits);
+		expect(prices).toHaveLength(models.priceSettingsOf(V1).length);
 	});
 });
 
@@ -73,7 +75,10 @@ describe('a value from a sheet or an expression', () => {
 		...imageLinks.tidied.map((row) => ['imageUrl', ...row]),
 		...[...imageLinks.one, ...imageLinks.files].map((link) => ['imageUrl', link, link]),
 	])('as %s, tidied where only one thing can be meant: %j', (field, given, sent) => {
-		expect(accepted({ [String(field)]: given })).toMatchObject({ [String(field)]: sent });
+		const name = String(field);
+		const body: unknown = JSON.parse(bytes({ [name]: given }));
+		const value = name === 'imageUrl' ? [sent] : sent;
+		expect(body).toHaveProperty(SENT_AS[name] ?? name, value);
 	});
 
 	it.each([
@@ -94,9 +99,8 @@ describe('a value from a sheet or an expression', () => {
 
 	it.each([undefined, null, '', '  ', '\n'])('is the default where there is none: %j', (empty) => {
 		const names = ['aspectRatio', 'resolution', 'duration', 'generateAudio', 'fixedLens'];
-		const request = accepted(Object.fromEntries(names.map((name) => [name, empty])));
-		const off = { generateAudio: false, fixedLens: false };
-		expect(request).toEqual({ prompt: 'a cat', ...DEFAULTS, ...off });
+		const emptied = Object.fromEntries([...names, 'model'].map((name) => [name, empty]));
+		expect(bytes(emptied)).toBe(bytes({}));
 	});
 });
 
@@ -142,9 +146,9 @@ describe('a refused value', () => {
 					expect(checked.problems.length).toBeGreaterThan(0);
 					return;
 				}
-				expect(ASPECT_RATIOS).toContain(checked.value.aspectRatio);
-				expect(RESOLUTIONS).toContain(checked.value.resolution);
-				expect(DURATIONS).toContain(checked.value.duration);
+				expect(V1.aspectRatios).toContain(checked.value.aspectRatio);
+				expect(V1.resolutions).toContain(checked.value.resolution);
+				expect(V1.durations).toContain(checked.value.duration);
 			}),
 		);
 	});
@@ -200,9 +204,9 @@ describe('a prompt', () => {
 
 describe('an image link', () => {
 	it('is not sent when no image is wanted, and may be local when the API is', () => {
-		expect(accepted({}).imageUrl).toBeUndefined();
+		expect(accepted({}).imageUrls).toEqual([]);
 		const imageUrl = 'http://127.0.0.1:4000/cat.png';
-		expect(accepted({ imageUrl }, 'loopback').imageUrl).toBe(imageUrl);
+		expect(accepted({ imageUrl }, 'loopback').imageUrls).toEqual([imageUrl]);
 	});
 
 	it('that holds the image itself is refused with the way out, and is not printed', () => {
@@ -218,7 +222,13 @@ describe('the settings that decide the price', () => {
 		const settings = { resolution: '480P', duration: '12s', generateAudio: 'yes' };
 		expect(requests.checkSettings(settings)).toEqual({
 			ok: true,
-			value: { resolution: '480p', duration: '12', generateAudio: true },
+			value: {
+				model: V1,
+				resolution: '480p',
+				duration: 12,
+				generateAudio: true,
+				referenceVideos: 0,
+			},
 		});
 		const refused = ['Resolution "4k"', 'Duration "60"'];
 		expect(requests.checkSettings({ resolution: '4k', duration: '60' })).toEqual({
@@ -229,10 +239,10 @@ describe('the settings that decide the price', () => {
 
 	it("are read in the API's echo of a request, which has no default for what was made", () => {
 		const echo = { resolution: '480p', duration: '12', generate_audio: true };
-		const settings = { resolution: '480p', duration: '12', generateAudio: true };
-		expect(requests.echoedSettings(echo)).toEqual(settings);
+		const settings = { resolution: '480p', duration: 12, generateAudio: true };
+		expect(requests.echoedSettings(echo, V1)).toMatchObject(settings);
 		for (const less of [{}, { resolution: '720p' }, { duration: '8' }, { ...echo, duration: '' }]) {
-			expect(requests.echoedSettings(less)).toBeUndefined();
+			expect(requests.echoedSettings(less, V1)).toBeUndefined();
 		}
 	});
 });

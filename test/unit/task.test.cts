@@ -4,9 +4,10 @@ import { join } from 'node:path';
 import * as fc from 'fast-check';
 
 import * as tasks from '../../nodes/shared/task/task';
+import { rawItem, taskItem, unreadTaskItem } from '../../nodes/shared/task/taskItem';
 import forms from '../fixtures/taskForms.json';
 
-const { isTaskId, rawItem, stateOf, taskItem, unreadTaskItem } = tasks;
+const { isTaskId, stateOf } = tasks;
 
 const ID = 'seed15abc123def456pro';
 /** Stands for the account's key. */
@@ -19,6 +20,7 @@ const ITEM = {
 	finished: true,
 	succeeded: true,
 	video_url: DATA.response[0],
+	model: 'seedance-v1',
 	prompt: 'a cat',
 	consumed_credits: 28,
 	estimated_credits: 28,
@@ -31,7 +33,7 @@ const NOTHING = {
 	reused: false,
 };
 
-const read = (data: unknown, taskId = ID) => tasks.readTask(taskId, data, OWNER);
+const read = (data: unknown, taskId = ID) => tasks.readTask(taskId, data, OWNER, 'v1');
 /** The reading of data that is a state of the task. */
 function taskOf(data: object) {
 	const task = read(data);
@@ -93,6 +95,7 @@ describe('a reading of a task', () => {
 			state: 'succeeded',
 			statusWord: 'SUCCESS',
 			videoUrl: DATA.response[0],
+			model: 'seedance-v1',
 			prompt: 'a cat',
 			consumedCredits: 28,
 			estimatedCredits: 28,
@@ -136,12 +139,13 @@ describe('a reading of a task', () => {
 });
 
 describe('the item of a task', () => {
-	const DOG = { taskId: ID, prompt: 'a dog', estimatedCredits: 56 };
+	const DOG = { taskId: ID, model: 'seedance-2.0', prompt: 'a dog', estimatedCredits: 56 };
 
 	it('has a fixed shape, with null instead of absent', () => {
 		expect(taskItem(taskOf(DATA))).toEqual(ITEM);
 		const unknown = { task_id: ID, status: 'IN_PROGRESS', finished: false, succeeded: false };
-		expect(taskItem(taskOf({ status: 'x' }))).toEqual({ ...NOTHING, ...unknown });
+		const model = 'seedance-v1';
+		expect(taskItem(taskOf({ status: 'x' }))).toEqual({ ...NOTHING, model, ...unknown });
 	});
 
 	it.each(forms.items)('$name', ({ data, seed, item }) => {
@@ -155,7 +159,8 @@ describe('the item of a task', () => {
 	});
 
 	it('of a task that was not read is in progress, and of none at its end without a status', () => {
-		const filled = { ...NOTHING, task_id: ID, prompt: 'a dog', estimated_credits: 56 };
+		const { model } = DOG;
+		const filled = { ...NOTHING, task_id: ID, model, prompt: 'a dog', estimated_credits: 56 };
 		const running = { status: 'IN_PROGRESS', finished: false, succeeded: false };
 		expect(unreadTaskItem(DOG)).toEqual({ ...filled, ...running });
 		const none = { task_id: null, status: null, finished: true, succeeded: false };

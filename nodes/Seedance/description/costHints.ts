@@ -1,38 +1,90 @@
 /**
  * The price of the chosen settings, shown beside them before anything runs. One static text for
- * each price, because n8n evaluates no text of a hint. A notice among the fields would not do: n8n
- * evaluates an expression before it decides whether a field is shown, and so would tell the price
- * of the first item as if it were that of all (docs/n8n-behaviour.md#texts-of-hints).
+ * each price, or range of prices where a setting is an expression, because n8n evaluates no text of
+ * a hint. A notice among the fields would not do: n8n evaluates an expression before it decides
+ * whether a field is shown, and so would tell the price of the first item as if it were that of all
+ * (docs/n8n-behaviour.md#texts-of-hints).
  */
 import type { NodeHint } from 'n8n-workflow';
 
-import { creditsFor, DURATIONS, RESOLUTIONS } from '../../shared/task/models';
+import { MODELS, priceSettingsOf, pricesOf, type Model } from '../../shared/task/models';
+
+/** Stands for an expression, which may give any value. */
+const ANY = '=';
 
 /**
- * True where the field holds this value itself (docs/n8n-behaviour.md#raw-parameters). A number may
- * be stored as a text.
+ * What a field holds in the workflow (docs/n8n-behaviour.md#raw-parameters). Of links it counts only
+ * whether there are any.
  */
-const holds = (field: string, value: string | boolean) =>
-	typeof value === 'string'
-		? `String($rawParameter["${field}"]) === ${JSON.stringify(value)}`
-		: `$rawParameter["${field}"] === ${JSON.stringify(value)}`;
+const raw = (field: string) =>
+	field === 'referenceVideos'
+		? `String($rawParameter["${field}"] || "0").replace(/^[^=0].*/s, "1")`
+		: `$rawParameter["${field}"]`;
+/** What several fields hold, as words: a number may be stored as a text. */
+const rawWords = (fields: readonly string[]) =>
+	`[${fields.map(raw).join(', ')}].map((value) => String(value).replace(/^=.*/s, "${ANY}")).join(" ")`;
 
-/** One hint for each combination of resolution, duration and audio, in these operations. */
-export const costHints = (operations: readonly string[]): NodeHint[] =>
-	RESOLUTIONS.flatMap((resolution) =>
-		DURATIONS.flatMap((duration) =>
-			[false, true].map(
-				(generateAudio): NodeHint => ({
-					message: `Each video with these settings costs ${creditsFor(resolution, duration, generateAudio)} credits.`,
-					displayCondition: `={{ ${[
-						`${JSON.stringify(operations)}.includes($rawParameter["operation"])`,
-						holds('resolution', resolution),
-						holds('duration', duration),
-						holds('generateAudio', generateAudio),
-					].join(' && ')} }}`,
-					whenToDisplay: 'beforeExecution',
-					location: 'outputPane',
-				}),
-			),
-		),
+type PriceField = 'resolution' | 'duration' | 'generateAudio' | 'referenceVideos';
+
+/** The fields that decide the price of a model, each with the words for its values. */
+function wordsOf(model: Model): Array<[PriceField, string[]]> {
+	const settings = priceSettingsOf(model);
+	const fields: PriceField[] = ['resolution', 'duration', 'generateAudio', 'referenceVideos'];
+	return fields
+		.map((field): [PriceField, string[]] => [
+			field,
+			[...new Set(settings.map((one) => String(one[field])))],
+		])
+		.filter(([field, words]) => words.length > 1 || field === 'duration');
+}
+
+/** Every combination of values and expressions in these fields, as words. */
+function patternsOf(fields: ReadonlyArray<[PriceField, string[]]>): string[][] {
+	return fields.reduce<string[][]>(
+		(patterns, [, words]) =>
+			patterns.flatMap((pattern) => [...words, ANY].map((word) => [...pattern, word])),
+		[[]],
 	);
+}
+
+/** Every text about the price of a model, with the combinations that it is true for. */
+function textsOf(model: Model): Map<string, string[]> {
+	const fields = wordsOf(model);
+	const texts = new Map<string, string[]>();
+	for (const pattern of patternsOf(fields)) {
+		const fitting = priceSettingsOf(model).filter((settings) =>
+			fields.every(([field], index) => [ANY, String(settings[field])].includes(pattern[index])),
+		);
+		const message = costText(fitting.map((settings) => model.credits(settings)));
+		texts.set(message, [...(texts.get(message) ?? []), pattern.join(' ')]);
+	}
+	return texts;
+}
+
+function costText(prices: readonly number[]): string {
+	const [least, most] = [Math.min(...prices), Math.max(...prices)];
+	return least === most
+		? `Each video with these settings costs ${least} credits.`
+		: `${least} to ${most} credits for each video, by what the expressions give.`;
+}
+
+const hint = (message: string, conditions: readonly string[]): NodeHint => ({
+	message,
+	displayCondition: `={{ ${conditions.join(' && ')} }}`,
+	whenToDisplay: 'beforeExecution',
+	location: 'outputPane',
+});
+
+/** The hints about the price of each combination, in these operations. */
+export function costHints(operations: readonly string[]): NodeHint[] {
+	const isHere = `${JSON.stringify(operations)}.includes($rawParameter["operation"])`;
+	const ofModels = MODELS.flatMap((model) => {
+		const isModel = `$rawParameter["model"] === ${JSON.stringify(model.value)}`;
+		const key = rawWords(wordsOf(model).map(([field]) => field));
+		return [...textsOf(model)].map(([message, patterns]) =>
+			hint(message, [isHere, isModel, `${JSON.stringify(patterns)}.includes(${key})`]),
+		);
+	});
+	const isAnyModel = `${rawWords(['model'])} === "${ANY}"`;
+	return [...ofModels, hint(costText(MODELS.flatMap(pricesOf)), [isHere, isAnyModel])];
+}

@@ -1,47 +1,28 @@
 /**
- * What the editor asks for, in groups as the operations take them. Dropdowns are built from the
- * lists the checks use. Which operation shows a field is said by the operation (`operations/`), any
+ * What the editor asks for, in groups as the operations take them. What depends on the model stands
+ * in modelFields.ts. Which operation shows a field is said by the operation (`operations/`), any
  * further condition stands here.
  */
 import type { INodeProperties } from 'n8n-workflow';
 
+import { MODELS, PROMPT_MAX_LENGTH } from '../../shared/task/models';
 import {
-	ASPECT_RATIOS,
-	DEFAULTS,
-	DURATIONS,
-	PROMPT_MAX_LENGTH,
-	RESOLUTIONS,
-	type AspectRatio,
-	type Resolution,
-} from '../../shared/task/models';
+	aspectRatioFields,
+	durationFields,
+	fixedLensField,
+	generateAudioField,
+	modelField,
+	publicField,
+	referenceVideosField,
+	resolutionFields,
+} from './modelFields';
 
-// Names of their own (docs/n8n-behaviour.md#plain-values).
-const {
-	aspectRatio: DEFAULT_ASPECT_RATIO,
-	resolution: DEFAULT_RESOLUTION,
-	duration: DEFAULT_DURATION,
-} = DEFAULTS;
+const MOST_IMAGES = Math.max(...MODELS.map(({ maxImages }) => maxImages));
+const SEVERAL = `The models of Seedance 2 take up to ${MOST_IMAGES}, separated by commas`;
 
-/** Seconds, as a number: one that is mapped from a sheet is then one of the choices. */
-const DEFAULT_SECONDS = Number(DEFAULT_DURATION);
-
-const ASPECT_RATIO_LABELS: Readonly<Record<AspectRatio, string>> = {
-	'9:16': '9:16 (Vertical: TikTok, Reels, Shorts)',
-	'16:9': '16:9 (Landscape: YouTube)',
-	'1:1': '1:1 (Square)',
-	'3:4': '3:4 (Portrait)',
-	'4:3': '4:3',
-	'21:9': '21:9 (Wide)',
-	'9:21': '9:21 (Tall)',
-};
-
-const RESOLUTION_LABELS: Readonly<Record<Resolution, string>> = {
-	'720p': '720p',
-	'480p': '480p (Draft, Cheaper)',
-};
-
-/** What the video shows. */
+/** What makes the video, and what it shows. */
 export const requestFields: INodeProperties[] = [
+	modelField,
 	{
 		displayName: 'Prompt',
 		name: 'prompt',
@@ -79,7 +60,7 @@ export const requestFields: INodeProperties[] = [
 		required: true,
 		default: '',
 		placeholder: 'e.g. https://example.com/my-image.jpg',
-		description: 'A public link to the image itself, not to a page that shows it',
+		description: `A public link to the image itself, not to a page that shows it. ${SEVERAL}.`,
 		displayOptions: {
 			show: { imageSource: ['url'] },
 		},
@@ -91,59 +72,24 @@ export const requestFields: INodeProperties[] = [
 		required: true,
 		default: 'data',
 		hint: 'The name of the input field that holds the image file',
-		description: 'The name of the binary field of the input item that holds the image',
+		description: `The name of the binary field of the input item that holds the image. ${SEVERAL}.`,
 		displayOptions: {
 			show: { imageSource: ['binary'] },
 		},
 	},
-	{
-		displayName: 'Aspect Ratio',
-		name: 'aspectRatio',
-		type: 'options',
-		options: ASPECT_RATIOS.map((value) => ({ name: ASPECT_RATIO_LABELS[value], value })),
-		default: DEFAULT_ASPECT_RATIO,
-		description: 'The shape of the video, width to height',
-	},
+	...aspectRatioFields,
 ];
 
 /** The settings that decide the price. */
 export const priceFields: INodeProperties[] = [
-	{
-		displayName: 'Resolution',
-		name: 'resolution',
-		type: 'options',
-		options: RESOLUTIONS.map((value) => ({ name: RESOLUTION_LABELS[value], value })),
-		default: DEFAULT_RESOLUTION,
-		description: 'How sharp the video is. 480p costs about half and suits drafts.',
-	},
-	{
-		displayName: 'Duration',
-		name: 'duration',
-		type: 'options',
-		options: DURATIONS.map((value) => ({ name: `${value} Seconds`, value: Number(value) })),
-		default: DEFAULT_SECONDS,
-		description: 'How long the video is',
-	},
-	{
-		displayName: 'Generate Audio',
-		name: 'generateAudio',
-		type: 'boolean',
-		default: false,
-		hint: 'Costs about twice the credits',
-		description: 'Whether to generate an audio track',
-	},
+	...resolutionFields,
+	...durationFields,
+	generateAudioField,
+	referenceVideosField,
 ];
 
-/** How the camera moves, which costs nothing. */
-export const cameraFields: INodeProperties[] = [
-	{
-		displayName: 'Fixed Lens',
-		name: 'fixedLens',
-		type: 'boolean',
-		default: false,
-		description: 'Whether to hold the camera still, which reduces motion blur',
-	},
-];
+/** How the video is made and shown, which costs nothing. */
+export const cameraFields: INodeProperties[] = [fixedLensField, publicField];
 
 /** The field of operations that read videos which exist. */
 export const taskFields: INodeProperties[] = [

@@ -3,24 +3,27 @@ import { invalidInput } from '../../shared/task/errors';
 import { creditsOf } from '../../shared/task/models';
 import { checkSettings } from '../../shared/task/request';
 import { priceFields } from '../description/fields';
+import { modelField } from '../description/modelFields';
 import { NO_SEED, type Result } from '../run/result';
-import { fieldProblems, rawFields } from '../run/parameters';
+import { fieldProblems, videoFields } from '../run/parameters';
 import type { Run } from '../run/run';
 import type { Operation } from './operation';
 
-const PRICE_NAMES = priceFields.map(({ name }) => name);
+const FIELDS = [modelField, ...priceFields];
+const NAMES = [...new Set(FIELDS.map(({ name }) => name))];
 
 function estimate({ context }: Run, itemIndex: number): Result {
 	try {
-		const checked = checkSettings(rawFields(context, itemIndex, PRICE_NAMES));
+		const checked = checkSettings(videoFields(context, itemIndex, NAMES));
 		if (!checked.ok) return { seed: NO_SEED, problem: invalidInput(checked.problems) };
-		const { resolution, duration, generateAudio } = checked.value;
+		const { model, resolution, duration, generateAudio } = checked.value;
 		return {
 			seed: NO_SEED,
 			json: {
 				estimated_credits: creditsOf(checked.value),
-				resolution,
-				duration,
+				model: model.value,
+				resolution: resolution ?? null,
+				duration: String(duration),
 				generate_audio: generateAudio,
 			},
 		};
@@ -33,7 +36,7 @@ export const estimateCost: Operation = {
 	label: 'Get Cost Estimate',
 	action: 'Get cost estimate',
 	description: 'Calculate the credits without generating',
-	fields: priceFields,
+	fields: FIELDS,
 	callsApi: false,
 	run: async (run) => run.input.map((_, itemIndex) => estimate(run, itemIndex)),
 };

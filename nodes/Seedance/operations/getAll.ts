@@ -93,6 +93,7 @@ function itemOf(row: Row): IDataObject {
 		finished: status === 'SUCCESS' || status === 'FAILED',
 		succeeded: status === 'SUCCESS',
 		video_url: row.video_url || null,
+		model: row.model || null,
 		prompt: row.prompt,
 		consumed_credits: row.charged === 'unknown' ? null : row.credits,
 		estimated_credits: row.credits,

@@ -12,7 +12,8 @@ import type { IDataObject } from 'n8n-workflow';
 
 import { unforeseen, type Problem } from '../../shared/task/errors';
 import { isObject, numberOf, textOf } from '../../shared/json';
-import type { TaskSeed, Task } from '../../shared/task/task';
+import type { Task } from '../../shared/task/task';
+import type { TaskSeed } from '../../shared/task/taskItem';
 import type { Output } from '../run/parameters';
 import { NO_SEED, type Result } from '../run/result';
 
@@ -62,6 +63,7 @@ const isData = (value: unknown): value is IDataObject => isObject(value);
 const isSeed = (value: unknown): value is TaskSeed =>
 	fits(value, {
 		taskId: orNull(isText),
+		model: orNull(isText),
 		prompt: orNull(isText),
 		estimatedCredits: orNull(isNumber),
 		createdAt: orAbsent(isNumber),
@@ -73,6 +75,7 @@ const isTask = (value: unknown): value is Task =>
 		state: oneOf('running', 'succeeded', 'failed'),
 		statusWord: isText,
 		videoUrl: orNull(isText),
+		model: orNull(isText),
 		prompt: orNull(isText),
 		consumedCredits: orNull(isNumber),
 		estimatedCredits: orNull(isNumber),
@@ -103,6 +106,7 @@ function seedOf(value: unknown): TaskSeed {
 	if (!isObject(value)) return NO_SEED;
 	return {
 		taskId: textOf(value.taskId) ?? null,
+		model: textOf(value.model) ?? null,
 		prompt: textOf(value.prompt) ?? null,
 		estimatedCredits: numberOf(value.estimatedCredits),
 	};

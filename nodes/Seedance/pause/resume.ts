@@ -24,7 +24,8 @@ import { isObject, readableText } from '../../shared/json';
 import { limiter, type Clock } from '../../shared/n8n/clock';
 import { cachedCredential } from '../../shared/n8n/credentialCache';
 import { readProblem } from '../../shared/task/errors';
-import { rawItem, type Task } from '../../shared/task/task';
+import type { Task } from '../../shared/task/task';
+import { rawItem } from '../../shared/task/taskItem';
 import { itemsOf } from '../run/output';
 import { resultOfTask } from '../run/watch';
 import { reEnableNode, storedContext } from './n8nSuspension';
@@ -94,7 +95,7 @@ interface PauseCallback {
 
 /** What the tasks of one group have come to; those that have ended are noted. */
 async function confirmGroup(
-	{ context, clock, deadline, progress }: PauseCallback,
+	{ context, clock, deadline, pause, progress }: PauseCallback,
 	credential: Credential,
 	group: readonly string[],
 	isEarly: (taskId: string) => boolean,
@@ -103,9 +104,11 @@ async function confirmGroup(
 		group
 			.filter((taskId) => !progress.ended.has(taskId))
 			.map(async (taskId) => {
+				const seed = pause.results.find((result) => result.seed.taskId === taskId)?.seed;
+				const task = { credential, taskId, model: seed?.model };
 				const patience = { isEarly: isEarly(taskId), awaitsVideo: false, deadline };
 				const confirmation = await inTurn(
-					async () => await confirmTask(context, { credential, taskId }, patience, clock),
+					async () => await confirmTask(context, task, patience, clock),
 				);
 				if (confirmation.outcome === 'ended') progress.ended.set(taskId, confirmation.task);
 				return { taskId, confirmation };

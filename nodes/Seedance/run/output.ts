@@ -7,13 +7,17 @@ import type { IDataObject, INodeExecutionData } from 'n8n-workflow';
 import { without } from '../../shared/json';
 import { errorOutputItem, type OnError } from '../../shared/n8n/onError';
 import type { Problem } from '../../shared/task/errors';
-import { rawItem } from '../../shared/task/task';
+import { DEFAULT_MODEL, modelNamed, usualTimeOf } from '../../shared/task/models';
+import { rawItem, type TaskSeed } from '../../shared/task/taskItem';
 import { isRunning, itemOf, type Result } from './result';
 import type { Run } from './run';
 import { stopError } from './stopError';
 
-const READ_LATER =
-	'Already started and charged. Do not generate again. Use Get Status with this task_id in 1 to 2 minutes.';
+/** What a model should do about a task that is being made: come back when it may be ready. */
+function readLater({ model }: TaskSeed): string {
+	const time = usualTimeOf(modelNamed(model ?? '') ?? DEFAULT_MODEL);
+	return `Already started and charged. Do not generate again. Use Get Status with this task_id in ${time}.`;
+}
 
 /**
  * Problems that only a task that exists can have; an id that this run did not make may be made up.
@@ -42,11 +46,11 @@ function jsonOf(result: Result, simplify: boolean): IDataObject {
  */
 function nextStepOf(result: Result): string | undefined {
 	const { problem, seed } = result;
-	if (!problem) return isRunning(result) ? READ_LATER : undefined;
+	if (!problem) return isRunning(result) ? readLater(seed) : undefined;
 	if (problem.code === 'task_failed') return undefined;
 	if (problem.code === 'maybe_created') return ASK_FIRST;
 	const isPaid = seed.estimatedCredits !== null || ALWAYS_PAID.includes(problem.code);
-	return seed.taskId && isPaid ? READ_LATER : undefined;
+	return seed.taskId && isPaid ? readLater(seed) : undefined;
 }
 
 /** How results are given out. */

@@ -6,7 +6,7 @@ import type { IExecuteFunctions, INode } from 'n8n-workflow';
 import type { MetadataEntry } from '../../shared/callback/signature';
 import { isObject, numberOf } from '../../shared/json';
 import { shorten } from '../../shared/text';
-import type { RawFields } from '../../shared/task/request';
+import { FIELD_DEFAULTS, MODEL_FIELD, type RawFields } from '../../shared/task/request';
 import {
 	FieldError,
 	fieldProblems,
@@ -42,7 +42,8 @@ const COMPOSED = ['prompt', 'imageUrl', 'callbackUrl'];
 function fieldAt(context: IExecuteFunctions, itemIndex: number, name: string): unknown {
 	if (name === 'callbackMetadata') return metadataAt(context, itemIndex);
 	const place = placeOf(itemIndex, name);
-	const value = valueAt(context, place);
+	// A field that the editor does not show for the model has no value.
+	const value = valueAt(context, place, null);
 	const missing = COMPOSED.includes(name) ? missingParts(context, place, value) : [];
 	if (missing.length === 0) return value;
 	throw new FieldError([
@@ -62,6 +63,25 @@ export function rawFields(
 	return readTogether(
 		Object.fromEntries(names.map((name) => [name, () => fieldAt(context, itemIndex, name)])),
 	);
+}
+
+/**
+ * The parameters of a video. A model that comes from an expression is not known before, and n8n
+ * fills in the defaults of fields that it may not have
+ * (docs/n8n-behaviour.md#fields-that-depend-on-another): what nobody has touched then is no value.
+ * Throws a {@link FieldError} that tells every field that cannot be read.
+ */
+export function videoFields(
+	context: IExecuteFunctions,
+	itemIndex: number,
+	names: readonly string[],
+): RawFields {
+	const raw = rawFields(context, itemIndex, names);
+	const { parameters } = context.getNode();
+	if (!String(parameters[MODEL_FIELD]).startsWith('=')) return raw;
+	const isTouched = ([name]: [string, unknown]) =>
+		!(name in FIELD_DEFAULTS && parameters[name] === FIELD_DEFAULTS[name]);
+	return Object.fromEntries(Object.entries(raw).filter(isTouched));
 }
 
 /**

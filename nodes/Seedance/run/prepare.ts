@@ -2,25 +2,28 @@
  * From one input item to a request that may be sent: everything about it is checked before anything
  * is paid for.
  */
-import type { Credential } from '../../shared/api/credential';
+import { USUAL_BASE_URL, type Credential } from '../../shared/api/credential';
+import { baseUrlOf } from '../../shared/api/versions';
 import { keysOf, settingsKey, type Keys } from '../../shared/idempotency/identity';
 import { invalidInput, type Problem } from '../../shared/task/errors';
-import { creditsOf } from '../../shared/task/models';
+import { creditsOf, type Model } from '../../shared/task/models';
 import {
 	checkVideoRequest,
 	PARAMETER_NAMES,
 	requestBody,
+	settingsOf,
 	type GenerateBody,
 } from '../../shared/task/request';
-import type { TaskSeed } from '../../shared/task/task';
+import type { TaskSeed } from '../../shared/task/taskItem';
 import type { Checked } from '../../shared/task/values';
 import { accountOf, isShared, readSameVideo, wantedOf, type Wanted } from '../videoList/wishes';
-import { imageLink } from './imageLink';
+import { imageLink, type ImageLink } from './imageLink';
 import { itemCredential } from './itemCredential';
 import { NO_SEED } from './result';
 import {
 	choiceParameter,
 	fieldProblems,
+	videoFields,
 	rawFields,
 	readOutput,
 	readTogether,
@@ -32,6 +35,7 @@ import type { Run } from './run';
 /** An item that may be sent. */
 export interface Prepared {
 	itemIndex: number;
+	model: Model;
 	body: GenerateBody;
 	/** By the price table. */
 	credits: number;
@@ -63,29 +67,41 @@ type Advised<T> = Checked<T> & { advice?: string };
 const IMAGE_SOURCES = ['none', 'url', 'binary'] as const;
 type ImageSource = (typeof IMAGE_SOURCES)[number];
 
-/** The image of an item: its link, and what identifies a file whose link differs each time. */
-interface Image {
+/** The images of an item: their links, and what identifies files whose links differ each time. */
+interface Images {
 	imageUrl?: unknown;
-	identity?: string;
-	contentHash?: () => Promise<string>;
+	identities?: string[];
+	contentHashes?: () => Promise<string[]>;
 }
 
-async function readImage(
+async function readImages(
 	{ context }: Run,
 	itemIndex: number,
 	{ reach }: Credential,
 	source: ImageSource,
-): Promise<Advised<Image>> {
+): Promise<Advised<Images>> {
 	switch (source) {
 		case 'none':
 			return { ok: true, value: {} };
 		case 'url':
 			return { ok: true, value: rawFields(context, itemIndex, ['imageUrl']) };
 		case 'binary': {
-			const field = textParameter(context, itemIndex, 'imageBinaryField', 'data');
-			const link = await imageLink(context, itemIndex, field, reach);
-			if ('problem' in link) return { ok: false, problems: [link.problem], advice: link.advice };
-			return { ok: true, value: { ...link, imageUrl: link.url } };
+			const fields = textParameter(context, itemIndex, 'imageBinaryField', 'data').split(',');
+			const links: Array<Exclude<ImageLink, { problem: string }>> = [];
+			for (const field of fields) {
+				const link = await imageLink(context, itemIndex, field.trim(), reach);
+				if ('problem' in link) return { ok: false, problems: [link.problem], advice: link.advice };
+				links.push(link);
+			}
+			return {
+				ok: true,
+				value: {
+					imageUrl: links.map(({ url }) => url),
+					identities: links.map(({ identity }) => identity),
+					contentHashes: async () =>
+						await Promise.all(links.map(async ({ contentHash }) => await contentHash())),
+				},
+			};
 		}
 	}
 }
@@ -101,6 +117,14 @@ async function checked<T>(read: () => Advised<T> | Promise<Advised<T>>): Promise
 
 const NEEDS_LIST =
 	'Reuse Key, Always Reuse and Skip need the list of videos, but Options > Keep Video List is off. Turn it on, or remove them.';
+
+/** Why the model cannot be had at the address of the credential, if that is so. */
+function unservedProblem(model: Model, credential: Credential): string[] {
+	if (baseUrlOf(credential, model.version) !== undefined) return [];
+	return [
+		`${model.label} is served at /${model.version} of the API. The base URL in the credential does not end in /v1, so that address is not known. Set it to ${USUAL_BASE_URL}, or choose another Model.`,
+	];
+}
 
 /** What is the same for all items. */
 interface ForAll {
@@ -122,7 +146,7 @@ async function prepare(
 	try {
 		const { raw, output, source, sameVideo } = readTogether({
 			raw: () => {
-				const fields = rawFields(context, itemIndex, PARAMETER_NAMES);
+				const fields = videoFields(context, itemIndex, PARAMETER_NAMES);
 				seed = { ...seed, prompt: typeof fields.prompt === 'string' ? fields.prompt : null };
 				return fields;
 			},
@@ -133,32 +157,39 @@ async function prepare(
 		const found = await itemCredential(run, itemIndex);
 		if ('problem' in found) return { itemIndex, seed, problem: found.problem };
 		const { credential } = found;
-		const image = await checked(() => readImage(run, itemIndex, credential, source));
+		const image = await checked(() => readImages(run, itemIndex, credential, source));
 		const link = image.ok && 'imageUrl' in image.value ? { imageUrl: image.value.imageUrl } : {};
 		const request = checkVideoRequest({ ...raw, ...link }, credential.reach);
 		const callback = await checked(() => callbackOf(itemIndex, credential));
-		const list: Advised<undefined> =
-			accountOf || !isShared(sameVideo)
-				? { ok: true, value: undefined }
-				: { ok: false, problems: [NEEDS_LIST] };
-		const all = [request, image, callback, list];
-		if (!request.ok || !image.ok || !callback.ok || !list.ok) {
-			const problems = all.flatMap((one) => (one.ok ? [] : one.problems));
+		const others = [
+			...(accountOf || !isShared(sameVideo) ? [] : [NEEDS_LIST]),
+			...(request.ok ? unservedProblem(request.value.model, credential) : []),
+		];
+		if (!request.ok || !image.ok || !callback.ok || others.length) {
+			const all = [request, image, callback];
+			const problems = [...all.flatMap((one) => (one.ok ? [] : one.problems)), ...others];
 			return { itemIndex, seed, problem: invalidInput(problems, image.advice) };
 		}
 		const body = requestBody({ ...request.value, callbackUrl: callback.value });
-		const credits = creditsOf(request.value);
-		const imageHash = accountOf && (await image.value.contentHash?.());
+		const { model } = request.value;
+		const credits = creditsOf(settingsOf(request.value));
+		const imageHashes = accountOf && (await image.value.contentHashes?.());
 		const listed =
-			accountOf && wantedOf(run, sameVideo, accountOf(credential), { body, imageHash });
+			accountOf && wantedOf(run, sameVideo, accountOf(credential), { body, imageHashes });
 		const place = run.isTool ? undefined : `${run.runIndex}:${itemIndex}`;
 		return {
 			itemIndex,
 			body,
 			credits,
 			credential,
-			keys: keysOf({ place, settings, body, imageIdentity: image.value.identity }),
-			seed: { taskId: null, prompt: request.value.prompt, estimatedCredits: credits },
+			model,
+			keys: keysOf({ place, settings, body, imageIdentities: image.value.identities }),
+			seed: {
+				taskId: null,
+				model: model.value,
+				prompt: request.value.prompt,
+				estimatedCredits: credits,
+			},
 			output,
 			...(listed && { listed }),
 		};

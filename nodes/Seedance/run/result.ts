@@ -3,7 +3,8 @@ import type { IBinaryData, IDataObject } from 'n8n-workflow';
 
 import { failedItem } from '../../shared/n8n/onError';
 import { unforeseen, type Problem } from '../../shared/task/errors';
-import { taskItem, unreadTaskItem, type Task, type TaskSeed } from '../../shared/task/task';
+import type { Task } from '../../shared/task/task';
+import { taskItem, unreadTaskItem, type TaskSeed } from '../../shared/task/taskItem';
 import type { Output } from './parameters';
 import type { Run } from './run';
 
@@ -29,7 +30,12 @@ export interface Result {
 	file?: { field: string; binary: IBinaryData };
 }
 
-export const NO_SEED: TaskSeed = { taskId: null, prompt: null, estimatedCredits: null };
+export const NO_SEED: TaskSeed = {
+	taskId: null,
+	model: null,
+	prompt: null,
+	estimatedCredits: null,
+};
 
 /** Whether a task of this item is still being made, as far as it was read. */
 export function isRunning({ seed, task, problem }: Result): boolean {

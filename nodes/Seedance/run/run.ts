@@ -10,12 +10,14 @@ import type {
 } from 'n8n-workflow';
 
 import { brakeOf, type Brake } from '../../shared/api/brake';
-import { getTask, PARALLEL_READS, type Read } from '../../shared/api/client';
+import { PARALLEL_READS, type Read } from '../../shared/api/client';
 import type { Credential } from '../../shared/api/credential';
+import { findTask, type KnownVersions } from '../../shared/api/findTask';
 import { patientLimiter, type Clock } from '../../shared/n8n/clock';
 import { workUntil } from '../../shared/n8n/limit';
 import { onErrorOf, type OnError } from '../../shared/n8n/onError';
 import type { Listing } from '../videoList/listing';
+import type { TaskSeed } from '../../shared/task/taskItem';
 import { isTool, runIndexOf } from './parameters';
 
 /** Milliseconds after which a slow read no longer holds up those behind it. */
@@ -63,7 +65,14 @@ export interface Run {
 	 * Reads one task by a deadline (milliseconds since 1970), in turn with the others. A 429 is
 	 * waited out and asked again: only when the deadline comes before, it is what is given.
 	 */
-	readTask: (task: { credential: Credential; taskId: string }, deadline: number) => Promise<Read>;
+	readTask: (task: ReadableTask, deadline: number) => Promise<Read>;
+}
+
+/** A task to read; without its seed, its model is not known. */
+export interface ReadableTask {
+	credential: Credential;
+	taskId: string;
+	seed?: Pick<TaskSeed, 'model'>;
 }
 
 /** Tells accounts apart within a run. Never to be shown or stored: it holds the key. */
@@ -77,6 +86,7 @@ export function runOf(context: IExecuteFunctions, clock: Clock): Run {
 	const node = context.getNode();
 	const signal = context.getExecutionCancelSignal?.();
 	const brakes = new Map<string, Brake>();
+	const known: KnownVersions = new Map();
 	const inTurn = patientLimiter(PARALLEL_READS, READ_HOLDS_MS, clock);
 	const brakeFor = (credential: Credential): Brake => {
 		const key = credentialKey(credential);
@@ -85,13 +95,12 @@ export function runOf(context: IExecuteFunctions, clock: Clock): Run {
 		return brake;
 	};
 	/** Undefined when the deadline came before there was room for it. */
-	const readInTurn = async (
-		task: { credential: Credential; taskId: string },
-		deadline: number,
-	): Promise<Read | undefined> =>
+	const readInTurn = async (task: ReadableTask, deadline: number): Promise<Read | undefined> =>
 		await inTurn(async () => {
 			const ms = deadline - clock.now();
-			return ms > 0 ? await getTask(context, { ...task, clock, ms }) : undefined;
+			const { credential, taskId, seed } = task;
+			if (ms <= 0) return undefined;
+			return await findTask(context, { credential, taskId, model: seed?.model, known, clock, ms });
 		});
 	const tool = isTool(context, node);
 	return {
@@ -110,12 +119,12 @@ export function runOf(context: IExecuteFunctions, clock: Clock): Run {
 		failedTasks: new Set(),
 		isStopped: () => signal?.aborted ?? false,
 		brakeFor,
-		readTask: async ({ credential, taskId }, deadline) => {
-			const brake = brakeFor(credential);
+		readTask: async (task, deadline) => {
+			const brake = brakeFor(task.credential);
 			let limited: Read | undefined;
 			while (await brake.turn(deadline)) {
 				const sentAt = clock.now();
-				const read = await readInTurn({ credential, taskId }, deadline);
+				const read = await readInTurn(task, deadline);
 				if (!read) break;
 				const isLimited = read.outcome === 'unavailable' && read.failure.cause === 'rate_limited';
 				if (!isLimited) {

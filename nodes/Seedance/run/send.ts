@@ -13,6 +13,7 @@ import {
 	type Problem,
 } from '../../shared/task/errors';
 import type { ExecutionMemory, Remembered, Sent } from '../../shared/idempotency/executionMemory';
+import { DEFAULT_MODEL } from '../../shared/task/models';
 import { highlight } from './highlightedData';
 import { credentialName } from './itemCredential';
 import type { Prepared } from './prepare';
@@ -57,8 +58,9 @@ export async function recall(
 	const isMadeHere = found.executionId === run.executionId;
 	if (run.mode !== 'retry' || isMadeHere) return found;
 	const { credential } = item;
+	const seed = { model: found.model ?? item.model.value };
 	const deadline = Math.min(run.clock.now() + RECALL_MS, run.workUntil);
-	const read = await readPatiently(run, { credential, taskId: found.taskId }, deadline);
+	const read = await readPatiently(run, { credential, taskId: found.taskId, seed }, deadline);
 	if (read.outcome === 'task' && read.task.state === 'failed') {
 		memory.forget(item.keys);
 		run.failedTasks.add(found.taskId);
@@ -106,8 +108,9 @@ async function post(
 	deadline: number,
 ): Promise<Sent> {
 	const { context, clock, executionId } = run;
-	const where = `credential "${credentialName(run) ?? ''}", execution ${executionId}, item ${item.itemIndex}`;
-	const { keys, credential, body, credits } = item;
+	const ofModel = item.model === DEFAULT_MODEL ? '' : `, ${item.model.value}`;
+	const where = `credential "${credentialName(run) ?? ''}", execution ${executionId}, item ${item.itemIndex}${ofModel}`;
+	const { keys, credential, model, body, credits } = item;
 	const created = await createTask(context, credential, body, {
 		clock,
 		brake: run.brakeFor(credential),
@@ -119,7 +122,7 @@ async function post(
 	if (created.outcome === 'created') {
 		const { taskId, task, raw } = created;
 		run.taskIds.set(item.itemIndex, taskId);
-		memory.created(keys, { taskId, executionId, createdAt });
+		memory.created(keys, { taskId, model: model.value, executionId, createdAt });
 		context.logger.info(`Seedance task ${taskId} created (${where})`);
 		highlight(context, taskId, credits);
 		return { taskId, createdAt, task, raw };
@@ -130,7 +133,7 @@ async function post(
 	}
 	const { taskId } = created.failure;
 	if (taskId) {
-		memory.created(keys, { taskId, executionId, createdAt });
+		memory.created(keys, { taskId, model: model.value, executionId, createdAt });
 		highlight(context, taskId, credits);
 	}
 	const id = taskId ? `: task ${taskId}` : '';

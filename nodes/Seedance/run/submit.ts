@@ -40,12 +40,13 @@ class Submission {
 	/** An item whose video was sent, now or before. */
 	take(item: Prepared, sent: Sent, isNew: boolean): void {
 		if ('problem' in sent) return this.fail({ ...item, problem: sent.problem });
-		const { taskId, createdAt, reused, raw, task } = sent;
+		const { taskId, model, createdAt, reused, raw, task } = sent;
 		const { itemIndex, credential, output } = item;
 		this.run.taskIds.set(itemIndex, taskId);
 		const seed = {
 			...item.seed,
 			taskId,
+			...(model !== undefined && { model }),
 			...(createdAt !== undefined && { createdAt }),
 			...(reused && { isReused: true as const }),
 		};

@@ -11,10 +11,11 @@ import { watchTask, type Ending } from '../../shared/api/polling';
 import { patiently } from '../../shared/api/retry';
 import { limiter } from '../../shared/n8n/clock';
 import { noVideo, readProblem, stopped, taskFailed, timedOut } from '../../shared/task/errors';
-import type { Task, TaskSeed } from '../../shared/task/task';
+import type { Task } from '../../shared/task/task';
+import type { TaskSeed } from '../../shared/task/taskItem';
 import { type Result } from './result';
 import type { Options, Output } from './parameters';
-import type { Run } from './run';
+import type { ReadableTask, Run } from './run';
 
 /** Milliseconds that Get Status gives an API that asks it to slow down. */
 const READ_ALL_MS = 15 * 60_000;
@@ -160,11 +161,7 @@ export async function watchAll(
 }
 
 /** Reads one task, again after passing trouble, by a deadline (milliseconds since 1970). */
-export async function readPatiently(
-	run: Run,
-	task: Pick<PendingTask, 'credential' | 'taskId'>,
-	deadline: number,
-): Promise<Read> {
+export async function readPatiently(run: Run, task: ReadableTask, deadline: number): Promise<Read> {
 	return await patiently(async () => await run.readTask(task, deadline), run.clock, deadline);
 }
 

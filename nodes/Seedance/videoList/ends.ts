@@ -9,7 +9,6 @@ import type { Run } from '../run/run';
 
 /** Characters of a text in a row. */
 const TEXT_MAX_LENGTH = 2000;
-const MODEL = 'seedance-v1';
 /** Milliseconds after which a task that the API does not know is gone, not new. */
 const DAY_MS = 24 * 60 * 60_000;
 
@@ -25,7 +24,7 @@ export function newRow(run: Run, item: Prepared, identity: string): NewRow {
 		status: 'CLAIMED',
 		handed_on: false,
 		prompt: cell(body.prompt),
-		model: MODEL,
+		model: item.model.value,
 		resolution: cell(body.resolution),
 		duration: Number(body.duration),
 		credits,

@@ -58,6 +58,7 @@ function listedOf(found: Found): Listed {
 				do: 'sent',
 				sent: {
 					taskId: row.task_id,
+					model: row.model,
 					createdAt: row.createdAt,
 					executionId: row.execution_id,
 					reused: found.do === 'goOn' ? 'takenOver' : 'shared',

@@ -5,6 +5,7 @@ import { shorten } from '../../shared/text';
 import { shortTime } from '../../shared/timeZone';
 import type { Prepared } from '../run/prepare';
 import type { Run } from '../run/run';
+import { cell } from './ends';
 import type { Found } from './find';
 
 const MINUTE_MS = 60_000;
@@ -68,13 +69,14 @@ export class ListReport {
 		const before = rows
 			.filter((row) => row.node === node.name && row.handed_on && row.execution_id !== executionId)
 			.sort((a, b) => b.id - a.id);
-		for (const { itemIndex, body, listed } of items) {
+		for (const { itemIndex, model, body, listed } of items) {
 			const row = before.find(({ item }) => item === itemIndex);
 			// An equal one has failed, or cannot be had any more; a key does not go by settings.
 			if (!row || listed?.videoKey || row.settings === listed?.settings) continue;
 			const [changed] = [
+				row.model !== model.value && 'Model',
 				row.prompt !== body.prompt && 'Prompt',
-				row.resolution !== body.resolution && 'Resolution',
+				row.resolution !== cell(body.resolution) && 'Resolution',
 				row.duration !== Number(body.duration) && 'Duration',
 			].filter((label) => label !== false);
 			const what = changed ? `${changed} differs` : 'other settings differ';

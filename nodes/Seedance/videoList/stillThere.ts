@@ -27,7 +27,8 @@ export async function presenceOf(
 ): Promise<Presence> {
 	const { clock, context } = run;
 	const deadline = Math.min(clock.now() + READ_MS, run.workUntil);
-	const task = { credential: item.credential, taskId: row.task_id };
+	const seed = { model: row.model };
+	const task = { credential: item.credential, taskId: row.task_id, seed };
 	const read = await readPatiently(run, task, deadline);
 	if (read.outcome === 'unavailable') return 'there';
 	if (read.outcome === 'refused') {

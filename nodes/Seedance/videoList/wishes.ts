@@ -87,14 +87,14 @@ export async function accountOf(run: Run): Promise<(credential: Credential) => s
 	};
 }
 
-/** What the list knows an item by; `imageHash` stands for an input file, whose link differs. */
+/** What the list knows an item by; `imageHashes` stand for input files, whose links differ. */
 export function wantedOf(
 	run: Run,
 	sameVideo: SameVideo,
 	account: string,
-	{ body, imageHash }: { body: GenerateBody; imageHash?: string },
+	{ body, imageHashes }: { body: GenerateBody; imageHashes?: readonly string[] },
 ): Wanted {
-	const settings = requestKey(body, imageHash);
+	const settings = requestKey(body, imageHashes);
 	const { videoKey } = sameVideo;
 	const identity = listIdentity({
 		workflowId: run.context.getWorkflow().id ?? '',

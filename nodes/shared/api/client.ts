@@ -15,22 +15,17 @@ import type { IDataObject, IHttpRequestOptions } from 'n8n-workflow';
 import type { Brake } from './brake';
 import { within, type Clock } from '../n8n/clock';
 import { CREDENTIAL_TYPE, type Credential, type NodeFunctions } from './credential';
-import {
-	dataOf,
-	failureOf,
-	isSuccess,
-	parseBody,
-	reasonOfAnswer,
-	taskIdOf,
-	type HttpResponse,
-} from './envelope';
+import { dataOf, failureOf, isSuccess, parseBody, taskIdOf, type HttpResponse } from './envelope';
 import type { CallFailure } from '../task/errors';
 import { isObject, numberOf, withoutSecrets } from '../json';
 import { readTask, type Task } from '../task/task';
 import { untiedFrom } from '../n8n/cancelSignal';
 import { failureWithoutAnswer } from './unsent';
 import { USER_AGENT } from './userAgent';
-import type { GenerateBody } from '../task/request';
+import { isRefusal, taskIn } from './taskAnswer';
+import { baseUrlOf, FIRST_VERSION } from './versions';
+import type { ApiVersion } from '../task/models';
+import { modelOfBody, type GenerateBody } from '../task/request';
 
 /** Milliseconds that one POST, and one read, may take in all. */
 export const POST_TIMEOUT_MS = 60_000;
@@ -46,6 +41,7 @@ const CUT_OFF_MS = 1_000;
 
 /** What is sent, and how long it may take in all. */
 interface Call extends Pick<IHttpRequestOptions, 'method' | 'url' | 'qs' | 'body'> {
+	version: ApiVersion;
 	/** Milliseconds. */
 	ms: number;
 	clock: Clock;
@@ -57,9 +53,9 @@ interface Call extends Pick<IHttpRequestOptions, 'method' | 'url' | 'qs' | 'body
  * The address of a call; undefined where there is none
  * (docs/n8n-behaviour.md#addresses-that-are-no-url).
  */
-function addressOf(credential: Credential, path: string): string | undefined {
+function addressOf(credential: Credential, { version, url }: Call): string | undefined {
 	try {
-		return new URL(`${credential.baseUrl}${path}`).href;
+		return new URL(`${baseUrlOf(credential, version) ?? ''}${url}`).href;
 	} catch {
 		return undefined;
 	}
@@ -72,9 +68,10 @@ function addressOf(credential: Credential, path: string): string | undefined {
 async function call(
 	context: NodeFunctions,
 	credential: Credential,
-	{ method, url, qs, body, ms, clock, isTiedToStop }: Call,
+	one: Call,
 ): Promise<{ ok: true; response: HttpResponse } | { ok: false; failure: CallFailure }> {
-	const address = addressOf(credential, url);
+	const { method, qs, body, ms, clock, isTiedToStop } = one;
+	const address = addressOf(credential, one);
 	if (!address) return { ok: false, failure: { cause: 'unreachable', text: 'ERR_INVALID_URL' } };
 	const cut = new AbortController();
 	// A listener of its own at Stop for each call would be one of many: the clock has one for all.
@@ -159,9 +156,11 @@ export async function postTask(
 	{ clock, deadline, onSend, onRefused }: Sending,
 ): Promise<Created> {
 	const ms = Math.min(POST_TIMEOUT_MS, deadline - clock.now());
+	const { version } = modelOfBody(body);
 	onSend();
 	const called = await call(context, credential, {
 		method: 'POST',
+		version,
 		url: '/generate',
 		body: { ...body },
 		ms,
@@ -173,7 +172,7 @@ export async function postTask(
 	if (called.ok && taskId && isSuccess(called.response)) {
 		const data = dataOf(called.response.body);
 		const raw = { ...withoutSecrets(data, apiKey), task_id: taskId };
-		return { outcome: 'created', taskId, task: readTask(taskId, raw, apiKey), raw };
+		return { outcome: 'created', taskId, task: readTask(taskId, raw, apiKey, version), raw };
 	}
 	const failure = called.ok
 		? failureOf(called.response, { apiKey, baseUrl, nowMs: clock.now() })
@@ -193,34 +192,12 @@ export type Read =
 	| { outcome: 'refused'; failure: CallFailure };
 export type FailedRead = Exclude<Read, { outcome: 'task' }>;
 
-/**
- * Answers that refuse a read for good. An answer that is not the API's, such as a proxy's page,
- * does not.
- */
-function isRefusal({ cause, isApi }: CallFailure): boolean {
-	if (cause === 'invalid_api_key' || cause === 'out_of_credits' || cause === 'redirected')
-		return true;
-	return (
-		isApi === true && ['task_not_found', 'forbidden', 'invalid_request', 'refused'].includes(cause)
-	);
-}
-
-/**
- * The task that an answer tells, where it tells one. The reason of a failed one may stand beside
- * its data.
- */
-function taskIn(response: HttpResponse, taskId: string, apiKey: string): Task | undefined {
-	if (!isSuccess(response)) return undefined;
-	const { body } = response;
-	const task = readTask(taskId, dataOf(body), apiKey);
-	if (task?.state !== 'failed' || task.errorMessage !== null) return task;
-	return { ...task, errorMessage: reasonOfAnswer(body, apiKey) || null };
-}
-
 /** Which task to read, with which key, and how long that may take. */
 export interface TaskRead {
 	credential: Credential;
 	taskId: string;
+	/** Where it was made; the first version where absent. */
+	version?: ApiVersion;
 	clock: Clock;
 	/** Milliseconds in all; {@link READ_TIMEOUT_MS} at most, and where absent. */
 	ms?: number;
@@ -229,10 +206,11 @@ export interface TaskRead {
 /** Reads one task, once. Tied to Stop. Never throws. */
 export async function getTask(
 	context: NodeFunctions,
-	{ credential, taskId, clock, ms = READ_TIMEOUT_MS }: TaskRead,
+	{ credential, taskId, version = FIRST_VERSION, clock, ms = READ_TIMEOUT_MS }: TaskRead,
 ): Promise<Read> {
 	const called = await call(context, credential, {
 		method: 'GET',
+		version,
 		url: '/status',
 		qs: { task_id: taskId },
 		ms: Math.min(ms, READ_TIMEOUT_MS),
@@ -242,7 +220,7 @@ export async function getTask(
 	if (!called.ok) return { outcome: 'unavailable', failure: called.failure };
 	const { response } = called;
 	const { apiKey, baseUrl } = credential;
-	const task = taskIn(response, taskId, apiKey);
+	const task = taskIn(response, taskId, apiKey, version);
 	if (task) return { outcome: 'task', task };
 	const failure = failureOf(response, { apiKey, baseUrl, nowMs: clock.now() });
 	return { outcome: isRefusal(failure) ? 'refused' : 'unavailable', failure };

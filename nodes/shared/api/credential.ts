@@ -10,6 +10,7 @@ import type {
 
 import { textOf } from '../json';
 import { reachOf, type ApiReach } from '../task/publicUrl';
+import { FIRST_VERSION, OTHER_VERSIONS } from './versions';
 
 export const CREDENTIAL_TYPE = 'seedanceApi';
 
@@ -53,6 +54,12 @@ function flawOf(text: string): string | undefined {
 	}
 	const url = authority ? parse(text) : undefined;
 	if (!url || !HOST.test(url.hostname)) return 'names no server that can exist: check its spelling';
+	// A request of the first version would be another, dearer one there.
+	const other = OTHER_VERSIONS.find((version) =>
+		url.pathname.replace(/\/+$/, '').endsWith(`/${version}`),
+	);
+	if (other)
+		return `must end in /${FIRST_VERSION}: for models of /${other} the node goes there by itself`;
 	if (/\/(?:generate|status)\/*$/i.test(url.pathname)) {
 		return 'must end before /generate or /status, which is added to it';
 	}

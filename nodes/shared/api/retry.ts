@@ -3,19 +3,12 @@
  * accepted none; a read as long as it may help. Everything ambiguous is reported, never repeated.
  */
 import { RETRY_AFTER_MAX_MS } from './brake';
-import {
-	getTask,
-	LEAST_POST_MS,
-	postTask,
-	type Created,
-	type Read,
-	type Sending,
-	type TaskRead,
-} from './client';
+import { LEAST_POST_MS, postTask, type Created, type Read, type Sending } from './client';
 import type { Credential, NodeFunctions } from './credential';
 import type { Clock } from '../n8n/clock';
 import type { CallFailure } from '../task/errors';
 import type { GenerateBody } from '../task/request';
+import { findTask, type Wanted } from './findTask';
 import { isRefusedConnection } from './unsent';
 
 /** Tries of one POST, the first included, while the API certainly accepted none of them. */
@@ -67,12 +60,12 @@ export async function createTask(
  * Reads one task, patiently: passing trouble is asked again after 1, 2, 4 … seconds, up to
  * {@link READ_MAX_FAILURES} tries. Ends early when the clock's sleep is cut short by Stop.
  */
-export async function getTaskPatiently(context: NodeFunctions, read: TaskRead): Promise<Read> {
-	return await patiently(async () => await getTask(context, read), read.clock);
+export async function findTaskPatiently(context: NodeFunctions, wanted: Wanted): Promise<Read> {
+	return await patiently(async () => await findTask(context, wanted), wanted.clock);
 }
 
 /**
- * {@link getTaskPatiently}, with a read of one's own, and not beyond the deadline (milliseconds
+ * {@link findTaskPatiently}, with a read of one's own, and not beyond the deadline (milliseconds
  * since 1970).
  */
 export async function patiently(

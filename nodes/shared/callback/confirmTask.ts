@@ -4,8 +4,9 @@
  */
 import type { IWebhookFunctions } from 'n8n-workflow';
 
-import { getTask, type FailedRead } from '../api/client';
+import type { FailedRead } from '../api/client';
 import type { Credential } from '../api/credential';
+import { findTask, type KnownVersions } from '../api/findTask';
 import { within, type Clock } from '../n8n/clock';
 import type { CallFailure } from '../task/errors';
 import { hasEnded, type Task } from '../task/task';
@@ -56,15 +57,16 @@ export interface Patience {
  */
 export async function confirmTask(
 	context: IWebhookFunctions,
-	{ credential, taskId }: { credential: Credential; taskId: string },
+	{ credential, taskId, model }: { credential: Credential; taskId: string; model?: string | null },
 	{ isEarly, awaitsVideo, deadline }: Patience,
 	clock: Clock,
 ): Promise<Confirmation> {
+	const known: KnownVersions = new Map();
 	const patientUntil = Math.min(clock.now() + EARLY_MS, deadline);
 	for (let reads = 0, failures = 0; ; reads++) {
 		const left = deadline - clock.now();
 		if (left <= 0) return { outcome: 'outOfTime', failure: NO_ANSWER };
-		const reading = getTask(context, { credential, taskId, clock, ms: left });
+		const reading = findTask(context, { credential, taskId, model, known, clock, ms: left });
 		const read = (await within(reading, left, clock)) ?? {
 			outcome: 'unavailable',
 			failure: NO_ANSWER,

@@ -33,6 +33,8 @@ export type Reused = 'takenOver' | 'shared';
 /** A task as it is remembered. */
 export interface CreatedTask {
 	taskId: string;
+	/** The value of the node's field Model; absent where an earlier version of this package made it. */
+	model?: string;
 	/** The execution that made it, to tell a retry by a person from an automatic one. */
 	executionId: string;
 	/** Milliseconds since 1970. */
@@ -45,7 +47,7 @@ export interface CreatedTask {
  * none.
  */
 export type Sent =
-	| (Pick<CreatedTask, 'taskId' | 'reused'> & {
+	| (Pick<CreatedTask, 'taskId' | 'model' | 'reused'> & {
 			createdAt?: number;
 			executionId?: string;
 			task?: Task;
@@ -108,6 +110,7 @@ function rememberedOf(entry: unknown): Remembered {
 	return {
 		state: 'created',
 		taskId,
+		model: textOf(entry.model),
 		executionId: textOf(entry.executionId),
 		createdAt: numberOf(entry.createdAt) ?? undefined,
 		...((reused === 'takenOver' || reused === 'shared') && { reused }),

@@ -7,12 +7,22 @@
 import { createHash } from 'crypto';
 
 import { without } from '../json';
-import { PARAMETER_NAMES, type GenerateBody } from '../task/request';
+import { DEFAULT_MODEL } from '../task/models';
+import { MODEL_FIELD, modelOfBody, PARAMETER_NAMES, type GenerateBody } from '../task/request';
 
 /** The fields of the image, which is no parameter of its own. */
 const IMAGE_FIELDS = ['imageSource', 'imageUrl', 'imageBinaryField'];
 /** The fields that shape a video. A changed one makes another video at a person's retry. */
 const SHAPING_FIELDS: readonly string[] = [...PARAMETER_NAMES, ...IMAGE_FIELDS];
+/**
+ * Fields that earlier versions of this package did not have, with what n8n fills in: there the key
+ * stays what it was for an execution that pauses, or is retried, across an update.
+ */
+const ADDED_LATER: Readonly<Record<string, unknown>> = {
+	[MODEL_FIELD]: DEFAULT_MODEL.value,
+	public: false,
+	referenceVideos: '',
+};
 
 /**
  * Under which a video is remembered, as `run:item:…` but for a tool: the key of now, and those that
@@ -41,21 +51,25 @@ function entriesOf(values: Readonly<Record<string, unknown>>, names: readonly st
  * unevaluated.
  */
 export function settingsKey(parameters: Readonly<Record<string, unknown>>): string {
-	return hashOf(entriesOf(parameters, SHAPING_FIELDS));
+	const names = SHAPING_FIELDS.filter(
+		(name) => !(name in ADDED_LATER && parameters[name] === ADDED_LATER[name]),
+	);
+	return hashOf(entriesOf(parameters, names));
 }
 
 /**
  * What makes two requests the same video: SHA-256 (hex) of the body that is sent, less the callback
- * URL. `imageIdentity` stands for an input file, whose link differs each time.
+ * URL. `imageIdentities` stand for input files, whose links differ each time.
  */
-export function requestKey(body: GenerateBody, imageIdentity?: string): string {
+export function requestKey(body: GenerateBody, imageIdentities?: readonly string[]): string {
 	const video = without(body, 'callback_url');
-	const shaped = imageIdentity === undefined ? video : { ...video, image_urls: [imageIdentity] };
+	const { imagesName } = modelOfBody(body);
+	const shaped = imageIdentities ? { ...video, [imagesName]: imageIdentities } : video;
 	return hashOf(entriesOf(shaped, Object.keys(shaped)));
 }
 
 /** The request key of version 1 of this package: these seven values and no other, for ever. */
-function requestKeyOfVersion1(body: GenerateBody, imageIdentity?: string): string {
+function requestKeyOfVersion1(body: GenerateBody, imageIdentities?: readonly string[]): string {
 	const [imageUrl = null]: unknown[] = Array.isArray(body.image_urls) ? body.image_urls : [];
 	return hashOf([
 		body.prompt,
@@ -64,7 +78,7 @@ function requestKeyOfVersion1(body: GenerateBody, imageIdentity?: string): strin
 		body.duration,
 		body.generate_audio ?? false,
 		body.fixed_lens ?? false,
-		imageIdentity ?? imageUrl,
+		imageIdentities?.[0] ?? imageUrl,
 	]);
 }
 
@@ -75,13 +89,13 @@ export interface Identified {
 	/** See {@link settingsKey}. */
 	settings: string;
 	body: GenerateBody;
-	imageIdentity?: string;
+	imageIdentities?: readonly string[];
 }
 
 /** Under which an item is remembered within its execution. */
-export function keysOf({ place, settings, body, imageIdentity }: Identified): Keys {
-	const ofVersion1 = requestKeyOfVersion1(body, imageIdentity);
-	if (place === undefined) return [requestKey(body, imageIdentity), ofVersion1];
+export function keysOf({ place, settings, body, imageIdentities }: Identified): Keys {
+	const ofVersion1 = requestKeyOfVersion1(body, imageIdentities);
+	if (place === undefined) return [requestKey(body, imageIdentities), ofVersion1];
 	return [`${place}:${settings}`, `${place}:${ofVersion1}`];
 }
 

@@ -1,7 +1,8 @@
 /**
- * A link out of a field: one only, a link of the web, no left-over of an expression, and no page
- * that only shows a file.
+ * Links out of a field: as many as are taken, each a link of the web, no left-over of an expression,
+ * and no page that only shows a file.
  */
+import type { Model } from './models';
 import type { ApiReach } from './publicUrl';
 import { unreachableReason } from './publicUrl';
 import { sharePageReason } from './sharePage';
@@ -14,16 +15,22 @@ const IMAGE_NAME = /\.(?:png|jpe?g|webp|gif|bmp|avif|heic|tiff?)$/i;
  */
 const LINK_IN_QUERY = /[?&][^=&\s]*=https?:\/\/[^\s;|]*$/i;
 
-/**
- * How many links a text holds, separated by commas, semicolons, bars or blanks. Commas inside a
- * link count for nothing.
- */
-function countLinks(text: string): number {
-	let count = 1;
+/** The links of a text, separated by commas, semicolons, bars or blanks; a comma may be part of one. */
+function linksIn(text: string): string[] {
+	const links: string[] = [];
+	let from = 0;
 	for (const { 0: separator, index } of text.matchAll(/[\s,;|]+(?=https?:\/\/)/gi)) {
-		const isInQuery = separator === ',' && LINK_IN_QUERY.test(text.slice(0, index));
-		if (index > 0 && !isInQuery) count++;
+		const isInQuery = separator === ',' && LINK_IN_QUERY.test(text.slice(from, index));
+		if (index === 0 || isInQuery) continue;
+		links.push(text.slice(from, index));
+		from = index + separator.length;
 	}
+	return [...links, text.slice(from)];
+}
+
+/** How many links a text holds, or names of images. */
+function countLinks(text: string): number {
+	const count = linksIn(text).length;
 	if (count > 1) return count;
 	const images = text.split(/[\s;|]+|,\s*(?=[^/?]*$)/).filter((part) => IMAGE_NAME.test(part));
 	return Math.max(1, images.length);
@@ -50,6 +57,23 @@ function unescaped(text: string): string {
  */
 const NOTHING_IN_LINK = /[/=](undefined|null|NaN)(?=[/?#&]|\.\w+(?:[?#]|$)|$)/;
 
+/** What a field holds: a list, also one that stands in a text as JSON, or one value. */
+function entriesOf(value: unknown): unknown[] {
+	if (Array.isArray(value)) return value;
+	return (typeof value === 'string' && listInText(value)) || [value];
+}
+
+/** What a field of several links holds, each link on its own; what is empty is left out. */
+function partsOf(value: unknown): unknown[] {
+	return entriesOf(value)
+		.flatMap((entry) => (typeof entry === 'string' ? linksIn(entry.trim()) : [entry]))
+		.map((entry) => (typeof entry === 'string' ? entry.replace(/[\s,;|]+$/, '') : entry))
+		.filter((entry) => !isEmpty(entry));
+}
+
+/** How many links a field holds. */
+export const countOfLinks = (value: unknown): number => partsOf(value).length;
+
 /**
  * The one link that a field holds, tidied; undefined where the field is empty. Refused with its
  * reason, in a sentence that names the field: no text, several links, a left-over of an expression.
@@ -63,9 +87,7 @@ function oneLink(field: string, value: unknown): Checked<string | undefined> {
 		refuse(
 			`holds ${count} links; it takes one. Choose one of them, or give each an item of its own (Split Out node)`,
 		);
-	const list: unknown[] = Array.isArray(value)
-		? value
-		: (typeof value === 'string' && listInText(value)) || [value];
+	const list = entriesOf(value);
 	if (list.length > 1) return several(list.length);
 	const [only] = list;
 	if (isEmpty(only)) return { ok: true, value: undefined };
@@ -84,29 +106,74 @@ function oneLink(field: string, value: unknown): Checked<string | undefined> {
 }
 
 /**
- * The image of a request. Refused where the field is empty, or its link is none that the API could
- * fetch an image from; `apiReach`: how far the API itself can reach.
+ * A link that the API is to fetch a file from. Refused where it is empty or none that the API could
+ * fetch; `empty` and `data` say what to do about a field without a value, and about the file itself.
  */
-export function checkImageUrl(value: unknown, apiReach: ApiReach): Checked<string> {
-	const link = oneLink('Image URL', value);
+function fileLink(
+	field: string,
+	value: unknown,
+	apiReach: ApiReach,
+	{ empty, data }: { empty: string; data: string },
+): Checked<string> {
+	const link = oneLink(field, value);
 	if (!link.ok) return link;
 	const refuse = (reason: string): Checked<string> => ({
 		ok: false,
-		problems: [`Image URL ${reason}.`],
+		problems: [`${field} ${reason}.`],
 	});
-	if (!link.value) {
-		return refuse(
-			'is empty: this item has no such value. Enter a link to an image, or set Image to "None"',
-		);
-	}
+	if (!link.value) return refuse(`is empty: this item has no such value. ${empty}`);
 	if (/^data:/i.test(link.value)) {
-		return refuse(
-			'holds the image itself (a data URI), which the API does not take. Use a public link, or set Image to "From Input File"',
-		);
+		return refuse(`holds the file itself (a data URI), which the API does not take. ${data}`);
 	}
 	const url = link.value;
 	const reason = unreachableReason(url, apiReach) ?? sharePageReason(url);
 	return reason ? refuse(`${quote(url)} ${reason}`) : { ok: true, value: url };
+}
+
+/** All of them, or every problem with them. */
+function allOf(links: ReadonlyArray<Checked<string>>): Checked<string[]> {
+	const problems = links.flatMap((link) => (link.ok ? [] : link.problems));
+	if (problems.length) return { ok: false, problems: [...new Set(problems)] };
+	return { ok: true, value: links.flatMap((link) => (link.ok ? [link.value] : [])) };
+}
+
+const IMAGE_ADVICE = {
+	empty: 'Enter a link to an image, or set Image to "None"',
+	data: 'Use a public link, or set Image to "From Input File"',
+};
+
+/**
+ * The images of a request: one at least, and no more than the model takes. `apiReach`: how far the
+ * API itself can reach.
+ */
+export function checkImageUrls(
+	value: unknown,
+	apiReach: ApiReach,
+	{ maxImages, label }: Model,
+): Checked<string[]> {
+	const parts = maxImages === 1 ? [value] : partsOf(value);
+	if (parts.length > maxImages) {
+		const problem = `Image URL holds ${parts.length} links; ${label} takes at most ${maxImages}.`;
+		return { ok: false, problems: [problem] };
+	}
+	const links = parts.length ? parts : [undefined];
+	return allOf(links.map((link) => fileLink('Image URL', link, apiReach, IMAGE_ADVICE)));
+}
+
+/** The reference videos of a request, none at all included, and no more than the model takes. */
+export function checkVideoUrls(
+	value: unknown,
+	apiReach: ApiReach,
+	{ maxReferenceVideos, label }: Model,
+): Checked<string[]> {
+	const field = 'Reference Videos';
+	const parts = partsOf(value);
+	if (parts.length > maxReferenceVideos) {
+		const problem = `${field} holds ${parts.length} links; ${label} takes at most ${maxReferenceVideos}.`;
+		return { ok: false, problems: [problem] };
+	}
+	const advice = { empty: 'Enter a link to a video', data: 'Use a public link' };
+	return allOf(parts.map((link) => fileLink(field, link, apiReach, advice)));
 }
 
 /**

@@ -1,135 +1,77 @@
 /**
  * What a request for a video may hold: one description of each of its parameters, from which the
  * checks, the body that is sent, and the key that a video is remembered by derive. Source of every
- * rule: docs/api-contract.md#create-a-task.
+ * rule: docs/api-contract.md#create-a-task and docs/api-contract.md#version-2.
  */
-import { isSheetTime, ratioOf } from './aspectRatio';
-import { checkImageUrl } from './links';
+import { checkImageUrls, checkVideoUrls, countOfLinks } from './links';
 import {
-	ASPECT_RATIOS,
-	DEFAULTS,
-	DURATIONS,
-	PROMPT_MAX_LENGTH,
-	RESOLUTIONS,
-	type AspectRatio,
-	type Duration,
-	type Resolution,
+	DEFAULT_ASPECT_RATIO,
+	DEFAULT_MODEL,
+	DEFAULT_RESOLUTION,
+	modelNamed,
+	type Model,
 	type VideoSettings,
 } from './models';
 import type { ApiReach } from './publicUrl';
-import { wellFormed } from '../text';
-import { asText, brokenReason, isEmpty, plain, quote, switchOf, type Checked } from './values';
+import {
+	notTaken,
+	readAspectRatio,
+	readDuration,
+	readModel,
+	readPrompt,
+	readResolution,
+	readSwitch,
+} from './requestFields';
+import { asText, isEmpty, type Checked } from './values';
 
 /** Values as they come out of the node's fields or of expressions: of any type. */
 export type RawFields = Readonly<Record<string, unknown>>;
 
-/** `field "value" … Allowed: …`, the one form of every refused value. */
-function notAllowed(field: string, value: unknown, allowed: readonly string[]): string {
-	const reason = typeof value === 'string' ? brokenReason(value) : undefined;
-	return `${field} ${reason ?? `${quote(value)} is not supported`}. Allowed: ${allowed.join(', ')}.`;
-}
-
-/** The same for a value that a spreadsheet has changed. */
-function notATime(field: string, value: unknown, allowed: readonly string[]): string {
-	return `${field} ${quote(value)} looks like a time or a date: a spreadsheet has changed what was entered. Format that column as plain text and enter the value again. Allowed: ${allowed.join(', ')}.`;
-}
-
-function readPrompt(value: unknown, problems: string[]): string {
-	if (isEmpty(value)) {
-		problems.push(
-			'Prompt is empty: this item has no such value. Describe the video in words, or check the name in the expression.',
-		);
-		return '';
-	}
-	const broken = brokenReason(value);
-	if (broken) {
-		problems.push(`Prompt ${broken}.`);
-		return '';
-	}
-	const text = wellFormed(asText(value) ?? '');
-	const length = [...text].length;
-	if (length > PROMPT_MAX_LENGTH) {
-		problems.push(
-			`Prompt has ${length} characters; the API takes at most ${PROMPT_MAX_LENGTH}. Shorten it.`,
-		);
-	}
-	return text;
-}
-
-function readAspectRatio(value: unknown, problems: string[]): AspectRatio {
-	if (isEmpty(value)) return DEFAULTS.aspectRatio;
-	const found = ratioOf(value, ASPECT_RATIOS);
-	if (found) return found;
-	const refused = isSheetTime(value, ASPECT_RATIOS) ? notATime : notAllowed;
-	problems.push(refused('Aspect Ratio', value, ASPECT_RATIOS));
-	return DEFAULTS.aspectRatio;
-}
-
-function readResolution(value: unknown, problems: string[]): Resolution {
-	if (isEmpty(value)) return DEFAULTS.resolution;
-	const lines = /^(\d+)(?:[.,]0+)?\s*p?$/.exec(plain(value))?.[1];
-	const found = RESOLUTIONS.find((resolution) => resolution === `${lines}p`);
-	if (!found) problems.push(notAllowed('Resolution', value, RESOLUTIONS));
-	return found ?? DEFAULTS.resolution;
-}
-
-/**
- * Seconds as people write them, and as a spreadsheet shows them when it takes them for a time:
- * `00:08`, `0:00:08`.
- */
-const SECONDS = /^(\d+)(?:[.,]0+)?\s*-?(?:s|sec|secs|second|seconds)?\.?$/;
-const SECONDS_AS_TIME = /^(?:0{1,2}:)?0{1,2}:0?(\d{1,2})$/;
-
-function readDuration(value: unknown, problems: string[]): Duration {
-	if (isEmpty(value)) return DEFAULTS.duration;
-	const text = plain(value);
-	const seconds = (SECONDS.exec(text) ?? SECONDS_AS_TIME.exec(text))?.[1];
-	const found = DURATIONS.find((duration) => duration === seconds);
-	if (!found) {
-		const refused = isSheetTime(value, []) ? notATime : notAllowed;
-		problems.push(refused('Duration', value, DURATIONS).replace(/\.$/, ' seconds.'));
-	}
-	return found ?? DEFAULTS.duration;
-}
-
-/** A switch that is off where its field is empty; `field` is its label. */
-function readSwitch(field: string) {
-	return (value: unknown, problems: string[]): boolean => {
-		if (isEmpty(value)) return false;
-		const found = switchOf(value);
-		if (found === undefined) problems.push(notAllowed(field, value, ['true', 'false']));
-		return found ?? false;
-	};
-}
-
 /** One parameter of a request. Its name here is that of the node's field. */
 interface Parameter<T> {
-	/** Its name in the body of `POST /generate`. */
-	apiName: string;
 	/** The value of the field, tidied; what is wrong with it goes to `problems`. */
-	read(value: unknown, problems: string[]): T;
-	/** Whether a value is sent; always where absent. */
-	isSent?(value: T): boolean;
+	read(value: unknown, problems: string[], model: Model): T;
+	/** What of it stands in the body of `POST /generate`; nothing where it is not sent. */
+	body(value: T, model: Model): GenerateBody;
 }
 
-const whenOn = (value: boolean) => value;
+/** The body of `POST /generate`, and nothing else (docs/api-contract.md#unknown-fields). */
+export type GenerateBody = Readonly<Record<string, unknown>>;
+
+/** Sent only when on, because it is off by default. */
+const whenOn =
+	(apiName: string) =>
+	(isOn: boolean): GenerateBody =>
+		isOn ? { [apiName]: true } : {};
 
 /**
- * Every parameter that shapes a video, the image apart, in the order of the body. Prompt, ratio,
- * resolution and duration are sent always, because the API's own defaults differ from the node's;
- * switches only when on.
+ * Every parameter that shapes a video, images and reference videos apart, in the order of the body.
+ * Prompt, ratio, resolution and duration are sent always, because the API's own defaults differ from
+ * the node's; switches only when on, but for Public, which would be a person's loss.
  */
 const PARAMETERS = {
-	prompt: { apiName: 'prompt', read: readPrompt },
-	aspectRatio: { apiName: 'aspect_ratio', read: readAspectRatio },
-	resolution: { apiName: 'resolution', read: readResolution },
-	duration: { apiName: 'duration', read: readDuration },
-	generateAudio: {
-		apiName: 'generate_audio',
-		read: readSwitch('Generate Audio'),
-		isSent: whenOn,
+	prompt: { read: readPrompt, body: (prompt: string) => ({ prompt }) },
+	aspectRatio: { read: readAspectRatio, body: (ratio: string) => ({ aspect_ratio: ratio }) },
+	resolution: {
+		read: readResolution,
+		body: (resolution: string | undefined): GenerateBody => (resolution ? { resolution } : {}),
 	},
-	fixedLens: { apiName: 'fixed_lens', read: readSwitch('Fixed Lens'), isSent: whenOn },
+	duration: {
+		read: readDuration,
+		body: (duration: number, { isDurationText }: Model) => ({
+			duration: isDurationText ? String(duration) : duration,
+		}),
+	},
+	generateAudio: {
+		read: readSwitch('generateAudio', 'Generate Audio'),
+		body: whenOn('generate_audio'),
+	},
+	fixedLens: { read: readSwitch('fixedLens', 'Fixed Lens'), body: whenOn('fixed_lens') },
+	public: {
+		read: readSwitch('public', 'Public'),
+		body: (isPublic: boolean, { switches }: Model): GenerateBody =>
+			switches.includes('public') ? { public: isPublic } : {},
+	},
 };
 
 type Parameters = typeof PARAMETERS;
@@ -139,20 +81,40 @@ type ParameterName = keyof Parameters;
 type Values = { [name in ParameterName]: ReturnType<Parameters[name]['read']> };
 
 export interface VideoRequest extends Values {
-	imageUrl?: string;
+	model: Model;
+	imageUrls: readonly string[];
+	referenceVideoUrls: readonly string[];
 	callbackUrl?: string;
 }
 
 const ENTRIES: ReadonlyArray<[string, Parameter<unknown>]> = Object.entries(PARAMETERS);
 
+/** The fields of the model and of the videos that it may follow. */
+export const MODEL_FIELD = 'model';
+export const REFERENCES_FIELD = 'referenceVideos';
+
 /**
  * The names of all parameters: the fields that the node reads for a video, and that tell one video
  * from another.
  */
-export const PARAMETER_NAMES: readonly string[] = ENTRIES.map(([name]) => name);
+export const PARAMETER_NAMES: readonly string[] = [
+	MODEL_FIELD,
+	...ENTRIES.map(([name]) => name),
+	REFERENCES_FIELD,
+];
+
+/**
+ * What the fields start with whose values depend on the model: n8n fills them in where the model
+ * comes from an expression, also for models that do not have them.
+ */
+export const FIELD_DEFAULTS: RawFields = {
+	aspectRatio: DEFAULT_ASPECT_RATIO,
+	resolution: DEFAULT_RESOLUTION,
+	duration: DEFAULT_MODEL.usualDuration,
+};
 
 function isWhole(values: Partial<Values>): values is Values {
-	return PARAMETER_NAMES.every((name) => name in values);
+	return ENTRIES.every(([name]) => name in values);
 }
 
 /**
@@ -161,22 +123,54 @@ function isWhole(values: Partial<Values>): values is Values {
  */
 export function checkSettings(raw: RawFields): Checked<VideoSettings> {
 	const problems: string[] = [];
+	const model = readModel(raw[MODEL_FIELD], problems);
+	// What another model allows says nothing about the one that was meant.
+	if (problems.length) return { ok: false, problems };
+	const references = countOfLinks(raw[REFERENCES_FIELD]);
+	if (references > model.maxReferenceVideos) {
+		problems.push(tooManyReferences(raw[REFERENCES_FIELD], model, references));
+	}
 	const value = {
-		resolution: PARAMETERS.resolution.read(raw.resolution, problems),
-		duration: PARAMETERS.duration.read(raw.duration, problems),
-		generateAudio: PARAMETERS.generateAudio.read(raw.generateAudio, problems),
+		model,
+		resolution: PARAMETERS.resolution.read(raw.resolution, problems, model),
+		duration: PARAMETERS.duration.read(raw.duration, problems, model),
+		generateAudio: PARAMETERS.generateAudio.read(raw.generateAudio, problems, model),
+		referenceVideos: references,
 	};
 	return problems.length ? { ok: false, problems } : { ok: true, value };
 }
 
 /**
- * The settings in the API's own echo of a request; undefined where it does not tell the two that
- * decide the price. There an absent value tells nothing; it is no default of the node.
+ * The settings in the API's own echo of a request of this model; undefined where it does not tell
+ * those that decide the price. There an absent value tells nothing; it is no default of the node.
  */
-export function echoedSettings(request: RawFields): VideoSettings | undefined {
-	if (isEmpty(request.resolution) || isEmpty(request.duration)) return undefined;
-	const settings = checkSettings({ ...request, generateAudio: request.generate_audio });
+export function echoedSettings(request: RawFields, model: Model): VideoSettings | undefined {
+	if (isEmpty(request.duration)) return undefined;
+	if (model.resolutions.length && isEmpty(request.resolution)) return undefined;
+	const settings = checkSettings({
+		model: model.value,
+		resolution: model.resolutions.length ? request.resolution : undefined,
+		duration: request.duration,
+		generateAudio: request.generate_audio,
+		referenceVideos: request.reference_video_urls,
+	});
 	return settings.ok ? settings.value : undefined;
+}
+
+function tooManyReferences(value: unknown, model: Model, count: number): string {
+	return model.maxReferenceVideos === 0
+		? notTaken('Reference Videos', value, model)
+		: `Reference Videos holds ${count} links; ${model.label} takes at most ${model.maxReferenceVideos}.`;
+}
+
+/** The links of a field, none where it is empty or the model takes none. */
+function readReferences(raw: RawFields, model: Model, apiReach: ApiReach): Checked<string[]> {
+	const value = raw[REFERENCES_FIELD];
+	if (isEmpty(value)) return { ok: true, value: [] };
+	if (model.maxReferenceVideos === 0) {
+		return { ok: false, problems: [notTaken('Reference Videos', value, model)] };
+	}
+	return checkVideoUrls(value, apiReach, model);
 }
 
 /**
@@ -186,25 +180,49 @@ export function echoedSettings(request: RawFields): VideoSettings | undefined {
  */
 export function checkVideoRequest(raw: RawFields, apiReach: ApiReach): Checked<VideoRequest> {
 	const problems: string[] = [];
+	const model = readModel(raw[MODEL_FIELD], problems);
+	if (problems.length) {
+		// What else is wrong depends on the model that was meant, but for the prompt.
+		readPrompt(raw.prompt, problems);
+		return { ok: false, problems };
+	}
 	const values: Partial<Values> = Object.fromEntries(
-		ENTRIES.map(([name, { read }]) => [name, read(raw[name], problems)]),
+		ENTRIES.map(([name, { read }]) => [name, read(raw[name], problems, model)]),
 	);
-	const image = 'imageUrl' in raw ? checkImageUrl(raw.imageUrl, apiReach) : undefined;
-	if (image && !image.ok) problems.push(...image.problems);
-	if (problems.length || !isWhole(values)) return { ok: false, problems };
-	return { ok: true, value: { ...values, ...(image?.ok && { imageUrl: image.value }) } };
+	const none: Checked<string[]> = { ok: true, value: [] };
+	const images = 'imageUrl' in raw ? checkImageUrls(raw.imageUrl, apiReach, model) : none;
+	const references = readReferences(raw, model, apiReach);
+	for (const links of [images, references]) if (!links.ok) problems.push(...links.problems);
+	if (problems.length || !images.ok || !references.ok || !isWhole(values)) {
+		return { ok: false, problems };
+	}
+	const links = { imageUrls: images.value, referenceVideoUrls: references.value };
+	return { ok: true, value: { model, ...values, ...links } };
 }
 
-/** The body of `POST /generate`, and nothing else (docs/api-contract.md#unknown-fields). */
-export type GenerateBody = Readonly<Record<string, unknown>>;
+/** The settings that decide the price of a checked request. */
+export function settingsOf(request: VideoRequest): VideoSettings {
+	return { ...request, referenceVideos: request.referenceVideoUrls.length };
+}
 
 /** The JSON body of `POST /generate`: the parameters that are sent, and links only when given. */
 export function requestBody(request: VideoRequest): GenerateBody {
+	const { model, imageUrls, referenceVideoUrls, callbackUrl } = request;
 	const values: RawFields = { ...request };
-	const sent = ENTRIES.filter(([name, { isSent }]) => isSent?.(values[name]) ?? true);
+	// There the video takes the shape of the image.
+	const isShapedByImage = imageUrls.length > 0 && !model.hasRatioWithImage;
+	const sent = ENTRIES.filter(([name]) => !(isShapedByImage && name === 'aspectRatio'));
+	const parts = sent.map(([name, { body }]) => body(values[name], model));
 	return {
-		...Object.fromEntries(sent.map(([name, { apiName }]) => [apiName, values[name]])),
-		...(request.imageUrl && { image_urls: [request.imageUrl] }),
-		...(request.callbackUrl && { callback_url: request.callbackUrl }),
+		...(model.apiName !== undefined && { model: model.apiName }),
+		...Object.fromEntries(parts.flatMap((part) => Object.entries(part))),
+		...(imageUrls.length && { [model.imagesName]: imageUrls }),
+		...(referenceVideoUrls.length && { reference_video_urls: referenceVideoUrls }),
+		...(callbackUrl && { callback_url: callbackUrl }),
 	};
+}
+
+/** The model of a request by its body. */
+export function modelOfBody({ model }: GenerateBody): Model {
+	return modelNamed(asText(model) ?? '') ?? DEFAULT_MODEL;
 }

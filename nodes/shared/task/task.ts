@@ -1,4 +1,4 @@
-/** A task as the API tells it, and as the nodes give it out. */
+/** A task as the API tells it. */
 import type { IDataObject } from 'n8n-workflow';
 
 import { parseBody, reasonIn } from '../api/envelope';
@@ -12,7 +12,7 @@ import {
 	without,
 	withoutSecrets,
 } from '../json';
-import { creditsOf } from './models';
+import { creditsOf, DEFAULT_MODEL, modelNamed, type ApiVersion } from './models';
 import { echoedSettings } from './request';
 
 export type TaskState = 'running' | 'succeeded' | 'failed';
@@ -24,6 +24,8 @@ export interface Task {
 	/** The API's own word for the state. */
 	statusWord: string;
 	videoUrl: string | null;
+	/** The value of the node's field Model; null where nothing tells it. */
+	model: string | null;
 	prompt: string | null;
 	/** Credits; null while the API does not tell them. */
 	consumedCredits: number | null;
@@ -148,11 +150,23 @@ function reasonOf(data: Record<string, unknown>): string | undefined {
 	return reasonIn(without(data, 'request', 'response'));
 }
 
+/** The model that an answer tells, by name or by the only one that its version of the API has. */
+function modelOf(data: Record<string, unknown>, version: ApiVersion | undefined) {
+	const request = isObject(data.request) ? data.request : {};
+	const named = modelNamed(textOf(request.model) ?? textOf(data.model) ?? '');
+	return named ?? (version === DEFAULT_MODEL.version ? DEFAULT_MODEL : undefined);
+}
+
 /**
  * Reads `data` of `GET /status` for a task. Undefined when it is no readable state of that task:
- * no status word, or another task's id.
+ * no status word, or another task's id. `version`: of the API that gave it, where that is known.
  */
-export function readTask(taskId: string, data: unknown, apiKey: string): Task | undefined {
+export function readTask(
+	taskId: string,
+	data: unknown,
+	apiKey: string,
+	version?: ApiVersion,
+): Task | undefined {
 	if (!isObject(data)) return undefined;
 	const statusWord = textOf(data.status) ?? textOf(data.state);
 	const answeredId = textOf(data.task_id) ?? textOf(data.taskId);
@@ -160,12 +174,14 @@ export function readTask(taskId: string, data: unknown, apiKey: string): Task | 
 	const state = stateOf(statusWord);
 	const reason = state === 'failed' ? reasonOf(data) : textOf(data.error_message);
 	const request = isObject(data.request) ? data.request : {};
-	const settings = echoedSettings(request);
+	const model = modelOf(data, version);
+	const settings = model && echoedSettings(request, model);
 	return {
 		taskId,
 		state,
 		statusWord,
 		videoUrl: videoUrlOf(data),
+		model: model?.value ?? null,
 		prompt: textOf(request.prompt) ?? null,
 		consumedCredits: numberOf(data.consumed_credits),
 		estimatedCredits: settings ? creditsOf(settings) : null,
@@ -173,75 +189,4 @@ export function readTask(taskId: string, data: unknown, apiKey: string): Task | 
 		errorMessage: readableText(reason ?? '', apiKey) || null,
 		raw: withoutSecrets(data, apiKey),
 	};
-}
-
-/** The item both nodes give out: a fixed shape, with null instead of absent. */
-export interface TaskItem extends IDataObject {
-	task_id: string | null;
-	status: 'IN_PROGRESS' | 'SUCCESS' | 'FAILED' | null;
-	finished: boolean;
-	succeeded: boolean;
-	video_url: string | null;
-	prompt: string | null;
-	consumed_credits: number | null;
-	estimated_credits: number | null;
-	created_at: string | null;
-	reused: boolean;
-	error_message: string | null;
-}
-
-const NORMALISED = { running: 'IN_PROGRESS', succeeded: 'SUCCESS', failed: 'FAILED' } as const;
-
-/** What is there of a task before it is read: its id, and what the request tells. */
-export interface TaskSeed {
-	taskId: string | null;
-	prompt: string | null;
-	estimatedCredits: number | null;
-	/** Milliseconds since 1970 at which this execution has started it; absent for any other task. */
-	createdAt?: number;
-	/** Paid for by another run, as the list of videos tells. */
-	isReused?: true;
-}
-
-/** The item of a task that was not read (yet). `created` is false when no task came to be. */
-export function unreadTaskItem(seed: TaskSeed, created = true): TaskItem {
-	return {
-		task_id: seed.taskId,
-		status: created ? 'IN_PROGRESS' : null,
-		finished: !created,
-		succeeded: false,
-		video_url: null,
-		prompt: seed.prompt,
-		consumed_credits: null,
-		estimated_credits: seed.estimatedCredits,
-		created_at: null,
-		reused: seed.isReused ?? false,
-		error_message: null,
-	};
-}
-
-/** The item of a task as it was read; `seed` fills in what the API does not repeat. */
-export function taskItem(task: Task, seed?: TaskSeed): TaskItem {
-	return {
-		task_id: task.taskId,
-		status: NORMALISED[task.state],
-		finished: task.state !== 'running',
-		succeeded: hasVideo(task),
-		video_url: task.videoUrl,
-		prompt: task.prompt ?? seed?.prompt ?? null,
-		consumed_credits: task.consumedCredits,
-		estimated_credits: seed?.estimatedCredits ?? task.estimatedCredits,
-		created_at: task.createdAt,
-		reused: seed?.isReused ?? false,
-		error_message: task.errorMessage,
-	};
-}
-
-/**
- * The API's own data as an item, which always carries the ID that this node knows, and no `error`
- * (docs/n8n-behaviour.md#error-at-the-top-of-an-item).
- */
-export function rawItem(raw: IDataObject, taskId: string | null = null): IDataObject {
-	const shown = without(raw, 'error');
-	return taskId === null ? shown : { ...shown, task_id: taskId };
 }
