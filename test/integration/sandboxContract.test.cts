@@ -285,11 +285,13 @@ describe('the control endpoint', () => {
 		{ faults: [{ match: { route: 'status' }, fault: { kind: 'cut' } }] },
 		{ limits: [{ route: 'status' }] },
 		{ limits: [{ route: 'status', perSecond: -1 }] },
+		{ limits: [{ route: 'status', running: 1 }] },
 		{ settings: { sped: 7 } },
+		{ settings: { eitherVersion: 'yes' } },
 		{ finish: { seed15: { status: 'SUCCESS', link: { minutes: 1 } } } },
 	])('refuses what is not described: %j', async (wrong) => {
 		expect((await control(wrong)).status).toBe(400);
-		expect(sandbox.faults.pending).toHaveLength(0);
+		expect([...sandbox.faults.pending, ...sandbox.faults.limits.standing]).toHaveLength(0);
 	});
 
 	it('ends a task, once, and changes settings while it runs', async () => {

@@ -15,6 +15,8 @@ const sourcesOf = (...folders: string[]): Map<string, string> =>
 	);
 const PRODUCT = sourcesOf('nodes', 'credentials');
 const TESTS = sourcesOf('test');
+/** What a fact may name as its code: of what the API leaves open, the sandbox shows a side of its own. */
+const CODE = new Map([...PRODUCT, ...sourcesOf('test/sandbox')]);
 
 /** Each heading of both documents, as comments link to it. */
 const anchors = [CONTRACT, BEHAVIOUR].flatMap((document) =>
@@ -53,7 +55,7 @@ function problemsOf({ name, source }: Fact, form: RegExp): string[] {
 	);
 	const titles = [...test.matchAll(/`([^`]+)` "([^"]+)"/g)].map(([, file, title]) => [file, title]);
 	return [
-		...symbols.filter(([file, symbol]) => !PRODUCT.get(file)?.includes(symbol)),
+		...symbols.filter(([file, symbol]) => !CODE.get(file)?.includes(symbol)),
 		...titles.filter(([file, title]) => !TESTS.get(file)?.includes(title)),
 		...(titles.length ? [] : [['', 'a test']]),
 	].map(([file, text]) => `${name}: ${text} is not in ${file}`);
@@ -72,7 +74,7 @@ describe('what the code leans on', () => {
 		],
 		[
 			'code and a test for each question that the API leaves open',
-			() => factsOf(CONTRACT, 'What version 1 leaves open'),
+			() => [1, 2].flatMap((nth) => factsOf(CONTRACT, `What version ${nth} leaves open`)),
 			/^Code: (.+) · Test: (.+)$/,
 		],
 	])('has %s', (_what, facts, form) => {

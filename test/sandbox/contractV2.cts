@@ -111,7 +111,8 @@ export const FIELDS_V2: readonly string[] = [
 ];
 
 /** Hosts that nobody outside can reach: names without a dot, and private networks. */
-const PRIVATE_HOST = /^([^.:]+|.*\.(local|localhost|internal)|(10|192\.168|169\.254)\..*)\.?$/;
+const PRIVATE_HOST =
+	/^([^.:]+|.*\.(local|localhost|internal)|(10|192\.168|169\.254|172\.(1[6-9]|2\d|3[01]))\..*)\.?$/;
 
 /** An http(s) URL that the API could fetch. This machine stands for the internet here, as the sandbox never leaves it. */
 function isPublicUrl(value: unknown): value is string {

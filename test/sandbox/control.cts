@@ -27,6 +27,7 @@ interface Wishes {
 		videoBytes?: number | null;
 		eitherVersion?: boolean;
 		firewall?: boolean;
+		virtualLimits?: boolean;
 	};
 	/** Ends tasks; null for the end that they were to have. */
 	finish?: Record<string, Outcome | null>;

@@ -38,7 +38,7 @@ export class RateLimits {
 	readonly refused: Array<{ at: number; route: Route; account: AccountName | null }> = [];
 	/** Milliseconds since 1970; a suite with a clock of its own sets it. */
 	now: () => number = Date.now;
-	/** Real seconds until each video of an account ends that is under way, the soonest first. */
+	/** Seconds, as fast as those of {@link now}, until each video of an account ends that is under way, the soonest first. */
 	secondsToEnds: (account: AccountName | null) => readonly number[] = () => [];
 	standing: RateLimit[] = [];
 	/** By route and account, when a request was counted. */
@@ -71,7 +71,10 @@ export class RateLimits {
 		if (limits.length === 0) return null;
 		const now = this.now();
 		const key = `${route} ${account ?? ''}`;
-		const times = (this.counted.get(key) ?? []).filter((at) => now - at < MINUTE_MS);
+		const times = (this.counted.get(key) ?? []).filter(
+			// One that lies ahead was counted by another clock.
+			(at) => at <= now && now - at < MINUTE_MS,
+		);
 		this.counted.set(key, times);
 		const [{ limit, left }] = limits
 			.map((each) => {

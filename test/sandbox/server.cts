@@ -136,6 +136,7 @@ export class Sandbox {
 	private readonly app = newServer();
 	private readonly secondApp = newServer();
 	private readonly sockets = new Set<Socket>();
+	private hasVirtualLimits = false;
 	private isDown = false;
 	private closing: Promise<unknown> | null = null;
 	private closeUnreachable = async () => {};
@@ -163,7 +164,8 @@ export class Sandbox {
 			return this.callbacks.ended(task);
 		});
 		this.tasks.seed = options.seed ?? this.tasks.seed;
-		this.faults.limits.secondsToEnds = (account) => this.tasks.secondsToEnds(account);
+		this.faults.limits.secondsToEnds = (account) =>
+			this.tasks.secondsToEnds(account, this.virtualLimits ? 1 : this.speed);
 		this.callbacks = new Callbacks(this, options.callbacks);
 		this.errorShape = options.errorShape ?? 'string-code';
 		this.videoBytes = options.videoBytes ?? null;
@@ -201,6 +203,16 @@ export class Sandbox {
 	set speed(speed: number) {
 		this.clock.speed = speed;
 		this.tasks.rearm();
+	}
+
+	/** Whether limits reckon in virtual seconds, for a caller whose own clock runs as fast. Default real ones. */
+	get virtualLimits(): boolean {
+		return this.hasVirtualLimits;
+	}
+
+	set virtualLimits(isVirtual: boolean) {
+		this.hasVirtualLimits = isVirtual;
+		this.faults.limits.now = isVirtual ? () => this.tasks.now() : Date.now;
 	}
 
 	get seed(): number {

@@ -185,9 +185,11 @@ export class TaskStore {
 		return [...this.byId.values()];
 	}
 
-	/** Real seconds until each task of an account ends that is under way, the soonest first; Infinity for never. */
-	secondsToEnds(account: Account['name'] | null): number[] {
-		const { speed } = this.clock;
+	/**
+	 * Seconds until each task of an account ends that is under way, the soonest first; Infinity for never. `speed` virtual
+	 * seconds pass in one of them.
+	 */
+	secondsToEnds(account: Account['name'] | null, speed: number): number[] {
 		return this.all()
 			.filter((task) => task.account.name === account && !this.get(task.id)?.ended)
 			.map(({ endsAt }) => (speed > 0 ? (endsAt - this.clock.now()) / speed / 1000 : Infinity))

@@ -28,7 +28,6 @@ import {
 	type Outcome,
 	type Sandbox,
 	type SandboxOptions,
-	type OrderV1,
 } from '../sandbox/server.cjs';
 import { portOf } from '../sandbox/unreachable.cjs';
 import {
@@ -413,7 +412,8 @@ export function triggerWorld(options: SandboxOptions = {}) {
 	});
 
 	/** Starts a task past the nodes; gives its id. */
-	const startTask = async (order?: Partial<OrderV1>) => await startTaskAt(sandbox, order);
+	const startTask = async (order?: Parameters<typeof startTaskAt>[1]) =>
+		await startTaskAt(sandbox, order);
 	return {
 		get host() {
 			return host;
