@@ -115,6 +115,25 @@ describe('an account that allows only so many', () => {
 	});
 });
 
+it('50 rows with tasks of 8 minutes, and a second run beside them, fit into three at once and five a minute', async () => {
+	const SPEED = 500;
+	const TASK_SECONDS = 8 * 60;
+	world.n8n.clockSpeed = SPEED;
+	world.sandbox.speed = SPEED;
+	world.sandbox.tasks.taskSeconds = TASK_SECONDS;
+	const { limits } = world.sandbox.faults;
+	limits.now = () => world.sandbox.tasks.now();
+	limits.add({ route: 'generate', perMinute: 5 });
+	allow(3);
+	const startedAt = Date.now();
+	const runs = await Promise.all([runRows(50, {}), runRows(10, { videoList: false })]);
+	const seconds = ((Date.now() - startedAt) / 1000) * SPEED;
+	expect(runs.flatMap(codesOf)).toEqual(all(60, true));
+	expect(charges()).toHaveLength(60);
+	expect(posts().length / 60).toBeLessThanOrEqual(1.2);
+	expect(seconds / (20 * TASK_SECONDS)).toBeLessThanOrEqual(1.15);
+}, 120_000);
+
 describe('On Error = Stop', () => {
 	it('starts nothing after a refused POST, and names the tasks that there are', async () => {
 		fault('generate', { kind: 'refuse-with', status: 400, body: { message: 'No' } }, { nth: 3 });
@@ -211,5 +230,24 @@ describe('Free Restarts', () => {
 		const ended = await runRows(1, { restarts: 1, creditBudget: budget });
 		expect(codesOf(ended)).toEqual([true]);
 		expect(posts()).toHaveLength(2);
+	});
+});
+
+describe('with Pause Until Callback', () => {
+	const pausing = { waitMethod: 'callback' };
+
+	it('keeps checking while rows wait for their turn, and pauses for the last ones', async () => {
+		const seen = allow();
+		const paused = await runRows(5, { maxAtOnce: 2 }, { parameters: pausing });
+		expect(paused.status).toBe('waiting');
+		expect([posts().length, seen.most]).toEqual([5, 2]);
+		expect(world.sandbox.tasks.all().filter((task) => task.ended)).not.toHaveLength(5);
+	});
+
+	it('fits into what the account allows', async () => {
+		allow(2);
+		const paused = await runRows(5, {}, { parameters: pausing });
+		expect(paused.status).toBe('waiting');
+		expect(charges()).toHaveLength(5);
 	});
 });
