@@ -8,6 +8,7 @@
  * - a restart is a POST like any other: in its turn, in the list, in the memory, at most so often.
  */
 import type { Clock } from '../../shared/n8n/clock';
+import { hasEnded } from '../../shared/task/task';
 import { isOwnTrouble } from '../../shared/task/ownTrouble';
 import { endRestart, reserveRestart } from '../videoList/restart';
 import type { Options } from './options';
@@ -88,7 +89,10 @@ export class Follower {
 			if ('result' in item) return item;
 			const { itemIndex } = item.pending;
 			const result = this.ended.get(itemIndex);
-			return result ? { result } : { pending: this.current.get(itemIndex) ?? item.pending };
+			// What could not be read, or was not ready in time, is somebody else's to judge.
+			return result?.task && hasEnded(result.task)
+				? { result }
+				: { pending: this.current.get(itemIndex) ?? item.pending };
 		});
 	}
 
