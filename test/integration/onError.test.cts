@@ -67,7 +67,10 @@ describe('something unforeseen', () => {
 			return push(...lines);
 		});
 	};
-	const breakWatch = () => jest.spyOn(watch, 'watchAll').mockRejectedValueOnce(new Error('Oops'));
+	const breakWatch = () =>
+		jest
+			.spyOn(watch, 'watcherOf')
+			.mockImplementationOnce(() => async () => await Promise.reject(new Error('Oops')));
 	const runThree = async (node: Order['node'] = {}) => await runPrompts(['a', 'b', 'c'], { node });
 
 	it.each<[string, () => Spy]>([

@@ -7,9 +7,11 @@ import {
 	batching,
 	creditBudget,
 	includeInput,
+	maxAtOnce,
 	maxCredits,
 	optionsOf,
 	pollInterval,
+	restarts,
 	timeout,
 	videoList,
 } from './options';
@@ -33,8 +35,10 @@ const OPTIONS = [
 	batching,
 	creditBudget,
 	includeInput,
+	maxAtOnce,
 	maxCredits,
 	pollInterval,
+	restarts,
 	timeout,
 	videoList,
 ];

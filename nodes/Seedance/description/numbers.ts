@@ -55,6 +55,23 @@ export const NUMBERS = {
 		usual: 1000,
 		isWhole: false,
 	},
+	/** 0 for no limit. */
+	maxAtOnce: {
+		label: 'Maximum Videos at Once',
+		path: 'options.maxAtOnce',
+		least: 0,
+		most: 10_000,
+		usual: 0,
+		isWhole: true,
+	},
+	restarts: {
+		label: 'Free Restarts',
+		path: 'options.restarts',
+		least: 0,
+		most: 2,
+		usual: 0,
+		isWhole: true,
+	},
 	/** Minutes; one week at most. */
 	timeout: {
 		label: 'Timeout (Minutes)',

@@ -81,6 +81,17 @@ export const creditBudget: INodeProperties = {
 	],
 };
 
+export const maxAtOnce: INodeProperties = {
+	...numberField('maxAtOnce'),
+	description:
+		"For this run. Timeout counts from each video's start. With 0, as many as the account allows.",
+};
+
+export const restarts: INodeProperties = {
+	...numberField('restarts'),
+	description: 'How often to restart a failed video that cost nothing',
+};
+
 export const pollInterval: INodeProperties = {
 	...numberField('pollInterval'),
 	description: `How often to check, in seconds. Slows down to every ${POLL_INTERVAL_MAX_SECONDS} seconds for long waits, and is never more often than this.`,

@@ -27,7 +27,7 @@ export const waitFields: INodeProperties[] = [
 	},
 	{
 		displayName:
-			'When the time is up, the items go on with status IN_PROGRESS. Let a Seedance node with Wait for Video follow: it finishes them, and downloads the videos.',
+			'When the time is up, the items go on with status IN_PROGRESS. Let a Seedance node with Wait for Video follow: it finishes them, and downloads the videos. While rows wait for their turn (Maximum Videos at Once), the node keeps checking, and pauses for the last ones.',
 		name: 'pauseNotice',
 		type: 'notice',
 		default: '',

@@ -39,7 +39,7 @@ async function run(run: Run): Promise<Result[]> {
 		const entries = metadataEntries(raw.callbackMetadata);
 		return signedCallbackUrl(raw.callbackUrl, entries, apiKey, reach);
 	};
-	const items = await submitAll(run, options, callbackOf);
+	const items = await submitAll(run, options, { callbackOf });
 	return await finished(items, async (tasks) => tasks.map(resultOf));
 }
 

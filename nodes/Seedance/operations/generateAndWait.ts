@@ -8,9 +8,11 @@ import {
 	batching,
 	creditBudget,
 	includeInput,
+	maxAtOnce,
 	maxCredits,
 	optionsOf,
 	pollInterval,
+	restarts,
 	timeout,
 	videoList,
 } from '../description/options';
@@ -32,8 +34,9 @@ import { invalidInput } from '../../shared/task/errors';
 import { sameForAll, type Result } from '../run/result';
 import { readOptions } from '../run/parameters';
 import type { Run } from '../run/run';
+import { Follower } from '../run/follow';
 import { submitAll } from '../run/submit';
-import { finished, watchAll, type ItemState } from '../run/watch';
+import { finished, type ItemState } from '../run/watch';
 import type { Operation } from './operation';
 
 /**
@@ -50,22 +53,25 @@ async function run(run: Run): Promise<Result[]> {
 
 	const pauses = wait.pauses && canPause(run);
 	const callbackOf = pauses ? await resumeCallback(run) : undefined;
-	const items = await submitAll(run, options, callbackOf);
-	// Before the long wait; without one, it is written with the ends.
-	await run.listing?.videos?.flush();
-	// With Stop, an item that could not be started ends the node at once; Retry goes on with the
-	// others.
-	if (run.onError === 'stop' && items.some((item) => 'result' in item && item.result.problem)) {
-		return await finished(items, async (tasks) => tasks.map(({ seed }) => ({ seed })));
+	// Not offered with Pause Until Callback, also where that could not be done: the items look alike.
+	const follower = new Follower(run, options, wait.pauses ? withoutFile : (pending) => pending);
+	try {
+		const items = await submitAll(run, options, { callbackOf, follower });
+		// Before the long wait; without one, it is written with the ends.
+		await run.listing?.videos?.flush();
+		// With Stop, an item that could not be started ends the node at once; Retry goes on with the
+		// others.
+		if (run.onError === 'stop' && items.some((item) => 'result' in item && item.result.problem)) {
+			return await finished(items, (tasks) => follower.giveUp(tasks));
+		}
+		// The callback of a video that another run has started does not lead here.
+		if (pauses && !sharesTasks(items)) {
+			return await pauseFor(run, await follower.leave(items), options);
+		}
+		return await finished(items, async (tasks) => await follower.results(tasks));
+	} finally {
+		follower.end();
 	}
-	// The callback of a video that another run has started does not lead here.
-	if (pauses && !sharesTasks(items)) return await pauseFor(run, items, options);
-	return await finished(items, async (tasks) => {
-		// Not offered with Pause Until Callback, also where that could not be done: the items look
-		// alike.
-		const wanted = wait.pauses ? tasks.map(withoutFile) : tasks;
-		return await watchAll(run, wanted, options);
-	});
 }
 
 /** Whether some task was started by another run, and not by an equal item of this one. */
@@ -92,7 +98,17 @@ export const generateAndWait: Operation = {
 		{ ...downloadVideo, displayOptions: { show: { waitMethod: ['poll'] } } },
 		outputBinaryField,
 		simplify,
-		optionsOf(batching, pollInterval, includeInput, videoList, creditBudget, maxCredits, timeout),
+		optionsOf(
+			batching,
+			pollInterval,
+			restarts,
+			includeInput,
+			videoList,
+			creditBudget,
+			maxCredits,
+			maxAtOnce,
+			timeout,
+		),
 	],
 	callsApi: true,
 	starts: true,

@@ -14,6 +14,10 @@ export interface Options {
 	batchSize: number;
 	/** Milliseconds between groups. */
 	batchInterval: number;
+	/** Videos of this run that are made at once; undefined for no limit. */
+	maxAtOnce?: number;
+	/** How often a video that has failed for free is started anew. */
+	restarts: number;
 	/** Minutes. */
 	timeout: number;
 	/** Seconds. */
@@ -113,6 +117,7 @@ export function readOptions(context: IExecuteFunctions): { options: Options; pro
 	// A limit whose expression gives nothing is an error, not "no limit".
 	const isLimited = Object.hasOwn(collectionOf(tree), 'maxCredits');
 	const hasBudget = isAdded('options.creditBudget.budget');
+	const maxAtOnce = read('maxAtOnce');
 	const videoList = attempt(() => switchOf(valueOf('options.videoList')) ?? true, true);
 	const creditBudget = hasBudget
 		? {
@@ -127,6 +132,8 @@ export function readOptions(context: IExecuteFunctions): { options: Options; pro
 			: undefined,
 		batchSize: batchSize > 0 ? batchSize : Number.POSITIVE_INFINITY,
 		batchInterval: isBatching ? read('batchInterval') : 0,
+		maxAtOnce: maxAtOnce > 0 ? maxAtOnce : undefined,
+		restarts: read('restarts'),
 		timeout: read('timeout'),
 		pollInterval: read('pollInterval'),
 		videoList,

@@ -12,7 +12,12 @@ import {
 	type CallFailure,
 	type Problem,
 } from '../../shared/task/errors';
-import type { ExecutionMemory, Remembered, Sent } from '../../shared/idempotency/executionMemory';
+import type {
+	CreatedTask,
+	ExecutionMemory,
+	Remembered,
+	Sent,
+} from '../../shared/idempotency/executionMemory';
 import { DEFAULT_MODEL } from '../../shared/task/models';
 import { highlight } from './highlightedData';
 import { credentialName } from './itemCredential';
@@ -85,18 +90,28 @@ async function heldBack({ listing, context }: Run, item: Prepared): Promise<Prob
 	}
 }
 
+/** How one video is started. */
+export interface How {
+	/** Milliseconds since 1970. */
+	deadline: number;
+	/** Whether the caller waits for its next turn after a 429. */
+	waitsItself?: boolean;
+	/** The task that it is started in place of: it has failed, and cost nothing. */
+	failed?: CreatedTask;
+}
+
 /**
- * Sends one POST by a deadline (milliseconds since 1970) and remembers it, before and after: in the
- * list of videos, and in the memory of the execution.
+ * Sends one POST by a deadline and remembers it, before and after: in the list of videos, and in the
+ * memory of the execution.
  */
 export async function send(
 	run: Run,
 	memory: ExecutionMemory,
 	item: Prepared,
-	deadline: number,
+	how: How,
 ): Promise<Sent> {
 	const problem = await heldBack(run, item);
-	const sent = problem ? { problem } : await post(run, memory, item, deadline);
+	const sent = problem ? { problem } : await post(run, memory, item, how);
 	run.listing?.videos?.sent(item.itemIndex, sent);
 	return sent;
 }
@@ -105,7 +120,7 @@ async function post(
 	run: Run,
 	memory: ExecutionMemory,
 	item: Prepared,
-	deadline: number,
+	{ deadline, waitsItself, failed }: How,
 ): Promise<Sent> {
 	const { context, clock, executionId } = run;
 	const ofModel = item.model === DEFAULT_MODEL ? '' : `, ${item.model.value}`;
@@ -115,21 +130,27 @@ async function post(
 		clock,
 		brake: run.brakeFor(credential),
 		deadline,
+		waitsItself,
 		onSend: () => memory.sending(keys),
-		onRefused: () => memory.forget(keys),
+		// What was there before is there again: a retry must not start it once more.
+		onRefused: () => (failed ? memory.created(keys, failed) : memory.forget(keys)),
 	});
 	const createdAt = clock.now();
 	if (created.outcome === 'created') {
 		const { taskId, task, raw } = created;
 		run.taskIds.set(item.itemIndex, taskId);
-		memory.created(keys, { taskId, model: model.value, executionId, createdAt });
-		context.logger.info(`Seedance task ${taskId} created (${where})`);
+		const restarts = failed && { restarts: (failed.restarts ?? 0) + 1 };
+		memory.created(keys, { taskId, model: model.value, executionId, createdAt, ...restarts });
+		const instead = failed ? `, in place of ${failed.taskId}, which failed without a charge` : '';
+		context.logger.info(`Seedance task ${taskId} created (${where}${instead})`);
 		highlight(context, taskId, credits);
-		return { taskId, createdAt, task, raw };
+		return { taskId, createdAt, task, raw, ...restarts };
 	}
 	if (created.outcome === 'refused') {
-		const endsAccount = ENDS_ACCOUNT.includes(created.failure.cause);
-		return { problem: notCreated(created.failure), endsAccount };
+		const { cause, retryAfterMs } = created.failure;
+		const limited = cause === 'rate_limited' && { limited: { retryAfterMs } };
+		const endsAccount = ENDS_ACCOUNT.includes(cause);
+		return { problem: notCreated(created.failure), endsAccount, ...limited };
 	}
 	const { taskId } = created.failure;
 	if (taskId) {

@@ -9,7 +9,7 @@ import type { Credential } from '../../shared/api/credential';
 import { DOWNLOAD_LIMIT_MS, fetchVideo, PARALLEL_DOWNLOADS } from '../../shared/api/download';
 import { watchTask, type Ending } from '../../shared/api/polling';
 import { patiently } from '../../shared/api/retry';
-import { limiter } from '../../shared/n8n/clock';
+import { limiter, type Clock } from '../../shared/n8n/clock';
 import { noVideo, readProblem, stopped, taskFailed, timedOut } from '../../shared/task/errors';
 import type { Task } from '../../shared/task/task';
 import type { TaskSeed } from '../../shared/task/taskItem';
@@ -45,7 +45,7 @@ export type ItemState = { pending: PendingTask } | { result: Result };
  */
 export async function finished(
 	items: readonly ItemState[],
-	finish: (pending: PendingTask[]) => Promise<Result[]>,
+	finish: (pending: PendingTask[]) => Result[] | Promise<Result[]>,
 ): Promise<Result[]> {
 	const ended = await finish(items.flatMap((item) => ('pending' in item ? [item.pending] : [])));
 	let next = 0;
@@ -105,7 +105,8 @@ export function waitLimit({ clock, workUntil }: Run, { timeout }: Options): Wait
  */
 type AddFile = (pending: PendingTask, result: Result, deadline: number) => Promise<Result>;
 
-function fileAdder(run: Run): AddFile {
+/** Stores the videos of one run, a few at a time. */
+export function fileAdder(run: Run): AddFile {
 	const inTurn = limiter(PARALLEL_DOWNLOADS);
 	const { context, clock } = run;
 	return async (pending, result, waitUntil) => {
@@ -131,33 +132,48 @@ function fileAdder(run: Run): AddFile {
 	};
 }
 
+/** What is done about one task while it is watched. */
+interface Watch {
+	/** By when; what a wait that begins now may take, where absent. */
+	limit?: WaitLimit;
+	clock?: Clock;
+	/** Called when it has ended, before its video is stored. */
+	onEnd?: (result: Result) => void;
+}
+
 /**
- * Watches all tasks until each has ended, within the Timeout and the workflow's own time limit;
- * stores each video as soon as it is ready, where its item wants the file. Gives one result per
- * task, in their order.
+ * Watches one task until it has ended, within the Timeout and the workflow's own time limit; stores
+ * its video as soon as it is ready, where its item wants the file.
  */
+export type WatchOne = (pending: PendingTask, watch?: Watch) => Promise<Result>;
+
+/** Watches the tasks of one run. */
+export function watcherOf(run: Run, options: Options, addFile = fileAdder(run)): WatchOne {
+	return async (pending, { limit = waitLimit(run, options), clock = run.clock, onEnd } = {}) => {
+		const wait = {
+			clock,
+			startedAt: run.clock.now(),
+			deadline: limit.deadline,
+			intervalMs: options.pollInterval * 1000,
+		};
+		const { isNew, seed, output } = pending;
+		const read = async (deadline: number) => await run.readTask(pending, deadline);
+		const ending = await watchTask({ read, isNew, createdAt: seed.createdAt }, wait);
+		const result = { ...resultOfEnding(pending, ending, limit), output };
+		onEnd?.(result);
+		return await addFile(pending, result, limit.deadline);
+	};
+}
+
+/** Watches all tasks until each has ended. Gives one result per task, in their order. */
 export async function watchAll(
 	run: Run,
 	tasks: readonly PendingTask[],
 	options: Options,
 ): Promise<Result[]> {
 	const limit = waitLimit(run, options);
-	const wait = {
-		clock: run.clock,
-		startedAt: run.clock.now(),
-		deadline: limit.deadline,
-		intervalMs: options.pollInterval * 1000,
-	};
-	const addFile = fileAdder(run);
-	return await Promise.all(
-		tasks.map(async (pending) => {
-			const { isNew, seed, output } = pending;
-			const read = async (deadline: number) => await run.readTask(pending, deadline);
-			const ending = await watchTask({ read, isNew, createdAt: seed.createdAt }, wait);
-			const result = { ...resultOfEnding(pending, ending, limit), output };
-			return await addFile(pending, result, limit.deadline);
-		}),
-	);
+	const watchOne = watcherOf(run, options);
+	return await Promise.all(tasks.map(async (pending) => await watchOne(pending, { limit })));
 }
 
 /** Reads one task, again after passing trouble, by a deadline (milliseconds since 1970). */

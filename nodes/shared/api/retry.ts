@@ -19,16 +19,16 @@ export const READ_MAX_FAILURES = 5;
 /**
  * Starts one video. Sent once; again only after a refused connection, an unknown host or a 429, at
  * most {@link POST_MAX_TRIES} times in a row for all videos of the account, and never in the last
- * {@link LEAST_POST_MS} before the deadline. Never throws. Why:
- * docs/api-contract.md#repeating-a-request.
+ * {@link LEAST_POST_MS} before the deadline. With `waitsItself`, who calls it has a pace of its own
+ * for a 429, and gets the first one. Never throws. Why: docs/api-contract.md#repeating-a-request.
  */
 export async function createTask(
 	context: NodeFunctions,
 	credential: Credential,
 	body: GenerateBody,
-	sending: Sending,
+	sending: Sending & { waitsItself?: boolean },
 ): Promise<Created> {
-	const { clock, brake, deadline } = sending;
+	const { clock, brake, deadline, waitsItself } = sending;
 	let failure: CallFailure = { cause: 'out_of_time', text: '' };
 	for (let tries = 1; ; tries++) {
 		const isMyTurn = await brake.turn(deadline);
@@ -37,6 +37,11 @@ export async function createTask(
 		const created = await postTask(context, credential, body, sending);
 		if (created.outcome === 'refused') failure = created.failure;
 		if (created.outcome === 'refused' && failure.cause === 'rate_limited') {
+			if (waitsItself) {
+				// Not for as long as it asks: it may concern the POST alone, and videos are waited for.
+				brake.slowDown(sentAt);
+				return created;
+			}
 			brake.slowDown(sentAt, failure.retryAfterMs);
 			const isTooLong = (failure.retryAfterMs ?? 0) > RETRY_AFTER_MAX_MS;
 			if (isTooLong || brake.limitedInARow >= POST_MAX_TRIES) return created;

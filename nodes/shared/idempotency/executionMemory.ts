@@ -40,6 +40,8 @@ export interface CreatedTask {
 	/** Milliseconds since 1970. */
 	createdAt: number;
 	reused?: Reused;
+	/** How often this video was started anew, because a task before it had failed for free. */
+	restarts?: number;
 }
 
 /**
@@ -47,7 +49,7 @@ export interface CreatedTask {
  * none.
  */
 export type Sent =
-	| (Pick<CreatedTask, 'taskId' | 'model' | 'reused'> & {
+	| (Pick<CreatedTask, 'taskId' | 'model' | 'reused' | 'restarts'> & {
 			createdAt?: number;
 			executionId?: string;
 			task?: Task;
@@ -57,6 +59,8 @@ export type Sent =
 			problem: Problem;
 			/** Nothing more can be started with this account. */
 			endsAccount?: boolean;
+			/** It was refused with 429, perhaps with the milliseconds after which to ask again. */
+			limited?: { retryAfterMs?: number };
 	  };
 
 const FIELD = 'seedance';
@@ -107,6 +111,7 @@ function rememberedOf(entry: unknown): Remembered {
 	const taskId = textOf(entry.taskId);
 	if (taskId === undefined) return { state: 'sending' };
 	const { reused } = entry;
+	const restarts = numberOf(entry.restarts) ?? 0;
 	return {
 		state: 'created',
 		taskId,
@@ -114,6 +119,7 @@ function rememberedOf(entry: unknown): Remembered {
 		executionId: textOf(entry.executionId),
 		createdAt: numberOf(entry.createdAt) ?? undefined,
 		...((reused === 'takenOver' || reused === 'shared') && { reused }),
+		...(restarts > 0 && { restarts }),
 	};
 }
 

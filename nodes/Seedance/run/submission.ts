@@ -1,0 +1,110 @@
+/** What has become of the items of a run while its videos are started, and who is told of each task. */
+import type { ExecutionMemory, Sent } from '../../shared/idempotency/executionMemory';
+import { notSent } from '../../shared/task/errors';
+import type { Listed } from '../videoList/listing';
+import type { Prepared, Unusable } from './prepare';
+import type { Run } from './run';
+import { recalled } from './send';
+import type { ItemState, PendingTask } from './watch';
+
+/** A task that there is now, for whoever follows it to its end. */
+export interface NewTask {
+	pending: PendingTask;
+	item: Prepared;
+	/** How often it was started anew already. */
+	restarts: number;
+	/** To be called when it has ended, where it counts as under way. */
+	leave?: () => void;
+	/** The item whose video it shares. */
+	leaderIndex?: number;
+}
+
+/** How a task came to be. */
+interface How extends Pick<NewTask, 'leave' | 'leaderIndex'> {
+	/** Started by this very run. */
+	isNew: boolean;
+}
+
+/** A task that was there before this run. */
+export const BEFORE: How = { isNew: false };
+
+/** What has become of the items of a run so far. */
+export class Submission {
+	private readonly states: ItemState[] = [];
+	/** Whether an item has no task. */
+	hasFailed = false;
+
+	/** `follow` is told of each task at once. */
+	constructor(
+		readonly run: Run,
+		readonly memory: ExecutionMemory,
+		private readonly follow?: (task: NewTask) => void,
+	) {}
+
+	/** An item whose video was sent, now or before. */
+	take(item: Prepared, sent: Sent, how: How): void {
+		if ('problem' in sent) return this.fail({ ...item, problem: sent.problem });
+		const { isNew, leave, leaderIndex } = how;
+		const { taskId, model, createdAt, reused, raw, task, restarts = 0 } = sent;
+		const { itemIndex, credential, output } = item;
+		this.run.taskIds.set(itemIndex, taskId);
+		const seed = {
+			...item.seed,
+			taskId,
+			...(model !== undefined && { model }),
+			...(createdAt !== undefined && { createdAt }),
+			...(reused && { isReused: true as const }),
+		};
+		const pending = { itemIndex, taskId, credential, seed, isNew, output, raw, task };
+		this.states[itemIndex] = { pending };
+		this.follow?.({ pending, item, restarts, leave, leaderIndex });
+	}
+
+	/**
+	 * An item without a task, or with one of which nobody knows. `isBystander`: only because another
+	 * ended the run.
+	 */
+	fail(item: Unusable & { output?: Prepared['output'] }, isBystander?: true): void {
+		const { itemIndex, problem, output } = item;
+		const taskId = problem.taskId ?? null;
+		if (taskId !== null) this.run.taskIds.set(itemIndex, taskId);
+		const seed = { ...item.seed, taskId };
+		this.hasFailed = true;
+		this.states[itemIndex] = { result: { seed, problem, output, isBystander } };
+	}
+
+	/** An item for which nothing more is sent; what an earlier try has paid for is still told. */
+	skip(item: Prepared, because: string): void {
+		const found = recalled(this.memory, item);
+		if (found) this.take(item, found, BEFORE);
+		else this.fail({ ...item, problem: notSent(because) }, true);
+	}
+
+	/** What the list of videos says of an item that is not to be sent. */
+	takeListed(item: Prepared, listed: Exclude<Listed, { do: 'send' }>): void {
+		const { itemIndex, seed } = item;
+		if (listed.do === 'sent') {
+			// n8n may run the node once more, after it has handed the video on.
+			this.memory.created(item.keys, listed.sent);
+			this.take(item, listed.sent, BEFORE);
+		} else if (listed.do === 'refuse') this.fail({ ...item, problem: listed.problem });
+		else this.states[itemIndex] = { result: { seed, isSkipped: true } };
+	}
+
+	/** An item that shares the video of another one, which is in already. */
+	share(item: Prepared, leader: Prepared): void {
+		const state = this.states[leader.itemIndex];
+		if (!state) return;
+		if ('result' in state) this.states[item.itemIndex] = { result: { ...state.result } };
+		else {
+			const { createdAt } = state.pending.seed;
+			const sent: Sent = { ...state.pending, createdAt, reused: 'shared' };
+			this.take(item, sent, { isNew: false, leaderIndex: leader.itemIndex });
+		}
+	}
+
+	/** One per item, in order. */
+	all(): ItemState[] {
+		return [...this.states];
+	}
+}

@@ -1,0 +1,160 @@
+/**
+ * Whose turn it is to start a video: what is under way of one run, and beside it of all runs of this
+ * process with the same account, which share what was learnt of it. Nothing here is needed to pay
+ * once: whoever comes without it learns it anew.
+ */
+import { createHash } from 'crypto';
+
+import type { Credential } from '../../shared/api/credential';
+import { StartPace } from '../../shared/api/startPace';
+import type { Clock } from '../../shared/n8n/clock';
+import { credentialKey } from './run';
+
+/** What one run has at an account. */
+interface Share {
+	underWay: number;
+	/** It has a row that only the account holds back. */
+	isWaiting: boolean;
+	/** Its POST has left, and has no answer yet. */
+	isPosting: boolean;
+	wake: () => void;
+}
+
+/** An account that runs of this process start videos with, while there are any. */
+interface Account {
+	/** Times of the pace are those of the run that came first. */
+	clock: Clock;
+	pace: StartPace;
+	shares: Map<Turns, Share>;
+}
+
+const accounts = new Map<string, Account>();
+
+const underWayOf = ({ shares }: Account): number =>
+	[...shares.values()].reduce((sum, { underWay }) => sum + underWay, 0);
+
+function wakeAll({ shares }: Account): void {
+	for (const { wake } of shares.values()) wake();
+}
+
+/** The turns of one run. To be closed when it ends. */
+export class Turns {
+	/** Tasks of this run that are being watched, with any account. */
+	underWay = 0;
+	/** Milliseconds since 1970 at which a video was started, or one has ended. */
+	lastMove: number;
+	private readonly used = new Map<string, string>();
+	private waker = new AbortController();
+
+	/** `atOnce`: the most videos of this run at once. */
+	constructor(
+		private readonly clock: Clock,
+		private readonly atOnce = Infinity,
+	) {
+		this.lastMove = clock.now();
+	}
+
+	/**
+	 * Milliseconds until a row of this account may be started, 0 for now; Infinity when something has
+	 * to end first.
+	 */
+	waitFor(credential: Credential): number {
+		const { account, share } = this.at(credential);
+		share.isWaiting = false;
+		if (this.underWay >= this.atOnce) return Infinity;
+		const now = account.clock.now();
+		const posting = [...account.shares.values()].filter(({ isPosting }) => isPosting).length;
+		const ms = account.pace.nextAt(now, underWayOf(account) + posting) - now;
+		share.isWaiting = true;
+		// Of several runs the one that has least is next, so that none has to stand aside for ever.
+		const isBehind = [...account.shares].find(
+			([turns, other]) => turns !== this && other.isWaiting && other.underWay < share.underWay,
+		);
+		return account.pace.isLimited && isBehind ? Infinity : Math.max(0, ms);
+	}
+
+	/** A POST with this account goes out: it has no answer before {@link rest}. */
+	going(credential: Credential): void {
+		this.rest();
+		this.at(credential).share.isPosting = true;
+	}
+
+	/** It waits for no account any longer, and for no answer. */
+	rest(): void {
+		for (const hash of this.used.values()) {
+			const account = accounts.get(hash);
+			const share = account?.shares.get(this);
+			if (!account || !(share?.isWaiting || share?.isPosting)) continue;
+			Object.assign(share, { isWaiting: false, isPosting: false });
+			wakeAll(account);
+		}
+	}
+
+	/** It was accepted. Call it before {@link enter}. */
+	accepted(credential: Credential): void {
+		const { account } = this.at(credential);
+		account.pace.accepted(account.clock.now(), underWayOf(account));
+		this.lastMove = this.clock.now();
+		wakeAll(account);
+	}
+
+	/** It was refused with 429. */
+	refused(credential: Credential, retryAfterMs?: number): void {
+		const { account } = this.at(credential);
+		account.pace.refused(account.clock.now(), underWayOf(account), retryAfterMs);
+		wakeAll(account);
+	}
+
+	/** A task is being watched from now on. Gives what is to be called, once, when it has ended. */
+	enter(credential: Credential): () => void {
+		const { account, share } = this.at(credential);
+		share.underWay++;
+		this.underWay++;
+		return () => {
+			share.underWay--;
+			this.underWay--;
+			this.lastMove = this.clock.now();
+			wakeAll(account);
+			this.wake();
+		};
+	}
+
+	/** Waits so many milliseconds, or until the turn may have come. */
+	async untilChange(ms: number): Promise<void> {
+		await this.clock.sleep(ms, this.waker.signal);
+		this.waker = new AbortController();
+	}
+
+	/** Ends {@link untilChange}. */
+	wake(): void {
+		this.waker.abort('changed');
+	}
+
+	/** The run has ended: nothing of it counts any longer. */
+	close(): void {
+		for (const hash of this.used.values()) {
+			const account = accounts.get(hash);
+			account?.shares.delete(this);
+			if (account?.shares.size === 0) accounts.delete(hash);
+			else if (account) wakeAll(account);
+		}
+		this.used.clear();
+	}
+
+	private at(credential: Credential): { account: Account; share: Share } {
+		const key = credentialKey(credential);
+		const hash = this.used.get(key) ?? createHash('sha256').update(key).digest('hex');
+		this.used.set(key, hash);
+		const found = accounts.get(hash);
+		const account = found ?? { clock: this.clock, pace: new StartPace(), shares: new Map() };
+		if (!found) accounts.set(hash, account);
+		const share = account.shares.get(this) ?? {
+			underWay: 0,
+			isWaiting: false,
+			isPosting: false,
+			wake: () => this.wake(),
+		};
+		account.shares.set(this, share);
+		return { account, share };
+	}
+}

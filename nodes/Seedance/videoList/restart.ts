@@ -1,0 +1,69 @@
+/** The list of videos, and a video that is started anew because the one before has failed for free. */
+import { where, type NewRow } from '../../shared/idempotency/videoList';
+import type { Options } from '../run/options';
+import type { Prepared } from '../run/prepare';
+import type { Result } from '../run/result';
+import type { Run } from '../run/run';
+import { overBudget } from './creditBudget';
+import { endOf } from './ends';
+import { CLAIM_MS } from './find';
+
+/**
+ * Closes the row of the failed task and reserves another for the item. Whether it may be sent: not
+ * where it would exceed Maximum Credits per Period, nor without a list where the item needs one.
+ * Never throws.
+ */
+export async function reserveRestart(
+	run: Run,
+	{ creditBudget }: Options,
+	item: Prepared,
+	failed: Result,
+): Promise<boolean> {
+	const { listing, context } = run;
+	const isNeeded = listing?.isNeeded(item) ?? false;
+	const videos = listing?.videos;
+	const row = videos?.rows.get(item.itemIndex);
+	if (!listing || !videos || !row) return !isNeeded;
+	const { list, claim } = videos;
+	const next: NewRow & { id?: number } = {
+		...row,
+		status: 'CLAIMED',
+		task_id: '',
+		credits: item.credits,
+		charged: 'unknown',
+		video_url: '',
+		error_message: '',
+		claim,
+		claimed_until: new Date(list.now() + CLAIM_MS).toISOString(),
+	};
+	delete next.id;
+	try {
+		// First the new row: another run that wants the same video finds one at any moment.
+		const [reserved] = await list.run({ do: 'insert', rows: [next] });
+		await videos.flush();
+		const end = endOf(failed, row, list.now()).change;
+		const closed = { ...end, handed_on: true, claim: '', claimed_until: '' };
+		await list.run({ do: 'updateEach', rows: [closed], all: [where('claim', claim)] });
+		videos.rows.delete(item.itemIndex);
+		const zone = context.getTimezone();
+		const over = creditBudget && (await overBudget(list, creditBudget, zone, [item]));
+		videos.rows.set(item.itemIndex, reserved);
+		if (!over || over.size === 0) return true;
+		await videos.release([item.itemIndex]);
+	} catch (error) {
+		// What was reserved meanwhile is given back with everything else of this run.
+		const reason = error instanceof Error ? error.message : '';
+		context.logger.warn(`Seedance could not write its list of videos: ${reason}`);
+		listing.report.unwritten = reason;
+	}
+	return false;
+}
+
+/** Gives back what was reserved, where nothing was sent for it. Never throws. */
+export async function endRestart({ listing }: Run, itemIndex: number): Promise<void> {
+	const videos = listing?.videos;
+	const row = videos?.rows.get(itemIndex);
+	if (!videos || !row || row.task_id) return;
+	await videos.flush();
+	await videos.release([itemIndex]);
+}

@@ -1,0 +1,108 @@
+/**
+ * How many videos an account lets be made at once, and how many started a minute, as far as the
+ * answers tell: the pace of the POST. The API promises neither number, so a 429 is taken for the one
+ * or the other until something shows which (docs/retry-and-crash.md#batches). Pure: time and what is
+ * under way are handed in.
+ *
+ * Rules that must not regress:
+ * - what was learnt is kept: a limit is not run into once for each video;
+ * - with nothing under way there is always a next time, so that no row waits for ever.
+ */
+
+/** Milliseconds after the first 429 in which it may have been a limit of requests a second. */
+const SOON_MS = 3_000;
+const MINUTE_MS = 60_000;
+/** Milliseconds beyond the minute: the API counts from when a request arrived. */
+const MARGIN_MS = 1_000;
+/** Videos that are started within what was learnt before one more is tried; doubled by each try in vain. */
+const FIRST_TRY_AFTER = 8;
+const LAST_TRY_AFTER = 64;
+/** Milliseconds between two tries while nothing is under way: doubled by each one in vain. */
+const FIRST_IDLE_MS = 2_000;
+const LONGEST_IDLE_MS = 120_000;
+
+export class StartPace {
+	/** The most that went well at once. */
+	private atOnce = Infinity;
+	private perMinute = Infinity;
+	/** When videos were started within the last minute: milliseconds since 1970. */
+	private starts: number[] = [];
+	private notBefore = -Infinity;
+	/** From when one more than {@link atOnce} may be tried. */
+	private moreAt = Infinity;
+	/** How often it was refused at the present limit. */
+	private refusals = 0;
+	/** Starts in the minute before the first 429 at the present limit. */
+	private refusedAfter = 0;
+	private startedSince = 0;
+	private tryAfter = FIRST_TRY_AFTER;
+	private idleMs = FIRST_IDLE_MS;
+
+	/** Whether there is a limit, as far as is known: then turns are scarce. */
+	get isLimited(): boolean {
+		return Number.isFinite(this.atOnce) || Number.isFinite(this.perMinute);
+	}
+
+	/**
+	 * Milliseconds since 1970 from which the next video may be started while so many are under way;
+	 * Infinity when one of them has to end first.
+	 */
+	nextAt(now: number, underWay: number): number {
+		const recent = this.recent(now);
+		const isFull = recent.length >= this.perMinute;
+		const inMinute = isFull ? recent[recent.length - this.perMinute] + MINUTE_MS + MARGIN_MS : now;
+		const atOnce = underWay < this.atOnce ? now : this.moreAt;
+		return Math.max(this.notBefore, inMinute, atOnce);
+	}
+
+	/** A POST was accepted; `underWay` is without it. */
+	accepted(now: number, underWay: number): void {
+		const recent = this.recent(now);
+		this.idleMs = FIRST_IDLE_MS;
+		if (underWay >= this.atOnce) {
+			// More at once than before went well after a minute: it was the starts that were counted.
+			if (this.refusals === 2) this.perMinute = Math.max(1, this.refusedAfter);
+			this.atOnce = Infinity;
+			this.moreAt = Infinity;
+			this.refusals = 0;
+			this.startedSince = 0;
+		}
+		this.starts = [...recent, now];
+		this.startedSince++;
+		if (this.startedSince < this.tryAfter) return;
+		this.startedSince = 0;
+		if (Number.isFinite(this.perMinute)) this.perMinute++;
+		if (Number.isFinite(this.atOnce)) this.moreAt = now;
+	}
+
+	/** A POST was refused with 429, perhaps with the time after which to ask again. */
+	refused(now: number, underWay: number, retryAfterMs = 0): void {
+		const recent = this.recent(now);
+		this.startedSince = 0;
+		this.notBefore = now + retryAfterMs;
+		const nextMinute = (recent[0] ?? now) + MINUTE_MS + MARGIN_MS;
+		if (recent.length > 1 && recent.length >= this.perMinute - 1) {
+			this.perMinute = recent.length;
+			this.tryAfter = Math.min(this.tryAfter * 2, LAST_TRY_AFTER);
+			this.notBefore = Math.max(this.notBefore, nextMinute);
+			return;
+		}
+		if (underWay === 0) {
+			this.notBefore = now + Math.max(retryAfterMs, this.idleMs);
+			this.idleMs = Math.min(this.idleMs * 2, LONGEST_IDLE_MS);
+			return;
+		}
+		if (this.refusals === 0) this.refusedAfter = recent.length;
+		// Less at once than went well before: somebody else has what may be free again soon.
+		const isLess = underWay < this.atOnce;
+		this.tryAfter = isLess ? FIRST_TRY_AFTER : Math.min(this.tryAfter * 2, LAST_TRY_AFTER);
+		this.refusals++;
+		this.atOnce = underWay;
+		const soon = this.refusals === 1 ? now + SOON_MS : Math.max(nextMinute, now + SOON_MS);
+		this.moreAt = this.refusals > 2 ? Infinity : Math.max(this.notBefore, soon);
+	}
+
+	private recent(now: number): number[] {
+		return this.starts.filter((at) => now - at < MINUTE_MS + MARGIN_MS);
+	}
+}
