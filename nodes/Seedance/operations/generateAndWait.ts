@@ -34,6 +34,7 @@ import { readOptions } from '../run/parameters';
 import type { Run } from '../run/run';
 import { submitAll } from '../run/submit';
 import { finished, watchAll, type ItemState } from '../run/watch';
+import { flushAndLearn } from '../videoList/knownTimes';
 import type { Operation } from './operation';
 
 /**
@@ -52,7 +53,8 @@ async function run(run: Run): Promise<Result[]> {
 	const callbackOf = pauses ? await resumeCallback(run) : undefined;
 	const items = await submitAll(run, options, callbackOf);
 	// Before the long wait; without one, it is written with the ends.
-	await run.listing?.videos?.flush();
+	if (pauses) await run.listing?.videos?.flush();
+	else await flushAndLearn(run);
 	// With Stop, an item that could not be started ends the node at once; Retry goes on with the
 	// others.
 	if (run.onError === 'stop' && items.some((item) => 'result' in item && item.result.problem)) {

@@ -18,6 +18,8 @@ export interface Options {
 	timeout: number;
 	/** Seconds. */
 	pollInterval: number;
+	/** Whether it is a person's own: then looks around a known time keep to it, too. */
+	isIntervalSet: boolean;
 	/** Whether videos are kept in the list of videos. */
 	videoList: boolean;
 	/** Undefined for no limit. */
@@ -129,6 +131,7 @@ export function readOptions(context: IExecuteFunctions): { options: Options; pro
 		batchInterval: isBatching ? read('batchInterval') : 0,
 		timeout: read('timeout'),
 		pollInterval: read('pollInterval'),
+		isIntervalSet: isAdded(NUMBERS.pollInterval.path),
 		videoList,
 		creditBudget,
 	};

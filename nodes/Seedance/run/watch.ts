@@ -7,7 +7,8 @@ import type { IDataObject } from 'n8n-workflow';
 import type { Read } from '../../shared/api/client';
 import type { Credential } from '../../shared/api/credential';
 import { DOWNLOAD_LIMIT_MS, fetchVideo, PARALLEL_DOWNLOADS } from '../../shared/api/download';
-import { watchTask, type Ending } from '../../shared/api/polling';
+import { POLL_KNOWN_SECONDS, USUAL_PACE } from '../../shared/api/pace';
+import { watchTask, type Ending, type Wait } from '../../shared/api/polling';
 import { patiently } from '../../shared/api/retry';
 import { limiter } from '../../shared/n8n/clock';
 import { noVideo, readProblem, stopped, taskFailed, timedOut } from '../../shared/task/errors';
@@ -131,6 +132,30 @@ function fileAdder(run: Run): AddFile {
 }
 
 /**
+ * Reads a task, and tells how many seconds its video took: until the middle between the last look at
+ * which it was still being made and the first at which it was not. Undefined for what this run has
+ * not started, or has not seen succeed.
+ */
+function timed({ clock, readTask }: Run, pending: PendingTask) {
+	const { isNew, seed } = pending;
+	let madeAt: number | undefined;
+	let runningAt = seed.createdAt;
+	const read = async (deadline: number): Promise<Read> => {
+		const found = await readTask(pending, deadline);
+		const state = found.outcome === 'task' ? found.task.state : undefined;
+		if (state === 'running') runningAt = clock.now();
+		if (state === 'succeeded') madeAt ??= clock.now();
+		return found;
+	};
+	const seconds = (): number | undefined => {
+		const { createdAt } = seed;
+		if (!isNew || createdAt === undefined || madeAt === undefined) return undefined;
+		return Math.round(((runningAt ?? createdAt) + madeAt) / 2 - createdAt) / 1000;
+	};
+	return { read, seconds };
+}
+
+/**
  * Watches all tasks until each has ended, within the Timeout and the workflow's own time limit;
  * stores each video as soon as it is ready, where its item wants the file. Gives one result per
  * task, in their order.
@@ -141,19 +166,23 @@ export async function watchAll(
 	options: Options,
 ): Promise<Result[]> {
 	const limit = waitLimit(run, options);
-	const wait = {
+	const intervalMs = options.pollInterval * 1000;
+	const wait: Wait = {
 		clock: run.clock,
 		startedAt: run.clock.now(),
 		deadline: limit.deadline,
-		intervalMs: options.pollInterval * 1000,
+		intervalMs,
+		leastMs: options.isIntervalSet ? intervalMs : POLL_KNOWN_SECONDS * 1000,
 	};
 	const addFile = fileAdder(run);
 	return await Promise.all(
 		tasks.map(async (pending) => {
-			const { isNew, seed, output } = pending;
-			const read = async (deadline: number) => await run.readTask(pending, deadline);
-			const ending = await watchTask({ read, isNew, createdAt: seed.createdAt }, wait);
-			const result = { ...resultOfEnding(pending, ending, limit), output };
+			const { isNew, seed, output, itemIndex } = pending;
+			const { createdAt } = seed;
+			const pace = { ...USUAL_PACE, known: run.knownTimes.get(itemIndex) };
+			const { read, seconds } = timed(run, pending);
+			const ending = await watchTask({ read, isNew, createdAt, pace }, wait);
+			const result = { ...resultOfEnding(pending, ending, limit), seconds: seconds(), output };
 			return await addFile(pending, result, limit.deadline);
 		}),
 	);
