@@ -318,7 +318,9 @@ export function listContract(hostOf: () => ListHost): void {
 		const [{ id }] = await insert({ task_id: 'a' });
 		await run({ do: 'update', all: [where('id', id)], set: { prompt: 'other', item: 3 } });
 		await run({ do: 'updateEach', rows: [{ id, duration: 9, seconds: 9, credits: 5 }], all: [] });
-		expect(await get()).toMatchObject([{ task_id: 'a', prompt: '', item: 3, credits: 5, seconds: 0 }]);
+		expect(await get()).toMatchObject([
+			{ task_id: 'a', prompt: '', item: 3, credits: 5, seconds: 0 },
+		]);
 	});
 
 	it.each([

@@ -259,7 +259,14 @@ describe('where it is known how long such videos took here', () => {
 		expect(readAt.slice(0, 5)).toEqual([5_000, 20_000, 35_000, 50_000, 65_000]);
 		expect(readAt.slice(5, 12)).toEqual([80_000, 83_500, 87_000, 90_500, 94_000, 97_500, 101_000]);
 		expect(gaps(readAt.slice(11))).toEqual([
-			3_500, 4_375, 5_469, 6_836, 8_545, 10_681, 13_351, ...Array<number>(6).fill(15_000),
+			3_500,
+			4_375,
+			5_469,
+			6_836,
+			8_545,
+			10_681,
+			13_351,
+			...Array<number>(6).fill(15_000),
 		]);
 	});
 
