@@ -30,8 +30,8 @@ function took(seconds: readonly number[], change: Partial<TableRow> = {}): void 
 }
 
 /** The task of a new video, with the calls of the list that it took. */
-async function next(parameters: Order['parameters'] = {}) {
-	plan({ seconds: 25 });
+async function next(parameters: Order['parameters'] = {}, seconds = 25) {
+	plan({ seconds });
 	const before = list.tables.calls.length;
 	const ran = await run(['next'], { ...NEVER, ...parameters });
 	expect(ran.json).toMatchObject([{ succeeded: true }]);
@@ -89,6 +89,19 @@ describe('three that took 90 seconds', () => {
 		took([90, 90, 90]);
 		const { json } = await run(items, DURATION);
 		expect(json.map(({ task_id }) => isKnown(String(task_id)))).toEqual([false, true]);
+	});
+
+	it.each([
+		['closely, where nobody has set Check Every', {}, 0, 7],
+		['no sooner than Check Every says', { options: { pollInterval: 8 } }, 7.9, Infinity],
+	])('are when the next is looked at: %s', async (_, parameters, least, most) => {
+		await next();
+		took([90, 90, 90]);
+		const { taskId } = await next(parameters, 95);
+		const at = world.sandbox.ledger.statusReads(taskId).map((read) => read.at);
+		const gaps = at.slice(1).map((time, index) => ((time - at[index]) * SPEED) / 1000);
+		expect(Math.min(...gaps)).toBeGreaterThanOrEqual(least);
+		expect(Math.min(...gaps)).toBeLessThanOrEqual(most);
 	});
 
 	it('are the newest 20 at most', async () => {

@@ -131,7 +131,7 @@ export function readOptions(context: IExecuteFunctions): { options: Options; pro
 		batchInterval: isBatching ? read('batchInterval') : 0,
 		timeout: read('timeout'),
 		pollInterval: read('pollInterval'),
-		isIntervalSet: isAdded(NUMBERS.pollInterval.path),
+		isIntervalSet: !isEmpty(at(tree, NUMBERS.pollInterval.path)),
 		videoList,
 		creditBudget,
 	};
