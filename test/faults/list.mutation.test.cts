@@ -60,7 +60,8 @@ const leaveOut = (isLeftOut: (step: Step) => boolean) =>
 			const [first, ...rest] = steps.filter((step) => !isLeftOut(step));
 			return first ? await list.run(first, ...rest) : [];
 		};
-		return { ...opened, list: { run: some, start: () => undefined, now: () => list.now() } };
+		const { now, has } = { now: () => list.now(), has: list.has.bind(list) };
+		return { ...opened, list: { run: some, start: () => undefined, now, has } };
 	});
 
 type Move = claims.Move<claims.ClaimedRow>;

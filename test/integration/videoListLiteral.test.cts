@@ -15,6 +15,8 @@ const { run, plan, ids } = world;
 const CONSTANTS: ReadonlySet<unknown> = new Set([
 	...['row', 'table', 'list', 'create', 'get', 'insert', 'update', 'deleteRows', 'workflow1'],
 	...['id', 'createdAt', 'eq', 'neq', 'gte', 'lt', 'anyCondition', 'allConditions'],
+	// The newest of a kind of video, whose settings were checked.
+	...['DESC', 'seedance-v1', '720p'],
 	...['autoMapInputData', 'defineBelow', '={{ $json.id }}', '={{ $json.task_id }}', TABLE],
 	...[
 		...Object.keys(COLUMNS),
@@ -42,6 +44,7 @@ function leaves(value: unknown): unknown[] {
 const KEYS = new Set([
 	...['resource', 'operation', 'dataTableId', '__rl', 'mode', 'value', 'returnAll', 'columns'],
 	...['mappingMode', 'matchType', 'filters', 'conditions', 'keyName', 'condition', 'keyValue'],
+	...['limit', 'orderBy', 'orderByColumn', 'orderByDirection'],
 	...['tableName', 'column', 'name', 'type', 'options', 'createIfNotExists', 'filterName'],
 ]);
 

@@ -5,11 +5,11 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { join, posix } from 'node:path';
 import { EXPIRED_AFTER_MS } from '../../nodes/shared/api/download';
-import { POLL_INTERVAL_MAX_SECONDS, TIMEOUT_MINUTES } from '../../nodes/shared/api/polling';
+import { POLL_INTERVAL_MAX_SECONDS } from '../../nodes/shared/api/polling';
 import { READ_MAX_FAILURES } from '../../nodes/shared/api/retry';
 import { METADATA_MAX_BYTES } from '../../nodes/shared/callback/signature';
 import { EXECUTION_RESERVE_MS } from '../../nodes/shared/n8n/limit';
-import { PROMPT_MAX_LENGTH } from '../../nodes/shared/task/models';
+import { DEFAULT_MODEL, PROMPT_MAX_LENGTH } from '../../nodes/shared/task/models';
 import { NO_VIDEO_GRACE_MS } from '../../nodes/shared/task/task';
 import { creditsFor } from '../support/prices';
 import { anchorsOf, filesUnder, read, readManifest, ROOT } from './packed.cjs';
@@ -111,7 +111,7 @@ it('README.md links every example', () => {
 it.each([
 	[/at most (\d+) characters/g, PROMPT_MAX_LENGTH],
 	[/at most (\d+) bytes/g, METADATA_MAX_BYTES],
-	[/Timeout\*\*, (\d+) minutes/g, TIMEOUT_MINUTES],
+	[/Timeout\*\*, (\d+) minutes/g, DEFAULT_MODEL.timeoutMinutes],
 	[/video is older than (\d+) minutes/g, EXPIRED_AFTER_MS / 60_000],
 	[/It ends (\d+) seconds before/g, EXECUTION_RESERVE_MS / 1000],
 	[/its last (\d+) readings/g, READ_MAX_FAILURES],

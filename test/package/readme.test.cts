@@ -9,6 +9,7 @@ import { NUMBERS } from '../../nodes/Seedance/description/numbers';
 import { RETRY_AFTER_MAX_MS } from '../../nodes/shared/api/brake';
 import * as client from '../../nodes/shared/api/client';
 import * as download from '../../nodes/shared/api/download';
+import { POLL_KNOWN_SECONDS } from '../../nodes/shared/api/pace';
 import * as polling from '../../nodes/shared/api/polling';
 import { POST_MAX_TRIES, READ_MAX_FAILURES } from '../../nodes/shared/api/retry';
 import { DECIDE_WITHIN_MS, EARLY_MS } from '../../nodes/shared/callback/confirmTask';
@@ -296,11 +297,12 @@ describe('the documentation for users', () => {
 		const limits = [
 			...[seconds(client.POST_TIMEOUT_MS), seconds(client.READ_TIMEOUT_MS)],
 			...[POST_MAX_TRIES, POST_MAX_TRIES, seconds(RETRY_AFTER_MAX_MS)],
-			...[READ_MAX_FAILURES, `from ${shortest} to ${longest}`, client.PARALLEL_READS],
+			...[READ_MAX_FAILURES, `from ${shortest} to ${longest}`, POLL_KNOWN_SECONDS],
+			client.PARALLEL_READS,
 			...[seconds(polling.NOT_FOUND_GRACE_MS), seconds(NO_VIDEO_GRACE_MS)],
 			...[download.PARALLEL_DOWNLOADS, download.DOWNLOAD_MAX_TRIES, seconds(download.STALL_MS)],
 			...[minutes(download.DOWNLOAD_LIMIT_MS), minutes(download.EXPIRED_AFTER_MS)],
-			...[polling.TIMEOUT_MINUTES, seconds(EXECUTION_RESERVE_MS), models.PROMPT_MAX_LENGTH, 1],
+			...[models.DEFAULT_MODEL.timeoutMinutes, seconds(EXECUTION_RESERVE_MS), models.PROMPT_MAX_LENGTH, 1],
 			...[CALLBACK_URL_MAX_LENGTH, METADATA_MAX_BYTES, seconds(EARLY_MS), seconds(10_000)],
 			REMEMBERED_EVENTS,
 		];

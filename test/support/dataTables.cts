@@ -304,6 +304,18 @@ export class DataTables {
 		return named(name).slice(0, 1);
 	}
 
+	/** All rows, or the newest so many. */
+	private read(table: DataTable, parameters: unknown): TableRow[] {
+		const found = table.select(parameters, false);
+		if (at(parameters, 'returnAll') === true) return found;
+		const isNewest = at(parameters, 'orderBy') === true;
+		const order = `${String(at(parameters, 'orderByColumn'))} ${String(at(parameters, 'orderByDirection'))}`;
+		if (!isNewest || order !== 'createdAt DESC') throw new Error('Only the newest are read here');
+		return found
+			.sort((a, b) => b.createdAt.getTime() - a.createdAt.getTime())
+			.slice(0, Number(at(parameters, 'limit')));
+	}
+
 	private onRows(parameters: unknown, projectId: string, items: IDataObject[]): IDataObject[] {
 		const id = at(parameters, 'dataTableId.value');
 		const table = this.all.find((one) => one.id === id && one.projectId === projectId);
@@ -316,8 +328,7 @@ export class DataTables {
 		const now = new Date(Date.now() + this.aheadMs);
 		switch (operation) {
 			case 'get':
-				if (at(parameters, 'returnAll') !== true) throw new Error('Only Return All is done here');
-				return table.select(parameters, false).map((row) => ({ ...row }));
+				return this.read(table, parameters).map((row) => ({ ...row }));
 			case 'insert':
 				return table.insert(items, now);
 			case 'update':

@@ -81,6 +81,7 @@ export const aRow = (change: Partial<NewRow> = {}): NewRow => ({
 	duration: 4,
 	credits: 28,
 	charged: 'unknown',
+	seconds: 0,
 	budget_for: '',
 	video_url: '',
 	error_message: '',
@@ -212,6 +213,15 @@ export function listContract(hostOf: () => ListHost): void {
 		expect(tasks(await run({ do: 'get', any: many })).sort()).toEqual(['a', 'b', 'c']);
 	});
 
+	it('gives the newest so many where no more are wanted', async () => {
+		for (const task_id of ['a', 'b', 'c', 'd']) {
+			await insert({ task_id, seconds: task_id === 'c' ? 0 : 90 });
+			await new Promise((resolve) => setTimeout(resolve, 5));
+		}
+		const all = [where('seconds', 1, 'gte')];
+		expect(tasks(await run({ do: 'get', all, newest: 2 })).sort()).toEqual(['b', 'd']);
+	});
+
 	it('lets one of many win who change a row from what it was, at the same moment', async () => {
 		for (let round = 0; round < 2; round++) {
 			const [{ id }] = await insert({});
@@ -302,12 +312,15 @@ export function listContract(hostOf: () => ListHost): void {
 			),
 		);
 
-	it('leaves out a column that a person has deleted', async () => {
-		await hostOf().make(TABLE, table({ prompt: undefined, duration: undefined }));
+	it('leaves out a column that a person has deleted, or has for something else', async () => {
+		const change = { prompt: undefined, duration: undefined, seconds: 'date' } as const;
+		await hostOf().make(TABLE, table(change));
 		const [{ id }] = await insert({ task_id: 'a' });
 		await run({ do: 'update', all: [where('id', id)], set: { prompt: 'other', item: 3 } });
-		await run({ do: 'updateEach', rows: [{ id, duration: 9, credits: 5 }], all: [] });
-		expect(await get()).toMatchObject([{ task_id: 'a', prompt: '', item: 3, credits: 5 }]);
+		await run({ do: 'updateEach', rows: [{ id, duration: 9, seconds: 9, credits: 5 }], all: [] });
+		expect(await get()).toMatchObject([
+			{ task_id: 'a', prompt: '', item: 3, credits: 5, seconds: 0 },
+		]);
 	});
 
 	it.each([

@@ -4,6 +4,7 @@ import type { IExecuteFunctions } from 'n8n-workflow';
 
 import type { Options } from '../../nodes/Seedance/run/parameters';
 import type { Run } from '../../nodes/Seedance/run/run';
+import { timeoutFor } from '../../nodes/Seedance/run/options';
 import { waitLimit } from '../../nodes/Seedance/run/watch';
 import { limiter, realClock, within } from '../../nodes/shared/n8n/clock';
 import { EXECUTION_RESERVE_MS, workUntil } from '../../nodes/shared/n8n/limit';
@@ -180,6 +181,16 @@ it.each([
 ])('a wait ends with Timeout, %p minutes, or the workflow, in %p ms', (timeout, leftMs, limit) => {
 	const clock = new VirtualClock();
 	const run = { clock, workUntil: clock.now() + leftMs } as unknown as Run;
-	const { deadline, ...rest } = waitLimit(run, { timeout } as unknown as Options);
+	const { deadline, ...rest } = waitLimit(run, { timeout } as unknown as Options, []);
 	expect({ ms: deadline - clock.now(), ...rest }).toEqual(limit);
+});
+
+it.each([
+	[undefined, [null], 15],
+	[undefined, ['seedance-v1'], 15],
+	[undefined, ['seedance-v1', 'seedance-2.0'], 30],
+	[undefined, [], 15],
+	[1, ['seedance-2.0'], 1],
+])('Timeout %p for videos of %j is %p minutes', (timeout, models, minutes) => {
+	expect(timeoutFor({ timeout }, models)).toBe(minutes);
 });

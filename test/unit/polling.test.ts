@@ -3,8 +3,10 @@ import * as fc from 'fast-check';
 
 import { RETRY_AFTER_MAX_MS } from '../../nodes/shared/api/brake';
 import type { Read } from '../../nodes/shared/api/client';
+import * as pace from '../../nodes/shared/api/pace';
+import { knownTimes, nextInterval, USUAL_PACE, type Pace } from '../../nodes/shared/api/pace';
 import * as polling from '../../nodes/shared/api/polling';
-import { nextInterval, watchTask } from '../../nodes/shared/api/polling';
+import { watchTask } from '../../nodes/shared/api/polling';
 import type { CallFailure } from '../../nodes/shared/task/errors';
 import { NO_VIDEO_GRACE_MS, readTask } from '../../nodes/shared/task/task';
 import waits from '../fixtures/polling.json';
@@ -52,6 +54,8 @@ const readyAfter = (changeMs: number) => (ms: number) => (ms < changeMs ? RUNNIN
 interface Limits {
 	timeoutMs?: number;
 	intervalMs?: number;
+	leastMs?: number;
+	pace?: Pace;
 	isNew?: boolean;
 	/** Milliseconds since this execution made the task; undefined for any other task. */
 	madeMsAgo?: number;
@@ -63,7 +67,7 @@ interface Limits {
 /** Starts to watch a task; notes when it is read, in milliseconds, and until when each read might take. */
 function watching(script: Script, limits: Limits = {}) {
 	const { timeoutMs = 15 * MINUTE, intervalMs = 5_000, isNew = false, takes = [0] } = limits;
-	const { clock = new VirtualClock(), madeMsAgo } = limits;
+	const { clock = new VirtualClock(), madeMsAgo, leastMs, pace: ofTask } = limits;
 	const startedAt = clock.now();
 	const readAt: number[] = [];
 	const until: number[] = [];
@@ -83,8 +87,8 @@ function watching(script: Script, limits: Limits = {}) {
 		return reading;
 	};
 	const createdAt = madeMsAgo === undefined ? undefined : startedAt - madeMsAgo;
-	const wait = { clock, startedAt, deadline: startedAt + timeoutMs, intervalMs };
-	const work = watchTask({ read, isNew, createdAt }, wait);
+	const wait = { clock, startedAt, deadline: startedAt + timeoutMs, intervalMs, leastMs };
+	const work = watchTask({ read, isNew, createdAt, pace: ofTask }, wait);
 	return { clock, readAt, endedAt, until, readings, work };
 }
 
@@ -92,6 +96,17 @@ async function watch(script: Script, limits?: Limits) {
 	const { clock, work, ...noted } = watching(script, limits);
 	const { result, tookMs } = await clock.run(work);
 	return { ending: result, tookMs, ...noted };
+}
+
+/** Numbers from 0 up to 1 that look random, the same for each seed (mulberry32). */
+function seeded(seed: number): () => number {
+	let state = seed;
+	return () => {
+		state = (state + 0x6d2b79f5) | 0;
+		let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
+		mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
+		return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+	};
 }
 
 const gaps = (at: number[]) => at.slice(1).map((time, index) => Math.round(time - at[index]));
@@ -127,11 +142,17 @@ describe.each(Object.entries<Case[]>(waits))('how a wait ends: %s', (_, cases) =
 });
 
 it('keeps the numbers that were promised', () => {
-	const numbers = { ...polling, RETRY_AFTER_MAX_MS, NO_VIDEO_GRACE_MS };
+	const numbers = { ...polling, ...pace, RETRY_AFTER_MAX_MS, NO_VIDEO_GRACE_MS };
 	expect(numbers).toMatchObject(promised.polling);
 });
 
 describe('the interval between two reads', () => {
+	const next = (
+		reads: number,
+		waitedMs: number,
+		...[intervalMs, random, of = USUAL_PACE]: [number, number, Pace?]
+	) => nextInterval({ reads, waitedMs }, of, intervalMs, random);
+
 	it.each([
 		// It grows by a quarter from 5 to 8.5 seconds while most videos are being made.
 		[121_000, [0, 1, 2, 3, 50], [5_000, 6_250, 7_813, 8_500, 8_500]],
@@ -143,16 +164,33 @@ describe('the interval between two reads', () => {
 		// A task that cannot be read gets 15 seconds at once.
 		[Infinity, [0, 1, 2, 3, 4, 5, 50], [5_000, 6_250, 7_813, 9_766, 12_207, 15_000, 15_000]],
 	])('after %p ms and %j reads is %j ms', (waitedMs, reads, intervals) => {
-		const found = reads.map((count) => Math.round(nextInterval(count, waitedMs, 5_000, 0.5)));
+		const found = reads.map((count) => Math.round(next(count, waitedMs, 5_000, 0.5)));
 		expect(found).toEqual(intervals);
 	});
 
 	it.each([
-		[2, 0, 7_812.5],
-		[20, 1e9, 15_000],
-	])('varies by a tenth either way, after %i reads', (reads, waitedMs, middle) => {
-		expect(nextInterval(reads, waitedMs, 5_000, 0)).toBeCloseTo(middle * 0.9);
-		expect(nextInterval(reads, waitedMs, 5_000, 1)).toBeCloseTo(middle * 1.1);
+		['', 2, 0, [7_031.25, 8_593.75]],
+		[', but for the longest', 20, 1e9, [13_500, 15_000]],
+	])('varies by a tenth either way%s', (_, reads, waitedMs, ends) => {
+		const [shortest, longest] = [0, 1].map((random) => next(reads, waitedMs, 5_000, random));
+		expect(shortest).toBeCloseTo(ends[0]);
+		expect(longest).toBeCloseTo(ends[1]);
+	});
+
+	it.each<[number[], number, number[], number[]]>([
+		// 1 to 5 minutes, and 2 to 10: milliseconds waited, reads, and the intervals.
+		[
+			[60_000, 300_000],
+			60_000,
+			[0, 1, 2, 3, 4, 5, 50],
+			[5_000, 6_250, 7_813, 9_766, 12_207, 15_000],
+		],
+		[[120_000, 600_000], 0, [0, 1, 2, 50], [10_000, 12_500, 15_000, 15_000]],
+	])('fits a model that takes %j ms', ([from, to], waitedMs, reads, intervals) => {
+		const found = reads.map((count) =>
+			Math.round(next(count, waitedMs, 5_000, 0.5, { usualMs: [from, to] })),
+		);
+		expect(found.slice(0, intervals.length)).toEqual(intervals);
 	});
 
 	it("never undercuts the user's own, also when that is longer than 15 seconds", () => {
@@ -160,9 +198,9 @@ describe('the interval between two reads', () => {
 		const own = fc.integer({ min: 1, max: 600_000 });
 		fc.assert(
 			fc.property(fc.nat(200), fc.nat(1e6), own, random, (reads, waitedMs, intervalMs, share) => {
-				const interval = nextInterval(reads, waitedMs, intervalMs, share);
+				const interval = next(reads, waitedMs, intervalMs, share);
 				expect(interval).toBeGreaterThanOrEqual(intervalMs);
-				expect(interval).toBeLessThanOrEqual(Math.max(intervalMs, 15_000) * 1.1 + 1e-6);
+				expect(interval).toBeLessThanOrEqual(Math.max(intervalMs, 15_000));
 			}),
 		);
 	});
@@ -187,6 +225,108 @@ describe('the interval between two reads', () => {
 		const { readAt } = await watch([RUNNING, RUNNING, READY], { clock });
 		expect(gaps(readAt)).toEqual([5_500, 6_875]);
 	});
+});
+
+describe('where it is known how long such videos took here', () => {
+	/** A new task that is ready after so many milliseconds. */
+	const whenReady = async (readyMs: number, limits: Limits) => {
+		const { readAt, ending } = await watch(readyAfter(readyMs), {
+			...{ isNew: true, madeMsAgo: 0, timeoutMs: 60 * MINUTE, leastMs: 3_000, ...limits },
+		});
+		expect(ending.outcome).toBe('finished');
+		return { reads: readAt.length, afterMs: readAt[readAt.length - 1] - readyMs, readAt };
+	};
+	const paceOf = (seconds: readonly number[]): Pace => ({
+		...USUAL_PACE,
+		known: knownTimes(seconds),
+	});
+
+	it.each([
+		['too few', [90, 91], undefined],
+		['few that are equal, with a tenth on either side', [90, 90, 90], [81, 99]],
+		['the middle 80 %', [60, 70, 80, 90, 100, 110, 120, 130, 140, 150, 160], [70, 150]],
+		['none that are far off', [...Array<number>(9).fill(80), 100, 600], [80, 100]],
+		['what is not in order', [100, 80, 90], [81, 99]],
+	])('knows %s', (_, seconds, between) => {
+		const known = knownTimes(seconds);
+		const found = known && [known.fromMs, known.toMs].map((ms) => ms / 1000);
+		expect(found).toEqual(between);
+	});
+
+	it('looks every 15 seconds before, closely around it, and ever more seldom after', async () => {
+		const pace = { ...USUAL_PACE, known: { fromMs: 80_000, toMs: 101_000 } };
+		const { readAt } = await whenReady(230_000, { pace });
+		expect(readAt.slice(0, 5)).toEqual([5_000, 20_000, 35_000, 50_000, 65_000]);
+		expect(readAt.slice(5, 12)).toEqual([80_000, 83_500, 87_000, 90_500, 94_000, 97_500, 101_000]);
+		expect(gaps(readAt.slice(11))).toEqual([
+			3_500,
+			4_375,
+			5_469,
+			6_836,
+			8_545,
+			10_681,
+			13_351,
+			...Array<number>(6).fill(15_000),
+		]);
+	});
+
+	it.each([
+		['Check Every', { intervalMs: 5_000, leastMs: undefined }, 5_000],
+		['Check Every, however long', { intervalMs: 40_000, leastMs: 40_000 }, 40_000],
+		['3 seconds', { leastMs: 3_000 }, 3_000],
+	])('looks no sooner than %s', async (_, limits, least) => {
+		const pace = { ...USUAL_PACE, known: { fromMs: 88_000, toMs: 92_000 } };
+		const { readAt } = await whenReady(200_000, { pace, ...limits });
+		expect(Math.min(...gaps(readAt))).toBe(least);
+	});
+
+	it('does not use it for a task whose age nobody knows', async () => {
+		const pace = paceOf([90, 90, 90]);
+		const { readAt } = await whenReady(30_000, { pace, madeMsAgo: undefined, leastMs: 5_000 });
+		expect(readAt.map(Math.round)).toEqual([5_000, 11_250, 19_063, 27_563, 36_063]);
+	});
+
+	it('goes by the age of a task, not by how long it was waited for', async () => {
+		const pace = { ...USUAL_PACE, known: { fromMs: 80_000, toMs: 101_000 } };
+		const { readAt } = await whenReady(25_000, { pace, isNew: false, madeMsAgo: 70_000 });
+		expect(readAt).toEqual([0, 10_000, 13_500, 17_000, 20_500, 24_000, 27_500]);
+	});
+
+	it('finds a video within 15 seconds, whenever it is ready and whatever was known', async () => {
+		const random = fc.double({ min: 0, max: 1, noNaN: true });
+		const times = fc.option(fc.array(fc.integer({ min: 1, max: 900 }), { maxLength: 20 }));
+		const usual = fc.constantFrom([60_000, 120_000], [60_000, 300_000], [120_000, 600_000]);
+		const ready = fc.integer({ min: 5_000, max: 30 * MINUTE });
+		await fc.assert(
+			fc.asyncProperty(times, usual, ready, random, async (seconds, [from, to], readyMs, share) => {
+				const { known } = paceOf(seconds ?? []);
+				const pace: Pace = { usualMs: [from, to], known };
+				const clock = new VirtualClock(() => share);
+				const { afterMs } = await whenReady(readyMs, { pace, clock });
+				expect(afterMs).toBeLessThanOrEqual(15_000 + 1e-6);
+			}),
+			{ numRuns: 300 },
+		);
+	}, 60_000);
+
+	it('of 90 s ± 15 % is read 9 times and found after 2 s: half of those videos, of many seeds', async () => {
+		const found: Array<{ reads: number; afterMs: number; seconds: number }> = [];
+		for (let seed = 1; seed <= 20; seed++) {
+			const random = seeded(seed);
+			const seconds = () => 90 * (0.85 + 0.3 * random());
+			const pace = paceOf(Array.from({ length: 20 }, seconds));
+			for (let video = 0; video < 50; video++) {
+				const took = seconds();
+				const clock = new VirtualClock(random);
+				found.push({ seconds: took, ...(await whenReady(took * 1000, { pace, clock })) });
+			}
+		}
+		const middle = (values: number[]) => values.sort((a, b) => a - b)[values.length >> 1];
+		expect(middle(found.map(({ afterMs }) => afterMs))).toBeLessThanOrEqual(2_000);
+		expect(middle(found.map(({ reads }) => reads))).toBeLessThanOrEqual(9);
+		const upTo90 = found.filter(({ seconds }) => seconds >= 80 && seconds <= 90);
+		expect(upTo90.filter(({ reads }) => reads > 9).length).toBeLessThan(upTo90.length / 50);
+	}, 60_000);
 });
 
 it('each read gets the time that is left, and no more', async () => {

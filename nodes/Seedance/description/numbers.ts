@@ -4,7 +4,8 @@
  */
 import type { INodeProperties } from 'n8n-workflow';
 
-import { POLL_INTERVAL_SECONDS, TIMEOUT_MINUTES } from '../../shared/api/polling';
+import { POLL_INTERVAL_SECONDS } from '../../shared/api/polling';
+import { DEFAULT_MODEL } from '../../shared/task/models';
 
 /**
  * Labels, places, bounds and defaults: a slip of the hand must not wait for ever, or spend without
@@ -78,7 +79,7 @@ export const NUMBERS = {
 		path: 'options.timeout',
 		least: 0,
 		most: 10_080,
-		usual: TIMEOUT_MINUTES,
+		usual: DEFAULT_MODEL.timeoutMinutes,
 		isWhole: false,
 	},
 } as const;

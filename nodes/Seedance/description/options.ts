@@ -2,6 +2,7 @@
 import type { INodeProperties } from 'n8n-workflow';
 
 import { POLL_INTERVAL_MAX_SECONDS } from '../../shared/api/polling';
+import { DEFAULT_MODEL, MODELS } from '../../shared/task/models';
 import { numberField } from './numbers';
 
 export { keepVideoList as videoList } from '../../shared/n8n/outputFields';
@@ -97,9 +98,11 @@ export const pollInterval: INodeProperties = {
 	description: `How often to check, in seconds. Slows down to every ${POLL_INTERVAL_MAX_SECONDS} seconds for long waits, and is never more often than this.`,
 };
 
+const LONGEST_TIMEOUT = Math.max(...MODELS.map(({ timeoutMinutes }) => timeoutMinutes));
+
 export const timeout: INodeProperties = {
 	...numberField('timeout'),
-	description: 'How long to wait for the videos. They go on being made afterwards.',
+	description: `How long to wait for the videos. They go on being made afterwards. Without this option: ${DEFAULT_MODEL.timeoutMinutes}, with slower models up to ${LONGEST_TIMEOUT}.`,
 };
 
 export const includeInput: INodeProperties = {

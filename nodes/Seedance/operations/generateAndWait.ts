@@ -37,6 +37,7 @@ import type { Run } from '../run/run';
 import { Follower } from '../run/follow';
 import { submitAll } from '../run/submit';
 import { finished, type ItemState } from '../run/watch';
+import { flushAndLearn } from '../videoList/knownTimes';
 import type { Operation } from './operation';
 
 /**
@@ -58,7 +59,8 @@ async function run(run: Run): Promise<Result[]> {
 	try {
 		const items = await submitAll(run, options, { callbackOf, follower });
 		// Before the long wait; without one, it is written with the ends.
-		await run.listing?.videos?.flush();
+		if (pauses) await run.listing?.videos?.flush();
+		else await flushAndLearn(run);
 		// With Stop, an item that could not be started ends the node at once; Retry goes on with the
 		// others.
 		if (run.onError === 'stop' && items.some((item) => 'result' in item && item.result.problem)) {

@@ -147,7 +147,8 @@ export async function pauseFor(
 	options: Options,
 ): Promise<Result[]> {
 	const { context, clock, onError } = run;
-	const { deadline } = waitLimit(run, options);
+	const models = items.flatMap((item) => ('pending' in item ? item.pending.seed.model : []));
+	const { deadline } = waitLimit(run, options, models);
 	let readings: Reading[] = [];
 	const results = await finished(items, async (tasks) => {
 		readings = await Promise.all(

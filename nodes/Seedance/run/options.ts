@@ -2,6 +2,7 @@
 import type { IExecuteFunctions } from 'n8n-workflow';
 
 import { isObject, numberOf } from '../../shared/json';
+import { DEFAULT_MODEL, modelOr } from '../../shared/task/models';
 import { isEmpty, plain, quote, switchOf } from '../../shared/task/values';
 import { PERIODS, type CreditBudget, type Period } from '../videoList/creditBudget';
 import { choiceParameter, FieldError, fieldProblems, placeOf, valueAt } from './fieldReading';
@@ -18,14 +19,28 @@ export interface Options {
 	maxAtOnce?: number;
 	/** How often a video that has failed for free is started anew. */
 	restarts: number;
-	/** Minutes. */
-	timeout: number;
+	/** Minutes; undefined where the model decides, see {@link timeoutFor}. */
+	timeout?: number;
 	/** Seconds. */
 	pollInterval: number;
+	/** Whether it is a person's own: then looks around a known time keep to it, too. */
+	isIntervalSet: boolean;
 	/** Whether videos are kept in the list of videos. */
 	videoList: boolean;
 	/** Undefined for no limit. */
 	creditBudget?: CreditBudget;
+}
+
+/** The same where the models are known, so that the Timeout is. */
+export type TimedOptions = Options & { timeout: number };
+
+/** Minutes that a wait for videos of these models may take: the user's Timeout, or the longest of theirs. */
+export function timeoutFor(
+	{ timeout }: Pick<Options, 'timeout'>,
+	models: ReadonlyArray<string | null>,
+): number {
+	const minutes = models.map((model) => modelOr(model).timeoutMinutes);
+	return timeout ?? Math.max(...minutes, DEFAULT_MODEL.timeoutMinutes);
 }
 
 const NUMBER_PATHS: readonly string[] = Object.values(NUMBERS).map(({ path }) => path);
@@ -134,8 +149,9 @@ export function readOptions(context: IExecuteFunctions): { options: Options; pro
 		batchInterval: isBatching ? read('batchInterval') : 0,
 		maxAtOnce: maxAtOnce > 0 ? maxAtOnce : undefined,
 		restarts: read('restarts'),
-		timeout: read('timeout'),
+		timeout: isAdded(NUMBERS.timeout.path) ? read('timeout') : undefined,
 		pollInterval: read('pollInterval'),
+		isIntervalSet: !isEmpty(at(tree, NUMBERS.pollInterval.path)),
 		videoList,
 		creditBudget,
 	};

@@ -7,7 +7,7 @@ import type { IDataObject, INodeExecutionData } from 'n8n-workflow';
 import { without } from '../../shared/json';
 import { errorOutputItem, type OnError } from '../../shared/n8n/onError';
 import type { Problem } from '../../shared/task/errors';
-import { DEFAULT_MODEL, modelNamed, usualTimeOf } from '../../shared/task/models';
+import { modelOr, usualTimeOf } from '../../shared/task/models';
 import { rawItem, type TaskSeed } from '../../shared/task/taskItem';
 import { isRunning, itemOf, type Result } from './result';
 import type { Run } from './run';
@@ -15,7 +15,7 @@ import { stopError } from './stopError';
 
 /** What a model should do about a task that is being made: come back when it may be ready. */
 function readLater({ model }: TaskSeed): string {
-	const time = usualTimeOf(modelNamed(model ?? '') ?? DEFAULT_MODEL);
+	const time = usualTimeOf(modelOr(model));
 	return `Already started and charged. Do not generate again. Use Get Status with this task_id in ${time}.`;
 }
 

@@ -13,6 +13,8 @@ export interface Result {
 	/** The last reading, if there was one. */
 	task?: Task;
 	problem?: Problem;
+	/** How long the video took, where this run has started it and has seen its end. */
+	seconds?: number;
 	/** The API's answer to the POST, for a task that was not read since. */
 	raw?: IDataObject;
 	/** How the item is to be given out; absent where nothing came to be. */

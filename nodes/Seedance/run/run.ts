@@ -13,6 +13,7 @@ import { brakeOf, type Brake } from '../../shared/api/brake';
 import { PARALLEL_READS, type Read } from '../../shared/api/client';
 import type { Credential } from '../../shared/api/credential';
 import { findTask, type KnownVersions } from '../../shared/api/findTask';
+import type { KnownTimes } from '../../shared/api/pace';
 import { patientLimiter, type Clock } from '../../shared/n8n/clock';
 import { workUntil } from '../../shared/n8n/limit';
 import { onErrorOf, type OnError } from '../../shared/n8n/onError';
@@ -53,6 +54,8 @@ export interface Run {
 	 * nobody foresaw.
 	 */
 	readonly taskIds: Map<number, string>;
+	/** By item: when such videos were ready here, as the list of videos tells. */
+	readonly knownTimes: Map<number, KnownTimes>;
 	/** Tasks that a person wants anew, because they have failed. */
 	readonly failedTasks: Set<string>;
 	/** What this run holds of the list of videos; undefined without one. */
@@ -116,6 +119,7 @@ export function runOf(context: IExecuteFunctions, clock: Clock): Run {
 		runIndex: tool ? 0 : runIndexOf(context),
 		workUntil: workUntil(context, startedAt) ?? Infinity,
 		taskIds: new Map(),
+		knownTimes: new Map(),
 		failedTasks: new Set(),
 		isStopped: () => signal?.aborted ?? false,
 		brakeFor,

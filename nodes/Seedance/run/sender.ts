@@ -11,7 +11,7 @@
 import { LEAST_POST_MS } from '../../shared/api/client';
 import type { CreatedTask, ExecutionMemory, Sent } from '../../shared/idempotency/executionMemory';
 import { notSent, type Problem } from '../../shared/task/errors';
-import type { Options } from './options';
+import type { TimedOptions } from './options';
 import type { Prepared } from './prepare';
 import { credentialKey, type Run } from './run';
 import { recalled, send } from './send';
@@ -64,7 +64,7 @@ export class Sender {
 	constructor(
 		private readonly run: Run,
 		private readonly memory: ExecutionMemory,
-		private readonly options: Options,
+		private readonly options: TimedOptions,
 		private readonly work: { items: number; turns?: Turns },
 	) {
 		const { batchSize, batchInterval, timeout } = options;

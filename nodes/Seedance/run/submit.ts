@@ -9,6 +9,7 @@ import { executionMemory } from '../../shared/idempotency/executionMemory';
 import { tooManyCredits } from '../../shared/task/errors';
 import { consultList, type Listing, type RecalledTask } from '../videoList/listing';
 import { keyProblems, sharedKeys } from '../videoList/reuseKeys';
+import { timeoutFor } from './options';
 import type { Options } from './parameters';
 import type { Follower } from './follow';
 import { prepareAll, type CallbackOf, type Prepared } from './prepare';
@@ -109,10 +110,12 @@ export async function submitAll(
 	}
 	const unknown = leaders.filter((_, index) => !found[index]);
 	const isUnclear = found.some((sent) => sent && 'problem' in sent);
+	const models = usable.map(({ model }) => model.value);
+	const timed = { ...options, timeout: timeoutFor(options, models) };
 	const listing =
-		stops && isUnclear ? undefined : await consultList(run, options, unknown, recalledTasks);
+		stops && isUnclear ? undefined : await consultList(run, timed, unknown, recalledTasks);
 	run.listing = listing;
-	const sender = new Sender(run, memory, options, {
+	const sender = new Sender(run, memory, timed, {
 		items: leaders.length,
 		turns: follower?.turns,
 	});

@@ -7,13 +7,16 @@ import type { IDataObject } from 'n8n-workflow';
 import type { Read } from '../../shared/api/client';
 import type { Credential } from '../../shared/api/credential';
 import { DOWNLOAD_LIMIT_MS, fetchVideo, PARALLEL_DOWNLOADS } from '../../shared/api/download';
-import { watchTask, type Ending } from '../../shared/api/polling';
+import { POLL_KNOWN_SECONDS, type Pace } from '../../shared/api/pace';
+import { watchTask, type Ending, type Wait } from '../../shared/api/polling';
 import { patiently } from '../../shared/api/retry';
 import { limiter, type Clock } from '../../shared/n8n/clock';
 import { noVideo, readProblem, stopped, taskFailed, timedOut } from '../../shared/task/errors';
+import { modelOr } from '../../shared/task/models';
 import type { Task } from '../../shared/task/task';
 import type { TaskSeed } from '../../shared/task/taskItem';
 import { type Result } from './result';
+import { timeoutFor } from './options';
 import type { Options, Output } from './parameters';
 import type { ReadableTask, Run } from './run';
 
@@ -91,10 +94,17 @@ export interface WaitLimit {
 	isWorkflowLimit: boolean;
 }
 
-/** The limit of a wait that begins now: the Timeout, capped by the workflow's own limit. */
-export function waitLimit({ clock, workUntil }: Run, { timeout }: Options): WaitLimit {
+/**
+ * The limit of a wait for tasks of these models that begins now: the Timeout, capped by the
+ * workflow's own limit.
+ */
+export function waitLimit(
+	{ clock, workUntil }: Run,
+	options: Options,
+	models: ReadonlyArray<string | null>,
+): WaitLimit {
 	const now = clock.now();
-	const wanted = now + timeout * 60_000;
+	const wanted = now + timeoutFor(options, models) * 60_000;
 	const deadline = Math.max(now, Math.min(wanted, workUntil));
 	return { deadline, minutes: (deadline - now) / 60_000, isWorkflowLimit: deadline < wanted };
 }
@@ -132,13 +142,47 @@ export function fileAdder(run: Run): AddFile {
 	};
 }
 
+/** How long the video of a task takes; what the list of videos tells may come later. */
+function paceOf({ knownTimes }: Run, { itemIndex, seed }: PendingTask): Pace {
+	const { usualSeconds } = modelOr(seed.model);
+	const [from, to] = usualSeconds;
+	return {
+		usualMs: [from * 1000, to * 1000],
+		get known() {
+			return knownTimes.get(itemIndex);
+		},
+	};
+}
+
 /** What is done about one task while it is watched. */
 interface Watch {
-	/** By when; what a wait that begins now may take, where absent. */
-	limit?: WaitLimit;
 	clock?: Clock;
 	/** Called when it has ended, before its video is stored. */
 	onEnd?: (result: Result) => void;
+}
+
+/**
+ * Reads a task, and tells how many seconds its video took: until the middle between the last look at
+ * which it was still being made and the first at which it was not. Undefined for what this run has
+ * not started, or has not seen succeed.
+ */
+function timed({ clock, readTask }: Run, pending: PendingTask) {
+	const { isNew, seed } = pending;
+	let madeAt: number | undefined;
+	let runningAt = seed.createdAt;
+	const read = async (deadline: number): Promise<Read> => {
+		const found = await readTask(pending, deadline);
+		const state = found.outcome === 'task' ? found.task.state : undefined;
+		if (state === 'running') runningAt = clock.now();
+		if (state === 'succeeded') madeAt ??= clock.now();
+		return found;
+	};
+	const seconds = (): number | undefined => {
+		const { createdAt } = seed;
+		if (!isNew || createdAt === undefined || madeAt === undefined) return undefined;
+		return Math.round(((runningAt ?? createdAt) + madeAt) / 2 - createdAt) / 1000;
+	};
+	return { read, seconds };
 }
 
 /**
@@ -149,17 +193,21 @@ export type WatchOne = (pending: PendingTask, watch?: Watch) => Promise<Result>;
 
 /** Watches the tasks of one run. */
 export function watcherOf(run: Run, options: Options, addFile = fileAdder(run)): WatchOne {
-	return async (pending, { limit = waitLimit(run, options), clock = run.clock, onEnd } = {}) => {
-		const wait = {
+	const intervalMs = options.pollInterval * 1000;
+	return async (pending, { clock = run.clock, onEnd } = {}) => {
+		const { isNew, seed, output } = pending;
+		const limit = waitLimit(run, options, [seed.model]);
+		const wait: Wait = {
 			clock,
 			startedAt: run.clock.now(),
 			deadline: limit.deadline,
-			intervalMs: options.pollInterval * 1000,
+			intervalMs,
+			leastMs: options.isIntervalSet ? intervalMs : POLL_KNOWN_SECONDS * 1000,
 		};
-		const { isNew, seed, output } = pending;
-		const read = async (deadline: number) => await run.readTask(pending, deadline);
-		const ending = await watchTask({ read, isNew, createdAt: seed.createdAt }, wait);
-		const result = { ...resultOfEnding(pending, ending, limit), output };
+		const { read, seconds } = timed(run, pending);
+		const pace = paceOf(run, pending);
+		const ending = await watchTask({ read, isNew, createdAt: seed.createdAt, pace }, wait);
+		const result = { ...resultOfEnding(pending, ending, limit), seconds: seconds(), output };
 		onEnd?.(result);
 		return await addFile(pending, result, limit.deadline);
 	};
@@ -171,9 +219,8 @@ export async function watchAll(
 	tasks: readonly PendingTask[],
 	options: Options,
 ): Promise<Result[]> {
-	const limit = waitLimit(run, options);
 	const watchOne = watcherOf(run, options);
-	return await Promise.all(tasks.map(async (pending) => await watchOne(pending, { limit })));
+	return await Promise.all(tasks.map(async (pending) => await watchOne(pending)));
 }
 
 /** Reads one task, again after passing trouble, by a deadline (milliseconds since 1970). */

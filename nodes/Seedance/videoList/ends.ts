@@ -29,6 +29,7 @@ export function newRow(run: Run, item: Prepared, identity: string): NewRow {
 		duration: Number(body.duration),
 		credits,
 		charged: 'unknown',
+		seconds: 0,
 		budget_for: cell(listed?.budgetFor),
 		video_url: '',
 		error_message: '',
@@ -60,7 +61,7 @@ interface End {
 
 /** What a result changes in its row. `now` is in milliseconds since 1970, in the time of the list. */
 export function endOf(result: Result, row: Row, now: number): End {
-	const { task, problem, seed } = result;
+	const { task, problem, seed, seconds } = result;
 	const taskId = task?.taskId ?? seed.taskId ?? row.task_id;
 	const isFailed = task?.state === 'failed';
 	const counted = task && task.state !== 'running' ? task.consumedCredits : null;
@@ -72,6 +73,7 @@ export function endOf(result: Result, row: Row, now: number): End {
 		...(taskId && row.status !== 'SUCCESS' && { status: 'IN_PROGRESS' as const }),
 		...(isFailed && { status: 'FAILED' as const }),
 		...(task && hasVideo(task) && { status: 'SUCCESS' as const, video_url: task.videoUrl ?? '' }),
+		...(seconds !== undefined && { seconds }),
 		error_message: cell(problem?.message),
 	};
 	const isForgotten = problem?.code === 'task_not_found' && now - row.createdAt > DAY_MS;

@@ -14,6 +14,7 @@ import {
 	reusedGone,
 	type Problem,
 } from '../../shared/task/errors';
+import type { TimedOptions } from '../run/options';
 import type { Options } from '../run/parameters';
 import type { Prepared } from '../run/prepare';
 import type { Run } from '../run/run';
@@ -198,7 +199,7 @@ export function emptyListing(run: Run, { creditBudget }: Options): Listing {
  */
 export async function consultList(
 	run: Run,
-	options: Options,
+	options: TimedOptions,
 	items: readonly Prepared[],
 	recalled: ReadonlyMap<number, RecalledTask>,
 ): Promise<Listing> {

@@ -153,12 +153,15 @@ export class PaidVideos {
 		} else this.changes.push({ id, status: 'UNCLEAR', ...FREE });
 	}
 
-	/** Writes what came of the last request. Never throws. */
-	async flush(): Promise<void> {
+	/** Writes what came of the last request. Gives what `reading` reads after it. Never throws. */
+	async flush(reading?: Step): Promise<Row[]> {
 		const { changes } = this;
 		const [step] = this.takeChanges();
-		// What was not written is written with the ends.
-		if (step && !(await this.write(step))) this.changes = changes;
+		if (!step) return [];
+		// A reading that fails takes nothing with it: what matters is written without it.
+		const read = reading && (await this.list.run(step, reading).catch(() => undefined));
+		if (!read && !(await this.write(step))) this.changes = changes;
+		return read ?? [];
 	}
 
 	/** Gives rows back that are not needed: nothing was sent for them. Never throws. */
@@ -166,12 +169,9 @@ export class PaidVideos {
 		for (const index of items) {
 			const row = this.rows.get(index);
 			this.rows.delete(index);
-			if (row) {
-				await this.write({
-					do: 'delete',
-					all: [where('id', row.id), this.mine, where('status', 'CLAIMED')],
-				});
-			}
+			if (!row) continue;
+			const all = [where('id', row.id), this.mine, where('status', 'CLAIMED')];
+			await this.write({ do: 'delete', all });
 		}
 	}
 

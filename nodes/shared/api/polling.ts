@@ -10,26 +10,21 @@
  */
 import { RETRY_AFTER_MAX_MS } from './brake';
 import type { Read } from './client';
+import {
+	firstInterval,
+	intervalAround,
+	nextInterval,
+	USUAL_PACE,
+	type Closeness,
+	type Pace,
+} from './pace';
 import { READ_MAX_FAILURES } from './retry';
 import type { Clock } from '../n8n/clock';
 import type { CallFailure } from '../task/errors';
 import { hasEnded, NO_VIDEO_GRACE_MS, type Task } from '../task/task';
 
-/** Seconds. What "Check Every" starts with, and how far it grows by itself. */
-export const POLL_INTERVAL_SECONDS = 5;
-export const POLL_INTERVAL_MAX_SECONDS = 15;
-export const POLL_GROWTH = 1.25;
-/**
- * Most videos take 1 to 2 minutes. Meanwhile the interval stays below these seconds, with which one
- * of 90 seconds is read 12 times and noticed after 4 seconds (`npm run bench -- notice`); later it
- * is this share of the time waited.
- */
-export const POLL_INTERVAL_USUAL_SECONDS = 8.5;
-export const POLL_SHARE = 0.07;
-/** Share by which an interval varies, so that many executions do not read in step. */
-export const POLL_JITTER = 0.1;
-/** Minutes. */
-export const TIMEOUT_MINUTES = 15;
+export { POLL_INTERVAL_MAX_SECONDS, POLL_INTERVAL_SECONDS } from './pace';
+
 /**
  * Milliseconds before the deadline at which a task is read for the last time, and the least that a
  * read gets.
@@ -49,26 +44,6 @@ export type Ending =
 	| { outcome: 'refused'; failure: CallFailure }
 	| { outcome: 'stopped' };
 
-/** Milliseconds: how far the interval may have grown after `waitedMs`. */
-function longestInterval(waitedMs: number): number {
-	const usual = Math.max(POLL_INTERVAL_USUAL_SECONDS * 1000, waitedMs * POLL_SHARE);
-	return Math.min(usual, POLL_INTERVAL_MAX_SECONDS * 1000);
-}
-
-/**
- * Milliseconds to the next read, with jitter, after `reads` earlier intervals and when `waitedMs`
- * have passed. Give Infinity for a task that could not be read: trouble gets all the time it may.
- */
-export function nextInterval(
-	reads: number,
-	waitedMs: number,
-	intervalMs: number,
-	random: number,
-): number {
-	const grown = Math.min(intervalMs * POLL_GROWTH ** reads, longestInterval(waitedMs));
-	return Math.max(intervalMs, grown * (1 + POLL_JITTER * (2 * random - 1)));
-}
-
 /** One task to watch. */
 export interface Watched {
 	/** Reads it, by the deadline (milliseconds since 1970). Must not throw. */
@@ -81,16 +56,17 @@ export interface Watched {
 	 * Milliseconds since 1970 at which this execution has started it; undefined for any other task.
 	 */
 	createdAt?: number;
+	/** How long its video takes; {@link USUAL_PACE} where that is left out. */
+	pace?: Pace;
 }
 
-export interface Wait {
+/** Between two reads of one task lies what {@link Closeness} says at least; it grows from there. */
+export interface Wait extends Closeness {
 	clock: Clock;
 	/** Milliseconds since 1970, from which the intervals are reckoned. */
 	startedAt: number;
 	/** Milliseconds since 1970. */
 	deadline: number;
-	/** Milliseconds between two reads of one task; they grow from here, and never undercut it. */
-	intervalMs: number;
 }
 
 /**
@@ -166,20 +142,40 @@ function timeUp(progress: Progress): Ending {
 	return empty ? { outcome: 'finished', task: empty.task } : { outcome: 'timeout', statusWord };
 }
 
-/** Milliseconds from one read to the next. */
+/** Milliseconds until a task is read for the first time. */
+function pauseBefore({ isNew, createdAt, pace = USUAL_PACE }: Watched, wait: Wait): number {
+	const { clock, deadline, intervalMs } = wait;
+	if (!isNew) return 0;
+	const { known } = pace;
+	const now = clock.now();
+	const pauseMs =
+		known && createdAt !== undefined
+			? intervalAround(known, now - createdAt, wait, clock.random())
+			: firstInterval(pace, intervalMs);
+	return Math.min(pauseMs, deadline - LAST_READ_MS - now);
+}
+
+/** Milliseconds from a read, after `reads` earlier ones, to the next. */
 function pauseAfter(
 	read: Read,
 	reads: number,
-	waitedMs: number,
-	{ intervalMs, clock }: Wait,
+	{ createdAt, pace = USUAL_PACE }: Watched,
+	wait: Wait,
 ): number {
-	if (read.outcome === 'task') {
-		// One whose video is about to come is not waited for longer than need be.
-		if (read.task.state !== 'running') return intervalMs;
-		return nextInterval(reads, waitedMs, intervalMs, clock.random());
+	const { clock, startedAt, intervalMs } = wait;
+	const now = clock.now();
+	const random = clock.random();
+	if (read.outcome !== 'task') {
+		const asked = Math.min(read.failure.retryAfterMs ?? 0, RETRY_AFTER_MAX_MS);
+		const trouble = { reads, waitedMs: Infinity };
+		return Math.max(nextInterval(trouble, USUAL_PACE, intervalMs, random), asked);
 	}
-	const asked = Math.min(read.failure.retryAfterMs ?? 0, RETRY_AFTER_MAX_MS);
-	return Math.max(nextInterval(reads, Infinity, intervalMs, clock.random()), asked);
+	// One whose video is about to come is not waited for longer than need be.
+	if (read.task.state !== 'running') return intervalMs;
+	const { known } = pace;
+	return known && createdAt !== undefined
+		? intervalAround(known, now - createdAt, wait, random)
+		: nextInterval({ reads, waitedMs: now - startedAt }, pace, intervalMs, random);
 }
 
 /**
@@ -188,11 +184,17 @@ function pauseAfter(
  * the last time shortly before the deadline.
  */
 export async function watchTask(watched: Watched, wait: Wait): Promise<Ending> {
-	const { clock, startedAt, deadline, intervalMs } = wait;
+	const { clock, deadline } = wait;
 	const { isNew, read, createdAt } = watched;
 	const progress: Progress = { statusWord: null, failures: 0, seenAt: createdAt };
-	const firstPause = isNew ? Math.min(intervalMs, deadline - LAST_READ_MS - clock.now()) : 0;
+	const firstPause = pauseBefore(watched, wait);
+	const knewAtFirst = watched.pace?.known !== undefined;
 	if (firstPause > 0 && !(await clock.sleep(firstPause))) return { outcome: 'stopped' };
+	if (isNew && !knewAtFirst && watched.pace?.known) {
+		// While it slept, it came to be known how long such videos take.
+		const rest = pauseBefore(watched, wait);
+		if (rest > 0 && !(await clock.sleep(rest))) return { outcome: 'stopped' };
+	}
 	for (let reads = isNew ? 1 : 0; ; reads++) {
 		const readUntil = Math.max(deadline, clock.now() + LAST_READ_MS);
 		const result = await read(readUntil);
@@ -201,7 +203,7 @@ export async function watchTask(watched: Watched, wait: Wait): Promise<Ending> {
 		if (ending) return ending;
 		const left = deadline - LAST_READ_MS - now;
 		if (left <= 0) return timeUp(progress);
-		const pauseMs = pauseAfter(result, reads, now - startedAt, wait);
+		const pauseMs = pauseAfter(result, reads, watched, wait);
 		if (!(await clock.sleep(Math.min(pauseMs, left)))) return { outcome: 'stopped' };
 	}
 }

@@ -1,10 +1,10 @@
 /**
- * The list of videos in n8n's own Data Table "Seedance Videos": with dataTableCalls.ts the only file
- * that knows Data Tables.
+ * The list of videos in n8n's own Data Table "Seedance Videos": with dataTableSteps.ts and
+ * dataTableCalls.ts the only file that knows Data Tables.
  *
  * Rules that must not regress:
- * - the parameters of the sub-workflow hold constants, numbers and hashes only; whatever a person or
- *   the API wrote travels as an item, where a text that starts with `=` stays a text;
+ * - whatever a person or the API wrote travels as an item, where a text that starts with `=` stays a
+ *   text;
  * - the table is found by its exact name, once a run, and used by its id;
  * - never upsert; no more than {@link MOST_CONDITIONS} conditions at a time.
  */
@@ -12,16 +12,9 @@ import type { IDataObject, IExecuteFunctions, INodeParameters } from 'n8n-workfl
 
 import { isObject, textOf } from '../json';
 import { runDataTables, startDataTables } from './dataTableCalls';
+import { parametersOf } from './dataTableSteps';
 import { rowOf } from './listRow';
-import {
-	COLUMNS,
-	ListError,
-	type Column,
-	type Condition,
-	type Row,
-	type Step,
-	type VideoList,
-} from './videoList';
+import { COLUMNS, ListError, type Column, type Row, type Step, type VideoList } from './videoList';
 
 export const TABLE = 'Seedance Videos';
 /** Conditions of one filter (docs/n8n-behaviour.md#filters-of-a-data-table). */
@@ -36,28 +29,9 @@ const ESSENTIAL: readonly Column[] = [
 	'handed_on',
 ];
 
-/** A value that may stand in a parameter: n8n would evaluate a text that starts with `=`. */
-function constant(value: Condition['value']): Condition['value'] {
-	if (typeof value !== 'string' || !value.startsWith('=')) return value;
-	throw new ListError('a value that n8n would evaluate was to be written');
-}
-
-const conditionsOf = (conditions: readonly Condition[]): INodeParameters[] =>
-	conditions.map(({ column, is, value }) => ({
-		keyName: column,
-		condition: is,
-		keyValue: constant(value),
-	}));
-
 /** A value for a cell: PostgreSQL takes no text that holds a zero character. */
 const cell = <T>(value: T): T | string =>
 	typeof value === 'string' ? value.split('\0').join('\ufffd') : value;
-
-/** The row that an item names. */
-const OF_ITEM = {
-	id: { keyName: 'id', condition: 'eq', keyValue: '={{ $json.id }}' },
-	task_id: { keyName: 'task_id', condition: 'eq', keyValue: '={{ $json.task_id }}' },
-} as const;
 
 /** Milliseconds that an insert may take from which the clocks are compared. */
 const QUICK_CALL_MS = 5_000;
@@ -68,7 +42,10 @@ class DataTableList implements VideoList {
 	constructor(
 		private readonly context: IExecuteFunctions,
 		private readonly tableId: string,
-		/** The columns that are there: one that a person has deleted is not written. */
+		/**
+		 * The columns that are there: one that a person has deleted, or that an earlier version did not
+		 * have, is not written.
+		 */
 		private readonly columns: ReadonlySet<string>,
 	) {}
 
@@ -84,51 +61,16 @@ class DataTableList implements VideoList {
 		return Object.fromEntries(present.map(([name, value]) => [name, cell(value)]));
 	}
 
-	/** A step as the parameters of a Data Table node. */
 	private parametersOf(step: Step): INodeParameters {
-		const row = (operation: string, more: INodeParameters): INodeParameters => ({
-			resource: 'row',
-			operation,
-			dataTableId: { __rl: true, mode: 'id', value: this.tableId },
-			...more,
-		});
-		const filter = (matchType: string, conditions: INodeParameters[]): INodeParameters =>
-			conditions.length ? { matchType, filters: { conditions } } : {};
-		const fromItems: INodeParameters = {
-			columns: { mappingMode: 'autoMapInputData', value: null },
-		};
-		switch (step.do) {
-			case 'get':
-				return row('get', {
-					returnAll: true,
-					...(step.any
-						? filter('anyCondition', conditionsOf(step.any))
-						: filter('allConditions', conditionsOf(step.all ?? []))),
-				});
-			case 'insert':
-				return row('insert', fromItems);
-			case 'updateEach':
-				return row('update', {
-					...fromItems,
-					...filter('allConditions', [OF_ITEM[step.by ?? 'id'], ...conditionsOf(step.all)]),
-				});
-			case 'update': {
-				const value: INodeParameters = {};
-				for (const [name, given] of Object.entries(step.set)) {
-					if (this.columns.has(name)) value[name] = constant(given);
-				}
-				return row('update', {
-					columns: { mappingMode: 'defineBelow', value },
-					...filter('allConditions', conditionsOf(step.all)),
-				});
-			}
-			case 'delete':
-				return row('deleteRows', filter('allConditions', conditionsOf(step.all)));
-		}
+		return parametersOf(step, { id: this.tableId, columns: this.columns });
 	}
 
 	private itemsOf(step: Step): IDataObject[] {
 		return 'rows' in step ? step.rows.map((row) => this.present(row)) : [];
+	}
+
+	has(...columns: Column[]): boolean {
+		return columns.every((name) => this.columns.has(name));
 	}
 
 	async run(...steps: [Step, ...Step[]]): Promise<Row[]> {
@@ -240,5 +182,8 @@ export async function openDataTableList(
 			`the Data Table ${TABLE} has no column ${missing.join(', ')} of the right type`,
 		);
 	}
-	return { list: new DataTableList(context, table.id, new Set(columns.keys())), isNew };
+	// One of another type is somebody's own, of the same name.
+	const ours = Object.entries(COLUMNS).filter(([name, type]) => columns.get(name) === type);
+	const names = new Set(ours.map(([name]) => name));
+	return { list: new DataTableList(context, table.id, names), isNew };
 }

@@ -40,6 +40,7 @@ export function rowOf(found: Readonly<Record<string, unknown>>): Row | undefined
 		duration: number('duration'),
 		credits: number('credits'),
 		charged: CHARGED.find((word) => word === found.charged) ?? 'unknown',
+		seconds: number('seconds'),
 		budget_for: text('budget_for'),
 		video_url: text('video_url'),
 		error_message: text('error_message'),

@@ -33,6 +33,7 @@ export const COLUMNS = {
 	duration: 'number',
 	credits: 'number',
 	charged: 'string',
+	seconds: 'number',
 	budget_for: 'string',
 	error_message: 'string',
 	mode: 'string',
@@ -64,6 +65,8 @@ export interface NewRow {
 	/** The API's count where it has told one, the price by the table until then. */
 	credits: number;
 	charged: 'yes' | 'no' | 'unknown';
+	/** How long the video took to be made; 0 where no run has seen that. */
+	seconds: number;
 	/** The value of Maximum Credits per Period > For. */
 	budget_for: string;
 	video_url: string;
@@ -106,11 +109,11 @@ export type RowChange = OwnChange | (Partial<NewRow> & { task_id: string });
 
 /**
  * One step. `all` and `any` say which conditions have to hold. `updateEach` may only come first in a
- * call; it changes a row only as far as `all` holds for it. An update that is limited by claim and
+ * call; it changes a row only as far as `all` holds for it. `newest` is how many rows are read, the last ones. An update that is limited by claim and
  * status is a compare-and-set: a row that it did not give was lost to another.
  */
 export type Step =
-	| { do: 'get'; all?: readonly Condition[]; any?: readonly Condition[] }
+	| { do: 'get'; all?: readonly Condition[]; any?: readonly Condition[]; newest?: number }
 	| { do: 'insert'; rows: readonly NewRow[] }
 	| {
 			do: 'updateEach';
@@ -131,6 +134,8 @@ export interface VideoList {
 	start(...steps: [Step, ...Step[]]): void;
 	/** Milliseconds since 1970, in the time of the list as far as it is known. */
 	now(): number;
+	/** Whether it has these columns: conditions may name no other. */
+	has(...columns: Column[]): boolean;
 }
 
 /** Why the list cannot be had or written, in a sentence for a person. */

@@ -48,6 +48,8 @@ export interface Model {
 	switches: readonly SwitchName[];
 	/** Seconds that a video usually takes, from and to. */
 	usualSeconds: readonly [number, number];
+	/** Minutes after which the node waits no longer, unless the user says so. */
+	timeoutMinutes: number;
 	/** Credits of one video with settings that this model takes. */
 	credits: (settings: PriceSettings) => number;
 }
@@ -79,6 +81,7 @@ const VERSION_2 = {
 	maxImages: 4,
 	imagesName: 'images',
 	switches: ['public'],
+	timeoutMinutes: 30,
 } as const;
 
 /** The same of the two that differ in price only. */
@@ -108,6 +111,7 @@ export const MODELS: readonly [Model, ...Model[]] = [
 		maxReferenceVideos: 0,
 		switches: ['generateAudio', 'fixedLens'],
 		usualSeconds: [60, 120],
+		timeoutMinutes: 15,
 		credits: ({ resolution = '', duration, generateAudio }) =>
 			CREDITS_V1[resolution][duration][generateAudio ? 1 : 0],
 	},
@@ -166,6 +170,9 @@ export function usualTimeOf({ usualSeconds }: Model): string {
 export function modelNamed(name: string): Model | undefined {
 	return MODELS.find(({ value, apiName }) => value === name || apiName === name);
 }
+
+/** The model of that name; the default one where there is none. */
+export const modelOr = (name: string | null): Model => modelNamed(name ?? '') ?? DEFAULT_MODEL;
 
 /** Every combination of settings that decides the price of a model. */
 export function priceSettingsOf(model: Model): PriceSettings[] {

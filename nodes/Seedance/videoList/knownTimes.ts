@@ -1,0 +1,53 @@
+/**
+ * How long such videos took here, as the list of videos tells: read in the call that is made before
+ * the wait anyway, so that it costs none, and holds up no request.
+ */
+import { knownTimes } from '../../shared/api/pace';
+import {
+	where,
+	type Condition,
+	type Row,
+	type Step,
+	type VideoList,
+} from '../../shared/idempotency/videoList';
+import type { Run } from '../run/run';
+
+/** What such a video has in common with another; the price tells whether it has sound. */
+const COMMON = ['model', 'resolution', 'duration', 'credits'] as const;
+/** Rows that are read for each kind of video. */
+const NEWEST = 20;
+
+type Kind = Pick<Row, (typeof COMMON)[number]>;
+
+const kindOf = (row: Kind): string => COMMON.map((column) => row[column]).join(' ');
+
+/** The reading of the last videos of these kinds; undefined where the table does not tell. */
+function reading(list: VideoList, rows: readonly Row[]): (Step & { do: 'get' }) | undefined {
+	if (rows.length === 0 || !list.has(...COMMON, 'seconds')) return undefined;
+	const conditions = COMMON.flatMap((column): Condition[] => {
+		const values = new Set(rows.map((row) => row[column]));
+		return values.size === 1 ? [where(column, rows[0][column])] : [];
+	});
+	return {
+		do: 'get',
+		all: [where('status', 'SUCCESS'), where('seconds', 1, 'gte'), ...conditions],
+		newest: NEWEST * new Set(rows.map(kindOf)).size,
+	};
+}
+
+/**
+ * Writes what came of the last request, and notes for each item of the run when such videos were
+ * ready here. Never throws.
+ */
+export async function flushAndLearn({ listing, knownTimes: known }: Run): Promise<void> {
+	const videos = listing?.videos;
+	if (!videos) return;
+	const wanted = [...videos.rows].filter(([, { task_id: taskId }]) => taskId !== '');
+	const rows = wanted.map(([, row]) => row);
+	const found = await videos.flush(reading(videos.list, rows));
+	for (const [index, row] of wanted) {
+		const alike = found.filter((one) => kindOf(one) === kindOf(row));
+		const times = knownTimes(alike.map(({ seconds }) => seconds));
+		if (times) known.set(index, times);
+	}
+}

@@ -1,0 +1,144 @@
+/**
+ * How long to wait for the next look at a task: by how long its model usually takes, and around the
+ * time that such videos took here, where that is known.
+ *
+ * Rules that must not regress:
+ * - the user's Check Every is never undercut;
+ * - no two looks lie further apart than {@link POLL_INTERVAL_MAX_SECONDS}, unless the user says so:
+ *   whenever a video ends, it is found that soon after.
+ */
+
+/** Seconds. What "Check Every" starts with, and how far it grows by itself. */
+export const POLL_INTERVAL_SECONDS = 5;
+export const POLL_INTERVAL_MAX_SECONDS = 15;
+export const POLL_GROWTH = 1.25;
+/**
+ * While a video of a model that takes up to 2 minutes is being made, the interval stays below these
+ * seconds (in proportion for other models), with which one of 90 seconds is read 12 times and
+ * noticed after 4 seconds (`npm run bench -- notice`); later it is this share of the time waited.
+ */
+export const POLL_INTERVAL_USUAL_SECONDS = 8.5;
+export const POLL_SHARE = 0.07;
+/** Share by which an interval varies, so that many executions do not read in step. */
+export const POLL_JITTER = 0.1;
+/**
+ * Seconds between two looks around the time that such videos took here, where nobody has set Check
+ * Every: at least.
+ */
+export const POLL_KNOWN_SECONDS = 3;
+
+const LONGEST_MS = POLL_INTERVAL_MAX_SECONDS * 1000;
+/** Milliseconds before which nothing is ready. */
+const EARLIEST_MS = POLL_INTERVAL_SECONDS * 1000;
+/** Parts into which looks divide the time in which videos were ready. */
+const KNOWN_PARTS = 6;
+/** Times without which nothing is known, and the share of them that is left out on either side. */
+const LEAST_TIMES = 3;
+const LEFT_OUT = 0.1;
+/** Share of the time by which others differ from it at least: three that are equal prove little. */
+const LEAST_SPREAD = 0.1;
+
+/** Between which ages (milliseconds) such videos were ready here. */
+export interface KnownTimes {
+	fromMs: number;
+	toMs: number;
+}
+
+/** How long the video of a task takes. */
+export interface Pace {
+	/** Milliseconds that its model usually takes: at least, and at most. */
+	usualMs: readonly [number, number];
+	known?: KnownTimes;
+}
+
+/** The pace of a task of which nothing else is known: that of the first model. */
+export const USUAL_PACE: Pace = { usualMs: [60_000, 120_000] };
+
+/** How close two looks may be, in milliseconds. */
+export interface Closeness {
+	/** Check Every, which the intervals grow from. */
+	intervalMs: number;
+	/** What is not undercut around the time that is known; `intervalMs` where that is left out. */
+	leastMs?: number;
+}
+
+/** The value below which a share (0 to 1) of sorted values lies. */
+function quantile(sorted: readonly number[], share: number): number {
+	const place = share * (sorted.length - 1);
+	const before = sorted[Math.floor(place)];
+	return before + (sorted[Math.ceil(place)] - before) * (place % 1);
+}
+
+/**
+ * Between which ages such videos are ready, by the seconds that some took; undefined for too few.
+ * A few that took much longer or shorter than the others count for nothing.
+ */
+export function knownTimes(seconds: readonly number[]): KnownTimes | undefined {
+	if (seconds.length < LEAST_TIMES) return undefined;
+	const sorted = [...seconds].sort((a, b) => a - b);
+	const [from, to] = [quantile(sorted, LEFT_OUT), quantile(sorted, 1 - LEFT_OUT)];
+	const middle = (from + to) / 2;
+	const spread = Math.max((to - from) / 2, middle * LEAST_SPREAD);
+	return { fromMs: (middle - spread) * 1000, toMs: (middle + spread) * 1000 };
+}
+
+/** Milliseconds: how far the interval may have grown after `waitedMs`. */
+function longestInterval(waitedMs: number, { usualMs }: Pace): number {
+	const share = usualMs[1] / USUAL_PACE.usualMs[1];
+	const usual = Math.max(POLL_INTERVAL_USUAL_SECONDS * 1000 * share, waitedMs * POLL_SHARE);
+	return Math.min(usual, LONGEST_MS);
+}
+
+/** Milliseconds until a new task is read for the first time, and from which its intervals grow. */
+export function firstInterval(pace: Pace, intervalMs: number): number {
+	const longer = intervalMs * (pace.usualMs[0] / USUAL_PACE.usualMs[0]);
+	return Math.max(intervalMs, Math.min(longer, LONGEST_MS));
+}
+
+/**
+ * Milliseconds to the next read, with jitter by `random` (0 to 1), after `reads` earlier intervals
+ * and when `waitedMs` have passed. Give Infinity for a task that could not be read: trouble gets all
+ * the time it may.
+ */
+export function nextInterval(
+	{ reads, waitedMs }: { reads: number; waitedMs: number },
+	pace: Pace,
+	intervalMs: number,
+	random: number,
+): number {
+	const first = firstInterval(pace, intervalMs);
+	const grown = Math.min(first * POLL_GROWTH ** reads, longestInterval(waitedMs, pace));
+	const varied = grown * (1 + POLL_JITTER * (2 * random - 1));
+	return Math.max(intervalMs, Math.min(varied, LONGEST_MS));
+}
+
+/** The age (milliseconds) of a task at its next look, when the one before was at `ageMs`. */
+function nextAge(ageMs: number, gapMs: number, { fromMs, toMs }: KnownTimes): number {
+	// A look a little before its time, as jitter makes it, is not done again.
+	const soon = ageMs + gapMs / 2;
+	if (soon < fromMs) {
+		const before = fromMs - Math.max(soon, EARLIEST_MS);
+		return fromMs - Math.max(0, Math.floor(before / LONGEST_MS)) * LONGEST_MS;
+	}
+	if (soon <= toMs) return fromMs + gapMs * Math.ceil((soon - fromMs) / gapMs);
+	return ageMs + gapMs + (ageMs - toMs) * (POLL_GROWTH - 1);
+}
+
+/**
+ * Milliseconds to the next read of a task that is `ageMs` old, with jitter by `random` (0 to 1),
+ * where it is known when such videos were ready here: as seldom as may be before, closely in that
+ * time, and ever more seldom after it.
+ */
+export function intervalAround(
+	known: KnownTimes,
+	ageMs: number,
+	{ intervalMs, leastMs = intervalMs }: Closeness,
+	random: number,
+): number {
+	const part = (known.toMs - known.fromMs) / KNOWN_PARTS;
+	const gapMs = Math.max(leastMs, Math.min(part, longestInterval(known.toMs, USUAL_PACE)));
+	const jitter = gapMs * POLL_JITTER * (2 * random - 1);
+	const longest = LONGEST_MS + Math.max(0, EARLIEST_MS - ageMs);
+	const next = nextAge(ageMs, gapMs, known) - ageMs + jitter;
+	return Math.max(leastMs, Math.min(next, longest));
+}
