@@ -120,13 +120,13 @@ export function readOptions(context: IExecuteFunctions): { options: Options; pro
 		valueOf = (path) => valueAt(context, placeOf(0, path), '');
 	}
 	const isAdded = (path: string): boolean => at(tree, path) !== undefined;
-	const read = (field: NumberField): number => {
-		const { path, usual } = NUMBERS[field];
-		return attempt(() => {
-			const value = valueOf(path);
-			return isEmpty(value) ? usual : numberIn(field, value);
-		}, usual);
-	};
+	/** Undefined where nobody has set it. */
+	const readSet = (field: NumberField): number | undefined =>
+		attempt(() => {
+			const value = valueOf(NUMBERS[field].path);
+			return isEmpty(value) ? undefined : numberIn(field, value);
+		}, undefined);
+	const read = (field: NumberField): number => readSet(field) ?? NUMBERS[field].usual;
 	const isBatching = isAdded('options.batching.batch');
 	const batchSize = isBatching ? read('batchSize') : 0;
 	// A limit whose expression gives nothing is an error, not "no limit".
@@ -149,7 +149,7 @@ export function readOptions(context: IExecuteFunctions): { options: Options; pro
 		batchInterval: isBatching ? read('batchInterval') : 0,
 		maxAtOnce: maxAtOnce > 0 ? maxAtOnce : undefined,
 		restarts: read('restarts'),
-		timeout: isAdded(NUMBERS.timeout.path) ? read('timeout') : undefined,
+		timeout: readSet('timeout'),
 		pollInterval: read('pollInterval'),
 		isIntervalSet: !isEmpty(at(tree, NUMBERS.pollInterval.path)),
 		videoList,
