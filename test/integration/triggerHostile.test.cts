@@ -88,7 +88,12 @@ it.each<[string, number, (from: Ground) => Arbitrary<HostileDelivery>, number]>(
 		strangeTaskDeliveries,
 		MOST_READS,
 	],
-	['genuine ones with anything but a task in them: 400 or 404', 1_300, oddBodyDeliveries, MOST_READS],
+	[
+		'genuine ones with anything but a task in them: 400 or 404',
+		1_300,
+		oddBodyDeliveries,
+		MOST_READS,
+	],
 ])('starts nothing for %s', async (_what, numRuns, deliveriesOf, maxReads) => {
 	const { host, sandbox } = world;
 	const posts = sandbox.ledger.posts().length;
