@@ -39,6 +39,11 @@ export class Follower {
 	/** What is being started anew. */
 	private readonly starting = new Set<Promise<unknown>>();
 	private sender?: Sender;
+	private look: () => void = () => {};
+	/** Nothing is looked at before all are started, unless some have to wait for others to end. */
+	private readonly mayLook = new Promise<void>((resolve) => {
+		this.look = resolve;
+	});
 
 	/** `adapt`: what is made of each task before it is followed, such as that no file is wanted. */
 	constructor(
@@ -46,7 +51,7 @@ export class Follower {
 		private readonly options: Options,
 		private readonly adapt: (pending: PendingTask) => PendingTask,
 	) {
-		this.turns = new Turns(run.clock, options.maxAtOnce);
+		this.turns = new Turns(run.clock, options.maxAtOnce, () => this.look());
 		this.addFile = fileAdder(run);
 		this.watchOne = watcherOf(run, options, this.addFile);
 	}
@@ -67,6 +72,7 @@ export class Follower {
 
 	/** What has become of tasks, when all have ended. Gives one result per task, in their order. */
 	async results(tasks: readonly PendingTask[]): Promise<Result[]> {
+		this.look();
 		return await Promise.all(
 			tasks.map(async ({ itemIndex, seed }) => (await this.followed.get(itemIndex)) ?? { seed }),
 		);
@@ -99,6 +105,7 @@ export class Follower {
 	/** Nothing more is followed, or sent. */
 	end(): void {
 		this.isOver = true;
+		this.look();
 		this.sender?.stop('the run has ended.');
 		for (const ending of this.endings) ending.abort('over');
 		this.turns.close();
@@ -117,6 +124,7 @@ export class Follower {
 		};
 		const { itemIndex, seed } = task.pending;
 		this.current.set(itemIndex, task.pending);
+		await this.mayLook;
 		if (this.isOver) return { seed };
 		const ending = new AbortController();
 		this.endings.add(ending);

@@ -46,10 +46,11 @@ export class Turns {
 	private readonly used = new Map<string, string>();
 	private waker = new AbortController();
 
-	/** `atOnce`: the most videos of this run at once. */
+	/** `atOnce`: the most videos of this run at once. `onWait` is called whenever none may be started. */
 	constructor(
 		private readonly clock: Clock,
 		private readonly atOnce = Infinity,
+		private readonly onWait = () => {},
 	) {
 		this.lastMove = clock.now();
 	}
@@ -121,6 +122,7 @@ export class Turns {
 
 	/** Waits so many milliseconds, or until the turn may have come. */
 	async untilChange(ms: number): Promise<void> {
+		this.onWait();
 		await this.clock.sleep(ms, this.waker.signal);
 		this.waker = new AbortController();
 	}
