@@ -34,6 +34,9 @@ async function next(parameters: Order['parameters'] = {}, seconds = 65) {
 }
 
 it('of videos is written when they were started and seen to be made, and the next is looked at by it', async () => {
+	// Slow enough for a busy machine to look several times before the end.
+	Object.assign(world.n8n, { clockSpeed: 20 });
+	world.sandbox.speed = 20;
 	for (let video = 0; video < 4; video++) plan({ seconds: 60 });
 	const first = await run(['a', 'b', '[fail]', 'c'], NEVER, {
 		node: { onError: 'continueRegularOutput' },
@@ -79,6 +82,8 @@ describe('three that took 90 seconds', () => {
 	});
 
 	it('count for the items alike, and no others', async () => {
+		Object.assign(world.n8n, { clockSpeed: 40 });
+		world.sandbox.speed = 40;
 		const items = ['8', '4'].map((duration) => ({ prompt: duration, duration }));
 		await run(items, DURATION);
 		items.forEach(() => plan({ seconds: 65 }));
