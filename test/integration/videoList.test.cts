@@ -212,22 +212,27 @@ it('a claim that is lost before its request sends nothing', async () => {
 });
 
 it('a video that another run has taken over while it was waited for fails, naming that run', async () => {
-	plan({ seconds: Infinity });
-	const first = world.n8n.start(orderOf(ONE, {}, PRODUCTION));
-	await eventually(() => world.reads().length > 0);
+	fault('generate', { kind: 'task', seconds: Infinity }, { times: 2 });
+	const first = world.n8n.start(orderOf(TWO, {}, PRODUCTION));
+	await eventually(() => world.reads().length > 1);
 	claimsRunOut();
 	const second = world.n8n.start(orderOf(ONE, {}, { ...PRODUCTION, tables: otherProcess() }));
 	await eventually(() => list.tables.all.length > 0 && world.reads().length > 3);
 	const { claim } = rows()[0];
-	world.sandbox.finish(ids()[0]);
+	for (const id of ids()) world.sandbox.finish(id);
 	const [lost, given] = await Promise.all([first.finished, second.finished]);
 	expect(claim).not.toBe('');
 	const { message, context } = failureOf(lost);
 	expect(message).toContain(`Execution ${given.id} has handed on this video already`);
 	expect(context).toMatchObject({ task_id: ids()[0] });
 	expect(given.json).toMatchObject([{ task_id: ids()[0], succeeded: true, reused: true }]);
-	expect(rows()).toMatchObject([{ handed_on: true, execution_id: given.id }]);
-	expect(posts()).toHaveLength(1);
+	// The node has stopped, so that nobody has got the other one.
+	expect(rows()).toMatchObject([
+		{ handed_on: true, execution_id: given.id },
+		{ handed_on: false, claim: '' },
+	]);
+	expect((await run(TWO.slice(1), {}, PRODUCTION)).json).toMatchObject([{ task_id: ids()[1] }]);
+	expect(posts()).toHaveLength(2);
 });
 
 it.each([
