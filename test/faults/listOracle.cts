@@ -218,7 +218,10 @@ class ListOracle {
 		const isManual = ({ plan }: Execution) =>
 			schedule.ifExists === 'manualRuns' && plan.mode === 'manual';
 		for (const taskId of new Set(this.given.map(({ json }) => String(json.task_id)))) {
-			const by = executions.filter((one) => this.isGivenOut(one, taskId));
+			const by = executions
+				.filter((one) => this.isGivenOut(one, taskId))
+				// A run by hand may give again what one beside it has handed on, be that begun later.
+				.sort((a, b) => a.endedAt - b.endedAt);
 			const isExcused = by.some(({ isLeft }) => isLeft) || deletedAt < Infinity;
 			if (isShared(schedule) || !listed.has(taskId) || isExcused) continue;
 			const more = by.slice(1).filter((one) => !isManual(one));

@@ -13,9 +13,11 @@ const { run, runPrompts, existingTask, existingTasks, waitFor, fault, ids } = wo
 const NO_FILE = { downloadVideo: false };
 const INVALID = { kind: 'error', code: 'INVALID_PROMPT' } as const;
 const GENERATE = { operation: 'generate' };
-const AGAIN =
-	'Run it again as often as you like while you build: the same settings give the same video, free, for 24 hours.';
 const PIN = 'Pin this output while you build the next nodes.';
+const AGAIN =
+	process.env.SEEDANCE_LIST === 'off'
+		? PIN
+		: 'Run it again as often as you like while you build: the same settings give the same video, free, for 24 hours.';
 const used = (credits: number, advice = AGAIN) => `This run used ${credits} credits. ${advice}`;
 const finish = 'Wait for Video finishes them without paying again.';
 const generate = async (prompts: string[], order: Partial<Order> = {}): Promise<Run> =>
@@ -135,6 +137,7 @@ describe('a hint has the colour of what it says:', () => {
 		const ofClients = await generate(['a', 'b', 'b'], {
 			parameters: { options: { creditBudget: { budget } } },
 			node: CONTINUE,
+			tables: world.n8n.tables(),
 		});
 		expect(ofClients.hints[0]).toMatch(/for "b" .* 2 of 3 items were not started\.$/);
 		const credits = { message: used(28), type: 'info', location };

@@ -317,3 +317,15 @@ it.each([
 	expect(['', 'deleteRows']).toContain(cleanUp.join());
 	expect(tables.calls[made.indexOf(finish)].items).toHaveLength(ends);
 });
+
+it('bids for Reuse Keys in few calls, however many', async () => {
+	const tables = world.n8n.tables();
+	const items = Array.from({ length: 30 }, (_, nth) => ({ json: { prompt: `${nth}` } }));
+	const parameters = { operation: 'generate', prompt: '={{ $json.prompt }}' };
+	const keyed = { ...parameters, videoKey: '={{ $json.prompt }}' };
+	await run(keyed, { items, tables, mode: 'trigger' });
+	const made = tables.calls.map(({ operations }) => operations.join());
+	expect(made.slice(0, 5)).toEqual(['list', 'get', 'insert,get', 'update', 'update']);
+	expect(tables.calls[3].items).toHaveLength(1);
+	expect(world.posts()).toHaveLength(30);
+});

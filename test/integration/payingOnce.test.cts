@@ -75,7 +75,8 @@ describe("a person's Retry", () => {
 	/** A run whose video was not ready in time, and is ready by the Retry. */
 	const slowRun = async () => {
 		plan({ seconds: 60 });
-		const first = await run({ ...FIRST, options: { timeout: 0.1 } });
+		const tables = world.n8n.tables();
+		const first = await run({ ...FIRST, options: { timeout: 0.1 } }, { tables });
 		expect(codeOf(first)).toBe('timeout');
 		world.sandbox.finish(ids()[0]);
 		return first;

@@ -1,6 +1,6 @@
 // The list of videos, whatever interrupts a run: nothing is paid for twice, and each video is handed on once.
 import { TABLE } from '../../nodes/shared/idempotency/dataTableList';
-import type { Order } from '../support/engine.cjs';
+import { SEEDANCE_TRIGGER, type Order } from '../support/engine.cjs';
 import {
 	ALWAYS,
 	KEY,
@@ -8,6 +8,7 @@ import {
 	PRODUCTION,
 	reusedOf,
 	SHORT,
+	SKIP,
 	tasksOf,
 	TWO,
 	listWorld,
@@ -210,6 +211,48 @@ it('a claim that is lost before its request sends nothing', async () => {
 	expect(posts()).toEqual([]);
 });
 
+it('a video that another run has taken over while it was waited for fails, naming that run', async () => {
+	fault('generate', { kind: 'task', seconds: Infinity }, { times: 2 });
+	const first = world.n8n.start(orderOf(TWO, {}, PRODUCTION));
+	await eventually(() => world.reads().length > 1);
+	claimsRunOut();
+	const second = world.n8n.start(orderOf(ONE, {}, { ...PRODUCTION, tables: otherProcess() }));
+	await eventually(() => list.tables.all.length > 0 && world.reads().length > 3);
+	const { claim } = rows()[0];
+	for (const id of ids()) world.sandbox.finish(id);
+	const [lost, given] = await Promise.all([first.finished, second.finished]);
+	expect(claim).not.toBe('');
+	const { message, context } = failureOf(lost);
+	expect(message).toContain(`Execution ${given.id} has handed on this video already`);
+	expect(context).toMatchObject({ task_id: ids()[0] });
+	expect(given.json).toMatchObject([{ task_id: ids()[0], succeeded: true, reused: true }]);
+	// The node has stopped, so that nobody has got the other one.
+	expect(rows()).toMatchObject([
+		{ handed_on: true, execution_id: given.id },
+		{ handed_on: false, claim: '' },
+	]);
+	expect((await run(TWO.slice(1), {}, PRODUCTION)).json).toMatchObject([{ task_id: ids()[1] }]);
+	expect(posts()).toHaveLength(2);
+});
+
+it.each([
+	['a crash', true],
+	['Stop', false],
+])('%s during the download gives the file in the next run', async (_, dies) => {
+	const parameters = { downloadVideo: true };
+	const downloads = () => world.sandbox.ledger.videoReads().length;
+	const moment = {
+		until: () => downloads() > 0,
+		fault: () => fault('video', { kind: 'delay', ms: 2_000 }),
+	};
+	await interrupted(dies, moment, orderOf(ONE, parameters, PRODUCTION));
+	expect([downloads(), rows()]).toMatchObject([1, [{ handed_on: false, task_id: ids()[0] }]]);
+	const { items } = await run(ONE, parameters, PRODUCTION);
+	expect(items).toMatchObject([{ json: { task_id: ids()[0], reused: true } }]);
+	expect(items[0].binary?.data.bytes).toBeGreaterThan(1000);
+	expect(posts()).toHaveLength(1);
+});
+
 describe('what is not handed on', () => {
 	const CODES: Array<[string, () => unknown, Parameters]> = [
 		['timeout', () => undefined, SHORT],
@@ -296,6 +339,32 @@ describe('other ways to a video', () => {
 		expect(list.tables.all).toEqual([]);
 	});
 
+	it.each([
+		['SUCCESS', 'yes', {}],
+		['FAILED', 'no', { status: 'FAILED', errorMessage: 'Busy' }],
+	] as const)(
+		'the trigger ends the row of what it gives out: %s',
+		async (status, charged, outcome) => {
+			plan({ seconds: Infinity });
+			await run(ONE, SHORT, PRODUCTION);
+			expect(rows()).toMatchObject([{ status: 'IN_PROGRESS', handed_on: false }]);
+			world.sandbox.finish(ids()[0], 'status' in outcome ? outcome : undefined);
+			const off = { options: { videoList: false } };
+			const { json } = await run(ONE, { operation: 'status', taskId: ids()[0], ...off });
+			expect(rows()).toMatchObject([{ status: 'IN_PROGRESS', handed_on: false }]);
+			const trigger = async (parameters: Parameters) =>
+				await world.n8n.run({
+					...{ parameters, tables: list.tables, ...PRODUCTION },
+					items: json.map((one) => ({ json: one })),
+					node: { type: SEEDANCE_TRIGGER },
+				});
+			expect((await trigger(off)).json).toMatchObject([{ task_id: ids()[0] }]);
+			expect(rows()).toMatchObject([{ status: 'IN_PROGRESS', handed_on: false }]);
+			expect((await trigger({})).json).toMatchObject([{ task_id: ids()[0] }]);
+			expect(rows()).toMatchObject([{ status, charged, handed_on: true }]);
+		},
+	);
+
 	it('a pause claims until its own end, and its resume hands on', async () => {
 		plan({ seconds: Infinity });
 		const parameters = { ...KEY, waitMethod: 'callback', options: { timeout: 30 } };
@@ -332,6 +401,19 @@ describe('other ways to a video', () => {
 		const agent = await world.n8n.run({ ...order, parameters });
 		expect(JSON.stringify(agent.data.resultData.runData)).toContain(ids()[0]);
 		expect(rows()).toMatchObject([{ handed_on: true, status: 'SUCCESS' }]);
+		expect(posts()).toHaveLength(1);
+	});
+
+	it('an AI tool says what to do about a video that Skip leaves out', async () => {
+		const parameters = {
+			operation: 'generateAndWait',
+			prompt: "={{ $fromAI('prompt') }}",
+			...SKIP,
+		};
+		const order = { tables: list.tables, ...PRODUCTION, toolCalls: [{ values: { prompt: 'a' } }] };
+		await world.n8n.run({ ...order, parameters });
+		const { data } = await world.n8n.run({ ...order, parameters });
+		expect(JSON.stringify(data.resultData.runData)).toContain('Do not generate it again.');
 		expect(posts()).toHaveLength(1);
 	});
 

@@ -63,6 +63,18 @@ it.each([
 	expect(tables.calls).toHaveLength(2 * times);
 });
 
+it.each([0, 1])('makes no insert twice that others follow: step %i failed', async (failing) => {
+	const list = await opened();
+	let failures = 1;
+	tables.before = (_, step) => {
+		if (step === failing && failures-- > 0) throw new Error('SQLITE_BUSY: database is locked');
+	};
+	const rows = [aRow({ claim: 'c1' })];
+	const given = await list.run({ do: 'insert', rows }, { do: 'get', all: [where('claim', 'c1')] });
+	expect(given).toHaveLength(failing);
+	expect(tables.all[0].rows).toHaveLength(1 + failing);
+});
+
 it.each([
 	['the module off', () => (tables.isOff = true), 'the module is disabled'],
 	['full tables', () => (tables.isFull = true), 'Data table size limit exceeded'],

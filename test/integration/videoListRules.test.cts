@@ -12,6 +12,7 @@ import {
 	OTHER,
 	PRODUCTION,
 	reusedOf,
+	SHORT,
 	SKIP,
 	tasksOf,
 	TWO,
@@ -414,4 +415,25 @@ it('the first run makes the table, says so, and touches no table with another na
 	expect([copy.rows, rows().length]).toEqual([[], 1]);
 	expect((await run(ONE, KEY)).hints.join()).not.toContain('Created');
 	expect(list.tables.calls.flatMap((call) => call.operations)).not.toContain('upsert');
+});
+
+it('drops after 90 days what was handed on and has no Reuse Key, once a day', async () => {
+	const DAY = 86_400_000;
+	const prompts = () => rows().map(({ prompt }) => prompt);
+	await run(['old', 'kept'], {}, PRODUCTION);
+	await run([{ prompt: 'keyed', key: 'a' }], KEY, PRODUCTION);
+	plan({ seconds: Infinity });
+	await run(['open'], SHORT, PRODUCTION);
+	daysPass(1);
+	rows()[1].createdAt = new Date(Date.now() + DAY);
+	list.tables.aheadMs = 90 * DAY;
+	await run(['x'], {}, PRODUCTION);
+	expect(prompts()).toEqual(['kept', 'keyed', 'open', 'x']);
+	list.tables.aheadMs += DAY - 60_000;
+	rows()[0].createdAt = new Date(0);
+	await run(['y'], {}, PRODUCTION);
+	expect(prompts()).toContain('kept');
+	list.tables.aheadMs += 120_000;
+	await run(['z'], {}, PRODUCTION);
+	expect(prompts()).toEqual(['keyed', 'open', 'x', 'y', 'z']);
 });

@@ -94,6 +94,8 @@ export interface Order {
 	toolCalls?: ToolCall[];
 	/** The Data Tables of its n8n. By default new ones, for it and its retries. */
 	tables?: DataTables;
+	/** Keep Video List is off, unless the parameters say otherwise. */
+	listIsOff?: boolean;
 	/** Seconds of the node's clock after which n8n ends the execution, as it does at a limit of the whole instance. */
 	endsAfter?: number;
 }
@@ -118,6 +120,9 @@ export interface Running {
 	stop: () => void;
 	finished: Promise<Run>;
 }
+
+/** SEEDANCE_LIST=off runs a suite with the list of videos off, but where an order says something of it. */
+const LIST_IS_OFF = process.env.SEEDANCE_LIST === 'off';
 
 const WORKFLOW = { id: 'workflow1', name: 'A workflow under test', active: false };
 const INSTANCE_URL = 'http://localhost:5678/';
@@ -354,7 +359,13 @@ function nodesOf(order: Order): INode[] {
 			? [node('Agent', 'test.agent', { parameters: { calls: JSON.stringify(toolCalls) } })]
 			: []),
 		node(NODE, toolCalls ? AGENT_TOOL : SEEDANCE, {
-			parameters: { resource: 'video', ...order.parameters },
+			parameters: {
+				resource: 'video',
+				...order.parameters,
+				...(order.listIsOff && {
+					options: { videoList: false, ...Object(order.parameters.options) },
+				}),
+			},
 			...(credential !== null && {
 				credentials: { seedanceApi: { id: credential, name: credential } },
 			}),
@@ -624,7 +635,8 @@ export async function startEngine({ clockSpeed = 100 } = {}) {
 		given?: IRunExecutionData,
 		executionId = String((executions += 1)),
 	): Running => {
-		const order: Order = { tables: engine.tables(), ...ordered };
+		const listIsOff = LIST_IS_OFF && !ordered.tables;
+		const order: Order = { tables: engine.tables(), listIsOff, ...ordered };
 		const workflow = workflowOf(order);
 		const { items, endsAfter = Infinity } = order;
 		const data = given ?? startData(workflow.nodes.Start, items);

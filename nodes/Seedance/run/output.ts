@@ -28,6 +28,10 @@ const ALWAYS_PAID: ReadonlyArray<Problem['code']> = ['timeout', 'contact_lost', 
 const ASK_FIRST =
 	'It may have been started and charged. Do not generate again. Ask the user to look in the Seedance dashboard first.';
 
+/** What a model reads about a video that Skip leaves out: it would call again after no answer. */
+const SKIPPED =
+	'This video was made and handed on before, so nothing was started and no credits were spent. Do not generate it again.';
+
 function jsonOf(result: Result, simplify: boolean): IDataObject {
 	const { json, problem, task, seed } = result;
 	if (json) return json;
@@ -67,8 +71,8 @@ export function itemsOf(
 	{ onError, isTool, input }: OutputContext,
 ): INodeExecutionData[] {
 	return results.flatMap((result, index): INodeExecutionData[] => {
-		if (result.isSkipped) return [];
 		const pairedItem = { item: index };
+		if (result.isSkipped) return isTool ? [{ json: { next_step: SKIPPED }, pairedItem }] : [];
 		if (result.items) return result.items.map((json) => ({ json, pairedItem }));
 		const own = jsonOf(result, isTool || (result.output?.simplify ?? true));
 		// Without `error` (docs/n8n-behaviour.md#error-at-the-top-of-an-item).

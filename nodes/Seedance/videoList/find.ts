@@ -8,6 +8,7 @@ import {
 	where,
 	type NewRow,
 	type Row,
+	type Step,
 	type VideoList,
 } from '../../shared/idempotency/videoList';
 import type { Clock } from '../../shared/n8n/clock';
@@ -17,8 +18,9 @@ import { Round } from './round';
 export const CLAIM_MS = 90_000;
 /** A claim beyond this is that of a pause, whose execution needs no process to live. */
 const LONGEST_RUNNING_CLAIM_MS = CLAIM_MS + 15_000;
-/** Milliseconds between two readings while another run decides, at first and at most. */
+/** Milliseconds between two readings: at first for the one that may win, and for the others; at most. */
 const SOON_MS = 150;
+const LESS_SOON_MS = 450;
 const LATER_MS = 2_000;
 /** Times that a row may refuse a change although it looks the same as before. */
 const MOST_REFUSALS = 5;
@@ -115,6 +117,8 @@ async function findRoundByRound(
 	const firstClaims = new Map<number, number>();
 	/** Rows that had been handed on when this was first read. */
 	let earlier: ReadonlySet<number> | undefined;
+	/** What the round before has read already. */
+	let readBefore: Row[] | undefined;
 	const refusals = new Map<string, number>();
 	const isPaused = (row: ClaimedRow) => row.claimedUntil - list.now() > LONGEST_RUNNING_CLAIM_MS;
 	const isLiving = (row: ClaimedRow): boolean => {
@@ -126,16 +130,18 @@ async function findRoundByRound(
 		const open = [...searches].filter(([index]) => !found.has(index));
 		if (open.length === 0) return;
 		const identities = [...new Set(open.map(([, { identity }]) => identity))];
-		const read = await list.run({
+		const get: Step = {
 			do: 'get',
 			any: identities.map((identity) => where('identity', identity)),
-		});
+		};
+		const read = readBefore ?? (await list.run(get));
 		const before = (earlier ??= new Set(read.filter((row) => row.handed_on).map(({ id }) => id)));
 		const isEarlier = ({ id }: ClaimedRow) => before.has(id);
 		const rows = read.filter(({ id }) => !useless.has(id)).map(listed);
 		const round = new Round();
 		const waiting = new Map<number, Row>();
 		const again: Array<[number, Row]> = [];
+		const confirmed = claimedBy(finder);
 		for (const [index, search] of open) {
 			const { identity, newRow, ...wish } = search;
 			const own = rows.filter(({ row }) => row.identity === identity);
@@ -162,7 +168,7 @@ async function findRoundByRound(
 					break;
 				}
 				case 'confirm':
-					round.change(move.row.row, { ...claimedBy(finder), status: 'CLAIMED' });
+					round.confirm(move.row.row, { ...confirmed, status: 'CLAIMED' });
 					break;
 				case 'giveUp':
 					paid.set(index, { do: 'unclear', row: move.row.row });
@@ -191,15 +197,16 @@ async function findRoundByRound(
 				else useless.add(row.id);
 			}),
 		);
-		const changed = await round.make(list);
-		for (const row of round.refused(changed)) {
+		const made = await round.make(list, read, get);
+		readBefore = made.read;
+		for (const row of round.refused(made)) {
 			const state = `${row.id} ${row.status} ${row.claim}`;
 			const times = (refusals.get(state) ?? 0) + 1;
 			refusals.set(state, times);
 			// A person has emptied cells of it: no condition holds for those.
 			if (times > MOST_REFUSALS) throw new ListError(`row ${row.id} of it cannot be changed`);
 		}
-		for (const row of changed) {
+		for (const row of made.changed) {
 			const index = open.find(([, { identity }]) => identity === row.identity)?.[0];
 			if (index === undefined || found.has(index)) continue;
 			if (row.status === 'UNCLEAR') found.set(index, { do: 'unclear', row });
@@ -207,10 +214,12 @@ async function findRoundByRound(
 			else if (row.task_id) found.set(index, { do: 'goOn', row });
 		}
 		if (waiting.size === 0 || !round.isEmpty) continue;
-		const pauseMs = Math.min(SOON_MS * 1.5 ** rounds, LATER_MS) * (0.5 + clock.random());
+		const isBidding = rows.some((row) => row.claim === claim && row.status === 'PENDING');
+		const firstMs = isBidding ? SOON_MS : LESS_SOON_MS;
+		const pauseMs = Math.min(firstMs * 1.5 ** rounds, LATER_MS) * (0.5 + clock.random());
 		const isOver = clock.now() + pauseMs >= finder.until;
 		if (!isOver && (await clock.sleep(pauseMs))) continue;
-		if (rows.some((row) => row.claim === claim && row.status === 'PENDING')) {
+		if (isBidding) {
 			// A bid that is left behind would be waited for by others until its claim is over.
 			await list.run({ do: 'delete', all: [where('claim', claim), where('status', 'PENDING')] });
 		}

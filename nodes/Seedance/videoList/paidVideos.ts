@@ -18,6 +18,7 @@ import {
 	type Step,
 	type VideoList,
 } from '../../shared/idempotency/videoList';
+import { stops } from '../run/output';
 import type { Result } from '../run/result';
 import type { Run } from '../run/run';
 import { cleanUp } from './cleanUp';
@@ -232,16 +233,18 @@ export class PaidVideos {
 		if (isDelivered && this.run.isStopped()) await this.takeBack(given ?? []);
 		const old = cleanUp(this.list.now());
 		if (old) await this.write(old);
-		if (!given) return [...results];
 		const lost = [...this.rows].filter(
-			([, { id }]) => handedOn.has(id) && !given.some((row) => row.id === id),
+			([, { id }]) => handedOn.has(id) && !given?.some((row) => row.id === id),
 		);
-		if (lost.length === 0) return [...results];
+		if (!given || lost.length === 0) return [...results];
 		const now = await this.write({ do: 'get', any: lost.map(([, { id }]) => where('id', id)) });
-		return withoutLost(results, lost, now ?? [], this.run.executionId);
+		const told = withoutLost(results, lost, now ?? [], this.run.executionId);
+		// What is lost may stop the node: then nobody gets the others either.
+		if (isDelivered && stops(this.run, told)) await this.takeBack(given);
+		return told;
 	}
 
-	/** Stop came while it was handed on: n8n drops what the node gives out, so nobody has got it. */
+	/** n8n drops what the node gives out, after Stop or an error, so nobody has got it. */
 	private async takeBack(rows: readonly Row[]): Promise<void> {
 		const all = [where('execution_id', this.run.executionId)];
 		const changes = rows.map(({ id }) => ({ id, handed_on: false }));

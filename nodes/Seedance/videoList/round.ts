@@ -1,58 +1,110 @@
 /** One round of changes in the list of videos: the moves of many items, in few calls. */
 import {
 	where,
+	type Condition,
 	type NewRow,
+	type OwnChange,
 	type Row,
-	type RowChange,
 	type Step,
 	type VideoList,
 } from '../../shared/idempotency/videoList';
 
+/** Rows that are deleted in one call, each by a step of its own. */
+const DELETED_AT_ONCE = 20;
+
+/** Rows of one claim and status, what they get, and the conditions of the compare-and-set. */
+interface Changes {
+	rows: OwnChange[];
+	all: Condition[];
+	/** What each of them gets; undefined where that differs. */
+	common: Partial<NewRow> | undefined;
+}
+
+/** What came of a round. */
+export interface Made {
+	/** The rows that are changed or new. */
+	changed: Row[];
+	/** All rows of the items, read after a bid was made or withdrawn. */
+	read?: Row[];
+}
+
 /** Moves of one round that change rows; each kind is made in one call, or one for each old claim. */
 export class Round {
 	readonly inserts: NewRow[] = [];
-	private readonly changes = new Map<string, { rows: RowChange[]; all: Step & { do: 'update' } }>();
+	private readonly changes = new Map<string, Changes>();
+	private readonly changing: Row[] = [];
 	private readonly withdrawn: Row[] = [];
-	private readonly wanted: Row[] = [];
 
 	/** Changes a row as far as nobody else has done so since it was read. */
 	change(row: Row, set: Partial<NewRow>): void {
+		this.add(row, set, undefined);
+	}
+
+	/** The same for a bid of this run: all of them get the same, so that they need no call for each. */
+	confirm(row: Row, set: Partial<NewRow>): void {
+		this.add(row, set, set);
+	}
+
+	private add(row: Row, set: Partial<NewRow>, common: Changes['common']): void {
 		const { id, claim, status } = row;
-		this.wanted.push(row);
+		this.changing.push(row);
 		const key = `${claim} ${status} ${set.status ?? ''}`;
 		const all = [where('claim', claim), where('status', status), where('handed_on', false)];
-		const step = this.changes.get(key) ?? { rows: [], all: { do: 'update', all, set } };
-		step.rows.push({ ...set, id });
-		this.changes.set(key, step);
+		const changes = this.changes.get(key) ?? { rows: [], all, common };
+		changes.rows.push({ ...set, id });
+		this.changes.set(key, changes);
 	}
 
 	withdraw(row: Row): void {
 		this.withdrawn.push(row);
-		this.wanted.push(row);
 	}
 
 	/** The rows that were to be changed or deleted, and were not. */
-	refused(changed: readonly Row[]): Row[] {
-		return this.wanted.filter(({ id }) => !changed.some((row) => row.id === id));
+	refused({ changed, read = [] }: Made): Row[] {
+		const isLeft = (row: Row) =>
+			read.some(({ id, status }) => id === row.id && status === row.status);
+		return [
+			...this.changing.filter(({ id }) => !changed.some((row) => row.id === id)),
+			...this.withdrawn.filter(isLeft),
+		];
 	}
 
 	get isEmpty(): boolean {
 		return !this.inserts.length && !this.changes.size && !this.withdrawn.length;
 	}
 
-	/** Makes the moves. Gives the rows that are changed or new. */
-	async make(list: VideoList): Promise<Row[]> {
-		const rows: Row[] = [];
-		for (const { id, claim, status } of this.withdrawn) {
+	/** The update of many rows, as one where nobody else's could be meant: `rows` are all that were read. */
+	private stepOf({ rows, all, common }: Changes, read: readonly Row[]): Step {
+		const ids = new Set(rows.map(({ id }) => id));
+		const own = read.find(({ id }) => ids.has(id));
+		const isAll = read.every(
+			({ id, claim, status }) => ids.has(id) || claim !== own?.claim || status !== own.status,
+		);
+		return common && isAll ? { do: 'update', all, set: common } : { do: 'updateEach', rows, all };
+	}
+
+	/**
+	 * Makes the moves. `before` are the rows that they go by; `again` reads those of all items, in the
+	 * same call as a bid is made or withdrawn, after it.
+	 */
+	async make(list: VideoList, before: readonly Row[], again: Step): Promise<Made> {
+		const changed: Row[] = [];
+		for (const changes of this.changes.values()) {
+			changed.push(...(await list.run(this.stepOf(changes, before))));
+		}
+		const deletes = this.withdrawn.map(({ id, claim, status }): Step => {
 			const all = [where('id', id), where('claim', claim), where('status', status)];
-			rows.push(...(await list.run({ do: 'delete', all })));
+			return { do: 'delete', all };
+		});
+		while (deletes.length > DELETED_AT_ONCE) {
+			const [first, ...rest] = deletes.splice(0, DELETED_AT_ONCE);
+			await list.run(first, ...rest);
 		}
-		for (const { rows: changed, all } of this.changes.values()) {
-			rows.push(...(await list.run({ do: 'updateEach', rows: changed, all: all.all })));
-		}
-		if (this.inserts.length) {
-			rows.push(...(await list.run({ do: 'insert', rows: this.inserts })));
-		}
-		return rows;
+		const isBid = deletes.length > 0 || this.inserts.some(({ status }) => status === 'PENDING');
+		const inserts: Step[] = this.inserts.length ? [{ do: 'insert', rows: this.inserts }] : [];
+		const [first, ...rest] = [...inserts, ...deletes, ...(isBid ? [again] : [])];
+		if (!first) return { changed };
+		const rows = await list.run(first, ...rest);
+		return isBid ? { changed, read: rows } : { changed: [...changed, ...rows] };
 	}
 }

@@ -80,13 +80,18 @@ function inlineWorkflow(
 	return [{ code }, (items.length ? items : [{}]).map((json) => ({ json }))];
 }
 
-/** Runs Data Table nodes in a row; gives what the last one gave. Throws a {@link ListError}. */
+/**
+ * Runs Data Table nodes in a row; gives what the last one gave. Throws a {@link ListError}. A call
+ * that failed and is made again leaves out an insert that others follow: it may have been done, and
+ * what they give tells whether it was.
+ */
 export async function runDataTables(
 	context: IExecuteFunctions,
 	tableNodes: readonly INodeParameters[],
 	items: readonly IDataObject[] = [],
 ): Promise<IDataObject[]> {
-	const [workflow, input] = inlineWorkflow(context, tableNodes, items);
+	const isInsertRead = tableNodes.length > 1 && tableNodes[0].operation === 'insert';
+	let [workflow, input] = inlineWorkflow(context, tableNodes, items);
 	let reason = '';
 	for (let tries = 1; tries <= TRIES; tries++) {
 		try {
@@ -96,6 +101,7 @@ export async function runDataTables(
 			reason = error instanceof Error ? error.message : String(error);
 		}
 		if (!PASSING.test(reason)) break;
+		if (isInsertRead) [workflow, input] = inlineWorkflow(context, tableNodes.slice(1), []);
 	}
 	throw new ListError(readableText(reason, '') || 'n8n gave no reason');
 }

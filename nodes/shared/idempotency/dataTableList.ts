@@ -75,12 +75,12 @@ class DataTableList implements VideoList {
 
 	async run(...steps: [Step, ...Step[]]): Promise<Row[]> {
 		const [first] = steps;
-		if (first.do === 'get' && first.any && first.any.length > MOST_CONDITIONS) {
-			const rest = await this.run({ do: 'get', any: first.any.slice(MOST_CONDITIONS) });
-			return [
-				...(await this.run({ do: 'get', any: first.any.slice(0, MOST_CONDITIONS) })),
-				...rest,
-			];
+		const last = steps[steps.length - 1];
+		if (last.do === 'get' && last.any && last.any.length > MOST_CONDITIONS) {
+			const [before, ...others] = steps.slice(0, -1);
+			if (before) await this.run(before, ...others);
+			const some = await this.run({ do: 'get', any: last.any.slice(0, MOST_CONDITIONS) });
+			return [...some, ...(await this.run({ do: 'get', any: last.any.slice(MOST_CONDITIONS) }))];
 		}
 		const parameters = steps.map((step) => this.parametersOf(step));
 		const askedAt = Date.now();
@@ -89,8 +89,14 @@ class DataTableList implements VideoList {
 		const answeredAt = Date.now();
 		// A call during which the process stood still tells nothing of the clocks.
 		const isQuick = answeredAt - askedAt < QUICK_CALL_MS;
-		if (first.do === 'insert' && isQuick && rows[0]?.createdAt) {
-			offsetsMs.set(this.tableId, rows[0].createdAt - (askedAt + answeredAt) / 2);
+		if (first.do === 'insert' && isQuick) {
+			const [{ claim, identity }] = first.rows;
+			const inserted = rows
+				.filter((row) => row.claim === claim && row.identity === identity)
+				.at(-1);
+			if (inserted?.createdAt) {
+				offsetsMs.set(this.tableId, inserted.createdAt - (askedAt + answeredAt) / 2);
+			}
 		}
 		return rows;
 	}

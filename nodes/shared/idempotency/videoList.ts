@@ -108,8 +108,9 @@ export type OwnChange = Partial<NewRow> & { id: number };
 export type RowChange = OwnChange | (Partial<NewRow> & { task_id: string });
 
 /**
- * One step. `all` and `any` say which conditions have to hold. `updateEach` may only come first in a
- * call; it changes a row only as far as `all` holds for it. `newest` is how many rows are read, the last ones. An update that is limited by claim and
+ * One step. `all` and `any` say which conditions have to hold. `insert` and `updateEach` may only come
+ * first in a call; the latter changes a row only as far as `all` holds for it. `newest` is how many
+ * rows are read, the last ones. An update that is limited by claim and
  * status is a compare-and-set: a row that it did not give was lost to another.
  */
 export type Step =
@@ -127,7 +128,8 @@ export type Step =
 export interface VideoList {
 	/**
 	 * Does the steps in order, in one call, and gives the rows of the last one. It is stored when it
-	 * returns. Throws a {@link ListError} when that is not certain.
+	 * returns. Throws a {@link ListError} when that is not certain. Whether an insert before other steps
+	 * was done, is told by what these give.
 	 */
 	run(...steps: [Step, ...Step[]]): Promise<Row[]>;
 	/** Does the steps without waiting for them. Never throws. */
