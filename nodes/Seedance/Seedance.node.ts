@@ -65,7 +65,7 @@ export class Seedance implements INodeType {
 		// Written out (docs/n8n-behaviour.md#plain-values); tests compare it with the operations and
 		// the room there is.
 		subtitle:
-			'={{ ({ generateAndWait: "Generate and Wait", generate: "Generate", estimateCost: "Cost Estimate", getAll: "Get Many", status: "Get Status", wait: "Wait for Video" })[$rawParameter["operation"]] + (["getAll", "status", "wait"].includes($rawParameter["operation"]) ? "" : [["", String($rawParameter["model"] ?? "").replace("seedance-", "")], ["", $rawParameter["resolution"]], ["", $rawParameter["duration"], "s"], ["+ ", $rawParameter["generateAudio"] === true ? "audio" : "="]].filter((part) => !["undefined", "", "v1"].includes(String(part[1])) && !String(part[1]).startsWith("=")).map((part, index) => (index ? " " : " · ") + part.join("")).join("")) }}',
+			'={{ ({ generateAndWait: "Generate and Wait", generate: "Generate", estimateCost: "Cost Estimate", getAll: "Get Many", status: "Get Status", wait: "Wait for Video" })[$rawParameter["operation"]] + (["getAll", "status", "wait"].includes($rawParameter["operation"]) || String($rawParameter["model"]).startsWith("=") ? "" : [["", String($rawParameter["model"] ?? "").replace("seedance-", "")], ["", $rawParameter["resolution"]], ["", $rawParameter["duration"], "s"], ["+ ", $rawParameter["generateAudio"] === true ? "audio" : "="]].filter((part) => !["undefined", "", "v1"].includes(String(part[1])) && !String(part[1]).startsWith("=")).map((part, index) => (index ? " " : " · ") + part.join("")).join("")) }}',
 		description: 'Generate AI videos from text or an image with the Seedance API',
 		defaults: { name: 'Seedance' },
 		usableAsTool: {

@@ -160,6 +160,27 @@ export class EditorTab {
 		await this.choices().first().waitFor({ state: 'hidden' });
 	}
 
+	/** What a dropdown, a switch or a line of text shows; undefined where the field is not there. */
+	async shown(name: string): Promise<string | boolean | undefined> {
+		const field = this.field(name);
+		if ((await field.count()) === 0) return undefined;
+		const input = field.locator('input').first();
+		return (await input.getAttribute('type')) === 'checkbox'
+			? await input.isChecked()
+			: await input.inputValue();
+	}
+
+	/** The names of the fields that n8n marks red. */
+	async redMarks(): Promise<string[]> {
+		const marked = this.page
+			.locator('[data-test-id^="parameter-input-"]')
+			.filter({ has: this.page.getByTestId('parameter-issues'), visible: true });
+		const ids = marked.evaluateAll((fields) =>
+			fields.map((field) => String(Reflect.get(Reflect.get(field, 'dataset'), 'testId'))),
+		);
+		return (await ids).map((id) => id.replace('parameter-input-', ''));
+	}
+
 	private choices(): Locator {
 		return this.page.getByRole('option').filter({ visible: true });
 	}

@@ -54,7 +54,7 @@ it.each([
 	},
 );
 
-it('rows choose their models: defaults that nobody touched fit each, and all are watched together', async () => {
+it('rows choose their models: the default of each field counts where the model takes it, and all are watched together', async () => {
 	const models = ['seedance-v1', 'seedance-2.0', '', 'seedance-2-mini'];
 	const { json } = await runRows(models.map((model) => ({ model })));
 	const made = ['seedance-v1', 'seedance-2.0', 'seedance-v1', 'seedance-2-mini'];
@@ -62,7 +62,7 @@ it('rows choose their models: defaults that nobody touched fit each, and all are
 		made.map((model) => [model, true]),
 	);
 	expect(versionsOfPosts()).toEqual([1, 2, 1, 2]);
-	expect(json.map(({ estimated_credits }) => estimated_credits)).toEqual([28, 240, 28, 154]);
+	expect(json.map(({ estimated_credits }) => estimated_credits)).toEqual([28, 240, 28, 246]);
 });
 
 it('what a model does not take is refused before anything is sent, with the item that holds it', async () => {
@@ -124,10 +124,10 @@ it('Get Cost Estimate knows every model', async () => {
 			generate_audio: false,
 		},
 		{
-			estimated_credits: 154,
+			estimated_credits: 246,
 			model: 'seedance-2-mini',
 			resolution: '720p',
-			duration: '5',
+			duration: '8',
 			generate_audio: false,
 		},
 	]);

@@ -191,7 +191,7 @@ export const referenceVideosField: INodeProperties = {
 	type: 'string',
 	default: '',
 	placeholder: 'e.g. https://example.com/my-clip.mp4',
-	hint: 'Changes the price',
+	hint: 'A second costs less with them',
 	description: `Public links to videos that the new one follows, separated by commas: at most ${MOST_REFERENCES}, of 2 to 15 seconds each`,
 	displayOptions: where(({ maxReferenceVideos }) => maxReferenceVideos > 0),
 };

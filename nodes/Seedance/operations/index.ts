@@ -51,13 +51,21 @@ function inOneOrder(lists: ReadonlyArray<readonly INodeProperties[]>): INodeProp
 	}
 }
 
-/** A field, shown for the operations that have it. */
+/**
+ * A field, shown for the operations that have it. Choices that depend on another field are hidden
+ * for the other operations instead, because only then n8n takes back a choice that is none any more
+ * (docs/n8n-behaviour.md#fields-that-depend-on-another).
+ */
 function shown(field: INodeProperties): INodeProperties {
+	const { show, hide } = field.displayOptions ?? {};
+	if (hide && field.options) {
+		const operation = operationsWhere(({ fields }) => !fields.includes(field));
+		return { ...field, displayOptions: { show, hide: { operation, ...hide } } };
+	}
 	const operation = operationsWhere(({ fields }) => fields.includes(field));
-	const { show, ...others } = field.displayOptions ?? {};
 	return {
 		...field,
-		displayOptions: { show: { resource: ['video'], operation, ...show }, ...others },
+		displayOptions: { show: { resource: ['video'], operation, ...show }, hide },
 	};
 }
 

@@ -6,7 +6,7 @@ import type { IExecuteFunctions, INode } from 'n8n-workflow';
 import type { MetadataEntry } from '../../shared/callback/signature';
 import { isObject, numberOf } from '../../shared/json';
 import { shorten } from '../../shared/text';
-import { FIELD_DEFAULTS, MODEL_FIELD, type RawFields } from '../../shared/task/request';
+import { MODEL_FIELD, withoutForeignDefaults, type RawFields } from '../../shared/task/request';
 import {
 	FieldError,
 	fieldProblems,
@@ -67,8 +67,8 @@ export function rawFields(
 
 /**
  * The parameters of a video. A model that comes from an expression is not known before, and n8n
- * fills in the defaults of fields that it may not have
- * (docs/n8n-behaviour.md#fields-that-depend-on-another): what nobody has touched then is no value.
+ * fills in defaults that it may not take (docs/n8n-behaviour.md#fields-that-depend-on-another):
+ * those are no values then. One that it takes counts, because the editor shows it.
  * Throws a {@link FieldError} that tells every field that cannot be read.
  */
 export function videoFields(
@@ -78,10 +78,8 @@ export function videoFields(
 ): RawFields {
 	const raw = rawFields(context, itemIndex, names);
 	const { parameters } = context.getNode();
-	if (!String(parameters[MODEL_FIELD]).startsWith('=')) return raw;
-	const isTouched = ([name]: [string, unknown]) =>
-		!(name in FIELD_DEFAULTS && parameters[name] === FIELD_DEFAULTS[name]);
-	return Object.fromEntries(Object.entries(raw).filter(isTouched));
+	const isKnown = !String(parameters[MODEL_FIELD]).startsWith('=');
+	return isKnown ? raw : withoutForeignDefaults(raw, parameters);
 }
 
 /**

@@ -5,7 +5,6 @@
  */
 import { checkImageUrls, checkVideoUrls, countOfLinks } from './links';
 import {
-	DEFAULT_ASPECT_RATIO,
 	DEFAULT_MODEL,
 	DEFAULT_RESOLUTION,
 	modelNamed,
@@ -103,18 +102,25 @@ export const PARAMETER_NAMES: readonly string[] = [
 	REFERENCES_FIELD,
 ];
 
-/**
- * What the fields start with whose values depend on the model: n8n fills them in where the model
- * comes from an expression, also for models that do not have them.
- */
-export const FIELD_DEFAULTS: RawFields = {
-	aspectRatio: DEFAULT_ASPECT_RATIO,
-	resolution: DEFAULT_RESOLUTION,
-	duration: DEFAULT_MODEL.usualDuration,
-};
-
 function isWhole(values: Partial<Values>): values is Values {
 	return ENTRIES.every(([name]) => name in values);
+}
+
+/**
+ * Without the defaults that this model does not take: n8n fills them in where the model comes from
+ * an expression. `stored`: the fields as they stand in the workflow, which tell a default from the
+ * same value of an expression.
+ */
+export function withoutForeignDefaults(raw: RawFields, stored: RawFields): RawFields {
+	const model = readModel(raw[MODEL_FIELD], []);
+	const isForeign: Readonly<Record<string, boolean>> = {
+		resolution:
+			stored.resolution === DEFAULT_RESOLUTION && !model.resolutions.includes(DEFAULT_RESOLUTION),
+		duration:
+			stored.duration === DEFAULT_MODEL.usualDuration &&
+			!model.durations.includes(DEFAULT_MODEL.usualDuration),
+	};
+	return Object.fromEntries(Object.entries(raw).filter(([name]) => !isForeign[name]));
 }
 
 /**
