@@ -34,7 +34,7 @@ const EARLIEST_MS = POLL_INTERVAL_SECONDS * 1000;
 const KNOWN_PARTS = 6;
 /** Times without which nothing is known, and the share of them that is left out on either side. */
 const LEAST_TIMES = 3;
-const LEFT_OUT = 0.1;
+const LEFT_OUT = 0.2;
 /** Share of the time by which others differ from it at least: three that are equal prove little. */
 const LEAST_SPREAD = 0.1;
 
