@@ -1,6 +1,13 @@
 /** What becomes of a row of the list of videos: when it is made, and when its video has ended. */
 import { chargedBy } from '../../shared/task/errors';
-import type { NewRow, Row, OwnChange } from '../../shared/idempotency/videoList';
+import {
+	where,
+	type Condition,
+	type NewRow,
+	type OwnChange,
+	type Row,
+	type Step,
+} from '../../shared/idempotency/videoList';
 import { hasVideo } from '../../shared/task/task';
 import { shorten } from '../../shared/text';
 import type { Prepared } from '../run/prepare';
@@ -49,6 +56,19 @@ export function newRow(run: Run, item: Prepared, identity: string): NewRow {
 export function isExpired({ problem }: Result): boolean {
 	return problem?.code === 'download_failed' && /has expired/.test(problem.message);
 }
+
+/** A row that no run holds. */
+export const FREE = { claim: '', claimed_until: '' } as const;
+
+/**
+ * Hands on all rows that a run holds, but for a request whose answer nobody has: that row says so
+ * when the claim is over.
+ */
+export const handOnAll = (mine: Condition): Step => ({
+	do: 'update',
+	all: [mine, where('handed_on', false), where('status', 'SENDING', 'neq')],
+	set: { handed_on: true, ...FREE },
+});
 
 /** What a result means for its row. */
 interface End {

@@ -10,6 +10,7 @@ import {
 	type Step,
 	type VideoList,
 } from '../../shared/idempotency/videoList';
+import { modelNamed } from '../../shared/task/models';
 import type { Run } from '../run/run';
 
 /** What such a video has in common with another; the price tells whether it has sound. */
@@ -21,12 +22,21 @@ type Kind = Pick<Row, (typeof COMMON)[number]>;
 
 const kindOf = (row: Kind): string => COMMON.map((column) => row[column]).join(' ');
 
+/**
+ * Whether a row holds what this package writes: its values stand in conditions, where n8n would
+ * evaluate an expression that somebody has put into the table (docs/n8n-behaviour.md#filters-of-a-data-table).
+ */
+const isOurs = ({ model, resolution }: Row): boolean =>
+	resolution === '' || modelNamed(model)?.resolutions.includes(resolution) === true;
+
 /** The reading of the last videos of these kinds; undefined where the table does not tell. */
-function reading(list: VideoList, rows: readonly Row[]): (Step & { do: 'get' }) | undefined {
+function reading(list: VideoList, all: readonly Row[]): (Step & { do: 'get' }) | undefined {
+	const rows = all.filter((row) => modelNamed(row.model) && isOurs(row));
 	if (rows.length === 0 || !list.has(...COMMON, 'seconds')) return undefined;
 	const conditions = COMMON.flatMap((column): Condition[] => {
 		const values = new Set(rows.map((row) => row[column]));
-		return values.size === 1 ? [where(column, rows[0][column])] : [];
+		const [value] = values;
+		return values.size === 1 && value !== '' ? [where(column, value)] : [];
 	});
 	return {
 		do: 'get',

@@ -22,15 +22,13 @@ import { stops } from '../run/output';
 import type { Result } from '../run/result';
 import type { Run } from '../run/run';
 import { cleanUp } from './cleanUp';
-import { endOf, isWritten, oneForEach } from './ends';
+import { endOf, FREE, handOnAll, isWritten, oneForEach } from './ends';
 import { withoutLost } from './lost';
 import { CLAIM_MS, livingClaims, type Finder } from './find';
 
 /** Milliseconds of a claim that have to be left for a request. */
 const LEAST_CLAIM_MS = 15_000;
 const RENEW_MS = 60_000;
-
-const FREE = { claim: '', claimed_until: '' } as const;
 
 export class PaidVideos {
 	readonly rows = new Map<number, Row>();
@@ -220,14 +218,8 @@ export class PaidVideos {
 			const end = handedOn.has(row.id) ? change : { ...change, ...FREE };
 			return isWritten(row, end) ? [] : [end];
 		});
-		// Not a request whose answer nobody has: its row says so when the claim is over.
-		const handOn: Step = {
-			do: 'update',
-			all: [this.mine, where('handed_on', false), where('status', 'SENDING', 'neq')],
-			set: { handed_on: true, ...FREE },
-		};
 		const steps = [...this.takeChanges(ends), this.deleteAs('CLAIMED')];
-		const [first, ...more] = handedOn.size ? [...steps, handOn] : steps;
+		const [first, ...more] = handedOn.size ? [...steps, handOnAll(this.mine)] : steps;
 		const given = await this.write(first, ...more);
 		this.end();
 		if (isDelivered && this.run.isStopped()) await this.takeBack(given ?? []);
