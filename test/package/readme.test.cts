@@ -91,8 +91,12 @@ const listed = (properties: readonly INodeProperties[]) =>
 		.filter(({ name, type }) => type !== 'notice' && !['resource', 'operation'].includes(name))
 		.filter(isFirst)
 		.flatMap((property) => {
-			const shown: unknown[] = property.displayOptions?.show?.operation ?? [];
-			const operations = OPERATIONS.filter(({ value }) => shown.includes(value));
+			const { show, hide } = property.displayOptions ?? {};
+			const hidden: unknown[] = hide?.operation ?? [];
+			const shown: unknown[] | undefined = show?.operation;
+			const operations = OPERATIONS.filter(
+				({ value }) => shown?.includes(value) ?? !hidden.includes(value),
+			);
 			return fieldsIn([property])
 				.filter(({ labels, field }) => !isGroup(labels) || !/collection/i.test(field.type))
 				.filter(({ labels }) => isGroup(labels) || labels.length === 1)
@@ -302,7 +306,12 @@ describe('the documentation for users', () => {
 			...[seconds(polling.NOT_FOUND_GRACE_MS), seconds(NO_VIDEO_GRACE_MS)],
 			...[download.PARALLEL_DOWNLOADS, download.DOWNLOAD_MAX_TRIES, seconds(download.STALL_MS)],
 			...[minutes(download.DOWNLOAD_LIMIT_MS), minutes(download.EXPIRED_AFTER_MS)],
-			...[models.DEFAULT_MODEL.timeoutMinutes, seconds(EXECUTION_RESERVE_MS), models.PROMPT_MAX_LENGTH, 1],
+			...[
+				models.DEFAULT_MODEL.timeoutMinutes,
+				seconds(EXECUTION_RESERVE_MS),
+				models.PROMPT_MAX_LENGTH,
+				1,
+			],
 			...[CALLBACK_URL_MAX_LENGTH, METADATA_MAX_BYTES, seconds(EARLY_MS), seconds(10_000)],
 			REMEMBERED_EVENTS,
 		];

@@ -24,7 +24,7 @@ const kindOf = (row: Kind): string => COMMON.map((column) => row[column]).join('
 
 /**
  * Whether a row holds what this package writes: its values stand in conditions, where n8n would
- * evaluate an expression that somebody has put into the table (docs/n8n-behaviour.md#filters-of-a-data-table).
+ * evaluate an expression that somebody has put into the table.
  */
 const isOurs = ({ model, resolution }: Row): boolean =>
 	resolution === '' || modelNamed(model)?.resolutions.includes(resolution) === true;
