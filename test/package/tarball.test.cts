@@ -15,7 +15,7 @@ import {
 jest.setTimeout(60_000);
 
 /** Below this the download is a moment on any connection. The mark of the benchmark is stricter. */
-const LARGEST_TARBALL_BYTES = 125_000;
+const LARGEST_TARBALL_BYTES = 135_000;
 
 /** Patterns of the files, the hosts that a user meets, what files may require and what none may hold. */
 const PUBLISHED: {
