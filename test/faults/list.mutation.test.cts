@@ -135,6 +135,12 @@ const MUTANTS: Record<string, Record<string, () => void>> = {
 				return [...results];
 			}),
 	},
+	'run by hand | handed on twice': {
+		'gives again in published runs too': () =>
+			change(claims, 'nextMove').to((real, rows, wish) =>
+				real(rows, { ...wish, handedOn: { do: 'reuse', maxAgeMs: Infinity } }),
+			),
+	},
 	'Stop | handed on to nobody': {
 		'takes what it gives out after Stop for handed on': () =>
 			change(PaidVideos.prototype, 'finish').to(async (real, results) => await real(results, true)),
