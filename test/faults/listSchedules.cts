@@ -19,7 +19,18 @@ import { requireAsCore, type Run } from '../support/engine.cjs';
 import { readFixture } from './faults.cjs';
 import { CREDENTIAL, type Exchange, type Harness } from './harness.cjs';
 import { addTrouble, planOf } from './runner.cjs';
-import { ending, fault, nameIn, NAMES, ON_ERROR, PLAIN, SETTINGS, type Name } from './schedule.cjs';
+import {
+	ending,
+	fault,
+	nameIn,
+	NAMES,
+	ON_ERROR,
+	PLAIN,
+	SETTINGS,
+	V1,
+	type ModelName,
+	type Name,
+} from './schedule.cjs';
 
 /** What fails of the list from a step on, until its execution ends; a deleted table stays away. */
 const LIST = ['off', 'full', 'locked', 'sync', 'refuses', 'renamed', 'less', 'deleted'] as const;
@@ -84,6 +95,11 @@ export const listSchedules = fc.record({
 	/** Tells how long each call of the list takes. */
 	noise: fc.integer({ min: 1, max: 1000 }),
 	executions: fc.array(execution, { minLength: 2, maxLength: 4, size: 'max' }),
+	/** The videos of these names are made by a model of version 2. Last, so that a seed draws the rest as before. */
+	ofVersion2: fc.oneof(
+		{ arbitrary: fc.constant<Name[]>([]), weight: 2 },
+		{ arbitrary: fc.uniqueArray(name, { minLength: 1, size: 'max' }), weight: 1 },
+	),
 });
 type Drawn<T> = T extends fc.Arbitrary<infer Value> ? Value : never;
 export type ListSchedule = Drawn<typeof listSchedules>;
@@ -334,13 +350,17 @@ class ListWorld {
 				parameters: {
 					operation,
 					prompt: '={{ $json.prompt }}',
+					model: '={{ $json.model }}',
 					...SETTINGS,
 					downloadVideo: schedule.download,
 					ifExists,
 					...(isKeyed(schedule) && { videoKey: '={{ $json.key }}' }),
 					options: { ...(operation === 'generateAndWait' && { timeout: 2 }) },
 				},
-				items: items.map((key) => ({ json: { key, prompt: `A film about ${key}${take}` } })),
+				items: items.map((key) => {
+					const model: ModelName = schedule.ofVersion2.includes(key) ? 'seedance-2-mini' : V1;
+					return { json: { key, model, prompt: `A film about ${key}${take}` } };
+				}),
 				node: {
 					onError,
 					...(retryOnFail && { retryOnFail: true, maxTries: 2, waitBetweenTries: 1 }),
@@ -454,7 +474,7 @@ export function listRunner(harness: Harness) {
 		time.latest = time.now() + LONGEST_TRACE_MS;
 		const endings = { ...PLAIN.endings, ...schedule.endings };
 		harness.planOf = (order, nth) => planOf({ endings }, order, nth);
-		addTrouble(harness, { faults: schedule.faults, affordable: null });
+		addTrouble(harness, schedule);
 		try {
 			return await new ListWorld(harness, schedule).run();
 		} finally {

@@ -2,7 +2,6 @@
 import type { INodeExecutionData, INodeParameters } from 'n8n-workflow';
 
 import {
-	contractCredits,
 	type LinkPlan,
 	type PostEntry,
 	type Route,
@@ -15,11 +14,14 @@ import { NODE, type Callback, type Run } from '../support/engine.cjs';
 import { CREDENTIAL, type Exchange, type Harness, type ReadExchange } from './harness.cjs';
 import {
 	accountOf,
+	creditsFor,
 	FORMS,
 	hasTwoAccounts,
+	modelOf,
 	nameIn,
 	promptOf,
-	SETTINGS,
+	V1,
+	VIDEOS,
 	WRONG_DURATION,
 	type CallbackPlan,
 	type Ending,
@@ -69,12 +71,6 @@ export interface Trace {
 	leftOpen: number;
 }
 
-/** The price of every video here. */
-export const CREDITS = contractCredits(
-	SETTINGS.resolution,
-	SETTINGS.duration,
-	SETTINGS.generateAudio,
-);
 /** Where the API would post; nothing listens. */
 const CALLBACK_URL = 'http://127.0.0.1:9/webhook/a-trigger/webhook';
 /** Virtual milliseconds after which a sender tries again, and how often. */
@@ -134,8 +130,13 @@ export function planOf(
 function parametersOf(schedule: Schedule): INodeParameters {
 	const { operation, batch, maxVideos, rounds, timeout, pollInterval } = schedule;
 	const own = (field: string) => `$('Start').all()[$itemIndex].json.${field}`;
-	const { resolution, generateAudio } = SETTINGS;
-	const settings = { resolution, duration: `={{ ${own('duration')} }}`, generateAudio };
+	const either = "['seedance-v1', 'seedance-2-mini'][Math.round(Math.random())]";
+	const settings = {
+		model: `={{ ${schedule.changingModel ? either : own('model')} }}`,
+		resolution: `={{ ${own('resolution')} }}`,
+		duration: `={{ ${own('duration')} }}`,
+		generateAudio: false,
+	};
 	if (operation === 'estimateCost') return { operation, ...settings };
 
 	const batching = batch && {
@@ -144,7 +145,8 @@ function parametersOf(schedule: Schedule): INodeParameters {
 	const options = {
 		...(operation !== 'generate' && { timeout }),
 		...(operation !== 'generate' && pollInterval !== null && { pollInterval }),
-		...(operation !== 'wait' && maxVideos !== null && { maxCredits: maxVideos * CREDITS }),
+		...(operation !== 'wait' &&
+			maxVideos !== null && { maxCredits: creditsFor(schedule, maxVideos) }),
 		...(operation !== 'wait' && batching && { batching }),
 	};
 	const output = { simplify: schedule.simplify, downloadVideo: schedule.download };
@@ -177,11 +179,16 @@ async function tasksFor({ sandbox }: Harness, schedule: Schedule): Promise<strin
 		const isMain = (task === 'own') === (account === 'main');
 		const { apiKey } = isMain ? sandbox : sandbox.otherAccount;
 		const order = { prompt: promptOf(schedule, name, 0), aspect_ratio: '9:16' };
-		const { resolution, duration } = SETTINGS;
-		await fetch(`${sandbox.baseUrl}/generate`, {
+		const model = modelOf(schedule, name);
+		const { resolution, duration } = VIDEOS[model];
+		const isV1 = model === V1;
+		const settings = isV1
+			? { resolution, duration }
+			: { model, ...(resolution && { resolution }), duration: Number(duration) };
+		await fetch(`${isV1 ? sandbox.baseUrl : sandbox.baseUrlV2}/generate`, {
 			method: 'POST',
 			headers: { Authorization: `Bearer ${apiKey}`, 'Content-Type': 'application/json' },
-			body: JSON.stringify({ ...order, resolution, duration }),
+			body: JSON.stringify({ ...order, ...settings }),
 		});
 		// Its answer may hold the id in any form.
 		return sandbox.ledger.posts().at(-1)?.taskId ?? '';
@@ -204,7 +211,9 @@ function itemsOf(schedule: Schedule, taskIds: readonly string[]): INodeExecution
 			// The rest of the prompt is the node's expression.
 			prompt: `A film about ${name}`,
 			...(isTwo && { account: accountOf(schedule, row) }),
-			duration: isWrong ? WRONG_DURATION : SETTINGS.duration,
+			model: modelOf(schedule, name),
+			...VIDEOS[modelOf(schedule, name)],
+			...(isWrong && { duration: WRONG_DURATION }),
 			...(taskIds[row] !== undefined && { task_id: taskIds[row] }),
 		},
 	}));
@@ -449,12 +458,12 @@ class ScheduleRun {
 	}
 }
 
-/** Lets faults strike from now on, and limits what the account can pay. */
+/** Lets faults strike from now on, and limits the credits that the account can pay. */
 export function addTrouble(
 	{ sandbox }: Harness,
-	{ faults, affordable }: Pick<Schedule, 'faults' | 'affordable'>,
+	{ faults, balance }: Pick<Schedule, 'faults'> & { balance?: number },
 ): void {
-	if (affordable !== null) sandbox.ledger.balance = affordable * CREDITS;
+	if (balance !== undefined) sandbox.ledger.balance = balance;
 	for (const { route, name, fault, times } of faults) {
 		sandbox.faults.on(route, fault, { times, ...(name !== null && { prompt: name }) });
 	}
@@ -463,14 +472,17 @@ export function addTrouble(
 /** Runs a schedule on a harness that is reset for it. */
 export async function runSchedule(harness: Harness, schedule: Schedule): Promise<Trace> {
 	const { sandbox, time } = harness;
-	const { operation, otherAffordable, limits, unreachable } = schedule;
+	const { operation, affordable, otherAffordable, limits, unreachable, faults } = schedule;
 	harness.reset();
 	harness.planOf = (order, nth) => planOf(schedule, order, nth);
 	time.latest = time.now() + LONGEST_TRACE_MS;
 	const readsTasks = operation === 'status' || operation === 'wait';
 	const taskIds = readsTasks ? await tasksFor(harness, schedule) : [];
-	addTrouble(harness, schedule);
-	if (otherAffordable !== null) sandbox.otherAccount.balance = otherAffordable * CREDITS;
+	const balance = affordable === null ? undefined : creditsFor(schedule, affordable);
+	addTrouble(harness, { faults, balance });
+	if (otherAffordable !== null) {
+		sandbox.otherAccount.balance = creditsFor(schedule, otherAffordable);
+	}
 	sandbox.faults.limits.add(...limits);
 	harness.setCredential(
 		hasTwoAccounts(schedule) ? 'byRow' : 'main',

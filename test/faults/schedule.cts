@@ -4,6 +4,8 @@
 import * as fc from 'fast-check';
 
 import {
+	contractCredits,
+	contractCreditsV2,
 	ROUTES,
 	UNREACHABLE_KINDS,
 	type AccountName,
@@ -24,6 +26,18 @@ export const ON_ERROR = ['stopWorkflow', 'continueRegularOutput', 'continueError
 /** What items are called; two of the same name have equal prompts. */
 export const NAMES = ['apple', 'birch', 'cedar', 'daisy', 'ember', 'ferns'] as const;
 export type Name = (typeof NAMES)[number];
+/**
+ * The models of the suite, and what the rows of each ask for: the cheapest, and an empty cell where the model has no such
+ * field. The first two take the same, so that an expression can give either.
+ */
+export const VIDEOS = {
+	'seedance-v1': { resolution: '480p', duration: '4' },
+	'seedance-2-mini': { resolution: '480p', duration: '4' },
+	'seedance-2.0-fast': { resolution: '', duration: '5' },
+} as const;
+export type ModelName = keyof typeof VIDEOS;
+export const V1 = 'seedance-v1' satisfies ModelName;
+
 /** Items and faults share few names, so that they meet. */
 const USUAL_NAMES = NAMES.slice(0, 4);
 
@@ -226,6 +240,18 @@ const drawn = fc.record({
 	retries: fc.array(fc.record({ heals: rarely(2) }), { maxLength: 2, size: 'max' }),
 	/** After Stop the workflow is run once more, from the start. */
 	runsAgainAfterStop: rarely(2),
+	// Last, so that a seed draws what it drew before there were models.
+	/** By name, over again where there are more names; null for version 1 alone. */
+	models: sometimes(
+		3,
+		fc.array(fc.constantFrom<ModelName[]>('seedance-2-mini', V1, 'seedance-2.0-fast'), {
+			minLength: 1,
+			maxLength: 3,
+			size: 'max',
+		}),
+	),
+	/** Each evaluation gives one of two models. */
+	changingModel: rarely(3),
 });
 export type Schedule = Omit<Drawn<typeof drawn>, 'isTwoAccounts'>;
 
@@ -234,7 +260,7 @@ export const PLAIN: Schedule = readFixture('plain');
 
 /** Any schedule, without mixtures of two odd things for which the oracle has no expectation. */
 export const schedules: fc.Arbitrary<Schedule> = drawn.map(({ isTwoAccounts, ...schedule }) => {
-	const { operation, otherAffordable, unreachable, downForJumps } = schedule;
+	const { operation, otherAffordable, unreachable, downForJumps, models, maxVideos } = schedule;
 	// A pause needs one account for all of its items.
 	const isTwo = isTwoAccounts && operation !== 'pause';
 	return {
@@ -248,6 +274,9 @@ export const schedules: fc.Arbitrary<Schedule> = drawn.map(({ isTwoAccounts, ...
 		otherAffordable: isTwo ? otherAffordable : null,
 		// Where nothing leaves, it does not matter what is at the other end.
 		downForJumps: unreachable === null ? downForJumps : 0,
+		// Nobody could tell what such rows would cost together.
+		changingModel:
+			schedule.changingModel && models !== null && maxVideos === null && isStarting(operation),
 	};
 });
 
@@ -263,10 +292,30 @@ export const REGRESSIONS = regressions.map(({ topic, what, schedule }) => ({
 	schedule: { ...PLAIN, ...schedule, endings: { ...PLAIN.endings, ...schedule.endings } },
 }));
 
-/** The credits of each video: the cheapest, so that no price is a multiple of another fact. */
-export const SETTINGS = { resolution: '480p', duration: '4', generateAudio: false } as const;
+/** What a video of version 1 is here: the cheapest, so that no price is a multiple of another fact. */
+export const SETTINGS = { ...VIDEOS[V1], generateAudio: false } as const;
 /** A duration that no video can have. */
-export const WRONG_DURATION = '7';
+export const WRONG_DURATION = '16';
+
+/** The model of all items of one name, as their rows tell it. */
+export function modelOf({ models, changingModel }: Models, name: Name): ModelName {
+	const model = models?.[NAMES.indexOf(name) % models.length] ?? V1;
+	return changingModel && model === 'seedance-2.0-fast' ? 'seedance-2-mini' : model;
+}
+type Models = Pick<Schedule, 'models' | 'changingModel'>;
+
+/** Credits of one video, by the sandbox's own tables. */
+export function creditsOf(model: ModelName): number {
+	const { resolution, duration } = VIDEOS[model];
+	if (model === V1) {
+		return contractCredits(SETTINGS.resolution, SETTINGS.duration, SETTINGS.generateAudio);
+	}
+	return contractCreditsV2(model, Number(duration), resolution || null);
+}
+
+/** Credits of so many videos, each as dear as the dearest of a schedule. */
+export const creditsFor = (schedule: Models & Pick<Schedule, 'items'>, videos: number): number =>
+	videos * Math.max(...schedule.items.map(({ name }) => creditsOf(modelOf(schedule, name))));
 
 export const isStarting = (operation: Schedule['operation']): boolean =>
 	operation === 'generate' || operation === 'poll' || operation === 'pause';

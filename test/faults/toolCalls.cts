@@ -6,7 +6,7 @@ import { answerToPost, readingOf } from './expected.cjs';
 import { CREDENTIAL, type Harness } from './harness.cjs';
 import { isOfTask, promptIn, type Report, type Violate } from './oracle/facts.cjs';
 import { addTrouble, planOf } from './runner.cjs';
-import { PLAIN, SETTINGS, type Name, type Schedule } from './schedule.cjs';
+import { creditsOf, PLAIN, SETTINGS, V1, type Name, type Schedule } from './schedule.cjs';
 
 /** What an agent asks for in one answer of its model. */
 export interface Calls
@@ -32,7 +32,9 @@ async function runCalls(harness: Harness, plan: Calls): Promise<Run> {
 	const { operation, calls, retryOnFail, onError } = plan;
 	harness.reset();
 	harness.planOf = (order, nth) => planOf(plan, order, nth);
-	addTrouble(harness, plan);
+	const { faults, affordable } = plan;
+	const balance = affordable === null ? undefined : affordable * creditsOf(V1);
+	addTrouble(harness, { faults, balance });
 	const run = await harness.n8n.run({
 		parameters: {
 			operation,

@@ -32,7 +32,7 @@ it('an image link is sent as it is, and not where Image is set to None', async (
 describe('an image file', () => {
 	it('is sent as a signed link to this n8n', async () => {
 		await run({ ...GENERATE, imageBinaryField: 'photo' }, { items: await withFile('photo') });
-		const link = /^http:\/\/localhost:5678\/rest\/binary-data\/signed\?token=ey/;
+		const link = /^http:\/\/127\.0\.0\.1:5678\/rest\/binary-data\/signed\?token=ey/;
 		expect(posts()[0].json).toMatchObject({ image_urls: [expect.stringMatching(link)] });
 	});
 
@@ -46,7 +46,7 @@ describe('an image file', () => {
 
 	it('keeps its token out of the output, the errors and the log', async () => {
 		const ended = await run({ ...FROM_FILE, simplify: false }, { items: await withFile() });
-		const image_urls = ['http://localhost:5678/rest/binary-data/signed?token=***'];
+		const image_urls = ['http://127.0.0.1:5678/rest/binary-data/signed?token=***'];
 		expect(ended.json[0]).toMatchObject({ request: { image_urls } });
 		expect(ended.everything).not.toMatch(/token=ey/);
 	});

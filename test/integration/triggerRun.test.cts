@@ -4,9 +4,10 @@ import type { IDataObject, IWorkflowSettings } from 'n8n-workflow';
 import { setTimeout as pause } from 'node:timers/promises';
 
 import { NO_VIDEO_GRACE_MS } from '../../nodes/shared/task/task';
-import type { Fault } from '../sandbox/server.cjs';
+import type { Fault, OrderV2 } from '../sandbox/server.cjs';
 import { SEEDANCE_TRIGGER, type Order } from '../support/engine.cjs';
 import { CONTINUE, ERROR_OUTPUT, failureOf, seedanceWorld } from '../support/seedanceWorld.cjs';
+import { startTaskAt } from '../support/tasks.cjs';
 import { mp4Of, videoHost } from '../support/videoHost.cjs';
 
 const METADATA = { row: 7 };
@@ -17,9 +18,19 @@ const world = seedanceWorld();
 const host = videoHost();
 
 /** What the trigger's webhook hands over for a finished task: simplified, or raw. */
-async function item(simplify = true, fault?: Fault): Promise<IDataObject> {
-	const taskId = await world.finishedTask();
-	if (fault) world.sandbox.faults.on('status', fault);
+async function item(
+	simplify = true,
+	fault?: Fault,
+	model?: OrderV2['model'],
+): Promise<IDataObject> {
+	world.plan({ seconds: Infinity });
+	const prompt = 'A task of yesterday';
+	const taskId = await (model
+		? startTaskAt(world.sandbox, { model, prompt })
+		: world.existingTask({ prompt }));
+	world.sandbox.finish(taskId);
+	// A bare ID is looked for in version 1 first.
+	if (fault) world.sandbox.faults.on('status', fault, { nth: model ? 2 : 1 });
 	const { json } = await world.run({ operation: 'status', taskId, simplify });
 	expect(json[0]).toMatchObject({ task_id: taskId, status: 'SUCCESS' });
 	return { ...json[0], metadata: METADATA };
@@ -128,6 +139,30 @@ describe('a success without its video', () => {
 		},
 	);
 });
+
+it.each([true, false])(
+	'a video of version 2 is read again in its own, Simplify %s',
+	async (simplify) => {
+		const json = await item(simplify, NO_VIDEO, 'seedance-2.0-fast');
+		const taskId = String(json.task_id);
+		const before = world.reads(taskId).length;
+		world.sandbox.faults.on('status', NO_VIDEO);
+		const { items } = await run(json, { ...DOWNLOAD, simplify });
+		const told = simplify
+			? { model: 'seedance-2.0-fast', succeeded: true, consumed_credits: 160 }
+			: { request: { model: 'seedance-2.0-fast' }, response: [expect.any(String)] };
+		expect(items[0].json).toMatchObject({ task_id: taskId, ...told, metadata: METADATA });
+		expect(items[0].binary?.data.fileName).toBe(`${taskId}.mp4`);
+		expect(
+			new Set(
+				world
+					.reads(taskId)
+					.slice(before)
+					.map(({ version }) => version),
+			),
+		).toEqual(new Set([2]));
+	},
+);
 
 describe('when the file cannot be fetched', () => {
 	const failed = { error_code: 'download_failed', charged: 'yes' };

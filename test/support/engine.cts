@@ -125,7 +125,8 @@ export interface Running {
 const LIST_IS_OFF = process.env.SEEDANCE_LIST === 'off';
 
 const WORKFLOW = { id: 'workflow1', name: 'A workflow under test', active: false };
-const INSTANCE_URL = 'http://localhost:5678/';
+/** Not `localhost`, which version 2 refuses as the host of a callback. */
+const INSTANCE_URL = 'http://127.0.0.1:5678/';
 
 type Service<T> = abstract new (...dependencies: never[]) => T;
 interface ServiceContainer {

@@ -100,8 +100,13 @@ const isOutput = (value: unknown): value is Output =>
 		fileField: orAbsent(isText),
 	});
 
+/** What was stored before there were models, with its model as one that is not known. */
+const withModel = (value: unknown): unknown =>
+	isObject(value) && value.model === undefined ? { ...value, model: null } : value;
+
 /** What is known of a task although it was stored in another form: its id is what matters. */
-function seedOf(value: unknown): TaskSeed {
+function seedOf(stored: unknown): TaskSeed {
+	const value = withModel(stored);
 	if (isSeed(value)) return value;
 	if (!isObject(value)) return NO_SEED;
 	return {
@@ -120,9 +125,10 @@ function resultOf(value: unknown): Result {
 	const stored = isObject(value) ? value : {};
 	const seed = seedOf(stored.seed ?? stored.known);
 	const problem = isProblem(stored.problem) ? stored.problem : undefined;
+	const task = withModel(stored.task);
 	return {
 		seed,
-		...(isTask(stored.task) && { task: stored.task }),
+		...(isTask(task) && { task }),
 		...(problem
 			? { problem }
 			: seed.taskId === null && { problem: unforeseen(UNREADABLE, undefined) }),

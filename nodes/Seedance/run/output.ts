@@ -8,14 +8,14 @@ import { without } from '../../shared/json';
 import { errorOutputItem, type OnError } from '../../shared/n8n/onError';
 import type { Problem } from '../../shared/task/errors';
 import { modelOr, usualTimeOf } from '../../shared/task/models';
-import { rawItem, type TaskSeed } from '../../shared/task/taskItem';
+import { rawItem } from '../../shared/task/taskItem';
 import { isRunning, itemOf, type Result } from './result';
 import type { Run } from './run';
 import { stopError } from './stopError';
 
 /** What a model should do about a task that is being made: come back when it may be ready. */
-function readLater({ model }: TaskSeed): string {
-	const time = usualTimeOf(modelOr(model));
+function readLater({ seed, task }: Result): string {
+	const time = usualTimeOf(modelOr(seed.model ?? task?.model ?? null));
 	return `Already started and charged. Do not generate again. Use Get Status with this task_id in ${time}.`;
 }
 
@@ -50,11 +50,11 @@ function jsonOf(result: Result, simplify: boolean): IDataObject {
  */
 function nextStepOf(result: Result): string | undefined {
 	const { problem, seed } = result;
-	if (!problem) return isRunning(result) ? readLater(seed) : undefined;
+	if (!problem) return isRunning(result) ? readLater(result) : undefined;
 	if (problem.code === 'task_failed') return undefined;
 	if (problem.code === 'maybe_created') return ASK_FIRST;
 	const isPaid = seed.estimatedCredits !== null || ALWAYS_PAID.includes(problem.code);
-	return seed.taskId && isPaid ? readLater(seed) : undefined;
+	return seed.taskId && isPaid ? readLater(result) : undefined;
 }
 
 /** How results are given out. */

@@ -52,6 +52,8 @@ export class Submission {
 			...item.seed,
 			taskId,
 			...(model !== undefined && { model }),
+			// The price of another model would be a wrong one: what the API tells of the task is its own.
+			...(model !== undefined && model !== item.model.value && { estimatedCredits: null }),
 			...(createdAt !== undefined && { createdAt }),
 			...(reused && { isReused: true as const }),
 		};

@@ -52,7 +52,7 @@ class Allowed {
 		private readonly readings: readonly Reading[],
 	) {
 		this.last = readings.at(-1);
-		this.readNow = found.segment.reads.filter(isOfTask(taskId)).length;
+		this.readNow = facts.readings(taskId, found.segment.reads).length;
 	}
 
 	outcomes(): string[] {

@@ -155,7 +155,16 @@ export class Facts {
 	/** What reads of a task have shown; of all that there were, unless some are given. */
 	readings(taskId: string, reads = this.harness.requests.reads): Reading[] {
 		const task = this.task(taskId);
-		return reads.filter(isOfTask(taskId)).map((read) => readingOf(read, task));
+		return reads.filter(isOfTask(taskId)).flatMap((read) => {
+			const { version, answered } = read.entry;
+			if (version === (task?.version ?? 1)) return [readingOf(read, task)];
+			const reading = readingOf(read, undefined);
+			// Who was given the ID of another task knows a version for it.
+			if (this.isStarting) return [reading];
+			// That the other version does not have the task says nothing, however the second one says it.
+			const isUnknown = reading.code === 'task_not_found' || (version !== 1 && answered === 404);
+			return isUnknown ? [] : [reading];
+		});
 	}
 
 	isToldFailed(taskId: string): boolean {

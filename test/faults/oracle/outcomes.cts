@@ -2,8 +2,7 @@
 import type { PostEntry } from '../../sandbox/server.cjs';
 import { isRefusedLink, isShown, type Reading } from '../expected.cjs';
 import type { Exchange } from '../harness.cjs';
-import { CREDITS } from '../runner.cjs';
-import { accountOf, SETTINGS } from '../schedule.cjs';
+import { accountOf, creditsOf, modelOf, V1, VIDEOS } from '../schedule.cjs';
 import { allowedFor } from './allowed.cjs';
 import {
 	asText,
@@ -22,7 +21,7 @@ import {
 
 /** Fields of every item that is simplified, whatever became of it. */
 const FIELDS =
-	'task_id status finished succeeded video_url prompt consumed_credits estimated_credits created_at error_message'.split(
+	'task_id status finished succeeded video_url model prompt consumed_credits estimated_credits created_at error_message'.split(
 		' ',
 	);
 /** Codes of an item without a task. */
@@ -48,6 +47,11 @@ class Item {
 	private readonly posts: ReadonlyArray<Exchange<PostEntry>> = this.facts.posts(this.found.segment);
 	private readonly isWrong = this.facts.schedule.items[this.found.index].isWrong;
 	private readonly account = accountOf(this.facts.schedule, this.found.index);
+	/** As its row tells it. */
+	private readonly model = modelOf(
+		this.facts.schedule,
+		this.facts.schedule.items[this.found.index].name,
+	);
 	/** What the node can have read of its task, in order. */
 	private readonly readings: readonly Reading[];
 
@@ -86,8 +90,15 @@ class Item {
 		}
 		// An error lists what has no problem as a task that is not there.
 		if (this.found.isInError) return undefined;
-		const { resolution, duration, generateAudio: generate_audio } = SETTINGS;
-		const right = asText({ estimated_credits: CREDITS, resolution, duration, generate_audio });
+		const { model } = this;
+		const { resolution, duration } = VIDEOS[model];
+		const right = asText({
+			estimated_credits: creditsOf(model),
+			model,
+			resolution: resolution || null,
+			duration,
+			generate_audio: false,
+		});
 		return !isWrong && asText(json) === right ? undefined : `not the estimate: ${asText(json)}`;
 	}
 
@@ -195,10 +206,17 @@ class Item {
 			return `the prompt "${json.prompt}"`;
 		}
 		const { estimated_credits: estimate, consumed_credits: consumed } = json;
-		if (estimate !== null && estimate !== CREDITS) return `an estimate of ${String(estimate)}`;
-		const isTold =
+		// An expression may give another model each time; what was made has the one of its POST.
+		const price = task?.credits ?? creditsOf(this.model);
+		if (estimate !== null && estimate !== price) return `an estimate of ${String(estimate)}`;
+		const model = task ? (task.model ?? V1) : this.model;
+		const isTold = json.model === model || (!isStarting && json.model === null);
+		if (!isTold) return `the model ${String(json.model)} instead of ${model}`;
+		const isCounted =
 			task && readings.some((reading) => isShown(reading) && reading.credits === consumed);
-		return consumed === null || isTold ? undefined : `${String(consumed)} credits that nobody told`;
+		return consumed === null || isCounted
+			? undefined
+			: `${String(consumed)} credits that nobody told`;
 	}
 
 	private prompt(): string {

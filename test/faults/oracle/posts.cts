@@ -3,7 +3,7 @@ import type { PostEntry } from '../../sandbox/server.cjs';
 import { answerToPost, endsBatch } from '../expected.cjs';
 import type { Exchange } from '../harness.cjs';
 import type { Segment } from '../runner.cjs';
-import { promptOf } from '../schedule.cjs';
+import { creditsFor, creditsOf, modelOf, promptOf } from '../schedule.cjs';
 import {
 	asText,
 	entriesOf,
@@ -75,9 +75,11 @@ export function checkCharges(facts: Facts, violate: Violate, segments: readonly 
 export function checkRestraint(facts: Facts, violate: Violate, segment: Segment): void {
 	const { operation, onError, items, rounds, maxVideos } = facts.schedule;
 	const { posts, cause, before, reads, videos } = segment;
-	const wrong = items.filter(({ isWrong }) => isWrong).length;
 	const isResumed = cause === 'callback' || cause === 'timeUp';
-	const isTooMuch = maxVideos !== null && items.length - wrong > maxVideos;
+	const right = items.filter(({ isWrong }) => !isWrong);
+	const wrong = items.length - right.length;
+	const total = right.reduce((sum, { name }) => sum + creditsOf(modelOf(facts.schedule, name)), 0);
+	const isTooMuch = maxVideos !== null && total > creditsFor(facts.schedule, maxVideos);
 	const reasons: Array<[boolean, string]> = [
 		[!facts.isStarting, 'of an operation that starts nothing'],
 		[operation === 'pause' && facts.hasTwoAccounts, 'of a pause whose key comes from the row'],

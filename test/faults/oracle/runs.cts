@@ -163,7 +163,23 @@ export function checkCalls(facts: Facts, violate: Violate): void {
 	if (facts.schedule.operation === 'pause' && isShared) {
 		violate('resumed twice', 'the callback URL is the one of every node that waits');
 	}
+	checkVersions(facts, violate);
 	checkHandedOn(facts, violate);
+}
+
+/** A node that has started a task knows where it is: it asks for it there, and nowhere else. */
+function checkVersions(facts: Facts, violate: Violate): void {
+	if (!facts.isStarting) return;
+	const { segments } = facts.trace;
+	const made = segments.flatMap(({ posts }) => posts.filter((post) => isAnswered(post, 'created')));
+	for (const { entry } of segments.flatMap(({ reads }) => reads)) {
+		const task = facts.task(entry.taskId ?? '');
+		if (!task || task.version === entry.version || !made.some(isOfTask(task.id))) continue;
+		violate(
+			'contract',
+			`task ${task.id} of version ${task.version} was read at /v${entry.version}`,
+		);
+	}
 }
 
 /** When the time of a pause is up, items say "in progress" only of tasks whose end was not read before. */
