@@ -29,7 +29,8 @@ type Parameters = Order['parameters'];
 const V1 = 'seedance-v1';
 const TWO = 'seedance-2.0';
 const MINI = 'seedance-2-mini';
-const PRICES: Readonly<Record<string, number>> = { [V1]: 28, [TWO]: 240, [MINI]: 154 };
+// 8 seconds, which the field starts with, where the model takes them.
+const PRICES: Readonly<Record<string, number>> = { [V1]: 28, [TWO]: 240, [MINI]: 246 };
 const MIXED = [V1, TWO, MINI];
 const REUSED = { ...KEY, ...ALWAYS };
 const BOAT = { prompt: 'A boat', operation: 'generateAndWait', downloadVideo: false };
@@ -339,7 +340,7 @@ describe('images and reference videos', () => {
 		const parameters = { ...BOAT, model: '={{ $json.model }}', referenceVideos };
 		const { json } = await world.run(parameters, { items, node: CONTINUE });
 		expect(json).toMatchObject([
-			{ model: MINI, estimated_credits: 94, consumed_credits: 94 },
+			{ model: MINI, estimated_credits: 150, consumed_credits: 150 },
 			{ error_code: 'invalid_input', charged: 'no' },
 		]);
 		expect(posts()).toHaveLength(1);
