@@ -365,6 +365,24 @@ inTab('the canvas shows what a node does, and no code', async (tab) => {
 	expect(text).not.toMatch(/json|[{}=]/);
 });
 
+inTab('a tool that is described by hand begins with the name of its action', async (tab) => {
+	const agent = '@n8n/n8n-nodes-langchain.agent';
+	const tool: Step = {
+		name: SEEDANCE,
+		type: `${NODE_TYPE}Tool`,
+		parameters: { resource: 'video' },
+	};
+	await tab.openWorkflow(await saveChain([tool, { name: 'Agent', type: agent, typeVersion: 3 }]));
+	await tab.openNode(SEEDANCE);
+	expect(await tab.shown('model')).toBe('Seedance (API v1)');
+	await tab.choose('descriptionType', 'Set Manually');
+	const description = tab.field('toolDescription').locator('textarea');
+	await expectSoon(
+		async () => await description.inputValue(),
+		'Generate video and wait in Seedance',
+	);
+});
+
 inTab('the next node offers the fields of a video to map, before anything has run', async (tab) => {
 	await openWorkflow(tab, { downloadVideo: false });
 	await tab.openNode(EDIT_FIELDS.name);

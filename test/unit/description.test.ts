@@ -104,6 +104,12 @@ function shownFields(chosen: INodeParameters): Map<string, { choices: unknown[];
 	return fields;
 }
 
+it('a condition of a field is there or left out: n8n 1.123.81 fails on one that is undefined', () => {
+	for (const { displayOptions = {} } of seedance.description.properties) {
+		for (const rule of Object.values(displayOptions)) expect(rule).toBeDefined();
+	}
+});
+
 describe('the fields of a model', () => {
 	const OF_MODELS = ['aspectRatio', 'resolution', 'duration', 'generateAudio', 'fixedLens'];
 	const ALL = [...OF_MODELS, 'public', 'referenceVideos'];

@@ -57,15 +57,15 @@ function inOneOrder(lists: ReadonlyArray<readonly INodeProperties[]>): INodeProp
  * (docs/n8n-behaviour.md#fields-that-depend-on-another).
  */
 function shown(field: INodeProperties): INodeProperties {
-	const { show, hide } = field.displayOptions ?? {};
-	if (hide && field.options) {
+	const { show, ...others } = field.displayOptions ?? {};
+	if (others.hide && field.options) {
 		const operation = operationsWhere(({ fields }) => !fields.includes(field));
-		return { ...field, displayOptions: { show, hide: { operation, ...hide } } };
+		return { ...field, displayOptions: { hide: { operation, ...others.hide } } };
 	}
 	const operation = operationsWhere(({ fields }) => fields.includes(field));
 	return {
 		...field,
-		displayOptions: { show: { resource: ['video'], operation, ...show }, hide },
+		displayOptions: { show: { resource: ['video'], operation, ...show }, ...others },
 	};
 }
 
