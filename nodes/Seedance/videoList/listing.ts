@@ -14,8 +14,7 @@ import {
 	reusedGone,
 	type Problem,
 } from '../../shared/task/errors';
-import type { TimedOptions } from '../run/options';
-import type { Options } from '../run/parameters';
+import type { Options, TimedOptions } from '../run/options';
 import type { Prepared } from '../run/prepare';
 import type { Run } from '../run/run';
 import { overBudget } from './creditBudget';
@@ -148,7 +147,7 @@ async function adopt(
 		all: [],
 	});
 	const held = new Map<number, Row>();
-	const free = new Map<string, Array<[number, Row]>>();
+	const free: Array<[number, Row]> = [];
 	for (const [index, { taskId, executionId }] of recalled) {
 		const row = rows.find(({ task_id }) => task_id === taskId);
 		// The execution that is retried is no other one: what it has closed is read again.
@@ -157,21 +156,26 @@ async function adopt(
 			const problem = handedOnElsewhere(taskId, row.execution_id);
 			items.set(index, { do: 'refuse', problem });
 		}
-		if (!row || row.handed_on) continue;
+		// Who tries again has given nothing out: n8n has dropped what an earlier try handed on.
+		const isDropped = !run.isTool && row?.execution_id === run.executionId;
+		if (!row || (row.handed_on && !isDropped)) continue;
 		const isFree = !row.claim || Date.parse(row.claimed_until) <= list.now();
 		if (!isFree && isElsewhere && livingClaims.has(row.claim)) {
 			items.set(index, { do: 'refuse', problem: busyElsewhere(row.execution_id) });
 			continue;
 		}
 		// An earlier try of this execution, or a crash of the one that is retried, left its claim.
-		free.set(row.claim, [...(free.get(row.claim) ?? []), [index, row]]);
+		free.push([index, row]);
 	}
 	const mine = claimedBy({ list, claim, executionId: run.executionId });
-	for (const [oldClaim, ones] of free) {
+	const oldOf = ([, row]: [number, Row]) => `${row.claim} ${row.handed_on}`;
+	for (const old of new Set(free.map(oldOf))) {
+		const ones = free.filter((one) => oldOf(one) === old);
+		const [[, { claim: oldClaim, handed_on }]] = ones;
 		const won = await list.run({
 			do: 'updateEach',
-			rows: ones.map(([item, { id }]) => ({ id, item, ...mine })),
-			all: [where('claim', oldClaim), where('handed_on', false)],
+			rows: ones.map(([item, { id }]) => ({ id, item, handed_on: false, ...mine })),
+			all: [where('claim', oldClaim), where('handed_on', handed_on)],
 		});
 		for (const row of won) held.set(row.item, row);
 		// Another execution was faster: it hands the video on.
