@@ -397,9 +397,15 @@ it('Get Many filters, newest first, and asks the API nothing', async () => {
 	rows()[0].claim = 'living';
 	rows()[0].claimed_until = new Date(Date.now() + 60_000).toISOString();
 	expect(await found({ notHandedOn: true })).toEqual([]);
-	expect(
-		failureOf(await run(['x'], { operation: 'getAll', filters: { since: 'soon' } })).message,
-	).toContain('is not a date');
+	expect(await found({}, { returnAll: true })).toHaveLength(4);
+	for (const [parameters, text] of [
+		[{ filters: { since: 'soon' } }, 'is not a date'],
+		[{ filters: { status: 'DONE' } }, 'Status "DONE" is not supported'],
+		[{ limit: 0 }, 'Limit must be a number of at least 1'],
+	] as const) {
+		const { message } = failureOf(await run(['x'], { operation: 'getAll', ...parameters }));
+		expect(message).toContain(text);
+	}
 	const [raw] = (await run(['x'], { operation: 'getAll', simplify: false })).json;
 	expect(raw).not.toHaveProperty('claim');
 	expect(world.reads()).toHaveLength(reads);

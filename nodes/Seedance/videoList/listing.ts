@@ -124,10 +124,9 @@ async function closeFailed({ failedTasks }: Run, { list }: PaidVideos): Promise<
 	if (rows.length) await list.run({ do: 'updateEach', by: 'task_id', rows, all: [] });
 }
 
-/** A task that an earlier try, or the execution that is retried, has started. */
+/** A task that an earlier try, or the execution that is retried, has started; and which has. */
 export interface RecalledTask {
 	taskId: string;
-	/** The execution that has started it. */
 	executionId?: string;
 }
 
@@ -164,7 +163,7 @@ async function adopt(
 			items.set(index, { do: 'refuse', problem: busyElsewhere(row.execution_id) });
 			continue;
 		}
-		// An earlier try of this execution, or a crash of the one that is retried, left its claim.
+		// An earlier try, or a crash of the execution that is retried, left its claim.
 		free.push([index, row]);
 	}
 	const mine = claimedBy({ list, claim, executionId: run.executionId });
