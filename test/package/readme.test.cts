@@ -248,7 +248,8 @@ describe('the documentation for users', () => {
 		const short = rowsOf(README, 'Model', 'Seconds', 'Credits', 'Usually takes');
 		const long = rowsOf(MODELS, 'Model', 'Durations in seconds', 'Aspect ratio', 'Images');
 		const words = { generateAudio: 'Generate Audio', fixedLens: 'Fixed Lens', public: 'Public' };
-		expect([short, long].map((rows) => rows.length)).toEqual([4, 4]);
+		const { length } = models.MODELS;
+		expect([short, long].map((rows) => rows.length)).toEqual([length, length]);
 		for (const [index, model] of models.MODELS.entries()) {
 			const { durations } = model;
 			const prices = models.pricesOf(model);
@@ -302,7 +303,12 @@ describe('the documentation for users', () => {
 			...[seconds(polling.NOT_FOUND_GRACE_MS), seconds(NO_VIDEO_GRACE_MS)],
 			...[download.PARALLEL_DOWNLOADS, download.DOWNLOAD_MAX_TRIES, seconds(download.STALL_MS)],
 			...[minutes(download.DOWNLOAD_LIMIT_MS), minutes(download.EXPIRED_AFTER_MS)],
-			...[models.DEFAULT_MODEL.timeoutMinutes, seconds(EXECUTION_RESERVE_MS), models.PROMPT_MAX_LENGTH, 1],
+			...[
+				models.DEFAULT_MODEL.timeoutMinutes,
+				seconds(EXECUTION_RESERVE_MS),
+				models.PROMPT_MAX_LENGTH,
+				1,
+			],
 			...[CALLBACK_URL_MAX_LENGTH, METADATA_MAX_BYTES, seconds(EARLY_MS), seconds(10_000)],
 			REMEMBERED_EVENTS,
 		];
