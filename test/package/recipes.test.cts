@@ -140,15 +140,15 @@ const RECIPES: Record<string, Step[]> = {
 				),
 		),
 		step('docs/fields.md', /\+ +\\?"Seedance 2 Ultra/, (text) =>
-			text.replace('Fast or Seedance 2 Mini.', 'Fast, Seedance 2 Mini or Seedance 2 Ultra.'),
+			text.replace(/Fast or Seedance 2 Mini\b/, '$&, or Seedance 2 Ultra'),
 		),
-		step(
-			'README.md',
-			/says of each model what it takes/,
-			behind(
-				/^\| Seedance 2 Mini \| .*\n/m,
-				'| Seedance 2 Ultra | 6 or 12 | 360 to 1200 | 3 to 15 minutes |\n',
-			),
+		step('README.md', /says of each model what it takes/, (text) =>
+			text
+				.replace(/Fast or Seedance 2 Mini\b/, '$&, or Seedance 2 Ultra')
+				.replace(
+					/^\| Seedance 2 Mini \| .*\n/m,
+					'$&| Seedance 2 Ultra | 6 or 12 | 360 to 1200 | 3 to 15 minutes |\n',
+				),
 		),
 	],
 	'Adding an operation': [
