@@ -98,7 +98,7 @@ export const listSchedules = fc.record({
 	/** The videos of these names are made by a model of version 2. Last, so that a seed draws the rest as before. */
 	ofVersion2: fc.oneof(
 		{ arbitrary: fc.constant<Name[]>([]), weight: 2 },
-		{ arbitrary: fc.uniqueArray(name, { minLength: 1, size: 'max' }), weight: 1 },
+		{ arbitrary: fc.subarray<Name>(NAMES.slice(0, 4), { minLength: 1 }), weight: 1 },
 	),
 });
 type Drawn<T> = T extends fc.Arbitrary<infer Value> ? Value : never;

@@ -6,8 +6,11 @@ import * as pause from '../../nodes/Seedance/pause/pause';
 import * as resumeAddress from '../../nodes/Seedance/pause/resumeAddress';
 import * as output from '../../nodes/Seedance/run/output';
 import * as result from '../../nodes/Seedance/run/result';
+import { Submission } from '../../nodes/Seedance/run/submission';
 import * as prepared from '../../nodes/Seedance/run/prepare';
 import * as nodeRun from '../../nodes/Seedance/run/run';
+import * as findTask from '../../nodes/shared/api/findTask';
+import * as versions from '../../nodes/shared/api/versions';
 import * as brake from '../../nodes/shared/api/brake';
 import * as api from '../../nodes/shared/api/client';
 import * as download from '../../nodes/shared/api/download';
@@ -25,6 +28,7 @@ import {
 	type CallFailure,
 	type Problem,
 } from '../../nodes/shared/task/errors';
+import { modelNamed } from '../../nodes/shared/task/models';
 import * as videoRequest from '../../nodes/shared/task/request';
 import * as task from '../../nodes/shared/task/task';
 import * as taskItem from '../../nodes/shared/task/taskItem';
@@ -214,6 +218,28 @@ const MUTANTS: Record<string, Record<string, () => void>> = {
 	'any | secret shown': {
 		'cuts no secrets out of the API’s data': () =>
 			change(json, 'withoutSecrets').to((_real, value) => JSON.parse(JSON.stringify(value))),
+	},
+	'models | contract': {
+		'reads a task of version 2 at /v1 only': () =>
+			change(findTask, 'findTask').to(
+				async (_real, context, wanted) => await api.getTask(context, { ...wanted, version: 'v1' }),
+			),
+		'sends what version 2 takes to /v1': () =>
+			change(versions, 'baseUrlOf').to((_real, { baseUrl }) => baseUrl),
+	},
+	'changing models | contract': {
+		'reads a recalled task in the version of the item’s model now': () =>
+			change(Submission.prototype, 'take').to((real, item, sent, how) =>
+				real(item, 'problem' in sent ? sent : { ...sent, model: undefined }, how),
+			),
+	},
+	'changing models | wrong outcome': {
+		'tells the price of the item’s model now': () =>
+			change(Submission.prototype, 'take').to((real, item, sent, how) => {
+				const model = 'problem' in sent ? undefined : sent.model;
+				const named = modelNamed(model ?? '');
+				return real(named ? { ...item, model: named } : item, sent, how);
+			}),
 	},
 	'changing prompts | charged twice': {
 		'identifies a video by the prompt that an expression has given': () =>

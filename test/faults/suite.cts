@@ -59,6 +59,10 @@ export class Suite {
 		add('callbacks', callbacks);
 		add('POSTs', posts.length);
 		add('charges', posts.filter(({ accepted }) => accepted).length);
+		add(
+			'charges of version 2',
+			posts.filter(({ accepted, version }) => accepted && version === 2).length,
+		);
 		add('refunds', posts.filter(({ refunded }) => refunded > 0).length);
 		for (const { kind } of sandbox.faults.applied) add(`faults: ${kind}`, 1);
 		for (const [place, count] of Object.entries(ids)) add(`ids: ${place}`, count);
