@@ -280,6 +280,23 @@ describe('where it is known how long such videos took here', () => {
 		expect(Math.min(...gaps(readAt))).toBe(least);
 	});
 
+	it('counts from the first look on where it comes to be known only then', async () => {
+		const clock = new VirtualClock();
+		const begun = clock.now();
+		const known = { fromMs: 80_000, toMs: 101_000 };
+		const pace: Pace = {
+			...USUAL_PACE,
+			get known() {
+				return clock.now() === begun ? undefined : known;
+			},
+		};
+		const { readAt } = await whenReady(90_000, { pace, clock });
+		expect(readAt.slice(0, 4)).toEqual([20_000, 35_000, 50_000, 65_000]);
+		const stopped = watching(() => RUNNING, { pace, clock: new VirtualClock(), isNew: true });
+		stopped.clock.stop();
+		expect(await stopped.work).toEqual({ outcome: 'stopped' });
+	});
+
 	it('does not use it for a task whose age nobody knows', async () => {
 		const pace = paceOf([90, 90, 90]);
 		const { readAt } = await whenReady(30_000, { pace, madeMsAgo: undefined, leastMs: 5_000 });
