@@ -45,6 +45,17 @@ describe('a request of version 2', () => {
 	);
 });
 
+it.each([
+	['seedance-2-mini', 4, 'holds 4 links; Seedance 2 Mini takes at most 3.'],
+	['seedance-2.0', 1, 'is nothing that Seedance 2.0 takes'],
+])('an estimate of %s with %i reference videos is refused', (model, count, text) => {
+	const referenceVideos = Array.from({ length: count }, (_, nth) => `https://a.example/${nth}.mp4`);
+	expect(checkSettings({ model, referenceVideos })).toEqual({
+		ok: false,
+		problems: [expect.stringContaining(text)],
+	});
+});
+
 describe('the name of a model', () => {
 	it.each([
 		['Seedance 2.0', 'seedance-2.0'],
