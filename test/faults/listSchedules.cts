@@ -8,6 +8,7 @@ import { createRequire } from 'node:module';
 import { Readable } from 'node:stream';
 
 import { Seedance } from '../../nodes/Seedance/Seedance.node';
+import { Turns } from '../../nodes/Seedance/run/turns';
 import { livingClaims } from '../../nodes/Seedance/videoList/find';
 import { IF_EXISTS } from '../../nodes/Seedance/videoList/wishes';
 import { TABLE } from '../../nodes/shared/idempotency/dataTableList';
@@ -444,6 +445,23 @@ export function listRunner(harness: Harness) {
 		return has(claim) && !owner?.isDead && owner?.plan.worker === me?.plan.worker;
 	});
 
+	// Nor does it hold anybody's turn: what a process shares goes with it.
+	const turns = new Set<Turns>();
+	const seen = (one: Turns) => {
+		if (turns.has(one)) return;
+		turns.add(one);
+		void current()?.execution.died.then(() => one.close());
+	};
+	const { waitFor, enter } = Turns.prototype;
+	jest.spyOn(Turns.prototype, 'waitFor').mockImplementation(function (this: Turns, ...given) {
+		seen(this);
+		return waitFor.apply(this, given);
+	});
+	jest.spyOn(Turns.prototype, 'enter').mockImplementation(function (this: Turns, ...given) {
+		seen(this);
+		return enter.apply(this, given);
+	});
+
 	axios.interceptors.request.use(async (config) => {
 		const { world, execution } = current() ?? {};
 		await world?.step(config.method?.toUpperCase() === 'POST' ? 'POST' : 'GET');
@@ -481,6 +499,8 @@ export function listRunner(harness: Harness) {
 			isRunning = false;
 			owners.clear();
 			livingClaims.clear();
+			for (const one of turns) one.close();
+			turns.clear();
 		}
 	};
 }
