@@ -83,7 +83,8 @@ export async function list(bench: Bench): Promise<Measured> {
 let made = 0;
 const videos = (count: number, seconds = '') =>
 	Array.from({ length: count }, () => ({
-		prompt: `A boat ${++made}${seconds}`,
+		// Other rows of the bench share the sandbox, and its boats.
+		prompt: `A listed boat ${++made}${seconds}`,
 		key: `key ${made}`,
 	}));
 
