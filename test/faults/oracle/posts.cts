@@ -20,6 +20,8 @@ import {
 } from './facts.cjs';
 
 const MOST_POSTS = 5;
+/** The same where the ends of videos are waited for: then ever more slowly, for the whole Timeout. */
+const MOST_POSTS_WAITING = 16;
 /** A `Retry-After` up to here is honoured. */
 const LONGEST_RETRY_AFTER_MS = MINUTE;
 
@@ -99,7 +101,8 @@ export function checkRestraint(facts: Facts, violate: Violate, segment: Segment)
 
 /** What follows a POST that failed. */
 function checkAfterRefusals(facts: Facts, violate: Violate, { posts, run }: Segment): void {
-	const { items, rounds, onError } = facts.schedule;
+	const { operation, items, rounds, onError } = facts.schedule;
+	const waits = operation === 'poll' || operation === 'pause';
 	const stops = onError === 'stopWorkflow';
 	const byAccount = [...new Set(posts.map(({ entry }) => entry.account))].map((account) =>
 		posts.filter(({ entry }) => entry.account === account),
@@ -128,7 +131,7 @@ function checkAfterRefusals(facts: Facts, violate: Violate, { posts, run }: Segm
 		const longest = Math.max(
 			...group.map(({ entry }) => (inARow = entry.answered === 429 ? inARow + 1 : 0)),
 		);
-		if (longest > MOST_POSTS * tries) {
+		if (longest > (waits ? MOST_POSTS_WAITING : MOST_POSTS) * tries) {
 			violate('sent again', `${longest} POSTs in a row that were answered with 429`);
 		}
 	}
