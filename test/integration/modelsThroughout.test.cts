@@ -201,7 +201,7 @@ describe('a model that an expression gives anew', () => {
 
 	it('is that of the task where a person retries', async () => {
 		plan({ seconds: Infinity }, { times: 'always' });
-		const first = await many({ options: { timeout: 0.1 } });
+		const first = await many({ options: { timeout: 1 } });
 		expect(failureOf(first).context).toMatchObject({ error_code: 'timeout' });
 		finishAll();
 		const retried = await world.n8n.retry(first, { parameters: { ...MANY_BOATS, ...parameters } });
