@@ -121,7 +121,7 @@ class ListOracle {
 		// A process that stood still right before the request cannot know that its claim is over.
 		if (post.at === now.frozenUntil) return false;
 		if (by === now || earlier.order > post.order || earlier.name !== post.name) return false;
-		if (earlier.order < deletedAt && deletedAt < post.order) return false;
+		if (deletedAt.some((at) => earlier.order < at && at < post.order)) return false;
 		if (!isShared(schedule) && (by.endedAt > now.beganAt || now.isLeft)) return false;
 		if (this.isGone(taskId) || answerToPost(earlier) !== 'created') return false;
 		const row = post.rows?.find((one) => one.task_id === taskId);
@@ -185,7 +185,7 @@ class ListOracle {
 			const row = rows.find(({ id }) => id === post.row?.id);
 			const isUnclear = !post.row || row?.status === 'SENDING' || row?.status === 'UNCLEAR';
 			const isCut = (isDead || frozenUntil > 0) && (isUnclear || isTold);
-			if (!isCut && !isLeft && deletedAt === Infinity) {
+			if (!isCut && !isLeft && deletedAt.length === 0) {
 				this.violate('id lost', `${this.describe(post)} is not in the list`);
 			}
 			if (!isTold && !isDead && run?.status !== 'canceled') {
@@ -222,7 +222,7 @@ class ListOracle {
 				.filter((one) => this.isGivenOut(one, taskId))
 				// A run by hand may give again what one beside it has handed on, be that begun later.
 				.sort((a, b) => a.endedAt - b.endedAt);
-			const isExcused = by.some(({ isLeft }) => isLeft) || deletedAt < Infinity;
+			const isExcused = by.some(({ isLeft }) => isLeft) || deletedAt.length > 0;
 			if (isShared(schedule) || !listed.has(taskId) || isExcused) continue;
 			const more = by.slice(1).filter((one) => !isManual(one));
 			if (more.length) this.violate('handed on twice', `task ${taskId}, by ${more[0].nth} as well`);

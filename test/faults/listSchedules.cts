@@ -192,7 +192,7 @@ export interface ListTrace {
 	rows: TableRow[];
 	listed: ReadonlySet<unknown>;
 	/** When the table was deleted, in the order of everything. */
-	deletedAt: number;
+	deletedAt: readonly number[];
 	/** When everything was over, in the time of the list. */
 	endedAt: number;
 }
@@ -206,7 +206,7 @@ class ListWorld {
 	readonly executions: Execution[] = [];
 	readonly posts: ListPost[] = [];
 	readonly listed = new Set<unknown>();
-	deletedAt = Infinity;
+	readonly deletedAt: number[] = [];
 	private deleted: DataTable | undefined;
 	private order = 0;
 	private refusals: string[] = [];
@@ -280,7 +280,7 @@ class ListWorld {
 			case 'less':
 				return table?.renameColumn('prompt');
 			case 'deleted':
-				this.deletedAt = this.order += 1;
+				this.deletedAt.push((this.order += 1));
 				this.deleted = table;
 				return this.tables.remove(table);
 			default:
