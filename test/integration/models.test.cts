@@ -104,6 +104,21 @@ it('a bare task ID is found in either version, and read where it was found', asy
 	expect(new Set(reads(first).map(({ version }) => version))).toEqual(new Set([1]));
 });
 
+it('the Timeout of a bare task ID is that of its model, once a look has told it', async () => {
+	Object.assign(world.n8n, { clockSpeed: 400 });
+	world.sandbox.speed = 400;
+	world.sandbox.tasks.taskSeconds = 20 * 60;
+	const { json } = await runRows([{ model: 'seedance-v1' }, { model: 'seedance-2.0' }], {
+		operation: 'generate',
+	});
+	const ended = await waitFor(json.map(({ task_id }) => String(task_id)));
+	expect(ended.json.map(({ error_code, succeeded }) => error_code ?? succeeded)).toEqual([
+		'timeout',
+		true,
+	]);
+	expect(ended.json[0].error_message).toContain('15 minutes');
+});
+
 it('with a base URL that does not end in /v1, the models of version 2 are refused, and nothing is spent', async () => {
 	world.setCredential({ baseUrl: `${world.sandbox.origin}/v1/proxy` });
 	const { json } = await runRows([{ model: 'seedance-2.0' }], {}, { node: CONTINUE });

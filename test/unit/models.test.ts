@@ -47,7 +47,7 @@ describe('a request of version 2', () => {
 
 it.each([
 	['seedance-2-mini', 4, 'holds 4 links; Seedance 2 Mini takes at most 3.'],
-	['seedance-2.0', 1, 'is nothing that Seedance 2.0 takes'],
+	['seedance-2.0', 1, 'Seedance 2.0 has no such setting'],
 ])('an estimate of %s with %i reference videos is refused', (model, count, text) => {
 	const referenceVideos = Array.from({ length: count }, (_, nth) => `https://a.example/${nth}.mp4`);
 	expect(checkSettings({ model, referenceVideos })).toEqual({

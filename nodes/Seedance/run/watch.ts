@@ -7,14 +7,14 @@ import type { IDataObject } from 'n8n-workflow';
 import type { Read } from '../../shared/api/client';
 import type { Credential } from '../../shared/api/credential';
 import { DOWNLOAD_LIMIT_MS, fetchVideo, PARALLEL_DOWNLOADS } from '../../shared/api/download';
-import { POLL_KNOWN_SECONDS, type Pace } from '../../shared/api/pace';
+import { POLL_KNOWN_SECONDS } from '../../shared/api/pace';
 import { watchTask, type Ending, type Wait } from '../../shared/api/polling';
 import { patiently } from '../../shared/api/retry';
 import { limiter, type Clock } from '../../shared/n8n/clock';
 import { noVideo, readProblem, stopped, taskFailed, timedOut } from '../../shared/task/errors';
-import { modelOr } from '../../shared/task/models';
 import type { Task } from '../../shared/task/task';
 import type { TaskSeed } from '../../shared/task/taskItem';
+import { observed } from './observed';
 import { type Result } from './result';
 import { timeoutFor } from './options';
 import type { Options, Output } from './parameters';
@@ -95,18 +95,22 @@ export interface WaitLimit {
 }
 
 /**
- * The limit of a wait for tasks of these models that begins now: the Timeout, capped by the
- * workflow's own limit.
+ * The limit of a wait for tasks of these models from `startedAt` (milliseconds since 1970) on: the
+ * Timeout, capped by the workflow's own limit.
  */
 export function waitLimit(
 	{ clock, workUntil }: Run,
 	options: Options,
 	models: ReadonlyArray<string | null>,
+	startedAt = clock.now(),
 ): WaitLimit {
-	const now = clock.now();
-	const wanted = now + timeoutFor(options, models) * 60_000;
-	const deadline = Math.max(now, Math.min(wanted, workUntil));
-	return { deadline, minutes: (deadline - now) / 60_000, isWorkflowLimit: deadline < wanted };
+	const wanted = startedAt + timeoutFor(options, models) * 60_000;
+	const deadline = Math.max(startedAt, Math.min(wanted, workUntil));
+	return {
+		deadline,
+		minutes: (deadline - startedAt) / 60_000,
+		isWorkflowLimit: deadline < wanted,
+	};
 }
 
 /**
@@ -142,47 +146,11 @@ export function fileAdder(run: Run): AddFile {
 	};
 }
 
-/** How long the video of a task takes; what the list of videos tells may come later. */
-function paceOf({ knownTimes }: Run, { itemIndex, seed }: PendingTask): Pace {
-	const { usualSeconds } = modelOr(seed.model);
-	const [from, to] = usualSeconds;
-	return {
-		usualMs: [from * 1000, to * 1000],
-		get known() {
-			return knownTimes.get(itemIndex);
-		},
-	};
-}
-
 /** What is done about one task while it is watched. */
 interface Watch {
 	clock?: Clock;
 	/** Called when it has ended, before its video is stored. */
 	onEnd?: (result: Result) => void;
-}
-
-/**
- * Reads a task, and tells how many seconds its video took: until the middle between the last look at
- * which it was still being made and the first at which it was not. Undefined for what this run has
- * not started, or has not seen succeed.
- */
-function timed({ clock, readTask }: Run, pending: PendingTask) {
-	const { isNew, seed } = pending;
-	let madeAt: number | undefined;
-	let runningAt = seed.createdAt;
-	const read = async (deadline: number): Promise<Read> => {
-		const found = await readTask(pending, deadline);
-		const state = found.outcome === 'task' ? found.task.state : undefined;
-		if (state === 'running') runningAt = clock.now();
-		if (state === 'succeeded') madeAt ??= clock.now();
-		return found;
-	};
-	const seconds = (): number | undefined => {
-		const { createdAt } = seed;
-		if (!isNew || createdAt === undefined || madeAt === undefined) return undefined;
-		return Math.round(((runningAt ?? createdAt) + madeAt) / 2 - createdAt) / 1000;
-	};
-	return { read, seconds };
 }
 
 /**
@@ -196,20 +164,25 @@ export function watcherOf(run: Run, options: Options, addFile = fileAdder(run)):
 	const intervalMs = options.pollInterval * 1000;
 	return async (pending, { clock = run.clock, onEnd } = {}) => {
 		const { isNew, seed, output } = pending;
-		const limit = waitLimit(run, options, [seed.model]);
+		const startedAt = run.clock.now();
+		const task = observed(run, pending);
+		const limit = () => waitLimit(run, options, [task.model], startedAt);
 		const wait: Wait = {
 			clock,
-			startedAt: run.clock.now(),
-			deadline: limit.deadline,
+			startedAt,
+			// A bare task ID has the model that the first look tells.
+			get deadline() {
+				return limit().deadline;
+			},
 			intervalMs,
 			leastMs: options.isIntervalSet ? intervalMs : POLL_KNOWN_SECONDS * 1000,
 		};
-		const { read, seconds } = timed(run, pending);
-		const pace = paceOf(run, pending);
+		const { read, pace } = task;
 		const ending = await watchTask({ read, isNew, createdAt: seed.createdAt, pace }, wait);
-		const result = { ...resultOfEnding(pending, ending, limit), seconds: seconds(), output };
+		const told = resultOfEnding(pending, ending, limit());
+		const result = { ...told, seconds: task.seconds(), output };
 		onEnd?.(result);
-		return await addFile(pending, result, limit.deadline);
+		return await addFile(pending, result, wait.deadline);
 	};
 }
 

@@ -65,8 +65,8 @@ export interface Wait extends Closeness {
 	clock: Clock;
 	/** Milliseconds since 1970, from which the intervals are reckoned. */
 	startedAt: number;
-	/** Milliseconds since 1970. */
-	deadline: number;
+	/** Milliseconds since 1970; may be later once a look has told the model. */
+	readonly deadline: number;
 }
 
 /**
@@ -184,7 +184,7 @@ function pauseAfter(
  * the last time shortly before the deadline.
  */
 export async function watchTask(watched: Watched, wait: Wait): Promise<Ending> {
-	const { clock, deadline } = wait;
+	const { clock } = wait;
 	const { isNew, read, createdAt } = watched;
 	const progress: Progress = { statusWord: null, failures: 0, seenAt: createdAt };
 	const firstPause = pauseBefore(watched, wait);
@@ -196,12 +196,12 @@ export async function watchTask(watched: Watched, wait: Wait): Promise<Ending> {
 		if (rest > 0 && !(await clock.sleep(rest))) return { outcome: 'stopped' };
 	}
 	for (let reads = isNew ? 1 : 0; ; reads++) {
-		const readUntil = Math.max(deadline, clock.now() + LAST_READ_MS);
+		const readUntil = Math.max(wait.deadline, clock.now() + LAST_READ_MS);
 		const result = await read(readUntil);
 		const now = clock.now();
 		const ending = take(result, progress, now);
 		if (ending) return ending;
-		const left = deadline - LAST_READ_MS - now;
+		const left = wait.deadline - LAST_READ_MS - now;
 		if (left <= 0) return timeUp(progress);
 		const pauseMs = pauseAfter(result, reads, watched, wait);
 		if (!(await clock.sleep(Math.min(pauseMs, left)))) return { outcome: 'stopped' };

@@ -32,7 +32,7 @@ function notATime(field: string, value: unknown, allowed: readonly string[]): st
 
 /** What a model does not take at all. */
 export function notTaken(field: string, value: unknown, { label }: Model): string {
-	return `${field} ${quote(value)} is nothing that ${label} takes. Leave it out for this item, or choose another Model.`;
+	return `${field} ${quote(value)}: ${label} has no such setting. Leave it out for this item, or choose another Model. If the field is not shown, choose a fixed Model once: that clears it.`;
 }
 
 /** A name without what people write differently: capitals, blanks, dots, dashes. */
