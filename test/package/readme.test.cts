@@ -10,6 +10,7 @@ import { RETRY_AFTER_MAX_MS } from '../../nodes/shared/api/brake';
 import * as client from '../../nodes/shared/api/client';
 import * as download from '../../nodes/shared/api/download';
 import { POLL_KNOWN_SECONDS } from '../../nodes/shared/api/pace';
+import * as pace from '../../nodes/shared/api/pace';
 import * as polling from '../../nodes/shared/api/polling';
 import { POST_MAX_TRIES, READ_MAX_FAILURES } from '../../nodes/shared/api/retry';
 import { DECIDE_WITHIN_MS, EARLY_MS } from '../../nodes/shared/callback/confirmTask';
@@ -298,7 +299,7 @@ describe('the documentation for users', () => {
 	it('gives the limits of the code', () => {
 		const seconds = (ms: number) => `${ms / 1000} seconds`;
 		const minutes = (ms: number) => `${ms / 60_000} minutes`;
-		const { POLL_INTERVAL_SECONDS: shortest, POLL_INTERVAL_MAX_SECONDS: longest } = polling;
+		const { POLL_INTERVAL_SECONDS: shortest, POLL_INTERVAL_MAX_SECONDS: longest } = pace;
 		const limits = [
 			...[seconds(client.POST_TIMEOUT_MS), seconds(client.READ_TIMEOUT_MS)],
 			...[POST_MAX_TRIES, POST_MAX_TRIES, seconds(RETRY_AFTER_MAX_MS)],

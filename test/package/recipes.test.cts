@@ -112,7 +112,7 @@ const RECIPES: Record<string, Step[]> = {
 			'nodes/Seedance/description/fields.ts',
 			/- +"seed"/,
 			behind(
-				/^export const cameraFields: INodeProperties\[\] = \[/m,
+				/^export const freeFields: INodeProperties\[\] = \[/m,
 				"\n\t{ displayName: 'Seed', name: 'seed', type: 'number', default: 0 },\n\t",
 			),
 		),

@@ -1,7 +1,7 @@
 /** The rules of the house for the sources: checked types, one direction of imports, and how large a file may get. */
 import { posix } from 'node:path';
 import ts from 'typescript';
-import { cameraFields, priceFields, requestFields } from '../../nodes/Seedance/description/fields';
+import { freeFields, priceFields, requestFields } from '../../nodes/Seedance/description/fields';
 import { OPERATIONS } from '../../nodes/Seedance/operations';
 import { PARAMETER_NAMES } from '../../nodes/shared/task/request';
 import { filesUnder, read } from './packed.cjs';
@@ -74,7 +74,7 @@ describe('the sources', () => {
 	});
 
 	it('ask for every parameter of a request, and send what they ask for; an image has rules of its own', () => {
-		const fields = [...requestFields, ...priceFields, ...cameraFields].map(({ name }) => name);
+		const fields = [...requestFields, ...priceFields, ...freeFields].map(({ name }) => name);
 		const names = [...new Set(fields)];
 		expect(names.filter((name) => !name.startsWith('image')).sort()).toEqual(
 			[...PARAMETER_NAMES].sort(),

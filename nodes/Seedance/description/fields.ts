@@ -89,7 +89,7 @@ export const priceFields: INodeProperties[] = [
 ];
 
 /** How the video is made and shown, which costs nothing. */
-export const cameraFields: INodeProperties[] = [fixedLensField, publicField];
+export const freeFields: INodeProperties[] = [fixedLensField, publicField];
 
 /** The field of operations that read videos which exist. */
 export const taskFields: INodeProperties[] = [

@@ -1,5 +1,5 @@
 /** What a person calls a parameter. */
-import { callbackFields, cameraFields, priceFields, requestFields, taskFields } from './fields';
+import { callbackFields, freeFields, priceFields, requestFields, taskFields } from './fields';
 import { sameVideoFields } from './sameVideoFields';
 import { filterFields } from './filterFields';
 import { NUMBERS } from './numbers';
@@ -21,7 +21,7 @@ const FIELDS = [
 	...taskFields,
 	...requestFields,
 	...priceFields,
-	...cameraFields,
+	...freeFields,
 	...sameVideoFields,
 	...callbackFields,
 	...waitFields,

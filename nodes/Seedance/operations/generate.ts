@@ -4,7 +4,7 @@
  */
 import { signedCallbackUrl } from '../../shared/callback/signature';
 import { invalidInput } from '../../shared/task/errors';
-import { callbackFields, cameraFields, priceFields, requestFields } from '../description/fields';
+import { callbackFields, freeFields, priceFields, requestFields } from '../description/fields';
 import { sameVideoFields } from '../description/sameVideoFields';
 import {
 	batching,
@@ -50,7 +50,7 @@ export const generate: Operation = {
 	fields: [
 		...requestFields,
 		...priceFields,
-		...cameraFields,
+		...freeFields,
 		...sameVideoFields,
 		...callbackFields,
 		simplify,

@@ -2,7 +2,7 @@
  * Generate and Wait: starts the videos, waits for all of them together, and gives them out when
  * ready.
  */
-import { cameraFields, priceFields, requestFields } from '../description/fields';
+import { freeFields, priceFields, requestFields } from '../description/fields';
 import { sameVideoFields } from '../description/sameVideoFields';
 import {
 	batching,
@@ -94,7 +94,7 @@ export const generateAndWait: Operation = {
 	fields: [
 		...requestFields,
 		...priceFields,
-		...cameraFields,
+		...freeFields,
 		...sameVideoFields,
 		...waitFields,
 		{ ...downloadVideo, displayOptions: { show: { waitMethod: ['poll'] } } },

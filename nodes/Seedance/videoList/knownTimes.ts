@@ -26,12 +26,14 @@ const kindOf = (row: Kind): string => COMMON.map((column) => row[column]).join('
  * Whether a row holds what this package writes: its values stand in conditions, where n8n would
  * evaluate an expression that somebody has put into the table.
  */
-const isOurs = ({ model, resolution }: Row): boolean =>
-	resolution === '' || modelNamed(model)?.resolutions.includes(resolution) === true;
+function isOurs({ model, resolution }: Row): boolean {
+	const resolutions = modelNamed(model)?.resolutions;
+	return resolutions !== undefined && ['', ...resolutions].includes(resolution);
+}
 
 /** The reading of the last videos of these kinds; undefined where the table does not tell. */
 function reading(list: VideoList, all: readonly Row[]): (Step & { do: 'get' }) | undefined {
-	const rows = all.filter((row) => modelNamed(row.model) && isOurs(row));
+	const rows = all.filter(isOurs);
 	if (rows.length === 0 || !list.has(...COMMON, 'seconds')) return undefined;
 	const conditions = COMMON.flatMap((column): Condition[] => {
 		const values = new Set(rows.map((row) => row[column]));

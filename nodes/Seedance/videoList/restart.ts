@@ -5,7 +5,7 @@ import type { Prepared } from '../run/prepare';
 import type { Result } from '../run/result';
 import type { Run } from '../run/run';
 import { overBudget } from './creditBudget';
-import { endOf } from './ends';
+import { endOf, FREE } from './ends';
 import { CLAIM_MS } from './find';
 
 /**
@@ -42,7 +42,7 @@ export async function reserveRestart(
 		const [reserved] = await list.run({ do: 'insert', rows: [next] });
 		await videos.flush();
 		const end = endOf(failed, row, list.now()).change;
-		const closed = { ...end, handed_on: true, claim: '', claimed_until: '' };
+		const closed = { ...end, handed_on: true, ...FREE };
 		await list.run({ do: 'updateEach', rows: [closed], all: [where('claim', claim)] });
 		videos.rows.delete(item.itemIndex);
 		const zone = context.getTimezone();

@@ -23,8 +23,6 @@ import type { Clock } from '../n8n/clock';
 import type { CallFailure } from '../task/errors';
 import { hasEnded, NO_VIDEO_GRACE_MS, type Task } from '../task/task';
 
-export { POLL_INTERVAL_MAX_SECONDS, POLL_INTERVAL_SECONDS } from './pace';
-
 /**
  * Milliseconds before the deadline at which a task is read for the last time, and the least that a
  * read gets.
