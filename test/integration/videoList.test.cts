@@ -211,29 +211,43 @@ it('a claim that is lost before its request sends nothing', async () => {
 	expect(posts()).toEqual([]);
 });
 
-it('a video that another run has taken over while it was waited for fails, naming that run', async () => {
-	fault('generate', { kind: 'task', seconds: Infinity }, { times: 2 });
-	const first = world.n8n.start(orderOf(TWO, {}, PRODUCTION));
-	await eventually(() => world.reads().length > 1);
-	claimsRunOut();
-	const second = world.n8n.start(orderOf(ONE, {}, { ...PRODUCTION, tables: otherProcess() }));
-	await eventually(() => list.tables.all.length > 0 && world.reads().length > 3);
-	const { claim } = rows()[0];
-	for (const id of ids()) world.sandbox.finish(id);
-	const [lost, given] = await Promise.all([first.finished, second.finished]);
-	expect(claim).not.toBe('');
-	const { message, context } = failureOf(lost);
-	expect(message).toContain(`Execution ${given.id} has handed on this video already`);
-	expect(context).toMatchObject({ task_id: ids()[0] });
-	expect(given.json).toMatchObject([{ task_id: ids()[0], succeeded: true, reused: true }]);
-	// The node has stopped, so that nobody has got the other one.
-	expect(rows()).toMatchObject([
-		{ handed_on: true, execution_id: given.id },
-		{ handed_on: false, claim: '' },
-	]);
-	expect((await run(TWO.slice(1), {}, PRODUCTION)).json).toMatchObject([{ task_id: ids()[1] }]);
-	expect(posts()).toHaveLength(2);
-});
+it.each([
+	['', {}, 0],
+	// What the first try has handed on, and could not take back, is taken back by the next one.
+	[', also at a further try', { node: RETRY_ON_FAIL }, 2],
+])(
+	'a video that another run has taken over while it was waited for fails, naming that run%s',
+	async (_, order, refusals) => {
+		let left = refusals;
+		list.tables.before = ({ items }) => {
+			const isTakeBack =
+				items.length > 0 && items.every((one) => one.handed_on === false && !one.claim);
+			if (isTakeBack && left-- > 0) throw new Error('no room');
+		};
+		fault('generate', { kind: 'task', seconds: Infinity }, { times: 2 });
+		const first = world.n8n.start(orderOf(TWO, {}, { ...PRODUCTION, ...order }));
+		await eventually(() => world.reads().length > 1);
+		claimsRunOut();
+		const second = world.n8n.start(orderOf(ONE, {}, { ...PRODUCTION, tables: otherProcess() }));
+		await eventually(() => list.tables.all.length > 0 && world.reads().length > 3);
+		const { claim } = rows()[0];
+		for (const id of ids()) world.sandbox.finish(id);
+		const [lost, given] = await Promise.all([first.finished, second.finished]);
+		expect(claim).not.toBe('');
+		const { message, context } = failureOf(lost);
+		expect(message).toContain(`Execution ${given.id} has handed on this video already`);
+		expect(context).toMatchObject({ task_id: ids()[0] });
+		expect(given.json).toMatchObject([{ task_id: ids()[0], succeeded: true, reused: true }]);
+		expect(left).toBeLessThanOrEqual(0);
+		// The node has stopped, so that nobody has got the other one.
+		expect(rows()).toMatchObject([
+			{ handed_on: true, execution_id: given.id },
+			{ handed_on: false, claim: '' },
+		]);
+		expect((await run(TWO.slice(1), {}, PRODUCTION)).json).toMatchObject([{ task_id: ids()[1] }]);
+		expect(posts()).toHaveLength(2);
+	},
+);
 
 it.each([
 	['a crash', true],
