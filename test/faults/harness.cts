@@ -172,6 +172,10 @@ export async function openHarness() {
 			for (const list of [posts, reads, videos, n8n.logs]) list.length = 0;
 		},
 		close: async () => {
+			// What the last schedule has left asleep must not wake beside a sandbox without its tasks.
+			time.reset();
+			time.latest = time.now();
+			made.clear();
 			tracker.end();
 			await sandbox.close();
 			await n8n.close();
