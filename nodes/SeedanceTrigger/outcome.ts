@@ -6,7 +6,7 @@
 import type { IDataObject, IExecuteFunctions, INodeExecutionData } from 'n8n-workflow';
 
 import { getCredential, type Credential } from '../shared/api/credential';
-import { findTask } from '../shared/api/findTask';
+import { findTask, KnownVersions } from '../shared/api/findTask';
 import type { Clock } from '../shared/n8n/clock';
 import { isObject, textOf } from '../shared/json';
 import { hasEnded, hasVideo, NO_VIDEO_GRACE_MS, readTask, type Task } from '../shared/task/task';
@@ -76,9 +76,10 @@ async function readUntilEnded(
 	clock: Clock,
 ): Promise<Task> {
 	const deadline = clock.now() + NO_VIDEO_GRACE_MS;
+	const known = new KnownVersions();
 	let task = first;
 	while (!hasEnded(task)) {
-		const read = await findTask(context, { ...task, credential, clock });
+		const read = await findTask(context, { ...task, known, credential, clock });
 		if (read.outcome === 'task') task = read.task;
 		const left = deadline - clock.now();
 		if (hasEnded(task) || left <= 0) break;

@@ -1,6 +1,6 @@
 /** Where a task is asked for: in its own version of the API, or in each until one knows it. */
 import { readCredential } from '../../nodes/shared/api/credential';
-import { findTask, type KnownVersions } from '../../nodes/shared/api/findTask';
+import { findTask, KnownVersions } from '../../nodes/shared/api/findTask';
 import { baseUrlOf } from '../../nodes/shared/api/versions';
 import type { NodeFunctions } from '../../nodes/shared/api/credential';
 import { VirtualClock } from './virtualClock.cjs';
@@ -13,11 +13,12 @@ const DONE = {
 const UNKNOWN = { statusCode: 404, body: { code: 'TASK_NOT_FOUND', message: 'no such task' } };
 const PAGE = { statusCode: 404, body: '<html>nothing here</html>' };
 const BROKEN = { statusCode: 500, body: { code: 'INTERNAL_ERROR' } };
+const LIMITED = { statusCode: 429, body: { code: 'RATE_LIMITED' } };
 const WRONG_KEY = { statusCode: 401, body: { code: 'INVALID_API_KEY' } };
 
 interface World {
-	v1?: object;
-	v2?: object;
+	v1?: object | object[];
+	v2?: object | object[];
 	model?: string | null;
 	baseUrl?: string;
 }
@@ -32,12 +33,15 @@ async function find(
 		httpRequestWithAuthentication: async (_type: string, { url }: { url: string }) => {
 			const isSecond = new URL(url).pathname === '/v2/status';
 			asked.push(isSecond ? 'v2' : 'v1');
-			return await Promise.resolve(isSecond ? v2 : v1);
+			// A list gives one answer after the other; the last one stays.
+			const answers = [isSecond ? v2 : v1].flat();
+			const earlier = asked.filter((version) => version === asked.at(-1)).length - 1;
+			return await Promise.resolve(answers[Math.min(earlier, answers.length - 1)]);
 		},
 	};
 	const context: NodeFunctions = Object.assign(Object.create(null), { helpers });
 	const credential = { apiKey: 'sk', baseUrl, reach: 'internet' as const, decrypted: {} };
-	const known: KnownVersions = new Map();
+	const known = new KnownVersions();
 	let outcome = '';
 	for (let read = 0; read < times; read++) {
 		const task = { credential, taskId: 'seed1', clock: new VirtualClock(), model, known };
@@ -76,6 +80,19 @@ describe('a task', () => {
 		expect((await find({ v2: DONE }, 3)).asked).toBe('v1 v2 v2 v2');
 		expect((await find({ v1: DONE }, 2)).asked).toBe('v1 v1');
 	});
+
+	it.each<[World, number, string, string]>([
+		[{ v2: [LIMITED, BROKEN, DONE] }, 4, 'succeeded null', 'v1 v2 v2 v2 v2'],
+		[{ v2: [LIMITED, UNKNOWN] }, 2, 'task_not_found', 'v1 v2 v2'],
+		// A search that is over begins anew.
+		[{ v1: [UNKNOWN, DONE] }, 2, 'succeeded seedance-v1', 'v1 v2 v1'],
+		[{ v1: [LIMITED, UNKNOWN], v2: DONE }, 2, 'succeeded null', 'v1 v1 v2'],
+	])(
+		'is looked for where a version could not say: %j, %i times',
+		async (world, times, outcome, asked) => {
+			expect(await find(world, times)).toEqual({ outcome, asked });
+		},
+	);
 });
 
 describe('the address of a version', () => {

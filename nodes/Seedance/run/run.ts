@@ -12,7 +12,7 @@ import type {
 import { brakeOf, type Brake } from '../../shared/api/brake';
 import { PARALLEL_READS, type Read } from '../../shared/api/client';
 import type { Credential } from '../../shared/api/credential';
-import { findTask, type KnownVersions } from '../../shared/api/findTask';
+import { findTask, KnownVersions } from '../../shared/api/findTask';
 import type { KnownTimes } from '../../shared/api/pace';
 import { patientLimiter, type Clock } from '../../shared/n8n/clock';
 import { workUntil } from '../../shared/n8n/limit';
@@ -89,7 +89,7 @@ export function runOf(context: IExecuteFunctions, clock: Clock): Run {
 	const node = context.getNode();
 	const signal = context.getExecutionCancelSignal?.();
 	const brakes = new Map<string, Brake>();
-	const known: KnownVersions = new Map();
+	const known = new KnownVersions();
 	const inTurn = patientLimiter(PARALLEL_READS, READ_HOLDS_MS, clock);
 	const brakeFor = (credential: Credential): Brake => {
 		const key = credentialKey(credential);

@@ -7,35 +7,47 @@ import { getTask, type Read, type TaskRead } from './client';
 import type { NodeFunctions } from './credential';
 import { baseUrlOf, FIRST_VERSION, OTHER_VERSIONS } from './versions';
 
-/** Where tasks were found, by their IDs: kept for as long as they are watched. */
-export type KnownVersions = Map<string, ApiVersion>;
+/** What reads have told of where tasks are, by their IDs: kept for as long as they are watched. */
+export class KnownVersions {
+	/** The version that has a task. */
+	readonly found = new Map<string, ApiVersion>();
+	/** What the versions without it have answered, as long as another could not say. */
+	readonly refused = new Map<string, Map<ApiVersion, Read>>();
+}
 
 /** A task to read, and what is known of it. */
 export interface Wanted extends Omit<TaskRead, 'version'> {
 	/** The value of the node's field Model; null or absent where it is not known. */
 	model?: string | null;
-	/** What earlier reads have found; added to. */
+	/** What earlier reads have told; added to. */
 	known?: KnownVersions;
 }
 
-/** Whether that version does not have the task, or is not there at all. */
-const isUnknown = (read: Read) =>
+/** Whether a version does not have the task; the later ones may not be there at all. */
+const isUnknown = (read: Read, version: ApiVersion) =>
 	read.outcome !== 'task' &&
-	(read.failure.cause === 'task_not_found' || read.failure.httpStatus === 404);
+	(version === FIRST_VERSION
+		? read.outcome === 'refused' && read.failure.cause === 'task_not_found'
+		: read.failure.cause === 'task_not_found' || read.failure.httpStatus === 404);
 
-/** Reads one task, once in each version that it may be in. Tied to Stop. Never throws. */
+/**
+ * Reads one task, once in each version that it may be in. Where one of them could not say, the next
+ * read goes on with it: an account that may ask once a second would never get beyond the first.
+ * Tied to Stop. Never throws.
+ */
 export async function findTask(context: NodeFunctions, wanted: Wanted): Promise<Read> {
-	const { credential, taskId, model, known } = wanted;
-	const version = modelNamed(model ?? '')?.version ?? known?.get(taskId);
-	if (version) return await getTask(context, { ...wanted, version });
-	const first = await getTask(context, { ...wanted, version: FIRST_VERSION });
-	if (first.outcome === 'task') known?.set(taskId, FIRST_VERSION);
-	if (first.outcome !== 'refused' || first.failure.cause !== 'task_not_found') return first;
-	for (const other of OTHER_VERSIONS) {
-		if (baseUrlOf(credential, other) === undefined) continue;
-		const read = await getTask(context, { ...wanted, version: other });
-		if (read.outcome === 'task') known?.set(taskId, other);
-		if (!isUnknown(read)) return read;
+	const { credential, taskId, model, known = new KnownVersions() } = wanted;
+	const own = modelNamed(model ?? '')?.version ?? known.found.get(taskId);
+	if (own) return await getTask(context, { ...wanted, version: own });
+	const refused = known.refused.get(taskId) ?? new Map<ApiVersion, Read>();
+	known.refused.set(taskId, refused);
+	for (const version of [FIRST_VERSION, ...OTHER_VERSIONS]) {
+		if (refused.has(version) || baseUrlOf(credential, version) === undefined) continue;
+		const read = await getTask(context, { ...wanted, version });
+		if (read.outcome === 'task') known.found.set(taskId, version);
+		if (!isUnknown(read, version)) return read;
+		refused.set(version, read);
 	}
-	return first;
+	known.refused.delete(taskId);
+	return [...refused.values()][0];
 }

@@ -8,7 +8,7 @@ import type { Credential, NodeFunctions } from './credential';
 import type { Clock } from '../n8n/clock';
 import type { CallFailure } from '../task/errors';
 import type { GenerateBody } from '../task/request';
-import { findTask, type Wanted } from './findTask';
+import { findTask, KnownVersions, type Wanted } from './findTask';
 import { isRefusedConnection } from './unsent';
 
 /** Tries of one POST, the first included, while the API certainly accepted none of them. */
@@ -66,7 +66,8 @@ export async function createTask(
  * {@link READ_MAX_FAILURES} tries. Ends early when the clock's sleep is cut short by Stop.
  */
 export async function findTaskPatiently(context: NodeFunctions, wanted: Wanted): Promise<Read> {
-	return await patiently(async () => await findTask(context, wanted), wanted.clock);
+	const known = new KnownVersions();
+	return await patiently(async () => await findTask(context, { known, ...wanted }), wanted.clock);
 }
 
 /**

@@ -6,7 +6,7 @@ import type { IWebhookFunctions } from 'n8n-workflow';
 
 import type { FailedRead } from '../api/client';
 import type { Credential } from '../api/credential';
-import { findTask, type KnownVersions } from '../api/findTask';
+import { findTask, KnownVersions } from '../api/findTask';
 import { within, type Clock } from '../n8n/clock';
 import type { CallFailure } from '../task/errors';
 import { hasEnded, type Task } from '../task/task';
@@ -61,7 +61,7 @@ export async function confirmTask(
 	{ isEarly, awaitsVideo, deadline }: Patience,
 	clock: Clock,
 ): Promise<Confirmation> {
-	const known: KnownVersions = new Map();
+	const known = new KnownVersions();
 	const patientUntil = Math.min(clock.now() + EARLY_MS, deadline);
 	for (let reads = 0, failures = 0; ; reads++) {
 		const left = deadline - clock.now();

@@ -8,7 +8,7 @@ import {
 
 import { isRecord, type PostEntry, type SandboxTask } from '../../sandbox/server.cjs';
 import { NODE, type Run } from '../../support/engine.cjs';
-import { answerToPost, readingOf, type PostAnswer, type Reading } from '../expected.cjs';
+import { answerToPost, isShown, readingOf, type PostAnswer, type Reading } from '../expected.cjs';
 import type { Exchange, Harness } from '../harness.cjs';
 import type { Segment, Trace } from '../runner.cjs';
 import { canRestart, hasTwoAccounts, isStarting, promptOf, type Schedule } from '../schedule.cjs';
@@ -158,15 +158,21 @@ export class Facts {
 	/** What reads of a task have shown; of all that there were, unless some are given. */
 	readings(taskId: string, reads = this.harness.requests.reads): Reading[] {
 		const task = this.task(taskId);
-		return reads.filter(isOfTask(taskId)).flatMap((read) => {
+		const own = reads.filter(isOfTask(taskId));
+		let wasShown = false;
+		return own.flatMap((read, index) => {
 			const { version, answered } = read.entry;
-			if (version === (task?.version ?? 1)) return [readingOf(read, task)];
-			const reading = readingOf(read, undefined);
+			const reading = readingOf(read, version === (task?.version ?? 1) ? task : undefined);
 			// Who was given the ID of another task knows a version for it.
 			if (this.isStarting) return [reading];
-			// That the other version does not have the task says nothing, however the second one says it.
-			const isUnknown = reading.code === 'task_not_found' || (version !== 1 && answered === 404);
-			return isUnknown ? [] : [reading];
+			wasShown ||= isShown(reading);
+			// A second version that is not served at all does not have the task either.
+			const isGone =
+				reading.code === 'task_not_found' || (version !== 1 && answered === 404 && !wasShown);
+			if (!isGone) return [reading];
+			// What the first version does not have is nowhere only when the second one says so, too.
+			if (version === 1 && own[index + 1]?.entry.version === 2) return [];
+			return [{ at: reading.at, kind: 'final', code: 'task_not_found' }];
 		});
 	}
 
