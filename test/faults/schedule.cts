@@ -165,7 +165,6 @@ const fewVideos: fc.Arbitrary<RateLimit> = fc
 	})
 	.map(({ most, retryAfter }) => withoutNulls({ route: 'generate', ...most, retryAfter }));
 
-/** What failed tasks say, and what they cost; and how often the node may start them anew. */
 const failing = fc.record({
 	/** Free Restarts. */
 	restarts: fc.constantFrom(1, 2, 0),
@@ -174,6 +173,19 @@ const failing = fc.record({
 	reason: fc.constantFrom(...FAILURES.trouble, ...FAILURES.trouble, ...FAILURES.moderation),
 	isCharged: rarely(5),
 });
+
+/** What is drawn for batches. */
+export const batches = {
+	/**
+	 * What failed tasks say and cost, and how often the node may start them anew. Null for failures that say that something
+	 * was not accepted, and cost nothing; then nothing is started anew.
+	 */
+	failing: sometimes(3, failing),
+	/** Maximum Videos at Once; null for no limit. */
+	maxAtOnce: sometimes(6, fc.constantFrom(1, 2, 3)),
+	/** A limit of the account; null for none. */
+	fewVideos: sometimes(10, fewVideos),
+};
 
 const callback = fc.record({
 	/** Never delivered. */
@@ -274,12 +286,7 @@ const drawn = fc.record({
 	),
 	/** Each evaluation gives one of two models. */
 	changingModel: rarely(3),
-	/** Null for failures that say that something was not accepted, and cost nothing; then nothing is started anew. */
-	failing: sometimes(3, failing),
-	/** Maximum Videos at Once; null for no limit. */
-	maxAtOnce: sometimes(6, fc.constantFrom(1, 2, 3)),
-	/** One more of the limits. */
-	fewVideos: sometimes(10, fewVideos),
+	...batches,
 });
 export type Schedule = Omit<Drawn<typeof drawn>, 'isTwoAccounts' | 'fewVideos'>;
 
