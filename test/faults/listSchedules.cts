@@ -480,8 +480,8 @@ export function listRunner(harness: Harness) {
 	const answered = async (body?: unknown) => {
 		const { world, execution } = current() ?? {};
 		execution?.count('answer');
-		// What nobody will read has no end.
-		if (execution?.isDead && body instanceof Readable) body.destroy();
+		// What nobody reads any more has no end, be it that its process dies later, while it stands still.
+		if (body instanceof Readable) void execution?.died.then(() => body.destroy());
 		await world?.alive();
 	};
 	axios.interceptors.response.use(

@@ -261,7 +261,7 @@ const MUTANTS: Record<string, Record<string, () => void>> = {
 			change(ownTrouble, 'isOwnTrouble').to(
 				(_real, { state, consumedCredits }) => state === 'failed' && consumedCredits === 0,
 			),
-		'starts anew without end': () => changeRestarts(() => Infinity),
+		'starts anew more often than it may': () => changeRestarts((restarts) => restarts + 1),
 	},
 	'Free Restarts | wrong outcome': {
 		'starts nothing anew': () => changeRestarts(() => 0),
