@@ -65,6 +65,8 @@ export interface Reading {
 	state?: 'running' | 'succeeded' | 'failed';
 	hasVideo?: boolean;
 	credits?: number | null;
+	/** Of a failure: what it tells; undefined for nothing. */
+	reason?: string;
 	/** Of a refusal for good: the error code of its item. */
 	code?: string;
 }
@@ -82,10 +84,13 @@ function shownTask({ entry, at, hasEnded }: ReadExchange, task: SandboxTask | un
 	const word = (entry.shown ?? '').toUpperCase();
 	const hasSucceeded = SUCCESS_WORDS.includes(word);
 	const hasFailed = FAILURE_WORDS.includes(word);
-	const credits = task?.outcome.status === 'SUCCESS' ? task.credits : 0;
+	const isPaid = task?.outcome.status === 'SUCCESS' || task?.outcome.charged;
+	const credits = isPaid ? (task?.credits ?? 0) : 0;
+	const isFailure = hasFailed && hasEnded && task?.outcome.status === 'FAILED';
 	return {
 		at,
 		kind: 'task',
+		...(isFailure && { reason: task.outcome.errorMessage }),
 		state: hasSucceeded ? 'succeeded' : hasFailed ? 'failed' : 'running',
 		hasVideo: hasSucceeded && entry.showsVideo,
 		credits: hasEnded ? credits : null,

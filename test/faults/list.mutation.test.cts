@@ -3,6 +3,7 @@
 import * as fc from 'fast-check';
 
 import * as output from '../../nodes/Seedance/run/output';
+import * as submit from '../../nodes/Seedance/run/submit';
 import * as ends from '../../nodes/Seedance/videoList/ends';
 import * as listing from '../../nodes/Seedance/videoList/listing';
 import { PaidVideos } from '../../nodes/Seedance/videoList/paidVideos';
@@ -83,6 +84,13 @@ const MUTANTS: Record<string, Record<string, () => void>> = {
 			changeMove((move) => (move.do === 'takeOver' && move.row.hasTask ? pay : move)),
 		'pays although another execution is at the same video': () =>
 			changeMove((move) => (move.do === 'join' || move.do === 'reuse' ? pay : move)),
+	},
+	'free restarts | charged twice': {
+		'starts anew more often than it may': () =>
+			change(submit, 'submitAll').to((real, nodeRun, options, others) => {
+				options.restarts += 1;
+				return real(nodeRun, options, others);
+			}),
 	},
 	'any | unclear': {
 		'does not write the ID with the next request': () =>

@@ -21,6 +21,7 @@ import { readFixture } from './faults.cjs';
 import { CREDENTIAL, type Exchange, type Harness } from './harness.cjs';
 import { addTrouble, planOf } from './runner.cjs';
 import {
+	batches,
 	ending,
 	fault,
 	nameIn,
@@ -49,7 +50,7 @@ const REFUSALS: Readonly<Record<string, string>> = {
 const FREEZE_MS = 130_000;
 /** Tells whose a request is. */
 const HEADER = 'x-execution';
-const LONGEST_TRACE_MS = 4 * 60 * 60_000;
+const LONGEST_TRACE_MS = 24 * 60 * 60_000;
 
 const trouble = fc.record({
 	kind: fc.constantFrom(...TROUBLE),
@@ -96,11 +97,13 @@ export const listSchedules = fc.record({
 	/** Tells how long each call of the list takes. */
 	noise: fc.integer({ min: 1, max: 1000 }),
 	executions: fc.array(execution, { minLength: 2, maxLength: 4, size: 'max' }),
-	/** The videos of these names are made by a model of version 2. Last, so that a seed draws the rest as before. */
+	// Last, so that a seed draws the rest as before.
+	/** The videos of these names are made by a model of version 2. */
 	ofVersion2: fc.oneof(
 		{ arbitrary: fc.constant<Name[]>([]), weight: 2 },
 		{ arbitrary: fc.subarray<Name>(NAMES.slice(0, 4), { minLength: 1 }), weight: 1 },
 	),
+	...batches,
 });
 type Drawn<T> = T extends fc.Arbitrary<infer Value> ? Value : never;
 export type ListSchedule = Drawn<typeof listSchedules>;
@@ -341,6 +344,12 @@ class ListWorld {
 	private start(plan: Plan, nth: number): Promise<unknown> {
 		const { schedule, harness } = this;
 		const { operation, ifExists, onError, retryOnFail, items, isChanging } = schedule;
+		const { failing, maxAtOnce } = schedule;
+		const waiting = {
+			timeout: 2,
+			...(failing && { restarts: failing.restarts }),
+			...(maxAtOnce !== null && { maxAtOnce }),
+		};
 		const execution = new Execution(nth, plan, this.interrupt);
 		execution.beganAt = this.order += 1;
 		execution.isLeft = this.tables.find(TABLE)?.columns.has('whose') ?? false;
@@ -356,7 +365,7 @@ class ListWorld {
 					downloadVideo: schedule.download,
 					ifExists,
 					...(isKeyed(schedule) && { videoKey: '={{ $json.key }}' }),
-					options: { ...(operation === 'generateAndWait' && { timeout: 2 }) },
+					options: operation === 'generateAndWait' ? waiting : {},
 				},
 				items: items.map((key) => {
 					const model: ModelName = schedule.ofVersion2.includes(key) ? 'seedance-2-mini' : V1;
@@ -471,8 +480,8 @@ export function listRunner(harness: Harness) {
 	const answered = async (body?: unknown) => {
 		const { world, execution } = current() ?? {};
 		execution?.count('answer');
-		// What nobody will read has no end.
-		if (execution?.isDead && body instanceof Readable) body.destroy();
+		// What nobody reads any more has no end, be it that its process dies later, while it stands still.
+		if (body instanceof Readable) void execution?.died.then(() => body.destroy());
 		await world?.alive();
 	};
 	axios.interceptors.response.use(
@@ -491,8 +500,9 @@ export function listRunner(harness: Harness) {
 		isRunning = true;
 		time.latest = time.now() + LONGEST_TRACE_MS;
 		const endings = { ...PLAIN.endings, ...schedule.endings };
-		harness.planOf = (order, nth) => planOf({ endings }, order, nth);
+		harness.planOf = (order, nth) => planOf({ ...schedule, endings }, order, nth);
 		addTrouble(harness, schedule);
+		if (schedule.fewVideos) harness.sandbox.faults.limits.add(schedule.fewVideos);
 		try {
 			return await new ListWorld(harness, schedule).run();
 		} finally {

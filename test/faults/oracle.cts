@@ -3,6 +3,7 @@
 import type { Harness } from './harness.cjs';
 import { Facts, type Report, type Violate } from './oracle/facts.cjs';
 import {
+	checkAtOnce,
 	checkIds,
 	checkPauses,
 	checkRestraint,
@@ -31,6 +32,7 @@ export function checkTrace(harness: Harness, trace: Trace): Report {
 	for (const segment of segments) {
 		for (const check of [
 			checkRestraint,
+			checkAtOnce,
 			checkPauses,
 			checkBrake,
 			checkRounds,

@@ -7,6 +7,8 @@ import * as resumeAddress from '../../nodes/Seedance/pause/resumeAddress';
 import * as output from '../../nodes/Seedance/run/output';
 import * as result from '../../nodes/Seedance/run/result';
 import { Submission } from '../../nodes/Seedance/run/submission';
+import * as submit from '../../nodes/Seedance/run/submit';
+import { Turns } from '../../nodes/Seedance/run/turns';
 import * as prepared from '../../nodes/Seedance/run/prepare';
 import * as nodeRun from '../../nodes/Seedance/run/run';
 import * as findTask from '../../nodes/shared/api/findTask';
@@ -17,6 +19,7 @@ import * as download from '../../nodes/shared/api/download';
 import * as envelope from '../../nodes/shared/api/envelope';
 import * as polling from '../../nodes/shared/api/polling';
 import * as retry from '../../nodes/shared/api/retry';
+import { StartPace } from '../../nodes/shared/api/startPace';
 import * as unsent from '../../nodes/shared/api/unsent';
 import { KeyedMutex } from '../../nodes/shared/callback/keyedMutex';
 import * as memory from '../../nodes/shared/idempotency/executionMemory';
@@ -29,6 +32,7 @@ import {
 	type Problem,
 } from '../../nodes/shared/task/errors';
 import { modelNamed } from '../../nodes/shared/task/models';
+import * as ownTrouble from '../../nodes/shared/task/ownTrouble';
 import * as videoRequest from '../../nodes/shared/task/request';
 import * as task from '../../nodes/shared/task/task';
 import * as taskItem from '../../nodes/shared/task/taskItem';
@@ -93,6 +97,13 @@ const sendAgainAfter = (cause: CallFailure['cause']) =>
 
 const changeCharged = (charged: Problem['charged']) =>
 	change(onError, 'failedItem').to((real, item, problem) => real(item, { ...problem, charged }));
+
+const changeRestarts = (changed: (restarts: number) => number) =>
+	change(submit, 'submitAll').to((real, run, options, others) => {
+		// The same object says it to who follows the tasks.
+		options.restarts = changed(options.restarts);
+		return real(run, options, others);
+	});
 
 /** What is read out of the data of a task. */
 const changeTask = (changed: (read: task.Task, data: Record<string, unknown>) => task.Task) =>
@@ -240,6 +251,27 @@ const MUTANTS: Record<string, Record<string, () => void>> = {
 				const named = modelNamed(model ?? '');
 				return real(named ? { ...item, model: named } : item, sent, how);
 			}),
+	},
+	'Free Restarts | charged twice': {
+		'starts anew what has failed and was charged': () =>
+			change(ownTrouble, 'isOwnTrouble').to((real, failed) =>
+				real({ ...failed, consumedCredits: 0 }),
+			),
+		'starts anew whatever has failed for free': () =>
+			change(ownTrouble, 'isOwnTrouble').to(
+				(_real, { state, consumedCredits }) => state === 'failed' && consumedCredits === 0,
+			),
+		'starts anew more often than it may': () => changeRestarts((restarts) => restarts + 1),
+	},
+	'Free Restarts | wrong outcome': {
+		'starts nothing anew': () => changeRestarts(() => 0),
+	},
+	'full account | sent again': {
+		'sends a POST again as soon as it was answered with 429': () =>
+			change(StartPace.prototype, 'refused').to(nothing),
+	},
+	'Maximum Videos at Once | went on': {
+		'starts all videos at once': () => change(Turns.prototype, 'waitFor').to(() => 0),
 	},
 	'changing prompts | charged twice': {
 		'identifies a video by the prompt that an expression has given': () =>

@@ -14,11 +14,13 @@ import { NODE, type Callback, type Run } from '../support/engine.cjs';
 import { CREDENTIAL, type Exchange, type Harness, type ReadExchange } from './harness.cjs';
 import {
 	accountOf,
+	canRestart,
 	creditsFor,
 	FORMS,
 	hasTwoAccounts,
 	modelOf,
 	nameIn,
+	NOT_ACCEPTED,
 	promptOf,
 	V1,
 	VIDEOS,
@@ -77,7 +79,7 @@ const CALLBACK_URL = 'http://127.0.0.1:9/webhook/a-trigger/webhook';
 const REDELIVERY_MS = 30_000;
 const DELIVERIES = 3;
 /** Virtual milliseconds: far more than any schedule may take. */
-const LONGEST_TRACE_MS = 4 * 60 * 60_000;
+const LONGEST_TRACE_MS = 24 * 60 * 60_000;
 /** Rounds of pausing; more would be an endless loop. */
 const MOST_PAUSES = 8;
 /** Virtual seconds that a brief link lives. */
@@ -92,17 +94,19 @@ const LINKS: Readonly<Record<NonNullable<Ending['link']>, LinkPlan | undefined>>
 
 /** What the sandbox makes of the nth request with a prompt: the ending of its name, in the API's words. */
 export function planOf(
-	{ endings }: Pick<Schedule, 'endings'>,
+	{ endings, failing }: Pick<Schedule, 'endings'> & Partial<Pick<Schedule, 'failing'>>,
 	order: VideoOrder,
 	nth: number,
 ): TaskPlan {
 	const ending = endings[nameIn(order.prompt) ?? 'apple'];
 	const { ends, seconds, unknownSeconds, urlLateSeconds, link = 'lasting' } = ending;
 	const form = ending.form ? FORMS[ending.form] : {};
+	const { first = 0, reason = NOT_ACCEPTED, isCharged = false } = failing ?? {};
 	const failed: TaskPlan['outcome'] = {
 		status: 'FAILED',
+		...(isCharged && { charged: true }),
 		// An API that repeats the callback URL, which holds a token.
-		errorMessage: `Not accepted${order.callback_url ? ` (told ${order.callback_url})` : ''}`,
+		errorMessage: `${reason}${order.callback_url ? ` (told ${order.callback_url})` : ''}`,
 		...form.failure,
 	};
 	const succeeded: TaskPlan['outcome'] = {
@@ -123,12 +127,13 @@ export function planOf(
 		...form.plan,
 		...(unknownSeconds !== undefined && { unknownSeconds }),
 		seconds,
-		...outcomes[ends],
+		...outcomes[nth <= first ? 'failed' : ends],
 	};
 }
 
 function parametersOf(schedule: Schedule): INodeParameters {
-	const { operation, batch, maxVideos, rounds, timeout, pollInterval } = schedule;
+	const { operation, batch, maxVideos, rounds, timeout, pollInterval, failing, maxAtOnce } =
+		schedule;
 	const own = (field: string) => `$('Start').all()[$itemIndex].json.${field}`;
 	const either = "['seedance-v1', 'seedance-2-mini'][Math.round(Math.random())]";
 	const settings = {
@@ -148,6 +153,8 @@ function parametersOf(schedule: Schedule): INodeParameters {
 		...(operation !== 'wait' &&
 			maxVideos !== null && { maxCredits: creditsFor(schedule, maxVideos) }),
 		...(operation !== 'wait' && batching && { batching }),
+		...(canRestart(operation) && failing && { restarts: failing.restarts }),
+		...(maxAtOnce !== null && { maxAtOnce }),
 	};
 	const output = { simplify: schedule.simplify, downloadVideo: schedule.download };
 	const taskId = `={{ ${own('task_id')} }}`;

@@ -6,6 +6,7 @@ import * as fc from 'fast-check';
 import {
 	contractCredits,
 	contractCreditsV2,
+	FAILURES,
 	ROUTES,
 	UNREACHABLE_KINDS,
 	type AccountName,
@@ -40,6 +41,9 @@ export const V1 = 'seedance-v1' satisfies ModelName;
 
 /** Items and faults share few names, so that they meet. */
 const USUAL_NAMES = NAMES.slice(0, 4);
+
+/** What a failed task says, unless its schedule has something else. */
+export const NOT_ACCEPTED = 'Not accepted';
 
 /** How the tasks of one name end. `failedOnce`: the first one fails, those after it succeed. */
 const ENDS = ['ready', 'failed', 'failedOnce', 'never', 'noVideo', 'expired'] as const;
@@ -153,6 +157,36 @@ const limit: fc.Arbitrary<RateLimit> = fc
 	})
 	.map(({ window, ...rest }) => withoutNulls({ ...rest, ...window }));
 
+/** So few videos at once, or starts a minute, as an account may be allowed. */
+const fewVideos: fc.Arbitrary<RateLimit> = fc
+	.record({
+		most: fc.constantFrom({ running: 2 }, { running: 1 }, { running: 3 }, { perMinute: 2 }),
+		retryAfter: sometimes(3, fc.constantFrom('exact', 3)),
+	})
+	.map(({ most, retryAfter }) => withoutNulls({ route: 'generate', ...most, retryAfter }));
+
+const failing = fc.record({
+	/** Free Restarts. */
+	restarts: fc.constantFrom(1, 2, 0),
+	/** So many of the tasks of one name fail first, however they end otherwise. */
+	first: fc.constantFrom(1, 0, 2),
+	reason: fc.constantFrom(...FAILURES.trouble, ...FAILURES.trouble, ...FAILURES.moderation),
+	isCharged: rarely(5),
+});
+
+/** What is drawn for batches. */
+export const batches = {
+	/**
+	 * What failed tasks say and cost, and how often the node may start them anew. Null for failures that say that something
+	 * was not accepted, and cost nothing; then nothing is started anew.
+	 */
+	failing: sometimes(3, failing),
+	/** Maximum Videos at Once; null for no limit. */
+	maxAtOnce: sometimes(6, fc.constantFrom(1, 2, 3)),
+	/** A limit of the account; null for none. */
+	fewVideos: sometimes(10, fewVideos),
+};
+
 const callback = fc.record({
 	/** Never delivered. */
 	isLost: rarely(4),
@@ -252,14 +286,16 @@ const drawn = fc.record({
 	),
 	/** Each evaluation gives one of two models. */
 	changingModel: rarely(3),
+	...batches,
 });
-export type Schedule = Omit<Drawn<typeof drawn>, 'isTwoAccounts'>;
+export type Schedule = Omit<Drawn<typeof drawn>, 'isTwoAccounts' | 'fewVideos'>;
 
 /** A schedule without any trouble; others are made from it. */
 export const PLAIN: Schedule = readFixture('plain');
 
 /** Any schedule, without mixtures of two odd things for which the oracle has no expectation. */
-export const schedules: fc.Arbitrary<Schedule> = drawn.map(({ isTwoAccounts, ...schedule }) => {
+export const schedules: fc.Arbitrary<Schedule> = drawn.map((given) => {
+	const { isTwoAccounts, fewVideos: few, ...schedule } = given;
 	const { operation, otherAffordable, unreachable, downForJumps, models, maxVideos } = schedule;
 	// A pause needs one account for all of its items.
 	const isTwo = isTwoAccounts && operation !== 'pause';
@@ -272,6 +308,8 @@ export const schedules: fc.Arbitrary<Schedule> = drawn.map(({ isTwoAccounts, ...
 		),
 		items: schedule.items.map(({ account, ...rest }) => (isTwo ? { ...rest, account } : rest)),
 		otherAffordable: isTwo ? otherAffordable : null,
+		limits: few === null ? schedule.limits : [...schedule.limits, few],
+		maxAtOnce: canRestart(operation) ? schedule.maxAtOnce : null,
 		// Where nothing leaves, it does not matter what is at the other end.
 		downForJumps: unreachable === null ? downForJumps : 0,
 		// Nobody could tell what such rows would cost together.
@@ -319,6 +357,10 @@ export const creditsFor = (schedule: Models & Pick<Schedule, 'items'>, videos: n
 
 export const isStarting = (operation: Schedule['operation']): boolean =>
 	operation === 'generate' || operation === 'poll' || operation === 'pause';
+
+/** Generate and Wait, which alone has Maximum Videos at Once and Free Restarts. */
+export const canRestart = (operation: Schedule['operation']): boolean =>
+	operation === 'poll' || operation === 'pause';
 
 /** The prompt of an item in one round of the node; with a changing one, its beginning. */
 export function promptOf(schedule: Schedule, name: Name, runIndex: number): string {

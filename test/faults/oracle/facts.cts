@@ -11,7 +11,7 @@ import { NODE, type Run } from '../../support/engine.cjs';
 import { answerToPost, isShown, readingOf, type PostAnswer, type Reading } from '../expected.cjs';
 import type { Exchange, Harness } from '../harness.cjs';
 import type { Segment, Trace } from '../runner.cjs';
-import { hasTwoAccounts, isStarting, promptOf, type Schedule } from '../schedule.cjs';
+import { canRestart, hasTwoAccounts, isStarting, promptOf, type Schedule } from '../schedule.cjs';
 
 /** The promises, by what breaks them. */
 export const RULES = [
@@ -128,6 +128,8 @@ export class Facts {
 	readonly tries: number;
 	/** The time that a wait has, in virtual milliseconds. */
 	readonly waitMs: number;
+	/** Free Restarts. */
+	readonly restarts: number;
 
 	constructor(
 		readonly harness: Harness,
@@ -140,6 +142,7 @@ export class Facts {
 		this.hasTwoAccounts = hasTwoAccounts(schedule);
 		this.tries = retryOnFail ? MOST_TRIES : 1;
 		const limit = executionTimeout === null ? Infinity : Math.max(0, executionTimeout - 10);
+		this.restarts = canRestart(operation) ? (schedule.failing?.restarts ?? 0) : 0;
 		this.waitMs = Math.min(timeout * MINUTE, limit * SECOND);
 	}
 
@@ -175,6 +178,15 @@ export class Facts {
 
 	isToldFailed(taskId: string): boolean {
 		return this.readings(taskId).some(({ state }) => state === 'failed');
+	}
+
+	/** The tasks that the answers to these POSTs have told: of one that told another's ID, any other's. */
+	knownFrom(posts: ReadonlyArray<Exchange<PostEntry>>): string[] {
+		const made = this.harness.requests.posts.map(({ entry }) => entry.taskId);
+		const foreign = this.harness.sandbox.tasks.all().filter(({ id }) => !made.includes(id));
+		return posts.flatMap((post) =>
+			isAnswered(post, 'misled') ? foreign.map(({ id }) => id) : (post.entry.taskId ?? []),
+		);
 	}
 
 	/** How many items one round of the node got. */

@@ -19,6 +19,7 @@ import {
 	type Violate,
 } from './facts.cjs';
 import { wrongIn } from './outcomes.cjs';
+import { isFreeFailure } from './restarts.cjs';
 
 /** Every round of the node that a segment has ended. */
 export function checkRounds(facts: Facts, violate: Violate, segment: Segment): void {
@@ -206,6 +207,12 @@ class Round {
 				// A failed task that was made anew on request stands at no item any more.
 				const isReplaced = segment.tasksBefore.has(taskId) && facts.isToldFailed(taskId);
 				if (own.some(({ task_id }) => task_id === taskId) || isReplaced) continue;
+				// Nor does one in whose place another was started.
+				const isRestarted =
+					facts.restarts > 0 &&
+					facts.readings(taskId).some(isFreeFailure) &&
+					mine.some((post) => post.entry.index > entry.index);
+				if (isRestarted) continue;
 				wrong(`task ${taskId} was charged and stands at no item`);
 			}
 		}

@@ -2,8 +2,9 @@
 import type { PostEntry } from '../../sandbox/server.cjs';
 import { isRefusedLink, isShown, type Reading } from '../expected.cjs';
 import type { Exchange } from '../harness.cjs';
-import { accountOf, creditsOf, modelOf, V1, VIDEOS } from '../schedule.cjs';
+import { accountOf, creditsOf, modelOf, NOT_ACCEPTED, V1, VIDEOS } from '../schedule.cjs';
 import { allowedFor } from './allowed.cjs';
+import { isFreeFailure } from './restarts.cjs';
 import {
 	asText,
 	EARLY_MS,
@@ -180,6 +181,7 @@ class Item {
 		if (isStarting && code === 'task_failed' && this.isOldFailure(taskId)) {
 			return 'a failed task that a person wanted anew';
 		}
+		if (code === 'task_failed' && this.isLeftAlone()) return 'a free failure, left alone';
 		if (code === 'maybe_created') {
 			// Its answer was none, but for an id in it.
 			const isOdd = posts.some((post) => isMine(post) && isAnswered(post, 'unclear'));
@@ -245,7 +247,8 @@ class Item {
 		const isOther = this.facts.schedule.faults.some(({ fault }) =>
 			['failed', 'task', 'status-word'].includes(fault.kind),
 		);
-		const isTold = textOf(this.json.error_message)?.includes('Not accepted') === true;
+		const reason = this.facts.schedule.failing?.reason ?? NOT_ACCEPTED;
+		const isTold = textOf(this.json.error_message)?.includes(reason) === true;
 		return this.found.segment.reads.some(isOfTask(taskId)) && !isOther && !isTold;
 	}
 
@@ -262,6 +265,25 @@ class Item {
 			this.posts.some((post) => isAnswered(post, 'unclear'));
 		if (segment.cause !== 'retry' || isHindered || !segment.tasksBefore.has(taskId)) return false;
 		return this.facts.readings(taskId, segment.reads)[0]?.state === 'failed';
+	}
+
+	/** Whether it ends as a failure that had to be started anew, where nothing at all was in the way. */
+	private isLeftAlone(): boolean {
+		const { facts, found, posts, readings } = this;
+		const { operation, items, faults, limits, ...schedule } = facts.schedule;
+		const { affordable, otherAffordable, maxVideos, unreachable, executionTimeout } = schedule;
+		const limited = [affordable, otherAffordable, maxVideos, unreachable, executionTimeout];
+		const isHindered =
+			faults.length + limits.length + schedule.downForJumps > 0 ||
+			limited.some((limit) => limit !== null) ||
+			schedule.stop !== null ||
+			schedule.rounds > 1 ||
+			facts.tries > 1;
+		const isAlone = items.filter(({ name }) => name === items[found.index].name).length === 1;
+		const mayStart = operation === 'poll' && found.segment.cause === 'start' && isAlone;
+		if (!mayStart || isHindered || !readings.some(isFreeFailure)) return false;
+		const own = posts.filter(({ entry }) => promptIn(entry) === this.prompt());
+		return own.length <= facts.restarts;
 	}
 
 	/** What is wrong when a task was given up before its time was up, or before it was asked for anew. */

@@ -6,6 +6,7 @@ import type { Segment } from '../runner.cjs';
 import { creditsFor, creditsOf, modelOf, promptOf } from '../schedule.cjs';
 import {
 	asText,
+	EARLY_MS,
 	entriesOf,
 	failedAtNode,
 	ID_PLACES,
@@ -18,6 +19,7 @@ import {
 	type IdCounts,
 	type Violate,
 } from './facts.cjs';
+import { Restarts } from './restarts.cjs';
 
 const MOST_POSTS = 5;
 /** The same where the ends of videos are waited for: then ever more slowly, for the whole Timeout. */
@@ -46,30 +48,54 @@ export function checkCharges(facts: Facts, violate: Violate, segments: readonly 
 	// A prompt that comes out differently at each try is the same item all the same.
 	const wanted = wantedIn(facts, segments);
 	const held = new Map<string, number>();
-	const replaced = new Set<string>();
+	const renewed = new Map<string, number>();
+	const restarts = new Restarts((taskId) => facts.readings(taskId));
+	const sent: Array<Exchange<PostEntry>> = [];
 	for (const { cause, posts, tasksBefore } of segments) {
 		for (const post of posts.filter((one) => !isAnswered(one, 'refused', 'any'))) {
 			const prompt = promptIn(post.entry);
 			const already = held.get(prompt) ?? 0;
+			const tasks = facts.knownFrom(sent.filter(({ entry }) => promptIn(entry) === prompt));
+			sent.push(post);
 			if (already < (wanted.get(prompt) ?? 0)) {
 				held.set(prompt, already + 1);
 				continue;
 			}
 			// A person's Retry makes a failed task anew, once.
-			const failed =
+			const isRenewed =
 				cause === 'retry' &&
-				segments
-					.flatMap((segment) => segment.posts.filter(({ entry }) => promptIn(entry) === prompt))
-					.map(({ entry }) => entry.taskId ?? '')
-					.find((id) => tasksBefore.has(id) && !replaced.has(id) && facts.isToldFailed(id));
-			if (failed) replaced.add(failed);
-			else {
-				violate(
-					post.entry.accepted ? 'charged twice' : 'sent again',
-					`POST ${post.entry.index} for "${prompt}" (${cause}), ${already} before it`,
-				);
-			}
+				tasks.some((id) => tasksBefore.has(id) && facts.isToldFailed(id) && restarts.renew(id));
+			const again = (renewed.get(prompt) ?? 0) + Number(isRenewed);
+			renewed.set(prompt, again);
+			const most = facts.restarts * (already + again);
+			if (isRenewed || restarts.take(prompt, post.at, tasks, most)) continue;
+			violate(
+				post.entry.accepted ? 'charged twice' : 'sent again',
+				`POST ${post.entry.index} for "${prompt}" (${cause}), ${already} before it`,
+			);
 		}
+	}
+}
+
+/** Maximum Videos at Once: what a run has started and has not seen the end of, before each of its POSTs. */
+export function checkAtOnce(facts: Facts, violate: Violate, { posts }: Segment): void {
+	const { maxAtOnce, executionTimeout } = facts.schedule;
+	// The limit of a workflow ends waits sooner.
+	if (maxAtOnce === null || executionTimeout !== null) return;
+	for (const [nth, post] of posts.entries()) {
+		const underWay = posts.slice(0, nth).filter((earlier) => {
+			const { taskId } = earlier.entry;
+			if (!isAnswered(earlier, 'created') || post.at >= earlier.at + facts.waitMs - EARLY_MS)
+				return false;
+			return !facts
+				.readings(taskId ?? '')
+				.some(
+					({ kind, state, at }) =>
+						at <= post.at && (kind === 'final' || kind === 'odd' || (state && state !== 'running')),
+				);
+		});
+		if (underWay.length < maxAtOnce) continue;
+		violate('went on', `POST ${post.entry.index} with ${underWay.length} under way`);
 	}
 }
 

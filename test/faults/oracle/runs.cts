@@ -3,6 +3,7 @@ import { isRecord } from '../../sandbox/server.cjs';
 import { NODE } from '../../support/engine.cjs';
 import { isShown } from '../expected.cjs';
 import type { Segment } from '../runner.cjs';
+import { canRestart } from '../schedule.cjs';
 import {
 	asText,
 	carriedRounds,
@@ -80,8 +81,9 @@ function isResumedEarly({ schedule }: Facts, { cause, tookMs }: Segment): boolea
 }
 
 /** Virtual milliseconds that one try of the node may take at most. */
-function longestTry({ schedule, waitMs }: Facts, { cause }: Segment): number {
+function longestTry({ schedule, waitMs, restarts }: Facts, { cause }: Segment): number {
 	const { items, batch, operation, faults, limits, unreachable, downForJumps, download } = schedule;
+	const { maxAtOnce } = schedule;
 	const isLimited = limits.length > 0 || faults.some(({ fault }) => fault.kind === 'rate-limit');
 	const isEndless =
 		unreachable !== null ||
@@ -96,7 +98,11 @@ function longestTry({ schedule, waitMs }: Facts, { cause }: Segment): number {
 	const pausing = batch
 		? Math.ceil(items.length / Math.max(1, batch.size)) * batch.seconds * SECOND
 		: 0;
-	const waiting = ['poll', 'wait', 'pause'].includes(operation) ? waitMs : 0;
+	// Each video has its time from its own start, and what has to wait for a turn has that time before it.
+	const isInTurn = maxAtOnce !== null || limits.some(({ route }) => route === 'generate');
+	const oneWait = isInTurn ? items.length * waitMs + Math.max(waitMs, MINUTE) : waitMs;
+	const waits = canRestart(operation) ? (1 + restarts) * oneWait : waitMs;
+	const waiting = ['poll', 'wait', 'pause'].includes(operation) ? waits : 0;
 	const trying = isEndless ? MOST_READS * READ_DEADLINE_MS : 0;
 	const reading = operation === 'status' && hasFaults ? patience + trying : 0;
 	const loading = download ? Math.ceil(items.length / 3) * DOWNLOADS_MS : 0;
