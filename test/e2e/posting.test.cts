@@ -3,6 +3,7 @@
  * loopback, so it is another n8n than that of the other suites.
  */
 import './postingNetworks.suite.cjs';
+import './postingYouTube.suite.cjs';
 import { useNetworks } from '../support/networks/world.cjs';
 
 jest.setTimeout(60_000);
