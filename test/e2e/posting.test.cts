@@ -4,6 +4,7 @@
  */
 import './postingNetworks.suite.cjs';
 import './postingYouTube.suite.cjs';
+import './postingThree.suite.cjs';
 import { useNetworks } from '../support/networks/world.cjs';
 
 jest.setTimeout(60_000);
