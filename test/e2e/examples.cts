@@ -9,6 +9,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import type { IDataObject, INode } from 'n8n-workflow';
 
+import { isRecord } from '../sandbox/server.cjs';
 import {
 	ensureN8n,
 	type Execution,
@@ -64,7 +65,10 @@ export async function importExample(
 	for (const [name, values] of Object.entries(filledIn)) {
 		const { parameters } = nodeOf(workflow, name);
 		for (const field of Object.keys(values)) {
-			if (String(parameters[field]).startsWith('<REPLACE THIS')) continue;
+			const stored: unknown = parameters[field];
+			// What is chosen from a list has its value inside.
+			const value = isRecord(stored) ? stored.value : stored;
+			if (String(value).startsWith('<REPLACE THIS')) continue;
 			throw new Error(`${file}: ${field} of "${name}" is no placeholder`);
 		}
 		Object.assign(parameters, values);
@@ -142,7 +146,7 @@ export class VideoTable {
 	}
 
 	/** Adds rows; gives them with their ids. */
-	async add(...data: Array<Partial<Cells>>): Promise<Row[]> {
+	async add(...data: Array<Partial<Cells> | IDataObject>): Promise<Row[]> {
 		return tidied(await api.call('POST', `${this.path}/insert`, { data, returnType: 'all' }));
 	}
 
@@ -163,7 +167,7 @@ export class VideoTable {
 	}
 
 	/** What a user does in the table itself. */
-	async edit(id: number, data: Partial<Cells>): Promise<void> {
+	async edit(id: number, data: Partial<Cells> | IDataObject): Promise<void> {
 		const filters = [{ columnName: 'id', condition: 'eq', value: id }];
 		await api.call('PATCH', `${this.path}/rows`, { filter: { type: 'and', filters }, data });
 	}
