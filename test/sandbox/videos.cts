@@ -120,7 +120,7 @@ async function bodyFor(
 	const chunks =
 		synthetic === null
 			? createReadStream(file, { highWaterMark: CHUNK_BYTES })
-			: Readable.from(syntheticChunks(bytes));
+			: Readable.from(syntheticChunks(bytes, task.id));
 	switch (fault?.kind) {
 		case 'content-type':
 			return { bytes, chunks, headers: { 'content-type': fault.value } };
@@ -140,12 +140,16 @@ async function bodyFor(
 	}
 }
 
-/** As many bytes as asked for from one small buffer, so that the sandbox's own memory stays flat. */
-function* syntheticChunks(bytes: number): Iterable<Buffer> {
+/**
+ * As many bytes as asked for from one small buffer, so that the sandbox's own memory stays flat. The task's ID is in them:
+ * the videos of two tasks are different.
+ */
+function* syntheticChunks(bytes: number, taskId: string): Iterable<Buffer> {
 	const filler = Buffer.alloc(CHUNK_BYTES, 0x53);
 	const start = Buffer.from(filler);
 	// An MP4 begins with a box called ftyp, which is how its type is recognised.
 	start.write('\x00\x00\x00\x18ftypisom\x00\x00\x02\x00isomiso2', 'latin1');
+	start.write(taskId, 32, 'latin1');
 	for (let sent = 0; sent < bytes; sent += CHUNK_BYTES) {
 		yield (sent === 0 ? start : filler).subarray(0, Math.min(CHUNK_BYTES, bytes - sent));
 	}

@@ -60,9 +60,17 @@ interface Started {
 	stop: () => Promise<void>;
 }
 
-async function startServer(packages: string, signal: AbortSignal): Promise<Started> {
+/** More environment variables for n8n, asked for before it starts. */
+type Environment = () => Promise<Record<string, string>>;
+
+async function startServer(
+	packages: string,
+	signal: AbortSignal,
+	environment: Environment,
+): Promise<Started> {
 	const customExtensions = join(__dirname, '..', 'listNode');
-	n8n = await startN8n({ packages, version: process.env.SEEDANCE_N8N, customExtensions, signal });
+	const version = process.env.SEEDANCE_N8N;
+	n8n = await startN8n({ packages, version, customExtensions, signal, env: await environment() });
 	return n8n;
 }
 
@@ -70,7 +78,7 @@ async function startServer(packages: string, signal: AbortSignal): Promise<Start
  * Registers the hooks that start n8n and the sandbox for a test file, and give each test a sandbox without tasks and
  * faults. No test may break the contract of the API, or let the key go anywhere else.
  */
-export function useN8n(start = startServer): void {
+export function useN8n(start = startServer, environment: Environment = async () => ({})): void {
 	const interruption = new AbortController();
 	let starting: Promise<Started> | undefined;
 
@@ -78,7 +86,7 @@ export function useN8n(start = startServer): void {
 		const packages = process.env.SEEDANCE_TARBALL;
 		if (!packages) throw new Error('There is no packed package: start this suite with npm run.');
 		sandbox = await startSandbox();
-		starting = start(packages, interruption.signal);
+		starting = start(packages, interruption.signal, environment);
 		({ api } = await starting);
 		const data = { apiKey: sandbox.apiKey, baseUrl: sandbox.baseUrl };
 		credential = await api.createCredential({
