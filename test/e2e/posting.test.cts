@@ -3,6 +3,9 @@
  * loopback, so it is another n8n than that of the other suites.
  */
 import './postingNetworks.suite.cjs';
+import './postingApproval.suite.cjs';
+import './postingKeep.suite.cjs';
+import './postingFailures.suite.cjs';
 import { useNetworks } from '../support/networks/world.cjs';
 
 jest.setTimeout(60_000);
