@@ -54,6 +54,13 @@ describe(FILE, () => {
 		before = (await api.listExecutions(workflow.id)).length;
 	});
 
+	// A person whom a failed test has asked answers no more.
+	afterEach(async () => {
+		for (const { id, status } of await api.listExecutions(workflow.id)) {
+			if (['running', 'waiting'].includes(status)) await api.stopExecution(id);
+		}
+	});
+
 	afterAll(async () => await api.deactivateWorkflow(workflow.id));
 
 	it('shows a draft, puts the remark into the next one, and posts what was approved: once, byte for byte', async () => {

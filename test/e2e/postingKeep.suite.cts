@@ -19,8 +19,11 @@ describe('keep-it.json', () => {
 	let workflow: SavedWorkflow;
 	let table: VideoTable;
 
-	/** The name of a row's file. */
-	const nameOf = ({ id }: Row) => `${new Date().toISOString().slice(0, 10)}-row-${id}.mp4`;
+	/** The name of the file of a row whose video was started. */
+	const nameOf = (row: Row) => {
+		const { createdAt = 0 } = sandbox.tasks.get(taskOf(row)) ?? {};
+		return `${new Date(createdAt).toISOString().slice(0, 10)}-row-${row.id}.mp4`;
+	};
 	const kept = (row: Row) => ({
 		status: 'KEPT',
 		file: nameOf(row),
@@ -45,7 +48,7 @@ describe('keep-it.json', () => {
 		const rows = await add('A kept one', 'A refused one', 'A bad end');
 		const [good, refused, bad] = rows;
 		sandbox.faults.on('status', { kind: 'failed' }, { prompt: bad.prompt ?? '', times: 'always' });
-		proxy.trouble(new RegExp(`${nameOf(refused)}$`), s3Error(503, 'SlowDown'));
+		proxy.trouble(new RegExp(`-row-${refused.id}\\.mp4$`), s3Error(503, 'SlowDown'));
 		await runExample(workflow);
 		const failed = { status: 'FAILED', file: null, error: expect.stringMatching(/^task_failed: /) };
 		expect(await table.rows()).toMatchObject([
