@@ -1,7 +1,8 @@
 // The examples with a Data Table: one starts videos, one hands them on when the callback comes, one when it does not; one
 // makes a batch of videos from its rows, within a credit limit; and one hands on what interrupted runs have paid for.
 import { randomUUID } from 'node:crypto';
-import { readdirSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 
 import type { SavedWorkflow } from '../support/n8n/server.cjs';
 import {
@@ -445,10 +446,10 @@ describe('the examples with a Data Table', () => {
 	});
 });
 
-it('the examples are the ones that are run here', () => {
-	const alone = ['agent', 'batch-with-credit-limit', 'catch-up', 'image-to-video', 'text-to-video'];
-	const others = ['generate-with-callback', 'lost-callbacks', 'pause-then-wait', 'video-ready'];
-	expect(readdirSync(FOLDER).sort()).toEqual(
-		[...alone, ...others].map((name) => `${name}.json`).sort(),
-	);
+it('every example is run by a suite', () => {
+	const suites = readdirSync(__dirname).filter((file) => file.endsWith('.suite.cts'));
+	const sources = suites.map((file) => readFileSync(join(__dirname, file), 'utf8')).join('\n');
+	const examples = readdirSync(FOLDER);
+	expect(examples).not.toEqual([]);
+	expect(examples.filter((file) => !sources.includes(`'${file}'`))).toEqual([]);
 });

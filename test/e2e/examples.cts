@@ -9,6 +9,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import type { IDataObject, INode } from 'n8n-workflow';
 
+import { isRecord } from '../sandbox/server.cjs';
 import {
 	ensureN8n,
 	type Execution,
@@ -64,7 +65,10 @@ export async function importExample(
 	for (const [name, values] of Object.entries(filledIn)) {
 		const { parameters } = nodeOf(workflow, name);
 		for (const field of Object.keys(values)) {
-			if (String(parameters[field]).startsWith('<REPLACE THIS')) continue;
+			const stored: unknown = parameters[field];
+			// What is chosen from a list has its value inside.
+			const value = isRecord(stored) ? stored.value : stored;
+			if (String(value).startsWith('<REPLACE THIS')) continue;
 			throw new Error(`${file}: ${field} of "${name}" is no placeholder`);
 		}
 		Object.assign(parameters, values);

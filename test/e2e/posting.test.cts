@@ -3,6 +3,7 @@
  * loopback, so it is another n8n than that of the other suites.
  */
 import './postingNetworks.suite.cjs';
+import './postingYouTube.suite.cjs';
 import './postingApproval.suite.cjs';
 import './postingKeep.suite.cjs';
 import './postingFailures.suite.cjs';

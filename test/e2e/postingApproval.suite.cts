@@ -7,14 +7,14 @@ import {
 	asked,
 	decide,
 	emptyList,
-	fileOf,
-	importPosting,
+	bytesOf,
+	importAnswered,
 	inChannel,
 	paid,
 	sendForm,
 	shown,
 	toPerson,
-} from './postingExamples.cjs';
+} from './postingTelegram.cjs';
 
 const FILE = 'draft-approve-publish.json';
 const PUBLISH = 'Publish it';
@@ -45,7 +45,7 @@ describe(FILE, () => {
 	}
 
 	beforeAll(async () => {
-		workflow = await importPosting(FILE, FILLED_IN);
+		workflow = await importAnswered(FILE, FILLED_IN);
 		await api.activateWorkflow(workflow.id);
 	});
 
@@ -78,7 +78,7 @@ describe(FILE, () => {
 		];
 		expect(posts().map(({ json }) => json)).toEqual(orders);
 		expect(paid()).toEqual([8, 8, 56]);
-		const [first, second, full] = await Promise.all(videos.ids().map(fileOf));
+		const [first, second, full] = await Promise.all(videos.ids().map(bytesOf));
 		expect(toPerson()).toMatchObject([
 			{ text: 'Draft 1 of 3', video: first },
 			{ text: 'Draft 1 of 3. Publish it?' },
@@ -169,7 +169,7 @@ describe(FILE, () => {
 		'spends no more than the limit in "%s", and tells the person',
 		async (node, credits, what, spent) => {
 			const budget = { credits, period: 'day', budgetFor: '={{ $workflow.name }}' };
-			const limited = await importPosting(FILE, FILLED_IN, {
+			const limited = await importAnswered(FILE, FILLED_IN, {
 				[node]: { creditBudget: { budget }, includeInput: true },
 			});
 			await api.activateWorkflow(limited.id);

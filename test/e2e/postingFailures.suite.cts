@@ -16,7 +16,7 @@ import {
 } from '../support/n8n/world.cjs';
 import { telegramError } from '../support/networks/telegram.cjs';
 import { accounts, proxy, telegram } from '../support/networks/world.cjs';
-import { importPosting, inChannel, paid, shown, toPerson } from './postingExamples.cjs';
+import { importAnswered, inChannel, paid, shown, toPerson } from './postingTelegram.cjs';
 
 const POST: Step = {
 	name: 'Post the video',
@@ -69,7 +69,7 @@ describe('tell-me-at-night.json', () => {
 	}
 
 	beforeAll(async () => {
-		night = await importPosting('tell-me-at-night.json', { 'your chat ID': telegram.person });
+		night = await importAnswered('tell-me-at-night.json', { 'your chat ID': telegram.person });
 		await api.activateWorkflow(night.id);
 	});
 

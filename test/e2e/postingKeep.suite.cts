@@ -4,7 +4,7 @@ import { api, endOf, posts, sandbox, startWorkflow, until, videos } from '../sup
 import { joining, proxy, s3 } from '../support/networks/world.cjs';
 import { s3Error } from '../support/networks/s3.cjs';
 import { runExample, taskOf, VideoTable, type Cells, type Row } from './examples.cjs';
-import { emptyList, fileOf, importPosting, paid } from './postingExamples.cjs';
+import { emptyList, bytesOf, importAnswered, paid } from './postingTelegram.cjs';
 
 /** The only table of this name, which an example has made, emptied. */
 async function tableOf(name: string): Promise<VideoTable> {
@@ -35,7 +35,7 @@ describe('keep-it.json', () => {
 		await table.add(...prompts.map((prompt) => ({ prompt }) satisfies Partial<Cells>));
 
 	beforeAll(async () => {
-		workflow = await importPosting('keep-it.json', { 'the name of your bucket': s3.bucket });
+		workflow = await importAnswered('keep-it.json', { 'the name of your bucket': s3.bucket });
 		await runExample(workflow);
 	});
 
@@ -56,11 +56,11 @@ describe('keep-it.json', () => {
 			{ status: 'NOT_KEPT', file: null, error: expect.stringMatching(/503|SlowDown|unavailable/i) },
 			failed,
 		]);
-		expect([...s3.files]).toEqual([[nameOf(good), await fileOf(taskOf(good))]]);
+		expect([...s3.files]).toEqual([[nameOf(good), await bytesOf(taskOf(good))]]);
 
 		await runExample(workflow);
 		expect(await table.rows()).toMatchObject([kept(good), kept(refused), failed]);
-		expect(s3.files.get(nameOf(refused))).toEqual(await fileOf(taskOf(refused)));
+		expect(s3.files.get(nameOf(refused))).toEqual(await bytesOf(taskOf(refused)));
 		expect(proxy.callsTo(PUT)).toHaveLength(3);
 		expect(posts().map(({ json }) => json)).toMatchObject(
 			[good, refused, bad, bad].map(({ prompt }) => ({ prompt })),
@@ -86,7 +86,7 @@ describe('keep-it.json', () => {
 			expect(proxy.callsTo(PUT)).toHaveLength(1);
 			await runExample(workflow);
 			expect(await table.rows()).toMatchObject([kept(row)]);
-			expect([...s3.files]).toEqual([[nameOf(row), await fileOf(taskOf(row))]]);
+			expect([...s3.files]).toEqual([[nameOf(row), await bytesOf(taskOf(row))]]);
 			expect(paid()).toEqual([28]);
 		},
 	);
@@ -101,11 +101,11 @@ describe('several-clips-one-character.json', () => {
 	const add = async (...prompts: string[]) =>
 		await table.add(...prompts.map((prompt) => ({ prompt, image_url: FOX })));
 	const clips = async (rows: Row[]) =>
-		await Promise.all(rows.map(async (row) => await fileOf(taskOf(row))));
+		await Promise.all(rows.map(async (row) => await bytesOf(taskOf(row))));
 
 	beforeAll(async () => {
 		const answers = { 'the address of your joining service': joining.url };
-		workflow = await importPosting('several-clips-one-character.json', answers);
+		workflow = await importAnswered('several-clips-one-character.json', answers);
 		await runExample(workflow);
 	});
 

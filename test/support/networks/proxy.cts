@@ -38,10 +38,12 @@ export interface Hold {
 	release: () => void;
 }
 
+/** Which calls: by their line, e.g. `POST www.googleapis.com/upload/youtube/v3/videos`, or by what is in them. */
+export type Where = RegExp | ((call: Call) => boolean);
+
 /** Something that happens to the next calls of one kind. */
 interface Plan {
-	/** Matched with e.g. `POST www.googleapis.com/upload/youtube/v3/videos`. */
-	where: RegExp;
+	where: Where;
 	times: number;
 	trouble?: Trouble;
 	arrived?: () => void;
@@ -95,12 +97,12 @@ export class NetworkProxy {
 	}
 
 	/** Plans what happens to the next calls that match, e.g. `/^PUT www.googleapis.com/`. */
-	trouble(where: RegExp, trouble: Trouble, times = 1): void {
+	trouble(where: Where, trouble: Trouble, times = 1): void {
 		this.plans.push({ where, trouble, times });
 	}
 
 	/** Holds the next call that matches back until it is released. */
-	hold(where: RegExp): Hold {
+	hold(where: Where): Hold {
 		let release = () => {};
 		let arrived = () => {};
 		const until = new Promise<void>((done) => (release = done));
@@ -110,9 +112,9 @@ export class NetworkProxy {
 		return { reached, release };
 	}
 
-	/** The calls whose line matches, in order of arrival. */
-	callsTo(where: RegExp): Call[] {
-		return this.calls.filter((call) => where.test(lineOf(call)));
+	/** The calls that match, in order of arrival. */
+	callsTo(where: Where): Call[] {
+		return this.calls.filter((call) => matches(call, where));
 	}
 
 	private readonly holds: Array<() => void> = [];
@@ -131,7 +133,7 @@ export class NetworkProxy {
 			return { statusCode: 502, body: 'No network of the tests has this address' };
 		}
 		this.calls.push(call);
-		const plan = this.plans.find(({ where, times }) => times > 0 && where.test(line));
+		const plan = this.plans.find(({ where, times }) => times > 0 && matches(call, where));
 		if (plan) plan.times--;
 		plan?.arrived?.();
 		await plan?.until;
@@ -145,6 +147,9 @@ export class NetworkProxy {
 		}
 	}
 }
+
+const matches = (call: Call, where: Where) =>
+	where instanceof RegExp ? where.test(lineOf(call)) : where(call);
 
 const lineOf = ({ method, host, path }: Call) => `${method} ${host}${path}`;
 

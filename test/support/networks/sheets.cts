@@ -34,7 +34,7 @@ export class Sheets implements Network {
 	}
 
 	/** Writes a whole sheet, as a person does. */
-	fill(columns: string[], rows: Array<Record<string, Cell>>): void {
+	fill(columns: string[], rows: Array<Partial<Record<string, Cell>>>): void {
 		this.cells = [columns, ...rows.map((row) => columns.map((column) => row[column] ?? ''))];
 	}
 

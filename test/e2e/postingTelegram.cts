@@ -1,4 +1,4 @@
-/** The examples that talk to networks, as a user gets them going, and what a person sees and does in Telegram. */
+/** The examples in which a person sees something and decides in Telegram: how they are set up, and what the person does. */
 import type { IDataObject } from 'n8n-workflow';
 import { join } from 'node:path';
 
@@ -7,45 +7,41 @@ import type { SavedWorkflow } from '../support/n8n/server.cjs';
 import { api, deliver, n8n, NODE_TYPE, sandbox, until } from '../support/n8n/world.cjs';
 import type { TelegramMessage } from '../support/networks/telegram.cjs';
 import { fetchFile } from '../support/networks/remoteFile.cjs';
-import { accounts, telegram } from '../support/networks/world.cjs';
+import { telegram } from '../support/networks/world.cjs';
 import { FOLDER, LIST, nodeOf, readWorkflow, VideoTable } from './examples.cjs';
+import { importPosting } from './posting.cjs';
 
-/** What stands for a placeholder, by its beginning. */
+/** What is written in place of `<REPLACE THIS: …>`, by what stands there. */
 type Answers = Record<string, string>;
 
 /**
- * Imports an example, chooses the credentials in all of its nodes, and replaces its placeholders `<REPLACE THIS: …>`. Throws
- * where one is left, or an answer fits none. Its Seedance nodes look at their videos every second.
+ * Imports an example and answers everything that it asks for, wherever that stands in its nodes. Throws where nothing answers,
+ * or an answer fits nothing. Its Seedance nodes look at their videos every second.
  *
  * @param options further options of Seedance nodes, by the name of the node
  */
-export async function importPosting(
+export async function importAnswered(
 	file: string,
 	answers: Answers = {},
 	options: Record<string, IDataObject> = {},
 ): Promise<SavedWorkflow> {
-	const workflow = readWorkflow(join(FOLDER, file));
 	const open = new Set(Object.keys(answers));
-	const replace = (value: unknown): unknown => {
-		if (Array.isArray(value)) return value.map(replace);
-		if (isRecord(value)) {
-			return Object.fromEntries(Object.entries(value).map(([key, one]) => [key, replace(one)]));
-		}
+	const answered = (_: string, value: unknown): unknown => {
 		const [, question] = /^<REPLACE THIS: (.*)>$/.exec(String(value)) ?? [];
 		if (question === undefined) return value;
 		if (!(question in answers)) throw new Error(`${file}: nobody answers "${question}"`);
 		open.delete(question);
 		return answers[question];
 	};
-	for (const node of workflow.nodes) {
-		Object.assign(node.parameters, replace(node.parameters));
-		if (node.type in accounts) node.credentials = accounts[node.type];
-		if (node.type !== NODE_TYPE) continue;
-		const given = isRecord(node.parameters.options) ? node.parameters.options : {};
-		node.parameters.options = { ...given, pollInterval: 1, ...options[node.name] };
+	const changes: Record<string, IDataObject> = {};
+	for (const { name, type, parameters } of readWorkflow(join(FOLDER, file)).nodes) {
+		changes[name] = JSON.parse(JSON.stringify(parameters), answered);
+		if (type !== NODE_TYPE) continue;
+		const given = isRecord(parameters.options) ? parameters.options : {};
+		changes[name].options = { ...given, pollInterval: 1, ...options[name] };
 	}
 	if (open.size) throw new Error(`${file} does not ask for ${[...open].join(', ')}`);
-	return await api.createWorkflow(workflow);
+	return await importPosting(file, {}, { changes });
 }
 
 /** Fills in the form of a published workflow, field by field, and sends it. */
@@ -98,7 +94,7 @@ export async function decide(url: string, decision: string, remark = ''): Promis
 }
 
 /** The file of a task, as the sandbox gives it out. */
-export async function fileOf(taskId: string): Promise<Buffer | undefined> {
+export async function bytesOf(taskId: string): Promise<Buffer | undefined> {
 	return await fetchFile(`${sandbox.origin}/videos/${taskId}.mp4`);
 }
 
