@@ -7,6 +7,7 @@ import './postingYouTube.suite.cjs';
 import './postingApproval.suite.cjs';
 import './postingKeep.suite.cjs';
 import './postingFailures.suite.cjs';
+import './postingDocs.suite.cjs';
 import { useNetworks } from '../support/networks/world.cjs';
 
 jest.setTimeout(60_000);

@@ -12,6 +12,7 @@ import { NetworkProxy } from './proxy.cjs';
 import { S3 } from './s3.cjs';
 import { Sheets } from './sheets.cjs';
 import { Telegram } from './telegram.cjs';
+import { TikTok } from './tiktok.cjs';
 import { YouTube } from './youtube.cjs';
 
 export const google = new GoogleAccount();
@@ -21,7 +22,8 @@ export const instagram = new Instagram();
 export const telegram = new Telegram();
 export const s3 = new S3();
 export const joining = new JoiningService();
-const networks = [google, youtube, sheets, instagram, telegram, s3, joining];
+export const tiktok = new TikTok();
+const networks = [google, youtube, sheets, instagram, telegram, s3, joining, tiktok];
 export const proxy = new NetworkProxy(networks);
 
 /** The credentials of the nodes of each network, by the type of the node. */
