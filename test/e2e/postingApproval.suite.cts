@@ -67,6 +67,8 @@ describe(FILE, () => {
 		await sendForm(workflow, 'A kite', CAPTION);
 		await decide(await asked(workflow), ANOTHER, 'More wind.');
 		const url = await asked(workflow, 2);
+		const page = await deliver(url, undefined, { method: 'GET' });
+		expect(page.data).toContain('Draft 2 of 3. Publish it?');
 		await decide(url, PUBLISH, 'Not read.');
 		expect(await ended()).toEqual(['success']);
 
