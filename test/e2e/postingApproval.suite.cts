@@ -7,6 +7,7 @@ import {
 	asked,
 	decide,
 	emptyList,
+	formOf,
 	bytesOf,
 	importAnswered,
 	inChannel,
@@ -92,6 +93,17 @@ describe(FILE, () => {
 		await deliver(url, new FormData());
 		expect(await ended()).toEqual(['success']);
 		expect(inChannel()).toHaveLength(1);
+	});
+
+	it('takes a decision once, also when it is sent twice at the same moment', async () => {
+		await sendForm(workflow, 'A swan', CAPTION);
+		const url = await asked(workflow);
+		const sent = [1, 2].map(async () => await deliver(url, formOf([PUBLISH])));
+		const statuses = (await Promise.all(sent)).map(({ status }) => status);
+		expect(statuses).toContain(200);
+		expect(await ended()).toEqual(['success']);
+		expect(inChannel()).toHaveLength(1);
+		expect(paid()).toEqual([8, 56]);
 	});
 
 	it.each([

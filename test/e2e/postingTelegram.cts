@@ -51,7 +51,8 @@ export async function sendForm(workflow: SavedWorkflow, ...values: string[]): Pr
 	expect(status).toBe(200);
 }
 
-function formOf(values: readonly string[]): FormData {
+/** The answers of one of n8n's forms, field by field. */
+export function formOf(values: readonly string[]): FormData {
 	const form = new FormData();
 	values.forEach((value, index) => form.append(`field-${index}`, value));
 	return form;
