@@ -105,6 +105,9 @@ export const COLUMNS = ['prompt', 'caption', 'task_id', 'status', 'video_url', '
 
 /** The part of a row that a user fills in or changes. */
 export interface Cells extends Record<(typeof COLUMNS)[number], string | null> {
+	/** In tables of their own alone. */
+	file?: string | null;
+	image_url?: string | null;
 	/** In the list of the package alone. */
 	handed_on?: boolean;
 	error_message?: string;

@@ -5,6 +5,10 @@
 import './postingNetworks.suite.cjs';
 import './postingYouTube.suite.cjs';
 import './postingThree.suite.cjs';
+import './postingApproval.suite.cjs';
+import './postingKeep.suite.cjs';
+import './postingFailures.suite.cjs';
+import './postingDocs.suite.cjs';
 import { useNetworks } from '../support/networks/world.cjs';
 
 jest.setTimeout(60_000);

@@ -403,6 +403,8 @@ const OTHER_ACCOUNTS: Record<string, { type: string; data: IDataObject } | undef
 		data: { name: 'Authorization', value: 'Bearer made-up' },
 	},
 	'@n8n/n8n-nodes-langchain.lmChatOpenAi': { type: 'openAiApi', data: { apiKey: 'made-up' } },
+	'n8n-nodes-base.telegram': { type: 'telegramApi', data: { accessToken: 'made-up' } },
+	'n8n-nodes-base.s3': { type: 's3', data: { accessKeyId: 'made-up', secretAccessKey: 'made-up' } },
 };
 
 for (const path of [...readdirSync(FOLDER).map((file) => join(FOLDER, file)), HAND_BUILT]) {

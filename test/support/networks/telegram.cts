@@ -1,7 +1,8 @@
 /**
  * Telegram's Bot API, as far as a bot sends text and videos: a video as a file, or as a link that Telegram fetches.
  *
- * Documents: https://core.telegram.org/bots/api#sendvideo, #sendmessage, #sending-files and #making-requests
+ * Documents: https://core.telegram.org/bots/api#sendvideo, #sendmessage, #sending-files, #formatting-options and
+ * #making-requests
  */
 import { answer, unknownCall, type Call, type Network, type Reply } from './network.cjs';
 import { fetchFile } from './remoteFile.cjs';
@@ -14,9 +15,10 @@ const TEXT_LIMIT = 4096;
 const FILE_LIMIT = 50_000_000;
 const LINK_LIMIT = 20_000_000;
 
-/** A message in the channel, with the bytes of its video. */
+/** A message in a chat, with the bytes of its video. */
 export interface TelegramMessage {
 	id: number;
+	chat: string;
 	text: string;
 	video?: Buffer;
 	/** The buttons below it and what else was asked for, as it was sent. */
@@ -26,8 +28,10 @@ export interface TelegramMessage {
 export class Telegram implements Network {
 	readonly token = '123456:seedance-tests';
 	readonly channel = '@seedance_tests';
+	/** The chat with a person who has written to the bot before. */
+	readonly person = '4711';
 
-	/** The channel: what was sent in this test, in order. */
+	/** What was sent in this test, in order. */
 	readonly messages: TelegramMessage[] = [];
 	private isRevoked = false;
 
@@ -61,7 +65,10 @@ export class Telegram implements Network {
 		};
 		if (method === 'getMe') return done({ id: 123456, is_bot: true, first_name: 'Seedance' });
 		if (method !== 'sendMessage' && method !== 'sendVideo') return unknownCall(call);
-		if (fields.chat_id !== this.channel) return telegramError(400, 'Bad Request: chat not found');
+		const chat = String(fields.chat_id);
+		if (chat !== this.channel && chat !== this.person) {
+			return telegramError(400, 'Bad Request: chat not found');
+		}
 		if (method === 'sendMessage') return this.sendText(fields);
 		return await this.sendVideo(fields, call.form.find(({ name }) => name === 'video')?.data);
 	}
@@ -70,6 +77,8 @@ export class Telegram implements Network {
 		const text = String(fields.text ?? '');
 		if (text === '') return telegramError(400, 'Bad Request: message text is empty');
 		if (text.length > TEXT_LIMIT) return telegramError(400, 'Bad Request: message is too long');
+		const unclear = entityError(text, fields.parse_mode);
+		if (unclear) return telegramError(400, `Bad Request: can't parse entities: ${unclear}`);
 		return this.post({ text, fields });
 	}
 
@@ -89,12 +98,27 @@ export class Telegram implements Network {
 		return this.post({ text, fields, video });
 	}
 
-	private post(message: Omit<TelegramMessage, 'id'>): Reply {
+	private post(message: Omit<TelegramMessage, 'id' | 'chat'>): Reply {
 		const id = this.messages.length + 1;
-		this.messages.push({ id, ...message });
+		this.messages.push({ id, chat: String(message.fields.chat_id), ...message });
 		const chat = { id: -1001234567890, title: 'Seedance tests', type: 'channel' };
 		return done({ message_id: id, date: 0, chat, caption: message.text });
 	}
+}
+
+/** The tags of Telegram's HTML. */
+const TAGS = 'b|strong|i|em|u|ins|s|strike|del|a|code|pre|span|blockquote|tg-spoiler|tg-emoji';
+
+/** Why Telegram cannot show a text in the way that was asked for; empty where it can. */
+function entityError(text: string, mode: unknown): string {
+	if (mode === 'HTML') {
+		const [, tag] = new RegExp(`<(?!/?(?:${TAGS})\\b)([^>]*)`).exec(text) ?? [];
+		return tag === undefined ? '' : `Unsupported start tag "${tag}"`;
+	}
+	if (mode !== 'Markdown') return '';
+	const plain = text.replace(/\\[_*`[]/g, '').replace(/\[[^\]]*\]\([^)]*\)/g, '');
+	const isOpen = ['_', '*', '`'].some((sign) => plain.split(sign).length % 2 === 0);
+	return isOpen || plain.includes('[') ? "Can't find end of the entity" : '';
 }
 
 const done = (result: object): Reply => answer(200, { ok: true, result });

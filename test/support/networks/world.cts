@@ -7,9 +7,12 @@ import type { INode } from 'n8n-workflow';
 import { api, useN8n } from '../n8n/world.cjs';
 import { GoogleAccount } from './google.cjs';
 import { Instagram } from './instagram.cjs';
+import { JoiningService } from './joiningService.cjs';
 import { NetworkProxy } from './proxy.cjs';
+import { S3 } from './s3.cjs';
 import { Sheets } from './sheets.cjs';
 import { Telegram } from './telegram.cjs';
+import { TikTok } from './tiktok.cjs';
 import { YouTube } from './youtube.cjs';
 
 export const google = new GoogleAccount();
@@ -17,7 +20,11 @@ export const youtube = new YouTube(google);
 export const sheets = new Sheets(google);
 export const instagram = new Instagram();
 export const telegram = new Telegram();
-export const proxy = new NetworkProxy([google, youtube, sheets, instagram, telegram]);
+export const s3 = new S3();
+export const joining = new JoiningService();
+export const tiktok = new TikTok();
+const networks = [google, youtube, sheets, instagram, telegram, s3, joining, tiktok];
+export const proxy = new NetworkProxy(networks);
 
 /** The credentials of the nodes of each network, by the type of the node. */
 export const accounts: Record<string, INode['credentials']> = {};
@@ -41,6 +48,9 @@ export function useNetworks(): void {
 		await saveAccount('n8n-nodes-base.facebookGraphApi', 'facebookGraphApi', { accessToken });
 		const bot = { accessToken: telegram.token, baseUrl: 'https://api.telegram.org' };
 		await saveAccount('n8n-nodes-base.telegram', 'telegramApi', bot);
+		const { endpoint, region, accessKeyId, secretAccessKey } = s3;
+		const bucket = { endpoint, region, accessKeyId, secretAccessKey };
+		await saveAccount('n8n-nodes-base.s3', 's3', bucket);
 	});
 
 	beforeEach(() => proxy.reset());
