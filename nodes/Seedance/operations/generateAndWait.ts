@@ -22,6 +22,7 @@ import {
 	simplify,
 	waitFields,
 } from '../description/resultFields';
+import { notAsTool } from '../description/toolFields';
 import {
 	canPause,
 	pauseBefore,
@@ -97,7 +98,7 @@ export const generateAndWait: Operation = {
 		...freeFields,
 		...sameVideoFields,
 		...waitFields,
-		{ ...downloadVideo, displayOptions: { show: { waitMethod: ['poll'] } } },
+		{ ...downloadVideo, displayOptions: { show: { waitMethod: ['poll'], ...notAsTool.show } } },
 		outputBinaryField,
 		simplify,
 		optionsOf(
