@@ -16,14 +16,12 @@ import {
 	referenceVideosField,
 	resolutionFields,
 } from './modelFields';
-import { dropdownNotice } from './toolFields';
 
 const MOST_IMAGES = Math.max(...MODELS.map(({ maxImages }) => maxImages));
 const SEVERAL = `The models of Seedance 2 take up to ${MOST_IMAGES}, separated by commas`;
 
 /** What makes the video, and what it shows. */
 export const requestFields: INodeProperties[] = [
-	dropdownNotice,
 	modelField,
 	{
 		displayName: 'Prompt',

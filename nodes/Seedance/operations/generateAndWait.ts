@@ -22,7 +22,7 @@ import {
 	simplify,
 	waitFields,
 } from '../description/resultFields';
-import { notAsTool } from '../description/toolFields';
+import { dropdownNotice, notAsTool } from '../description/toolFields';
 import {
 	canPause,
 	pauseBefore,
@@ -93,6 +93,7 @@ export const generateAndWait: Operation = {
 	action: 'Generate video and wait',
 	description: 'Generate a video and continue when it is ready, usually 1 to 2 minutes',
 	fields: [
+		dropdownNotice,
 		...requestFields,
 		...priceFields,
 		...freeFields,
