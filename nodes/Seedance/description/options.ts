@@ -105,7 +105,7 @@ const LONGEST_TIMEOUT = Math.max(...MODELS.map(({ timeoutMinutes }) => timeoutMi
 
 export const timeout: INodeProperties = {
 	...numberField('timeout'),
-	description: `How long to wait for the videos. They go on being made afterwards. Without this option: ${DEFAULT_MODEL.timeoutMinutes}, with slower models up to ${LONGEST_TIMEOUT}.`,
+	description: `How long to wait for the videos. They are still made afterwards. Without this option: ${DEFAULT_MODEL.timeoutMinutes}, with slower models up to ${LONGEST_TIMEOUT}.`,
 };
 
 export const includeInput: INodeProperties = {
