@@ -182,7 +182,7 @@ inTab('a run gives the item, the video to watch, and what to do next', async (ta
 		['videoWidth', 'videoHeight'].map((name) => Number(Reflect.get(element, name))),
 	);
 	expect(width / height).toBeCloseTo(9 / 16, 1);
-	await tab.picture('seedance-node', tab.fields(), tab.output());
+	await tab.picture('seedance-node', [tab.fields(), tab.output()], tab.field('resolution'));
 });
 
 inTab('a run is not paid again when a node after it is run', async (tab) => {
@@ -240,7 +240,9 @@ describe('the fields', () => {
 			await expectPrice(creditsFor('480p', 12, false));
 			await tab.click(tab.field('generateAudio'));
 			await expectPrice(creditsFor('480p', 12, true));
-			await tab.picture('seedance-price', tab.fields(), tab.output());
+			await tab.scrollTo('aspectRatio');
+			const last = tab.fields().getByText('Costs about twice the credits');
+			await tab.picture('seedance-price', [tab.fields(), tab.output()], last);
 			await tab.choose('operation', 'Get Status');
 			await expectPrice();
 			await openSeedance(tab, { resolution: '={{ "480p" }}' });
@@ -426,7 +428,7 @@ inTab('the next node offers the fields of a video to map, before anything has ru
 	const target = tab.find('assignment-value').first();
 	await tab.drag(field, target);
 	await target.getByText('$json.video_url').waitFor();
-	await tab.picture('map-before-run', tab.find('ndv-input-panel'), tab.fields());
+	await tab.picture('map-before-run', [tab.find('ndv-input-panel'), tab.fields()]);
 	expect(posts()).toEqual([]);
 	await tab.executeToEnd();
 	await tab.output().getByText(videos.ids()[0]).first().waitFor();
@@ -459,7 +461,11 @@ for (const path of [...readdirSync(FOLDER).map((file) => join(FOLDER, file)), HA
 		}
 		const canvas = tab.find('canvas').first();
 		expect(await canvas.innerText()).not.toMatch(/Install this node|unknown node|\{\{|=\$/i);
-		await tab.picture(`example-${example}`, canvas);
+		const steps = workflow.nodes.filter(({ type }) => type !== STICKY_NOTE);
+		await tab.canvasPicture(
+			`example-${example}`,
+			steps.map(({ name }) => name),
+		);
 	});
 }
 
@@ -502,7 +508,7 @@ describe('the form of image-to-video.json', () => {
 			const seconds = await video.evaluate((element) => Number(Reflect.get(element, 'duration')));
 			return seconds > 7;
 		});
-		await tab.picture('form-ending', tab.page.locator('.card').first());
+		await tab.picture('form-ending', [tab.page.locator('.card').first()]);
 		await api.deactivateWorkflow(id);
 	});
 
@@ -548,7 +554,7 @@ inTab('the trigger receives a test event while it listens', async (tab) => {
 	await tab.openNode(TRIGGER);
 	await axios.get(`${url.trim()}?task_id=${taskId}`, { proxy: false });
 	await tab.output().getByText(taskId).first().waitFor();
-	await tab.picture('seedance-trigger', tab.fields(), tab.output());
+	await tab.picture('seedance-trigger', [tab.fields(), tab.output()], tab.field('simplify'));
 });
 
 describe('the list of videos', () => {
@@ -576,8 +582,8 @@ describe('the list of videos', () => {
 		await openSeedance(tab, { downloadVideo: false });
 		await executeTo(tab, `Created the Data Table ${LIST} (Overview → Data tables)`, USED);
 		await executeTo(tab, 'Reused the video made just now (same settings): no credits were spent.');
-		await tab.field('ifExists').scrollIntoViewIfNeeded();
-		await tab.picture('reused-video', tab.fields(), tab.output());
+		await tab.scrollTo('ifExists');
+		await tab.picture('reused-video', [tab.fields(), tab.output()], tab.field('waitMethod'));
 		expect(posts()).toHaveLength(1);
 
 		const prompt = tab.field('prompt');
@@ -609,12 +615,11 @@ describe('the list of videos', () => {
 			async () => (await row.first().innerText()).split('\n').slice(1, 4),
 			[PROMPT, 'IN_PROGRESS', taskId],
 		);
-		await tab.picture(
-			'video-list',
+		await tab.picture('video-list', [
 			tab.find('data-table-breadcrumbs'),
 			tab.find('data-table-grid').locator('.ag-header'),
 			row.first(),
-		);
+		]);
 
 		const filters = { notHandedOn: true };
 		await openSeedance(tab, { operation: 'getAll', filters });
@@ -651,7 +656,7 @@ describe('an error says what to do and what it cost', () => {
 		const [message, description] = await tab.executeToError();
 		expect(message).toBe('Your Seedance account does not have enough credits.');
 		expect(description).toMatch(/^Add credits at seedanceapi\.org\..* No credits were spent\.$/);
-		await tab.picture('no-credits', tab.fields(), tab.output());
+		await tab.picture('no-credits', [tab.fields(), tab.output()], tab.field('imageSource'));
 	});
 
 	inTab('of wrong values, one per line, with foreign signs as they are', async (tab) => {
