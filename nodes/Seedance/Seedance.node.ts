@@ -12,7 +12,7 @@ import {
 import { realClock } from '../shared/n8n/clock';
 import { invalidInput } from '../shared/task/errors';
 import { nodeHints } from './description/hints';
-import { TOOL_DESCRIPTION } from './description/modelFields';
+import { TOOL_DESCRIPTION, WAITING_TOOLTIP } from './description/modelFields';
 import { operationFields, operationNamed, operationOptions, operationsWhere } from './operations';
 import type { Operation } from './operations/operation';
 import { resume } from './pause/resume';
@@ -84,15 +84,15 @@ export class Seedance implements INodeType {
 			},
 		],
 		webhooks: resumeWebhooks,
-		waitingNodeTooltip: 'Paused. The workflow continues when the last video is ready.',
+		waitingNodeTooltip: WAITING_TOOLTIP,
 		hints: nodeHints,
 		properties: [
 			{
-				// One option, because n8n names nodes and tools by it
+				// Nothing to choose, but n8n names nodes and tools by it
 				// (docs/n8n-behaviour.md#names-from-the-resource).
 				displayName: 'Resource',
 				name: 'resource',
-				type: 'options',
+				type: 'hidden',
 				noDataExpression: true,
 				options: [{ name: 'Video', value: 'video' }],
 				default: 'video',

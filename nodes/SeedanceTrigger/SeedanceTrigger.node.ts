@@ -24,8 +24,9 @@ export class SeedanceTrigger implements INodeType {
 		version: 1,
 		subtitle:
 			'={{ $parameter["events"].length === 1 ? ($parameter["events"][0] === "failed" ? "Video Failed" : "Video Succeeded") : "Video Succeeded or Failed" }}',
-		description: 'Starts the workflow when a Seedance video is ready, or has failed',
-		eventTriggerDescription: 'Waiting for a callback about one of your videos',
+		description: 'AI videos from Seedance: starts the workflow when one is ready, or has failed',
+		eventTriggerDescription:
+			'Waiting for a callback. To send one yourself, open the Test URL in your browser with ?task_id= and the ID of a video.',
 		activationMessage:
 			"This workflow now starts when a video is ready whose Callback URL is this trigger's Production URL.",
 		defaults: { name: 'Seedance Trigger' },

@@ -69,8 +69,10 @@ export const triggerHints: NodeHint[] = [
 
 export const triggerFields: INodeProperties[] = [
 	{
+		// While n8n listens, it says "Go to Seedance and create an event", which nobody can change: what
+		// to do stands here, beside it.
 		displayName:
-			'Open Webhook URLs above, and paste the Production URL into Callback URL of a Seedance node that uses the same credential',
+			'Open Webhook URLs above, and paste the Production URL into Callback URL of a Seedance node that uses the same credential. To test, click Execute step, and open the Test URL in your browser with ?task_id= and the ID of a video.',
 		name: 'notice',
 		type: 'notice',
 		default: '',

@@ -73,7 +73,7 @@ describe('the credential test', () => {
 		[
 			'https:// where plain http answers',
 			() => sandbox.baseUrl.replace('http://', 'https://'),
-			/No secure connection.*starts with https:\/\/ or http:\/\/ rightly/,
+			/A secure connection.*should start with https:\/\/ or with http:\/\//,
 		],
 		['no address', () => 'seedanceapi.org/v1', /must start with http.*the usual one is https:/],
 	])('does not pass with a base URL that leads to %s', async (_, baseUrl, message) => {

@@ -62,11 +62,11 @@ it('text-to-video.json needs 1 node for what takes 6 by hand: the same request, 
 	expect(fileByHand.binary?.data.mimeType).toBe('video/mp4');
 });
 
-// n8n moves the file that the form was sent when the run pauses, and when it ends.
+// n8n moves the file that the form was sent when the run pauses: for the callback, or for the last page of the form.
 it.each([
 	['is running', 'running', {}],
 	['waits', 'waiting', { waitMethod: 'callback' }],
-	['has ended', 'success', { operation: 'generate' }],
+	['has reached the last page', 'waiting', { operation: 'generate' }],
 ])(
 	'image-to-video.json makes a video from the image that somebody puts into its form, which the API can fetch while the run %s',
 	async (_, state, changes) => {
@@ -78,11 +78,13 @@ it.each([
 		form.append('field-0', new Blob([PNG], { type: 'image/png' }), 'boat.png');
 		form.append('field-1', 'The boat drifts away');
 		const { webhookId } = nodeOf(workflow, 'On form submission');
-		expect((await deliver(`${n8n.baseUrl}/form/${webhookId}`, form)).status).toBe(200);
+		const { status, data: answer } = await deliver(`${n8n.baseUrl}/form/${webhookId}`, form);
+		expect(status).toBe(200);
+		const page = String(isRecord(answer) && answer.formWaitingUrl);
 		await sandbox.ledger.until((ledger) => ledger.charges().length === 1);
 		await until('n8n has saved the execution', async () => {
-			const [{ status }] = await api.listExecutions(workflow.id);
-			return status === state;
+			const [execution] = await api.listExecutions(workflow.id);
+			return execution.status === state;
 		});
 		// The API is not signed in to n8n.
 		const [{ json: sent }] = posts();
@@ -94,6 +96,16 @@ it.each([
 		});
 		expect(data.equals(PNG)).toBe(true);
 		sandbox.finish(videos.ids()[0]);
+		const get = async (url: string) =>
+			String((await deliver(url, undefined, { method: 'GET' })).data);
+		// As the page of the form asks.
+		const question = page.replace('?', '/n8n-execution-status?');
+		await until(
+			'the form is at its last page',
+			async () => (await get(question)) === 'form-waiting',
+		);
+		expect(await get(page)).toContain('Your video');
+		await deliver(page);
 		const [execution] = await runsOf(workflow.id, 1);
 		await api.deactivateWorkflow(workflow.id);
 		expect(execution.status).toBe('success');

@@ -6,6 +6,7 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { chromium, selectors, type Locator, type Page } from 'playwright-core';
 
+import PICTURES from '../fixtures/package/pictures.json';
 import { HOST } from '../support/serverProcess.cjs';
 import type { N8nServer } from '../support/n8n/server.cjs';
 
@@ -18,8 +19,43 @@ const PATIENCE = 15_000;
 /** Milliseconds for a whole run: the node reads its task for the first time after about five seconds. */
 export const RUN_PATIENCE = 30_000;
 
-/** Two panes and the fields between them, so that their text is readable at the width of a README. */
-const WINDOW = { width: 1120, height: 720 };
+/** Two panes and the fields between them, so that their text is readable at the width of a README and no tab is cut off. */
+const WINDOW = { width: 1240, height: 800 };
+
+/** Where pictures are kept; nobody asked for them where it is not set. */
+const PICTURE_FOLDER = process.env.SEEDANCE_SCREENSHOTS;
+
+/** Pixels that a picture has below the last thing it shows, and around nodes with their names. */
+const MARGIN = 24;
+const NODE_MARGIN = { side: 72, top: 32, bottom: 88 };
+
+/** So that n8n shows a workflow at its own size, and how wide a picture of it may be to be read in a document. */
+const CANVAS_WINDOW = { width: 2400, height: 1500 };
+const WIDEST = 1240;
+
+/** Hides everything but the nodes and the lines between them. */
+const ONLY_NODES = `body :not(:has(.vue-flow__viewport)):not(.vue-flow__viewport, .vue-flow__viewport *):not(.vue-flow__background, .vue-flow__background *),
+.vue-flow__node:has([data-test-id="sticky"]) * { visibility: hidden !important; }`;
+
+interface Box {
+	x: number;
+	y: number;
+	width: number;
+	height: number;
+}
+
+async function boxesOf(parts: readonly Locator[]): Promise<Box[]> {
+	const found = await Promise.all(parts.map(async (part) => await part.boundingBox()));
+	return found.filter((box) => box !== null);
+}
+
+/** The smallest box around all of these. */
+function around(boxes: readonly Box[]): Box {
+	const x = Math.min(...boxes.map((box) => box.x));
+	const y = Math.min(...boxes.map((box) => box.y));
+	const width = Math.max(...boxes.map((box) => box.x + box.width)) - x;
+	return { x, y, width, height: Math.max(...boxes.map((box) => box.y + box.height)) - y };
+}
 
 export type Browser = Awaited<ReturnType<typeof startBrowser>>;
 
@@ -47,7 +83,7 @@ export async function startBrowser({ baseUrl, login }: N8nServer) {
 			baseURL: baseUrl,
 			storageState,
 			viewport: WINDOW,
-			deviceScaleFactor: process.env.SEEDANCE_SCREENSHOTS ? 1.5 : 1,
+			deviceScaleFactor: PICTURE_FOLDER ? 1.5 : 1,
 			colorScheme: 'light',
 			reducedMotion: 'reduce',
 		});
@@ -228,32 +264,71 @@ export class EditorTab {
 		return texts.map((text) => text.trim());
 	}
 
+	/** Scrolls the fields until this one is the first, right below the tabs. */
+	async scrollTo(name: string): Promise<void> {
+		const item = this.fields()
+			.locator('.parameter-item')
+			.filter({ has: this.field(name) });
+		await item.first().evaluate((element: object) => {
+			Reflect.apply(Reflect.get(element, 'scrollIntoView'), element, [{ block: 'start' }]);
+		});
+	}
+
 	/**
 	 * Keeps a part of the window, from the left edge of the first of these to the right edge of the last, in light and
-	 * dark, as the README's pictures `<name>-light.png` and `<name>-dark.png`. Does nothing unless pictures were asked for.
+	 * dark, as the documents' pictures `<name>-light.png` and `<name>-dark.png`. Whether pictures were asked for or not,
+	 * what the text beside it says has to be on the screen.
+	 *
+	 * @param until what stands below it is cut off
 	 */
-	async picture(name: string, ...parts: Locator[]): Promise<void> {
-		const folder = process.env.SEEDANCE_SCREENSHOTS;
-		if (!folder) return;
-		mkdirSync(folder, { recursive: true });
-		await this.page.mouse.move(0, 0);
+	async picture(name: keyof typeof PICTURES, parts: Locator[], until?: Locator): Promise<void> {
+		for (const text of PICTURES[name].shows) {
+			await this.page.getByText(text).filter({ visible: true }).first().waitFor();
+		}
+		if (!PICTURE_FOLDER) return;
 		for (const toast of await this.page.locator('.el-notification__closeBtn').all()) {
 			await toast.click();
 		}
 		await this.page.locator('.el-notification').first().waitFor({ state: 'hidden' });
-		const found = await Promise.all(parts.map(async (part) => await part.boundingBox()));
-		const boxes = found.filter((box) => box !== null);
-		const x = Math.min(...boxes.map((box) => box.x));
-		const y = Math.min(...boxes.map((box) => box.y));
-		const width = Math.max(...boxes.map((box) => box.x + box.width)) - x;
-		const height = Math.max(...boxes.map((box) => box.y + box.height)) - y;
+		const { x, y, width, height } = around(await boxesOf(parts));
+		const [end] = until ? await boxesOf([until]) : [];
+		const bottom = end ? Math.min(end.y + end.height + MARGIN, y + height) : y + height;
+		await this.keepPicture(name, { x, y, width, height: bottom - y });
+	}
+
+	/**
+	 * Keeps these nodes and nothing else, at their own size; those that are too wide for a document in two pictures, of which
+	 * the second is `<name>-2`. Does nothing unless pictures were asked for.
+	 */
+	async canvasPicture(name: string, nodes: readonly string[]): Promise<void> {
+		if (!PICTURE_FOLDER) return;
+		await this.page.setViewportSize(CANVAS_WINDOW);
+		await this.click(this.find('zoom-to-fit'));
+		await this.page.addStyleTag({ content: ONLY_NODES });
+		const boxes = (await boxesOf(nodes.map((node) => this.onCanvas(node)))).map((box) => ({
+			x: box.x - NODE_MARGIN.side,
+			y: box.y - NODE_MARGIN.top,
+			width: box.width + 2 * NODE_MARGIN.side,
+			height: box.height + NODE_MARGIN.top + NODE_MARGIN.bottom,
+		}));
+		const whole = around(boxes);
+		if (whole.width <= WIDEST) return await this.keepPicture(name, whole);
+		const middle = whole.x + whole.width / 2;
+		const isLeft = (box: Box) => box.x + box.width / 2 < middle;
+		const right = around(boxes.filter((box) => !isLeft(box)));
+		// Both show the lines between them.
+		await this.keepPicture(name, { ...whole, width: right.x - whole.x });
+		await this.keepPicture(`${name}-2`, { ...whole, x: right.x, width: right.width });
+	}
+
+	private async keepPicture(name: string, clip: Box): Promise<void> {
+		const folder = String(PICTURE_FOLDER);
+		mkdirSync(folder, { recursive: true });
+		await this.page.mouse.move(0, 0);
 		for (const colorScheme of ['dark', 'light'] as const) {
 			await this.page.emulateMedia({ colorScheme });
-			await this.page.screenshot({
-				path: join(folder, `${name}-${colorScheme}.png`),
-				clip: { x, y, width, height },
-				animations: 'disabled',
-			});
+			const path = join(folder, `${name}-${colorScheme}.png`);
+			await this.page.screenshot({ path, clip, animations: 'disabled' });
 		}
 	}
 

@@ -7,7 +7,8 @@ import type { IDataObject, INode, INodeParameters } from 'n8n-workflow';
 import { readdirSync } from 'node:fs';
 import { basename, join } from 'node:path';
 
-import { MODELS } from '../../nodes/shared/task/models';
+import { dropdownNotice } from '../../nodes/Seedance/description/toolFields';
+import { DEFAULT_MODEL, MODELS, usualTimeOf } from '../../nodes/shared/task/models';
 import { FOLDER, HAND_BUILT, readWorkflow } from '../e2e/examples.cjs';
 import FIELDS from '../fixtures/editor.json';
 import { creditsFor } from '../support/prices';
@@ -38,6 +39,8 @@ import { RUN_PATIENCE, startBrowser, type Browser, type EditorTab } from './brow
 /** What a test that failed has shown. */
 const FAILURES = join(__dirname, '../../.cache/editor-failures');
 
+const PIXEL = join(__dirname, '../fixtures/pixel.png');
+
 const STICKY_NOTE = 'n8n-nodes-base.stickyNote';
 const PROMPT = 'A paper boat sails down a rainy street, camera close to the water';
 
@@ -51,6 +54,12 @@ const EDIT_FIELDS: Step = {
 	parameters: {
 		assignments: { assignments: [{ id: 'a1', name: 'link', value: '', type: 'string' }] },
 	},
+};
+
+const AGENT: Step = {
+	name: 'Agent',
+	type: '@n8n/n8n-nodes-langchain.agent',
+	typeVersion: 3,
 };
 
 jest.setTimeout(120_000);
@@ -111,6 +120,10 @@ async function expectSoon<T>(read: () => Promise<T>, wanted: T): Promise<void> {
 	expect(shown).toEqual(wanted);
 }
 
+/** The hint beside the settings of a model. */
+const costAndTime = (credits: number, model = DEFAULT_MODEL) =>
+	`Each video with these settings costs ${credits} credits and usually takes ${usualTimeOf(model)}.`;
+
 for (const text of ['seedance', 'video', 'text to video']) {
 	inTab(`the node panel finds both nodes by "${text}"`, async (tab) => {
 		expect(await tab.search(text)).toContain('Seedance');
@@ -119,6 +132,13 @@ for (const text of ['seedance', 'video', 'text to video']) {
 		await tab.category(/Actions \(\d\)/).waitFor();
 	});
 }
+
+// n8n shows the description of one of them as that of the package.
+inTab('the headline of the package fits both nodes', async (tab) => {
+	await tab.search('seedance');
+	const entry = tab.find('item-iterator-item').filter({ has: tab.listed('Seedance') });
+	expect(await entry.first().innerText()).toContain('AI videos');
+});
 
 inTab('the node panel adds the trigger', async (tab) => {
 	await tab.search('seedance');
@@ -162,7 +182,7 @@ inTab('a run gives the item, the video to watch, and what to do next', async (ta
 		['videoWidth', 'videoHeight'].map((name) => Number(Reflect.get(element, name))),
 	);
 	expect(width / height).toBeCloseTo(9 / 16, 1);
-	await tab.picture('seedance-node', tab.fields(), tab.output());
+	await tab.picture('seedance-node', [tab.fields(), tab.output()], tab.field('resolution'));
 });
 
 inTab('a run is not paid again when a node after it is run', async (tab) => {
@@ -180,7 +200,7 @@ describe('the fields', () => {
 		await openSeedance(tab);
 		for (const [operation, fields] of Object.entries(FIELDS.byOperation)) {
 			if (operation !== 'Generate and Wait') await tab.choose('operation', operation);
-			await expectSoon(async () => await tab.fieldNames(), ['Resource', 'Operation', ...fields]);
+			await expectSoon(async () => await tab.fieldNames(), ['Operation', ...fields]);
 		}
 	});
 
@@ -210,7 +230,7 @@ describe('the fields', () => {
 			const expectPrice = async (...credits: number[]) =>
 				await expectSoon(
 					async () => await tab.hints(),
-					credits.map((count) => `Each video with these settings costs ${count} credits.`),
+					credits.map((count) => costAndTime(count)),
 				);
 			await openSeedance(tab);
 			await expectPrice(creditsFor('720p', 8, false));
@@ -220,13 +240,17 @@ describe('the fields', () => {
 			await expectPrice(creditsFor('480p', 12, false));
 			await tab.click(tab.field('generateAudio'));
 			await expectPrice(creditsFor('480p', 12, true));
-			await tab.picture('seedance-price', tab.fields(), tab.output());
+			await tab.scrollTo('aspectRatio');
+			const last = tab.fields().getByText('Costs about twice the credits');
+			await tab.picture('seedance-price', [tab.fields(), tab.output()], last);
 			await tab.choose('operation', 'Get Status');
 			await expectPrice();
 			await openSeedance(tab, { resolution: '={{ "480p" }}' });
 			await expectSoon(
 				async () => await tab.hints(),
-				['14 to 28 credits for each video, by what the expressions give.'],
+				[
+					'Depending on the expressions, each video costs 14 to 28 credits and usually takes 1 to 2 minutes.',
+				],
 			);
 			expect(posts()).toEqual([]);
 		},
@@ -318,7 +342,7 @@ describe('the model', () => {
 				const [post] = posts().slice(index);
 				expect(post).toMatchObject({ accepted: true, json: {} });
 				expect(post.json).toEqual(bodyOf(model.value, await shown()));
-				expect(hints).toEqual([`Each video with these settings costs ${post.charged} credits.`]);
+				expect(hints).toEqual([costAndTime(Number(post.charged), model)]);
 			}
 		},
 		360_000,
@@ -344,7 +368,7 @@ describe('the model', () => {
 			);
 			return [...counted, await tab.shown('duration'), await tab.redMarks(), await tab.hints()];
 		};
-		const range = ['8 to 720 credits for each video, by what the expressions give.'];
+		const range = ['Depending on the expressions, each video costs 8 to 720 credits.'];
 		await openSeedance(tab, { model: '={{ "seedance-2.0" }}' });
 		await expectSoon(look, [1, 0, 1, '8', ['duration'], range]);
 		await tab.choose('duration', '5 Seconds');
@@ -365,14 +389,28 @@ inTab('the canvas shows what a node does, and no code', async (tab) => {
 	expect(text).not.toMatch(/json|[{}=]/);
 });
 
+inTab('a tool has no field that does nothing, and says how the model chooses', async (tab) => {
+	const tool: Step = { name: SEEDANCE, type: `${NODE_TYPE}Tool`, parameters: {} };
+	await tab.openWorkflow(await saveChain([tool, AGENT]));
+	await tab.openNode(SEEDANCE);
+	const { displayName: notice } = dropdownNotice;
+	await expectSoon(
+		async () => await tab.fieldNames(),
+		['Tool Description', 'Operation', notice, ...FIELDS.ofTool],
+	);
+	await tab.click(tab.fields().getByText('Add option'));
+	const added = tab.page.getByRole('option').filter({ visible: true });
+	await added.first().waitFor();
+	expect((await added.allInnerTexts()).map((text) => text.trim())).toEqual(FIELDS.optionsOfTool);
+});
+
 inTab('a tool that is described by hand begins with the name of its action', async (tab) => {
-	const agent = '@n8n/n8n-nodes-langchain.agent';
 	const tool: Step = {
 		name: SEEDANCE,
 		type: `${NODE_TYPE}Tool`,
 		parameters: { resource: 'video' },
 	};
-	await tab.openWorkflow(await saveChain([tool, { name: 'Agent', type: agent, typeVersion: 3 }]));
+	await tab.openWorkflow(await saveChain([tool, AGENT]));
 	await tab.openNode(SEEDANCE);
 	expect(await tab.shown('model')).toBe('Seedance (API v1)');
 	await tab.choose('descriptionType', 'Set Manually');
@@ -390,7 +428,7 @@ inTab('the next node offers the fields of a video to map, before anything has ru
 	const target = tab.find('assignment-value').first();
 	await tab.drag(field, target);
 	await target.getByText('$json.video_url').waitFor();
-	await tab.picture('map-before-run', tab.find('ndv-input-panel'), tab.fields());
+	await tab.picture('map-before-run', [tab.find('ndv-input-panel'), tab.fields()]);
 	expect(posts()).toEqual([]);
 	await tab.executeToEnd();
 	await tab.output().getByText(videos.ids()[0]).first().waitFor();
@@ -425,9 +463,67 @@ for (const path of [...readdirSync(FOLDER).map((file) => join(FOLDER, file)), HA
 		}
 		const canvas = tab.find('canvas').first();
 		expect(await canvas.innerText()).not.toMatch(/Install this node|unknown node|\{\{|=\$/i);
-		await tab.picture(`example-${example}`, canvas);
+		const steps = workflow.nodes.filter(({ type }) => type !== STICKY_NOTE);
+		await tab.canvasPicture(
+			`example-${example}`,
+			steps.map(({ name }) => name),
+		);
 	});
 }
+
+it('the examples hold nothing that n8n 3 takes away, by the report of n8n itself', async () => {
+	type Found = Array<{ ruleId: string; nbAffectedWorkflows: number }>;
+	const reported = async () => {
+		const path = '/breaking-changes/report/refresh?version=v3';
+		const { report } = await api.call<{ report: { workflowResults: Found } }>('POST', path);
+		return report.workflowResults.map(({ ruleId }) => ruleId);
+	};
+	for (const file of readdirSync(FOLDER))
+		await api.createWorkflow(readWorkflow(join(FOLDER, file)));
+	expect(await reported()).toEqual([]);
+	await api.createWorkflow({
+		...readWorkflow(HAND_BUILT),
+		settings: { callerPolicy: 'any' },
+	});
+	expect(await reported()).toEqual(['caller-policy-any-removed-v3']);
+});
+
+describe('the form of image-to-video.json', () => {
+	/** Publishes the example, and sends its form as a visitor does. */
+	async function sendForm(tab: EditorTab): Promise<string> {
+		const workflow = await api.createWorkflow(readWorkflow(join(FOLDER, 'image-to-video.json')));
+		await api.activateWorkflow(workflow.id);
+		const form = workflow.nodes.find(({ name }) => name === 'On form submission');
+		await tab.page.goto(`/form/${String(form?.webhookId)}`);
+		await tab.page.locator('input[type="file"]').setInputFiles(PIXEL);
+		await tab.type(tab.page.locator('textarea'), 'The boat drifts away');
+		await tab.click(tab.page.getByRole('button', { name: 'Submit' }));
+		return workflow.id;
+	}
+
+	inTab('ends with the video', async (tab) => {
+		sandbox.videoBytes = null;
+		const id = await sendForm(tab);
+		await tab.page.getByText('Your video', { exact: true }).waitFor({ timeout: RUN_PATIENCE });
+		const video = tab.page.locator('video');
+		await until('the video plays', async () => {
+			const seconds = await video.evaluate((element) => Number(Reflect.get(element, 'duration')));
+			return seconds > 7;
+		});
+		await tab.picture('form-ending', [tab.page.locator('.card').first()]);
+		await api.deactivateWorkflow(id);
+	});
+
+	inTab('ends with the reason where there is no video', async (tab) => {
+		sandbox.ledger.balance = 3;
+		const id = await sendForm(tab);
+		await tab.page
+			.getByText('There is no video', { exact: true })
+			.waitFor({ timeout: RUN_PATIENCE });
+		await tab.page.getByText('Your Seedance account does not have enough credits.').waitFor();
+		await api.deactivateWorkflow(id);
+	});
+});
 
 inTab('the credential is tested when it is saved: red with what to do, then green', async (tab) => {
 	const { name } = Object(await saveCredential({}))[CREDENTIAL_TYPE];
@@ -455,9 +551,12 @@ inTab('the trigger receives a test event while it listens', async (tab) => {
 	expect(url).toMatch(/\/webhook-test\//);
 	await tab.click(tab.find('trigger-execute-button').first());
 	await tab.find('trigger-listening').waitFor();
+	await tab.closeNode();
+	await tab.page.getByText('To send one yourself, open the Test URL').first().waitFor();
+	await tab.openNode(TRIGGER);
 	await axios.get(`${url.trim()}?task_id=${taskId}`, { proxy: false });
 	await tab.output().getByText(taskId).first().waitFor();
-	await tab.picture('seedance-trigger', tab.fields(), tab.output());
+	await tab.picture('seedance-trigger', [tab.fields(), tab.output()], tab.field('simplify'));
 });
 
 describe('the list of videos', () => {
@@ -485,8 +584,8 @@ describe('the list of videos', () => {
 		await openSeedance(tab, { downloadVideo: false });
 		await executeTo(tab, `Created the Data Table ${LIST} (Overview → Data tables)`, USED);
 		await executeTo(tab, 'Reused the video made just now (same settings): no credits were spent.');
-		await tab.field('ifExists').scrollIntoViewIfNeeded();
-		await tab.picture('reused-video', tab.fields(), tab.output());
+		await tab.scrollTo('ifExists');
+		await tab.picture('reused-video', [tab.fields(), tab.output()], tab.field('waitMethod'));
 		expect(posts()).toHaveLength(1);
 
 		const prompt = tab.field('prompt');
@@ -518,12 +617,11 @@ describe('the list of videos', () => {
 			async () => (await row.first().innerText()).split('\n').slice(1, 4),
 			[PROMPT, 'IN_PROGRESS', taskId],
 		);
-		await tab.picture(
-			'video-list',
+		await tab.picture('video-list', [
 			tab.find('data-table-breadcrumbs'),
 			tab.find('data-table-grid').locator('.ag-header'),
 			row.first(),
-		);
+		]);
 
 		const filters = { notHandedOn: true };
 		await openSeedance(tab, { operation: 'getAll', filters });
@@ -560,7 +658,7 @@ describe('an error says what to do and what it cost', () => {
 		const [message, description] = await tab.executeToError();
 		expect(message).toBe('Your Seedance account does not have enough credits.');
 		expect(description).toMatch(/^Add credits at seedanceapi\.org\..* No credits were spent\.$/);
-		await tab.picture('no-credits', tab.fields(), tab.output());
+		await tab.picture('no-credits', [tab.fields(), tab.output()], tab.field('imageSource'));
 	});
 
 	inTab('of wrong values, one per line, with foreign signs as they are', async (tab) => {

@@ -184,7 +184,7 @@ describe('within one execution', () => {
 		const first = await run(ONE, SHORT, PRODUCTION);
 		const other = world.n8n.start(orderOf(ONE, {}, PRODUCTION));
 		await eventually(() => rows()[0].claim !== '');
-		expect(failureOf(await retry(first)).message).toContain('is at the same video');
+		expect(failureOf(await retry(first)).message).toContain('is working on the same video');
 		world.sandbox.finish(ids()[0]);
 		expect(tasksOf(await other.finished)).toEqual([ids()[0]]);
 	});

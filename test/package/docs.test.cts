@@ -102,10 +102,17 @@ describe.each(documents)('$document', ({ document, text, prose }) => {
 	});
 });
 
-it('README.md links every example', () => {
+it('README.md links every example, and the recipes give the address of each for From URL, in one repository', () => {
 	const examples = readdirSync(join(ROOT, 'examples'));
 	expect(examples).not.toEqual([]);
 	expect(examples.filter((name) => !read('README.md').includes(`](examples/${name})`))).toEqual([]);
+	const [, repository] = /github\.com\/(.+)\.git/.exec(JSON.stringify(manifest.repository)) ?? [];
+	const base = `https://raw.githubusercontent.com/${repository}/HEAD/`;
+	const addressesIn = (document: string) =>
+		[...read(document).matchAll(/https:\/\/raw\.[^\s)]+/g)].map(([address]) => address);
+	const recipes = addressesIn('docs/recipes.md');
+	expect(recipes.sort()).toEqual(examples.map((name) => `${base}examples/${name}`).sort());
+	expect(addressesIn('README.md')).toEqual([`${base}examples/text-to-video.json`]);
 });
 
 it.each([

@@ -46,6 +46,7 @@ const OTHERS = [
 	'docs/retry-and-crash.md',
 	TROUBLESHOOTING,
 	'docs/video-list.md',
+	'docs/n8n-3.md',
 ];
 const FOR_USERS = [README, ...OTHERS];
 

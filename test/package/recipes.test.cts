@@ -92,7 +92,7 @@ it('is checked, sent and priced', () => {
 		problems: ['Duration "8" is not supported by Seedance 2 Ultra. Allowed: 6, 12 seconds.'],
 	});
 	const own = (description.hints ?? []).filter(({ displayCondition = '' }) => displayCondition.includes(ULTRA.model));
-	expect(own.map(({ message }) => message)).toContain('Each video with these settings costs 1200 credits.');
+	expect(own.map(({ message }) => message)).toContain('Each video with these settings costs 1200 credits and usually takes 3 to 15 minutes.');
 });
 `;
 

@@ -2,12 +2,13 @@
 import { path as ffmpeg } from '@ffmpeg-installer/ffmpeg';
 import { execFile } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
-import { mkdir, rename, rm, stat } from 'node:fs/promises';
+import { mkdir, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir, userInfo } from 'node:os';
 import path from 'node:path';
 import { promisify } from 'node:util';
 
 import type { ClipShape } from './contract.cjs';
+import { sceneOf } from './scene.cjs';
 
 /**
  * Width and height in pixels: the short side is 480 or 720, the long one follows from the ratio, and both are even
@@ -26,33 +27,44 @@ const making = new Map<string, Promise<string>>();
 const clipFolder = () => path.join(tmpdir(), `seedance-sandbox-clips-${userInfo().username}`);
 
 /**
- * Path of an MP4 (H.264, AAC when there is sound) of this shape. The first call for a shape encodes it, which takes about
- * a second; later ones, also of other processes, find it in the cache. Throws with the encoder's own words when it fails.
+ * Path of an MP4 (H.264, AAC when there is sound) of this shape. The first call for a shape encodes it, which takes one to
+ * three seconds; later ones, also of other processes, find it in the cache. Throws with the encoder's own words when it
+ * fails.
  */
 export async function clipFor(shape: ClipShape, folder = clipFolder()): Promise<string> {
 	const { width, height } = sizeOf(shape.ratio, shape.resolution);
 	const sound = shape.hasSound ? 'sound' : 'silent';
-	const file = path.join(folder, `v1-${width}x${height}-${shape.seconds}s-${sound}.mp4`);
+	const file = path.join(folder, `v2-${width}x${height}-${shape.seconds}s-${sound}.mp4`);
 	let clip = making.get(file);
 	if (!clip) {
-		clip = existsOrEncode(file, `${width}x${height}`, shape).finally(() => making.delete(file));
+		clip = existsOrEncode(file, { width, height }, shape).finally(() => making.delete(file));
 		making.set(file, clip);
 	}
 	return await clip;
 }
 
-async function existsOrEncode(file: string, size: string, shape: ClipShape): Promise<string> {
+async function existsOrEncode(
+	file: string,
+	size: ReturnType<typeof sizeOf>,
+	shape: ClipShape,
+): Promise<string> {
 	const kept = await stat(file).catch(() => null);
 	if (kept && kept.size > 0) return file;
 	await mkdir(path.dirname(file), { recursive: true });
 	const unfinished = `${file}.${randomUUID()}.mp4`;
 	const { seconds, hasSound } = shape;
-	const picture = `testsrc2=size=${size}:rate=24:duration=${seconds}`;
+	const { layers, filter } = sceneOf(size.width, size.height);
+	const pictures = layers.map((_, index) => `${unfinished}.${index}.pam`);
 	const tone = `sine=frequency=440:sample_rate=48000:duration=${seconds}`;
 	try {
+		await Promise.all(
+			pictures.map(async (picture, index) => await writeFile(picture, layers[index])),
+		);
 		await runEncoder([
-			...['-loglevel', 'error', '-y', '-f', 'lavfi', '-i', picture],
+			...['-loglevel', 'error', '-y'],
+			...pictures.flatMap((picture) => ['-loop', '1', '-framerate', '24', '-i', picture]),
 			...(hasSound ? ['-f', 'lavfi', '-i', tone] : []),
+			...['-filter_complex', filter],
 			...['-c:v', 'libx264', '-preset', 'ultrafast', '-crf', '36', '-pix_fmt', 'yuv420p'],
 			...(hasSound ? ['-c:a', 'aac', '-b:a', '64k'] : []),
 			...['-t', String(seconds), '-movflags', '+faststart', unfinished],
@@ -60,7 +72,7 @@ async function existsOrEncode(file: string, size: string, shape: ClipShape): Pro
 		// Renaming is one step, so that no other process ever reads half a clip.
 		await rename(unfinished, file);
 	} finally {
-		await rm(unfinished, { force: true });
+		for (const one of [unfinished, ...pictures]) await rm(one, { force: true });
 	}
 	return file;
 }

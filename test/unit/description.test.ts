@@ -52,7 +52,9 @@ describe('the subtitle on the canvas', () => {
 });
 
 describe('the price that is shown before running', () => {
-	const cost = (credits: number) => [`Each video with these settings costs ${credits} credits.`];
+	const cost = (credits: number, time = '1 to 2') => [
+		`Each video with these settings costs ${credits} credits and usually takes ${time} minutes.`,
+	];
 
 	it.each(prices)('is that of the price table, with seconds as number and text: %j', (row) => {
 		const { credits, ...settings } = row;
@@ -72,22 +74,30 @@ describe('the price that is shown before running', () => {
 
 	it.each<unknown[]>(texts.expressions)('is the range %s with %j', (range, chosen) => {
 		expect(hintsAbout('credits', Object(chosen))).toEqual([
-			`${range} credits for each video, by what the expressions give.`,
+			`Depending on the expressions, each video costs ${String(range)}.`,
 		]);
 	});
 
 	it.each(modelPrices)('is that of the table of version 2: %j', (row) => {
 		const { credits, ...settings } = row;
+		const time = settings.model === 'seedance-2-mini' ? '1 to 10' : '2 to 10';
 		for (const [seconds, price] of Object.entries(credits)) {
 			const chosen = { ...settings, operation: 'generate', duration: Number(seconds) };
-			expect(hintsAbout('credits', chosen)).toEqual(cost(price));
+			expect(hintsAbout('credits', chosen)).toEqual(cost(price, time));
 		}
 	});
 });
 
+it.each<unknown[]>(texts.waitingTooltips)('a pause with %j says "%s"', (chosen, text) => {
+	const { waitingNodeTooltip } = seedance.description;
+	expect(evaluated(seedance, Object(chosen), waitingNodeTooltip)).toBe(text);
+});
+
 /** The fields that the editor shows with these values: by name, with their choices and default. */
-function shownFields(chosen: INodeParameters): Map<string, { choices: unknown[]; usual: unknown }> {
-	const { description } = seedance;
+function shownFields(
+	chosen: INodeParameters,
+	description = seedance.description,
+): Map<string, { choices: unknown[]; usual: unknown }> {
 	const { properties } = description;
 	const node = nodeWith(chosen);
 	const filled = NodeHelpers.getNodeParameters(properties, chosen, true, false, node, description);
@@ -108,6 +118,49 @@ it('a condition of a field is there or left out: n8n 1.123.81 fails on one that 
 	for (const { displayOptions = {} } of seedance.description.properties) {
 		for (const rule of Object.values(displayOptions)) expect(rule).toBeDefined();
 	}
+});
+
+describe('a tool of an AI agent', () => {
+	const tool = { ...seedance.description, name: 'seedanceTool' };
+
+	/** What the node shows and a tool does not, and the other way round. */
+	const differences = (one: typeof tool, other: typeof tool, chosen: INodeParameters) => {
+		const there = shownFields(chosen, other);
+		return [...shownFields(chosen, one).keys()].filter((name) => !there.has(name));
+	};
+
+	it.each<[string, string[], string[]]>([
+		[
+			'generateAndWait',
+			['waitMethod', 'downloadVideo', 'outputBinaryField', 'simplify'],
+			['dropdownNotice'],
+		],
+		['generate', ['simplify'], ['dropdownNotice']],
+		['estimateCost', [], ['dropdownNotice']],
+		['getAll', ['simplify'], []],
+		['status', ['downloadVideo', 'outputBinaryField', 'simplify'], []],
+		['wait', ['downloadVideo', 'outputBinaryField', 'simplify'], []],
+	])('with %s lacks the fields that would do nothing: %j', (operation, hidden, added) => {
+		const chosen = { operation, downloadVideo: true };
+		expect(differences(seedance.description, tool, chosen)).toEqual(hidden);
+		expect(differences(tool, seedance.description, chosen)).toEqual(added);
+		expect(shownFields({ ...chosen, waitMethod: 'callback' }, tool).has('pauseNotice')).toBe(false);
+	});
+
+	it('lacks the Options that would do nothing', () => {
+		const options = seedance.description.properties.flatMap((field) =>
+			field.name === 'options' ? textsOf([field]).slice(1) : [],
+		);
+		const isShown = (field: INodeProperties) =>
+			NodeHelpers.displayParameter({}, field, nodeWith({}), tool);
+		const hidden = options.filter((field) => !isShown(field)).map(({ name }) => name);
+		expect([...new Set(hidden)].sort()).toEqual(['batching', 'includeInput', 'maxAtOnce']);
+	});
+
+	it('tells how a dropdown is left to the model', () => {
+		const notice = tool.properties.find(({ name }) => name === 'dropdownNotice');
+		expect(notice?.displayName).toContain("{{ $fromAI('duration', ");
+	});
 });
 
 describe('the fields of a model', () => {

@@ -1,13 +1,19 @@
 /**
- * The price of the chosen settings, shown beside them before anything runs. One static text for
- * each price, or range of prices where a setting is an expression, because n8n evaluates no text of
+ * The price of the chosen settings and how long a video usually takes, shown beside them before
+ * anything runs. One static text for each price, or range of prices where a setting is an expression, because n8n evaluates no text of
  * a hint. A notice among the fields would not do: n8n evaluates an expression before it decides
  * whether a field is shown, and so would tell the price of the first item as if it were that of all
  * (docs/n8n-behaviour.md#texts-of-hints).
  */
 import type { NodeHint } from 'n8n-workflow';
 
-import { MODELS, priceSettingsOf, pricesOf, type Model } from '../../shared/task/models';
+import {
+	MODELS,
+	priceSettingsOf,
+	pricesOf,
+	usualTimeOf,
+	type Model,
+} from '../../shared/task/models';
 
 /** Stands for an expression, which may give any value. */
 const ANY = '=';
@@ -55,17 +61,20 @@ function textsOf(model: Model): Map<string, string[]> {
 		const fitting = priceSettingsOf(model).filter((settings) =>
 			fields.every(([field], index) => [ANY, String(settings[field])].includes(pattern[index])),
 		);
-		const message = costText(fitting.map((settings) => model.credits(settings)));
+		const prices = fitting.map((settings) => model.credits(settings));
+		const message = costText(prices, model);
 		texts.set(message, [...(texts.get(message) ?? []), pattern.join(' ')]);
 	}
 	return texts;
 }
 
-function costText(prices: readonly number[]): string {
+/** `model`: undefined where an expression chooses it, since each model takes another time. */
+function costText(prices: readonly number[], model?: Model): string {
 	const [least, most] = [Math.min(...prices), Math.max(...prices)];
+	const time = model ? ` and usually takes ${usualTimeOf(model)}` : '';
 	return least === most
-		? `Each video with these settings costs ${least} credits.`
-		: `${least} to ${most} credits for each video, by what the expressions give.`;
+		? `Each video with these settings costs ${least} credits${time}.`
+		: `Depending on the expressions, each video costs ${least} to ${most} credits${time}.`;
 }
 
 const hint = (message: string, conditions: readonly string[]): NodeHint => ({

@@ -45,7 +45,7 @@ export const filterFields: INodeProperties[] = [
 				type: 'boolean',
 				default: true,
 				description:
-					'Whether to return only videos that were paid for and that no workflow has got, because its run was interrupted. Those of a run that is still at them are left out.',
+					'Whether to return only videos that were paid for and that no workflow has got, because its run was interrupted. Videos that a run is still working on are left out.',
 			},
 			{
 				displayName: 'Since',

@@ -16,6 +16,7 @@ import {
 	type Model,
 	type SwitchName,
 } from '../../shared/task/models';
+import { LIST_NAME } from '../../shared/task/errors';
 
 // Names of their own (docs/n8n-behaviour.md#plain-values).
 const { value: DEFAULT_VALUE, usualDuration: DEFAULT_DURATION } = DEFAULT_MODEL;
@@ -32,6 +33,13 @@ export const TOOL_DESCRIPTION = `Generates AI videos from text or images with th
 ).join(
 	'; ',
 )}. Answers with JSON: video_url is the link to the video, and a next_step says what to do instead of generating again.`;
+
+const USUAL_TIMES = JSON.stringify(
+	Object.fromEntries(MODELS.map((model) => [model.value, `, usually ${usualTimeOf(model)}`])),
+);
+
+/** What the canvas shows of a paused node: how long it usually takes, and where the task IDs are. */
+export const WAITING_TOOLTIP = `={{ "Paused until the last video is ready" + (${USUAL_TIMES}[$rawParameter["model"]] ?? "") + "." + ($rawParameter["options"]?.videoList === false ? "" : " The task IDs are in the Data Table ${LIST_NAME} (Overview → Data tables).") }}`;
 
 export const modelField: INodeProperties = {
 	displayName: 'Model',

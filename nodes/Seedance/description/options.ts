@@ -4,6 +4,7 @@ import type { INodeProperties } from 'n8n-workflow';
 import { POLL_INTERVAL_MAX_SECONDS } from '../../shared/api/pace';
 import { DEFAULT_MODEL, MODELS } from '../../shared/task/models';
 import { numberField } from './numbers';
+import { notAsTool } from './toolFields';
 
 export { keepVideoList as videoList } from '../../shared/n8n/outputFields';
 
@@ -15,6 +16,7 @@ export const batching: INodeProperties = {
 	typeOptions: { multipleValues: false },
 	default: { batch: {} },
 	description: 'Start the videos in groups, with a pause between them',
+	displayOptions: notAsTool,
 	options: [
 		{
 			displayName: 'Batching',
@@ -86,6 +88,7 @@ export const maxAtOnce: INodeProperties = {
 	...numberField('maxAtOnce'),
 	description:
 		"For this run. Timeout counts from each video's start. With 0, as many as the account allows.",
+	displayOptions: notAsTool,
 };
 
 export const restarts: INodeProperties = {
@@ -102,7 +105,7 @@ const LONGEST_TIMEOUT = Math.max(...MODELS.map(({ timeoutMinutes }) => timeoutMi
 
 export const timeout: INodeProperties = {
 	...numberField('timeout'),
-	description: `How long to wait for the videos. They go on being made afterwards. Without this option: ${DEFAULT_MODEL.timeoutMinutes}, with slower models up to ${LONGEST_TIMEOUT}.`,
+	description: `How long to wait for the videos. They are still made afterwards. Without this option: ${DEFAULT_MODEL.timeoutMinutes}, with slower models up to ${LONGEST_TIMEOUT}.`,
 };
 
 export const includeInput: INodeProperties = {
@@ -111,6 +114,7 @@ export const includeInput: INodeProperties = {
 	type: 'boolean',
 	default: false,
 	description: "Whether to add the input's fields to the output. Seedance fields win, e.g. status.",
+	displayOptions: notAsTool,
 };
 
 /** The Options of an operation, in alphabetical order of their labels, as n8n asks for. */

@@ -1,7 +1,12 @@
 /** How an operation waits for its videos, and what it gives out of them. */
 import type { INodeProperties } from 'n8n-workflow';
 
-import { outputBinaryField as fileField } from '../../shared/n8n/outputFields';
+import {
+	downloadVideo as file,
+	outputBinaryField as fileField,
+	simplify as short,
+} from '../../shared/n8n/outputFields';
+import { notAsTool } from './toolFields';
 
 /** How an operation waits. */
 export const waitFields: INodeProperties[] = [
@@ -24,6 +29,7 @@ export const waitFields: INodeProperties[] = [
 		],
 		default: 'poll',
 		description: 'How to wait for the videos',
+		displayOptions: notAsTool,
 	},
 	{
 		displayName:
@@ -32,12 +38,14 @@ export const waitFields: INodeProperties[] = [
 		type: 'notice',
 		default: '',
 		displayOptions: {
-			show: { waitMethod: ['callback'] },
+			show: { waitMethod: ['callback'], ...notAsTool.show },
 		},
 	},
 ];
 
-export { downloadVideo, simplify } from '../../shared/n8n/outputFields';
+export const downloadVideo: INodeProperties = { ...file, displayOptions: notAsTool };
+
+export const simplify: INodeProperties = { ...short, displayOptions: notAsTool };
 
 /**
  * The name of the file's field. There is no file with Pause Until Callback: a Wait for Video step
@@ -46,7 +54,7 @@ export { downloadVideo, simplify } from '../../shared/n8n/outputFields';
 export const outputBinaryField: INodeProperties = {
 	...fileField,
 	displayOptions: {
-		show: { downloadVideo: [true] },
+		show: { downloadVideo: [true], ...notAsTool.show },
 		hide: { waitMethod: ['callback'] },
 	},
 };

@@ -4,6 +4,7 @@ import { creditsOf } from '../../shared/task/models';
 import { checkSettings } from '../../shared/task/request';
 import { priceFields } from '../description/fields';
 import { modelField } from '../description/modelFields';
+import { dropdownNotice } from '../description/toolFields';
 import { NO_SEED, type Result } from '../run/result';
 import { fieldProblems, videoFields } from '../run/parameters';
 import type { Run } from '../run/run';
@@ -36,7 +37,7 @@ export const estimateCost: Operation = {
 	label: 'Get Cost Estimate',
 	action: 'Get cost estimate',
 	description: 'Calculate the credits without generating',
-	fields: FIELDS,
+	fields: [dropdownNotice, ...FIELDS],
 	callsApi: false,
 	run: async (run) => run.input.map((_, itemIndex) => estimate(run, itemIndex)),
 };

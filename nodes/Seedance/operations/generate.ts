@@ -15,6 +15,7 @@ import {
 	videoList,
 } from '../description/options';
 import { simplify } from '../description/resultFields';
+import { dropdownNotice } from '../description/toolFields';
 import { sameForAll, type Result } from '../run/result';
 import { metadataEntries, rawFields, readOptions } from '../run/parameters';
 import type { CallbackOf } from '../run/prepare';
@@ -48,6 +49,7 @@ export const generate: Operation = {
 	action: 'Generate video without waiting',
 	description: 'Start a video and get its task ID at once',
 	fields: [
+		dropdownNotice,
 		...requestFields,
 		...priceFields,
 		...freeFields,

@@ -22,6 +22,7 @@ import {
 	simplify,
 	waitFields,
 } from '../description/resultFields';
+import { dropdownNotice, notAsTool } from '../description/toolFields';
 import {
 	canPause,
 	pauseBefore,
@@ -92,12 +93,13 @@ export const generateAndWait: Operation = {
 	action: 'Generate video and wait',
 	description: 'Generate a video and continue when it is ready, usually 1 to 2 minutes',
 	fields: [
+		dropdownNotice,
 		...requestFields,
 		...priceFields,
 		...freeFields,
 		...sameVideoFields,
 		...waitFields,
-		{ ...downloadVideo, displayOptions: { show: { waitMethod: ['poll'] } } },
+		{ ...downloadVideo, displayOptions: { show: { waitMethod: ['poll'], ...notAsTool.show } } },
 		outputBinaryField,
 		simplify,
 		optionsOf(

@@ -86,7 +86,7 @@ export async function resumeCallback(run: Run): Promise<CallbackOf> {
 		return {
 			ok: false,
 			problems: [
-				`Pause Until Callback is not possible: the address of this n8n ${reason}. Set N8N_WEBHOOK_URL (WEBHOOK_URL before n8n 2.41) to its public address, or ${KEEP_CHECKING}.`,
+				`Pause Until Callback is not supported here: the address of this n8n ${reason}. Set N8N_WEBHOOK_URL (WEBHOOK_URL before n8n 2.41) to its public address, or ${KEEP_CHECKING}.`,
 			],
 		};
 	};

@@ -11,7 +11,7 @@ import { readPatiently } from '../run/watch';
 /** Milliseconds that a task gets to be read. */
 const READ_MS = 60_000;
 
-/** `gone`: it was paid for, and cannot be had any more. `failed`: there never was one. */
+/** `gone`: it was paid for, and is no longer available. `failed`: there never was one. */
 export type Presence = 'there' | 'gone' | 'failed';
 
 /**

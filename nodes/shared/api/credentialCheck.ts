@@ -20,7 +20,7 @@ const NO_ACCESS = `Access was refused before the key could be checked. Check the
 const NO_ANSWER = `Nothing answers at the base URL. Check its spelling (${USUAL}), and whether this n8n can reach the internet. ${TEST_IS_FREE}`;
 const BROKEN_OFF = `The connection to the base URL was reset before an answer came. Try again in a few minutes; if it stays so, check the base URL (${USUAL}), and whether a firewall or proxy is in the way. ${TEST_IS_FREE}`;
 const TOO_SLOW = `The base URL did not answer in time. Try again in a few minutes, and check the base URL (${USUAL}). ${TEST_IS_FREE}`;
-const NOT_SECURE = `No secure connection to the base URL is possible. Check whether it starts with https:// or http:// rightly (${USUAL}); at a server of your own, check its certificate. ${TEST_IS_FREE}`;
+const NOT_SECURE = `A secure connection to the base URL could not be made. Check whether it should start with https:// or with http:// (${USUAL}); at a server of your own, check its certificate. ${TEST_IS_FREE}`;
 const BLOCKED = `This n8n is set up not to send requests to the base URL (${USUAL}). Ask whoever runs this n8n to allow it. ${TEST_IS_FREE}`;
 
 const vendorFirewall = (code: string) =>

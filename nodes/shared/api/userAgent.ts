@@ -5,4 +5,4 @@
  * Held to package.json by a test.
  */
 export const USER_AGENT =
-	'n8n-nodes-seedance/0.1.0 (+https://github.com/n8n-nodes-seedance/n8n-nodes-seedance)';
+	'n8n-nodes-seedance/0.2.0 (+https://github.com/n8n-nodes-seedance/n8n-nodes-seedance)';

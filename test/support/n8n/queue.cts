@@ -3,7 +3,7 @@
  * that run the executions and webhook processes that take the calls from outside. All of it is on the loopback address,
  * in one temporary folder, with our packed package installed in every process.
  *
- *     const queue = await startQueue({ packages: 'n8n-nodes-seedance-0.1.0.tgz', webhooks: 2 });
+ *     const queue = await startQueue({ packages: 'n8n-nodes-seedance-0.2.0.tgz', webhooks: 2 });
  *     try { … queue.api.runWorkflow(…) … queue.workers[0].kill9() … } finally { await queue.stop(); }
  */
 import { execFile } from 'node:child_process';

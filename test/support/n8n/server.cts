@@ -2,7 +2,7 @@
  * Starts a real n8n server for the end-to-end tests and the demo: on the loopback address, in a folder of its own,
  * without any traffic to the outside, with our packed package installed as users get it.
  *
- *     const n8n = await startN8n({ packages: 'n8n-nodes-seedance-0.1.0.tgz' });
+ *     const n8n = await startN8n({ packages: 'n8n-nodes-seedance-0.2.0.tgz' });
  *     try { … n8n.api.createWorkflow(…) … } finally { await n8n.stop(); }
  */
 import { execFile } from 'node:child_process';

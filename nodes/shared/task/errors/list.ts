@@ -64,7 +64,7 @@ export function busyElsewhere(executionId: string): Problem {
 	return problem({
 		code: 'not_created',
 		charged: 'no',
-		message: `Not started: execution ${executionId} is at the same video, and was not ready in time.`,
+		message: `Not started: execution ${executionId} is working on the same video, and was not ready in time.`,
 		advice: 'Run the workflow again when that execution has ended; this run paid nothing for it.',
 	});
 }
@@ -74,7 +74,7 @@ export function reusedGone(taskId: string): Problem {
 	return problem({
 		code: 'download_failed',
 		charged: 'no',
-		message: `The video that was paid for before (task ${taskId}) cannot be had any more.`,
+		message: `The video that was paid for before (task ${taskId}) is no longer available.`,
 		advice:
 			'The API no longer gives it. To pay for a new one, change the Reuse Key, or set If Same Video Exists to Always Generate for one run.',
 		taskId,

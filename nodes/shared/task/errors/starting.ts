@@ -55,7 +55,7 @@ export function notCreated(failure: CallFailure): Problem {
 }
 
 const WHY_UNCLEAR: Readonly<Partial<Record<CallFailure['cause'], string>>> = {
-	no_answer: 'the connection broke, or no answer came in time, after the request was sent',
+	no_answer: 'the connection was dropped, or no answer came in time, after the request was sent',
 	unreadable: 'the answer could not be read',
 	server_error: 'the API answered with a server error',
 };
@@ -107,7 +107,7 @@ export function notSent(because: string): Problem {
 		code: 'not_created',
 		charged: 'no',
 		message: `The video was not started: ${because}`,
-		advice: `Mend the cause. ${START_AGAIN}`,
+		advice: `Correct the cause. ${START_AGAIN}`,
 	});
 }
 
