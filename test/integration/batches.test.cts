@@ -104,7 +104,8 @@ describe('an account that allows only so many', () => {
 		allow(0);
 		const ended = await runRows(3, { timeout: 10 });
 		expect(codesOf(ended)).toEqual(all(3, 'not_created'));
-		expect(ended.json[0].error_message).toContain('too many requests');
+		expect(ended.json[0].error_message).toContain('no room for it before its time was up');
+		expect(ended.json[2].error_message).toContain('the time was up before its turn came');
 		expect(posts().length).toBeLessThan(14);
 		expect(charges()).toEqual([]);
 	});
@@ -197,6 +198,21 @@ describe('Free Restarts', () => {
 				...(nth === tries - 1 ? last : { status: 'FAILED', charged: 'no' }),
 			})),
 		);
+	});
+
+	it.each([
+		['is named where it would have helped', BUSY, {}, true],
+		['is not named where it was used up', BUSY, { restarts: 1 }, false],
+		[
+			'is not named for a reason that it does not answer',
+			{ ...BUSY, errorMessage: 'No' },
+			{},
+			false,
+		],
+	])('%s', async (_, outcome, options, isNamed) => {
+		fault('generate', { kind: 'task', outcome }, { times: 'always' });
+		const { error } = await runRows(1, options, { node: {} });
+		expect(error?.description?.includes('Free Restarts')).toBe(isNamed);
 	});
 
 	it('is never repeated by Retry On Fail', async () => {
