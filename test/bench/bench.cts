@@ -1,6 +1,7 @@
 /** `npm run bench`: the work of this package beside what a user would build by hand, in one table with ratios. */
 import { batch } from './batch.cjs';
 import { downloads } from './downloads.cjs';
+import { fullAccount } from './fullAccount.cjs';
 import { list } from './list.cjs';
 import { notice } from './notice.cjs';
 import { overhead } from './overhead.cjs';
@@ -26,7 +27,7 @@ export interface Measured {
 
 /** By the name of each row, as in `npm run bench -- <name>`, what measures it. */
 const ROWS: Record<string, (bench: Bench) => Promise<Measured>> = {
-	...{ batch, notice, overhead, list, downloads, waiting, loading },
+	...{ batch, 'full-account': fullAccount, notice, overhead, list, downloads, waiting, loading },
 	package: packed,
 };
 

@@ -199,7 +199,9 @@ class ListOracle {
 			if (!isCut && !isLeft && deletedAt.length === 0) {
 				this.violate('id lost', `${this.describe(post)} is not in the list`);
 			}
-			if (!isTold && !isDead && run?.status !== 'canceled') {
+			// One in whose place another was started cost nothing, and stands in the log alone.
+			const isReplaced = this.restarts.has(entry.taskId ?? '');
+			if (!isTold && !isReplaced && !isDead && run?.status !== 'canceled') {
 				this.violate('id lost', `${this.describe(post)} is nowhere`);
 			}
 		}

@@ -3,6 +3,7 @@
 import { TABLE } from '../../nodes/shared/idempotency/dataTableList';
 import type { TaskPlan } from '../sandbox/server.cjs';
 import type { Order, Run } from '../support/engine.cjs';
+import { LIMIT, MOST, ROWS, TASK_SECONDS } from '../support/fullAccount.cjs';
 import {
 	all,
 	codesOf,
@@ -104,7 +105,8 @@ describe('an account that allows only so many', () => {
 		allow(0);
 		const ended = await runRows(3, { timeout: 10 });
 		expect(codesOf(ended)).toEqual(all(3, 'not_created'));
-		expect(ended.json[0].error_message).toContain('too many requests');
+		expect(ended.json[0].error_message).toContain('no room for it before its time was up');
+		expect(ended.json[2].error_message).toContain('the time was up before its turn came');
 		expect(posts().length).toBeLessThan(14);
 		expect(charges()).toEqual([]);
 	});
@@ -127,18 +129,17 @@ describe('an account that allows only so many', () => {
 // How long that takes beside the best possible is held on a virtual clock (test/unit/turns.test.ts).
 it('50 rows with tasks of 8 minutes, and a second run beside them, fit into three at once and five a minute', async () => {
 	const SPEED = 500;
-	const TASK_SECONDS = 8 * 60;
 	world.n8n.clockSpeed = SPEED;
 	world.sandbox.speed = SPEED;
 	world.sandbox.tasks.taskSeconds = TASK_SECONDS;
 	const { limits } = world.sandbox.faults;
 	limits.now = () => world.sandbox.tasks.now();
-	limits.add({ route: 'generate', perMinute: 5 });
-	allow(3);
-	const runs = await Promise.all([runRows(50, {}), runRows(10, { videoList: false })]);
-	expect(runs.flatMap(codesOf)).toEqual(all(60, true));
-	expect(charges()).toHaveLength(60);
-	expect(posts().length / 60).toBeLessThanOrEqual(1.2);
+	limits.add(LIMIT);
+	const { run, beside } = ROWS;
+	const runs = await Promise.all([runRows(run, {}), runRows(beside, { videoList: false })]);
+	expect(runs.flatMap(codesOf)).toEqual(all(run + beside, true));
+	expect(charges()).toHaveLength(run + beside);
+	expect(posts().length / (run + beside)).toBeLessThanOrEqual(MOST.posts);
 }, 120_000);
 
 describe('On Error = Stop', () => {
@@ -197,6 +198,21 @@ describe('Free Restarts', () => {
 				...(nth === tries - 1 ? last : { status: 'FAILED', charged: 'no' }),
 			})),
 		);
+	});
+
+	it.each([
+		['is named where it would have helped', BUSY, {}, true],
+		['is not named where it was used up', BUSY, { restarts: 1 }, false],
+		[
+			'is not named for a reason that it does not answer',
+			{ ...BUSY, errorMessage: 'No' },
+			{},
+			false,
+		],
+	])('%s', async (_, outcome, options, isNamed) => {
+		fault('generate', { kind: 'task', outcome }, { times: 'always' });
+		const { error } = await runRows(1, options, { node: {} });
+		expect(error?.description?.includes('Free Restarts')).toBe(isNamed);
 	});
 
 	it('is never repeated by Retry On Fail', async () => {

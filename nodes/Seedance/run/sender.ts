@@ -10,7 +10,7 @@
  */
 import { LEAST_POST_MS } from '../../shared/api/client';
 import type { CreatedTask, ExecutionMemory, Sent } from '../../shared/idempotency/executionMemory';
-import { notSent, type Problem } from '../../shared/task/errors';
+import { notSent, putOff, type Problem } from '../../shared/task/errors';
 import type { TimedOptions } from './options';
 import type { Prepared } from './prepare';
 import { credentialKey, type Run } from './run';
@@ -154,10 +154,12 @@ export class Sender {
 
 	/** Why nothing is sent for an entry; undefined where it may be. */
 	private reasonAgainst({ account }: Entry): string | undefined {
-		const { run, fastestMs } = this;
+		const { run, work, fastestMs } = this;
 		if (run.isStopped()) this.ended ??= 'the execution was stopped.';
 		const now = run.clock.now();
-		if (this.until() - now < LEAST_POST_MS) this.ended ??= 'the time was up.';
+		if (this.until() - now < LEAST_POST_MS) {
+			this.ended ??= `the time was up${work.turns ? ' before its turn came' : ''}.`;
+		}
 		if (run.workUntil - now < fastestMs) {
 			this.ended ??= "the workflow's time limit leaves less than a video of this run took.";
 		}
@@ -170,9 +172,10 @@ export class Sender {
 			const because = this.reasonAgainst(entry);
 			if (!because) continue;
 			// Whom the API has put off until the time was up is told that.
-			const isPutOff = entry.limited && wasEnded === undefined && !this.run.isStopped();
+			const isPutOff = wasEnded === undefined && !this.run.isStopped();
 			if (entry.limited && isPutOff) {
-				this.finish(entry, { sent: { problem: entry.limited, endsAccount: true }, isNew: true });
+				const problem = putOff(entry.limited, this.until() === this.run.workUntil);
+				this.finish(entry, { sent: { problem, endsAccount: true }, isNew: true });
 			} else this.finish(entry, { because });
 		}
 	}

@@ -12,6 +12,7 @@ import { watchTask, type Ending, type Wait } from '../../shared/api/polling';
 import { patiently } from '../../shared/api/retry';
 import { limiter, type Clock } from '../../shared/n8n/clock';
 import { noVideo, readProblem, stopped, taskFailed, timedOut } from '../../shared/task/errors';
+import { isOwnTrouble } from '../../shared/task/ownTrouble';
 import type { Task } from '../../shared/task/task';
 import type { TaskSeed } from '../../shared/task/taskItem';
 import { observed } from './observed';
@@ -55,10 +56,15 @@ export async function finished(
 	return items.map((item) => ('result' in item ? item.result : ended[next++]));
 }
 
-/** The result of a task that has ended: failed and "no video" are problems. */
-export function resultOfTask(seed: TaskSeed, task: Task): Result {
+/**
+ * The result of a task that has ended: failed and "no video" are problems. `offersRestarts`: Free
+ * Restarts could be set, and is not.
+ */
+export function resultOfTask(seed: TaskSeed, task: Task, offersRestarts = false): Result {
 	if (task.state === 'failed') {
-		const problem = taskFailed(task.taskId, task.errorMessage, task.consumedCredits);
+		const { taskId, errorMessage, consumedCredits } = task;
+		const couldRestart = offersRestarts && isOwnTrouble(task);
+		const problem = taskFailed(taskId, errorMessage, consumedCredits, couldRestart);
 		return { seed, task, problem };
 	}
 	if (task.state === 'succeeded' && !task.videoUrl) {
@@ -70,11 +76,11 @@ export function resultOfTask(seed: TaskSeed, task: Task): Result {
 function resultOfEnding(
 	{ seed, taskId }: PendingTask,
 	ending: Ending,
-	{ minutes, isWorkflowLimit }: WaitLimit,
+	{ minutes, isWorkflowLimit, offersRestarts }: WaitLimit & { offersRestarts: boolean },
 ): Result {
 	switch (ending.outcome) {
 		case 'finished':
-			return resultOfTask(seed, ending.task);
+			return resultOfTask(seed, ending.task, offersRestarts);
 		case 'timeout':
 			return { seed, problem: timedOut(taskId, minutes, ending.statusWord, isWorkflowLimit) };
 		case 'unavailable':
@@ -179,7 +185,9 @@ export function watcherOf(run: Run, options: Options, addFile = fileAdder(run)):
 		};
 		const { read, pace } = task;
 		const ending = await watchTask({ read, isNew, createdAt: seed.createdAt, pace }, wait);
-		const told = resultOfEnding(pending, ending, limit());
+		// What this run has started is of Generate and Wait, which alone has that option.
+		const offersRestarts = isNew && !run.isTool && options.restarts === 0;
+		const told = resultOfEnding(pending, ending, { ...limit(), offersRestarts });
 		const result = { ...told, seconds: task.seconds(), output };
 		onEnd?.(result);
 		return await addFile(pending, result, wait.deadline);

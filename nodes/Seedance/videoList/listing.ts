@@ -149,9 +149,9 @@ async function adopt(
 	const free: Array<[number, Row]> = [];
 	for (const [index, { taskId, executionId }] of recalled) {
 		const row = rows.find(({ task_id }) => task_id === taskId);
-		// The execution that is retried is no other one: what it has closed is read again.
 		const isElsewhere = ![run.executionId, executionId].includes(row?.execution_id);
-		if (row?.handed_on && isElsewhere) {
+		// What was closed with a reason, such as a link that has expired, was given to nobody.
+		if (row?.handed_on && isElsewhere && row.error_message === '') {
 			const problem = handedOnElsewhere(taskId, row.execution_id);
 			items.set(index, { do: 'refuse', problem });
 		}

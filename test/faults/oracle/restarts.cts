@@ -34,6 +34,11 @@ export class Restarts {
 		return true;
 	}
 
+	/** Whether another task has taken its place. */
+	has(taskId: string): boolean {
+		return this.replaced.has(taskId);
+	}
+
 	/** Whether a task that has failed can be made anew, as a person's Retry does; then it counts as that. */
 	renew(taskId: string): boolean {
 		if (this.replaced.has(taskId)) return false;

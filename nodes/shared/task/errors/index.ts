@@ -13,6 +13,7 @@ export {
 	maybeCreated,
 	notCreated,
 	notSent,
+	putOff,
 	stillUnclear,
 	tooManyCredits,
 	unforeseen,

@@ -54,6 +54,21 @@ export function notCreated(failure: CallFailure): Problem {
 	}
 }
 
+/**
+ * A video that the API has put off with 429 until there was no time left for it. `isWorkflowLimit`:
+ * the workflow's own time limit was what came first.
+ */
+export function putOff({ httpStatus }: Problem, isWorkflowLimit: boolean): Problem {
+	const status = httpStatus === undefined ? '' : ` (HTTP ${httpStatus})`;
+	return problem({
+		code: 'not_created',
+		charged: 'no',
+		message: `The video was not started: your Seedance account had no room for it before its time was up${status}.`,
+		advice: `An account makes only so many videos at once, and starts only so many a minute; other workflows count as well. Wait until some are ready, or raise ${isWorkflowLimit ? "the timeout in this workflow's settings" : 'Options > Timeout'}. ${START_AGAIN}`,
+		httpStatus,
+	});
+}
+
 const WHY_UNCLEAR: Readonly<Partial<Record<CallFailure['cause'], string>>> = {
 	no_answer: 'the connection was dropped, or no answer came in time, after the request was sent',
 	unreadable: 'the answer could not be read',

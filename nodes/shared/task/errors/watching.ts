@@ -6,18 +6,24 @@ import { because, CHECK_BASE_URL, explain, http, said, type CallFailure } from '
 import { chargedBy, problem, type Problem } from './problem';
 import { formatMinutes } from './timeSpan';
 
-/** A task that the API says has failed. */
+/**
+ * A task that the API says has failed. `couldRestart`: Free Restarts would have started it anew, but
+ * is not set.
+ */
 export function taskFailed(
 	taskId: string,
 	reason: string | null,
 	consumedCredits: number | null,
+	couldRestart = false,
 ): Problem {
+	const next = couldRestart
+		? 'This is a trouble of the service itself. Options > Free Restarts lets this node start such a video anew by itself.'
+		: 'Change the prompt or the image if the reason names them.';
 	return problem({
 		code: 'task_failed',
 		charged: chargedBy(consumedCredits),
 		message: `The video could not be generated (task ${taskId})${reason ? `: ${shorten(reason, 300)}` : '. The API gave no reason.'}`,
-		advice:
-			'Change the prompt or the image if the reason names them. Another video for this item is paid for anew.',
+		advice: `${next} Another video for this item is paid for anew.`,
 		taskId,
 	});
 }
