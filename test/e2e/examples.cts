@@ -149,7 +149,7 @@ export class VideoTable {
 	}
 
 	/** Adds rows; gives them with their ids. */
-	async add(...data: Array<Partial<Cells>>): Promise<Row[]> {
+	async add(...data: Array<Partial<Cells> | IDataObject>): Promise<Row[]> {
 		return tidied(await api.call('POST', `${this.path}/insert`, { data, returnType: 'all' }));
 	}
 
@@ -170,7 +170,7 @@ export class VideoTable {
 	}
 
 	/** What a user does in the table itself. */
-	async edit(id: number, data: Partial<Cells>): Promise<void> {
+	async edit(id: number, data: Partial<Cells> | IDataObject): Promise<void> {
 		const filters = [{ columnName: 'id', condition: 'eq', value: id }];
 		await api.call('PATCH', `${this.path}/rows`, { filter: { type: 'and', filters }, data });
 	}

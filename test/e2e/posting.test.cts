@@ -4,6 +4,7 @@
  */
 import './postingNetworks.suite.cjs';
 import './postingYouTube.suite.cjs';
+import './postingThree.suite.cjs';
 import './postingApproval.suite.cjs';
 import './postingKeep.suite.cjs';
 import './postingFailures.suite.cjs';

@@ -30,7 +30,7 @@ export class GoogleAccount implements Network {
 
 	reset(): void {
 		this.refreshes = 0;
-		this.isRevoked = false;
+		this.restore();
 	}
 
 	/** The access token that n8n has is not valid any more; a refresh gives another one. */
@@ -42,6 +42,11 @@ export class GoogleAccount implements Network {
 	revoke(): void {
 		this.expire();
 		this.isRevoked = true;
+	}
+
+	/** The user gives the access again. */
+	restore(): void {
+		this.isRevoked = false;
 	}
 
 	/** What a person's consent in the browser leaves in a credential of n8n. */

@@ -45,12 +45,17 @@ export class Instagram implements Network {
 	reset(): void {
 		this.reels.length = 0;
 		this.containers.length = 0;
-		this.isExpired = false;
+		this.restore();
 	}
 
 	/** The access token is not valid any more; only a person can get another one. */
 	expire(): void {
 		this.isExpired = true;
+	}
+
+	/** A person has got another token. */
+	restore(): void {
+		this.isExpired = false;
 	}
 
 	async handle(call: Call): Promise<Reply> {

@@ -41,12 +41,17 @@ export class Telegram implements Network {
 
 	reset(): void {
 		this.messages.length = 0;
-		this.isRevoked = false;
+		this.restore();
 	}
 
 	/** The bot's token is not valid any more. */
 	revoke(): void {
 		this.isRevoked = true;
+	}
+
+	/** The token is valid again. */
+	restore(): void {
+		this.isRevoked = false;
 	}
 
 	async handle(call: Call): Promise<Reply> {
