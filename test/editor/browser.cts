@@ -20,22 +20,24 @@ const PATIENCE = 15_000;
 export const RUN_PATIENCE = 30_000;
 
 /** Two panes and the fields between them, so that their text is readable at the width of a README and no tab is cut off. */
-const WINDOW = { width: 1240, height: 800 };
+const WINDOW = { width: 1360, height: 800 };
 
 /** Where pictures are kept; nobody asked for them where it is not set. */
 const PICTURE_FOLDER = process.env.SEEDANCE_SCREENSHOTS;
 
 /** Pixels that a picture has below the last thing it shows, and around nodes with their names. */
-const MARGIN = 24;
+const MARGIN = 14;
 const NODE_MARGIN = { side: 72, top: 32, bottom: 88 };
 
 /** So that n8n shows a workflow at its own size, and how wide a picture of it may be to be read in a document. */
 const CANVAS_WINDOW = { width: 2400, height: 1500 };
 const WIDEST = 1240;
 
-/** Hides everything but the nodes and the lines between them. */
-const ONLY_NODES = `body :not(:has(.vue-flow__viewport)):not(.vue-flow__viewport, .vue-flow__viewport *):not(.vue-flow__background, .vue-flow__background *),
+/** Hides everything but the nodes and the lines between them; and in a panel, the ways to other nodes. */
+const ONLY_NODES = `[data-test-id^="canvas-handle-plus"], body :not(:has(.vue-flow__viewport)):not(.vue-flow__viewport, .vue-flow__viewport *):not(.vue-flow__background, .vue-flow__background *),
 .vue-flow__node:has([data-test-id="sticky"]) * { visibility: hidden !important; }`;
+
+const NO_NEIGHBOURS = '[data-test-id="floating-node"] { visibility: hidden !important; }';
 
 interface Box {
 	x: number;
@@ -270,6 +272,8 @@ export class EditorTab {
 			.locator('.parameter-item')
 			.filter({ has: this.field(name) });
 		await item.first().evaluate((element: object) => {
+			// Past the rest of the field before it.
+			Reflect.set(Reflect.get(element, 'style'), 'scrollMarginTop', '-14px');
 			Reflect.apply(Reflect.get(element, 'scrollIntoView'), element, [{ block: 'start' }]);
 		});
 	}
@@ -286,6 +290,7 @@ export class EditorTab {
 			await this.page.getByText(text).filter({ visible: true }).first().waitFor();
 		}
 		if (!PICTURE_FOLDER) return;
+		await this.page.addStyleTag({ content: NO_NEIGHBOURS });
 		for (const toast of await this.page.locator('.el-notification__closeBtn').all()) {
 			await toast.click();
 		}
@@ -316,9 +321,10 @@ export class EditorTab {
 		const middle = whole.x + whole.width / 2;
 		const isLeft = (box: Box) => box.x + box.width / 2 < middle;
 		const right = around(boxes.filter((box) => !isLeft(box)));
+		const left = around(boxes.filter(isLeft));
 		// Both show the lines between them.
-		await this.keepPicture(name, { ...whole, width: right.x - whole.x });
-		await this.keepPicture(`${name}-2`, { ...whole, x: right.x, width: right.width });
+		await this.keepPicture(name, { ...left, width: right.x - left.x });
+		await this.keepPicture(`${name}-2`, right);
 	}
 
 	private async keepPicture(name: string, clip: Box): Promise<void> {

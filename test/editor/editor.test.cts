@@ -398,7 +398,7 @@ inTab('a tool has no field that does nothing, and says how the model chooses', a
 		async () => await tab.fieldNames(),
 		['Tool Description', 'Operation', notice, ...FIELDS.ofTool],
 	);
-	await tab.click(tab.fields().getByText('Add option'));
+	await tab.click(tab.fields().getByPlaceholder('Add option'));
 	const added = tab.page.getByRole('option').filter({ visible: true });
 	await added.first().waitFor();
 	expect((await added.allInnerTexts()).map((text) => text.trim())).toEqual(FIELDS.optionsOfTool);
@@ -560,6 +560,7 @@ inTab('the trigger receives a test event while it listens', async (tab) => {
 	await tab.closeNode();
 	await tab.page.getByText('To send one yourself, open the Test URL').first().waitFor();
 	await tab.openNode(TRIGGER);
+	await tab.click(tab.page.getByText('Webhook URLs', { exact: true }));
 	await axios.get(`${url.trim()}?task_id=${taskId}`, { proxy: false });
 	await tab.output().getByText(taskId).first().waitFor();
 	await tab.picture('seedance-trigger', [tab.fields(), tab.output()], tab.field('simplify'));
@@ -591,7 +592,7 @@ describe('the list of videos', () => {
 		await executeTo(tab, `Created the Data Table ${LIST} (Overview → Data tables)`, USED);
 		await executeTo(tab, 'Reused the video made just now (same settings): no credits were spent.');
 		await tab.scrollTo('ifExists');
-		await tab.picture('reused-video', [tab.fields(), tab.output()], tab.field('waitMethod'));
+		await tab.picture('reused-video', [tab.fields(), tab.output()], tab.field('videoKey'));
 		expect(posts()).toHaveLength(1);
 
 		const prompt = tab.field('prompt');
