@@ -32,6 +32,7 @@ import {
 	wantsPause,
 } from '../pause/pause';
 import { invalidInput } from '../../shared/task/errors';
+import { MODELS, usualTimeOf } from '../../shared/task/models';
 import { sameForAll, type Result } from '../run/result';
 import { readOptions } from '../run/parameters';
 import type { Run } from '../run/run';
@@ -91,7 +92,7 @@ function withoutFile<T extends { output: { fileField?: string } }>(pending: T): 
 export const generateAndWait: Operation = {
 	label: 'Generate and Wait',
 	action: 'Generate video and wait',
-	description: 'Generate a video and continue when it is ready, usually 1 to 2 minutes',
+	description: `Generate a video and continue when it is ready, usually after ${usualTimeOf(...MODELS)}`,
 	fields: [
 		dropdownNotice,
 		...requestFields,

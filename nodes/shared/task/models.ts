@@ -160,10 +160,10 @@ export function creditsOf({ model, ...settings }: VideoSettings): number {
 	return model.credits(settings);
 }
 
-/** `1 to 2 minutes`: how long a video of this model usually takes. */
-export function usualTimeOf({ usualSeconds }: Model): string {
-	const [from, to] = usualSeconds.map((seconds) => Math.round(seconds / 60));
-	return `${from} to ${to} minutes`;
+/** `1 to 2 minutes`: how long a video of one of these models usually takes. */
+export function usualTimeOf(...models: readonly Model[]): string {
+	const minutes = models.flatMap(({ usualSeconds }) => usualSeconds.map((s) => Math.round(s / 60)));
+	return `${Math.min(...minutes)} to ${Math.max(...minutes)} minutes`;
 }
 
 /** The model of that name: the field's value, or the API's name; undefined where there is none. */
