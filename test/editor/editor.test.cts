@@ -396,6 +396,9 @@ inTab('the next node offers the fields of a video to map, before anything has ru
 	await tab.output().getByText(videos.ids()[0]).first().waitFor();
 });
 
+/** An app at Google, to which nobody has consented. */
+const MADE_UP_CLIENT = { clientId: 'made-up', clientSecret: 'made-up' };
+
 /** What a person chooses in the nodes of n8n: made up, because nothing runs here. */
 const OTHER_ACCOUNTS: Record<string, { type: string; data: IDataObject } | undefined> = {
 	'n8n-nodes-base.httpRequest': {
@@ -403,6 +406,9 @@ const OTHER_ACCOUNTS: Record<string, { type: string; data: IDataObject } | undef
 		data: { name: 'Authorization', value: 'Bearer made-up' },
 	},
 	'@n8n/n8n-nodes-langchain.lmChatOpenAi': { type: 'openAiApi', data: { apiKey: 'made-up' } },
+	'n8n-nodes-base.youTube': { type: 'youTubeOAuth2Api', data: MADE_UP_CLIENT },
+	'n8n-nodes-base.googleSheets': { type: 'googleSheetsOAuth2Api', data: MADE_UP_CLIENT },
+	'n8n-nodes-base.facebookGraphApi': { type: 'facebookGraphApi', data: { accessToken: 'made-up' } },
 	'n8n-nodes-base.telegram': { type: 'telegramApi', data: { accessToken: 'made-up' } },
 	'n8n-nodes-base.s3': { type: 's3', data: { accessKeyId: 'made-up', secretAccessKey: 'made-up' } },
 };
