@@ -65,7 +65,7 @@ const optionsOf = (options: INodeParameters | string, ...items: IDataObject[]) =
 	readOptions(contextWith({ options }, ...items));
 
 describe('a field that cannot be read', () => {
-	const PARTS = ['options', 'pauseNotice', 'callbackMetadata'];
+	const PARTS = ['options', 'pauseNotice', 'dropdownNotice', 'callbackMetadata'];
 	const FIELDS = new Map(operationFields.map(({ name, displayName }) => [name, displayName]));
 
 	const NAMED = [...FIELDS].filter(([name]) => !PARTS.includes(name));
