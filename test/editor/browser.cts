@@ -273,7 +273,7 @@ export class EditorTab {
 			.filter({ has: this.field(name) });
 		await item.first().evaluate((element: object) => {
 			// Past the rest of the field before it.
-			Reflect.set(Reflect.get(element, 'style'), 'scrollMarginTop', '-14px');
+			Reflect.set(Reflect.get(element, 'style'), 'scrollMarginTop', '8px');
 			Reflect.apply(Reflect.get(element, 'scrollIntoView'), element, [{ block: 'start' }]);
 		});
 	}
@@ -321,10 +321,9 @@ export class EditorTab {
 		const middle = whole.x + whole.width / 2;
 		const isLeft = (box: Box) => box.x + box.width / 2 < middle;
 		const right = around(boxes.filter((box) => !isLeft(box)));
-		const left = around(boxes.filter(isLeft));
 		// Both show the lines between them.
-		await this.keepPicture(name, { ...left, width: right.x - left.x });
-		await this.keepPicture(`${name}-2`, right);
+		await this.keepPicture(name, { ...whole, width: right.x - whole.x });
+		await this.keepPicture(`${name}-2`, { ...whole, x: right.x, width: right.width });
 	}
 
 	private async keepPicture(name: string, clip: Box): Promise<void> {

@@ -560,9 +560,9 @@ inTab('the trigger receives a test event while it listens', async (tab) => {
 	await tab.closeNode();
 	await tab.page.getByText('To send one yourself, open the Test URL').first().waitFor();
 	await tab.openNode(TRIGGER);
-	await tab.click(tab.page.getByText('Webhook URLs', { exact: true }));
 	await axios.get(`${url.trim()}?task_id=${taskId}`, { proxy: false });
 	await tab.output().getByText(taskId).first().waitFor();
+	await tab.click(tab.page.getByText('Webhook URLs', { exact: true }));
 	await tab.picture('seedance-trigger', [tab.fields(), tab.output()], tab.field('simplify'));
 });
 
