@@ -262,6 +262,7 @@ describe(FILE, () => {
 		await run();
 		sandbox.finish(videos.ids()[0]);
 		await endOf(executionId);
+		expect(model.requests).toHaveLength(1);
 		expect(youtube.videos).toHaveLength(1);
 		expect(posts()).toHaveLength(1);
 	});
