@@ -278,4 +278,15 @@ describe(FILE, () => {
 		expect(posts()).toHaveLength(1);
 		expect(counts()).toEqual([0, 0, 0]);
 	});
+
+	it('takes a row again by itself when only credits were missing', async () => {
+		await fill(BOAT);
+		sandbox.faults.on('generate', { kind: 'error', code: 'INSUFFICIENT_CREDITS' });
+		await run();
+		const error = expect.stringMatching(/credits/);
+		expect(await table.rows()).toMatchObject([{ youtube: null, telegram: null, error }]);
+		await run();
+		expect(await table.rows()).toMatchObject([{ ...DONE, error: '' }]);
+		expect(counts()).toEqual([1, 1, 1]);
+	});
 });

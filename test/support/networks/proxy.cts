@@ -34,7 +34,7 @@ export type Trouble = Reply | 'lost answer';
 export interface Hold {
 	/** When the call has arrived. */
 	reached: Promise<void>;
-	/** Lets the call, or the next one, through. */
+	/** Lets it through. */
 	release: () => void;
 }
 
@@ -57,6 +57,8 @@ export class NetworkProxy {
 	readonly mistakes: string[] = [];
 
 	private readonly plans: Plan[] = [];
+	/** What lets each held call through. */
+	private readonly holds: Array<() => void> = [];
 	private server?: Mockttp;
 	private folder?: string;
 
@@ -116,8 +118,6 @@ export class NetworkProxy {
 	callsTo(where: Where): Call[] {
 		return this.calls.filter((call) => matches(call, where));
 	}
-
-	private readonly holds: Array<() => void> = [];
 
 	private release(): void {
 		this.plans.length = 0;
