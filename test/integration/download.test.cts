@@ -173,10 +173,14 @@ describe('the bytes of a video', () => {
 
 	it('of a clip that can be played arrive whole without a length', async () => {
 		world.sandbox.videoBytes = null;
+		// The first time, the clip has to be made, which takes longer than one try to get it.
+		await fetchTask(await finishedTask());
 		fault('video', { kind: 'no-content-length' });
 		const ended = await fetchTask(await finishedTask());
-		await world.sandbox.ledger.until(() => downloads()[0].complete);
-		expect(sizesOf(ended)).toEqual([downloads()[0].bytes]);
+		const last = () => downloads()[downloads().length - 1];
+		await world.sandbox.ledger.until(() => last().complete);
+		expect(sizesOf(ended)).toEqual([last().bytes]);
+		expect(last().fault).toBe('no-content-length');
 	});
 });
 

@@ -97,7 +97,9 @@ describe('before the pause', () => {
 	it('is refused for free where the API could not reach this n8n', async () => {
 		world.setCredential({ baseUrl: 'https://seedance.example.com/v1' });
 		const { message, description } = await failure(ONE);
-		expect(message).toContain('Pause Until Callback is not supported here: the address of this n8n');
+		expect(message).toContain(
+			'Pause Until Callback is not supported here: the address of this n8n',
+		);
 		expect(message).toContain('Set N8N_WEBHOOK_URL (WEBHOOK_URL before n8n 2.41)');
 		expect(description).toContain('No credits were spent.');
 	});

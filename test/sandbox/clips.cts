@@ -62,7 +62,7 @@ async function existsOrEncode(
 		);
 		await runEncoder([
 			...['-loglevel', 'error', '-y'],
-			...pictures.flatMap((picture) => ['-loop', '1', '-framerate', '24', '-i', picture]),
+			...pictures.flatMap((picture) => ['-framerate', '12', '-i', picture]),
 			...(hasSound ? ['-f', 'lavfi', '-i', tone] : []),
 			...['-filter_complex', filter],
 			...['-c:v', 'libx264', '-preset', 'ultrafast', '-crf', '36', '-pix_fmt', 'yuv420p'],

@@ -102,6 +102,11 @@ export function sceneOf(width: number, height: number): { layers: Buffer[]; filt
 	const afloat = `H*0.73-h+H*0.012*sin(t*2.4)`;
 	return {
 		layers: [sky(width, height), boat(size), water(width, sea, wave)],
-		filter: `[0][1]overlay=x=${along}:y=${afloat}[a];[a][2]overlay=x=-mod(t*${wave}/3\\,${wave}):y=H-h`,
+		filter: [
+			// Read and converted once, and shown without an end.
+			...[0, 1, 2].map((layer) => `[${layer}]format=yuva420p,loop=loop=-1:size=1[l${layer}]`),
+			`[l0][l1]overlay=x=${along}:y=${afloat}[a]`,
+			`[a][l2]overlay=x=-mod(t*${wave}/3\\,${wave}):y=H-h`,
+		].join(';'),
 	};
 }
