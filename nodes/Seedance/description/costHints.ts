@@ -1,9 +1,9 @@
 /**
  * The price of the chosen settings and how long a video usually takes, shown beside them before
- * anything runs. One static text for each price, or range of prices where a setting is an expression, because n8n evaluates no text of
- * a hint. A notice among the fields would not do: n8n evaluates an expression before it decides
- * whether a field is shown, and so would tell the price of the first item as if it were that of all
- * (docs/n8n-behaviour.md#texts-of-hints).
+ * anything runs. One static text for each price, or range of prices where a setting is an
+ * expression, because n8n evaluates no text of a hint. A notice among the fields would not do: n8n
+ * evaluates an expression before it decides whether a field is shown, and so would tell the price
+ * of the first item as if it were that of all (docs/n8n-behaviour.md#texts-of-hints).
  */
 import type { NodeHint } from 'n8n-workflow';
 
