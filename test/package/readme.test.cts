@@ -301,6 +301,9 @@ describe('the documentation for users', () => {
 		const seconds = (ms: number) => `${ms / 1000} seconds`;
 		const minutes = (ms: number) => `${ms / 60_000} minutes`;
 		const { POLL_INTERVAL_SECONDS: shortest, POLL_INTERVAL_MAX_SECONDS: longest } = pace;
+		// Those of the default model, and the one value that all others share.
+		const timeouts = [...new Set(models.MODELS.map(({ timeoutMinutes }) => timeoutMinutes))];
+		const images = [...new Set(models.MODELS.map(({ maxImages }) => maxImages))];
 		const limits = [
 			...[seconds(client.POST_TIMEOUT_MS), seconds(client.READ_TIMEOUT_MS)],
 			...[POST_MAX_TRIES, POST_MAX_TRIES, seconds(RETRY_AFTER_MAX_MS)],
@@ -309,12 +312,9 @@ describe('the documentation for users', () => {
 			...[seconds(polling.NOT_FOUND_GRACE_MS), seconds(NO_VIDEO_GRACE_MS)],
 			...[download.PARALLEL_DOWNLOADS, download.DOWNLOAD_MAX_TRIES, seconds(download.STALL_MS)],
 			...[minutes(download.DOWNLOAD_LIMIT_MS), minutes(download.EXPIRED_AFTER_MS)],
-			...[
-				models.DEFAULT_MODEL.timeoutMinutes,
-				seconds(EXECUTION_RESERVE_MS),
-				models.PROMPT_MAX_LENGTH,
-				1,
-			],
+			...timeouts,
+			...[seconds(EXECUTION_RESERVE_MS), models.PROMPT_MAX_LENGTH],
+			...images,
 			...[CALLBACK_URL_MAX_LENGTH, METADATA_MAX_BYTES, seconds(EARLY_MS), seconds(10_000)],
 			REMEMBERED_EVENTS,
 		];
