@@ -36,6 +36,8 @@ describe('keep-it.json', () => {
 
 	beforeAll(async () => {
 		workflow = await importAnswered('keep-it.json', { 'the name of your bucket': s3.bucket });
+		// This run makes a video, before any test sets the pace.
+		sandbox.speed = 1000;
 		await runExample(workflow);
 	});
 
