@@ -6,8 +6,8 @@ import { proxy, telegram } from '../support/networks/world.cjs';
 import {
 	asked,
 	decide,
+	decisionForm,
 	emptyList,
-	formOf,
 	bytesOf,
 	importAnswered,
 	inChannel,
@@ -98,7 +98,7 @@ describe(FILE, () => {
 	it('takes a decision once, also when it is sent twice at the same moment', async () => {
 		await sendForm(workflow, 'A swan', CAPTION);
 		const url = await asked(workflow);
-		const sent = [1, 2].map(async () => await deliver(url, formOf([PUBLISH])));
+		const sent = [1, 2].map(async () => await deliver(url, decisionForm(PUBLISH)));
 		const statuses = (await Promise.all(sent)).map(({ status }) => status);
 		expect(statuses).toContain(200);
 		expect(await ended()).toEqual(['success']);

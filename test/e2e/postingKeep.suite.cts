@@ -36,12 +36,24 @@ describe('keep-it.json', () => {
 
 	beforeAll(async () => {
 		workflow = await importAnswered('keep-it.json', { 'the name of your bucket': s3.bucket });
+		// This run makes a video, before any test sets the pace.
+		sandbox.speed = 1000;
 		await runExample(workflow);
 	});
 
 	beforeEach(async () => {
 		await emptyList();
 		table = await tableOf('Videos to Keep');
+	});
+
+	it('writes its first row into an empty table, and no second one', async () => {
+		const prompt = 'A paper boat sails down a rainy street, camera close to the water';
+		for (const _ of ['first', 'second']) await runExample(workflow);
+		const [row, ...others] = await table.rows();
+		expect(others).toEqual([]);
+		expect(row).toMatchObject({ prompt, ...kept(row) });
+		expect([...s3.files]).toEqual([[nameOf(row), await bytesOf(taskOf(row))]]);
+		expect(paid()).toEqual([28]);
 	});
 
 	it('keeps each file under its day and row, byte for byte, and says in the others why not; what was not kept is free the next time', async () => {

@@ -77,10 +77,10 @@ function buttonOf({ fields }: TelegramMessage): string | undefined {
 const addresses = () => toPerson().flatMap((message) => buttonOf(message) ?? []);
 
 /** Waits until the person has been asked as often, and the workflow waits for the answer; gives the button's address. */
-export async function asked(workflow: SavedWorkflow, times = 1): Promise<string> {
+export async function asked({ id }: Pick<SavedWorkflow, 'id'>, times = 1): Promise<string> {
 	await until(`the person is asked ${times} times`, () => addresses().length === times, 30_000);
 	await until('the workflow waits for the answer', async () => {
-		const [{ status }] = await api.listExecutions(workflow.id);
+		const [{ status }] = await api.listExecutions(id);
 		return status === 'waiting';
 	});
 	return addresses()[times - 1];
@@ -91,8 +91,12 @@ export async function decide(url: string, decision: string, remark = ''): Promis
 	const page = await deliver(url, undefined, { method: 'GET' });
 	expect(page).toMatchObject({ status: 200, data: expect.stringContaining(decision) });
 	expect(page.data).toContain('What should be different');
-	expect((await deliver(url, formOf([decision, remark]))).status).toBe(200);
+	expect((await deliver(url, decisionForm(decision, remark))).status).toBe(200);
 }
+
+/** What the page behind a button sends: a choice of one comes as a list. */
+export const decisionForm = (decision: string, remark = '') =>
+	formOf([JSON.stringify([decision]), remark]);
 
 /** The file of a task, as the sandbox gives it out. */
 export async function bytesOf(taskId: string): Promise<Buffer | undefined> {

@@ -9,6 +9,7 @@ import { chromium, selectors, type Locator, type Page } from 'playwright-core';
 import PICTURES from '../fixtures/package/pictures.json';
 import { HOST } from '../support/serverProcess.cjs';
 import type { N8nServer } from '../support/n8n/server.cjs';
+import { n8n } from '../support/n8n/world.cjs';
 
 /** The attribute by which n8n marks what its own tests look for. */
 selectors.setTestIdAttribute('data-test-id');
@@ -21,6 +22,9 @@ export const RUN_PATIENCE = 30_000;
 
 /** Two panes and the fields between them, so that their text is readable at the width of a README and no tab is cut off. */
 const WINDOW = { width: 1360, height: 800 };
+
+/** What a test that failed has shown. */
+const FAILURES = join(__dirname, '../../.cache/editor-failures');
 
 /** Where pictures are kept; nobody asked for them where it is not set. */
 const PICTURE_FOLDER = process.env.SEEDANCE_SCREENSHOTS;
@@ -59,10 +63,37 @@ function around(boxes: readonly Box[]): Box {
 	return { x, y, width, height: Math.max(...boxes.map((box) => box.y + box.height)) - y };
 }
 
-export type Browser = Awaited<ReturnType<typeof startBrowser>>;
+/** A test with a tab of its own; what the tab shows is kept when it fails. */
+type InTab = (
+	behaviour: string,
+	test: (tab: EditorTab) => Promise<void>,
+	timeoutMs?: number,
+) => void;
+
+/** Registers the hooks that start the browser once n8n is there, for a test file; gives the way to write its tests. */
+export function useBrowser(): InTab {
+	let browser: Awaited<ReturnType<typeof startBrowser>> | undefined;
+	beforeAll(async () => void (browser = await startBrowser(n8n)));
+	afterAll(async () => await browser?.close());
+	return (behaviour, test, timeoutMs) => {
+		const inItsTab = async () => {
+			if (!browser) throw new Error('There is no browser');
+			const tab = await browser.newTab();
+			try {
+				await test(tab);
+			} catch (error) {
+				await tab.keepScreenshot(FAILURES, behaviour);
+				throw error;
+			} finally {
+				await tab.close();
+			}
+		};
+		it(behaviour, inItsTab, timeoutMs);
+	};
+}
 
 /** Starts Chromium and signs it in as the owner of this n8n. */
-export async function startBrowser({ baseUrl, login }: N8nServer) {
+async function startBrowser({ baseUrl, login }: N8nServer) {
 	const browser = await chromium.launch({
 		executablePath: process.env.SEEDANCE_CHROMIUM,
 		args: [
@@ -116,6 +147,12 @@ export class EditorTab {
 		this.clicks += 1;
 	}
 
+	async doubleClick(target: Locator): Promise<void> {
+		await target.dblclick();
+		this.clicks += 2;
+	}
+
+	/** Fills in a field; the click into it belongs to that. */
 	async type(target: Locator, text: string): Promise<void> {
 		await target.fill(text);
 		this.typedFields += 1;
@@ -155,7 +192,7 @@ export class EditorTab {
 
 	/** Opens the panel of a node. */
 	async openNode(name: string): Promise<void> {
-		await this.onCanvas(name).dblclick();
+		await this.doubleClick(this.onCanvas(name));
 		await this.fields().waitFor();
 	}
 

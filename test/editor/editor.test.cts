@@ -17,7 +17,6 @@ import {
 	BY_HAND,
 	CREDENTIAL_TYPE,
 	endOf,
-	n8n,
 	NODE_TYPE,
 	posts,
 	run,
@@ -34,10 +33,7 @@ import {
 	WRONG_KEY,
 	type Step,
 } from '../support/n8n/world.cjs';
-import { RUN_PATIENCE, startBrowser, type Browser, type EditorTab } from './browser.cjs';
-
-/** What a test that failed has shown. */
-const FAILURES = join(__dirname, '../../.cache/editor-failures');
+import { RUN_PATIENCE, useBrowser, type EditorTab } from './browser.cjs';
 
 const PIXEL = join(__dirname, '../fixtures/pixel.png');
 
@@ -64,31 +60,7 @@ const AGENT: Step = {
 
 jest.setTimeout(120_000);
 useN8n();
-
-let browser: Browser | undefined;
-beforeAll(async () => void (browser = await startBrowser(n8n)));
-afterAll(async () => await browser?.close());
-
-/** A test with a tab of its own; what the tab shows is kept when it fails. */
-function inTab(
-	behaviour: string,
-	test: (tab: EditorTab) => Promise<void>,
-	timeoutMs?: number,
-): void {
-	const inItsTab = async () => {
-		if (!browser) throw new Error('There is no browser');
-		const tab = await browser.newTab();
-		try {
-			await test(tab);
-		} catch (error) {
-			await tab.keepScreenshot(FAILURES, behaviour);
-			throw error;
-		} finally {
-			await tab.close();
-		}
-	};
-	it(behaviour, inItsTab, timeoutMs);
-}
+const inTab = useBrowser();
 
 /** Opens Start → Seedance → Edit Fields; gives its ID. */
 async function openWorkflow(

@@ -5,6 +5,7 @@
 import type { INode } from 'n8n-workflow';
 
 import { api, useN8n } from '../n8n/world.cjs';
+import { ExampleFiles } from './exampleFiles.cjs';
 import { GoogleAccount } from './google.cjs';
 import { Instagram } from './instagram.cjs';
 import { JoiningService } from './joiningService.cjs';
@@ -23,7 +24,8 @@ export const telegram = new Telegram();
 export const s3 = new S3();
 export const joining = new JoiningService();
 export const tiktok = new TikTok();
-const networks = [google, youtube, sheets, instagram, telegram, s3, joining, tiktok];
+const files = new ExampleFiles();
+const networks = [google, youtube, sheets, instagram, telegram, s3, joining, tiktok, files];
 export const proxy = new NetworkProxy(networks);
 
 /** The credentials of the nodes of each network, by the type of the node. */
