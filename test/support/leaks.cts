@@ -10,6 +10,12 @@ function leaksIn(text: string): string[] {
 	return SIGNATURE.test(text) ? [...found, 'signature'] : found;
 }
 
+/** A text with all that an execution shows, but for the address that n8n's own form sends its visitor to. */
+const shownIn = (resultData: unknown): string =>
+	JSON.stringify(resultData, (key, value: unknown) =>
+		key === 'resumeFormUrl' ? undefined : value,
+	);
+
 /**
  * The tests that come last: they look through the log and every execution that was run before.
  *
@@ -32,7 +38,7 @@ export function secretsSuite(log: () => string, expected: readonly string[]): vo
 				if (resumeToken === undefined) continue;
 				tokens++;
 				// n8n keeps the token that resumes an execution beside what people and later nodes see of it.
-				if (JSON.stringify(resultData).includes(resumeToken)) found.push(`${id}: token shown`);
+				if (shownIn(resultData).includes(resumeToken)) found.push(`${id}: token shown`);
 				if (log().includes(resumeToken)) found.push(`${id}: token logged`);
 			}
 			expect(found).toEqual([]);
