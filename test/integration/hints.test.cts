@@ -14,12 +14,14 @@ const NO_FILE = { downloadVideo: false };
 const INVALID = { kind: 'error', code: 'INVALID_PROMPT' } as const;
 const GENERATE = { operation: 'generate' };
 const PIN = 'Pin this output while you build the next nodes.';
+const STEP =
+	'Build the next nodes with Execute step on each: that uses this output, without paying again.';
 const AGAIN =
 	process.env.SEEDANCE_LIST === 'off'
 		? PIN
 		: 'Run it again as often as you like while you build: the same settings give the same video, free, for 24 hours.';
 const used = (credits: number, advice = AGAIN) => `This run used ${credits} credits. ${advice}`;
-const finish = 'Wait for Video finishes them without paying again.';
+const finish = (which = 'them') => `Wait for Video finishes ${which} without paying again.`;
 const generate = async (prompts: string[], order: Partial<Order> = {}): Promise<Run> =>
 	await runPrompts(prompts, { ...order, parameters: { ...NO_FILE, ...order.parameters } });
 
@@ -42,16 +44,14 @@ describe('the credits of a run', () => {
 	});
 
 	it.each([
-		[PIN, { ifExists: 'never' }],
-		[PIN, { options: { videoList: false } }],
-		[
-			'Build the next nodes with Execute step on each: that uses this output, without paying again.',
-			{ ifExists: 'never', downloadVideo: true },
-		],
+		[PIN, { ifExists: 'never' }, CONTINUE],
+		[PIN, { options: { videoList: false } }, CONTINUE],
+		[STEP, { ifExists: 'never', downloadVideo: true }, CONTINUE],
+		[STEP, { ifExists: 'never' }, ERROR_OUTPUT],
 	])(
-		'come with "%s" where a new run pays, because n8n pins no file',
-		async (advice, parameters) => {
-			expect((await generate(['one'], { parameters })).hints).toEqual([used(28, advice)]);
+		'come with "%s" where a new run pays, because n8n pins no file and one branch only',
+		async (advice, parameters, node) => {
+			expect((await generate(['one'], { parameters, node })).hints).toEqual([used(28, advice)]);
 		},
 	);
 
@@ -60,9 +60,10 @@ describe('the credits of a run', () => {
 		expect(world.sandbox.ledger.spent).toBe(56);
 	});
 
-	it('are told after a pause', async () => {
+	it('are told without advice while the execution is paused, and with it after', async () => {
 		world.sandbox.tasks.taskSeconds = Infinity;
 		const suspended = await generate(['one', 'two'], { parameters: { waitMethod: 'callback' } });
+		expect(suspended.hints).toEqual(['This run used 56 credits.']);
 		for (const id of ids()) world.sandbox.finish(id);
 		// The hook has a few seconds only, and its reads take real time.
 		world.n8n.clockSpeed = 1;
@@ -97,7 +98,7 @@ describe('the credits of a run', () => {
 		async (mode) => {
 			const parameters = { options: { timeout: 0.1 } };
 			const { hints } = await generate(['[never]'], { mode, parameters, node: CONTINUE });
-			expect(hints).toEqual([`1 of 1 task is still running: ${ids()[0]}. ${finish}`]);
+			expect(hints).toEqual([`1 of 1 task is still running: ${ids()[0]}. ${finish('it')}`]);
 		},
 	);
 });
@@ -108,7 +109,7 @@ describe('tasks that still run', () => {
 		world.sandbox.finish(ended);
 		const { hints } = await waitFor([ended, ...open], { operation: 'status' });
 		const three = open.slice(0, 3).join(', ');
-		expect(hints).toEqual([`5 of 6 tasks still running: ${three} and 2 more. ${finish}`]);
+		expect(hints).toEqual([`5 of 6 tasks still running: ${three} and 2 more. ${finish()}`]);
 		expect((await waitFor([ended], { operation: 'status' })).hints).toEqual([]);
 	});
 });

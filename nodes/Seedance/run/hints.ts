@@ -37,10 +37,10 @@ function creditsUsed({ seed, task, problem }: Result): number {
 function stillRunning(results: readonly Result[]): string | undefined {
 	const open = results.filter(isOpen).flatMap(({ seed }) => seed.taskId ?? []);
 	if (open.length === 0) return undefined;
-	const tasks = results.length === 1 ? 'task is' : 'tasks';
+	const [tasks, them] = results.length === 1 ? ['task is', 'it'] : ['tasks', 'them'];
 	const more = open.length - NAMED_TASKS;
 	const ids = `${open.slice(0, NAMED_TASKS).join(', ')}${more > 0 ? ` and ${more} more` : ''}`;
-	return `${open.length} of ${results.length} ${tasks} still running: ${ids}. Wait for Video finishes them without paying again.`;
+	return `${open.length} of ${results.length} ${tasks} still running: ${ids}. Wait for Video finishes ${them} without paying again.`;
 }
 
 /** Whether running the node once more by hand gives the same videos, free: all of them. */
@@ -50,16 +50,23 @@ function isReusable({ listing, context }: Run, results: readonly Result[]): bool
 	return listing?.videos !== undefined && reuses && results.every(({ problem }) => !problem);
 }
 
-function used(run: Run, results: readonly Result[]): string | undefined {
+/** Whether the execution is suspended until a callback: a wait that ends leaves no task running without a problem. */
+function isPaused({ waits }: Operation, results: readonly Result[]): boolean {
+	return waits === true && results.some(isRunning);
+}
+
+function used(run: Run, operation: Operation, results: readonly Result[]): string | undefined {
 	const credits = results.reduce((sum, result) => sum + creditsUsed(result), 0);
 	if (credits === 0) return undefined;
+	if (isPaused(operation, results)) return `This run used ${credits} credits.`;
 	if (isReusable(run, results)) {
 		return `This run used ${credits} credits. Run it again as often as you like while you build: the same settings give the same video, free, for 24 hours.`;
 	}
-	// n8n pins no output that holds a file (docs/n8n-behaviour.md#outputs-with-files).
-	const advice = results.some(({ file }) => file)
-		? 'Build the next nodes with Execute step on each: that uses this output, without paying again.'
-		: 'Pin this output while you build the next nodes.';
+	// n8n pins no output that holds a file, and of two outputs only one (docs/n8n-behaviour.md#outputs-with-files).
+	const advice =
+		run.onError === 'errorOutput' || results.some(({ file }) => file)
+			? 'Build the next nodes with Execute step on each: that uses this output, without paying again.'
+			: 'Pin this output while you build the next nodes.';
 	return `This run used ${credits} credits. ${advice}`;
 }
 
@@ -115,10 +122,14 @@ function hintsFor(run: Run, operation: Operation, results: readonly Result[]): N
 		...(run.listing?.report.hints() ?? []).flatMap((message) => hint(message)),
 		...results.flatMap(({ note }) => hint(note)),
 		...hint(withoutCallback(run, operation, results)),
-		// Generate Without Waiting leaves all of them running, on purpose.
-		...hint(operation.starts && !operation.waits ? undefined : stillRunning(results)),
+		// Generate Without Waiting leaves all of them running, on purpose; a pause goes on by itself.
+		...hint(
+			(operation.starts && !operation.waits) || isPaused(operation, results)
+				? undefined
+				: stillRunning(results),
+		),
 		...hint(isToldAtTestUrl(run, operation) ? TEST_URL : undefined, 'warning'),
-		...hint(isByHand && operation.starts ? used(run, results) : undefined),
+		...hint(isByHand && operation.starts ? used(run, operation, results) : undefined),
 		...hint(
 			operation.waits && isInLoop(run)
 				? 'This node handles all items at once; Loop Over Items makes it slower.'

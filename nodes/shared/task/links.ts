@@ -184,7 +184,7 @@ export function checkCallbackLink(value: unknown, apiReach: ApiReach): Checked<s
 	const link = oneLink('Callback URL', value);
 	if (!link.ok || link.value === undefined) return link;
 	const reason = /\s/.test(link.value)
-		? 'is not a web link that starts with http:// or https://, or holds a blank'
+		? 'is not a web link that starts with http:// or https://, or it contains a space'
 		: unreachableReason(link.value, apiReach);
 	if (!reason) return link;
 	return { ok: false, problems: [`Callback URL ${quote(link.value)} ${reason}.`] };
