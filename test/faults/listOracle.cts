@@ -95,6 +95,12 @@ class ListOracle {
 		return `POST ${entry.index} (${name}, task ${entry.taskId}) of execution ${execution.nth}`;
 	}
 
+	/** How often a video may be started anew. */
+	private get most(): number {
+		const { operation, failing } = this.trace.schedule;
+		return operation === 'generateAndWait' ? (failing?.restarts ?? 0) : 0;
+	}
+
 	private wanted(name: string): number {
 		const { items } = this.trace.schedule;
 		return isKeyed(this.trace.schedule) ? 1 : items.filter((one) => one === name).length;
@@ -153,8 +159,6 @@ class ListOracle {
 	}
 
 	checkCharges(): void {
-		const { operation, failing } = this.trace.schedule;
-		const most = operation === 'generateAndWait' ? (failing?.restarts ?? 0) : 0;
 		for (const post of this.paid) {
 			const { execution, name, order, row, at } = post;
 			const own = this.paid.filter(
@@ -166,11 +170,21 @@ class ListOracle {
 			const isOver = wanted === 1 && owed.length > 0;
 			const video = `${execution.nth} ${name}`;
 			const before = own.slice(0, -1).map(({ entry }) => entry.taskId ?? '');
-			const isOwn = own.length <= wanted || this.restarts.take(video, at, before, most * wanted);
+			const isOwn =
+				own.length <= wanted || this.restarts.take(video, at, before, this.most * wanted);
 			if (isOwn && same.length === 0 && !isOver) continue;
 			const there = owed.map(({ entry }) => entry.taskId).join(', ') || 'its own';
 			this.violate('charged twice', `${this.describe(post)}: there was ${there}`);
 		}
+	}
+
+	/** Whether a later POST of the run for the same video has taken its place, or may have: an earlier task may have served an item alike. */
+	private isReplaced({ entry: { taskId }, execution, name, order }: ListPost): boolean {
+		if (this.restarts.has(taskId ?? '')) return true;
+		const later = this.paid.filter(
+			(one) => one.execution === execution && one.name === name && one.order > order,
+		);
+		return this.most > 0 && later.some(({ at }) => this.restarts.mayBeReplaced(taskId ?? '', at));
 	}
 
 	/** Every POST that is sent while the list works has its row, which was turned to SENDING right before. */
@@ -200,7 +214,7 @@ class ListOracle {
 				this.violate('id lost', `${this.describe(post)} is not in the list`);
 			}
 			// One in whose place another was started cost nothing, and stands in the log alone.
-			const isReplaced = this.restarts.has(entry.taskId ?? '');
+			const isReplaced = this.isReplaced(post);
 			if (!isTold && !isReplaced && !isDead && run?.status !== 'canceled') {
 				this.violate('id lost', `${this.describe(post)} is nowhere`);
 			}

@@ -27,11 +27,16 @@ export class Restarts {
 		const count = this.counts.get(video) ?? 0;
 		const failed = tasks
 			.filter((taskId) => !this.replaced.has(taskId))
-			.find((taskId) => this.readingsOf(taskId).some((one) => one.at <= at && isFreeFailure(one)));
+			.find((taskId) => this.mayBeReplaced(taskId, at));
 		if (failed === undefined || count >= most) return false;
 		this.replaced.add(failed);
 		this.counts.set(video, count + 1);
 		return true;
+	}
+
+	/** Whether a task was seen by then to have failed in a way after which another may take its place. */
+	mayBeReplaced(taskId: string, at: number): boolean {
+		return this.readingsOf(taskId).some((one) => one.at <= at && isFreeFailure(one));
 	}
 
 	/** Whether another task has taken its place. */
