@@ -11,7 +11,8 @@ const STARTS = { usual: 15, quick: 5 };
 const MARK_MS = 30;
 const GROSS_MS = 100;
 const MARK_KB = 60;
-const GROSS_KB = 90;
+/** Above what the package suite allows, which has grown with the list of videos and the models. */
+const GROSS_KB = 140;
 
 const EXAMPLE =
 	'node_modules/@n8n/node-cli/dist/template/templates/programmatic/example/template/nodes/Example/Example.node.ts';
