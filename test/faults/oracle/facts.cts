@@ -180,13 +180,14 @@ export class Facts {
 		return this.readings(taskId).some(({ state }) => state === 'failed');
 	}
 
-	/** The tasks that the answers to these POSTs have told: of one that told another's ID, any other's. */
+	/** The tasks that the answers to these POSTs have told: of one that told another's ID, any other's, or its own beside it. */
 	knownFrom(posts: ReadonlyArray<Exchange<PostEntry>>): string[] {
 		const made = this.harness.requests.posts.map(({ entry }) => entry.taskId);
 		const foreign = this.harness.sandbox.tasks.all().filter(({ id }) => !made.includes(id));
-		return posts.flatMap((post) =>
-			isAnswered(post, 'misled') ? foreign.map(({ id }) => id) : (post.entry.taskId ?? []),
-		);
+		return posts.flatMap((post) => [
+			...(isAnswered(post, 'misled') ? foreign.map(({ id }) => id) : []),
+			...(post.entry.taskId ? [post.entry.taskId] : []),
+		]);
 	}
 
 	/** How many items one round of the node got. */
