@@ -330,12 +330,18 @@ class ListWorld {
 		if (!post || !execution) return;
 		const { rows } = this;
 		const name = nameIn(post.entry.body) ?? 'ferns';
+		// One that could not be written any more is still SENDING when the next POST is sent.
+		const isPaid = ({ id, createdAt }: TableRow) =>
+			this.posts.some(
+				({ entry, row }) => entry.accepted && row?.id === id && row.createdAt === createdAt,
+			);
 		// A table may have been deleted right before it.
 		const row = (rows ?? this.deleted?.rows)?.find(
 			(one) =>
 				one.status === 'SENDING' &&
 				one.execution_id === execution.id &&
 				!one.task_id &&
+				!isPaid(one) &&
 				(one.prompt === undefined || String(one.prompt).includes(name)),
 		);
 		this.posts.push({ ...post, execution, name, order: (this.order += 1), rows, row });
