@@ -24,7 +24,8 @@ export class SeedanceTrigger implements INodeType {
 		version: 1,
 		subtitle:
 			'={{ $parameter["events"].length === 1 ? ($parameter["events"][0] === "failed" ? "Video Failed" : "Video Succeeded") : "Video Succeeded or Failed" }}',
-		description: 'AI videos from Seedance: starts the workflow when one is ready, or has failed',
+		description:
+			'Create AI videos with Seedance, and start a workflow when one is ready or has failed',
 		eventTriggerDescription:
 			'Waiting for a callback. To send one yourself, open the Test URL in your browser with ?task_id= and the ID of a video.',
 		activationMessage:

@@ -43,10 +43,10 @@ export const triggerPanel: TriggerPanelDefinition = {
 		inactive:
 			'<b>To test:</b> click <i>Execute step</i>. Then open the Test URL in your browser with <i>?task_id=</i> and the ID of a video that exists already. Or paste the Test URL into <i>Callback URL</i> of a Seedance node and run it: listening ends after 2 minutes.<br /><br /><b>For real runs:</b> paste the <b>Production URL</b> into <i>Callback URL</i> of the Seedance node (operation <i>Generate Without Waiting</i>), and <a data-key="activate">publish</a> (activate) this workflow. Both nodes need the same credential.<br /><br /><b>If nothing starts:</b> n8n\'s server log says why a callback was refused. Search it for <i>Seedance refused a callback</i>. The usual reason is another credential in the Seedance node.',
 		active:
-			'<b>For real runs:</b> paste the <b>Production URL</b> into <i>Callback URL</i> of the Seedance node (operation <i>Generate Without Waiting</i>). Each finished video starts this workflow; see <a data-key="executions">executions</a>. Both nodes need the same credential.<br /><br /><b>To test:</b> click <i>Execute step</i>. Then open the Test URL in your browser with <i>?task_id=</i> and the ID of a video that exists already.<br /><br /><b>If nothing starts:</b> n8n\'s server log says why a callback was refused. Search it for <i>Seedance refused a callback</i>. The usual reason is another credential in the Seedance node.',
+			'<b>For real runs:</b> paste the <b>Production URL</b> into <i>Callback URL</i> of the Seedance node (operation <i>Generate Without Waiting</i>). Each video that was sent with this URL then starts this workflow; see <a data-key="executions">executions</a>. Both nodes need the same credential.<br /><br /><b>To test:</b> click <i>Execute step</i>. Then open the Test URL in your browser with <i>?task_id=</i> and the ID of a video that exists already.<br /><br /><b>If nothing starts:</b> n8n\'s server log says why a callback was refused. Search it for <i>Seedance refused a callback</i>. The usual reason is another credential in the Seedance node.',
 	},
 	activationHint:
-		'Once this workflow is published, each finished video starts it. You register nothing at Seedance: the Seedance node sends this URL with each video.',
+		'Once this workflow is published, it starts when a video is finished that was sent with this URL as its Callback URL. You register nothing at Seedance.',
 };
 
 export const triggerHints: NodeHint[] = [

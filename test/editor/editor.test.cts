@@ -613,7 +613,7 @@ describe('the list of videos', () => {
 		sandbox.speed = 1000;
 		await tab.openWorkflow(workflow);
 		await tab.openNode(SEEDANCE);
-		await executeTo(tab, 'Went on with a video that an interrupted run has paid for:');
+		await executeTo(tab, 'Took over a video that an interrupted run has started:');
 		await tab.output().getByText(taskId).first().waitFor();
 		expect(posts()).toHaveLength(2);
 	});

@@ -131,7 +131,7 @@ describe('an image file', () => {
 		world.n8n.binariesInMemory = true;
 		const { message, description } = await failure(FROM_FILE, { items: await withFile() });
 		expect(message).toBe(
-			`${FIELD} this n8n keeps files in memory, where the API cannot fetch them.`,
+			`${FIELD} the file "boat.png" is only in n8n's memory, where the API cannot fetch it.`,
 		);
 		expect(description).toContain('N8N_DEFAULT_BINARY_DATA_MODE');
 		expect(description).toContain('From URL');

@@ -60,7 +60,7 @@ describe('an expression that throws', () => {
 
 it.each(INPUT.refused)('%j is refused before it costs: %s', async (parameters, reason) => {
 	const { message, description, context } = await failure({ prompt: 'A cat', ...parameters });
-	expect(message).toContain(reason);
+	expect(`${message} ${description}`).toContain(reason);
 	expect(description).toContain('No credits were spent.');
 	expect(context).toMatchObject({ error_code: 'invalid_input', charged: 'no' });
 	nothingSent();

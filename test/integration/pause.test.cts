@@ -100,7 +100,7 @@ describe('before the pause', () => {
 		expect(message).toContain(
 			'Pause Until Callback is not supported here: the address of this n8n',
 		);
-		expect(message).toContain('Set N8N_WEBHOOK_URL (WEBHOOK_URL before n8n 2.41)');
+		expect(description).toContain('Set N8N_WEBHOOK_URL (WEBHOOK_URL before n8n 2.41)');
 		expect(description).toContain('No credits were spent.');
 	});
 
@@ -116,7 +116,7 @@ describe('before the pause', () => {
 			items: [{ json: { end: apiKey.slice(-4) } }],
 		});
 		expect(message).toContain('Pause Until Callback needs one account for all items');
-		expect(message).toContain('set Wait Method to "Keep Checking"');
+		expect(description).toContain('set Wait Method to "Keep Checking"');
 		expect(description).toContain('No credits were spent.');
 		expect(posts()).toEqual([]);
 	});

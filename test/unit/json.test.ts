@@ -2,7 +2,7 @@
 import * as fc from 'fast-check';
 
 import { isObject, numberOf, readableText, textOf, withoutSecrets } from '../../nodes/shared/json';
-import { shorten, wellFormed } from '../../nodes/shared/text';
+import { firstSentence, shorten, wellFormed } from '../../nodes/shared/text';
 import secrets from '../fixtures/secrets.json';
 
 /** Stands for the account's key. */
@@ -87,6 +87,17 @@ it('a shortened text keeps its start and is one line', () => {
 	expect(shorten('abcdef', 4)).toBe('abc…');
 	// Bounded, also where one character has no end.
 	expect(shorten(`e${'\u0301'.repeat(5000)}`, 60).length).toBeLessThan(500);
+});
+
+it.each([
+	['Prompt is empty.', 'Prompt is empty.', ''],
+	['"a.b" is no link. Enter one. Or two.', '"a.b" is no link.', 'Enter one. Or two.'],
+	['Prompt "One. Two" is odd. Change it.', 'Prompt "One. Two" is odd.', 'Change it.'],
+	['It has 1.5 s. Élan helps.', 'It has 1.5 s.', 'Élan helps.'],
+	['"8" is not supported. Allowed: 5, 10.', '"8" is not supported. Allowed: 5, 10.', ''],
+	['A " alone. Change it', 'A " alone. Change it', ''],
+])('of %j, the first sentence is %j', (text, first, rest) => {
+	expect(firstSentence(text)).toEqual([first, rest]);
 });
 
 it.each(['🐈', FAMILY, '🇹🇷', '👍🏽', 'é', '❤️'])('a shortened text keeps %s whole', (character) => {

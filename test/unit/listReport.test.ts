@@ -49,7 +49,7 @@ describe('a reused video', () => {
 });
 
 it.each([
-	['goOn', 'Went on with'],
+	['goOn', 'Took over'],
 	['join', 'Shared'],
 	['skip', 'Left out'],
 ])('%s is counted', (doing, text) => {

@@ -161,8 +161,8 @@ export async function imageLink(
 	}
 	if (!file.id) {
 		return refuse(
-			'this n8n keeps files in memory, where the API cannot fetch them',
-			`Set N8N_DEFAULT_BINARY_DATA_MODE to "filesystem". ${INSTEAD}`,
+			`the file${name} is only in n8n's memory, where the API cannot fetch it`,
+			`Set N8N_DEFAULT_BINARY_DATA_MODE to "filesystem". A file that a Code node has made stays in memory in any case. ${INSTEAD}`,
 		);
 	}
 	if (apiReach !== 'loopback' && unreachableReason(context.getRestApiUrl(), apiReach)) {

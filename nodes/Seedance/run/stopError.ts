@@ -62,10 +62,10 @@ function sentenceOf({ problem, result, index }: Failed, total: number): string {
  * several.
  */
 function adviceOf(failed: readonly Failed[], total: number): string[] {
-	const [{ problem, index }, ...others] = failed;
+	const [{ problem }, ...others] = failed;
 	const isOne = others.every((other) => other.problem.message === problem.message);
 	if (isOne && failed.length === total) return [problem.description];
-	if (failed.length === 1) return [withItem(problem.description, index, total)];
+	if (failed.length === 1) return [problem.description];
 	const advice = new Map<string, Failed[]>();
 	for (const one of failed) {
 		const { description } = one.problem;
@@ -84,13 +84,12 @@ function wayOn(failed: readonly Failed[], isListed: boolean): string {
 	if (failed.some(({ problem }) => problem.code === 'maybe_created')) {
 		return `The other videos are not lost: ${wait}`;
 	}
-	const retry =
-		'Click Retry in Executions: finished videos are delivered without paying again, and only a failed one is started anew.';
-	const way = `${retry} To get the finished ones even if an item fails again: set On Error of this node to Continue (using error output), save, and choose Retry with currently saved workflow.`;
-	const newRun = isListed
-		? `A new run with the same prompts and settings goes on with the videos that are paid for; they are in the Data Table ${LIST_NAME}.`
-		: 'A new run, or a changed prompt or setting of this node, pays for all items.';
-	return `${way} ${newRun}`;
+	const free =
+		'finished videos are delivered without paying again, and only a failed one is started anew';
+	const retry = isListed
+		? `Click Retry in Executions, or run the workflow again with the same prompts and settings: ${free}. They are in the Data Table ${LIST_NAME}.`
+		: `Click Retry in Executions: ${free}. A new run, or a changed prompt or setting of this node, pays for all items.`;
+	return `${retry} If an item fails each time, set On Error of this node to Continue (using error output), save, and choose Retry with currently saved workflow.`;
 }
 
 /** The one error of a node that stops: what is ready, what is not, and every task id. */

@@ -118,7 +118,7 @@ export class ListReport {
 			other &&
 				`Reuse Key ${shorten(other.video_key, 40)} gave the video made ${this.when(other.createdAt)} with another prompt or other settings. For a new one, change the key.`,
 			goOn > 0 &&
-				`Went on with ${count(goOn)} that an interrupted run has paid for: no credits were spent again.`,
+				`Took over ${count(goOn)} that an interrupted run has started: no credits were spent again.`,
 			join > 0 &&
 				`Shared ${count(join)} with another execution, which has paid: no credits were spent here.`,
 			skip > 0 &&

@@ -1,4 +1,5 @@
 /** Sentences about values and credentials that were refused before any request. */
+import { firstSentence } from '../../text';
 import { problem, type Problem } from './problem';
 import { START_AGAIN } from './starting';
 
@@ -9,12 +10,14 @@ import { START_AGAIN } from './starting';
 export function invalidInput(sentences: readonly string[], advice?: string): Problem {
 	const isOne = sentences.length === 1;
 	const correct = `Correct ${isOne ? 'this value' : 'these values'}.`;
+	// The title is short: what to do stands below it.
+	const [what, remedy] = firstSentence(sentences[0]);
 	return problem({
 		code: 'invalid_input',
 		charged: 'no',
-		message: isOne ? sentences[0] : `${sentences.length} values cannot be used.`,
+		message: isOne ? what : `${sentences.length} values cannot be used.`,
 		advice: isOne
-			? `${advice ?? correct} ${START_AGAIN}`
+			? `${[remedy, advice].filter(Boolean).join(' ') || correct} ${START_AGAIN}`
 			: [...sentences, ...(advice ? [advice] : []), `${correct} ${START_AGAIN}`].join('\n'),
 	});
 }

@@ -5,7 +5,7 @@ import { problem, type ErrorCode, type Problem } from './problem';
 
 /** How one item is started again without paying for the others. */
 export const START_AGAIN =
-	'Then send this item alone again, or click Retry in Executions if the execution failed: with the same prompt and settings, existing videos are not paid for again. A new run pays again for every video that was handed on, unless If Same Video Exists reuses or skips it.';
+	'Then send this item alone again, or click Retry in Executions if the execution failed. A new run pays again for videos that the workflow already has, unless If Same Video Exists reuses or skips them.';
 
 /** A `POST /generate` that certainly created nothing. */
 export function notCreated(failure: CallFailure): Problem {
