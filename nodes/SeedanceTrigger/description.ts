@@ -38,7 +38,7 @@ export const triggerWebhooks: IWebhookDescription[] = [
 ];
 
 export const triggerPanel: TriggerPanelDefinition = {
-	header: 'Start this workflow when a video is ready',
+	header: 'Start this workflow when a video is ready or has failed',
 	executionsHelp: {
 		inactive:
 			'<b>To test:</b> click <i>Execute step</i>. Then open the Test URL in your browser with <i>?task_id=</i> and the ID of a video that exists already. Or paste the Test URL into <i>Callback URL</i> of a Seedance node and run it: listening ends after 2 minutes.<br /><br /><b>For real runs:</b> paste the <b>Production URL</b> into <i>Callback URL</i> of the Seedance node (operation <i>Generate Without Waiting</i>), and <a data-key="activate">publish</a> (activate) this workflow. Both nodes need the same credential.<br /><br /><b>If nothing starts:</b> n8n\'s server log says why a callback was refused. Search it for <i>Seedance refused a callback</i>. The usual reason is another credential in the Seedance node.',
@@ -46,7 +46,7 @@ export const triggerPanel: TriggerPanelDefinition = {
 			'<b>For real runs:</b> paste the <b>Production URL</b> into <i>Callback URL</i> of the Seedance node (operation <i>Generate Without Waiting</i>). Each video that was sent with this URL then starts this workflow; see <a data-key="executions">executions</a>. Both nodes need the same credential.<br /><br /><b>To test:</b> click <i>Execute step</i>. Then open the Test URL in your browser with <i>?task_id=</i> and the ID of a video that exists already.<br /><br /><b>If nothing starts:</b> n8n\'s server log says why a callback was refused. Search it for <i>Seedance refused a callback</i>. The usual reason is another credential in the Seedance node.',
 	},
 	activationHint:
-		'Once this workflow is published, it starts when a video is finished that was sent with this URL as its Callback URL. You register nothing at Seedance.',
+		'This workflow starts when a video ends whose Callback URL is its Production URL. There is nothing to set up at Seedance.',
 };
 
 export const triggerHints: NodeHint[] = [
@@ -59,7 +59,7 @@ export const triggerHints: NodeHint[] = [
 		location: 'ndv',
 	},
 	{
-		message: 'Finished videos do not start this workflow: only Video Failed is ticked.',
+		message: 'Videos that are ready do not start this workflow: only Video Failed is ticked.',
 		displayCondition:
 			'={{ $parameter["events"].length === 1 && $parameter["events"][0] === "failed" }}',
 		whenToDisplay: 'always',

@@ -236,7 +236,7 @@ describe('smoke', () => {
 		await videos.finish(ids[0]);
 		const failed = await endOf(id);
 		const { message, context } = readError(failed);
-		expect(message).toContain('1 of 2 videos are ready and paid');
+		expect(message).toContain('1 of 2 videos is ready and paid');
 		expect(context).toMatchObject({ error_code: 'task_failed' });
 		expect(failed.runData[NEXT]).toBeUndefined();
 	});

@@ -86,6 +86,16 @@ describe('the credits of a run', () => {
 		expect(nothing.hints).toEqual([]);
 	});
 
+	it('come after how many items failed, where n8n shows the mark of success', async () => {
+		const { hints } = await generate(['good', '[fail]', ''], { node: ERROR_OUTPUT });
+		expect(hints).toEqual([
+			'2 of 3 items failed: see the Error Branch of this output.',
+			used(28, STEP),
+		]);
+		const [alone] = (await generate([''], { node: ERROR_OUTPUT })).hints;
+		expect(alone).toBe('1 of 1 item failed: see the Error Branch of this output.');
+	});
+
 	it('are not told of a video that an earlier execution has paid for', async () => {
 		const retried = await world.n8n.retry(await generate(['one'], { after: 'breaks' }));
 		const waited = await waitFor([await existingTask()]);

@@ -28,9 +28,11 @@ describe('a refused POST among several', () => {
 		fault('generate', INVALID, { prompt: 'c' });
 		const { message, description, context } = failureOf(await runPrompts(['a', 'b', 'c', 'd']));
 		expect(message).toBe(
-			'The API refused the request: The prompt is invalid or empty. [item 2] (number 3 of 4)',
+			'2 of 4 videos are started and charged. The API refused the request: The prompt is invalid or empty. [item 2] (number 3 of 4)',
 		);
-		expect(description).toContain('No credits were spent.');
+		// Two were charged.
+		expect(description).not.toContain('No credits were spent.');
+		expect(description).toContain('names. This cost nothing.');
 		expect(description).toContain('1 more item was not started and cost nothing.');
 		expect(description).toContain('Click Retry in Executions');
 		expect(description).toContain(`Task IDs: ${ids().join(', ')}.`);

@@ -354,7 +354,7 @@ describe('after the pause', () => {
 		world.sandbox.finish(good);
 		world.sandbox.finish(bad, { status: 'FAILED', errorMessage: 'Not allowed' });
 		const { run: failed = suspended } = await callBack(suspended, said(bad));
-		expect(failureOf(failed).message).toContain('1 of 2 videos are ready and paid');
+		expect(failureOf(failed).message).toContain('1 of 2 videos is ready and paid');
 		expect(failed.reached('After')).toBeUndefined();
 
 		world.sandbox.tasks.taskSeconds = 12;

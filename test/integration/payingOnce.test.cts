@@ -109,7 +109,7 @@ describe("a person's Retry", () => {
 			message: expect.stringMatching(
 				/^3 of 4 videos are ready and paid\. .*Busy.*\[item 1\] \(number 2 of 4\)$/,
 			),
-			description: expect.stringContaining('finished videos are delivered without paying again'),
+			description: expect.stringContaining('paid for are delivered without paying again'),
 		});
 		expect(codesOf(await retry(first))).toEqual(all(4, true));
 		expect(posts()).toHaveLength(5);

@@ -297,7 +297,7 @@ describe('what is not handed on', () => {
 			const second = await run(ONE, {}, PRODUCTION);
 			expect(second.json).toMatchObject([{ task_id: ids()[0], reused: true, succeeded: true }]);
 			expect(second.hints).toContain(
-				'Took over a video that an interrupted run has started: no credits were spent again.',
+				'Took over a video of an earlier run: no credits were spent again.',
 			);
 			expect(posts()).toHaveLength(1);
 		},

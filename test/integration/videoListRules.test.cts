@@ -29,7 +29,7 @@ type Parameters = Order['parameters'];
 const PRICE = 28;
 const NEVER = { ifExists: 'never' };
 const AGAIN =
-	/Reused the video made (just now|on \d+ \w+) \(same settings\): no credits were spent\./;
+	/Reused the video made (just now|on \d+ \w+) \(same settings\): no credits were spent for it\./;
 const OF_KEY = /Reuse Key a gave the video made on \d+ \w+ with another prompt or other settings\./;
 const DIFFERS = /Not reused: Prompt differs from the video made just now\. .* pin the node before/;
 
@@ -141,7 +141,9 @@ describe('a second run', () => {
 			const { hints } = await run(['[fail]'], {}, { node: CONTINUE });
 			expect(hints.join()).not.toContain('Not reused');
 		}
-		expect(posts()).toHaveLength(2);
+		// Nor where its prompt was corrected: there is no video to be got again.
+		expect((await run(['a'])).hints.join()).not.toContain('Not reused');
+		expect(posts()).toHaveLength(3);
 	});
 
 	it('with Skip waits for the others, which keep their place', async () => {
@@ -262,7 +264,7 @@ describe('Maximum Credits per Period', () => {
 		expect([codesOf(second), posts().length]).toEqual([codes, paid]);
 		if (codes.includes('over_limit')) {
 			expect(second.hints.join()).toMatch(
-				/28 are spent or reserved\. Nothing was started\.|would exceed/,
+				/of which 28 are spent or reserved\)\. Nothing was started\.|would exceed/,
 			);
 		}
 		expect(rows().filter(({ status }) => status === 'CLAIMED')).toEqual([]);

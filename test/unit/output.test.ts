@@ -147,13 +147,22 @@ describe('the error with which the node stops', () => {
 		const shared = stopped(without(empty(), 'a'), without(empty(), 'b'), unsent()).description;
 		expect(shared).toContain('"a": Prompt is empty. [item 0] (number 1 of 3)');
 		expect(shared).toContain('"b": Prompt is empty. [item 1] (number 2 of 3)');
-		expect(shared.split(empty().description)).toHaveLength(2);
+		expect(shared.split(String(empty().advice))).toHaveLength(2);
+		expect(shared.split('No credits were spent.')).toHaveLength(2);
+		expect(shared).toContain('Then run the workflow again.');
+		const long = { ...errors.timedOut('t0', 15, null), taskId: 't0' };
+		const two = [long, errors.timedOut('t1', 15, null)].map((problem, index) => ({
+			...{ seed: seed(`t${index}`), problem },
+		}));
+		const late = stopped(...two).description;
+		expect(late.split('with its task ID, which does not pay again')).toHaveLength(2);
+		expect(late).toContain('Whether this cost credits is not known.');
 	});
 
 	it('gives the way that delivers finished videos, and says what a new run pays', () => {
 		const { description } = stopped(ready('t0'), failed('t1'));
 		for (const advice of [
-			'finished videos are delivered without paying again',
+			'videos that are paid for are delivered without paying again',
 			'Continue (using error output)',
 			'Retry with currently saved workflow',
 			'A new run, or a changed prompt or setting of this node, pays for all items.',
@@ -164,6 +173,17 @@ describe('the error with which the node stops', () => {
 		const unclear = stopped(ready('t0'), without(errors.stillUnclear())).description;
 		expect(unclear).not.toContain('Click Retry');
 		expect(unclear).toContain('Wait for Video gets them without paying again');
+	});
+
+	it('never says that nothing was spent where something was', () => {
+		const poor = errors.notCreated({ cause: 'out_of_credits', text: '', httpStatus: 402 });
+		const { message, description } = stopped({ seed: seed('t0') }, without(poor), unsent());
+		expect(message).toMatch(/^1 of 3 videos is started and charged\. /);
+		expect(description).not.toContain('No credits were spent');
+		expect(description).not.toContain('pays again');
+		expect(description).toContain('This cost nothing.');
+		const failedForNothing = stopped(ready('t0'), failed('t1')).description;
+		expect(failedForNothing).not.toContain('No credits were spent');
 	});
 
 	const free = without(errors.notSent('another item is wrong.'));
@@ -183,6 +203,12 @@ describe('the error with which the node stops', () => {
 		expect(message).toContain('does not have enough credits');
 		expect(description).toContain('2 more items were not started and cost nothing.');
 		expect(context).toMatchObject({ error_code: 'out_of_credits', charged: 'no' });
+	});
+
+	it('of a single item says nothing about others', () => {
+		const wrong = errors.invalidInput(['Prompt is empty.']);
+		expect(stopped(without(wrong)).description).toBe('Correct this value. No credits were spent.');
+		expect(wrong.description).toContain('send this item alone again');
 	});
 
 	it('of a single item is its own', () => {

@@ -10,7 +10,7 @@ export const notAsTool = { show: { '@tool': [false] } };
 /** n8n offers its button for the model in text fields and switches, and not in dropdowns. */
 export const dropdownNotice: INodeProperties = {
 	displayName:
-		"To let the model choose in a dropdown, switch the field to Expression and write, for example: {{ $fromAI('duration', '4, 8 or 12 seconds', 'number') }}",
+		"To let the AI agent choose in a dropdown, switch the field to Expression and write, for example: {{ $fromAI('duration', '4, 8 or 12 seconds', 'number') }}",
 	name: 'dropdownNotice',
 	type: 'notice',
 	default: '',

@@ -92,6 +92,15 @@ function overLimit(results: readonly Result[]): string | undefined {
 	return first?.problem && `${first.problem.message} ${what}`;
 }
 
+/** With an error output n8n shows the green mark of a run that went well, whatever failed. */
+function inErrorBranch({ onError }: Run, results: readonly Result[]): string | undefined {
+	if (onError !== 'errorOutput') return undefined;
+	const failed = results.filter(({ problem }) => problem && problem.code !== 'over_limit').length;
+	if (failed === 0) return undefined;
+	const items = results.length === 1 ? 'item' : 'items';
+	return `${failed} of ${results.length} ${items} failed: see the Error Branch of this output.`;
+}
+
 const TEST_URL =
 	'The Callback URL is a test URL: it works for two minutes only, while its trigger listens. For real runs, use its Production URL.';
 
@@ -118,6 +127,7 @@ function hintsFor(run: Run, operation: Operation, results: readonly Result[]): N
 		message === undefined ? [] : [{ message, type, location: 'outputPane' as const }];
 	return [
 		...hint(overLimit(results), 'warning'),
+		...hint(inErrorBranch(run, results), 'warning'),
 		...hint(run.listing?.report.warning(), 'warning'),
 		...(run.listing?.report.hints() ?? []).flatMap((message) => hint(message)),
 		...results.flatMap(({ note }) => hint(note)),

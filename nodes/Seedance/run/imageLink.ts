@@ -162,7 +162,7 @@ export async function imageLink(
 	if (!file.id) {
 		return refuse(
 			`the file${name} is only in n8n's memory, where the API cannot fetch it`,
-			`Set N8N_DEFAULT_BINARY_DATA_MODE to "filesystem". A file that a Code node has made stays in memory in any case. ${INSTEAD}`,
+			`A file of a Code node stays there: let another node, such as HTTP Request or Convert to File, give the image. For any other file, set N8N_DEFAULT_BINARY_DATA_MODE to "filesystem". ${INSTEAD}`,
 		);
 	}
 	if (apiReach !== 'loopback' && unreachableReason(context.getRestApiUrl(), apiReach)) {

@@ -6,7 +6,7 @@ import type { IDataObject, INodeExecutionData } from 'n8n-workflow';
 
 import { without } from '../../shared/json';
 import { errorOutputItem, type OnError } from '../../shared/n8n/onError';
-import type { Problem } from '../../shared/task/errors';
+import { ofOnlyItem, type Problem } from '../../shared/task/errors';
 import { modelOr, usualTimeOf } from '../../shared/task/models';
 import { rawItem } from '../../shared/task/taskItem';
 import { isRunning, itemOf, type Result } from './result';
@@ -99,5 +99,10 @@ export function stops({ onError, isTool }: Run, results: readonly Result[]): boo
  */
 export function outputOf(run: Run, results: readonly Result[]): INodeExecutionData[][] {
 	if (stops(run, results)) throw stopError(run, results);
-	return [itemsOf(results, run)];
+	const [only] = results;
+	const told =
+		results.length === 1 && only.problem
+			? [{ ...only, problem: ofOnlyItem(only.problem) }]
+			: results;
+	return [itemsOf(told, run)];
 }

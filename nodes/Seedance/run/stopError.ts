@@ -3,8 +3,9 @@
  * had.
  */
 import {
-	LIST_NAME,
+	COST,
 	nodeError,
+	ofOnlyItem,
 	withItem,
 	type Charged,
 	type Problem,
@@ -57,39 +58,72 @@ function sentenceOf({ problem, result, index }: Failed, total: number): string {
 	return withItem(`${prompt}${problem.message}`, index, total);
 }
 
+/** What an item, or each of several, has cost, where the run was not free. */
+const COST_OF_ITEM: Readonly<Record<Charged, string>> = {
+	yes: 'This cost its credits.',
+	no: 'This cost nothing.',
+	unknown: 'Whether this cost credits is not known.',
+};
+
+/** What to do about one problem among several items; of several that say the same, without their IDs. */
+function adviceOn({ problem }: Failed, ofRun: Charged, isOne: boolean): string {
+	const { advice, taskId, charged } = problem;
+	if (advice === undefined) return problem.description;
+	const text = isOne
+		? advice
+		: advice.replace(` Task ID: ${taskId}.`, '').replace(`task ID ${taskId}`, 'its task ID');
+	return [text, ofRun === 'no' ? '' : COST_OF_ITEM[charged]].filter(Boolean).join(' ');
+}
+
 /**
  * Every problem with its item, one per line, and the advice; said once where it is the same for
- * several.
+ * several, and without the sentence where that is the title.
  */
-function adviceOf(failed: readonly Failed[], total: number): string[] {
+function adviceOf(failed: readonly Failed[], total: number, ofRun: Charged): string[] {
 	const [{ problem }, ...others] = failed;
-	const isOne = others.every((other) => other.problem.message === problem.message);
-	if (isOne && failed.length === total) return [problem.description];
-	if (failed.length === 1) return [problem.description];
+	const isSame = others.every((other) => other.problem.message === problem.message);
+	const isTitle = others.length === 0 || (isSame && failed.length === total);
 	const advice = new Map<string, Failed[]>();
 	for (const one of failed) {
-		const { description } = one.problem;
-		advice.set(description, [...(advice.get(description) ?? []), one]);
+		const text = adviceOn(one, ofRun, others.length === 0);
+		advice.set(text, [...(advice.get(text) ?? []), one]);
 	}
-	return [...advice].flatMap(([description, ones]) => [
-		...ones.map((one) => sentenceOf(one, total)),
-		description,
+	return [...advice].flatMap(([text, ones]) => [
+		...(isTitle ? [] : ones.map((one) => sentenceOf(one, total))),
+		text,
 	]);
 }
 
-/** How the videos that exist are had after a failure, which is told only where there are some. */
-function wayOn(failed: readonly Failed[], isListed: boolean): string {
-	const wait = 'Wait for Video gets them without paying again.';
+const WAIT = 'Wait for Video gets them without paying again.';
+const FREE =
+	'videos that are paid for are delivered without paying again, and only a failed one is started anew';
+const WITHOUT =
+	'To get the others even if one fails again, set On Error of this node to Continue (using error output), save,';
+const SAVED = 'choose Retry with currently saved workflow.';
+
+/** How the run is gone on with after a failure, and its videos are had, where there are some. */
+function wayOn(failed: readonly Failed[], hasTasks: boolean, isListed: boolean): string {
 	// Where an outcome is unclear, Retry would stop at it again.
 	if (failed.some(({ problem }) => problem.code === 'maybe_created')) {
-		return `The other videos are not lost: ${wait}`;
+		return hasTasks ? `The other videos are not lost: ${WAIT}` : '';
 	}
-	const free =
-		'finished videos are delivered without paying again, and only a failed one is started anew';
-	const retry = isListed
-		? `Click Retry in Executions, or run the workflow again with the same prompts and settings: ${free}. They are in the Data Table ${LIST_NAME}.`
-		: `Click Retry in Executions: ${free}. A new run, or a changed prompt or setting of this node, pays for all items.`;
-	return `${retry} If an item fails each time, set On Error of this node to Continue (using error output), save, and choose Retry with currently saved workflow.`;
+	if (!hasTasks) return 'Then run the workflow again.';
+	return isListed
+		? `Click Retry in Executions, or run the workflow again with the other items as they are: ${FREE}. ${WITHOUT} and run it again, or ${SAVED}`
+		: `Click Retry in Executions: ${FREE}. A new run, or a changed prompt or setting of this node, pays for all items. ${WITHOUT} and ${SAVED}`;
+}
+
+/** How many videos there are, as the start of the title; empty for none that was started. */
+function countOf(results: readonly Result[]): string {
+	const total = results.length;
+	const say = (count: number, how: string) =>
+		`${count} of ${total} videos ${count === 1 ? 'is' : 'are'} ${how}. `;
+	const ready = results.filter(({ task }) => task !== undefined && hasVideo(task)).length;
+	if (results.some(({ task }) => task)) return say(ready, 'ready and paid');
+	const started = results.filter(
+		({ seed, problem }) => seed.taskId !== null && !seed.isReused && !problem,
+	).length;
+	return started ? say(started, 'started and charged') : '';
 }
 
 /** The one error of a node that stops: what is ready, what is not, and every task id. */
@@ -102,27 +136,26 @@ export function stopError({ node, listing }: Run, results: readonly Result[]) {
 	const failed = causes.length ? causes : all;
 	const [{ problem: first }] = failed;
 	const tasks = results.map((result, index) => ({ item: index, ...itemOf(result) }));
-	if (total === 1) return nodeError(node, first, { tasks });
+	if (total === 1) return nodeError(node, ofOnlyItem(first), { tasks });
 
-	const ready = results.filter(({ task }) => task !== undefined && hasVideo(task));
-	const isFollowed = results.some(({ task }) => task);
-	const count = isFollowed ? `${ready.length} of ${total} videos are ready and paid. ` : '';
-	const unsent = all.length - failed.length;
 	const ids = results.flatMap(({ seed }) => (seed.taskId ? [seed.taskId] : []));
+	const unsent = all.length - failed.length;
+	const charged = costOfAll(results);
 	const sentences = [
-		...adviceOf(failed, total),
+		...adviceOf(failed, total, charged),
 		unsent
 			? `${unsent} more ${unsent === 1 ? 'item was' : 'items were'} not started and cost nothing.`
 			: '',
-		ids.length ? wayOn(failed, listing?.videos !== undefined) : '',
+		wayOn(failed, ids.length > 0, listing?.videos !== undefined),
 		ids.length ? `Task IDs: ${ids.join(', ')}.` : '',
+		charged === 'no' ? COST.no : '',
 	];
 	return nodeError(
 		node,
 		{
 			...first,
-			charged: costOfAll(results),
-			message: `${count}${headlineOf(failed, total)}`,
+			charged,
+			message: `${countOf(results)}${headlineOf(failed, total)}`,
 			description: sentences.filter(Boolean).join('\n'),
 		},
 		{ tasks },

@@ -67,7 +67,13 @@ export class ListReport {
 			],
 		});
 		const before = rows
-			.filter((row) => row.node === node.name && row.handed_on && row.execution_id !== executionId)
+			.filter(
+				(row) =>
+					row.node === node.name &&
+					row.handed_on &&
+					row.status !== 'FAILED' &&
+					row.execution_id !== executionId,
+			)
 			.sort((a, b) => b.id - a.id);
 		for (const { itemIndex, model, body, listed } of items) {
 			const row = before.find(({ item }) => item === itemIndex);
@@ -114,11 +120,10 @@ export class ListReport {
 				this.unavailable === undefined &&
 				`The list of videos could not be written, because ${this.unwritten}. Nothing is lost; the next run may give these videos again.`,
 			first &&
-				`Reused ${which} (${same}): no credits were spent. For a new one, set If Same Video Exists to Always Generate.`,
+				`Reused ${which} (${same}): no credits were spent for ${this.reused.length === 1 ? 'it' : 'them'}. For a new one, set If Same Video Exists to Always Generate.`,
 			other &&
 				`Reuse Key ${shorten(other.video_key, 40)} gave the video made ${this.when(other.createdAt)} with another prompt or other settings. For a new one, change the key.`,
-			goOn > 0 &&
-				`Took over ${count(goOn)} that an interrupted run has started: no credits were spent again.`,
+			goOn > 0 && `Took over ${count(goOn)} of an earlier run: no credits were spent again.`,
 			join > 0 &&
 				`Shared ${count(join)} with another execution, which has paid: no credits were spent here.`,
 			skip > 0 &&

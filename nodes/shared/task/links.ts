@@ -126,8 +126,10 @@ function fileLink(
 		return refuse(`holds the file itself (a data URI), which the API does not take. ${data}`);
 	}
 	const url = link.value;
-	const reason = unreachableReason(url, apiReach) ?? sharePageReason(url);
-	return reason ? refuse(`${quote(url)} ${reason}`) : { ok: true, value: url };
+	const unreachable = unreachableReason(url, apiReach);
+	if (unreachable) return refuse(`${quote(url)} ${unreachable}. ${data}`);
+	const page = sharePageReason(url);
+	return page ? refuse(`${quote(url)} ${page}`) : { ok: true, value: url };
 }
 
 /** All of them, or every problem with them. */

@@ -43,7 +43,7 @@ const SERVICES: readonly Service[] = [
 		instead: (url) => {
 			if (/\/folders\//.test(url.pathname)) return 'Open the folder, and share the image itself';
 			const direct = `https://drive.google.com/uc?export=download&id=${driveId(url) ?? '…'}`;
-			return `Share the file with "Anyone with the link", and use ${direct}`;
+			return `Share the file with "Anyone with the link", and use "${direct}"`;
 		},
 	},
 	{

@@ -97,7 +97,7 @@ class Round {
 			wrong(`the error says charged "${String(context.charged)}", its items ${costs.join(', ')}`);
 		}
 		const [told, ready, all] =
-			/^(\d+) of (\d+) videos are ready and paid/.exec(error.message ?? '') ?? [];
+			/^(\d+) of (\d+) videos (?:is|are) ready and paid/.exec(error.message ?? '') ?? [];
 		const truly = jsons.filter(({ status, video_url }) => status === 'SUCCESS' && video_url);
 		if (told && (Number(ready) !== truly.length || Number(all) !== count)) {
 			wrong(`"${told}", but there are ${truly.length} of ${count}`);

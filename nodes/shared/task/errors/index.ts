@@ -7,7 +7,7 @@ export type { CallFailure } from './failure';
 export * from './input';
 export * from './list';
 export * from './nodeError';
-export { chargedBy } from './problem';
+export { chargedBy, COST, ofOnlyItem } from './problem';
 export type { Charged, ErrorCode, Problem } from './problem';
 export {
 	maybeCreated,

@@ -1,7 +1,6 @@
 /** Sentences about values and credentials that were refused before any request. */
 import { firstSentence } from '../../text';
 import { problem, type Problem } from './problem';
-import { START_AGAIN } from './starting';
 
 /**
  * Values that were refused before any request. `sentences` come from the checks; `advice` says what
@@ -17,8 +16,9 @@ export function invalidInput(sentences: readonly string[], advice?: string): Pro
 		charged: 'no',
 		message: isOne ? what : `${sentences.length} values cannot be used.`,
 		advice: isOne
-			? `${[remedy, advice].filter(Boolean).join(' ') || correct} ${START_AGAIN}`
-			: [...sentences, ...(advice ? [advice] : []), `${correct} ${START_AGAIN}`].join('\n'),
+			? [remedy, advice].filter(Boolean).join(' ') || correct
+			: [...sentences, ...(advice ? [advice] : []), correct].join('\n'),
+		isUnsent: true,
 	});
 }
 
@@ -41,7 +41,7 @@ export function credentialProblem(
 	const advice = `Open ${which} and correct it.`;
 	if (taskId === undefined) {
 		const code = field === 'baseUrl' ? 'not_created' : 'invalid_api_key';
-		return problem({ code, charged: 'no', message: what, advice: `${advice} ${START_AGAIN}` });
+		return problem({ code, charged: 'no', message: what, advice, isUnsent: true });
 	}
 	return problem({
 		code: field === 'baseUrl' ? 'contact_lost' : 'invalid_api_key',

@@ -1,5 +1,5 @@
 /** Sentences about the list of videos: what other executions have paid for, and limits over time. */
-import { LOOK_FIRST, START_AGAIN } from './starting';
+import { LOOK_FIRST } from './starting';
 import { problem, type Problem } from './problem';
 
 /** The name of the list, as a person finds it in n8n under Overview, Data tables. */
@@ -33,7 +33,8 @@ export function reservationLost(): Problem {
 		charged: 'no',
 		message:
 			'Not started: another execution has taken over this video, or its reservation in the list of videos has run out.',
-		advice: START_AGAIN,
+		advice: '',
+		isUnsent: true,
 	});
 }
 
@@ -94,7 +95,7 @@ export function overPeriodLimit(about: {
 	return problem({
 		code: 'over_limit',
 		charged: 'no',
-		message: `Not started: ${credits} credits more would exceed Maximum Credits per Period${whom} (${limit} per ${period}); ${spent} are spent or reserved.`,
-		advice: `Wait for the next ${period}, or raise the limit. What was spent is in the Data Table ${LIST_NAME} (Overview → Data tables).`,
+		message: `Not started: ${credits} credits ${spent ? 'more ' : ''}would exceed Maximum Credits per Period${whom} (${limit} per ${period}${spent ? `, of which ${spent} are spent or reserved` : ''}).`,
+		advice: `${credits > limit ? 'Send fewer items, choose cheaper settings' : `Wait for the next ${period}`}, or raise the limit. What was spent is in the Data Table ${LIST_NAME} (Overview → Data tables).`,
 	});
 }

@@ -32,11 +32,17 @@ export interface Problem {
 	 * What to do next, and what it cost. Plain text; a line break stands between several problems.
 	 */
 	description: string;
+	/**
+	 * What to do about it, without how its item is started again and what it cost. Absent where an
+	 * earlier version has stored the problem.
+	 */
+	advice?: string;
 	taskId?: string;
 	httpStatus?: number;
 }
 
-const COST: Readonly<Record<Charged, string>> = {
+/** What a problem has cost, as a sentence. */
+export const COST: Readonly<Record<Charged, string>> = {
 	yes: 'The credits for this video were spent.',
 	no: 'No credits were spent.',
 	unknown: 'Whether credits were spent is not known.',
@@ -51,20 +57,40 @@ export function chargedBy(consumedCredits: number | null): Charged {
 	return consumedCredits > 0 ? 'yes' : 'no';
 }
 
-/** What a problem is made of; `advice` says what to do next. */
+/** How one item of several is started again without paying for the others. */
+const START_AGAIN =
+	'Then send this item alone again, or click Retry in Executions if the execution failed. A new run pays again for videos that the workflow already has, unless If Same Video Exists reuses or skips them.';
+
+/**
+ * What a problem is made of; `advice` says what to do next. `isUnsent`: its item was certainly not
+ * sent, and can be sent again.
+ */
 interface Facts extends Pick<Problem, 'code' | 'charged' | 'message' | 'taskId' | 'httpStatus'> {
 	advice: string;
+	isUnsent?: boolean;
 }
 
 /** Puts the facts into sentences: the cost last, and the task id in the description as well. */
-export function problem({ code, charged, message, advice, ...more }: Facts): Problem {
-	const id = more.taskId && !advice.includes(more.taskId) ? ` Task ID: ${more.taskId}.` : '';
+export function problem({ code, charged, message, isUnsent, ...facts }: Facts): Problem {
+	const { taskId } = facts;
+	const id = taskId && !facts.advice.includes(taskId) ? `Task ID: ${taskId}.` : '';
+	const advice = [facts.advice, id].filter(Boolean).join(' ');
 	const sentence = /[.!?…]$/.test(message) ? message : `${message}.`;
+	const again = isUnsent ? START_AGAIN : '';
 	return {
-		code,
-		charged,
+		...facts,
+		...{ code, charged, advice },
 		message: sentence,
-		description: `${advice}${id} ${COST[charged]}`,
-		...more,
+		description: [advice, again, COST[charged]].filter(Boolean).join(' '),
+	};
+}
+
+/** A problem whose item is the only one of its run: there is no other to be paid for again. */
+export function ofOnlyItem({ charged, advice, ...found }: Problem): Problem {
+	const { description } = found;
+	return {
+		...found,
+		charged,
+		description: advice === undefined ? description : `${advice} ${COST[charged]}`.trim(),
 	};
 }

@@ -3,15 +3,11 @@ import { shorten } from '../../text';
 import { because, CHECK_BASE_URL, explain, http, said, type CallFailure } from './failure';
 import { problem, type ErrorCode, type Problem } from './problem';
 
-/** How one item is started again without paying for the others. */
-export const START_AGAIN =
-	'Then send this item alone again, or click Retry in Executions if the execution failed. A new run pays again for videos that the workflow already has, unless If Same Video Exists reuses or skips them.';
-
 /** A `POST /generate` that certainly created nothing. */
 export function notCreated(failure: CallFailure): Problem {
 	const more = { httpStatus: failure.httpStatus };
 	const told = (code: ErrorCode, message: string, advice: string) =>
-		problem({ code, charged: 'no', message, advice: `${advice} ${START_AGAIN}`, ...more });
+		problem({ code, charged: 'no', message, advice, isUnsent: true, ...more });
 	const known = explain(failure);
 	if (known) return told(...known);
 	switch (failure.cause) {
@@ -64,7 +60,8 @@ export function putOff({ httpStatus }: Problem, isWorkflowLimit: boolean): Probl
 		code: 'not_created',
 		charged: 'no',
 		message: `The video was not started: your Seedance account had no room for it before its time was up${status}.`,
-		advice: `An account makes only so many videos at once, and starts only so many a minute; other workflows count as well. Wait until some are ready, or raise ${isWorkflowLimit ? "the timeout in this workflow's settings" : 'Options > Timeout'}. ${START_AGAIN}`,
+		advice: `An account makes only so many videos at once, and starts only so many a minute; other workflows count as well. Wait until some are ready, or raise ${isWorkflowLimit ? "the timeout in this workflow's settings" : 'Options > Timeout'}.`,
+		isUnsent: true,
 		httpStatus,
 	});
 }
@@ -122,7 +119,8 @@ export function notSent(because: string): Problem {
 		code: 'not_created',
 		charged: 'no',
 		message: `The video was not started: ${because}`,
-		advice: `Correct the cause. ${START_AGAIN}`,
+		advice: 'Correct the cause.',
+		isUnsent: true,
 	});
 }
 

@@ -6,6 +6,9 @@ import { because, CHECK_BASE_URL, explain, http, said, type CallFailure } from '
 import { chargedBy, problem, type Problem } from './problem';
 import { formatMinutes } from './timeSpan';
 
+/** Characters of the API's reason in a title; a longer one stands below it as well. */
+const TITLE_REASON = 100;
+
 /**
  * A task that the API says has failed. `couldRestart`: Free Restarts would have started it anew, but
  * is not set.
@@ -16,14 +19,16 @@ export function taskFailed(
 	consumedCredits: number | null,
 	couldRestart = false,
 ): Problem {
+	const isLong = reason !== null && reason.length > TITLE_REASON;
+	const whole = isLong ? `The API's reason: "${shorten(reason, 300)}". ` : '';
 	const next = couldRestart
 		? 'This is a trouble of the service itself. Options > Free Restarts lets this node start such a video anew by itself.'
 		: 'Change the prompt or the image if the reason names them.';
 	return problem({
 		code: 'task_failed',
 		charged: chargedBy(consumedCredits),
-		message: `The video could not be generated (task ${taskId})${reason ? `: ${shorten(reason, 300)}` : '. The API gave no reason.'}`,
-		advice: `${next} Another video for this item is paid for anew.`,
+		message: `The video could not be generated (task ${taskId})${reason ? `: ${shorten(reason, TITLE_REASON)}` : '. The API gave no reason.'}`,
+		advice: `${whole}${next} Another video for this item is paid for anew.`,
 		taskId,
 	});
 }
