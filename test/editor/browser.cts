@@ -37,11 +37,13 @@ const NODE_MARGIN = { side: 72, top: 32, bottom: 88 };
 const CANVAS_WINDOW = { width: 2400, height: 1500 };
 const WIDEST = 1240;
 
-/** Hides everything but the nodes and the lines between them; and in a panel, the ways to other nodes. */
+/** Hides everything but the nodes and the lines between them. */
 const ONLY_NODES = `[data-test-id^="canvas-handle-plus"], body :not(:has(.vue-flow__viewport)):not(.vue-flow__viewport, .vue-flow__viewport *):not(.vue-flow__background, .vue-flow__background *),
 .vue-flow__node:has([data-test-id="sticky"]) * { visibility: hidden !important; }`;
 
-const NO_NEIGHBOURS = '[data-test-id="floating-node"] { visibility: hidden !important; }';
+/** Hides the ways to other nodes, and what n8n shows for a while of a button. */
+const NO_NEIGHBOURS = `[data-test-id="floating-node"], [role="tooltip"], div:has(> [role="tooltip"])
+{ visibility: hidden !important; }`;
 
 interface Box {
 	x: number;
