@@ -184,7 +184,7 @@ describe('the fields', () => {
 		await tab.field('imageBinaryField').waitFor();
 		await tab.field('imageUrl').waitFor({ state: 'hidden' });
 		await tab.choose('waitMethod', 'Pause Until Callback');
-		await tab.page.getByText('When the time is up, the items go on').waitFor();
+		await tab.page.getByText('The videos are not downloaded here').waitFor();
 		await tab.field('downloadVideo').waitFor({ state: 'hidden' });
 	});
 
@@ -613,7 +613,7 @@ describe('the list of videos', () => {
 
 		const filters = { notHandedOn: true };
 		await openSeedance(tab, { operation: 'getAll', filters });
-		await executeTo(tab, '1 video of runs in the editor left out. To list them,');
+		await executeTo(tab, '1 video was left out, made by runs in the editor. To list it,');
 		await openSeedance(tab, { operation: 'getAll', filters: { ...filters, includeManual: true } });
 		await executeTo(tab);
 		await tab.output().getByText('1 item').waitFor();

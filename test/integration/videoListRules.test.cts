@@ -410,6 +410,14 @@ it('Get Many filters, newest first, and asks the API nothing', async () => {
 	}
 	const [raw] = (await run(['x'], { operation: 'getAll', simplify: false })).json;
 	expect(raw).not.toHaveProperty('claim');
+	const none = async (filters: Parameters) =>
+		(await run(['x'], { operation: 'getAll', filters })).hints;
+	expect(await none({ notHandedOn: true })).toEqual(['No video in the list matches.']);
+	for (const row of rows()) row.mode = 'manual';
+	expect((await none({ status: 'FAILED' }))[0]).toMatch(
+		/^1 video was left out, made by runs in the editor\. To list it, /,
+	);
+	expect((await none({}))[0]).toMatch(/^5 videos were left out, .* To list them, /);
 	expect(world.reads()).toHaveLength(reads);
 });
 

@@ -33,7 +33,7 @@ export const waitFields: INodeProperties[] = [
 	},
 	{
 		displayName:
-			'When the time is up, the items go on with status IN_PROGRESS. Let a Seedance node with Wait for Video follow: it finishes them, and downloads the videos. While rows wait for their turn (Maximum Videos at Once), the node keeps checking, and pauses for the last ones.',
+			'The videos are not downloaded here: add a Seedance node with Wait for Video after this one. It also finishes a video that is late, which goes on with status IN_PROGRESS when Options > Timeout is over.',
 		name: 'pauseNotice',
 		type: 'notice',
 		default: '',

@@ -79,9 +79,10 @@ function passes(row: Row, filters: Filters, list: VideoList): boolean {
 /** Why nothing was found, where a person would not expect that. */
 function whyNone(rows: readonly Row[], filters: Filters, list: VideoList): string | undefined {
 	const byHand = rows.filter((row) => passes(row, { ...filters, includesManual: true }, list));
-	if (byHand.length === 0) return undefined;
-	const what = byHand.length === 1 ? '1 video' : `${byHand.length} videos`;
-	return `${what} of runs in the editor left out. To list them, add the filter Include Manual Runs.`;
+	if (byHand.length === 0) return 'No video in the list matches.';
+	const [what, them] =
+		byHand.length === 1 ? ['1 video was', 'it'] : [`${byHand.length} videos were`, 'them'];
+	return `${what} left out, made by runs in the editor. To list ${them}, add the filter Include Manual Runs.`;
 }
 
 /** A row in the fixed shape of a video, and what only the list knows. */
