@@ -46,7 +46,7 @@ export const triggerPanel: TriggerPanelDefinition = {
 			'<b>For real runs:</b> paste the <b>Production URL</b> into <i>Callback URL</i> of the Seedance node (operation <i>Generate Without Waiting</i>). Each video that was sent with this URL then starts this workflow; see <a data-key="executions">executions</a>. Both nodes need the same credential.<br /><br /><b>To test:</b> click <i>Execute step</i>. Then open the Test URL in your browser with <i>?task_id=</i> and the ID of a video that exists already.<br /><br /><b>If nothing starts:</b> choose the same credential in both nodes; another one is the usual reason. n8n\'s server log says why a callback was refused: search it for <i>Seedance refused a callback</i>.',
 	},
 	activationHint:
-		'This workflow starts when a video ends whose Callback URL is its Production URL. There is nothing to set up at Seedance.',
+		'This workflow starts for each video that was sent with its Production URL as Callback URL, once that video is ready or has failed. There is nothing to set up at Seedance.',
 };
 
 export const triggerHints: NodeHint[] = [
