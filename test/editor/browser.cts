@@ -42,8 +42,8 @@ const ONLY_NODES = `[data-test-id^="canvas-handle-plus"], body :not(:has(.vue-fl
 .vue-flow__node:has([data-test-id="sticky"]) * { visibility: hidden !important; }`;
 
 /** Hides the ways to other nodes, and what n8n shows for a while of a button. */
-const NO_NEIGHBOURS = `[data-test-id="floating-node"], [role="tooltip"], div:has(> [role="tooltip"])
-{ visibility: hidden !important; }`;
+const NO_NEIGHBOURS = `[data-test-id="floating-node"], [data-reka-popper-content-wrapper]:has([role="tooltip"]),
+[role="tooltip"] { visibility: hidden !important; }`;
 
 interface Box {
 	x: number;
@@ -329,7 +329,7 @@ export class EditorTab {
 			await this.page.getByText(text).filter({ visible: true }).first().waitFor();
 		}
 		if (!PICTURE_FOLDER) return;
-		await this.page.addStyleTag({ content: NO_NEIGHBOURS });
+		const style = await this.page.addStyleTag({ content: NO_NEIGHBOURS });
 		for (const toast of await this.page.locator('.el-notification__closeBtn').all()) {
 			await toast.click();
 		}
@@ -338,6 +338,9 @@ export class EditorTab {
 		const [end] = until ? await boxesOf([until]) : [];
 		const bottom = end ? Math.min(end.y + end.height + MARGIN, y + height) : y + height;
 		await this.keepPicture(name, { x, y, width, height: bottom - y });
+		await style.evaluate((element: object) =>
+			Reflect.apply(Reflect.get(element, 'remove'), element, []),
+		);
 	}
 
 	/**
