@@ -179,6 +179,12 @@ describe('the error with which the node stops', () => {
 		const poor = errors.notCreated({ cause: 'out_of_credits', text: '', httpStatus: 402 });
 		const { message, description } = stopped({ seed: seed('t0') }, without(poor), unsent());
 		expect(message).toMatch(/^1 of 3 videos is started and charged\. /);
+		// Nor is what an earlier run has paid for, or a task that only was to be read.
+		const reused = { seed: { ...seed('t0'), isReused: true as const } };
+		const given = { seed: { ...seed('t0'), estimatedCredits: null } };
+		for (const one of [reused, given]) {
+			expect(stopped(one, without(poor)).message).not.toContain('charged');
+		}
 		expect(description).not.toContain('No credits were spent');
 		expect(description).not.toContain('pays again');
 		expect(description).toContain('This cost nothing.');

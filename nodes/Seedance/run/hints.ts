@@ -47,7 +47,8 @@ function stillRunning(results: readonly Result[]): string | undefined {
 function isReusable({ listing, context }: Run, results: readonly Result[]): boolean {
 	const choice = textParameter(context, 0, 'ifExists');
 	const reuses = choice === 'manualRuns' || choice === 'always';
-	return listing?.videos !== undefined && reuses && results.every(({ problem }) => !problem);
+	const isListed = listing?.videos !== undefined && listing.report.isComplete;
+	return isListed && reuses && results.every(({ problem }) => !problem);
 }
 
 /** Whether the execution is suspended until a callback: a wait that ends leaves no task running without a problem. */

@@ -121,7 +121,8 @@ function countOf(results: readonly Result[]): string {
 	const ready = results.filter(({ task }) => task !== undefined && hasVideo(task)).length;
 	if (results.some(({ task }) => task)) return say(ready, 'ready and paid');
 	const started = results.filter(
-		({ seed, problem }) => seed.taskId !== null && !seed.isReused && !problem,
+		({ seed, problem }) =>
+			seed.estimatedCredits !== null && seed.taskId && !seed.isReused && !problem,
 	).length;
 	return started ? say(started, 'started and charged') : '';
 }
@@ -139,6 +140,7 @@ export function stopError({ node, listing }: Run, results: readonly Result[]) {
 	if (total === 1) return nodeError(node, ofOnlyItem(first), { tasks });
 
 	const ids = results.flatMap(({ seed }) => (seed.taskId ? [seed.taskId] : []));
+	const isListed = listing?.videos !== undefined && listing.report.isComplete;
 	const unsent = all.length - failed.length;
 	const charged = costOfAll(results);
 	const sentences = [
@@ -146,7 +148,7 @@ export function stopError({ node, listing }: Run, results: readonly Result[]) {
 		unsent
 			? `${unsent} more ${unsent === 1 ? 'item was' : 'items were'} not started and cost nothing.`
 			: '',
-		wayOn(failed, ids.length > 0, listing?.videos !== undefined),
+		wayOn(failed, ids.length > 0, isListed),
 		ids.length ? `Task IDs: ${ids.join(', ')}.` : '',
 		charged === 'no' ? COST.no : '',
 	];

@@ -43,6 +43,11 @@ export class ListReport {
 		return `${number} ${unit}${number === 1 ? '' : 's'} ago`;
 	}
 
+	/** Whether the list knows all videos of this run, so that a new run goes on with each of them. */
+	get isComplete(): boolean {
+		return this.unavailable === undefined && this.unwritten === undefined;
+	}
+
 	add(found: Found, item: Prepared | undefined): void {
 		const { row } = found;
 		if (found.do === 'goOn' || found.do === 'join' || found.do === 'skip') this.times[found.do]++;
