@@ -58,6 +58,15 @@ describe('an expression that throws', () => {
 	});
 });
 
+it('of a single item says nothing about others, in every setting', async () => {
+	for (const node of [CONTINUE, ERROR_OUTPUT, undefined]) {
+		const told = await run({ prompt: '={{ "" }}' }, { node });
+		const text = node ? JSON.stringify(told.outputs) : failureOf(told).description;
+		expect(text).toContain('No credits were spent.');
+		expect(text).not.toContain('send this item alone again');
+	}
+});
+
 it.each(INPUT.refused)('%j is refused before it costs: %s', async (parameters, reason) => {
 	const { message, description, context } = await failure({ prompt: 'A cat', ...parameters });
 	expect(`${message} ${description}`).toContain(reason);
