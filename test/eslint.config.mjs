@@ -38,6 +38,17 @@ export default tseslint.config(
 		},
 	},
 	{
+		// A random test that draws its own seed could not be repeated, and would make CI a matter of luck.
+		files: ['**/*.{ts,cts}'],
+		ignores: ['test/support/fastCheck.cts'],
+		rules: {
+			'no-restricted-imports': [
+				'error',
+				{ name: 'fast-check', message: 'Take it from test/support/fastCheck.cts, which sets the seed.' },
+			],
+		},
+	},
+	{
 		files: ['**/*.test.{ts,cts}', '**/*.suite.cts'],
 		rules: {
 			'no-restricted-properties': [

@@ -71,12 +71,11 @@ async function runTests() {
 		for (const { reason } of results) if (reason) throw reason;
 	});
 	await step('build', async () => await npmRun('build'));
-	await step('unit and integration tests with coverage', async () => {
+	await step('unit and integration tests with coverage, checks of the package', async () => {
 		const threshold = Object.fromEntries(COVERED.map((path) => [path, COVERAGE]));
 		const options = ['--coverage', `--coverageThreshold=${JSON.stringify(threshold)}`];
-		await jest(['unit', 'integration'], '--maxWorkers=2', ...options);
+		await jest(['unit', 'integration', 'package'], '--maxWorkers=2', ...options);
 	});
-	await step('checks of the package', async () => await jest(['package']));
 }
 
 /** The core flow alone (test/e2e/coreFlow.suite.cts). */

@@ -1,10 +1,10 @@
 // A video that is ready starts a second workflow: over the production URL and the test URL, once, with what the API tells.
 // Hostile deliveries start none: `SEED=1 npm run test:e2e -- -t hostile` sends those of a failure again. The host that the
 // integration tests run the trigger in is compared with a real n8n: the same requests get the same answers and items.
-import fc from 'fast-check';
 import { gzipSync } from 'node:zlib';
 
 import forms from '../fixtures/callback-forms.json';
+import fc from '../support/fastCheck.cjs';
 import {
 	hangUp,
 	json,
@@ -168,7 +168,7 @@ const isNoXml = ({ headers }: HostileDelivery) => !/xml/.test(String(headers['co
 afterAll(hangUp);
 
 it('a hostile sender starts nothing and is told nothing with more than 500 deliveries, and n8n goes on', async () => {
-	const seed = Number(process.env.SEED ?? Date.now() % 2 ** 31);
+	const { seed = Date.now() % 2 ** 31 } = fc.readConfigureGlobal();
 	const { id, productionUrl: url } = await saveTrigger();
 	const { apiKey, otherAccount } = sandbox;
 	const ground = {

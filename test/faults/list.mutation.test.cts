@@ -1,7 +1,5 @@
 // Whether the oracle of the list of videos notices: the node with one promise about it taken out, and schedules that must
 // show it.
-import * as fc from 'fast-check';
-
 import * as output from '../../nodes/Seedance/run/output';
 import * as submit from '../../nodes/Seedance/run/submit';
 import * as ends from '../../nodes/Seedance/videoList/ends';
@@ -11,6 +9,7 @@ import * as claims from '../../nodes/shared/idempotency/claims';
 import * as dataTableList from '../../nodes/shared/idempotency/dataTableList';
 import * as memory from '../../nodes/shared/idempotency/executionMemory';
 import type { Step } from '../../nodes/shared/idempotency/videoList';
+import * as fc from '../support/fastCheck.cjs';
 import { openHarness, type Harness } from './harness.cjs';
 import { checkListTrace, LIST_RULES, type ListRule, type ListViolation } from './listOracle.cjs';
 import {

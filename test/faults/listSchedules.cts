@@ -1,7 +1,6 @@
 // Schedules for the list of videos: several executions of one workflow, one after the other or at the same time, each
 // perhaps ended by Stop or a crash, frozen, or left by its list. How they are drawn, and how one runs.
 import type { AxiosStatic } from 'axios';
-import * as fc from 'fast-check';
 import type { IExecuteFunctions } from 'n8n-workflow';
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { createRequire } from 'node:module';
@@ -17,6 +16,7 @@ import * as clock from '../../nodes/shared/n8n/clock';
 import type { PostEntry } from '../sandbox/server.cjs';
 import { DataTables, type DataTable, type TableRow } from '../support/dataTables.cjs';
 import { requireAsCore, type Run } from '../support/engine.cjs';
+import * as fc from '../support/fastCheck.cjs';
 import { readFixture } from './faults.cjs';
 import { CREDENTIAL, type Exchange, type Harness } from './harness.cjs';
 import { addTrouble, planOf } from './runner.cjs';

@@ -1,7 +1,5 @@
 // Whether the oracle notices: the node with one promise taken out, and schedules that must show it. Nobody can make the
 // oracle milder, or the faults rarer, without one of these going red.
-import * as fc from 'fast-check';
-
 import * as pause from '../../nodes/Seedance/pause/pause';
 import * as resumeAddress from '../../nodes/Seedance/pause/resumeAddress';
 import * as output from '../../nodes/Seedance/run/output';
@@ -36,6 +34,7 @@ import * as ownTrouble from '../../nodes/shared/task/ownTrouble';
 import * as videoRequest from '../../nodes/shared/task/request';
 import * as task from '../../nodes/shared/task/task';
 import * as taskItem from '../../nodes/shared/task/taskItem';
+import * as fc from '../support/fastCheck.cjs';
 import { openHarness, type Harness } from './harness.cjs';
 import { change, undoAll, undoLater } from './mutants.cjs';
 import { checkTrace } from './oracle.cjs';

@@ -1,8 +1,6 @@
 // What one schedule of the fault suite holds – items, settings, faults, Stop, callbacks, and what a person does
 // afterwards – and how schedules are drawn at random. What stands first in each choice is the simplest, so that a failing
 // schedule shrinks towards a plain one.
-import * as fc from 'fast-check';
-
 import {
 	contractCredits,
 	contractCreditsV2,
@@ -16,6 +14,7 @@ import {
 	type Route,
 	type TaskPlan,
 } from '../sandbox/server.cjs';
+import * as fc from '../support/fastCheck.cjs';
 import { ENDLESS, FAULTS, readFixture } from './faults.cjs';
 
 type Drawn<T> = T extends fc.Arbitrary<infer Value> ? Value : never;

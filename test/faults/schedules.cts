@@ -1,6 +1,5 @@
 // Runs random schedules and checks each of them; for the test files that run at the same time.
-import * as fc from 'fast-check';
-
+import * as fc from '../support/fastCheck.cjs';
 import { schedules } from './schedule.cjs';
 import { ALL } from './seeds.cjs';
 import { Suite } from './suite.cjs';

@@ -1,6 +1,5 @@
 // An agent calls the node as its tool, several times in the same answer: equal calls share one POST and its answer.
-import * as fc from 'fast-check';
-
+import * as fc from '../support/fastCheck.cjs';
 import { ending, fault, NAMES, ON_ERROR, PLAIN, type Schedule } from './schedule.cjs';
 import { ALL } from './seeds.cjs';
 import { describeFailure, Suite } from './suite.cjs';

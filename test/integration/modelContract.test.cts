@@ -1,6 +1,5 @@
 // What the editor offers and the check lets through, against the sandbox's own reading of the contract: neither allows
 // what the other refuses, and both ask the same price.
-import * as fc from 'fast-check';
 import { NodeHelpers, type INodeParameters } from 'n8n-workflow';
 
 import { Seedance } from '../../nodes/Seedance/Seedance.node';
@@ -13,6 +12,7 @@ import {
 } from '../../nodes/shared/task/request';
 import { checkBodyV1, termsOfV1 } from '../sandbox/contractV1.cjs';
 import { checkBodyV2, termsOfV2 } from '../sandbox/contractV2.cjs';
+import * as fc from '../support/fastCheck.cjs';
 import { nodeWith } from '../support/node';
 
 const { description } = new Seedance();

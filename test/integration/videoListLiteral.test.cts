@@ -1,10 +1,9 @@
 // Sub-workflows of the list of videos are literal: n8n evaluates parameters, so that no text of a person or of the API may
 // stand in one.
-import * as fc from 'fast-check';
-
 import { openDataTableList, TABLE } from '../../nodes/shared/idempotency/dataTableList';
 import { COLUMNS, where } from '../../nodes/shared/idempotency/videoList';
 import { DataTables } from '../support/dataTables.cjs';
+import * as fc from '../support/fastCheck.cjs';
 import { aRow, contextOf, NASTY_TEXTS } from '../support/listContract.cjs';
 import { seedanceWorld } from '../support/seedanceWorld.cjs';
 

@@ -1,5 +1,4 @@
 // Records the examples and the schedules of the fault suite, one after the other on the same harness.
-import * as fc from 'fast-check';
 import { replaceCircularReferences, type INode } from 'n8n-workflow';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -10,6 +9,7 @@ import { schedules, REGRESSIONS } from '../faults/schedule.cjs';
 import { runSchedule } from '../faults/runner.cjs';
 import type { Schedule } from '../faults/schedule.cjs';
 import type { Run } from '../support/engine.cjs';
+import * as fc from '../support/fastCheck.cjs';
 import { startTaskAt } from '../support/tasks.cjs';
 
 const EXAMPLES = join(__dirname, '..', '..', 'examples');

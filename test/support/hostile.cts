@@ -1,7 +1,6 @@
 // What a hostile or broken sender may deliver to a trigger's URL, as arbitraries of fast-check: each delivery carries the
 // answers that it may get by the design. Signing is written anew here, from the design, and not taken from the nodes.
 // Lists of odd values are in test/fixtures/hostile.json.
-import fc, { type Arbitrary } from 'fast-check';
 import { createHash, createHmac } from 'node:crypto';
 import { Agent, request } from 'node:http';
 import { buffer } from 'node:stream/consumers';
@@ -9,6 +8,7 @@ import { gzipSync } from 'node:zlib';
 
 import lists from '../fixtures/hostile.json';
 import { keysOf } from '../sandbox/contract.cjs';
+import fc, { type Arbitrary } from './fastCheck.cjs';
 
 /** What there is for an attack: keys to sign with, and tasks to name. */
 export interface Ground {

@@ -1,6 +1,5 @@
 /** Callbacks: what one says, which runs it has started, who waits for whom, and whether n8n took it over. */
 import { EventEmitter } from 'node:events';
-import * as fc from 'fast-check';
 import type { IWebhookFunctions } from 'n8n-workflow';
 
 import { deduplicationOf, REMEMBERED_TRIGGERS } from '../../nodes/SeedanceTrigger/deduplication';
@@ -8,6 +7,7 @@ import { claimIn, loggedId, shapeOf, taskIdsIn } from '../../nodes/shared/callba
 import { KeyedMutex } from '../../nodes/shared/callback/keyedMutex';
 import { afterTakeOver, TAKE_OVER_MS } from '../../nodes/shared/callback/respond';
 import bodies from '../fixtures/callbackBodies.json';
+import * as fc from '../support/fastCheck.cjs';
 import { flushPromises, VirtualClock } from './virtualClock.cjs';
 
 const text = '{"task_id":"seed1","status":"SUCCESS"}';

@@ -1,5 +1,4 @@
 /** The real clock, the limit of things done at once, and how long a run may work before n8n ends its execution. */
-import * as fc from 'fast-check';
 import type { IExecuteFunctions } from 'n8n-workflow';
 
 import type { Options } from '../../nodes/Seedance/run/parameters';
@@ -9,6 +8,7 @@ import { waitLimit } from '../../nodes/Seedance/run/watch';
 import { limiter, realClock, within } from '../../nodes/shared/n8n/clock';
 import { EXECUTION_RESERVE_MS, workUntil } from '../../nodes/shared/n8n/limit';
 import limits from '../fixtures/executionLimits.json';
+import * as fc from '../support/fastCheck.cjs';
 import { flushPromises, VirtualClock } from './virtualClock.cjs';
 
 describe('the real clock', () => {

@@ -1,6 +1,4 @@
 /** What an answer of the API says, in every shape that the contract and its notes name. */
-import * as fc from 'fast-check';
-
 import {
 	dataOf,
 	failureOf,
@@ -11,6 +9,7 @@ import {
 } from '../../nodes/shared/api/envelope';
 import { firewallCodeOf } from '../../nodes/shared/api/firewall';
 import answers from '../fixtures/answers.json';
+import * as fc from '../support/fastCheck.cjs';
 
 const ID = 'seed15abc123def456pro';
 const LONG = '12345678901234567891';

@@ -85,7 +85,9 @@ describe('the sentences', () => {
 		if (STARTS_ANEW.test(all(found))) expect(all(found)).toMatch(/\bpa(y|ys|id|ying)\b/);
 		if (code === 'not_created' || code === 'invalid_input') {
 			expect(description).toContain('send this item alone again');
-			expect(description).toContain('A new run pays again for videos that the workflow already has');
+			expect(description).toContain(
+				'A new run pays again for videos that the workflow already has',
+			);
 		}
 		if (code === 'maybe_created' && !taskId) {
 			expect(description).toContain('seedanceapi.org dashboard');

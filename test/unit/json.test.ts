@@ -1,9 +1,8 @@
 /** What may be shown of the API's JSON and texts, how outside values are read, and how texts are cut: whole characters only. */
-import * as fc from 'fast-check';
-
 import { isObject, numberOf, readableText, textOf, withoutSecrets } from '../../nodes/shared/json';
 import { firstSentence, shorten, wellFormed } from '../../nodes/shared/text';
 import secrets from '../fixtures/secrets.json';
+import * as fc from '../support/fastCheck.cjs';
 
 /** Stands for the account's key. */
 const OWNER = 'sk-seedance-0123456789';

@@ -1,5 +1,4 @@
 /** Reading the node's fields: n8n's own expressions, empty cells, bounds, and which field a problem belongs to. */
-import * as fc from 'fast-check';
 import type { IDataObject, IExecuteFunctions, INodeParameters } from 'n8n-workflow';
 
 import { timeoutFor } from '../../nodes/Seedance/run/options';
@@ -10,6 +9,7 @@ import { FieldError } from '../../nodes/Seedance/run/fieldReading';
 import * as reading from '../../nodes/Seedance/run/parameters';
 import { Seedance } from '../../nodes/Seedance/Seedance.node';
 import readings from '../fixtures/parameters.json';
+import * as fc from '../support/fastCheck.cjs';
 import { expressionOf, nodeWith } from '../support/node';
 
 const { rawFields, readOptions, readOutput, readTogether, textParameter, waitMethodOf } = reading;

@@ -1,6 +1,4 @@
 /** The waiting rules, on a virtual clock. */
-import * as fc from 'fast-check';
-
 import { RETRY_AFTER_MAX_MS } from '../../nodes/shared/api/brake';
 import type { Read } from '../../nodes/shared/api/client';
 import * as pace from '../../nodes/shared/api/pace';
@@ -11,6 +9,7 @@ import type { CallFailure } from '../../nodes/shared/task/errors';
 import { NO_VIDEO_GRACE_MS, readTask } from '../../nodes/shared/task/task';
 import waits from '../fixtures/polling.json';
 import promised from '../fixtures/promisedNumbers.json';
+import * as fc from '../support/fastCheck.cjs';
 import { VirtualClock } from './virtualClock.cjs';
 
 type Cause = CallFailure['cause'];

@@ -1,8 +1,7 @@
 /** Which addresses the API can reach from the internet. */
-import * as fc from 'fast-check';
-
 import { isPublicUrl, reachOf, unreachableReason } from '../../nodes/shared/task/publicUrl';
 import addresses from '../fixtures/addresses.json';
+import * as fc from '../support/fastCheck.cjs';
 
 const { loopback, internet, private: inNetwork } = addresses;
 const reasons = (urls: string[], reach: 'internet' | 'private' | 'loopback') =>

@@ -1,6 +1,4 @@
 /** What a request may hold, the bytes that are sent for it, and their price. */
-import * as fc from 'fast-check';
-
 import { labelOf } from '../../nodes/Seedance/description/labels';
 import * as models from '../../nodes/shared/task/models';
 import type { ApiReach } from '../../nodes/shared/task/publicUrl';
@@ -13,6 +11,7 @@ import prompts from '../fixtures/prompts.json';
 import bodies from '../fixtures/requestBodies.json';
 import sheetValues from '../fixtures/sheetValues.json';
 import taskIds from '../fixtures/taskIds.json';
+import * as fc from '../support/fastCheck.cjs';
 
 const V1 = models.DEFAULT_MODEL;
 /** The names of the fields in a body of version 1. */

@@ -1,10 +1,10 @@
 /** Callback URLs: what is appended, what the signature covers, and how a delivery is read. */
 import { createHmac } from 'crypto';
-import * as fc from 'fast-check';
 
 import * as signature from '../../nodes/shared/callback/signature';
 import type { ApiReach } from '../../nodes/shared/task/publicUrl';
 import urls from '../fixtures/callbackUrls.json';
+import * as fc from '../support/fastCheck.cjs';
 
 const { isSignedBy, isTestUrl, metadataIn, proofIn, signedCallbackUrl } = signature;
 

@@ -1,11 +1,11 @@
 /** A task as the API tells it, and the item that the nodes give out. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import * as fc from 'fast-check';
 
 import * as tasks from '../../nodes/shared/task/task';
 import { rawItem, taskItem, unreadTaskItem } from '../../nodes/shared/task/taskItem';
 import forms from '../fixtures/taskForms.json';
+import * as fc from '../support/fastCheck.cjs';
 
 const { isTaskId, stateOf } = tasks;
 

@@ -1,8 +1,7 @@
 /** Whether a request without an answer had left, so that it may have been accepted and charged. */
-import * as fc from 'fast-check';
-
 import { failureWithoutAnswer, isRefusedConnection } from '../../nodes/shared/api/unsent';
 import { mayHaveArrived, neverLeft } from '../fixtures/requestErrors.json';
+import * as fc from '../support/fastCheck.cjs';
 
 /** What a client throws: an error with these properties, or a value that is no object. */
 const thrownAs = (given: unknown): unknown =>
