@@ -10,13 +10,13 @@ import type {
 	INodeProperties,
 } from 'n8n-workflow';
 
-import { readCredential, USUAL_BASE_URL } from '../nodes/shared/api/credential';
+import { readCredential, DEFAULT_BASE_URL } from '../nodes/shared/api/credential';
 import {
-	flawOfAnswer,
-	REFUSED_STATUSES,
+	testFailureOf,
+	TEST_FAILURE_STATUSES,
 	TEST_IS_FREE,
 	TEST_RULES,
-	whyNoAnswer,
+	connectionFailureOf,
 } from '../nodes/shared/api/credentialCheck';
 import { USER_AGENT } from '../nodes/shared/api/userAgent';
 
@@ -70,9 +70,9 @@ async function testCredential(
 			ignoreHttpStatusErrors: true,
 		});
 	} catch (error) {
-		throw new Error(whyNoAnswer(error));
+		throw new Error(connectionFailureOf(error));
 	}
-	const flaw = flawOfAnswer(answer);
+	const flaw = testFailureOf(answer);
 	if (flaw) throw new Error(flaw);
 }
 
@@ -100,8 +100,8 @@ export class SeedanceApi implements ICredentialType {
 			displayName: 'Base URL',
 			name: 'baseUrl',
 			type: 'string',
-			default: USUAL_BASE_URL,
-			placeholder: `e.g. ${USUAL_BASE_URL}`,
+			default: DEFAULT_BASE_URL,
+			placeholder: `e.g. ${DEFAULT_BASE_URL}`,
 			description: 'Change it only for a proxy or a test server that speaks the same API',
 		},
 		{
@@ -149,7 +149,7 @@ export class SeedanceApi implements ICredentialType {
 		request: {
 			...TEST_REQUEST,
 			baseURL: '={{ String($credentials.baseUrl).trim().replace(/\\/+$/, "") }}',
-			ignoreHttpStatusErrors: { ignore: true, except: REFUSED_STATUSES },
+			ignoreHttpStatusErrors: { ignore: true, except: TEST_FAILURE_STATUSES },
 		},
 		// n8n runs a mixed list, which its type does not have
 		// (docs/n8n-behaviour.md#rules-of-a-credential-test).

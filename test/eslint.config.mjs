@@ -44,7 +44,10 @@ export default tseslint.config(
 		rules: {
 			'no-restricted-imports': [
 				'error',
-				{ name: 'fast-check', message: 'Take it from test/support/fastCheck.cts, which sets the seed.' },
+				{
+					name: 'fast-check',
+					message: 'Take it from test/support/fastCheck.cts, which sets the seed.',
+				},
 			],
 		},
 	},

@@ -22,7 +22,7 @@ import { forEveryItem, sameForAll, type Result } from './run/result';
 import { outputOf, stops } from './run/output';
 import { fieldProblems, textParameter } from './run/parameters';
 import { runOf, type Run } from './run/run';
-import { resultsOfUnforeseen } from './run/unforeseen';
+import { resultsOfUnexpectedError } from './run/unexpectedError';
 
 /** The operation that a person has chosen, or why it cannot be told. */
 function chosenOperation(run: Run): Operation | { problems: string[] } {
@@ -43,7 +43,7 @@ async function resultsOf(run: Run, operation: Operation): Promise<Result[]> {
 	try {
 		return forEveryItem(run, await operation.run(run));
 	} catch (error) {
-		return resultsOfUnforeseen(run, error);
+		return resultsOfUnexpectedError(run, error);
 	}
 }
 

@@ -13,7 +13,7 @@ import { realClock } from '../shared/n8n/clock';
 import { handleCallback } from './handleCallback';
 import { triggerFields, triggerHints, triggerPanel, triggerWebhooks } from './description';
 import { addFiles } from './download';
-import { confirmedItems, tellOutcome } from './outcome';
+import { confirmedItems, recordItems } from './outcome';
 
 export class SeedanceTrigger implements INodeType {
 	description: INodeTypeDescription = {
@@ -51,7 +51,7 @@ export class SeedanceTrigger implements INodeType {
 	async execute(this: IExecuteFunctions): Promise<INodeExecutionData[][]> {
 		const clock = realClock(this.getExecutionCancelSignal?.());
 		const items = await addFiles(this, await confirmedItems(this, clock), clock);
-		await tellOutcome(this, items);
+		await recordItems(this, items);
 		return [items];
 	}
 }

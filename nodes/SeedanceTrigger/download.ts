@@ -10,7 +10,7 @@ import {
 	PARALLEL_DOWNLOADS,
 	type FetchOptions,
 } from '../shared/api/download';
-import { findTaskPatiently } from '../shared/api/retry';
+import { findTaskWithRetry } from '../shared/api/retry';
 import { textOf } from '../shared/json';
 import { limiter, type Clock } from '../shared/n8n/clock';
 import { workUntil } from '../shared/n8n/limit';
@@ -73,7 +73,7 @@ async function withFile(
 		const credential = await getCredential(context, index);
 		if ('problem' in credential) return undefined;
 		const wanted = { ...video.task, credential, clock: limits.clock };
-		const read = await findTaskPatiently(context, wanted);
+		const read = await findTaskWithRetry(context, wanted);
 		return read.outcome === 'task' ? read.task : undefined;
 	};
 	const got = await fetchVideo(context, video, { ...limits, readAgain });

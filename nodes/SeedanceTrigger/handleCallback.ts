@@ -13,10 +13,10 @@
 import type { IDataObject, IWebhookFunctions, IWebhookResponseData } from 'n8n-workflow';
 
 import type { Credential } from '../shared/api/credential';
-import { claimIn, loggedId, shapeOf, taskIdsIn } from '../shared/callback/body';
+import { callbackStateIn, loggedId, shapeOf, taskIdsIn } from '../shared/callback/body';
 import { confirmTask, type Confirmation } from '../shared/callback/confirmTask';
 import {
-	afterTakeOver,
+	onRunStarted,
 	respond,
 	unavailable,
 	type CallbackResponse,
@@ -84,7 +84,8 @@ function decide(
 	wasDelivered: (outcome: Outcome) => boolean,
 ): CallbackResponse | { item: IDataObject; outcome: Outcome } {
 	if (confirmation.outcome === 'running') {
-		if (claimIn(body) !== 'ended') return { status: 200, message: 'The video is not ready yet.' };
+		if (callbackStateIn(body) !== 'ended')
+			return { status: 200, message: 'The video is not ready yet.' };
 		return unavailable(
 			`it says that task ${loggedId(taskId)} has ended, but the API shows it as running. It starts nothing until the API shows the end`,
 		);
@@ -113,7 +114,7 @@ async function handleTask(
 	taskId: string,
 ): Promise<CallbackResponse | StartedRun | undefined> {
 	const { context, clock, deadline } = callback;
-	const isEarly = !callback.isTestLink && claimIn(callback.body) !== 'running';
+	const isEarly = !callback.isTestLink && callbackStateIn(callback.body) !== 'running';
 	const confirm = async () =>
 		await confirmTask(
 			context,
@@ -132,7 +133,7 @@ async function handleTask(
 	const lock = deduplication.acquire(taskId);
 	let run: StartedRun | undefined;
 	try {
-		if (!(await lock.isHeld(deadline - clock.now(), clock))) return unavailable();
+		if (!(await lock.waitUntilHeld(deadline - clock.now(), clock))) return unavailable();
 		const found = await confirm();
 		if (found.outcome === 'unknownTask') return undefined;
 		const decision = decide(callback, taskId, found, (one) =>
@@ -197,7 +198,7 @@ function start(
 	{ item, deduplicated }: StartedRun,
 	clock: Clock,
 ): IWebhookResponseData {
-	if (deduplicated) afterTakeOver(context, clock, deduplicated.tookOver);
+	if (deduplicated) onRunStarted(context, clock, deduplicated.tookOver);
 	return {
 		workflowData: [[{ json: item }]],
 		// The last chance to write static data (docs/n8n-behaviour.md#reading-of-the-response).

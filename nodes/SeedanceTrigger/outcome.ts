@@ -6,12 +6,12 @@
 import type { IDataObject, IExecuteFunctions, INodeExecutionData } from 'n8n-workflow';
 
 import { getCredential, type Credential } from '../shared/api/credential';
-import { findTask, KnownVersions } from '../shared/api/findTask';
+import { findTask, VersionCache } from '../shared/api/findTask';
 import type { Clock } from '../shared/n8n/clock';
 import { isObject, textOf } from '../shared/json';
 import { hasEnded, hasVideo, NO_VIDEO_GRACE_MS, readTask, type Task } from '../shared/task/task';
 import { rawItem, taskItem } from '../shared/task/taskItem';
-import { tellList } from '../shared/idempotency/tellList';
+import { recordOutcomes } from '../shared/idempotency/recordOutcomes';
 import { deduplicationOf } from './deduplication';
 import { readEvents, readKeepsList, readSimplify, type VideoEvent } from './parameters';
 
@@ -53,13 +53,13 @@ function taskIn(json: IDataObject): Task | undefined {
 }
 
 /** Tells the list of videos what this run gives out, unless Keep Video List is off. Never throws. */
-export async function tellOutcome(
+export async function recordItems(
 	context: IExecuteFunctions,
 	items: readonly INodeExecutionData[],
 ): Promise<void> {
 	if (!readKeepsList(context)) return;
 	const tasks = items.flatMap(({ json }) => taskIn(json) ?? []);
-	await tellList(
+	await recordOutcomes(
 		context,
 		tasks.map((task) => ({ task, isHandedOn: true })),
 	);
@@ -76,7 +76,7 @@ async function readUntilEnded(
 	clock: Clock,
 ): Promise<Task> {
 	const deadline = clock.now() + NO_VIDEO_GRACE_MS;
-	const known = new KnownVersions();
+	const known = new VersionCache();
 	let task = first;
 	while (!hasEnded(task)) {
 		const read = await findTask(context, { ...task, known, credential, clock });

@@ -286,7 +286,7 @@ describe('the model', () => {
 				const choices: Array<[string, readonly unknown[], unknown]> = [
 					['aspectRatio', model.aspectRatios, '9:16'],
 					['resolution', model.resolutions, '720p'],
-					['duration', model.durations.map(String), String(model.usualDuration)],
+					['duration', model.durations.map(String), String(model.defaultDuration)],
 				];
 				const left = choices.map(([name, values, usual]) => {
 					const value = valueOf(before[name]);

@@ -1,5 +1,5 @@
 // Who may pay for a video: every interleaving of two and three runs that want the same one, and whatever crashes between.
-import { nextMove, type Wish } from '../../nodes/shared/idempotency/claims';
+import { nextAction, type ClaimRequest } from '../../nodes/shared/idempotency/claims';
 import {
 	endless,
 	explore,
@@ -55,30 +55,30 @@ it.each<Mode[]>([
 	expect(endless({ modes })[0]).toBeUndefined();
 });
 
-const bidOf = (rows: readonly ModelRow[], { claim }: Wish) =>
+const bidOf = (rows: readonly ModelRow[], { claim }: ClaimRequest) =>
 	rows.find((row) => row.claim === claim && row.status === 'PENDING');
 
 type Rules = NonNullable<World['rules']>;
 
 const LOWEST_WINS: Rules = (rows, wish) => {
-	const [move, bid] = [nextMove(rows, wish), bidOf(rows, wish)];
+	const [move, bid] = [nextAction(rows, wish), bidOf(rows, wish)];
 	return bid && move.do === 'wait' ? { do: 'confirm', row: bid } : move;
 };
 const SHY: Rules = (rows, wish) => {
 	const bid = bidOf(rows, wish);
 	const others = rows.filter((row) => row !== bid && row.claimedUntil > NOW);
-	return bid && others.length ? { do: 'withdraw', row: bid } : nextMove(rows, wish);
+	return bid && others.length ? { do: 'withdraw', row: bid } : nextAction(rows, wish);
 };
 const FORGETFUL: Rules = (rows, wish) => {
-	const move = nextMove(rows, wish);
-	return move.do === 'giveUp' ? { do: 'takeOver', row: move.row } : move;
+	const move = nextAction(rows, wish);
+	return move.do === 'markUnclear' ? { do: 'takeOver', row: move.row } : move;
 };
 const UNSENT_FIRST: Rules = (rows, wish) => {
 	const unsent = rows.find((row) => row.status === 'CLAIMED' && row.claimedUntil <= NOW);
-	return unsent && !bidOf(rows, wish) ? { do: 'takeOver', row: unsent } : nextMove(rows, wish);
+	return unsent && !bidOf(rows, wish) ? { do: 'takeOver', row: unsent } : nextAction(rows, wish);
 };
-const UNSHARED: Rules = (rows, wish) => nextMove(rows, { ...wish, isEarlier: () => true });
-const HASTY: Rules = (rows, wish) => nextMove(rows, { ...wish, isLiving: () => true });
+const UNSHARED: Rules = (rows, wish) => nextAction(rows, { ...wish, isEarlier: () => true });
+const HASTY: Rules = (rows, wish) => nextAction(rows, { ...wish, isLive: () => true });
 
 describe('the model sees what is wrong with other rules', () => {
 	const twoPaid = 'two videos are paid for';

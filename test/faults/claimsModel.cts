@@ -3,7 +3,7 @@
  * the steps around them as the nodes take them, and a search through every interleaving of these.
  * A step is atomic, as one statement of a database is, and a run may crash before each.
  */
-import { nextMove, type ClaimedRow } from '../../nodes/shared/idempotency/claims';
+import { nextAction, type ClaimedRow } from '../../nodes/shared/idempotency/claims';
 
 /** Settings of the nodes, as the protocol sees them. */
 export const MODES = {
@@ -19,7 +19,7 @@ export type Mode = keyof typeof MODES;
 
 /** What a run does next. `over`: it has ended, or crashed. */
 type Next =
-	| ('read' | 'insert' | 'return' | 'takeOver' | 'confirm' | 'giveUp' | 'withdraw' | 'begin')
+	| ('read' | 'insert' | 'return' | 'takeOver' | 'confirm' | 'markUnclear' | 'withdraw' | 'begin')
 	| ('post' | 'noteTask' | 'noteUnsent' | 'end' | 'handOn' | 'stop' | 'over');
 
 export interface World {
@@ -32,7 +32,7 @@ export interface World {
 	/** A run may be stopped, or be tired of waiting. Its request may be refused. */
 	stops?: boolean;
 	/** In place of the product's. */
-	rules?: typeof nextMove<ModelRow>;
+	rules?: typeof nextAction<ModelRow>;
 	/** A step that does not check whether it may be made. */
 	blind?: Next;
 }
@@ -154,13 +154,13 @@ class Run {
 		}
 		let isAsked = false;
 		const decide = (knows: boolean) => {
-			const move = (world.rules ?? nextMove)(rows, {
+			const move = (world.rules ?? nextAction)(rows, {
 				claim,
 				now: NOW,
 				isShared: mode.isShared,
 				maxAgeMs: Infinity,
 				...(mode.given && { handedOn: { do: mode.given, maxAgeMs: Infinity } }),
-				isLiving: (row) => {
+				isLive: (row) => {
 					isAsked = true;
 					return knows && !this.isDead(row);
 				},
@@ -173,7 +173,7 @@ class Run {
 		return isAsked ? [...decided, decide(false)] : decided;
 	}
 
-	private follow(move: ReturnType<typeof nextMove<ModelRow>>, rows: readonly ModelRow[]): void {
+	private follow(move: ReturnType<typeof nextAction<ModelRow>>, rows: readonly ModelRow[]): void {
 		const isSend = move.do === 'takeOver' && !move.row.hasTask;
 		if (isSend || move.do === (this.mode.isShared ? 'confirm' : 'insert')) {
 			for (const { handedOn, hasTask, ...row } of rows) {
@@ -229,7 +229,7 @@ class Run {
 		this.write({ status: 'CLAIMED', isHidden: false, ...HELD }, 'begin', 'read');
 	}
 
-	giveUp(): void {
+	markUnclear(): void {
 		this.write({ status: 'UNCLEAR', ...FREE }, 'over', 'read');
 	}
 

@@ -6,10 +6,10 @@ import type { Exchange, ReadExchange } from './harness.cjs';
  * What the answer to a POST tells: a task, that nothing was made, or neither. `misled`: the id of another task.
  * `any`: an odd mixture, of which nothing is expected.
  */
-export type PostAnswer = 'created' | 'refused' | 'unclear' | 'misled' | 'any';
+export type PostOutcome = 'created' | 'refused' | 'unclear' | 'misled' | 'any';
 
 /** Wrong shapes that still hold the task's id, or another one, where it can be found. */
-const READABLE_POSTS: Readonly<Record<string, PostAnswer>> = {
+const READABLE_POSTS: Readonly<Record<string, PostOutcome>> = {
 	'array-data': 'created',
 	'no-status': 'created',
 	'no-code': 'created',
@@ -20,7 +20,7 @@ const READABLE_POSTS: Readonly<Record<string, PostAnswer>> = {
 /** Statuses that say nothing about what became of a request. */
 const isVague = (status: number) => status < 300 || status === 408 || status >= 500;
 
-export function answerToPost({ entry, fault }: Exchange<PostEntry>): PostAnswer {
+export function postOutcomeOf({ entry, fault }: Exchange<PostEntry>): PostOutcome {
 	const { answered, accepted } = entry;
 	if (answered === null) return 'unclear';
 	switch (fault?.kind) {

@@ -15,7 +15,7 @@ import {
 	strangeTaskDeliveries,
 	unsignedDeliveries,
 	wrongWith,
-	type Answer,
+	type HttpResponse,
 	type Ground,
 	type HostileDelivery,
 } from '../support/hostile.cjs';
@@ -122,7 +122,7 @@ it('starts nothing for a claimed end while the task runs, and one run with what 
 		host.clockSpeed = FAST;
 		host.logs.length = 0;
 		const taskIds = await times(length, async () => await world.startTask());
-		const deliverAll = async (): Promise<Answer[]> =>
+		const deliverAll = async (): Promise<HttpResponse[]> =>
 			await Promise.all(
 				taskIds.map(
 					async (id, index) => await send(host.trigger.url, reportOf(id, told[index], query)),

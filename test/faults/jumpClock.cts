@@ -54,7 +54,7 @@ export class JumpClock {
 			now: () => this.time,
 			random: () => this.random(),
 			sleep: async (ms, cancel) => await this.sleep(ms, signal, cancel),
-			untied: () => this.clock(),
+			uncancellable: () => this.clock(),
 		};
 	}
 

@@ -2,7 +2,7 @@
 // show it.
 import * as output from '../../nodes/Seedance/run/output';
 import * as submit from '../../nodes/Seedance/run/submit';
-import * as ends from '../../nodes/Seedance/videoList/ends';
+import * as ends from '../../nodes/Seedance/videoList/rowChanges';
 import * as listing from '../../nodes/Seedance/videoList/listing';
 import { PaidVideos } from '../../nodes/Seedance/videoList/paidVideos';
 import * as claims from '../../nodes/shared/idempotency/claims';
@@ -64,11 +64,11 @@ const leaveOut = (isLeftOut: (step: Step) => boolean) =>
 		return { ...opened, list: { run: some, start: () => undefined, now, has } };
 	});
 
-type Move = claims.Move<claims.ClaimedRow>;
+type Move = claims.ClaimAction<claims.ClaimedRow>;
 
 /** What the protocol says next. */
 const changeMove = (changed: (move: Move) => Move) =>
-	change(claims, 'nextMove').to((real, ...call) => changed(real(...call)));
+	change(claims, 'nextAction').to((real, ...call) => changed(real(...call)));
 
 const pay = { do: 'insert', status: 'CLAIMED' } as const;
 
@@ -98,7 +98,7 @@ const MUTANTS: Record<string, Record<string, () => void>> = {
 	'any | id lost': {
 		'does not write the ID at all': () => {
 			change(PaidVideos.prototype, 'sent').to(() => undefined);
-			change(ends, 'endOf').to((real, ...call) => {
+			change(ends, 'rowOutcomeOf').to((real, ...call) => {
 				const end = real(...call);
 				return { ...end, change: { ...end.change, task_id: '' } };
 			});
@@ -106,7 +106,7 @@ const MUTANTS: Record<string, Record<string, () => void>> = {
 	},
 	'any | charged twice, unclear': {
 		'pays for what is unclear without telling': () =>
-			changeMove((move) => (move.do === 'giveUp' ? pay : move)),
+			changeMove((move) => (move.do === 'markUnclear' ? pay : move)),
 	},
 	'any | sent without the list': {
 		'sends without a compare-and-set': () =>
@@ -144,7 +144,7 @@ const MUTANTS: Record<string, Record<string, () => void>> = {
 	},
 	'run by hand | handed on twice': {
 		'gives again in published runs too': () =>
-			change(claims, 'nextMove').to((real, rows, wish) =>
+			change(claims, 'nextAction').to((real, rows, wish) =>
 				real(rows, { ...wish, handedOn: { do: 'reuse', maxAgeMs: Infinity } }),
 			),
 	},
@@ -165,7 +165,7 @@ const MUTANTS: Record<string, Record<string, () => void>> = {
 	'healed list | charged twice, id lost, claim left, handed on twice': {
 		'leaves a row that got its task as one that was not sent': () => {
 			change(PaidVideos.prototype, 'sent').to(() => undefined);
-			change(ends, 'endOf').to((real, ...call) => {
+			change(ends, 'rowOutcomeOf').to((real, ...call) => {
 				const end = real(...call);
 				const { status, ...rest } = end.change;
 				return { ...end, change: status === 'FAILED' ? { ...rest, status } : rest };

@@ -3,7 +3,7 @@
 import type { IDataObject } from 'n8n-workflow';
 
 import { isRecord } from '../sandbox/server.cjs';
-import { answerToPost, isRefusedLink, readingOf } from './expected.cjs';
+import { postOutcomeOf, isRefusedLink, readingOf } from './expected.cjs';
 import type { Harness } from './harness.cjs';
 import { asText, isOfTask } from './oracle/facts.cjs';
 import { Restarts } from './oracle/restarts.cjs';
@@ -135,7 +135,7 @@ class ListOracle {
 		if (by === now || earlier.order > post.order || earlier.name !== post.name) return false;
 		if (deletedAt.some((at) => earlier.order < at && at < post.order)) return false;
 		if (!isShared(schedule) && (by.endedAt > now.beganAt || now.isLeft)) return false;
-		if (this.isGone(taskId) || answerToPost(earlier) !== 'created') return false;
+		if (this.isGone(taskId) || postOutcomeOf(earlier) !== 'created') return false;
 		const row = post.rows?.find((one) => one.task_id === taskId);
 		const isReusing =
 			schedule.ifExists === 'always' ||
@@ -203,7 +203,7 @@ class ListOracle {
 	checkIds(): void {
 		const { listed, rows, deletedAt, executions } = this.trace;
 		const unlisted = this.paid.filter(
-			(one) => answerToPost(one) === 'created' && !listed.has(one.entry.taskId),
+			(one) => postOutcomeOf(one) === 'created' && !listed.has(one.entry.taskId),
 		);
 		for (const post of unlisted) {
 			const { execution, entry } = post;
@@ -287,7 +287,7 @@ class ListOracle {
 	/** Each item comes out once, but for those that Skip leaves out, with a video of its own name. */
 	checkItems(): void {
 		const { executions, schedule } = this.trace;
-		const isMisled = this.paid.some((one) => answerToPost(one) === 'misled');
+		const isMisled = this.paid.some((one) => postOutcomeOf(one) === 'misled');
 		for (const { execution, index, json } of isMisled ? [] : this.told) {
 			const task = this.harness.sandbox.tasks.get(String(json.task_id));
 			if (!task || task.order.prompt.includes(schedule.items[index] ?? '?')) continue;

@@ -7,9 +7,9 @@ import { createRequire } from 'node:module';
 import { Readable } from 'node:stream';
 
 import { Seedance } from '../../nodes/Seedance/Seedance.node';
-import { Turns } from '../../nodes/Seedance/run/turns';
-import { livingClaims } from '../../nodes/Seedance/videoList/find';
-import { IF_EXISTS } from '../../nodes/Seedance/videoList/wishes';
+import { StartLimiter } from '../../nodes/Seedance/run/startLimiter';
+import { liveClaims } from '../../nodes/Seedance/videoList/claimVideos';
+import { IF_EXISTS } from '../../nodes/Seedance/videoList/sameVideo';
 import { TABLE } from '../../nodes/shared/idempotency/dataTableList';
 import { COLUMNS } from '../../nodes/shared/idempotency/videoList';
 import * as clock from '../../nodes/shared/n8n/clock';
@@ -433,7 +433,7 @@ export function listRunner(harness: Harness) {
 	const gated = (own: clock.Clock): clock.Clock => ({
 		...own,
 		sleep: async (...given) => await own.sleep(...given).finally(() => current()?.world.alive()),
-		untied: () => gated(own.untied()),
+		uncancellable: () => gated(own.uncancellable()),
 	});
 	jest.spyOn(clock, 'realClock').mockImplementation((signal) => gated(time.clock(signal)));
 
@@ -450,31 +450,37 @@ export function listRunner(harness: Harness) {
 
 	// Another process, or one that is dead, is not known to live.
 	const owners = new Map<string, Execution | undefined>();
-	const [add, has] = [livingClaims.add.bind(livingClaims), livingClaims.has.bind(livingClaims)];
-	jest.spyOn(livingClaims, 'add').mockImplementation((claim) => {
+	const [add, has] = [liveClaims.add.bind(liveClaims), liveClaims.has.bind(liveClaims)];
+	jest.spyOn(liveClaims, 'add').mockImplementation((claim) => {
 		owners.set(claim, current()?.execution);
 		return add(claim);
 	});
-	jest.spyOn(livingClaims, 'has').mockImplementation((claim) => {
+	jest.spyOn(liveClaims, 'has').mockImplementation((claim) => {
 		const [owner, me] = [owners.get(claim), current()?.execution];
 		return has(claim) && !owner?.isDead && owner?.plan.worker === me?.plan.worker;
 	});
 
 	// Nor does it hold anybody's turn: what a process shares goes with it.
-	const turns = new Set<Turns>();
-	const seen = (one: Turns) => {
+	const turns = new Set<StartLimiter>();
+	const seen = (one: StartLimiter) => {
 		if (turns.has(one)) return;
 		turns.add(one);
 		void current()?.execution.died.then(() => one.close());
 	};
-	const { waitFor, enter } = Turns.prototype;
-	jest.spyOn(Turns.prototype, 'waitFor').mockImplementation(function (this: Turns, ...given) {
+	const { msUntilSlot, acquire } = StartLimiter.prototype;
+	jest.spyOn(StartLimiter.prototype, 'msUntilSlot').mockImplementation(function (
+		this: StartLimiter,
+		...given
+	) {
 		seen(this);
-		return waitFor.apply(this, given);
+		return msUntilSlot.apply(this, given);
 	});
-	jest.spyOn(Turns.prototype, 'enter').mockImplementation(function (this: Turns, ...given) {
+	jest.spyOn(StartLimiter.prototype, 'acquire').mockImplementation(function (
+		this: StartLimiter,
+		...given
+	) {
 		seen(this);
-		return enter.apply(this, given);
+		return acquire.apply(this, given);
 	});
 
 	axios.interceptors.request.use(async (config) => {
@@ -514,7 +520,7 @@ export function listRunner(harness: Harness) {
 		} finally {
 			isRunning = false;
 			owners.clear();
-			livingClaims.clear();
+			liveClaims.clear();
 			for (const one of turns) one.close();
 			turns.clear();
 		}

@@ -8,7 +8,7 @@ import {
 	checkPauses,
 	checkRestraint,
 	checkCharges,
-	checkBrake,
+	checkThrottle,
 } from './oracle/posts.cjs';
 import { checkRounds } from './oracle/items.cjs';
 import { checkCalls, checkEnd, checkSecrets, checkTime } from './oracle/runs.cjs';
@@ -34,7 +34,7 @@ export function checkTrace(harness: Harness, trace: Trace): Report {
 			checkRestraint,
 			checkAtOnce,
 			checkPauses,
-			checkBrake,
+			checkThrottle,
 			checkRounds,
 			checkTime,
 			checkSecrets,

@@ -6,19 +6,19 @@ import * as output from '../../nodes/Seedance/run/output';
 import * as result from '../../nodes/Seedance/run/result';
 import { Submission } from '../../nodes/Seedance/run/submission';
 import * as submit from '../../nodes/Seedance/run/submit';
-import { Turns } from '../../nodes/Seedance/run/turns';
+import { StartLimiter } from '../../nodes/Seedance/run/startLimiter';
 import * as prepared from '../../nodes/Seedance/run/prepare';
 import * as nodeRun from '../../nodes/Seedance/run/run';
 import * as findTask from '../../nodes/shared/api/findTask';
 import * as versions from '../../nodes/shared/api/versions';
-import * as brake from '../../nodes/shared/api/brake';
+import * as throttle from '../../nodes/shared/api/throttle';
 import * as api from '../../nodes/shared/api/client';
 import * as download from '../../nodes/shared/api/download';
 import * as envelope from '../../nodes/shared/api/envelope';
 import * as polling from '../../nodes/shared/api/polling';
 import * as retry from '../../nodes/shared/api/retry';
-import { StartPace } from '../../nodes/shared/api/startPace';
-import * as unsent from '../../nodes/shared/api/unsent';
+import { AdaptiveLimit } from '../../nodes/shared/api/adaptiveLimit';
+import * as unsent from '../../nodes/shared/api/networkError';
 import { KeyedMutex } from '../../nodes/shared/callback/keyedMutex';
 import * as memory from '../../nodes/shared/idempotency/executionMemory';
 import * as json from '../../nodes/shared/json';
@@ -30,7 +30,7 @@ import {
 	type Problem,
 } from '../../nodes/shared/task/errors';
 import { modelNamed } from '../../nodes/shared/task/models';
-import * as ownTrouble from '../../nodes/shared/task/ownTrouble';
+import * as ownTrouble from '../../nodes/shared/task/restartable';
 import * as videoRequest from '../../nodes/shared/task/request';
 import * as task from '../../nodes/shared/task/task';
 import * as taskItem from '../../nodes/shared/task/taskItem';
@@ -133,7 +133,7 @@ const MUTANTS: Record<string, Record<string, () => void>> = {
 		'remembers no task that it has made': () =>
 			changeMemory(() => ({
 				recall: () => ({ state: 'none' }),
-				underWay: nothing,
+				inFlight: nothing,
 				hold: nothing,
 				sending: nothing,
 				created: nothing,
@@ -152,10 +152,10 @@ const MUTANTS: Record<string, Record<string, () => void>> = {
 	'any | charged twice, sent again': {
 		'remembers no POST whose answer was lost': () => changeMemory(() => ({ sending: nothing })),
 		'sends a POST again after any 5xx': () => sendAgainAfter('server_error'),
-		'sends a POST again after a lost connection': () => sendAgainAfter('no_answer'),
+		'sends a POST again after a lost connection': () => sendAgainAfter('no_response'),
 	},
 	'any | charged twice, went on': {
-		'forgets that it has paused, and submits again': () => change(pause, 'pauseBefore').to(nothing),
+		'forgets that it has paused, and submits again': () => change(pause, 'storedPause').to(nothing),
 	},
 	'any | id lost': {
 		'throws the answer away that holds the id': () =>
@@ -188,7 +188,7 @@ const MUTANTS: Record<string, Record<string, () => void>> = {
 			),
 		'pauses without a last read of its tasks': () => {
 			let isPausing = false;
-			const failure = { cause: 'no_answer', text: '' } as const;
+			const failure = { cause: 'no_response', text: '' } as const;
 			change(api, 'getTask').to(async (real, ...call) =>
 				isPausing ? { outcome: 'unavailable', failure } : await real(...call),
 			);
@@ -215,7 +215,7 @@ const MUTANTS: Record<string, Record<string, () => void>> = {
 	},
 	'any | resumed twice': {
 		'handles callbacks of the same moment without one waiting for the other': () => {
-			const free = { isHeld: async () => true, release: nothing };
+			const free = { waitUntilHeld: async () => true, release: nothing };
 			change(KeyedMutex.prototype, 'acquire').to(() => free);
 		},
 	},
@@ -253,11 +253,11 @@ const MUTANTS: Record<string, Record<string, () => void>> = {
 	},
 	'Free Restarts | charged twice': {
 		'starts anew what has failed and was charged': () =>
-			change(ownTrouble, 'isOwnTrouble').to((real, failed) =>
+			change(ownTrouble, 'isRestartable').to((real, failed) =>
 				real({ ...failed, consumedCredits: 0 }),
 			),
 		'starts anew whatever has failed for free': () =>
-			change(ownTrouble, 'isOwnTrouble').to(
+			change(ownTrouble, 'isRestartable').to(
 				(_real, { state, consumedCredits }) => state === 'failed' && consumedCredits === 0,
 			),
 		'starts anew more often than it may': () => changeRestarts((restarts) => restarts + 1),
@@ -267,10 +267,10 @@ const MUTANTS: Record<string, Record<string, () => void>> = {
 	},
 	'full account | sent again': {
 		'sends a POST again as soon as it was answered with 429': () =>
-			change(StartPace.prototype, 'refused').to(nothing),
+			change(AdaptiveLimit.prototype, 'onRateLimited').to(nothing),
 	},
 	'Maximum Videos at Once | went on': {
-		'starts all videos at once': () => change(Turns.prototype, 'waitFor').to(() => 0),
+		'starts all videos at once': () => change(StartLimiter.prototype, 'msUntilSlot').to(() => 0),
 	},
 	'changing prompts | charged twice': {
 		'identifies a video by the prompt that an expression has given': () =>
@@ -332,7 +332,7 @@ const MUTANTS: Record<string, Record<string, () => void>> = {
 	},
 	'unreachable | wrong outcome': {
 		'takes every request without an answer for one that was sent': () =>
-			change(unsent, 'failureWithoutAnswer').to(() => ({ cause: 'no_answer', text: '' })),
+			change(unsent, 'failureOfNetworkError').to(() => ({ cause: 'no_response', text: '' })),
 	},
 	'accounts | wrong outcome': {
 		'takes all accounts for one': () => change(nodeRun, 'credentialKey').to(() => 'one'),
@@ -373,7 +373,7 @@ const MUTANTS: Record<string, Record<string, () => void>> = {
 			changeTask((read, { error_message }) =>
 				typeof error_message === 'string' ? read : { ...read, errorMessage: null },
 			);
-			change(envelope, 'reasonOfAnswer').to(() => '');
+			change(envelope, 'reasonInBody').to(() => '');
 		},
 	},
 	'video forms | wrong outcome': {
@@ -396,12 +396,12 @@ const MUTANTS: Record<string, Record<string, () => void>> = {
 			change(task, 'isTaskId').to((_real, text) => /^[^\s\p{C}{}<>"']{1,200}$/u.test(text)),
 	},
 	'limited POSTs | sent again': {
-		'has no brake': () =>
-			change(brake, 'brakeOf').to((_real, clock) => ({
-				turn: async () => await clock.sleep(1_000),
-				slowDown: nothing,
-				answered: nothing,
-				limitedInARow: 0,
+		'has no throttle': () =>
+			change(throttle, 'createThrottle').to((_real, clock) => ({
+				acquire: async () => await clock.sleep(1_000),
+				onRateLimited: nothing,
+				onResponse: nothing,
+				consecutive429s: 0,
 				isDown: false,
 			})),
 	},
@@ -458,7 +458,7 @@ it.each(list)(
 it(
 	'equal calls: finds a node that checks, waits, and then acts',
 	async () => {
-		changeMemory(() => ({ underWay: nothing }));
+		changeMemory(() => ({ inFlight: nothing }));
 		const { violations } = await checkToolCalls(harness, EQUAL);
 		expect(violations).not.toEqual([]);
 	},

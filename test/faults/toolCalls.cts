@@ -1,8 +1,8 @@
 // Calls of the node as an AI agent's tool, several at the same moment: run through n8n's own way of calling tools, and
 // compared with what the sandbox knows.
 import { isRecord } from '../sandbox/server.cjs';
-import type { Run, ToolAnswer } from '../support/engine.cjs';
-import { answerToPost, readingOf } from './expected.cjs';
+import type { Run, ToolOutput } from '../support/engine.cjs';
+import { postOutcomeOf, readingOf } from './expected.cjs';
 import { CREDENTIAL, type Harness } from './harness.cjs';
 import { isOfTask, promptIn, type Report, type Violate } from './oracle/facts.cjs';
 import { addTrouble, planOf } from './runner.cjs';
@@ -51,11 +51,11 @@ async function runCalls(harness: Harness, plan: Calls): Promise<Run> {
 	return run;
 }
 
-const isAnswer = (value: unknown): value is ToolAnswer =>
+const isAnswer = (value: unknown): value is ToolOutput =>
 	isRecord(value) && ('answer' in value || typeof value.error === 'string');
 
 /** What a call says of its task: in the answer's first item, or in the text of its error. */
-function toldIn(answer: ToolAnswer) {
+function toldIn(answer: ToolOutput) {
 	const text = JSON.stringify(answer);
 	const items: unknown = 'answer' in answer ? answer.answer : [];
 	const first: unknown = Array.isArray(items) ? items[0] : undefined;
@@ -91,7 +91,7 @@ export async function checkToolCalls(harness: Harness, plan: Calls): Promise<Rep
 			plan.calls.some((call) => call.name !== name && text.includes(promptOf(call.name)));
 		const own = told.filter((one, index) => plan.calls[index].name === name && !isMixedUp(one));
 		const posts = requests.posts.filter(({ entry }) => promptIn(entry) === promptOf(name));
-		const kinds = posts.map(answerToPost);
+		const kinds = posts.map(postOutcomeOf);
 		const isRefused = (kind: string) => kind === 'refused' || kind === 'any';
 		const first = kinds.findIndex((kind) => !isRefused(kind));
 		if (first >= 0 && posts.length > first + 1) {

@@ -126,7 +126,7 @@ describe('an account that allows only so many', () => {
 	});
 });
 
-// How long that takes beside the best possible is held on a virtual clock (test/unit/turns.test.ts).
+// How long that takes beside the best possible is held on a virtual clock (test/unit/startLimiter.test.ts).
 it('50 rows with tasks of 8 minutes, and a second run beside them, fit into three at once and five a minute', async () => {
 	const SPEED = 500;
 	world.n8n.clockSpeed = SPEED;

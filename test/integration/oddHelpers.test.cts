@@ -12,7 +12,7 @@ import { mp4Of } from '../support/videoHost.cjs';
 const clock: Clock = {
 	now: () => 0,
 	random: () => 0,
-	untied: () => clock,
+	uncancellable: () => clock,
 	sleep: async (_ms, cancel) =>
 		await new Promise((resolve) => {
 			if (!cancel) resolve(true);

@@ -5,7 +5,7 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { join, posix } from 'node:path';
 import { EXPIRED_AFTER_MS } from '../../nodes/shared/api/download';
-import { POLL_INTERVAL_MAX_SECONDS } from '../../nodes/shared/api/pace';
+import { POLL_INTERVAL_MAX_SECONDS } from '../../nodes/shared/api/pollInterval';
 import { READ_MAX_FAILURES } from '../../nodes/shared/api/retry';
 import { METADATA_MAX_BYTES } from '../../nodes/shared/callback/signature';
 import { EXECUTION_RESERVE_MS } from '../../nodes/shared/n8n/limit';

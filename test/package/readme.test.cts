@@ -6,11 +6,11 @@ import { readdirSync, statSync } from 'node:fs';
 import { join, posix } from 'node:path';
 import type { INodeProperties } from 'n8n-workflow';
 import { NUMBERS } from '../../nodes/Seedance/description/numbers';
-import { RETRY_AFTER_MAX_MS } from '../../nodes/shared/api/brake';
+import { RETRY_AFTER_MAX_MS } from '../../nodes/shared/api/throttle';
 import * as client from '../../nodes/shared/api/client';
 import * as download from '../../nodes/shared/api/download';
-import { POLL_KNOWN_SECONDS } from '../../nodes/shared/api/pace';
-import * as pace from '../../nodes/shared/api/pace';
+import { POLL_WINDOW_SECONDS } from '../../nodes/shared/api/pollInterval';
+import * as pollInterval from '../../nodes/shared/api/pollInterval';
 import * as polling from '../../nodes/shared/api/polling';
 import { POST_MAX_TRIES, READ_MAX_FAILURES } from '../../nodes/shared/api/retry';
 import { DECIDE_WITHIN_MS, EARLY_MS } from '../../nodes/shared/callback/confirmTask';
@@ -300,14 +300,14 @@ describe('the documentation for users', () => {
 	it('gives the limits of the code', () => {
 		const seconds = (ms: number) => `${ms / 1000} seconds`;
 		const minutes = (ms: number) => `${ms / 60_000} minutes`;
-		const { POLL_INTERVAL_SECONDS: shortest, POLL_INTERVAL_MAX_SECONDS: longest } = pace;
+		const { POLL_INTERVAL_SECONDS: shortest, POLL_INTERVAL_MAX_SECONDS: longest } = pollInterval;
 		// Those of the default model, and the one value that all others share.
 		const timeouts = [...new Set(models.MODELS.map(({ timeoutMinutes }) => timeoutMinutes))];
 		const images = [...new Set(models.MODELS.map(({ maxImages }) => maxImages))];
 		const limits = [
 			...[seconds(client.POST_TIMEOUT_MS), seconds(client.READ_TIMEOUT_MS)],
 			...[POST_MAX_TRIES, POST_MAX_TRIES, seconds(RETRY_AFTER_MAX_MS)],
-			...[READ_MAX_FAILURES, `from ${shortest} to ${longest}`, POLL_KNOWN_SECONDS],
+			...[READ_MAX_FAILURES, `from ${shortest} to ${longest}`, POLL_WINDOW_SECONDS],
 			client.PARALLEL_READS,
 			...[seconds(polling.NOT_FOUND_GRACE_MS), seconds(NO_VIDEO_GRACE_MS)],
 			...[download.PARALLEL_DOWNLOADS, download.DOWNLOAD_MAX_TRIES, seconds(download.STALL_MS)],

@@ -40,7 +40,7 @@ const MODEL = `	{
 		aspectRatios: ['16:9', '9:16'],
 		resolutions: ['1080p', '720p'],
 		durations: [6, 12],
-		usualDuration: 6,
+		defaultDuration: 6,
 		maxReferenceVideos: 0,
 		usualSeconds: [180, 900],
 		credits: ({ resolution, duration }) => duration * (resolution === '1080p' ? 100 : 60),

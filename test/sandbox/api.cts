@@ -2,7 +2,13 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 
 import { pause } from './callbacks.cjs';
-import { errorAnswer, isRecord, jsonAnswer, type Answer, type ApiVersion } from './contract.cjs';
+import {
+	errorResponse,
+	isRecord,
+	jsonResponse,
+	type ApiResponse,
+	type ApiVersion,
+} from './contract.cjs';
 import { endingOf, type Ending, type Fault, type FaultTarget } from './faults.cjs';
 import { idFields, withBareNumber } from './forms.cjs';
 import type { Route } from './limits.cjs';
@@ -30,7 +36,7 @@ function addVersion(app: FastifyInstance, sandbox: Sandbox, version: ApiVersion)
 		request: FastifyRequest,
 		entry: { fault: string | null },
 		target: Omit<FaultTarget, 'account'>,
-		proceed: (plan?: TaskPlan) => Answer,
+		proceed: (plan?: TaskPlan) => ApiResponse,
 	): Promise<Ending> => {
 		const account = sandbox.accountOf(request)?.name ?? null;
 		const isBlocked = sandbox.firewall && NO_NAME.test(request.headers['user-agent'] ?? '');
@@ -51,16 +57,16 @@ function addVersion(app: FastifyInstance, sandbox: Sandbox, version: ApiVersion)
 		const prompt =
 			isRecord(entry.json) && typeof entry.json.prompt === 'string' ? entry.json.prompt : null;
 		let created: SandboxTask | null = null;
-		const create = (plan?: TaskPlan): Answer => {
+		const create = (plan?: TaskPlan): ApiResponse => {
 			const account = sandbox.accountOf(request);
-			if (!account) return errorAnswer('INVALID_API_KEY', sandbox.errorShape);
+			if (!account) return errorResponse('INVALID_API_KEY', sandbox.errorShape);
 			const verdict = CONTRACTS[version].check(entry.json);
 			if ('refused' in verdict) {
-				return errorAnswer(verdict.refused, sandbox.errorShape, verdict.message);
+				return errorResponse(verdict.refused, sandbox.errorShape, verdict.message);
 			}
 			const { credits } = termsOf(verdict.order);
 			if (account.balance < credits) {
-				return errorAnswer('INSUFFICIENT_CREDITS', sandbox.errorShape);
+				return errorResponse('INSUFFICIENT_CREDITS', sandbox.errorShape);
 			}
 			created = tasks.create(account, verdict.order, credits, plan);
 			ledger.charge(created, entry);
@@ -69,7 +75,7 @@ function addVersion(app: FastifyInstance, sandbox: Sandbox, version: ApiVersion)
 				plan?.answersEnd && showsEnd(task)
 					? statusEnvelope(task, sandbox.shownVideo(task)).data
 					: { ...idFields(task.id, task.plan.idAs), status: task.runningWord };
-			return jsonAnswer(200, { code: 200, message: 'success', data });
+			return jsonResponse(200, { code: 200, message: 'success', data });
 		};
 		const found = await answer('generate', request, entry, { prompt, taskId: null }, create);
 		const ending = bare(found, created);
@@ -98,13 +104,13 @@ function addVersion(app: FastifyInstance, sandbox: Sandbox, version: ApiVersion)
 			shown: null,
 			showsVideo: false,
 		});
-		const show = (): Answer => {
-			if (!account) return errorAnswer('INVALID_API_KEY', sandbox.errorShape);
+		const show = (): ApiResponse => {
+			if (!account) return errorResponse('INVALID_API_KEY', sandbox.errorShape);
 			const asked = known(taskId);
 			if (!asked || asked.account !== account || !tasks.countRead(asked)) {
-				return errorAnswer('TASK_NOT_FOUND', sandbox.errorShape);
+				return errorResponse('TASK_NOT_FOUND', sandbox.errorShape);
 			}
-			return jsonAnswer(200, statusEnvelope(asked, sandbox.shownVideo(asked)));
+			return jsonResponse(200, statusEnvelope(asked, sandbox.shownVideo(asked)));
 		};
 		const target = { prompt: task?.order.prompt ?? null, taskId };
 		const ending = bare(await answer('status', request, read, target, show), task);
@@ -159,7 +165,7 @@ export async function finishWith(
 
 /** Sends the head of an answer at once, a blank now and then, and its body when the time is up. */
 function drip(
-	{ drip: answer, everyMs, ms }: Extract<Ending, { drip: Answer }>,
+	{ drip: answer, everyMs, ms }: Extract<Ending, { drip: ApiResponse }>,
 	raw: FastifyReply['raw'],
 ): void {
 	raw.writeHead(answer.status, answer.headers);

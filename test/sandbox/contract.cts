@@ -72,17 +72,17 @@ export const ERROR_CODES = keysOf(ERRORS);
 const ALL_ERRORS = { ...ERRORS, ...tables.errorsV2 };
 export type AnyErrorCode = keyof typeof ALL_ERRORS;
 
-export interface Answer {
+export interface ApiResponse {
 	status: number;
 	headers: Record<string, string>;
 	body: string;
 }
 
-export function jsonAnswer(
+export function jsonResponse(
 	status: number,
 	body: unknown,
 	headers: Record<string, string> = {},
-): Answer {
+): ApiResponse {
 	return {
 		status,
 		headers: { 'content-type': 'application/json; charset=utf-8', ...headers },
@@ -91,7 +91,7 @@ export function jsonAnswer(
 }
 
 /** An answer as a proxy in front of the API gives it: a page for people. */
-export function htmlAnswer(status: number, title = `${status} Error`): Answer {
+export function htmlResponse(status: number, title = `${status} Error`): ApiResponse {
 	return {
 		status,
 		headers: { 'content-type': 'text/html; charset=utf-8' },
@@ -105,15 +105,15 @@ export type ErrorShape = keyof typeof ERROR_BODIES;
 export const ERROR_SHAPES = keysOf(ERROR_BODIES);
 
 /** The answer for one error in one of the shapes, with another sentence than the table's where one is given. */
-export function errorAnswer(
+export function errorResponse(
 	code: AnyErrorCode,
 	shape: ErrorShape = 'string-code',
 	message: string = ALL_ERRORS[code].message,
-): Answer {
+): ApiResponse {
 	const { status } = ALL_ERRORS[code];
-	if (shape === 'html') return htmlAnswer(status, message);
+	if (shape === 'html') return htmlResponse(status, message);
 	const body = filled(ERROR_BODIES[shape], { $code: code, $status: status, $message: message });
-	return jsonAnswer(shape.endsWith('http-200') ? 200 : status, body);
+	return jsonResponse(shape.endsWith('http-200') ? 200 : status, body);
 }
 
 /** Whether a value is one of those allowed. */

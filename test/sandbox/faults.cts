@@ -1,13 +1,13 @@
 // Faults on order: rules that say which request meets which fault, used up in order and counted.
 import routesOfFaults from '../fixtures/faultRoutes.json';
 import {
-	errorAnswer,
-	htmlAnswer,
+	errorResponse,
+	htmlResponse,
 	isRecord,
-	jsonAnswer,
+	jsonResponse,
 	keysOf,
 	SandboxError,
-	type Answer,
+	type ApiResponse,
 	type ErrorCode,
 	type ErrorShape,
 } from './contract.cjs';
@@ -233,8 +233,8 @@ function matches(match: FaultMatch, route: Route, target: FaultTarget): boolean 
 
 /** How a request ends: with an answer, with one that drips, with a cut connection, or never. */
 export type Ending =
-	| Answer
-	| { drip: Answer; everyMs: number; ms?: number }
+	| ApiResponse
+	| { drip: ApiResponse; everyMs: number; ms?: number }
 	| { reset: true }
 	| { hang: true; ms?: number };
 
@@ -247,7 +247,7 @@ interface Surroundings {
 /** Applies a fault to a call of the API. `proceed` does what the request asks for and gives the usual answer. */
 export function endingOf(
 	fault: Fault | null,
-	proceed: (plan?: TaskPlan) => Answer,
+	proceed: (plan?: TaskPlan) => ApiResponse,
 	around: Surroundings & { foreignTaskId: () => string },
 ): Ending {
 	const refusal = refusalOf(fault, around);
@@ -258,7 +258,7 @@ export function endingOf(
 	}
 	const given = fault && 'accept' in fault ? fault.accept : undefined;
 	const isAccepted = given ?? (fault?.kind !== 'error' && fault?.kind !== 'html');
-	const usual = isAccepted ? proceed() : errorAnswer('INTERNAL_ERROR');
+	const usual = isAccepted ? proceed() : errorResponse('INTERNAL_ERROR');
 	switch (fault?.kind) {
 		case 'drip':
 			return { drip: usual, everyMs: fault.everyMs, ms: fault.ms };
@@ -267,11 +267,11 @@ export function endingOf(
 		case 'accept-then-hang':
 			return { hang: true, ms: fault.ms };
 		case 'accept-then-5xx':
-			return fault.html ? htmlAnswer(fault.status ?? 502) : serverError(fault.status ?? 502);
+			return fault.html ? htmlResponse(fault.status ?? 502) : serverError(fault.status ?? 502);
 		case 'error':
-			return errorAnswer(fault.code, fault.shape);
+			return errorResponse(fault.code, fault.shape);
 		case 'html':
-			return htmlAnswer(fault.status);
+			return htmlResponse(fault.status);
 		case 'empty-body':
 			return { status: 200, headers: { 'content-type': 'application/json' }, body: '' };
 		case 'invalid-json':
@@ -280,7 +280,7 @@ export function endingOf(
 			const whole: unknown = JSON.parse(usual.body);
 			const envelope = isRecord(whole) ? whole : {};
 			const data = isRecord(envelope.data) ? envelope.data : {};
-			return jsonAnswer(200, MISSHAPES[fault.shape](envelope, data));
+			return jsonResponse(200, MISSHAPES[fault.shape](envelope, data));
 		}
 		case 'status-word':
 			return withData(usual, { status: fault.word });
@@ -312,12 +312,12 @@ export function refusalOf(fault: Fault | null, { elsewhere, now }: Surroundings)
 		case 'refuse-with':
 			return typeof fault.body === 'string' || fault.body === undefined
 				? { status: fault.status, headers: { ...fault.headers }, body: fault.body ?? '' }
-				: jsonAnswer(fault.status, fault.body, fault.headers);
+				: jsonResponse(fault.status, fault.body, fault.headers);
 		case 'rate-limit': {
 			const { retryAfter, as } = fault;
 			// An HTTP date has no fractions of a second, so it is rounded up: never earlier than asked for.
 			const date = new Date(Math.ceil(now / 1000 + (retryAfter ?? 0)) * 1000).toUTCString();
-			return jsonAnswer(
+			return jsonResponse(
 				429,
 				{ code: 429, message: 'Too many requests' },
 				retryAfter === undefined ? {} : { 'retry-after': as === 'date' ? date : `${retryAfter}` },
@@ -342,8 +342,8 @@ export function refusalOf(fault: Fault | null, { elsewhere, now }: Surroundings)
 	}
 }
 
-function serverError(status: number): Answer {
-	return jsonAnswer(status, {
+function serverError(status: number): ApiResponse {
+	return jsonResponse(status, {
 		code: status === 500 ? 'INTERNAL_ERROR' : status,
 		message: 'Server error, try again later',
 		data: null,
@@ -351,7 +351,7 @@ function serverError(status: number): Answer {
 }
 
 /** The usual answer with some keys of `data` replaced; a key with undefined is left out. */
-function withData(usual: Answer, changes: Envelope): Answer {
+function withData(usual: ApiResponse, changes: Envelope): ApiResponse {
 	const envelope: unknown = JSON.parse(usual.body);
 	if (!isRecord(envelope) || !isRecord(envelope.data)) return usual;
 	const data = { ...envelope.data, ...changes };

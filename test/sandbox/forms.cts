@@ -1,7 +1,7 @@
 // The forms in which the API's answers may come where the contract is silent: the id, the video's URL, the reason of a
 // failure. What the contract prints is always the first of a list.
 import tables from '../fixtures/sandbox.json';
-import { filled, keysOf, type Answer } from './contract.cjs';
+import { filled, keysOf, type ApiResponse } from './contract.cjs';
 
 /** Where and how a task's id stands. `number`: a JSON number above 2^53. */
 export type IdForm = 'task_id' | 'taskId' | 'id' | 'number';
@@ -24,7 +24,7 @@ export const idFields = (id: string, form: IdForm = 'task_id') =>
 	form === 'number' ? { task_id: id } : { [form]: id };
 
 /** The answer with the task's id as a bare number, which no JavaScript number can hold. */
-export const withBareNumber = (answer: Answer, id: string): Answer => ({
+export const withBareNumber = (answer: ApiResponse, id: string): ApiResponse => ({
 	...answer,
 	body: answer.body.replace(`"task_id":"${id}"`, `"task_id":${id}`),
 });

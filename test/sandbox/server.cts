@@ -7,7 +7,7 @@ import type { Socket } from 'node:net';
 
 import { addApi } from './api.cjs';
 import { Callbacks, type CallbackPlan } from './callbacks.cjs';
-import { htmlAnswer, type ErrorShape } from './contract.cjs';
+import { htmlResponse, type ErrorShape } from './contract.cjs';
 import type { OrderV1 } from './contractV1.cjs';
 import type { OrderV2 } from './contractV2.cjs';
 import { addControl } from './control.cjs';
@@ -287,7 +287,10 @@ export class Sandbox {
 		addVideos(app, this, true);
 		addControl(app, this);
 		const pageAs = (status: number, title: string) => (_: FastifyRequest, reply: FastifyReply) =>
-			reply.code(status).headers(htmlAnswer(status).headers).send(htmlAnswer(status, title).body);
+			reply
+				.code(status)
+				.headers(htmlResponse(status).headers)
+				.send(htmlResponse(status, title).body);
 		app.all('/website/*', pageAs(200, 'Welcome'));
 		app.setNotFoundHandler(pageAs(404, 'Not Found'));
 

@@ -10,7 +10,7 @@ import { brotliCompressSync, deflateSync, gzipSync } from 'node:zlib';
 import { finishWith } from './api.cjs';
 import { pause } from './callbacks.cjs';
 import { clipFor } from './clips.cjs';
-import { htmlAnswer } from './contract.cjs';
+import { htmlResponse } from './contract.cjs';
 import {
 	refusalOf,
 	type Encoding,
@@ -35,13 +35,13 @@ export function addVideos(app: FastifyInstance, sandbox: Sandbox, withFaults: bo
 		const around = { elsewhere: `${sandbox.elsewhere.origin}${url}`, now: faults.limits.now() };
 		const refused = refusalOf(fault, around);
 		if (refused) return refused;
-		if (fault?.kind === 'html') return htmlAnswer(fault.status);
+		if (fault?.kind === 'html') return htmlResponse(fault.status);
 		if (fault?.kind === 'empty-body') return { status: 200, headers: MP4, body: '' };
-		if (!task?.ended || task.outcome.status !== 'SUCCESS') return htmlAnswer(404, 'Not Found');
+		if (!task?.ended || task.outcome.status !== 'SUCCESS') return htmlResponse(404, 'Not Found');
 		const link = new URL(url, sandbox.origin).searchParams.get('link');
 		const gone =
 			task.outcome.videoStatus ?? tasks.refusalOfLink(task, link === null ? null : Number(link));
-		return gone === null ? null : htmlAnswer(gone, 'Gone');
+		return gone === null ? null : htmlResponse(gone, 'Gone');
 	};
 
 	app.get<{ Params: { file: string } }>('/videos/:file', async (request, reply) => {
@@ -93,7 +93,7 @@ const filled = (hex: string) => Buffer.concat([Buffer.from(hex, 'hex'), Buffer.a
 
 /** What is sent in place of a video. Each begins as bodies of its kind do, which is how they are told apart. */
 const OTHER_BODIES: Readonly<Record<VideoBodyKind, Buffer>> = {
-	html: Buffer.from(htmlAnswer(200, 'Sign in').body),
+	html: Buffer.from(htmlResponse(200, 'Sign in').body),
 	json: Buffer.from('{"code":"LINK_EXPIRED","message":"The link is not valid any more"}'),
 	text: Buffer.from('The file is not available at the moment.\n'),
 	webm: filled('1a45dfa39f4286810142f7810142f2810442f381084282847765626d'),

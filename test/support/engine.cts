@@ -109,7 +109,7 @@ export interface Callback {
 }
 
 /** What came of a callback; `run` is there when the execution was resumed. */
-export interface CallbackAnswer {
+export interface CallbackResponse {
 	status: number;
 	body: unknown;
 	run?: Run;
@@ -169,7 +169,7 @@ export interface ToolCall {
 }
 
 /** What one call of a tool gave: its answer as n8n hands it to a model, or its error. */
-export type ToolAnswer = { answer: unknown } | { error: string };
+export type ToolOutput = { answer: unknown } | { error: string };
 
 interface CallableTool {
 	invoke: (values: Record<string, string>) => Promise<unknown>;
@@ -590,7 +590,7 @@ export function fastClock(
 		const start = real.now();
 		return {
 			...real,
-			untied: () => fastClock(realClock, speed)(),
+			uncancellable: () => fastClock(realClock, speed)(),
 			now: () => start + (real.now() - start) * speed(),
 			sleep: async (ms, cancel) => await real.sleep(ms / speed(), cancel),
 		};
@@ -599,12 +599,12 @@ export function fastClock(
 
 /** Lets deadlines pass no faster than {@link DEADLINE_SPEED} where a node's clock runs at this speed. Needs jest. */
 export function slowDeadlines(module: typeof clock, speed: () => number): void {
-	const { within } = module;
+	const { withTimeout } = module;
 	jest
-		.spyOn(module, 'within')
+		.spyOn(module, 'withTimeout')
 		.mockImplementation(
 			async (work, ms, clockOfNode) =>
-				await within(work, ms * Math.max(1, speed() / DEADLINE_SPEED), clockOfNode),
+				await withTimeout(work, ms * Math.max(1, speed() / DEADLINE_SPEED), clockOfNode),
 		);
 }
 
@@ -708,7 +708,7 @@ export async function startEngine({ clockSpeed = 100 } = {}) {
 			run: Run,
 			{ method = 'POST', query = {}, body, suffix }: Callback,
 			changes: Partial<Order> = {},
-		): Promise<CallbackAnswer> => {
+		): Promise<CallbackResponse> => {
 			const order = { ...run.order, ...changes };
 			const mode = order.mode ?? 'manual';
 			// What n8n does with the stored execution before it calls the hook.

@@ -44,7 +44,7 @@ export interface HostileDelivery extends Sent {
 	signatures: readonly string[];
 }
 
-export interface Answer {
+export interface HttpResponse {
 	status: number;
 	headers: NodeJS.Dict<string | string[]>;
 	body: string;
@@ -82,7 +82,7 @@ export async function send(
 	url: string,
 	{ method = 'POST', query = '', headers = {}, body = null }: Partial<Sent>,
 	signal?: AbortSignal,
-): Promise<Answer> {
+): Promise<HttpResponse> {
 	const length = body && !('transfer-encoding' in headers) && { 'content-length': body.length };
 	const options = { method, agent, signal, timeout: NO_ANSWER, headers: { ...headers, ...length } };
 	return await new Promise((resolve, reject) => {
@@ -107,7 +107,7 @@ export function hangUp(): void {
 /** What is wrong with the answer to a delivery: another status than due, or more told than that it was refused. */
 export function wrongWith(
 	{ answers, byN8n, signatures }: Pick<HostileDelivery, 'answers' | 'byN8n' | 'signatures'>,
-	{ status, headers, body }: Answer,
+	{ status, headers, body }: HttpResponse,
 	secrets: readonly string[],
 ): string[] {
 	const problems: string[] = [];

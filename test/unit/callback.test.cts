@@ -3,9 +3,9 @@ import { EventEmitter } from 'node:events';
 import type { IWebhookFunctions } from 'n8n-workflow';
 
 import { deduplicationOf, REMEMBERED_TRIGGERS } from '../../nodes/SeedanceTrigger/deduplication';
-import { claimIn, loggedId, shapeOf, taskIdsIn } from '../../nodes/shared/callback/body';
+import { callbackStateIn, loggedId, shapeOf, taskIdsIn } from '../../nodes/shared/callback/body';
 import { KeyedMutex } from '../../nodes/shared/callback/keyedMutex';
-import { afterTakeOver, TAKE_OVER_MS } from '../../nodes/shared/callback/respond';
+import { onRunStarted, RUN_START_TIMEOUT_MS } from '../../nodes/shared/callback/respond';
 import bodies from '../fixtures/callbackBodies.json';
 import * as fc from '../support/fastCheck.cjs';
 import { flushPromises, VirtualClock } from './virtualClock.cjs';
@@ -42,7 +42,7 @@ describe('the task that a callback means', () => {
 		fc.assert(
 			fc.property(fc.oneof(fc.anything(), fc.json(), fc.string(), fc.uint8Array()), (body) => {
 				expect(taskIdsIn(body, {}).length).toBeLessThanOrEqual(3);
-				expect(['ended', 'running', 'nothing']).toContain(claimIn(body));
+				expect(['ended', 'running', 'nothing']).toContain(callbackStateIn(body));
 				expect(typeof shapeOf(body)).toBe('string');
 			}),
 		);
@@ -57,7 +57,7 @@ describe('the task that a callback means', () => {
 it.each<unknown[]>([...bodies.claims, [undefined, 'nothing']])(
 	'%j claims that the task has: %s',
 	(body, claim) => {
-		expect(claimIn(body)).toBe(claim);
+		expect(callbackStateIn(body)).toBe(claim);
 	},
 );
 
@@ -139,13 +139,13 @@ describe('a mutex per key', () => {
 		const mutex = new KeyedMutex();
 		const clock = new VirtualClock();
 		const [first, second, third] = ['a', 'a', 'a'].map((key) => mutex.acquire(key));
-		expect(await first.isHeld(1_000, clock)).toBe(true);
-		expect(await mutex.acquire('b').isHeld(1_000, clock)).toBe(true);
+		expect(await first.waitUntilHeld(1_000, clock)).toBe(true);
+		expect(await mutex.acquire('b').waitUntilHeld(1_000, clock)).toBe(true);
 		// One that gives up after its time does not let those behind it go on before the first.
-		expect(await clock.run(second.isHeld(1_000, clock))).toMatchObject({ result: false });
+		expect(await clock.run(second.waitUntilHeld(1_000, clock))).toMatchObject({ result: false });
 		second.release();
 		const isHeld = jest.fn();
-		void third.isHeld(60_000, clock).then(isHeld);
+		void third.waitUntilHeld(60_000, clock).then(isHeld);
 		await flushPromises();
 		expect(isHeld).not.toHaveBeenCalled();
 		first.release();
@@ -186,7 +186,7 @@ describe('what the answer of a callback promised', () => {
 		const told = jest.fn(tell);
 		const logger = { warn: jest.fn() };
 		const context = { getResponseObject, logger } as unknown as IWebhookFunctions;
-		afterTakeOver(context, clock, told);
+		onRunStarted(context, clock, told);
 		await flushPromises();
 		return { clock, told, warn: logger.warn };
 	}
@@ -224,7 +224,7 @@ describe('what the answer of a callback promised', () => {
 		const response = connection();
 		const { clock, told } = await observe(() => response);
 		if (which === 'gone') hangUp(response);
-		await clock.run(clock.elapse(TAKE_OVER_MS + 1_000));
+		await clock.run(clock.elapse(RUN_START_TIMEOUT_MS + 1_000));
 		expect(told.mock.calls).toEqual([[false]]);
 		expect(clock.asleep).toBe(0);
 	});

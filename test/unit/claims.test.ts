@@ -1,5 +1,9 @@
 /** Who may pay for a video, by a single reading of its rows. Interleavings of several runs: test/faults/claims.test.cts. */
-import { nextMove, type ClaimedRow, type Wish } from '../../nodes/shared/idempotency/claims';
+import {
+	nextAction,
+	type ClaimedRow,
+	type ClaimRequest,
+} from '../../nodes/shared/idempotency/claims';
 
 const row = (given: Partial<ClaimedRow>): ClaimedRow => {
 	const free = { id: 1, claim: '', claimedUntil: 0, handedOn: false, createdAt: 0 };
@@ -10,12 +14,14 @@ const bid = { status: 'PENDING', hasTask: false } as const;
 /** Of a run that crashed before it sent anything. */
 const place = { id: 2, status: 'CLAIMED', hasTask: false } as const;
 const meanwhile = { isShared: true, isEarlier: () => false };
-const alive = { isLiving: () => true };
+const alive = { isLive: () => true };
 const pausing = { isPaused: () => true };
 const skip = { isShared: true, handedOn: { do: 'skip', maxAgeMs: 100 } } as const;
 const reuse = { handedOn: { do: 'reuse', maxAgeMs: 100 } } as const;
 
-it.each<[what: string, move: string, rows: Array<Partial<ClaimedRow>>, wish?: Partial<Wish>]>([
+it.each<
+	[what: string, move: string, rows: Array<Partial<ClaimedRow>>, wish?: Partial<ClaimRequest>]
+>([
 	['nothing', 'insert', []],
 	['a paid video of the longest age', 'takeOver 1', [{}], { now: 100 }],
 	['a paid video that is older', 'insert', [{}], { now: 101 }],
@@ -27,7 +33,7 @@ it.each<[what: string, move: string, rows: Array<Partial<ClaimedRow>>, wish?: Pa
 	['one handed on, and one paid', 'takeOver 1', [{}, { id: 2, handedOn: true }], reuse],
 	['one handed on, and a free place', 'reuse 1', [{ handedOn: true }, place], reuse],
 	['one handed on meanwhile, of one key', 'join 1', [{ handedOn: true }], meanwhile],
-	['an unclear one, and a free place', 'giveUp 1', [{ ...place, id: 1, status: 'SENDING' }, place]],
+	['an unclear one, and a free place', 'markUnclear 1', [{ ...place, id: 1, status: 'SENDING' }, place]],
 	['one of a run that may live, and a free place', 'wait 1', [held, place]],
 	['one handed on that is claimed still', 'reuse 1', [{ handedOn: true, ...held }], reuse],
 	['its own video', 'takeOver 1', [{ claim: 'me', claimedUntil: 500 }]],
@@ -41,12 +47,12 @@ it.each<[what: string, move: string, rows: Array<Partial<ClaimedRow>>, wish?: Pa
 ])('a reading of %s: %s', (_what, expected, rows, wish = {}) => {
 	const common = { claim: 'me', now: 50, isShared: false, maxAgeMs: 100 };
 	const asked = {
-		isLiving: () => false,
+		isLive: () => false,
 		isPaused: () => false,
 		isEarlier: () => true,
 		...common,
 		...wish,
 	};
-	const move = nextMove(rows.map(row), asked);
+	const move = nextAction(rows.map(row), asked);
 	expect('row' in move ? `${move.do} ${move.row.id}` : move.do).toBe(expected);
 });

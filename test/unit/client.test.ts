@@ -2,9 +2,9 @@
 import type { IExecuteFunctions, IHttpRequestOptions } from 'n8n-workflow';
 
 import { homepage, name, version } from '../../package.json';
-import { brakeOf } from '../../nodes/shared/api/brake';
+import { createThrottle } from '../../nodes/shared/api/throttle';
 import * as client from '../../nodes/shared/api/client';
-import type { Created, Read } from '../../nodes/shared/api/client';
+import type { PostResult, ReadResult } from '../../nodes/shared/api/client';
 import type { Credential } from '../../nodes/shared/api/credential';
 import * as retry from '../../nodes/shared/api/retry';
 import { USER_AGENT } from '../../nodes/shared/api/userAgent';
@@ -66,7 +66,7 @@ const endless =
 function api(...replies: Reply[]) {
 	const clock = new VirtualClock();
 	const startedAt = clock.now();
-	const brake = brakeOf(clock);
+	const throttle = createThrottle(clock);
 	const stop = new AbortController();
 	const sent: Array<{ options: IHttpRequestOptions; at: number; [more: string]: unknown }> = [];
 	/** What was told of each POST, in order. */
@@ -92,17 +92,17 @@ function api(...replies: Reply[]) {
 		},
 	};
 	const context = n8n as unknown as IExecuteFunctions;
-	const post = async (leftMs = HOUR, credential = ACCOUNT): Promise<Created> =>
+	const post = async (leftMs = HOUR, credential = ACCOUNT): Promise<PostResult> =>
 		await retry.createTask(context, credential, BODY, {
 			clock,
-			brake,
+			throttle,
 			deadline: startedAt + leftMs,
 			onSend: () => told.push('send'),
 			onRefused: () => told.push('refused'),
 		});
-	const read = async (ms?: number): Promise<Read> =>
+	const read = async (ms?: number): Promise<ReadResult> =>
 		await client.getTask(context, { ...TASK, clock, ms });
-	const patiently = async () => await retry.findTaskPatiently(context, { ...TASK, clock });
+	const patiently = async () => await retry.findTaskWithRetry(context, { ...TASK, clock });
 	const press = () => {
 		stop.abort();
 		clock.stop();
@@ -204,7 +204,7 @@ describe('Stop', () => {
 	it('cuts off a read at once, and lets none out that comes later', async () => {
 		const { run, read } = api(endless());
 		const { result, sent, tookMs } = await run(read(), 3_000);
-		expect(result).toMatchObject({ outcome: 'unavailable', failure: { cause: 'no_answer' } });
+		expect(result).toMatchObject({ outcome: 'unavailable', failure: { cause: 'no_response' } });
 		expect(sent[0]).toMatchObject({
 			cutBefore: false,
 			options: { abortSignal: { aborted: true } },
@@ -235,9 +235,9 @@ describe('a call that has no end of its own', () => {
 		const { kind, given, limit } = row;
 		const { run, post, read } = api(endless());
 		const call = kind === 'post' ? post : read;
-		const { result, sent, told, tookMs } = await run<Created | Read>(call(given));
+		const { result, sent, told, tookMs } = await run<PostResult | ReadResult>(call(given));
 		const outcome = kind === 'post' ? 'unclear' : 'unavailable';
-		expect(result).toMatchObject({ outcome, failure: { cause: 'no_answer' } });
+		expect(result).toMatchObject({ outcome, failure: { cause: 'no_response' } });
 		expect(sent).toMatchObject([{ options: { timeout: limit, abortSignal: { aborted: true } } }]);
 		expect(told).toEqual(kind === 'post' ? ['send'] : []);
 		expect(tookMs).toBeGreaterThanOrEqual(limit);
@@ -252,7 +252,7 @@ describe('a call that has no end of its own', () => {
 			const canceled = Object.assign(new Error('canceled'), { code: 'ERR_CANCELED', request });
 			const { result, told, tookMs } = await posted(endless(() => Promise.reject(canceled)));
 			const isSent = outcome === 'unclear';
-			const cause = isSent ? 'no_answer' : 'unreachable';
+			const cause = isSent ? 'no_response' : 'unreachable';
 			expect(result).toMatchObject({ outcome, failure: { cause } });
 			expect(told).toEqual(isSent ? ['send'] : ['send', 'refused']);
 			expect(tookMs).toBe(60_000);
@@ -335,7 +335,7 @@ describe.each(Object.entries<Case[]>(calls.groups))('what a call gives: %s', (_,
 	it.each(cases)('$name', async ({ call, replies, leftMs, gives, times, told }) => {
 		const { run, post, read, patiently } = api(...replies.map(replyOf));
 		const calling: Record<string, typeof post | typeof read> = { post, read, patiently };
-		const { result, ...noted } = await run<Created | Read>(calling[call](leftMs));
+		const { result, ...noted } = await run<PostResult | ReadResult>(calling[call](leftMs));
 		expect(result).toMatchObject(gives);
 		expect(noted).toMatchObject({ times, told });
 		expect(noted.tookMs).toBeLessThanOrEqual(Math.max(0, leftMs ?? HOUR));

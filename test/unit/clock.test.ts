@@ -5,7 +5,7 @@ import type { Options } from '../../nodes/Seedance/run/parameters';
 import type { Run } from '../../nodes/Seedance/run/run';
 import { timeoutFor } from '../../nodes/Seedance/run/options';
 import { waitLimit } from '../../nodes/Seedance/run/watch';
-import { limiter, realClock, within } from '../../nodes/shared/n8n/clock';
+import { limiter, realClock, withTimeout } from '../../nodes/shared/n8n/clock';
 import { EXECUTION_RESERVE_MS, workUntil } from '../../nodes/shared/n8n/limit';
 import limits from '../fixtures/executionLimits.json';
 import * as fc from '../support/fastCheck.cjs';
@@ -82,16 +82,16 @@ describe('the real clock', () => {
 	});
 
 	it('gives what work gives within its time, or its error, and leaves no timer behind', async () => {
-		await expect(within(Promise.resolve('done'), 60_000, realClock())).resolves.toBe('done');
+		await expect(withTimeout(Promise.resolve('done'), 60_000, realClock())).resolves.toBe('done');
 		const broken = Promise.reject(new Error('broke'));
-		await expect(within(broken, 60_000, realClock())).rejects.toThrow('broke');
+		await expect(withTimeout(broken, 60_000, realClock())).rejects.toThrow('broke');
 		await flushPromises();
 		expect(jest.getTimerCount()).toBe(0);
 	});
 
 	it('gives nothing when the time of work is up', async () => {
 		const given = jest.fn();
-		void within(new Promise(() => undefined), 5_000, realClock()).then(given);
+		void withTimeout(new Promise(() => undefined), 5_000, realClock()).then(given);
 		await jest.advanceTimersByTimeAsync(4_999);
 		expect(given).not.toHaveBeenCalled();
 		await jest.advanceTimersByTimeAsync(1);

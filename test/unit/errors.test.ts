@@ -1,14 +1,14 @@
 /** Every sentence about a failure: what happened, what to do, and whether credits were spent. */
 import { NodeApiError, NodeOperationError } from 'n8n-workflow';
 
-import { USUAL_BASE_URL } from '../../nodes/shared/api/credential';
+import { DEFAULT_BASE_URL } from '../../nodes/shared/api/credential';
 import * as errors from '../../nodes/shared/task/errors';
 import type { CallFailure, Problem } from '../../nodes/shared/task/errors';
 import { causes, codes, sentences } from '../fixtures/errors.json';
 import { nodeWith } from '../support/node';
 
 const { contactLost, maybeCreated, nodeError, notCreated, readRefused } = errors;
-const { taskFailed, timedOut, unforeseen } = errors;
+const { taskFailed, timedOut, unexpectedError } = errors;
 
 type Cause = CallFailure['cause'];
 
@@ -75,7 +75,7 @@ describe('the sentences', () => {
 			// "Server error" is what HTTP calls it; the others are the API's own words in a case.
 			const ours = all(found).replace(/server error|render error|error code: 1010/g, '');
 			expect(ours).not.toMatch(/\b(error|problem|failure|mistake)s?\b/i);
-			if (/base URL/i.test(ours)) expect(ours).toContain(USUAL_BASE_URL);
+			if (/base URL/i.test(ours)) expect(ours).toContain(DEFAULT_BASE_URL);
 		},
 	);
 
@@ -120,9 +120,9 @@ describe('the sentences', () => {
 	);
 
 	it('doubt the base URL where it may be wrong, and not where the API itself has answered', () => {
-		expect(USUAL_BASE_URL).toBe('https://seedanceapi.org/v1');
+		expect(DEFAULT_BASE_URL).toBe('https://seedanceapi.org/v1');
 		for (const cause of ['unreachable', 'redirected', 'forbidden', 'refused'] as const) {
-			expect(notCreated(failure(cause)).description).toContain(USUAL_BASE_URL);
+			expect(notCreated(failure(cause)).description).toContain(DEFAULT_BASE_URL);
 		}
 		for (const cause of ['forbidden', 'refused', 'invalid_request', 'firewall'] as const) {
 			const found = api(cause, 409, 'why');
@@ -134,8 +134,8 @@ describe('the sentences', () => {
 		const endless = 'x'.repeat(5_000);
 		expect(taskFailed(ID, endless, null).message.length).toBeLessThan(400);
 		expect(timedOut(ID, 15, endless).description.length).toBeLessThan(400);
-		expect(unforeseen(endless, ID).message.length).toBeLessThan(300);
-		const [withTask, without] = [unforeseen('x', ID), unforeseen('x', undefined)];
+		expect(unexpectedError(endless, ID).message.length).toBeLessThan(300);
+		const [withTask, without] = [unexpectedError('x', ID), unexpectedError('x', undefined)];
 		expect([withTask.charged, without.charged]).toEqual(['unknown', 'unknown']);
 	});
 

@@ -2,10 +2,10 @@
 import type { IContextObject } from 'n8n-workflow';
 
 import { executionMemory, type Sent } from '../../nodes/shared/idempotency/executionMemory';
-import type { Keys } from '../../nodes/shared/idempotency/identity';
+import type { MemoryKeys } from '../../nodes/shared/idempotency/identity';
 import forms from '../fixtures/executionMemory.json';
 
-const KEY: Keys = ['0:0:settings'];
+const KEY: MemoryKeys = ['0:0:settings'];
 const TASK = { taskId: 'seed1', executionId: '17', createdAt: 1_000 };
 const NONE = { state: 'none' };
 const SENDING = { state: 'sending' };
@@ -85,9 +85,9 @@ describe('a POST of this moment', () => {
 		const context: IContextObject = {};
 		const sent = pending();
 		executionMemory(context).hold(KEY, sent);
-		expect(executionMemory(context).underWay(KEY)).toBe(sent);
-		expect(executionMemory(context).underWay(['0:1:settings'])).toBeUndefined();
-		expect(executionMemory({}).underWay(KEY)).toBeUndefined();
+		expect(executionMemory(context).inFlight(KEY)).toBe(sent);
+		expect(executionMemory(context).inFlight(['0:1:settings'])).toBeUndefined();
+		expect(executionMemory({}).inFlight(KEY)).toBeUndefined();
 		// It is never stored.
 		expect(stored(context)).toEqual({ seedance: { version: 2, tasks: {} } });
 	});
@@ -96,10 +96,10 @@ describe('a POST of this moment', () => {
 		const memory = executionMemory({});
 		const sent = isWell ? Promise.resolve({ taskId: 'seed1' }) : Promise.reject(new Error('broke'));
 		memory.hold(KEY, sent);
-		expect(memory.underWay(KEY)).toBe(sent);
+		expect(memory.inFlight(KEY)).toBe(sent);
 		await sent.catch(() => undefined);
 		await Promise.resolve();
-		expect(memory.underWay(KEY)).toBeUndefined();
+		expect(memory.inFlight(KEY)).toBeUndefined();
 	});
 });
 

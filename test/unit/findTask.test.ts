@@ -1,6 +1,6 @@
 /** Where a task is asked for: in its own version of the API, or in each until one knows it. */
 import { readCredential } from '../../nodes/shared/api/credential';
-import { findTask, KnownVersions } from '../../nodes/shared/api/findTask';
+import { findTask, VersionCache } from '../../nodes/shared/api/findTask';
 import { baseUrlOf } from '../../nodes/shared/api/versions';
 import type { NodeFunctions } from '../../nodes/shared/api/credential';
 import { VirtualClock } from './virtualClock.cjs';
@@ -41,7 +41,7 @@ async function find(
 	};
 	const context: NodeFunctions = Object.assign(Object.create(null), { helpers });
 	const credential = { apiKey: 'sk', baseUrl, reach: 'internet' as const, decrypted: {} };
-	const known = new KnownVersions();
+	const known = new VersionCache();
 	let outcome = '';
 	for (let read = 0; read < times; read++) {
 		const task = { credential, taskId: 'seed1', clock: new VirtualClock(), model, known };

@@ -1,6 +1,6 @@
 // What tells one video from another. A wrong key pays twice, or hands on the wrong video.
 import {
-	keysOf,
+	memoryKeysOf,
 	listIdentity,
 	nthIdentity,
 	requestKey,
@@ -35,12 +35,12 @@ describe('the key of the settings', () => {
 
 describe('the keys of an item', () => {
 	it('are its place with its settings, and what version 1 would have used', () => {
-		const keys = keysOf({ place: '0:3', settings: 'abc', body: BODY });
+		const keys = memoryKeysOf({ place: '0:3', settings: 'abc', body: BODY });
 		expect(keys).toEqual(['0:3:abc', expect.stringMatching(`^0:3:${OF_VERSION_1}`)]);
 	});
 
 	it('as an AI tool, which has no items, are those of the request alone', () => {
-		const [key, older] = keysOf({ settings: 'abc', body: BODY });
+		const [key, older] = memoryKeysOf({ settings: 'abc', body: BODY });
 		expect(key).toBe(requestKey(BODY));
 		expect(older).toMatch(new RegExp(`^${OF_VERSION_1}`));
 	});
@@ -51,7 +51,11 @@ describe.each<[string, (body: typeof BODY & object, file?: string) => string]>([
 	[
 		'the key of version 1',
 		(body, file) =>
-			keysOf({ settings: '', body, imageIdentities: file === undefined ? file : [file] })[1] ?? '',
+			memoryKeysOf({
+				settings: '',
+				body,
+				imageIdentities: file === undefined ? file : [file],
+			})[1] ?? '',
 	],
 ])('%s', (_, keyOf) => {
 	it('is another for each other video, and takes the input file in place of its link', () => {

@@ -193,7 +193,7 @@ describe('the error with which the node stops', () => {
 	});
 
 	const free = without(errors.notSent('another item is wrong.'));
-	const lost = errors.contactLost('t1', { cause: 'no_answer', text: '' });
+	const lost = errors.contactLost('t1', { cause: 'no_response', text: '' });
 	it.each([
 		['no', [free, unsent()]],
 		['yes', [ready('t0'), free]],
@@ -225,7 +225,7 @@ describe('the error with which the node stops', () => {
 });
 
 describe('an AI tool', () => {
-	const silence = { cause: 'no_answer', text: '' } as const;
+	const silence = { cause: 'no_response', text: '' } as const;
 	const about = (problem: errors.Problem): Result => ({ seed: seed('t0'), problem });
 
 	it.each<[string, Result, string]>([

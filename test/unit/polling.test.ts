@@ -1,8 +1,13 @@
 /** The waiting rules, on a virtual clock. */
-import { RETRY_AFTER_MAX_MS } from '../../nodes/shared/api/brake';
-import type { Read } from '../../nodes/shared/api/client';
-import * as pace from '../../nodes/shared/api/pace';
-import { knownTimes, nextInterval, USUAL_PACE, type Pace } from '../../nodes/shared/api/pace';
+import { RETRY_AFTER_MAX_MS } from '../../nodes/shared/api/throttle';
+import type { ReadResult } from '../../nodes/shared/api/client';
+import * as pollInterval from '../../nodes/shared/api/pollInterval';
+import {
+	readyWindow,
+	nextInterval,
+	DEFAULT_GENERATION_TIME,
+	type GenerationTime,
+} from '../../nodes/shared/api/pollInterval';
 import * as polling from '../../nodes/shared/api/polling';
 import { watchTask } from '../../nodes/shared/api/polling';
 import type { CallFailure } from '../../nodes/shared/task/errors';
@@ -17,21 +22,21 @@ type Cause = CallFailure['cause'];
 const MINUTE = 60_000;
 const VIDEO = 'https://cdn.example.com/v.mp4';
 
-function state(status: string, more: object = {}): Read {
+function state(status: string, more: object = {}): ReadResult {
 	const task = readTask('t', { task_id: 't', status, ...more }, '');
 	if (!task) throw new Error('not a task');
 	return { outcome: 'task', task };
 }
-const trouble = (more: Partial<CallFailure> = {}): Read => ({
+const trouble = (more: Partial<CallFailure> = {}): ReadResult => ({
 	outcome: 'unavailable',
 	failure: { cause: 'server_error', text: '', ...more },
 });
-const final = (cause: Cause): Read => ({
+const final = (cause: Cause): ReadResult => ({
 	outcome: 'refused',
 	failure: { cause, text: '', isApi: true },
 });
 
-const READINGS: Record<string, Read> = {
+const READINGS: Record<string, ReadResult> = {
 	RUNNING: state('IN_PROGRESS'),
 	QUEUED: state('QUEUED'),
 	ODD: state('Odd'),
@@ -45,7 +50,7 @@ const READINGS: Record<string, Read> = {
 const { RUNNING, READY, FAILED, TROUBLE } = READINGS;
 
 /** What a task tells: these readings in turn, the last one for ever, or one by the milliseconds since the wait began. */
-type Script = Read[] | ((ms: number) => Read);
+type Script = ReadResult[] | ((ms: number) => ReadResult);
 
 /** Running for so many milliseconds, then ready. */
 const readyAfter = (changeMs: number) => (ms: number) => (ms < changeMs ? RUNNING : READY);
@@ -54,7 +59,7 @@ interface Limits {
 	timeoutMs?: number;
 	intervalMs?: number;
 	leastMs?: number;
-	pace?: Pace;
+	generationTime?: GenerationTime;
 	isNew?: boolean;
 	/** Milliseconds since this execution made the task; undefined for any other task. */
 	madeMsAgo?: number;
@@ -66,12 +71,12 @@ interface Limits {
 /** Starts to watch a task; notes when it is read, in milliseconds, and until when each read might take. */
 function watching(script: Script, limits: Limits = {}) {
 	const { timeoutMs = 15 * MINUTE, intervalMs = 5_000, isNew = false, takes = [0] } = limits;
-	const { clock = new VirtualClock(), madeMsAgo, leastMs, pace: ofTask } = limits;
+	const { clock = new VirtualClock(), madeMsAgo, leastMs, generationTime } = limits;
 	const startedAt = clock.now();
 	const readAt: number[] = [];
 	const until: number[] = [];
 	const endedAt: number[] = [];
-	const readings: Read[] = [];
+	const readings: ReadResult[] = [];
 	const read = async (deadline: number) => {
 		const now = clock.now() - startedAt;
 		const count = readAt.push(now);
@@ -87,7 +92,7 @@ function watching(script: Script, limits: Limits = {}) {
 	};
 	const createdAt = madeMsAgo === undefined ? undefined : startedAt - madeMsAgo;
 	const wait = { clock, startedAt, deadline: startedAt + timeoutMs, intervalMs, leastMs };
-	const work = watchTask({ read, isNew, createdAt, pace: ofTask }, wait);
+	const work = watchTask({ read, isNew, createdAt, generationTime }, wait);
 	return { clock, readAt, endedAt, until, readings, work };
 }
 
@@ -128,7 +133,7 @@ describe.each(Object.entries<Case[]>(waits))('how a wait ends: %s', (_, cases) =
 	it.each(cases)('$name', async (row) => {
 		const { reads, phases = [], ends, ms = NaN, between = [ms, ms], ...limits } = row;
 		const readingOf = (given: string | object) =>
-			typeof given === 'string' ? READINGS[given] : (given as Read);
+			typeof given === 'string' ? READINGS[given] : (given as ReadResult);
 		const phaseAt = (now: number) =>
 			readingOf(phases.find(({ until = Infinity }) => now < until)?.is ?? '');
 		const { ending, tookMs, readAt, until } = await watch(reads?.map(readingOf) ?? phaseAt, limits);
@@ -141,7 +146,7 @@ describe.each(Object.entries<Case[]>(waits))('how a wait ends: %s', (_, cases) =
 });
 
 it('keeps the numbers that were promised', () => {
-	const numbers = { ...polling, ...pace, RETRY_AFTER_MAX_MS, NO_VIDEO_GRACE_MS };
+	const numbers = { ...polling, ...pollInterval, RETRY_AFTER_MAX_MS, NO_VIDEO_GRACE_MS };
 	expect(numbers).toMatchObject(promised.polling);
 });
 
@@ -149,7 +154,7 @@ describe('the interval between two reads', () => {
 	const next = (
 		reads: number,
 		waitedMs: number,
-		...[intervalMs, random, of = USUAL_PACE]: [number, number, Pace?]
+		...[intervalMs, random, of = DEFAULT_GENERATION_TIME]: [number, number, GenerationTime?]
 	) => nextInterval({ reads, waitedMs }, of, intervalMs, random);
 
 	it.each([
@@ -205,7 +210,7 @@ describe('the interval between two reads', () => {
 	});
 
 	it('is what a watched task really gets, and ever longer while it cannot be read', async () => {
-		const { readAt } = await watch([...Array<Read>(40).fill(RUNNING), READY]);
+		const { readAt } = await watch([...Array<ReadResult>(40).fill(RUNNING), READY]);
 		expect(gaps(readAt).slice(0, 6)).toEqual([5_000, 6_250, 7_813, 8_500, 8_500, 8_500]);
 		expect(gaps(readAt).at(-1)).toBe(15_000);
 		const outage = gaps((await watch([TROUBLE])).readAt);
@@ -235,9 +240,9 @@ describe('where it is known how long such videos took here', () => {
 		expect(ending.outcome).toBe('finished');
 		return { reads: readAt.length, afterMs: readAt[readAt.length - 1] - readyMs, readAt };
 	};
-	const paceOf = (seconds: readonly number[]): Pace => ({
-		...USUAL_PACE,
-		known: knownTimes(seconds),
+	const timeOf = (seconds: readonly number[]): GenerationTime => ({
+		...DEFAULT_GENERATION_TIME,
+		window: readyWindow(seconds),
 	});
 
 	it.each([
@@ -247,14 +252,17 @@ describe('where it is known how long such videos took here', () => {
 		['none that are far off', [...Array<number>(9).fill(80), 100, 600], [72, 88]],
 		['what is not in order', [100, 80, 90], [81, 99]],
 	])('knows %s', (_, seconds, between) => {
-		const known = knownTimes(seconds);
-		const found = known && [known.fromMs, known.toMs].map((ms) => ms / 1000);
+		const window = readyWindow(seconds);
+		const found = window && [window.fromMs, window.toMs].map((ms) => ms / 1000);
 		expect(found).toEqual(between);
 	});
 
 	it('looks every 15 seconds before, closely around it, and ever more seldom after', async () => {
-		const pace = { ...USUAL_PACE, known: { fromMs: 80_000, toMs: 101_000 } };
-		const { readAt } = await whenReady(230_000, { pace });
+		const generationTime = {
+			...DEFAULT_GENERATION_TIME,
+			window: { fromMs: 80_000, toMs: 101_000 },
+		};
+		const { readAt } = await whenReady(230_000, { generationTime });
 		expect(readAt.slice(0, 5)).toEqual([5_000, 20_000, 35_000, 50_000, 65_000]);
 		expect(readAt.slice(5, 12)).toEqual([80_000, 83_500, 87_000, 90_500, 94_000, 97_500, 101_000]);
 		expect(gaps(readAt.slice(11))).toEqual([
@@ -274,37 +282,48 @@ describe('where it is known how long such videos took here', () => {
 		['Check Every, however long', { intervalMs: 40_000, leastMs: 40_000 }, 40_000],
 		['3 seconds', { leastMs: 3_000 }, 3_000],
 	])('looks no sooner than %s', async (_, limits, least) => {
-		const pace = { ...USUAL_PACE, known: { fromMs: 88_000, toMs: 92_000 } };
-		const { readAt } = await whenReady(200_000, { pace, ...limits });
+		const generationTime = { ...DEFAULT_GENERATION_TIME, window: { fromMs: 88_000, toMs: 92_000 } };
+		const { readAt } = await whenReady(200_000, { generationTime, ...limits });
 		expect(Math.min(...gaps(readAt))).toBe(least);
 	});
 
 	it('counts from the first look on where it comes to be known only then', async () => {
 		const clock = new VirtualClock();
 		const begun = clock.now();
-		const known = { fromMs: 80_000, toMs: 101_000 };
-		const pace: Pace = {
-			...USUAL_PACE,
-			get known() {
-				return clock.now() === begun ? undefined : known;
+		const window = { fromMs: 80_000, toMs: 101_000 };
+		const generationTime: GenerationTime = {
+			...DEFAULT_GENERATION_TIME,
+			get window() {
+				return clock.now() === begun ? undefined : window;
 			},
 		};
-		const { readAt } = await whenReady(90_000, { pace, clock });
+		const { readAt } = await whenReady(90_000, { generationTime, clock });
 		expect(readAt.slice(0, 4)).toEqual([20_000, 35_000, 50_000, 65_000]);
-		const stopped = watching(() => RUNNING, { pace, clock: new VirtualClock(), isNew: true });
+		const stopped = watching(() => RUNNING, {
+			generationTime,
+			clock: new VirtualClock(),
+			isNew: true,
+		});
 		stopped.clock.stop();
 		expect(await stopped.work).toEqual({ outcome: 'stopped' });
 	});
 
 	it('does not use it for a task whose age nobody knows', async () => {
-		const pace = paceOf([90, 90, 90]);
-		const { readAt } = await whenReady(30_000, { pace, madeMsAgo: undefined, leastMs: 5_000 });
+		const generationTime = timeOf([90, 90, 90]);
+		const { readAt } = await whenReady(30_000, {
+			generationTime,
+			madeMsAgo: undefined,
+			leastMs: 5_000,
+		});
 		expect(readAt.map(Math.round)).toEqual([5_000, 11_250, 19_063, 27_563, 36_063]);
 	});
 
 	it('goes by the age of a task, not by how long it was waited for', async () => {
-		const pace = { ...USUAL_PACE, known: { fromMs: 80_000, toMs: 101_000 } };
-		const { readAt } = await whenReady(25_000, { pace, isNew: false, madeMsAgo: 70_000 });
+		const generationTime = {
+			...DEFAULT_GENERATION_TIME,
+			window: { fromMs: 80_000, toMs: 101_000 },
+		};
+		const { readAt } = await whenReady(25_000, { generationTime, isNew: false, madeMsAgo: 70_000 });
 		expect(readAt).toEqual([0, 10_000, 13_500, 17_000, 20_500, 24_000, 27_500]);
 	});
 
@@ -315,10 +334,10 @@ describe('where it is known how long such videos took here', () => {
 		const ready = fc.integer({ min: 5_000, max: 30 * MINUTE });
 		await fc.assert(
 			fc.asyncProperty(times, usual, ready, random, async (seconds, [from, to], readyMs, share) => {
-				const { known } = paceOf(seconds ?? []);
-				const pace: Pace = { usualMs: [from, to], known };
+				const { window } = timeOf(seconds ?? []);
+				const generationTime: GenerationTime = { usualMs: [from, to], window };
 				const clock = new VirtualClock(() => share);
-				const { afterMs } = await whenReady(readyMs, { pace, clock });
+				const { afterMs } = await whenReady(readyMs, { generationTime, clock });
 				expect(afterMs).toBeLessThanOrEqual(15_000 + 1e-6);
 			}),
 			{ numRuns: 300 },
@@ -330,11 +349,11 @@ describe('where it is known how long such videos took here', () => {
 		for (let seed = 1; seed <= 20; seed++) {
 			const random = seeded(seed);
 			const seconds = () => 90 * (0.85 + 0.3 * random());
-			const pace = paceOf(Array.from({ length: 20 }, seconds));
+			const generationTime = timeOf(Array.from({ length: 20 }, seconds));
 			for (let video = 0; video < 50; video++) {
 				const took = seconds();
 				const clock = new VirtualClock(random);
-				found.push({ seconds: took, ...(await whenReady(took * 1000, { pace, clock })) });
+				found.push({ seconds: took, ...(await whenReady(took * 1000, { generationTime, clock })) });
 			}
 		}
 		const middle = (values: number[]) => values.sort((a, b) => a - b)[values.length >> 1];

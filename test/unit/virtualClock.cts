@@ -33,11 +33,11 @@ export class VirtualClock implements Clock {
 		return this.stopped || cancel?.aborted ? false : await this.until(ms, true, cancel);
 	}
 
-	untied(): Clock {
+	uncancellable(): Clock {
 		const { now, random } = this;
 		const sleep = async (ms: number, cancel?: AbortSignal) =>
 			!cancel?.aborted && (await this.until(ms, false, cancel));
-		return { now, random, sleep, untied: () => this.untied() };
+		return { now, random, sleep, uncancellable: () => this.uncancellable() };
 	}
 
 	/** Sleepers that nobody has woken yet: timers that a real clock would hold. */

@@ -19,7 +19,7 @@ import {
 import { LIST_NAME } from '../../shared/task/errors';
 
 // Names of their own (docs/n8n-behaviour.md#plain-values).
-const { value: DEFAULT_VALUE, usualDuration: DEFAULT_DURATION } = DEFAULT_MODEL;
+const { value: DEFAULT_VALUE, defaultDuration: DEFAULT_DURATION } = DEFAULT_MODEL;
 
 /** What a video of a model costs, and how long it takes. */
 export function costAndTimeOf(model: Model): string {
@@ -151,7 +151,7 @@ export const durationFields = eachModel(
 	{
 		// As numbers: one that is mapped from a sheet is then one of the choices.
 		valuesOf: ({ durations }) => durations,
-		usualOf: ({ usualDuration }) => usualDuration,
+		usualOf: ({ defaultDuration }) => defaultDuration,
 		nameOf: (value) => `${value} Seconds`,
 	},
 );

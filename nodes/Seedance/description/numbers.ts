@@ -4,7 +4,7 @@
  */
 import type { INodeProperties } from 'n8n-workflow';
 
-import { POLL_INTERVAL_SECONDS } from '../../shared/api/pace';
+import { POLL_INTERVAL_SECONDS } from '../../shared/api/pollInterval';
 import { DEFAULT_MODEL } from '../../shared/task/models';
 
 /**

@@ -1,7 +1,7 @@
 /** The collection "Options": what may be added to an operation, and is rarely needed. */
 import type { INodeProperties } from 'n8n-workflow';
 
-import { POLL_INTERVAL_MAX_SECONDS } from '../../shared/api/pace';
+import { POLL_INTERVAL_MAX_SECONDS } from '../../shared/api/pollInterval';
 import { DEFAULT_MODEL, MODELS } from '../../shared/task/models';
 import { numberField } from './numbers';
 import { notAsTool } from './toolFields';

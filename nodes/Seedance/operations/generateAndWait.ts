@@ -25,7 +25,7 @@ import {
 import { dropdownNotice, notAsTool } from '../description/toolFields';
 import {
 	canPause,
-	pauseBefore,
+	storedPause,
 	pauseFor,
 	resumeCallback,
 	resumeRun,
@@ -36,10 +36,10 @@ import { MODELS, usualTimeOf } from '../../shared/task/models';
 import { sameForAll, type Result } from '../run/result';
 import { readOptions } from '../run/parameters';
 import type { Run } from '../run/run';
-import { Follower } from '../run/follow';
+import { TaskWatcher } from '../run/taskWatcher';
 import { submitAll } from '../run/submit';
 import { finished, type ItemState } from '../run/watch';
-import { flushAndLearn } from '../videoList/knownTimes';
+import { flushAndReadTimes } from '../videoList/generationTimes';
 import type { Operation } from './operation';
 
 /**
@@ -51,30 +51,30 @@ async function run(run: Run): Promise<Result[]> {
 	const wait = wantsPause(run.context);
 	if (wait.problem !== undefined) problems.push(wait.problem);
 	if (problems.length) return sameForAll(run, invalidInput(problems));
-	const before = pauseBefore(run);
+	const before = storedPause(run);
 	if (before) return await resumeRun(run, before, options);
 
 	const pauses = wait.pauses && canPause(run);
 	const callbackOf = pauses ? await resumeCallback(run) : undefined;
 	// Not offered with Pause Until Callback, also where that could not be done: the items look alike.
-	const follower = new Follower(run, options, wait.pauses ? withoutFile : (pending) => pending);
+	const watcher = new TaskWatcher(run, options, wait.pauses ? withoutFile : (pending) => pending);
 	try {
-		const items = await submitAll(run, options, { callbackOf, follower });
+		const items = await submitAll(run, options, { callbackOf, watcher });
 		// Before the long wait; without one, it is written with the ends.
 		if (pauses) await run.listing?.videos?.flush();
-		else await flushAndLearn(run);
+		else await flushAndReadTimes(run);
 		// With Stop, an item that could not be started ends the node at once; Retry goes on with the
 		// others.
 		if (run.onError === 'stop' && items.some((item) => 'result' in item && item.result.problem)) {
-			return await finished(items, (tasks) => follower.giveUp(tasks));
+			return await finished(items, (tasks) => watcher.stop(tasks));
 		}
 		// The callback of a video that another run has started does not lead here.
 		if (pauses && !sharesTasks(items)) {
-			return await pauseFor(run, await follower.leave(items), options);
+			return await pauseFor(run, await watcher.detach(items), options);
 		}
-		return await finished(items, async (tasks) => await follower.results(tasks));
+		return await finished(items, async (tasks) => await watcher.results(tasks));
 	} finally {
-		follower.end();
+		watcher.close();
 	}
 }
 

@@ -13,7 +13,7 @@ import { invalidInput, LIST_NAME, listUnreadable } from '../../shared/task/error
 import { switchOf } from '../../shared/task/values';
 import { filterFields } from '../description/filterFields';
 import { simplify } from '../description/resultFields';
-import { FieldError, placeOf, switchParameter, valueAt } from '../run/fieldReading';
+import { FieldError, fieldRef, switchParameter, readValue } from '../run/fieldReading';
 import { fieldProblems } from '../run/parameters';
 import { NO_SEED, type Result } from '../run/result';
 import type { Run } from '../run/run';
@@ -36,11 +36,11 @@ interface Filters {
 /** Reads the filters of one item. Throws a {@link FieldError}. */
 function readFilters({ context }: Run, itemIndex: number): Filters {
 	const returnsAll = switchParameter(context, itemIndex, 'returnAll', false);
-	const limit = numberOf(valueAt(context, placeOf(itemIndex, 'limit'), 50));
+	const limit = numberOf(readValue(context, fieldRef(itemIndex, 'limit'), 50));
 	if (!returnsAll && (limit === null || limit < 1)) {
 		throw new FieldError(['Limit must be a number of at least 1.']);
 	}
-	const given = valueAt(context, placeOf(itemIndex, 'filters'), {});
+	const given = readValue(context, fieldRef(itemIndex, 'filters'), {});
 	const filters: Record<string, unknown> = isObject(given) ? given : {};
 	const since = textOf(filters.since);
 	if (since !== undefined && Number.isNaN(Date.parse(since))) {

@@ -3,7 +3,7 @@ import { taskFields } from '../description/fields';
 import { includeInput, optionsOf, videoList } from '../description/options';
 import { downloadVideo, outputBinaryField, simplify } from '../description/resultFields';
 import { pendingTasks } from '../run/taskIds';
-import { told } from '../videoList/told';
+import { recordReads } from '../videoList/recordReads';
 import { finished, readAll } from '../run/watch';
 import type { Operation } from './operation';
 
@@ -21,6 +21,9 @@ export const status: Operation = {
 	callsApi: true,
 	run: async (run) => {
 		const items = await pendingTasks(run, false);
-		return await told(run, await finished(items, async (tasks) => await readAll(run, tasks)));
+		return await recordReads(
+			run,
+			await finished(items, async (tasks) => await readAll(run, tasks)),
+		);
 	},
 };

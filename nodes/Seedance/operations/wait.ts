@@ -8,7 +8,7 @@ import { downloadVideo, outputBinaryField, simplify } from '../description/resul
 import { sameForAll } from '../run/result';
 import { readOptions } from '../run/parameters';
 import { pendingTasks } from '../run/taskIds';
-import { told } from '../videoList/told';
+import { recordReads } from '../videoList/recordReads';
 import { finished, watchAll } from '../run/watch';
 import type { Operation } from './operation';
 
@@ -30,6 +30,6 @@ export const wait: Operation = {
 		if (problems.length) return sameForAll(run, invalidInput(problems));
 		const items = await pendingTasks(run, true);
 		const results = await finished(items, async (tasks) => await watchAll(run, tasks, options));
-		return await told(run, results);
+		return await recordReads(run, results);
 	},
 };

@@ -16,7 +16,7 @@ import type { CallbackOf } from '../run/prepare';
 import type { Run } from '../run/run';
 import {
 	finished,
-	readPatiently,
+	readTaskWithRetry,
 	resultOfTask,
 	waitLimit,
 	watchAll,
@@ -32,7 +32,7 @@ import { resumeUrlOf } from './resumeAddress';
  * The pause that this very run of the node comes from; undefined when it runs for the first time,
  * or is retried.
  */
-export function pauseBefore({ context, runIndex, executionId }: Run): Pause | undefined {
+export function storedPause({ context, runIndex, executionId }: Run): Pause | undefined {
 	const pause = readPause(context.getContext('node'));
 	if (typeof pause === 'string') return undefined;
 	const isMine = pause.runIndex === runIndex && pause.executionId === executionId;
@@ -127,7 +127,7 @@ async function readBeforePause(run: Run, pending: PendingTask, deadline: number)
 	const { seed } = pending;
 	const output = withoutFile(pending.output);
 	const until = Math.min(deadline, run.clock.now() + READ_BEFORE_PAUSE_MS);
-	const read = await readPatiently(run, pending, until);
+	const read = await readTaskWithRetry(run, pending, until);
 	const task = read.outcome === 'task' ? read.task : undefined;
 	const isOver = task !== undefined && hasEnded(task);
 	return {

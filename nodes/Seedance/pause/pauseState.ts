@@ -10,7 +10,7 @@
  */
 import type { IDataObject } from 'n8n-workflow';
 
-import { unforeseen, type Problem } from '../../shared/task/errors';
+import { unexpectedError, type Problem } from '../../shared/task/errors';
 import { isObject, numberOf, textOf } from '../../shared/json';
 import type { Task } from '../../shared/task/task';
 import type { TaskSeed } from '../../shared/task/taskItem';
@@ -131,7 +131,7 @@ function resultOf(value: unknown): Result {
 		...(isTask(task) && { task }),
 		...(problem
 			? { problem }
-			: seed.taskId === null && { problem: unforeseen(UNREADABLE, undefined) }),
+			: seed.taskId === null && { problem: unexpectedError(UNREADABLE, undefined) }),
 		...(isData(stored.raw) && { raw: stored.raw }),
 		...(isOutput(stored.output) && { output: stored.output }),
 		...(stored.isBystander === true && { isBystander: true }),

@@ -11,11 +11,11 @@ import type { IWebhookFunctions, IWebhookResponseData } from 'n8n-workflow';
 
 import { PARALLEL_READS } from '../../shared/api/client';
 import type { Credential } from '../../shared/api/credential';
-import { bodyOf, claimIn, taskIdsIn } from '../../shared/callback/body';
+import { bodyOf, callbackStateIn, taskIdsIn } from '../../shared/callback/body';
 import { confirmTask, DECIDE_WITHIN_MS } from '../../shared/callback/confirmTask';
 import { KeyedMutex } from '../../shared/callback/keyedMutex';
 import {
-	afterTakeOver,
+	onRunStarted,
 	respond,
 	unavailable,
 	type CallbackResponse,
@@ -131,7 +131,7 @@ async function whatIsOpen(
 		.filter((result) => !isDone(result))
 		.flatMap((result) => result.seed.taskId ?? []);
 	const own = taskIdsIn(body, isObject(query) ? query : {}).find((taskId) => open.includes(taskId));
-	const claim = claimIn(body);
+	const claim = callbackStateIn(body);
 	const isEarly = (taskId: string) => taskId === own && claim !== 'running';
 	for (const group of inGroups(open, own)) {
 		const confirmations = await confirmGroup(callback, credential, group, isEarly);
@@ -206,12 +206,12 @@ async function handle(
 	const progress = progressOf(name);
 	let isHandedOver = false;
 	try {
-		if (!(await lock.isHeld(deadline - clock.now(), clock))) return unavailable();
+		if (!(await lock.waitUntilHeld(deadline - clock.now(), clock))) return unavailable();
 		if (progress.isOver) return { status: 200, message: 'Noted. The execution goes on already.' };
 		const decision = await decide({ context, clock, deadline, pause, progress });
 		if ('status' in decision) return decision;
 		isHandedOver = true;
-		afterTakeOver(context, clock, (isTakenOver) => {
+		onRunStarted(context, clock, (isTakenOver) => {
 			progress.isOver = isTakenOver;
 			if (isTakenOver) progress.ended.clear();
 			lock.release();

@@ -51,7 +51,7 @@ export function readTogether(readers: Record<string, () => unknown>): Record<str
 }
 
 /** Where a parameter stands, and what its field is called. */
-export interface Place {
+export interface FieldRef {
 	itemIndex: number;
 	/** Path of the parameter, such as `options.timeout`. */
 	path: string;
@@ -62,9 +62,9 @@ export interface Place {
  * The value of one parameter, its text well-formed. Throws a {@link FieldError} for an expression
  * that cannot be read.
  */
-export function valueAt(
+export function readValue(
 	context: IExecuteFunctions,
-	{ itemIndex, path, label }: Place,
+	{ itemIndex, path, label }: FieldRef,
 	fallback?: unknown,
 ) {
 	let problem: string;
@@ -77,7 +77,7 @@ export function valueAt(
 	throw new FieldError([problem]);
 }
 
-export const placeOf = (itemIndex: number, name: string): Place => ({
+export const fieldRef = (itemIndex: number, name: string): FieldRef => ({
 	itemIndex,
 	path: name,
 	label: labelOf(name),
@@ -93,8 +93,8 @@ export function textParameter(
 	name: string,
 	fallback = '',
 ): string {
-	const place = placeOf(itemIndex, name);
-	const value = valueAt(context, place, fallback);
+	const place = fieldRef(itemIndex, name);
+	const value = readValue(context, place, fallback);
 	if (isEmpty(value)) return fallback;
 	const broken = brokenReason(value);
 	if (broken) throw new FieldError([`${place.label} ${broken}.`]);
@@ -129,5 +129,5 @@ export function switchParameter(
 	path: string,
 	fallback: boolean,
 ): boolean {
-	return switchOf(valueAt(context, placeOf(itemIndex, path), fallback)) ?? fallback;
+	return switchOf(readValue(context, fieldRef(itemIndex, path), fallback)) ?? fallback;
 }

@@ -47,7 +47,7 @@ function stillRunning(results: readonly Result[]): string | undefined {
 function isReusable({ listing, context }: Run, results: readonly Result[]): boolean {
 	const choice = textParameter(context, 0, 'ifExists');
 	const reuses = choice === 'manualRuns' || choice === 'always';
-	const isListed = listing?.videos !== undefined && listing.report.isComplete;
+	const isListed = listing?.videos !== undefined && listing.summary.isComplete;
 	return isListed && reuses && results.every(({ problem }) => !problem);
 }
 
@@ -129,8 +129,8 @@ function hintsFor(run: Run, operation: Operation, results: readonly Result[]): N
 	return [
 		...hint(overLimit(results), 'warning'),
 		...hint(inErrorBranch(run, results), 'warning'),
-		...hint(run.listing?.report.warning(), 'warning'),
-		...(run.listing?.report.hints() ?? []).flatMap((message) => hint(message)),
+		...hint(run.listing?.summary.warning(), 'warning'),
+		...(run.listing?.summary.hints() ?? []).flatMap((message) => hint(message)),
 		...results.flatMap(({ note }) => hint(note)),
 		...hint(withoutCallback(run, operation, results)),
 		// Generate Without Waiting leaves all of them running, on purpose; a pause goes on by itself.

@@ -5,7 +5,7 @@ import { isObject, numberOf } from '../../shared/json';
 import { DEFAULT_MODEL, modelOr } from '../../shared/task/models';
 import { isEmpty, plain, quote, switchOf } from '../../shared/task/values';
 import { PERIODS, type CreditBudget, type Period } from '../videoList/creditBudget';
-import { choiceParameter, FieldError, fieldProblems, placeOf, valueAt } from './fieldReading';
+import { choiceParameter, FieldError, fieldProblems, fieldRef, readValue } from './fieldReading';
 import { NUMBERS, type NumberField } from '../description/numbers';
 
 export interface Options {
@@ -112,12 +112,12 @@ export function readOptions(context: IExecuteFunctions): { options: Options; pro
 	let valueOf = (path: string): unknown => at(tree, path);
 	let unread: unknown;
 	try {
-		tree = { options: valueAt(context, placeOf(0, 'options'), {}) };
+		tree = { options: readValue(context, fieldRef(0, 'options'), {}) };
 	} catch (error) {
 		// One of the options cannot be read: each is read alone, so that the right one is named.
 		unread = error;
 		tree = context.getNode().parameters;
-		valueOf = (path) => valueAt(context, placeOf(0, path), '');
+		valueOf = (path) => readValue(context, fieldRef(0, path), '');
 	}
 	const isAdded = (path: string): boolean => at(tree, path) !== undefined;
 	/** Undefined where nobody has set it. */

@@ -10,12 +10,12 @@ import { MODEL_FIELD, withoutForeignDefaults, type RawFields } from '../../share
 import {
 	FieldError,
 	fieldProblems,
-	placeOf,
+	fieldRef,
 	readTogether,
 	switchParameter,
 	textParameter,
-	valueAt,
-	type Place,
+	readValue,
+	type FieldRef,
 } from './fieldReading';
 import { labelOf } from '../description/labels';
 import { missingParts } from './templates';
@@ -41,9 +41,9 @@ const COMPOSED = ['prompt', 'imageUrl', 'callbackUrl'];
 
 function fieldAt(context: IExecuteFunctions, itemIndex: number, name: string): unknown {
 	if (name === 'callbackMetadata') return metadataAt(context, itemIndex);
-	const place = placeOf(itemIndex, name);
+	const place = fieldRef(itemIndex, name);
 	// A field that the editor does not show for the model has no value.
-	const value = valueAt(context, place, null);
+	const value = readValue(context, place, null);
 	const missing = COMPOSED.includes(name) ? missingParts(context, place, value) : [];
 	if (missing.length === 0) return value;
 	throw new FieldError([
@@ -86,13 +86,13 @@ export function videoFields(
  * The parts of Callback Metadata as they stand in the workflow, each with the name that a person
  * gave it, or its number.
  */
-function metadataPlaces(context: IExecuteFunctions, itemIndex: number): Place[] {
+function metadataPlaces(context: IExecuteFunctions, itemIndex: number): FieldRef[] {
 	const path = 'callbackMetadata';
 	return metadataEntries(context.getNode().parameters[path]).flatMap(({ name }, index) => {
 		const called = typeof name === 'string' && !name.startsWith('=') ? name : String(index + 1);
 		const label = `${labelOf(path)} "${shorten(called, 40)}"`;
 		return ['name', 'value'].map(
-			(part): Place => ({
+			(part): FieldRef => ({
 				itemIndex,
 				path: `${path}.values[${index}].${part}`,
 				label,
@@ -108,7 +108,7 @@ function metadataPlaces(context: IExecuteFunctions, itemIndex: number): Place[] 
 function metadataAt(context: IExecuteFunctions, itemIndex: number): unknown {
 	let problems: readonly string[];
 	try {
-		return valueAt(context, placeOf(itemIndex, 'callbackMetadata'));
+		return readValue(context, fieldRef(itemIndex, 'callbackMetadata'));
 	} catch (error) {
 		problems = fieldProblems(error);
 	}
@@ -117,7 +117,7 @@ function metadataAt(context: IExecuteFunctions, itemIndex: number): unknown {
 		Object.fromEntries(
 			metadataPlaces(context, itemIndex).map((place) => [
 				place.path,
-				() => valueAt(context, place, ''),
+				() => readValue(context, place, ''),
 			]),
 		),
 	);

@@ -2,9 +2,9 @@
  * From one input item to a request that may be sent: everything about it is checked before anything
  * is paid for.
  */
-import { USUAL_BASE_URL, type Credential } from '../../shared/api/credential';
+import { DEFAULT_BASE_URL, type Credential } from '../../shared/api/credential';
 import { baseUrlOf } from '../../shared/api/versions';
-import { keysOf, settingsKey, type Keys } from '../../shared/idempotency/identity';
+import { memoryKeysOf, settingsKey, type MemoryKeys } from '../../shared/idempotency/identity';
 import { invalidInput, type Problem } from '../../shared/task/errors';
 import { creditsOf, type Model } from '../../shared/task/models';
 import {
@@ -16,7 +16,13 @@ import {
 } from '../../shared/task/request';
 import type { TaskSeed } from '../../shared/task/taskItem';
 import type { Checked } from '../../shared/task/values';
-import { accountOf, isShared, readSameVideo, wantedOf, type Wanted } from '../videoList/wishes';
+import {
+	accountIdResolver,
+	isShared,
+	readSameVideo,
+	videoIdentityOf,
+	type VideoIdentity,
+} from '../videoList/sameVideo';
 import { imageLink, type ImageLink } from './imageLink';
 import { itemCredential } from './itemCredential';
 import { NO_SEED } from './result';
@@ -40,11 +46,11 @@ export interface Prepared {
 	/** By the price table. */
 	credits: number;
 	credential: Credential;
-	keys: Keys;
+	keys: MemoryKeys;
 	seed: TaskSeed;
 	output: Output;
 	/** What the list of videos knows it by; undefined where the list is off. */
-	listed?: Wanted;
+	listed?: VideoIdentity;
 }
 
 /** An item that cannot be sent, and what is wrong with it. */
@@ -122,7 +128,7 @@ const NEEDS_LIST =
 function unservedProblem(model: Model, credential: Credential): string[] {
 	if (baseUrlOf(credential, model.version) !== undefined) return [];
 	return [
-		`${model.label} is served at /${model.version} of the API. The base URL in the credential does not end in /v1, so that address is not known. Set it to ${USUAL_BASE_URL}, or choose another Model.`,
+		`${model.label} is served at /${model.version} of the API. The base URL in the credential does not end in /v1, so that address is not known. Set it to ${DEFAULT_BASE_URL}, or choose another Model.`,
 	];
 }
 
@@ -175,7 +181,7 @@ async function prepare(
 		const credits = creditsOf(settingsOf(request.value));
 		const imageHashes = accountOf && (await image.value.contentHashes?.());
 		const listed =
-			accountOf && wantedOf(run, sameVideo, accountOf(credential), { body, imageHashes });
+			accountOf && videoIdentityOf(run, sameVideo, accountOf(credential), { body, imageHashes });
 		const place = run.isTool ? undefined : `${run.runIndex}:${itemIndex}`;
 		return {
 			itemIndex,
@@ -183,7 +189,7 @@ async function prepare(
 			credits,
 			credential,
 			model,
-			keys: keysOf({ place, settings, body, imageIdentities: image.value.identities }),
+			keys: memoryKeysOf({ place, settings, body, imageIdentities: image.value.identities }),
 			seed: {
 				taskId: null,
 				model: model.value,
@@ -209,7 +215,7 @@ export async function prepareAll(
 ): Promise<Array<Prepared | Unusable>> {
 	const forAll: ForAll = {
 		settings: settingsKey(run.node.parameters),
-		...(isListed && { accountOf: await accountOf(run) }),
+		...(isListed && { accountOf: await accountIdResolver(run) }),
 	};
 	const items: Array<Prepared | Unusable> = [];
 	for (const itemIndex of run.input.keys()) {

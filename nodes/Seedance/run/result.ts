@@ -2,7 +2,7 @@
 import type { IBinaryData, IDataObject } from 'n8n-workflow';
 
 import { failedItem } from '../../shared/n8n/onError';
-import { unforeseen, type Problem } from '../../shared/task/errors';
+import { unexpectedError, type Problem } from '../../shared/task/errors';
 import type { Task } from '../../shared/task/task';
 import { taskItem, unreadTaskItem, type TaskSeed } from '../../shared/task/taskItem';
 import type { Output } from './parameters';
@@ -60,7 +60,7 @@ export function itemOf(result: Result): IDataObject {
  */
 export function forEveryItem({ input }: Run, results: readonly Result[]): Result[] {
 	return input.map(
-		(_, index) => results[index] ?? { seed: NO_SEED, problem: unforeseen('', undefined) },
+		(_, index) => results[index] ?? { seed: NO_SEED, problem: unexpectedError('', undefined) },
 	);
 }
 

@@ -9,12 +9,12 @@ import type {
 	WorkflowExecuteMode,
 } from 'n8n-workflow';
 
-import { brakeOf, type Brake } from '../../shared/api/brake';
-import { PARALLEL_READS, type Read } from '../../shared/api/client';
+import { createThrottle, type Throttle } from '../../shared/api/throttle';
+import { PARALLEL_READS, type ReadResult } from '../../shared/api/client';
 import type { Credential } from '../../shared/api/credential';
-import { findTask, KnownVersions } from '../../shared/api/findTask';
-import type { KnownTimes } from '../../shared/api/pace';
-import { patientLimiter, type Clock } from '../../shared/n8n/clock';
+import { findTask, VersionCache } from '../../shared/api/findTask';
+import type { ReadyWindow } from '../../shared/api/pollInterval';
+import { expiringLimiter, type Clock } from '../../shared/n8n/clock';
 import { workUntil } from '../../shared/n8n/limit';
 import { onErrorOf, type OnError } from '../../shared/n8n/onError';
 import type { Listing } from '../videoList/listing';
@@ -55,20 +55,20 @@ export interface Run {
 	 */
 	readonly taskIds: Map<number, string>;
 	/** By item: when such videos were ready here, as the list of videos tells. */
-	readonly knownTimes: Map<number, KnownTimes>;
+	readonly readyWindows: Map<number, ReadyWindow>;
 	/** Tasks that a person wants anew, because they have failed. */
 	readonly failedTasks: Set<string>;
 	/** What this run holds of the list of videos; undefined without one. */
 	listing?: Listing;
 	/** Whether a person, or n8n's own time limit, has stopped the execution. */
 	isStopped: () => boolean;
-	/** The brake of an account, shared by everything that this run sends there. */
-	brakeFor: (credential: Credential) => Brake;
+	/** The throttle of an account, shared by everything that this run sends there. */
+	throttleFor: (credential: Credential) => Throttle;
 	/**
 	 * Reads one task by a deadline (milliseconds since 1970), in turn with the others. A 429 is
 	 * waited out and asked again: only when the deadline comes before, it is what is given.
 	 */
-	readTask: (task: ReadableTask, deadline: number) => Promise<Read>;
+	readTask: (task: ReadableTask, deadline: number) => Promise<ReadResult>;
 }
 
 /** A task to read; without its seed, its model is not known. */
@@ -88,17 +88,20 @@ export function runOf(context: IExecuteFunctions, clock: Clock): Run {
 	const startedAt = clock.now();
 	const node = context.getNode();
 	const signal = context.getExecutionCancelSignal?.();
-	const brakes = new Map<string, Brake>();
-	const known = new KnownVersions();
-	const inTurn = patientLimiter(PARALLEL_READS, READ_HOLDS_MS, clock);
-	const brakeFor = (credential: Credential): Brake => {
+	const throttles = new Map<string, Throttle>();
+	const known = new VersionCache();
+	const inTurn = expiringLimiter(PARALLEL_READS, READ_HOLDS_MS, clock);
+	const throttleFor = (credential: Credential): Throttle => {
 		const key = credentialKey(credential);
-		const brake = brakes.get(key) ?? brakeOf(clock);
-		brakes.set(key, brake);
-		return brake;
+		const throttle = throttles.get(key) ?? createThrottle(clock);
+		throttles.set(key, throttle);
+		return throttle;
 	};
 	/** Undefined when the deadline came before there was room for it. */
-	const readInTurn = async (task: ReadableTask, deadline: number): Promise<Read | undefined> =>
+	const readInTurn = async (
+		task: ReadableTask,
+		deadline: number,
+	): Promise<ReadResult | undefined> =>
 		await inTurn(async () => {
 			const ms = deadline - clock.now();
 			const { credential, taskId, seed } = task;
@@ -119,24 +122,25 @@ export function runOf(context: IExecuteFunctions, clock: Clock): Run {
 		runIndex: tool ? 0 : runIndexOf(context),
 		workUntil: workUntil(context, startedAt) ?? Infinity,
 		taskIds: new Map(),
-		knownTimes: new Map(),
+		readyWindows: new Map(),
 		failedTasks: new Set(),
 		isStopped: () => signal?.aborted ?? false,
-		brakeFor,
+		throttleFor,
 		readTask: async (task, deadline) => {
-			const brake = brakeFor(task.credential);
-			let limited: Read | undefined;
-			while (await brake.turn(deadline)) {
+			const throttle = throttleFor(task.credential);
+			let limited: ReadResult | undefined;
+			while (await throttle.acquire(deadline)) {
 				const sentAt = clock.now();
 				const read = await readInTurn(task, deadline);
 				if (!read) break;
 				const isLimited = read.outcome === 'unavailable' && read.failure.cause === 'rate_limited';
 				if (!isLimited) {
-					const isAnswer = read.outcome !== 'unavailable' || read.failure.httpStatus !== undefined;
-					if (isAnswer) brake.answered();
+					const hasResponse =
+						read.outcome !== 'unavailable' || read.failure.httpStatus !== undefined;
+					if (hasResponse) throttle.onResponse();
 					return read;
 				}
-				brake.slowDown(sentAt, read.failure.retryAfterMs);
+				throttle.onRateLimited(sentAt, read.failure.retryAfterMs);
 				limited = read;
 			}
 			return limited ?? { outcome: 'unavailable', failure: { cause: 'rate_limited', text: '' } };

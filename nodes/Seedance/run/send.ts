@@ -23,7 +23,7 @@ import { highlight } from './highlightedData';
 import { credentialName } from './itemCredential';
 import type { Prepared } from './prepare';
 import type { Run } from './run';
-import { readPatiently } from './watch';
+import { readTaskWithRetry } from './watch';
 
 /** Refusals after which no further item of the same account can be started. */
 const ENDS_ACCOUNT: ReadonlyArray<CallFailure['cause']> = [
@@ -55,7 +55,7 @@ export async function recall(
 ): Promise<Sent | undefined> {
 	// What an equal call sends at this moment is no lost answer: it is waited for when it is this
 	// item's turn.
-	if (memory.underWay(item.keys)) return undefined;
+	if (memory.inFlight(item.keys)) return undefined;
 	const found = recalled(memory, item);
 	if (!found || 'problem' in found) return found;
 	// Only the first try of a retried execution may make it anew
@@ -65,7 +65,7 @@ export async function recall(
 	const { credential } = item;
 	const seed = { model: found.model ?? item.model.value };
 	const deadline = Math.min(run.clock.now() + RECALL_MS, run.workUntil);
-	const read = await readPatiently(run, { credential, taskId: found.taskId, seed }, deadline);
+	const read = await readTaskWithRetry(run, { credential, taskId: found.taskId, seed }, deadline);
 	if (read.outcome === 'task' && read.task.state === 'failed') {
 		memory.forget(item.keys);
 		run.failedTasks.add(found.taskId);
@@ -84,14 +84,14 @@ async function heldBack({ listing, context }: Run, item: Prepared): Promise<Prob
 		return (await listing.videos.begin(item.itemIndex)) ? undefined : reservationLost();
 	} catch (error) {
 		const reason = error instanceof Error ? error.message : '';
-		listing.report.unavailable = reason;
+		listing.summary.unavailable = reason;
 		context.logger.warn(`Seedance could not write its list of videos: ${reason}`);
 		return listing.isNeeded(item) ? listUnavailable(reason) : undefined;
 	}
 }
 
 /** How one video is started. */
-export interface How {
+export interface SendOptions {
 	/** Milliseconds since 1970. */
 	deadline: number;
 	/** Whether the caller waits for its next turn after a 429. */
@@ -108,7 +108,7 @@ export async function send(
 	run: Run,
 	memory: ExecutionMemory,
 	item: Prepared,
-	how: How,
+	how: SendOptions,
 ): Promise<Sent> {
 	const problem = await heldBack(run, item);
 	const sent = problem ? { problem } : await post(run, memory, item, how);
@@ -120,7 +120,7 @@ async function post(
 	run: Run,
 	memory: ExecutionMemory,
 	item: Prepared,
-	{ deadline, waitsItself, failed }: How,
+	{ deadline, waitsItself, failed }: SendOptions,
 ): Promise<Sent> {
 	const { context, clock, executionId } = run;
 	const ofModel = item.model === DEFAULT_MODEL ? '' : `, ${item.model.value}`;
@@ -128,7 +128,7 @@ async function post(
 	const { keys, credential, model, body, credits } = item;
 	const created = await createTask(context, credential, body, {
 		clock,
-		brake: run.brakeFor(credential),
+		throttle: run.throttleFor(credential),
 		deadline,
 		waitsItself,
 		onSend: () => memory.sending(keys),

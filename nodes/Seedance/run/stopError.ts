@@ -140,7 +140,7 @@ export function stopError({ node, listing }: Run, results: readonly Result[]) {
 	if (total === 1) return nodeError(node, ofOnlyItem(first), { tasks });
 
 	const ids = results.flatMap(({ seed }) => (seed.taskId ? [seed.taskId] : []));
-	const isListed = listing?.videos !== undefined && listing.report.isComplete;
+	const isListed = listing?.videos !== undefined && listing.summary.isComplete;
 	const unsent = all.length - failed.length;
 	const charged = costOfAll(results);
 	const sentences = [

@@ -1,7 +1,7 @@
 /** What has become of the items of a run while its videos are started, and who is told of each task. */
 import type { ExecutionMemory, Sent } from '../../shared/idempotency/executionMemory';
 import { notSent } from '../../shared/task/errors';
-import type { Listed } from '../videoList/listing';
+import type { ListDecision } from '../videoList/listing';
 import type { Prepared, Unusable } from './prepare';
 import type { Run } from './run';
 import { recalled } from './send';
@@ -14,19 +14,19 @@ export interface NewTask {
 	/** How often it was started anew already. */
 	restarts: number;
 	/** To be called when it has ended, where it counts as under way. */
-	leave?: () => void;
+	release?: () => void;
 	/** The item whose video it shares. */
 	leaderIndex?: number;
 }
 
 /** How a task came to be. */
-interface How extends Pick<NewTask, 'leave' | 'leaderIndex'> {
+interface TaskOrigin extends Pick<NewTask, 'release' | 'leaderIndex'> {
 	/** Started by this very run. */
 	isNew: boolean;
 }
 
 /** A task that was there before this run. */
-export const BEFORE: How = { isNew: false };
+export const BEFORE: TaskOrigin = { isNew: false };
 
 /** What has become of the items of a run so far. */
 export class Submission {
@@ -34,17 +34,17 @@ export class Submission {
 	/** Whether an item has no task. */
 	hasFailed = false;
 
-	/** `follow` is told of each task at once. */
+	/** `onTask` is told of each task at once. */
 	constructor(
 		readonly run: Run,
 		readonly memory: ExecutionMemory,
-		private readonly follow?: (task: NewTask) => void,
+		private readonly onTask?: (task: NewTask) => void,
 	) {}
 
 	/** An item whose video was sent, now or before. */
-	take(item: Prepared, sent: Sent, how: How): void {
+	take(item: Prepared, sent: Sent, how: TaskOrigin): void {
 		if ('problem' in sent) return this.fail({ ...item, problem: sent.problem });
-		const { isNew, leave, leaderIndex } = how;
+		const { isNew, release, leaderIndex } = how;
 		const { taskId, model, createdAt, reused, raw, task, restarts = 0 } = sent;
 		const { itemIndex, credential, output } = item;
 		this.run.taskIds.set(itemIndex, taskId);
@@ -59,7 +59,7 @@ export class Submission {
 		};
 		const pending = { itemIndex, taskId, credential, seed, isNew, output, raw, task };
 		this.states[itemIndex] = { pending };
-		this.follow?.({ pending, item, restarts, leave, leaderIndex });
+		this.onTask?.({ pending, item, restarts, release, leaderIndex });
 	}
 
 	/**
@@ -83,7 +83,7 @@ export class Submission {
 	}
 
 	/** What the list of videos says of an item that is not to be sent. */
-	takeListed(item: Prepared, listed: Exclude<Listed, { do: 'send' }>): void {
+	applyDecision(item: Prepared, listed: Exclude<ListDecision, { do: 'send' }>): void {
 		const { itemIndex, seed } = item;
 		if (listed.do === 'sent') {
 			// n8n may run the node once more, after it has handed the video on.

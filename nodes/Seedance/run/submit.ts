@@ -11,23 +11,23 @@ import { consultList, type Listing, type RecalledTask } from '../videoList/listi
 import { keyProblems, sharedKeys } from '../videoList/reuseKeys';
 import { timeoutFor } from './options';
 import type { Options } from './parameters';
-import type { Follower } from './follow';
+import type { TaskWatcher } from './taskWatcher';
 import { prepareAll, type CallbackOf, type Prepared } from './prepare';
 import type { Run } from './run';
 import { recall } from './send';
-import { Sender } from './sender';
+import { PostQueue } from './postQueue';
 import { BEFORE, Submission } from './submission';
 import type { ItemState } from './watch';
 
 /** Sends the items, each when it is its turn. */
 async function sendAll(
 	submission: Submission,
-	sender: Sender,
+	postQueue: PostQueue,
 	items: readonly Prepared[],
 ): Promise<void> {
 	await Promise.all(
 		items.map(async (item) => {
-			const outcome = await sender.start(item);
+			const outcome = await postQueue.start(item);
 			if ('because' in outcome) submission.skip(item, outcome.because);
 			else submission.take(item, outcome.sent, outcome);
 		}),
@@ -37,7 +37,7 @@ async function sendAll(
 /** Sends the items, unless they would cost more than the run may. */
 async function sendWithinLimit(
 	submission: Submission,
-	sender: Sender,
+	postQueue: PostQueue,
 	items: readonly Prepared[],
 	{ maxCredits }: Options,
 ): Promise<void> {
@@ -45,7 +45,7 @@ async function sendWithinLimit(
 	if (maxCredits !== undefined && total > maxCredits) {
 		const problem = tooManyCredits(total, items.length, maxCredits);
 		for (const item of items) submission.fail({ ...item, problem });
-	} else await sendAll(submission, sender, items);
+	} else await sendAll(submission, postQueue, items);
 }
 
 /**
@@ -67,7 +67,7 @@ const NO_CALLBACK: CallbackOf = () => ({ ok: true, value: undefined });
 interface Others {
 	callbackOf?: CallbackOf;
 	/** Who follows each task from its start; undefined where nobody does. */
-	follower?: Follower;
+	watcher?: TaskWatcher;
 }
 
 /**
@@ -77,11 +77,11 @@ interface Others {
 export async function submitAll(
 	run: Run,
 	options: Options,
-	{ callbackOf = NO_CALLBACK, follower }: Others,
+	{ callbackOf = NO_CALLBACK, watcher }: Others,
 ): Promise<ItemState[]> {
 	const stops = run.onError === 'stop';
 	const memory = executionMemory(run.context.getContext('node'));
-	const submission = new Submission(run, memory, (task) => follower?.begin(task));
+	const submission = new Submission(run, memory, (task) => watcher?.watch(task));
 
 	const prepared: Prepared[] = [];
 	for (const item of await prepareAll(run, callbackOf, options.videoList)) {
@@ -99,8 +99,8 @@ export async function submitAll(
 		return submission.all();
 	}
 
-	const followers = sharedKeys(usable);
-	const leaders = usable.filter(({ itemIndex }) => !followers.has(itemIndex));
+	const duplicates = sharedKeys(usable);
+	const leaders = usable.filter(({ itemIndex }) => !duplicates.has(itemIndex));
 	const found = await Promise.all(leaders.map(async (item) => await recall(run, memory, item)));
 	const recalledTasks = new Map<number, RecalledTask>();
 	for (const [index, { itemIndex }] of leaders.entries()) {
@@ -115,25 +115,25 @@ export async function submitAll(
 	const listing =
 		stops && isUnclear ? undefined : await consultList(run, timed, unknown, recalledTasks);
 	run.listing = listing;
-	const sender = new Sender(run, memory, timed, {
+	const postQueue = new PostQueue(run, memory, timed, {
 		items: leaders.length,
-		turns: follower?.turns,
+		limiter: watcher?.limiter,
 	});
-	follower?.use(sender);
+	watcher?.restartWith(postQueue);
 	const toSend: Prepared[] = [];
 	for (const [index, item] of leaders.entries()) {
 		const sent = found[index];
 		const listed = listing?.items.get(item.itemIndex) ?? { do: 'send' };
-		if (listed.do !== 'send') submission.takeListed(item, listed);
+		if (listed.do !== 'send') submission.applyDecision(item, listed);
 		else if (sent) submission.take(item, sent, BEFORE);
 		else toSend.push(item);
 	}
 	const blocked = stops ? blockingReason(listing, isUnclear) : undefined;
 	if (blocked !== undefined) {
 		for (const item of toSend) submission.skip(item, blocked);
-	} else await sendWithinLimit(submission, sender, toSend, options);
+	} else await sendWithinLimit(submission, postQueue, toSend, options);
 	for (const item of usable) {
-		const leader = followers.get(item.itemIndex);
+		const leader = duplicates.get(item.itemIndex);
 		if (leader) submission.share(item, leader);
 	}
 	return submission.all();

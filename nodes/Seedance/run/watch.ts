@@ -4,18 +4,18 @@
  */
 import type { IDataObject } from 'n8n-workflow';
 
-import type { Read } from '../../shared/api/client';
+import type { ReadResult } from '../../shared/api/client';
 import type { Credential } from '../../shared/api/credential';
 import { DOWNLOAD_LIMIT_MS, fetchVideo, PARALLEL_DOWNLOADS } from '../../shared/api/download';
-import { POLL_KNOWN_SECONDS } from '../../shared/api/pace';
-import { watchTask, type Ending, type Wait } from '../../shared/api/polling';
-import { patiently } from '../../shared/api/retry';
+import { POLL_WINDOW_SECONDS } from '../../shared/api/pollInterval';
+import { watchTask, type WatchResult, type Wait } from '../../shared/api/polling';
+import { withRetry } from '../../shared/api/retry';
 import { limiter, type Clock } from '../../shared/n8n/clock';
 import { noVideo, readProblem, stopped, taskFailed, timedOut } from '../../shared/task/errors';
-import { isOwnTrouble } from '../../shared/task/ownTrouble';
+import { isRestartable } from '../../shared/task/restartable';
 import type { Task } from '../../shared/task/task';
 import type { TaskSeed } from '../../shared/task/taskItem';
-import { observed } from './observed';
+import { trackTask } from './trackedTask';
 import { type Result } from './result';
 import { timeoutFor } from './options';
 import type { Options, Output } from './parameters';
@@ -63,7 +63,7 @@ export async function finished(
 export function resultOfTask(seed: TaskSeed, task: Task, offersRestarts = false): Result {
 	if (task.state === 'failed') {
 		const { taskId, errorMessage, consumedCredits } = task;
-		const couldRestart = offersRestarts && isOwnTrouble(task);
+		const couldRestart = offersRestarts && isRestartable(task);
 		const problem = taskFailed(taskId, errorMessage, consumedCredits, couldRestart);
 		return { seed, task, problem };
 	}
@@ -75,7 +75,7 @@ export function resultOfTask(seed: TaskSeed, task: Task, offersRestarts = false)
 
 function resultOfEnding(
 	{ seed, taskId }: PendingTask,
-	ending: Ending,
+	ending: WatchResult,
 	{ minutes, isWorkflowLimit, offersRestarts }: WaitLimit & { offersRestarts: boolean },
 ): Result {
 	switch (ending.outcome) {
@@ -171,7 +171,7 @@ export function watcherOf(run: Run, options: Options, addFile = fileAdder(run)):
 	return async (pending, { clock = run.clock, onEnd } = {}) => {
 		const { isNew, seed, output } = pending;
 		const startedAt = run.clock.now();
-		const task = observed(run, pending);
+		const task = trackTask(run, pending);
 		const limit = () => waitLimit(run, options, [task.model], startedAt);
 		const wait: Wait = {
 			clock,
@@ -181,10 +181,13 @@ export function watcherOf(run: Run, options: Options, addFile = fileAdder(run)):
 				return limit().deadline;
 			},
 			intervalMs,
-			leastMs: options.isIntervalSet ? intervalMs : POLL_KNOWN_SECONDS * 1000,
+			leastMs: options.isIntervalSet ? intervalMs : POLL_WINDOW_SECONDS * 1000,
 		};
-		const { read, pace } = task;
-		const ending = await watchTask({ read, isNew, createdAt: seed.createdAt, pace }, wait);
+		const { read, generationTime } = task;
+		const ending = await watchTask(
+			{ read, isNew, createdAt: seed.createdAt, generationTime },
+			wait,
+		);
 		// What this run has started is of Generate and Wait, which alone has that option.
 		const offersRestarts = isNew && !run.isTool && options.restarts === 0;
 		const told = resultOfEnding(pending, ending, { ...limit(), offersRestarts });
@@ -205,8 +208,12 @@ export async function watchAll(
 }
 
 /** Reads one task, again after passing trouble, by a deadline (milliseconds since 1970). */
-export async function readPatiently(run: Run, task: ReadableTask, deadline: number): Promise<Read> {
-	return await patiently(async () => await run.readTask(task, deadline), run.clock, deadline);
+export async function readTaskWithRetry(
+	run: Run,
+	task: ReadableTask,
+	deadline: number,
+): Promise<ReadResult> {
+	return await withRetry(async () => await run.readTask(task, deadline), run.clock, deadline);
 }
 
 /**
@@ -219,7 +226,7 @@ export async function readAll(run: Run, tasks: readonly PendingTask[]): Promise<
 	return await Promise.all(
 		tasks.map(async (pending): Promise<Result> => {
 			const { seed, taskId, output } = pending;
-			const read = await readPatiently(run, pending, deadline);
+			const read = await readTaskWithRetry(run, pending, deadline);
 			return read.outcome === 'task'
 				? await addFile(pending, { seed, task: read.task, output }, deadline)
 				: { seed, problem: readProblem(taskId, read), output };

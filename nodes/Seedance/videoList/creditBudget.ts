@@ -7,7 +7,7 @@ import { ListError, where } from '../../shared/idempotency/videoList';
 import { overPeriodLimit, type Problem } from '../../shared/task/errors';
 import { periodStart } from '../../shared/timeZone';
 import type { Prepared } from '../run/prepare';
-import { cell } from './ends';
+import { cellText } from './rowChanges';
 
 export const PERIODS = ['day', 'week', 'month'] as const;
 export type Period = (typeof PERIODS)[number];
@@ -42,7 +42,7 @@ export async function overBudget(
 	const problems = new Map<number, Problem>();
 	const groups = new Map<string, Prepared[]>();
 	for (const item of items) {
-		const budgetFor = cell(item.listed?.budgetFor);
+		const budgetFor = cellText(item.listed?.budgetFor);
 		groups.set(budgetFor, [...(groups.get(budgetFor) ?? []), item]);
 	}
 	for (const [budgetFor, ofGroup] of groups) {

@@ -18,18 +18,18 @@ import type { Options, TimedOptions } from '../run/options';
 import type { Prepared } from '../run/prepare';
 import type { Run } from '../run/run';
 import { overBudget } from './creditBudget';
-import { claimedBy, findAll, livingClaims, type Found, type Search } from './find';
+import { claimedBy, claimAll, liveClaims, type ClaimResult, type Search } from './claimVideos';
 import { searchOf } from './searches';
-import { ListReport } from './report';
+import { ListSummary } from './summary';
 import { PaidVideos } from './paidVideos';
-import { presenceOf } from './stillThere';
-import { isShared } from './wishes';
+import { availabilityOf } from './availability';
+import { isShared } from './sameVideo';
 
 /** Milliseconds that other executions get, which are at the same video, in any case. */
 const LEAST_WAIT_MS = 95_000;
 
 /** What becomes of one item. */
-export type Listed =
+export type ListDecision =
 	| { do: 'send' }
 	| { do: 'sent'; sent: Sent & CreatedTask }
 	| { do: 'skip' }
@@ -38,20 +38,20 @@ export type Listed =
 /** What the list is for one run: its rows, and what is told about it. */
 export interface Listing {
 	videos?: PaidVideos;
-	report: ListReport;
+	summary: ListSummary;
 	/** By item; one that is not there is to be sent. */
-	items: Map<number, Listed>;
+	items: Map<number, ListDecision>;
 	/** Whether an item may not be sent without the list. */
 	isNeeded: (item: Prepared) => boolean;
 }
 
-function listedOf(found: Found): Listed {
+function decisionOf(found: ClaimResult): ListDecision {
 	const { row } = found;
 	switch (found.do) {
 		case 'send':
 		case 'skip':
 			return { do: found.do };
-		case 'goOn':
+		case 'takenOver':
 		case 'join':
 		case 'reuse':
 			return {
@@ -61,7 +61,7 @@ function listedOf(found: Found): Listed {
 					model: row.model,
 					createdAt: row.createdAt,
 					executionId: row.execution_id,
-					reused: found.do === 'goOn' ? 'takenOver' : 'shared',
+					reused: found.do === 'takenOver' ? 'takenOver' : 'shared',
 				},
 			};
 		case 'unclear':
@@ -76,14 +76,14 @@ async function find(
 	run: Run,
 	videos: PaidVideos,
 	items: readonly Prepared[],
-	{ report, ...listing }: Listing & { until: number },
+	{ summary, ...listing }: Listing & { until: number },
 ): Promise<void> {
 	const byIndex = new Map(items.map((item) => [item.itemIndex, item]));
 	const gone = new Map<number, Row>();
-	const finder = videos.finder(listing.until, async (index, row) => {
+	const session = videos.session(listing.until, async (index, row) => {
 		const item = byIndex.get(index);
 		const ageMs = videos.list.now() - row.createdAt;
-		const presence = item ? await presenceOf(run, item, row, ageMs) : 'there';
+		const presence = item ? await availabilityOf(run, item, row, ageMs) : 'there';
 		// Always Reuse does not pay by itself for another one of what it has had.
 		const isKept = presence === 'gone' && item?.listed?.ifExists === 'always';
 		if (isKept) gone.set(index, row);
@@ -95,20 +95,20 @@ async function find(
 	});
 	// What is claimed first may wait for what another run is at.
 	if (searches.length > 0) void videos.renew();
-	const found = new Map<number, Found>();
+	const found = new Map<number, ClaimResult>();
 	const held = new Map<number, Row>();
 	try {
-		await findAll(finder, new Map(searches), found);
+		await claimAll(session, new Map(searches), found);
 	} finally {
 		for (const [index, one] of found) {
 			const item = byIndex.get(index);
-			report.add(one, item);
+			summary.add(one, item);
 			const dead = one.do === 'reuse' ? gone.get(index) : undefined;
 			listing.items.set(
 				index,
-				dead ? { do: 'refuse', problem: reusedGone(dead.task_id) } : listedOf(one),
+				dead ? { do: 'refuse', problem: reusedGone(dead.task_id) } : decisionOf(one),
 			);
-			if (one.do === 'send' || one.do === 'goOn') held.set(index, one.row);
+			if (one.do === 'send' || one.do === 'takenOver') held.set(index, one.row);
 		}
 	}
 	videos.hold(held);
@@ -135,7 +135,7 @@ async function adopt(
 	run: Run,
 	videos: PaidVideos,
 	recalled: ReadonlyMap<number, RecalledTask>,
-	items: Map<number, Listed>,
+	items: Map<number, ListDecision>,
 ): Promise<void> {
 	if (recalled.size === 0) return;
 	const { list, claim } = videos;
@@ -159,7 +159,7 @@ async function adopt(
 		const isDropped = !run.isTool && row?.execution_id === run.executionId;
 		if (!row || (row.handed_on && !isDropped)) continue;
 		const isFree = !row.claim || Date.parse(row.claimed_until) <= list.now();
-		if (!isFree && isElsewhere && livingClaims.has(row.claim)) {
+		if (!isFree && isElsewhere && liveClaims.has(row.claim)) {
 			items.set(index, { do: 'refuse', problem: busyElsewhere(row.execution_id) });
 			continue;
 		}
@@ -188,7 +188,7 @@ async function adopt(
 /** A listing that nothing was asked of yet. */
 export function emptyListing(run: Run, { creditBudget }: Options): Listing {
 	return {
-		report: new ListReport(run),
+		summary: new ListSummary(run),
 		items: new Map(),
 		isNeeded: ({ listed }) =>
 			creditBudget !== undefined || (listed !== undefined && isShared(listed)),
@@ -208,12 +208,12 @@ export async function consultList(
 ): Promise<Listing> {
 	const listing = emptyListing(run, options);
 	if (!options.videoList || items.length + recalled.size === 0) return listing;
-	const { report } = listing;
+	const { summary } = listing;
 	let videos: PaidVideos | undefined;
 	try {
 		const opened = await openDataTableList(run.context, true);
 		if (!opened) return listing;
-		report.isNew = opened.isNew;
+		summary.isNew = opened.isNew;
 		videos = new PaidVideos(run, opened.list);
 		await closeFailed(run, videos);
 		await adopt(run, videos, recalled, listing.items);
@@ -232,13 +232,13 @@ export async function consultList(
 		const isReusing = sent.some(({ listed }) => listed?.ifExists === 'manualRuns');
 		if (run.mode === 'manual' && isReusing && !run.isTool) {
 			// A hint that cannot be had takes nothing with it of what was found.
-			await report.findDifference(videos.list, sent).catch(() => undefined);
+			await summary.findDifference(videos.list, sent).catch(() => undefined);
 		}
 		listing.videos = videos;
 	} catch (error) {
 		await videos?.giveBack();
 		const reason = error instanceof ListError ? error.message : 'it could not be read';
-		report.unavailable = reason;
+		summary.unavailable = reason;
 		// What was read of paid videos stays true; what would be sent, is not where it needs the list.
 		for (const item of items.filter(listing.isNeeded)) {
 			const known = listing.items.get(item.itemIndex);

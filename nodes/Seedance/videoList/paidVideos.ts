@@ -22,9 +22,9 @@ import { stops } from '../run/output';
 import type { Result } from '../run/result';
 import type { Run } from '../run/run';
 import { cleanUp } from './cleanUp';
-import { endOf, FREE, handOnAll, isWritten, oneForEach } from './ends';
-import { withoutLost } from './lost';
-import { CLAIM_MS, livingClaims, type Finder } from './find';
+import { rowOutcomeOf, UNCLAIMED, handOnAll, isUnchanged, mergedById } from './rowChanges';
+import { failLostClaims } from './lostClaims';
+import { CLAIM_MS, liveClaims, type ClaimSession } from './claimVideos';
 
 /** Milliseconds of a claim that have to be left for a request. */
 const LEAST_CLAIM_MS = 15_000;
@@ -43,7 +43,7 @@ export class PaidVideos {
 		readonly list: VideoList,
 		readonly claim = randomBytes(16).toString('hex'),
 	) {
-		livingClaims.add(claim);
+		liveClaims.add(claim);
 	}
 
 	private get mine() {
@@ -51,9 +51,9 @@ export class PaidVideos {
 	}
 
 	/** What is needed to find rows for this run; `until` is in milliseconds since 1970. */
-	finder(until: number, isStillThere: Finder['isStillThere']): Finder {
+	session(until: number, isAvailable: ClaimSession['isAvailable']): ClaimSession {
 		const { clock, executionId } = this.run;
-		return { list: this.list, claim: this.claim, executionId, clock, until, isStillThere };
+		return { list: this.list, claim: this.claim, executionId, clock, until, isAvailable };
 	}
 
 	/** Holds rows from now on, by item, and renews their claims until the end. */
@@ -97,7 +97,7 @@ export class PaidVideos {
 		} catch (error) {
 			const reason = error instanceof Error ? error.message : '';
 			this.run.context.logger.warn(`Seedance could not write its list of videos: ${reason}`);
-			if (this.run.listing) this.run.listing.report.unwritten = reason;
+			if (this.run.listing) this.run.listing.summary.writeError = reason;
 			// The time of the workflow may be over; then only this reaches the list.
 			this.list.start(...steps);
 			return undefined;
@@ -106,7 +106,7 @@ export class PaidVideos {
 
 	/** What has not been written yet, and `more`: one change for each row. */
 	private takeChanges(more: readonly OwnChange[] = []): Step[] {
-		const rows = oneForEach([...this.changes, ...more]);
+		const rows = mergedById([...this.changes, ...more]);
 		this.changes = [];
 		return rows.length ? [{ do: 'updateEach', rows, all: [this.mine] }] : [];
 	}
@@ -149,7 +149,7 @@ export class PaidVideos {
 		} else if ('problem' in sent && sent.problem.charged === 'no') {
 			// Certainly not created: such rows are deleted at the end.
 			this.changes.push({ id, status: 'CLAIMED' });
-		} else this.changes.push({ id, status: 'UNCLEAR', ...FREE });
+		} else this.changes.push({ id, status: 'UNCLEAR', ...UNCLAIMED });
 	}
 
 	/** Writes what came of the last request. Gives what `reading` reads after it. Never throws. */
@@ -189,7 +189,7 @@ export class PaidVideos {
 
 	/** Gives back whatever this run holds, before anything was sent. Never throws. */
 	async giveBack(): Promise<void> {
-		const free: Step = { do: 'update', all: [this.mine], set: FREE };
+		const free: Step = { do: 'update', all: [this.mine], set: UNCLAIMED };
 		await this.write(this.deleteAs('CLAIMED'), this.deleteAs('PENDING'), free);
 		this.rows.clear();
 		this.end();
@@ -197,7 +197,7 @@ export class PaidVideos {
 
 	private end(): void {
 		this.isOver.abort('over');
-		livingClaims.delete(this.claim);
+		liveClaims.delete(this.claim);
 	}
 
 	/**
@@ -212,11 +212,11 @@ export class PaidVideos {
 			const result = results[index];
 			// What was never sent has no end: its row is deleted.
 			if (!result || (result.seed.taskId === null && !row.task_id)) return [];
-			const { change, isGiven, isClosed } = endOf(result, row, this.list.now());
+			const { change, isGiven, isClosed } = rowOutcomeOf(result, row, this.list.now());
 			// What nobody was told, because the execution was stopped, is not over.
 			if (isClosed ? !this.run.isStopped() : isGiven && isDelivered) handedOn.add(row.id);
-			const end = handedOn.has(row.id) ? change : { ...change, ...FREE };
-			return isWritten(row, end) ? [] : [end];
+			const end = handedOn.has(row.id) ? change : { ...change, ...UNCLAIMED };
+			return isUnchanged(row, end) ? [] : [end];
 		});
 		const steps = [...this.takeChanges(ends), this.deleteAs('CLAIMED')];
 		const [first, ...more] = handedOn.size ? [...steps, handOnAll(this.mine)] : steps;
@@ -230,7 +230,7 @@ export class PaidVideos {
 		);
 		if (!given || lost.length === 0) return [...results];
 		const now = await this.write({ do: 'get', any: lost.map(([, { id }]) => where('id', id)) });
-		const told = withoutLost(results, lost, now ?? [], this.run.executionId);
+		const told = failLostClaims(results, lost, now ?? [], this.run.executionId);
 		// What is lost may stop the node: then nobody gets the others either.
 		if (isDelivered && stops(this.run, told)) await this.takeBack(given);
 		return told;

@@ -5,8 +5,8 @@ import type { Prepared } from '../run/prepare';
 import type { Result } from '../run/result';
 import type { Run } from '../run/run';
 import { overBudget } from './creditBudget';
-import { endOf, FREE } from './ends';
-import { CLAIM_MS } from './find';
+import { rowOutcomeOf, UNCLAIMED } from './rowChanges';
+import { CLAIM_MS } from './claimVideos';
 
 /**
  * Closes the row of the failed task and reserves another for the item. Whether it may be sent: not
@@ -41,8 +41,8 @@ export async function reserveRestart(
 		// First the new row: another run that wants the same video finds one at any moment.
 		const [reserved] = await list.run({ do: 'insert', rows: [next] });
 		await videos.flush();
-		const end = endOf(failed, row, list.now()).change;
-		const closed = { ...end, handed_on: true, ...FREE };
+		const end = rowOutcomeOf(failed, row, list.now()).change;
+		const closed = { ...end, handed_on: true, ...UNCLAIMED };
 		await list.run({ do: 'updateEach', rows: [closed], all: [where('claim', claim)] });
 		videos.rows.delete(item.itemIndex);
 		const zone = context.getTimezone();
@@ -54,7 +54,7 @@ export async function reserveRestart(
 		// What was reserved meanwhile is given back with everything else of this run.
 		const reason = error instanceof Error ? error.message : '';
 		context.logger.warn(`Seedance could not write its list of videos: ${reason}`);
-		listing.report.unwritten = reason;
+		listing.summary.writeError = reason;
 	}
 	return false;
 }

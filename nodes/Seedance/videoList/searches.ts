@@ -3,9 +3,9 @@ import { nthIdentity } from '../../shared/idempotency/identity';
 import { isObject } from '../../shared/json';
 import type { Prepared } from '../run/prepare';
 import type { Run } from '../run/run';
-import { newRow } from './ends';
-import type { Search } from './find';
-import { isShared } from './wishes';
+import { newRow } from './rowChanges';
+import type { Search } from './claimVideos';
+import { isShared } from './sameVideo';
 
 const DAY_MS = 24 * 60 * 60_000;
 /** Where the places of equal items are kept in the node's context, and in which form. */

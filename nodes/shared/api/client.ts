@@ -12,17 +12,17 @@
  */
 import type { IDataObject, IHttpRequestOptions } from 'n8n-workflow';
 
-import type { Brake } from './brake';
-import { within, type Clock } from '../n8n/clock';
+import type { Throttle } from './throttle';
+import { withTimeout, type Clock } from '../n8n/clock';
 import { CREDENTIAL_TYPE, type Credential, type NodeFunctions } from './credential';
 import { dataOf, failureOf, isSuccess, parseBody, taskIdOf, type HttpResponse } from './envelope';
 import type { CallFailure } from '../task/errors';
 import { isObject, numberOf, withoutSecrets } from '../json';
 import { readTask, type Task } from '../task/task';
-import { untiedFrom } from '../n8n/cancelSignal';
-import { failureWithoutAnswer } from './unsent';
+import { withoutCancelSignal } from '../n8n/cancelSignal';
+import { failureOfNetworkError } from './networkError';
 import { USER_AGENT } from './userAgent';
-import { isRefusal, taskIn } from './taskAnswer';
+import { isRefusal, taskIn } from './statusResponse';
 import { baseUrlOf, FIRST_VERSION } from './versions';
 import type { ApiVersion } from '../task/models';
 import { modelOfBody, type GenerateBody } from '../task/request';
@@ -46,7 +46,7 @@ interface Call extends Pick<IHttpRequestOptions, 'method' | 'url' | 'qs' | 'body
 	ms: number;
 	clock: Clock;
 	/** Whether Stop ends it. */
-	isTiedToStop: boolean;
+	isCancellable: boolean;
 }
 
 /**
@@ -70,19 +70,19 @@ async function call(
 	credential: Credential,
 	one: Call,
 ): Promise<{ ok: true; response: HttpResponse } | { ok: false; failure: CallFailure }> {
-	const { method, qs, body, ms, clock, isTiedToStop } = one;
+	const { method, qs, body, ms, clock, isCancellable } = one;
 	const address = addressOf(credential, one);
 	if (!address) return { ok: false, failure: { cause: 'unreachable', text: 'ERR_INVALID_URL' } };
 	const cut = new AbortController();
 	// A listener of its own at Stop for each call would be one of many: the clock has one for all.
 	const isStopped =
-		isTiedToStop &&
+		isCancellable &&
 		'getExecutionCancelSignal' in context &&
 		context.getExecutionCancelSignal()?.aborted;
 	if (isStopped) cut.abort();
 	try {
 		const request: Promise<unknown> = context.helpers.httpRequestWithAuthentication.call(
-			untiedFrom(context),
+			withoutCancelSignal(context),
 			CREDENTIAL_TYPE,
 			{
 				method,
@@ -106,14 +106,14 @@ async function call(
 				},
 			},
 		);
-		let answer = await within(request, ms, clock);
+		let answer = await withTimeout(request, ms, clock);
 		if (answer === undefined) {
 			cut.abort();
 			// What was cut off still tells whether it had left, or that its answer came in the last
 			// moment.
-			answer = await within(request, CUT_OFF_MS, clock);
+			answer = await withTimeout(request, CUT_OFF_MS, clock);
 		}
-		if (answer === undefined) return { ok: false, failure: { cause: 'no_answer', text: '' } };
+		if (answer === undefined) return { ok: false, failure: { cause: 'no_response', text: '' } };
 		if (!isObject(answer)) return { ok: false, failure: { cause: 'unreadable', text: '' } };
 		const response = {
 			status: numberOf(answer.statusCode) ?? 0,
@@ -122,24 +122,24 @@ async function call(
 		};
 		return { ok: true, response };
 	} catch (error) {
-		return { ok: false, failure: failureWithoutAnswer(error) };
+		return { ok: false, failure: failureOfNetworkError(error) };
 	}
 }
 
 /** How a `POST /generate` ended. `unclear`: it may have been accepted and charged. */
-export type Created =
+export type PostResult =
 	| { outcome: 'created'; taskId: string; task?: Task; raw: IDataObject }
 	| { outcome: 'refused'; failure: CallFailure }
 	| { outcome: 'unclear'; failure: CallFailure };
 
 /** Causes after which nobody knows whether the POST was accepted. */
-const UNCLEAR: ReadonlyArray<CallFailure['cause']> = ['no_answer', 'server_error', 'unreadable'];
+const UNCLEAR: ReadonlyArray<CallFailure['cause']> = ['no_response', 'server_error', 'unreadable'];
 
 /** How the sending of one POST is bounded, and who is told of it. */
-export interface Sending {
+export interface PostOptions {
 	clock: Clock;
-	/** The brake of the account. */
-	brake: Brake;
+	/** The throttle of the account. */
+	throttle: Throttle;
 	/** Milliseconds since 1970 after which nothing more is sent. */
 	deadline: number;
 	/** Called right before each POST. */
@@ -153,8 +153,8 @@ export async function postTask(
 	context: NodeFunctions,
 	credential: Credential,
 	body: GenerateBody,
-	{ clock, deadline, onSend, onRefused }: Sending,
-): Promise<Created> {
+	{ clock, deadline, onSend, onRefused }: PostOptions,
+): Promise<PostResult> {
 	const ms = Math.min(POST_TIMEOUT_MS, deadline - clock.now());
 	const { version } = modelOfBody(body);
 	onSend();
@@ -164,8 +164,8 @@ export async function postTask(
 		url: '/generate',
 		body: { ...body },
 		ms,
-		clock: clock.untied(),
-		isTiedToStop: false,
+		clock: clock.uncancellable(),
+		isCancellable: false,
 	});
 	const { apiKey, baseUrl } = credential;
 	const taskId = called.ok ? taskIdOf(called.response.body) : undefined;
@@ -186,11 +186,11 @@ export async function postTask(
  * How a `GET /status` ended. `unavailable`: nobody can tell now, and asking again may help.
  * `refused`: asking again gives the same, unless it gave something else before.
  */
-export type Read =
+export type ReadResult =
 	| { outcome: 'task'; task: Task }
 	| { outcome: 'unavailable'; failure: CallFailure }
 	| { outcome: 'refused'; failure: CallFailure };
-export type FailedRead = Exclude<Read, { outcome: 'task' }>;
+export type FailedRead = Exclude<ReadResult, { outcome: 'task' }>;
 
 /** Which task to read, with which key, and how long that may take. */
 export interface TaskRead {
@@ -207,7 +207,7 @@ export interface TaskRead {
 export async function getTask(
 	context: NodeFunctions,
 	{ credential, taskId, version = FIRST_VERSION, clock, ms = READ_TIMEOUT_MS }: TaskRead,
-): Promise<Read> {
+): Promise<ReadResult> {
 	const called = await call(context, credential, {
 		method: 'GET',
 		version,
@@ -215,7 +215,7 @@ export async function getTask(
 		qs: { task_id: taskId },
 		ms: Math.min(ms, READ_TIMEOUT_MS),
 		clock,
-		isTiedToStop: true,
+		isCancellable: true,
 	});
 	if (!called.ok) return { outcome: 'unavailable', failure: called.failure };
 	const { response } = called;

@@ -20,7 +20,7 @@ export type NodeFunctions = IExecuteFunctions | IWebhookFunctions;
  * The API's own address (docs/api-contract.md#address-and-key); every text about base URLs names
  * it.
  */
-export const USUAL_BASE_URL = 'https://seedanceapi.org/v1';
+export const DEFAULT_BASE_URL = 'https://seedanceapi.org/v1';
 
 /** Spaces, invisible characters, and those that no URL holds unescaped (RFC 3986). */
 const NO_URL_CHARACTER = /[\p{C}\p{Z}"<>\\^`{|}]/u;
@@ -98,7 +98,7 @@ export function readCredential(
 	const flaw = flawOf(text);
 	if (flaw) {
 		return {
-			problem: `The base URL in the credential ${flaw} (the usual one is ${USUAL_BASE_URL}).`,
+			problem: `The base URL in the credential ${flaw} (the usual one is ${DEFAULT_BASE_URL}).`,
 			field: 'baseUrl',
 		};
 	}

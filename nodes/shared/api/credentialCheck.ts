@@ -2,7 +2,7 @@
  * What the test of the credential says, and about which answer: one table for n8n's rules and for
  * our own reading.
  */
-import { USUAL_BASE_URL } from './credential';
+import { DEFAULT_BASE_URL } from './credential';
 import { parseBody } from './envelope';
 import { firewallCodeOf } from './firewall';
 import { isObject, numberOf, textOf } from '../json';
@@ -10,7 +10,7 @@ import { isObject, numberOf, textOf } from '../json';
 /** Ends every sentence of the test. */
 export const TEST_IS_FREE = 'Testing is free.';
 
-const USUAL = `the usual one is ${USUAL_BASE_URL}`;
+const USUAL = `the usual one is ${DEFAULT_BASE_URL}`;
 
 const WRONG_KEY = `The API key was refused. Enter the key from your seedanceapi.org dashboard; keys of other vendors do not work. ${TEST_IS_FREE}`;
 const NOT_THE_API = `The base URL does not lead to the Seedance API: it answered, but not as the API does. Correct the base URL (${USUAL}). ${TEST_IS_FREE}`;
@@ -44,7 +44,7 @@ const REFUSALS: ReadonlyArray<{ codes: ReadonlyArray<string | number>; text: str
 ];
 
 /** HTTP statuses that fail a test whatever their body is. */
-export const REFUSED_STATUSES = REFUSALS.flatMap(({ codes }) =>
+export const TEST_FAILURE_STATUSES = REFUSALS.flatMap(({ codes }) =>
 	codes.filter((code) => typeof code === 'number'),
 );
 
@@ -88,7 +88,7 @@ function at(body: unknown, path: string): unknown {
  *
  * @param answer with `statusCode` and `body`, as n8n's request helper gives it
  */
-export function flawOfAnswer(answer: unknown): string | undefined {
+export function testFailureOf(answer: unknown): string | undefined {
 	const { statusCode, body: raw } = isObject(answer) ? answer : {};
 	const status = numberOf(statusCode) ?? 0;
 	const body = parseBody(raw);
@@ -132,7 +132,7 @@ const CONNECTIONS: ReadonlyArray<[pattern: RegExp, text: string]> = [
  * message in which it finds a code such as ECONNREFUSED by a general one
  * (docs/n8n-behaviour.md#names-of-system-errors).
  */
-export function whyNoAnswer(error: unknown): string {
+export function connectionFailureOf(error: unknown): string {
 	const traits = traitsOf(error);
 	const known = CONNECTIONS.find(([pattern]) => traits.some((trait) => pattern.test(trait)));
 	return known?.[1] ?? NO_ANSWER;

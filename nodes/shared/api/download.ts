@@ -11,14 +11,14 @@
  */
 import type { IBinaryData, IExecuteFunctions } from 'n8n-workflow';
 
-import { RETRY_AFTER_MAX_MS } from './brake';
-import { within, type Clock } from '../n8n/clock';
+import { RETRY_AFTER_MAX_MS } from './throttle';
+import { withTimeout, type Clock } from '../n8n/clock';
 import { downloadFailed, type Problem } from '../task/errors';
 import { extensionOf } from './fileType';
 import { isObject, numberOf, readableText, textOf } from '../json';
 import { hasVideo, type Task } from '../task/task';
 import { USER_AGENT } from './userAgent';
-import { bodyOf, typeOf } from './videoAnswer';
+import { videoStreamOf, checkedTypeOf } from './downloadResponse';
 import { DownloadError, headOf, isByteStream, wholeOf, type ByteStream } from './videoStream';
 
 /** Downloads under way at once. */
@@ -43,7 +43,7 @@ export const DOWNLOAD_LIMIT_MS = 10 * 60_000;
  * HTTP statuses with which video hosts refuse a link: for good, or because the file is not there
  * yet.
  */
-export const REFUSED_STATUSES = [403, 404, 410];
+export const REFUSED_LINK_STATUSES = [403, 404, 410];
 
 /**
  * How a fetch ended; `task` is the latest reading, whose link may be newer than the one that was
@@ -142,8 +142,8 @@ async function downloadOnce(
 		onBytes();
 		const answer = isObject(response) ? response : {};
 		const headers = isObject(answer.headers) ? answer.headers : {};
-		const stream = bodyOf(answer, headers);
-		const type = typeOf(await headOf(stream, onBytes), headers);
+		const stream = videoStreamOf(answer, headers);
+		const type = checkedTypeOf(await headOf(stream, onBytes), headers);
 		const name = `${task.taskId.replace(/[^\w.-]/g, '_').slice(0, 100)}.${extensionOf(type)}`;
 		const whole = wholeOf(stream, numberOf(headers['content-length']), onBytes);
 		return await store(context, stream, { name, type }, whole);
@@ -188,7 +188,7 @@ function ageOf({ createdAt }: Task, nowMs: number): number | undefined {
 /** The task as it is now, or undefined when it cannot be read in time or has no video any more. */
 async function readAnew({ clock, deadline, readAgain }: FetchOptions): Promise<Task | undefined> {
 	const reading = (async () => await readAgain())();
-	const task = await within(
+	const task = await withTimeout(
 		reading.catch(() => undefined),
 		deadline - clock.now(),
 		clock,
@@ -216,7 +216,7 @@ export async function fetchVideo(
 			return { ok: true, binary: await downloadOnce(context, { task, url }, options), task };
 		} catch (error) {
 			const { message, more } = failureOf(error);
-			const isRefused = REFUSED_STATUSES.includes(more.status ?? 0);
+			const isRefused = REFUSED_LINK_STATUSES.includes(more.status ?? 0);
 			const mayAsk = isRefused && !hasAsked;
 			const asksFor = Math.min(more.retryAfterMs ?? 0, RETRY_AFTER_MAX_MS);
 			const pauseMs = Math.max(asksFor, PAUSES_MS[Math.min(tries, PAUSES_MS.length) - 1]);

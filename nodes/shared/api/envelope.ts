@@ -105,7 +105,7 @@ function causeOfNumber(code: number, isJson: boolean): CallFailure['cause'] | un
 	if (code === 402) return 'out_of_credits';
 	if (code === 403) return 'forbidden';
 	if (code === 404) return isJson ? 'task_not_found' : 'refused';
-	if (code === 408) return 'no_answer';
+	if (code === 408) return 'no_response';
 	if (code === 429) return 'rate_limited';
 	if (code >= 400 && code < 500) return 'refused';
 	if (code >= 500) return 'server_error';
@@ -190,7 +190,7 @@ export function reasonIn(value: unknown): string | undefined {
 }
 
 /** The reason that an answer gives in words, readable; empty where it gives none. */
-export function reasonOfAnswer(body: unknown, apiKey: string): string {
+export function reasonInBody(body: unknown, apiKey: string): string {
 	if (typeof body === 'string') return readableText(body, apiKey);
 	const envelope = isObject(body) ? body : {};
 	const found = reasonIn([envelope.data, envelope.error, without(envelope, 'data')]);
@@ -218,7 +218,7 @@ function originOf(location: unknown, baseUrl: string): string | undefined {
 }
 
 /** What is known of the call beside its answer. */
-interface Asked {
+interface CallInfo {
 	apiKey: string;
 	baseUrl: string;
 	/** Milliseconds since 1970, for a `Retry-After` that is a date. */
@@ -226,11 +226,14 @@ interface Asked {
 }
 
 /** Why an answer is no success, in the words of this package. */
-export function failureOf(response: HttpResponse, { apiKey, baseUrl, nowMs }: Asked): CallFailure {
+export function failureOf(
+	response: HttpResponse,
+	{ apiKey, baseUrl, nowMs }: CallInfo,
+): CallFailure {
 	const cause = causeOf(response);
 	return {
 		cause,
-		text: reasonOfAnswer(response.body, apiKey),
+		text: reasonInBody(response.body, apiKey),
 		httpStatus: response.status,
 		isApi: isObject(response.body) && cause !== 'firewall',
 		location: originOf(response.headers.location, baseUrl),

@@ -3,28 +3,28 @@
  * and in the others after a clean "no such task" (docs/api-contract.md#version-2).
  */
 import { modelNamed, type ApiVersion } from '../task/models';
-import { getTask, type Read, type TaskRead } from './client';
+import { getTask, type ReadResult, type TaskRead } from './client';
 import type { NodeFunctions } from './credential';
 import { baseUrlOf, FIRST_VERSION, OTHER_VERSIONS } from './versions';
 
 /** What reads have told of where tasks are, by their IDs: kept for as long as they are watched. */
-export class KnownVersions {
+export class VersionCache {
 	/** The version that has a task. */
 	readonly found = new Map<string, ApiVersion>();
 	/** What the versions without it have answered, as long as another could not say. */
-	readonly refused = new Map<string, Map<ApiVersion, Read>>();
+	readonly refused = new Map<string, Map<ApiVersion, ReadResult>>();
 }
 
 /** A task to read, and what is known of it. */
-export interface Wanted extends Omit<TaskRead, 'version'> {
+export interface TaskQuery extends Omit<TaskRead, 'version'> {
 	/** The value of the node's field Model; null or absent where it is not known. */
 	model?: string | null;
 	/** What earlier reads have told; added to. */
-	known?: KnownVersions;
+	known?: VersionCache;
 }
 
 /** Whether a version does not have the task; the later ones may not be there at all. */
-const isUnknown = (read: Read, version: ApiVersion) =>
+const isUnknown = (read: ReadResult, version: ApiVersion) =>
 	read.outcome !== 'task' &&
 	(version === FIRST_VERSION
 		? read.outcome === 'refused' && read.failure.cause === 'task_not_found'
@@ -35,11 +35,11 @@ const isUnknown = (read: Read, version: ApiVersion) =>
  * read goes on with it: an account that may ask once a second would never get beyond the first.
  * Tied to Stop. Never throws.
  */
-export async function findTask(context: NodeFunctions, wanted: Wanted): Promise<Read> {
-	const { credential, taskId, model, known = new KnownVersions() } = wanted;
+export async function findTask(context: NodeFunctions, wanted: TaskQuery): Promise<ReadResult> {
+	const { credential, taskId, model, known = new VersionCache() } = wanted;
 	const own = modelNamed(model ?? '')?.version ?? known.found.get(taskId);
 	if (own) return await getTask(context, { ...wanted, version: own });
-	const refused = known.refused.get(taskId) ?? new Map<ApiVersion, Read>();
+	const refused = known.refused.get(taskId) ?? new Map<ApiVersion, ReadResult>();
 	known.refused.set(taskId, refused);
 	for (const version of [FIRST_VERSION, ...OTHER_VERSIONS]) {
 		if (refused.has(version) || baseUrlOf(credential, version) === undefined) continue;

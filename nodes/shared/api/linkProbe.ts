@@ -2,8 +2,8 @@
 import type { IExecuteFunctions } from 'n8n-workflow';
 
 import { isObject, numberOf } from '../json';
-import { within, type Clock } from '../n8n/clock';
-import { REFUSED_STATUSES } from './download';
+import { withTimeout, type Clock } from '../n8n/clock';
+import { REFUSED_LINK_STATUSES } from './download';
 
 /** Milliseconds for the whole of it; a link that does not answer in time is not called dead. */
 const PROBE_MS = 15_000;
@@ -27,8 +27,8 @@ export async function linkIsDead(
 			if (!isObject(response)) return false;
 			const { body, statusCode } = response;
 			if (isObject(body) && typeof body.destroy === 'function') body.destroy();
-			return REFUSED_STATUSES.includes(numberOf(statusCode) ?? 0);
+			return REFUSED_LINK_STATUSES.includes(numberOf(statusCode) ?? 0);
 		})
 		.catch(() => false);
-	return (await within(asking, PROBE_MS, clock)) ?? false;
+	return (await withTimeout(asking, PROBE_MS, clock)) ?? false;
 }

@@ -8,16 +8,16 @@
  * - there is always an end: each task ends by itself, by the deadline, or by Stop, and no read
  *   outlasts the deadline.
  */
-import { RETRY_AFTER_MAX_MS } from './brake';
-import type { Read } from './client';
+import { RETRY_AFTER_MAX_MS } from './throttle';
+import type { ReadResult } from './client';
 import {
 	firstInterval,
-	intervalAround,
+	intervalInWindow,
 	nextInterval,
-	USUAL_PACE,
-	type Closeness,
-	type Pace,
-} from './pace';
+	DEFAULT_GENERATION_TIME,
+	type PollLimits,
+	type GenerationTime,
+} from './pollInterval';
 import { READ_MAX_FAILURES } from './retry';
 import type { Clock } from '../n8n/clock';
 import type { CallFailure } from '../task/errors';
@@ -35,7 +35,7 @@ export const LAST_READ_MS = 2_000;
 export const NOT_FOUND_GRACE_MS = 60_000;
 
 /** How the wait for one task ended. */
-export type Ending =
+export type WatchResult =
 	| { outcome: 'finished'; task: Task }
 	| { outcome: 'timeout'; statusWord: string | null }
 	| { outcome: 'unavailable'; failure: CallFailure }
@@ -43,9 +43,9 @@ export type Ending =
 	| { outcome: 'stopped' };
 
 /** One task to watch. */
-export interface Watched {
+export interface WatchedTask {
 	/** Reads it, by the deadline (milliseconds since 1970). Must not throw. */
-	read: (deadline: number) => Promise<Read>;
+	read: (deadline: number) => Promise<ReadResult>;
 	/**
 	 * Whether it was started just now, and so cannot be ready before the first interval has passed.
 	 */
@@ -54,12 +54,12 @@ export interface Watched {
 	 * Milliseconds since 1970 at which this execution has started it; undefined for any other task.
 	 */
 	createdAt?: number;
-	/** How long its video takes; {@link USUAL_PACE} where that is left out. */
-	pace?: Pace;
+	/** How long its video takes; {@link DEFAULT_GENERATION_TIME} where that is left out. */
+	generationTime?: GenerationTime;
 }
 
-/** Between two reads of one task lies what {@link Closeness} says at least; it grows from there. */
-export interface Wait extends Closeness {
+/** Between two reads of one task lies what {@link PollLimits} says at least; it grows from there. */
+export interface Wait extends PollLimits {
 	clock: Clock;
 	/** Milliseconds since 1970, from which the intervals are reckoned. */
 	startedAt: number;
@@ -103,7 +103,7 @@ function isEnd({ cause }: CallFailure, { seenAt }: Progress, now: number): boole
  * The end of a wait that one read brings, or undefined when it goes on; notes what the read has
  * shown.
  */
-function take(read: Read, progress: Progress, now: number): Ending | undefined {
+function take(read: ReadResult, progress: Progress, now: number): WatchResult | undefined {
 	if (read.outcome !== 'task') {
 		const { failure } = read;
 		if (read.outcome === 'refused' && isEnd(failure, progress, now)) {
@@ -133,7 +133,7 @@ function take(read: Read, progress: Progress, now: number): Ending | undefined {
  * The end of a wait whose time is up. A task that could not be read, or that has succeeded without
  * a video, must not be reported as "still being made".
  */
-function timeUp(progress: Progress): Ending {
+function timeUp(progress: Progress): WatchResult {
 	const { statusWord, failures, lastFailure, empty } = progress;
 	const isLost = statusWord === null || failures >= READ_MAX_FAILURES;
 	if (lastFailure && isLost) return { outcome: 'unavailable', failure: lastFailure };
@@ -141,23 +141,26 @@ function timeUp(progress: Progress): Ending {
 }
 
 /** Milliseconds until a task is read for the first time. */
-function pauseBefore({ isNew, createdAt, pace = USUAL_PACE }: Watched, wait: Wait): number {
+function delayBeforeFirstRead(
+	{ isNew, createdAt, generationTime = DEFAULT_GENERATION_TIME }: WatchedTask,
+	wait: Wait,
+): number {
 	const { clock, deadline, intervalMs } = wait;
 	if (!isNew) return 0;
-	const { known } = pace;
+	const { window } = generationTime;
 	const now = clock.now();
 	const pauseMs =
-		known && createdAt !== undefined
-			? intervalAround(known, now - createdAt, wait, clock.random())
-			: firstInterval(pace, intervalMs);
+		window && createdAt !== undefined
+			? intervalInWindow(window, now - createdAt, wait, clock.random())
+			: firstInterval(generationTime, intervalMs);
 	return Math.min(pauseMs, deadline - LAST_READ_MS - now);
 }
 
 /** Milliseconds from a read, after `reads` earlier ones, to the next. */
-function pauseAfter(
-	read: Read,
+function delayAfterRead(
+	read: ReadResult,
 	reads: number,
-	{ createdAt, pace = USUAL_PACE }: Watched,
+	{ createdAt, generationTime = DEFAULT_GENERATION_TIME }: WatchedTask,
 	wait: Wait,
 ): number {
 	const { clock, startedAt, intervalMs } = wait;
@@ -166,14 +169,14 @@ function pauseAfter(
 	if (read.outcome !== 'task') {
 		const asked = Math.min(read.failure.retryAfterMs ?? 0, RETRY_AFTER_MAX_MS);
 		const trouble = { reads, waitedMs: Infinity };
-		return Math.max(nextInterval(trouble, USUAL_PACE, intervalMs, random), asked);
+		return Math.max(nextInterval(trouble, DEFAULT_GENERATION_TIME, intervalMs, random), asked);
 	}
 	// One whose video is about to come is not waited for longer than need be.
 	if (read.task.state !== 'running') return intervalMs;
-	const { known } = pace;
-	return known && createdAt !== undefined
-		? intervalAround(known, now - createdAt, wait, random)
-		: nextInterval({ reads, waitedMs: now - startedAt }, pace, intervalMs, random);
+	const { window } = generationTime;
+	return window && createdAt !== undefined
+		? intervalInWindow(window, now - createdAt, wait, random)
+		: nextInterval({ reads, waitedMs: now - startedAt }, generationTime, intervalMs, random);
 }
 
 /**
@@ -181,16 +184,16 @@ function pauseAfter(
  * reader does not. Reads at growing intervals, ever more slowly while it cannot be read, and for
  * the last time shortly before the deadline.
  */
-export async function watchTask(watched: Watched, wait: Wait): Promise<Ending> {
+export async function watchTask(watched: WatchedTask, wait: Wait): Promise<WatchResult> {
 	const { clock } = wait;
 	const { isNew, read, createdAt } = watched;
 	const progress: Progress = { statusWord: null, failures: 0, seenAt: createdAt };
-	const firstPause = pauseBefore(watched, wait);
-	const knewAtFirst = watched.pace?.known !== undefined;
+	const firstPause = delayBeforeFirstRead(watched, wait);
+	const hadWindow = watched.generationTime?.window !== undefined;
 	if (firstPause > 0 && !(await clock.sleep(firstPause))) return { outcome: 'stopped' };
-	if (isNew && !knewAtFirst && watched.pace?.known) {
+	if (isNew && !hadWindow && watched.generationTime?.window) {
 		// While it slept, it came to be known how long such videos take.
-		const rest = pauseBefore(watched, wait);
+		const rest = delayBeforeFirstRead(watched, wait);
 		if (rest > 0 && !(await clock.sleep(rest))) return { outcome: 'stopped' };
 	}
 	for (let reads = isNew ? 1 : 0; ; reads++) {
@@ -201,7 +204,7 @@ export async function watchTask(watched: Watched, wait: Wait): Promise<Ending> {
 		if (ending) return ending;
 		const left = wait.deadline - LAST_READ_MS - now;
 		if (left <= 0) return timeUp(progress);
-		const pauseMs = pauseAfter(result, reads, watched, wait);
+		const pauseMs = delayAfterRead(result, reads, watched, wait);
 		if (!(await clock.sleep(Math.min(pauseMs, left)))) return { outcome: 'stopped' };
 	}
 }

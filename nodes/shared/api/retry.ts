@@ -2,14 +2,20 @@
  * What is sent again, and how often. The POST that costs money only while the API certainly
  * accepted none; a read as long as it may help. Everything ambiguous is reported, never repeated.
  */
-import { RETRY_AFTER_MAX_MS } from './brake';
-import { LEAST_POST_MS, postTask, type Created, type Read, type Sending } from './client';
+import { RETRY_AFTER_MAX_MS } from './throttle';
+import {
+	LEAST_POST_MS,
+	postTask,
+	type PostResult,
+	type ReadResult,
+	type PostOptions,
+} from './client';
 import type { Credential, NodeFunctions } from './credential';
 import type { Clock } from '../n8n/clock';
 import type { CallFailure } from '../task/errors';
 import type { GenerateBody } from '../task/request';
-import { findTask, KnownVersions, type Wanted } from './findTask';
-import { isRefusedConnection } from './unsent';
+import { findTask, VersionCache, type TaskQuery } from './findTask';
+import { isRefusedConnection } from './networkError';
 
 /** Tries of one POST, the first included, while the API certainly accepted none of them. */
 export const POST_MAX_TRIES = 5;
@@ -26,12 +32,12 @@ export async function createTask(
 	context: NodeFunctions,
 	credential: Credential,
 	body: GenerateBody,
-	sending: Sending & { waitsItself?: boolean },
-): Promise<Created> {
-	const { clock, brake, deadline, waitsItself } = sending;
+	sending: PostOptions & { waitsItself?: boolean },
+): Promise<PostResult> {
+	const { clock, throttle, deadline, waitsItself } = sending;
 	let failure: CallFailure = { cause: 'out_of_time', text: '' };
 	for (let tries = 1; ; tries++) {
-		const isMyTurn = await brake.turn(deadline);
+		const isMyTurn = await throttle.acquire(deadline);
 		if (!isMyTurn || deadline - clock.now() < LEAST_POST_MS) return { outcome: 'refused', failure };
 		const sentAt = clock.now();
 		const created = await postTask(context, credential, body, sending);
@@ -39,21 +45,21 @@ export async function createTask(
 		if (created.outcome === 'refused' && failure.cause === 'rate_limited') {
 			if (waitsItself) {
 				// Not for as long as it asks: it may concern the POST alone, and videos are waited for.
-				brake.slowDown(sentAt);
+				throttle.onRateLimited(sentAt);
 				return created;
 			}
-			brake.slowDown(sentAt, failure.retryAfterMs);
+			throttle.onRateLimited(sentAt, failure.retryAfterMs);
 			const isTooLong = (failure.retryAfterMs ?? 0) > RETRY_AFTER_MAX_MS;
-			if (isTooLong || brake.limitedInARow >= POST_MAX_TRIES) return created;
+			if (isTooLong || throttle.consecutive429s >= POST_MAX_TRIES) return created;
 			continue;
 		}
 		const isDown = created.outcome === 'refused' && isRefusedConnection(failure);
 		if (!isDown) {
-			brake.answered();
+			throttle.onResponse();
 			return created;
 		}
-		if (tries >= POST_MAX_TRIES || brake.isDown) {
-			brake.isDown = true;
+		if (tries >= POST_MAX_TRIES || throttle.isDown) {
+			throttle.isDown = true;
 			return created;
 		}
 		const pauseMs = Math.min(1000 * 2 ** (tries - 1), deadline - clock.now());
@@ -65,20 +71,23 @@ export async function createTask(
  * Reads one task, patiently: passing trouble is asked again after 1, 2, 4 … seconds, up to
  * {@link READ_MAX_FAILURES} tries. Ends early when the clock's sleep is cut short by Stop.
  */
-export async function findTaskPatiently(context: NodeFunctions, wanted: Wanted): Promise<Read> {
-	const known = new KnownVersions();
-	return await patiently(async () => await findTask(context, { known, ...wanted }), wanted.clock);
+export async function findTaskWithRetry(
+	context: NodeFunctions,
+	wanted: TaskQuery,
+): Promise<ReadResult> {
+	const known = new VersionCache();
+	return await withRetry(async () => await findTask(context, { known, ...wanted }), wanted.clock);
 }
 
 /**
- * {@link findTaskPatiently}, with a read of one's own, and not beyond the deadline (milliseconds
+ * {@link findTaskWithRetry}, with a read of one's own, and not beyond the deadline (milliseconds
  * since 1970).
  */
-export async function patiently(
-	read: () => Promise<Read>,
+export async function withRetry(
+	read: () => Promise<ReadResult>,
 	clock: Clock,
 	deadline = Infinity,
-): Promise<Read> {
+): Promise<ReadResult> {
 	for (let tries = 1; ; tries++) {
 		const found = await read();
 		if (found.outcome !== 'unavailable' || tries >= READ_MAX_FAILURES) return found;

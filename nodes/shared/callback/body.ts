@@ -128,7 +128,7 @@ const RUNNING_WORDS =
 	/^(in.?progress|queue|pending|running|processing|generating|waiting|submitted|created|started)/i;
 
 /** What a body says of its task: that it has ended, that it runs, or nothing that can be told. */
-export function claimIn(body: unknown): 'ended' | 'running' | 'nothing' {
+export function callbackStateIn(body: unknown): 'ended' | 'running' | 'nothing' {
 	const layers = layersOf(body);
 	const named = layers.filter((layer) => textsOf(layer, 'taskid').length > 0);
 	// The word beside the task's id decides: an event around it may have a status of its own.

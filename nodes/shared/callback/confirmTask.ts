@@ -6,8 +6,8 @@ import type { IWebhookFunctions } from 'n8n-workflow';
 
 import type { FailedRead } from '../api/client';
 import type { Credential } from '../api/credential';
-import { findTask, KnownVersions } from '../api/findTask';
-import { within, type Clock } from '../n8n/clock';
+import { findTask, VersionCache } from '../api/findTask';
+import { withTimeout, type Clock } from '../n8n/clock';
 import type { CallFailure } from '../task/errors';
 import { hasEnded, type Task } from '../task/task';
 
@@ -39,10 +39,10 @@ export type Confirmation =
 	| { outcome: 'outOfTime'; failure: CallFailure }
 	| FailedRead;
 
-const NO_ANSWER: CallFailure = { cause: 'no_answer', text: '' };
+const NO_ANSWER: CallFailure = { cause: 'no_response', text: '' };
 
 /** How patient it is. */
-export interface Patience {
+export interface ConfirmOptions {
 	/** The callback may be early: a running task is read again for {@link EARLY_MS}. */
 	isEarly: boolean;
 	/** So is a success without its video. */
@@ -58,16 +58,16 @@ export interface Patience {
 export async function confirmTask(
 	context: IWebhookFunctions,
 	{ credential, taskId, model }: { credential: Credential; taskId: string; model?: string | null },
-	{ isEarly, awaitsVideo, deadline }: Patience,
+	{ isEarly, awaitsVideo, deadline }: ConfirmOptions,
 	clock: Clock,
 ): Promise<Confirmation> {
-	const known = new KnownVersions();
+	const known = new VersionCache();
 	const patientUntil = Math.min(clock.now() + EARLY_MS, deadline);
 	for (let reads = 0, failures = 0; ; reads++) {
 		const left = deadline - clock.now();
 		if (left <= 0) return { outcome: 'outOfTime', failure: NO_ANSWER };
 		const reading = findTask(context, { credential, taskId, model, known, clock, ms: left });
-		const read = (await within(reading, left, clock)) ?? {
+		const read = (await withTimeout(reading, left, clock)) ?? {
 			outcome: 'unavailable',
 			failure: NO_ANSWER,
 		};

@@ -2,7 +2,7 @@
  * A mutex per key: callbacks for the same task or the same pause run one after another, in the
  * order in which they came.
  */
-import { within, type Clock } from '../n8n/clock';
+import { withTimeout, type Clock } from '../n8n/clock';
 
 /** A claim on one key. */
 export interface Lock {
@@ -10,7 +10,7 @@ export interface Lock {
 	 * Waits for its turn, at most so many milliseconds. False when the turn did not come; the lock
 	 * still has to be released.
 	 */
-	isHeld: (ms: number, clock: Clock) => Promise<boolean>;
+	waitUntilHeld: (ms: number, clock: Clock) => Promise<boolean>;
 	/**
 	 * Lets the next one go on; also for a lock whose turn has not come. More than once does no harm.
 	 */
@@ -33,7 +33,8 @@ export class KeyedMutex {
 		holders.set(key, isThrough);
 		const turn = before?.then(() => true);
 		return {
-			isHeld: async (ms, clock) => (turn ? ((await within(turn, ms, clock)) ?? false) : true),
+			waitUntilHeld: async (ms, clock) =>
+				turn ? ((await withTimeout(turn, ms, clock)) ?? false) : true,
 			release,
 		};
 	}

@@ -4,7 +4,7 @@
  */
 import type { IDataObject, IWebhookFunctions, IWebhookResponseData } from 'n8n-workflow';
 
-import { within, type Clock } from '../n8n/clock';
+import { withTimeout, type Clock } from '../n8n/clock';
 
 /** Seconds after which a sender may try again. */
 const RETRY_AFTER_SECONDS = 30;
@@ -65,14 +65,14 @@ const GONE_PAUSE_MS = 250;
  * Milliseconds for which n8n is waited for. It reports within seconds; a lock must not be held for
  * ever when it does not.
  */
-export const TAKE_OVER_MS = 120_000;
+export const RUN_START_TIMEOUT_MS = 120_000;
 
 /** Whether n8n answered, and not with an error (docs/n8n-behaviour.md#response-after-the-start). */
 async function isTakenOver(response: ExpressResponse, clock: Clock): Promise<boolean> {
-	const deadline = clock.now() + TAKE_OVER_MS;
+	const deadline = clock.now() + RUN_START_TIMEOUT_MS;
 	if (!response.closed) {
 		const closed = new Promise<void>((resolve) => response.once('close', resolve));
-		await within(closed, TAKE_OVER_MS, clock);
+		await withTimeout(closed, RUN_START_TIMEOUT_MS, clock);
 	}
 	while (!response.writableEnded && clock.now() < deadline) await clock.sleep(GONE_PAUSE_MS);
 	return response.writableEnded && response.statusCode < 400;
@@ -80,11 +80,11 @@ async function isTakenOver(response: ExpressResponse, clock: Clock): Promise<boo
 
 /**
  * Calls `tell` once with whether n8n has taken over what was handed to it, as soon as that is
- * known, and after {@link TAKE_OVER_MS} with false: the sender then tries again, and a run too many
+ * known, and after {@link RUN_START_TIMEOUT_MS} with false: the sender then tries again, and a run too many
  * is better than none. Never throws, and leaves no rejection behind, whatever n8n's response or
  * `tell` do.
  */
-export function afterTakeOver(
+export function onRunStarted(
 	context: IWebhookFunctions,
 	clock: Clock,
 	tell: (isTakenOver: boolean) => void,

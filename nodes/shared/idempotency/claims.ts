@@ -27,7 +27,7 @@ export interface ClaimedRow {
 }
 
 /** What one run wants of an identity. */
-export interface Wish {
+export interface ClaimRequest {
 	/** The claim of this run. */
 	claim: string;
 	/** Milliseconds since 1970, in the time of the list. */
@@ -39,18 +39,18 @@ export interface Wish {
 	/** What becomes of a video that was handed on; undefined to pay for another. */
 	handedOn?: { do: 'reuse' | 'skip'; maxAgeMs: number };
 	/** Rows of other runs that are certainly alive, and that this run does not wait for. */
-	isLiving: (row: ClaimedRow) => boolean;
+	isLive: (row: ClaimedRow) => boolean;
 	/** Rows whose run pauses, without a process that lives. */
 	isPaused: (row: ClaimedRow) => boolean;
 	/** Rows that had been handed on when this run first read: a video of a run before it. */
 	isEarlier: (row: ClaimedRow) => boolean;
 }
 
-export type Move<R> =
+export type ClaimAction<R> =
 	/** Take the row over, by compare-and-set from its present claim and status. */
 	| { do: 'takeOver'; row: R }
 	/** Tell once that nobody knows whether it was started, by the same compare-and-set. */
-	| { do: 'giveUp'; row: R }
+	| { do: 'markUnclear'; row: R }
 	/** Another run is at it: share its task as soon as there is one, read again until then. */
 	| { do: 'join'; row: R }
 	/** Read again later. */
@@ -73,18 +73,24 @@ const newest = <R extends ClaimedRow>(rows: readonly R[]): R | undefined =>
 const exists = ({ status }: ClaimedRow) => status !== 'FAILED' && status !== 'UNCLEAR';
 
 /** What was paid for, or may have been, and that nobody holds; undefined without any. */
-function notHandedOn<R extends ClaimedRow>(free: readonly R[], wish: Wish): Move<R> | undefined {
+function actionForUnclaimed<R extends ClaimedRow>(
+	free: readonly R[],
+	request: ClaimRequest,
+): ClaimAction<R> | undefined {
 	const paid = newest(
-		free.filter((row) => row.hasTask && wish.now - row.createdAt <= wish.maxAgeMs),
+		free.filter((row) => row.hasTask && request.now - row.createdAt <= request.maxAgeMs),
 	);
 	if (paid) return { do: 'takeOver', row: paid };
 	const unclear = free.find(({ status, hasTask }) => status === 'SENDING' && !hasTask);
-	return unclear && { do: 'giveUp', row: unclear };
+	return unclear && { do: 'markUnclear', row: unclear };
 }
 
 /** What to do about a video that was handed on; undefined to pay for another one. */
-function given<R extends ClaimedRow>(rows: readonly R[], wish: Wish): Move<R> | undefined {
-	const { handedOn, now, isShared, isEarlier } = wish;
+function actionForHandedOn<R extends ClaimedRow>(
+	rows: readonly R[],
+	request: ClaimRequest,
+): ClaimAction<R> | undefined {
+	const { handedOn, now, isShared, isEarlier } = request;
 	const row = newest(rows.filter((one) => one.handedOn && one.hasTask));
 	if (!row) return undefined;
 	if (handedOn && now - row.createdAt <= handedOn.maxAgeMs) return { do: handedOn.do, row };
@@ -92,7 +98,7 @@ function given<R extends ClaimedRow>(rows: readonly R[], wish: Wish): Move<R> | 
 }
 
 /** What to do about the own bid, given the living rows of others. */
-function bidding<R extends ClaimedRow>(own: R, held: readonly R[]): Move<R> {
+function actionForBid<R extends ClaimedRow>(own: R, held: readonly R[]): ClaimAction<R> {
 	const isOutbid = held.some(({ status, id }) => status !== 'PENDING' || id < own.id);
 	if (isOutbid) return { do: 'withdraw', row: own };
 	const [later] = held;
@@ -100,43 +106,49 @@ function bidding<R extends ClaimedRow>(own: R, held: readonly R[]): Move<R> {
 }
 
 /** What to do about a video that another run is at; undefined to pay for one beside it. */
-function besideOthers<R extends ClaimedRow>(held: readonly R[], wish: Wish): Move<R> | undefined {
+function actionForHeld<R extends ClaimedRow>(
+	held: readonly R[],
+	request: ClaimRequest,
+): ClaimAction<R> | undefined {
 	const isBid = ({ status }: R) => status === 'PENDING';
-	if (!wish.isShared) {
+	if (!request.isShared) {
 		// Nobody can tell whether the execution that pauses was stopped.
-		const paused = held.find((row) => row.hasTask && wish.isPaused(row));
-		if (paused && wish.handedOn?.do === 'reuse') return { do: 'join', row: paused };
-		const unknown = held.find((row) => !wish.isLiving(row));
+		const paused = held.find((row) => row.hasTask && request.isPaused(row));
+		if (paused && request.handedOn?.do === 'reuse') return { do: 'join', row: paused };
+		const unknown = held.find((row) => !request.isLive(row));
 		return unknown && { do: 'wait', row: unknown };
 	}
 	const holder = newest(held.filter((row) => !isBid(row))) ?? newest(held);
 	if (!holder) return undefined;
-	if (wish.handedOn?.do !== 'skip') return { do: 'join', row: holder };
+	if (request.handedOn?.do !== 'skip') return { do: 'join', row: holder };
 	// It hands the video on itself, so that there is nothing left to do here.
-	return { do: !isBid(holder) && wish.isLiving(holder) ? 'skip' : 'wait', row: holder };
+	return { do: !isBid(holder) && request.isLive(holder) ? 'skip' : 'wait', row: holder };
 }
 
 /** The next move of a run that has just read all rows of an identity. */
-export function nextMove<R extends ClaimedRow>(rows: readonly R[], wish: Wish): Move<R> {
+export function nextAction<R extends ClaimedRow>(
+	rows: readonly R[],
+	request: ClaimRequest,
+): ClaimAction<R> {
 	const live = rows.filter(exists);
-	const own = live.find((row) => row.claim === wish.claim && !row.handedOn);
+	const own = live.find((row) => row.claim === request.claim && !row.handedOn);
 	const others = live.filter((row) => row !== own);
 	if (own && own.status !== 'PENDING') {
 		return own.hasTask ? { do: 'takeOver', row: own } : { do: 'send', row: own };
 	}
-	const free = others.filter((row) => row.claimedUntil <= wish.now && !row.handedOn);
-	const held = others.filter((row) => row.claimedUntil > wish.now && !row.handedOn);
+	const free = others.filter((row) => row.claimedUntil <= request.now && !row.handedOn);
+	const held = others.filter((row) => row.claimedUntil > request.now && !row.handedOn);
 	const unsent = newest(free.filter(({ status }) => status === 'CLAIMED'));
-	const goOn = notHandedOn(free, wish);
-	const again = given(others, wish);
+	const unfinished = actionForUnclaimed(free, request);
+	const again = actionForHandedOn(others, request);
 	// Before anything of another run is taken, the own bid has to be gone.
-	if (own && (goOn ?? again ?? unsent)) return { do: 'withdraw', row: own };
-	if (goOn) return goOn;
+	if (own && (unfinished ?? again ?? unsent)) return { do: 'withdraw', row: own };
+	if (unfinished) return unfinished;
 	const forgotten = free.find(({ status }) => status === 'PENDING');
 	if (forgotten) return { do: 'withdraw', row: forgotten };
-	if (own) return bidding(own, held);
-	const instead = besideOthers(held, wish) ?? again;
+	if (own) return actionForBid(own, held);
+	const instead = actionForHeld(held, request) ?? again;
 	if (instead) return instead;
 	if (unsent) return { do: 'takeOver', row: unsent };
-	return { do: 'insert', status: wish.isShared ? 'PENDING' : 'CLAIMED' };
+	return { do: 'insert', status: request.isShared ? 'PENDING' : 'CLAIMED' };
 }

@@ -16,7 +16,7 @@ import type { IContextObject, IDataObject } from 'n8n-workflow';
 import type { Problem } from '../task/errors';
 import { isObject, numberOf, textOf } from '../json';
 import type { Task } from '../task/task';
-import type { Keys } from './identity';
+import type { MemoryKeys } from './identity';
 
 /** What is remembered of one item: nothing, a POST without a known outcome, or its task. */
 export type Remembered =
@@ -68,18 +68,18 @@ const FIELD = 'seedance';
 const VERSION = 2;
 
 export interface ExecutionMemory {
-	recall(keys: Keys): Remembered;
+	recall(keys: MemoryKeys): Remembered;
 	/** The POST of this moment for the same video, if there is one. */
-	underWay(keys: Keys): Promise<Sent> | undefined;
+	inFlight(keys: MemoryKeys): Promise<Sent> | undefined;
 	/**
 	 * Holds a POST as being under way until it has ended; to be called in the same turn as `recall`.
 	 */
-	hold(keys: Keys, sent: Promise<Sent>): void;
+	hold(keys: MemoryKeys, sent: Promise<Sent>): void;
 	/** Right before the POST. */
-	sending(keys: Keys): void;
-	created(keys: Keys, task: CreatedTask): void;
+	sending(keys: MemoryKeys): void;
+	created(keys: MemoryKeys, task: CreatedTask): void;
 	/** The POST certainly created nothing, or a person wants a failed task anew. */
-	forget(keys: Keys): void;
+	forget(keys: MemoryKeys): void;
 	/** The IDs of all tasks of one run of the node, by item. */
 	tasksOfRun(runIndex: number, count: number): Map<number, string>;
 }
@@ -126,17 +126,17 @@ function rememberedOf(entry: unknown): Remembered {
 /** The memory in a node's context object. */
 export function executionMemory(context: IContextObject): ExecutionMemory {
 	const entries = entriesIn(context);
-	const underWay = postsOf(entries);
-	const find = (keys: Keys) => keys.find((key) => Object.hasOwn(entries, key));
+	const inFlight = postsOf(entries);
+	const find = (keys: MemoryKeys) => keys.find((key) => Object.hasOwn(entries, key));
 	return {
 		recall: (keys) => {
 			const key = find(keys);
 			return key === undefined ? { state: 'none' } : rememberedOf(entries[key]);
 		},
-		underWay: ([key]) => underWay.get(key),
+		inFlight: ([key]) => inFlight.get(key),
 		hold: ([key], sent) => {
-			underWay.set(key, sent);
-			const end = () => underWay.delete(key);
+			inFlight.set(key, sent);
+			const end = () => inFlight.delete(key);
 			sent.then(end, end);
 		},
 		sending: ([key]) => {

@@ -28,7 +28,7 @@ const ADDED_LATER: Readonly<Record<string, unknown>> = {
  * Under which a video is remembered, as `run:item:…` but for a tool: the key of now, and those that
  * earlier versions of this package would have used.
  */
-export type Keys = readonly [string, ...string[]];
+export type MemoryKeys = readonly [string, ...string[]];
 
 /** SHA-256 (hex) of a value as JSON. */
 function hashOf(value: unknown): string {
@@ -93,7 +93,7 @@ export interface Identified {
 }
 
 /** Under which an item is remembered within its execution. */
-export function keysOf({ place, settings, body, imageIdentities }: Identified): Keys {
+export function memoryKeysOf({ place, settings, body, imageIdentities }: Identified): MemoryKeys {
 	const ofVersion1 = requestKeyOfVersion1(body, imageIdentities);
 	if (place === undefined) return [requestKey(body, imageIdentities), ofVersion1];
 	return [`${place}:${settings}`, `${place}:${ofVersion1}`];

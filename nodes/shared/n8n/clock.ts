@@ -12,7 +12,7 @@ export interface Clock {
 	/** From 0 up to 1, for jitter. */
 	random(): number;
 	/** The same clock for work that Stop must not cut off. */
-	untied(): Clock;
+	uncancellable(): Clock;
 }
 
 /**
@@ -39,7 +39,7 @@ export function realClock(signal?: AbortSignal): Clock {
 	const wakeAll = () => sleepers.forEach((sleeper) => sleeper.abort(OVER));
 	signal?.addEventListener('abort', wakeAll, { once: true });
 	return {
-		untied: () => realClock(),
+		uncancellable: () => realClock(),
 		now: () => Date.now(),
 		random: () => Math.random(),
 		sleep: async (ms, cancel) => {
@@ -85,7 +85,7 @@ export function limiter(limit: number): <T>(task: () => Promise<T>) => Promise<T
  * The result of some work, or undefined when it takes longer than `ms` milliseconds, or when Stop
  * comes first.
  */
-export async function within<T>(
+export async function withTimeout<T>(
 	work: Promise<T>,
 	ms: number,
 	clock: Clock,
@@ -103,7 +103,7 @@ export async function within<T>(
  * Runs at most `limit` of the given tasks at a time; further ones start in order. One that takes
  * longer than `holdMs` milliseconds no longer counts, so that it does not hold up those behind it.
  */
-export function patientLimiter(
+export function expiringLimiter(
 	limit: number,
 	holdMs: number,
 	clock: Clock,

@@ -38,7 +38,7 @@ export interface Model {
 	/** Seconds. */
 	durations: readonly number[];
 	/** Seconds that the node starts with. */
-	usualDuration: number;
+	defaultDuration: number;
 	/** Whether the API wants the duration as text. */
 	isDurationText: boolean;
 	maxImages: number;
@@ -76,7 +76,7 @@ const wholeSeconds = (from: number, to: number) =>
 const VERSION_2 = {
 	version: 'v2',
 	hasRatioWithImage: false,
-	usualDuration: 5,
+	defaultDuration: 5,
 	isDurationText: false,
 	maxImages: 4,
 	imagesName: 'images',
@@ -104,7 +104,7 @@ export const MODELS: readonly [Model, ...Model[]] = [
 		hasRatioWithImage: true,
 		resolutions: ['720p', '480p'],
 		durations: [4, 8, 12],
-		usualDuration: 8,
+		defaultDuration: 8,
 		isDurationText: true,
 		maxImages: 1,
 		imagesName: 'image_urls',

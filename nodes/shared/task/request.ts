@@ -117,8 +117,8 @@ export function withoutForeignDefaults(raw: RawFields, stored: RawFields): RawFi
 		resolution:
 			stored.resolution === DEFAULT_RESOLUTION && !model.resolutions.includes(DEFAULT_RESOLUTION),
 		duration:
-			stored.duration === DEFAULT_MODEL.usualDuration &&
-			!model.durations.includes(DEFAULT_MODEL.usualDuration),
+			stored.duration === DEFAULT_MODEL.defaultDuration &&
+			!model.durations.includes(DEFAULT_MODEL.defaultDuration),
 	};
 	return Object.fromEntries(Object.entries(raw).filter(([name]) => !isForeign[name]));
 }

@@ -121,7 +121,7 @@ const SECONDS_AS_TIME = /^(?:0{1,2}:)?0{1,2}:0?(\d{1,2})$/;
 
 /** Seconds. */
 export function readDuration(value: unknown, problems: string[], model: Model): number {
-	if (isEmpty(value)) return model.usualDuration;
+	if (isEmpty(value)) return model.defaultDuration;
 	const text = plain(value);
 	const seconds = (SECONDS.exec(text) ?? SECONDS_AS_TIME.exec(text))?.[1];
 	const found = model.durations.find((duration) => String(duration) === seconds);
@@ -131,7 +131,7 @@ export function readDuration(value: unknown, problems: string[], model: Model): 
 		? notATime('Duration', value, allowed)
 		: notAllowed('Duration', value, allowed, byModel(model));
 	problems.push(problem.replace(/\.$/, ' seconds.'));
-	return model.usualDuration;
+	return model.defaultDuration;
 }
 
 /** A switch that is off where its field is empty, or where the model has none; `field` is its label. */

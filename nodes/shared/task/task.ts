@@ -169,8 +169,8 @@ export function readTask(
 ): Task | undefined {
 	if (!isObject(data)) return undefined;
 	const statusWord = textOf(data.status) ?? textOf(data.state);
-	const answeredId = textOf(data.task_id) ?? textOf(data.taskId);
-	if (!statusWord || (answeredId !== undefined && answeredId !== taskId)) return undefined;
+	const echoedId = textOf(data.task_id) ?? textOf(data.taskId);
+	if (!statusWord || (echoedId !== undefined && echoedId !== taskId)) return undefined;
 	const state = stateOf(statusWord);
 	const reason = state === 'failed' ? reasonOf(data) : textOf(data.error_message);
 	const request = isObject(data.request) ? data.request : {};

@@ -8,7 +8,7 @@ import {
 
 import { isRecord, type PostEntry, type SandboxTask } from '../../sandbox/server.cjs';
 import { NODE, type Run } from '../../support/engine.cjs';
-import { answerToPost, isShown, readingOf, type PostAnswer, type Reading } from '../expected.cjs';
+import { postOutcomeOf, isShown, readingOf, type PostOutcome, type Reading } from '../expected.cjs';
 import type { Exchange, Harness } from '../harness.cjs';
 import type { Segment, Trace } from '../runner.cjs';
 import { canRestart, hasTwoAccounts, isStarting, promptOf, type Schedule } from '../schedule.cjs';
@@ -110,8 +110,8 @@ export const fixedPart = (prompt: string): string => prompt.split(' ~')[0];
 export const promptIn = ({ json }: Pick<PostEntry, 'json'>): string =>
 	fixedPart((isRecord(json) && textOf(json.prompt)) || '');
 
-export const isAnswered = (post: Exchange<PostEntry>, ...answers: PostAnswer[]): boolean =>
-	answers.includes(answerToPost(post));
+export const isAnswered = (post: Exchange<PostEntry>, ...answers: PostOutcome[]): boolean =>
+	answers.includes(postOutcomeOf(post));
 
 /** For filters: requests for a task. */
 export const isOfTask =

@@ -1,6 +1,6 @@
 // Rules for what was sent: what may be paid for, what must not be sent, how soon, and where the ids of paid tasks are.
 import type { PostEntry } from '../../sandbox/server.cjs';
-import { answerToPost, endsBatch } from '../expected.cjs';
+import { postOutcomeOf, endsBatch } from '../expected.cjs';
 import type { Exchange } from '../harness.cjs';
 import type { Segment } from '../runner.cjs';
 import { creditsFor, creditsOf, modelOf, promptOf } from '../schedule.cjs';
@@ -181,9 +181,9 @@ export function checkPauses(facts: Facts, violate: Violate, segment: Segment): v
 }
 
 /** A 429 slows everything of its account down: no POST, and no read, comes sooner than it asks for. */
-export function checkBrake(facts: Facts, violate: Violate, segment: Segment): void {
+export function checkThrottle(facts: Facts, violate: Violate, segment: Segment): void {
 	const { posts, reads, cause } = segment;
-	// A callback has to be answered within seconds; its few reads have no brake.
+	// A callback has to be answered within seconds; its few reads have no throttle.
 	if (facts.tries > 1 || facts.schedule.rounds > 1 || cause === 'callback') return;
 	// The last read of a task is due when the time is up, whatever the API has asked for.
 	const isLastRead = (read: (typeof reads)[number]) =>
@@ -229,7 +229,7 @@ export function checkIds(violate: Violate, segments: readonly Segment[], counts:
 	);
 	for (const post of accepted) {
 		const { taskId, index } = post.entry;
-		const answer = answerToPost(post);
+		const answer = postOutcomeOf(post);
 		if (answer === 'misled') continue;
 		const place = ID_PLACES.find((name) => texts[name].includes(taskId ?? ''));
 		// An odd answer may hold the id all the same, and then it is found.

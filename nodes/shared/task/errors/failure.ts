@@ -1,7 +1,7 @@
 /**
  * Why an API call gave no usable data, and the words for it that do not depend on what was called.
  */
-import { USUAL_BASE_URL } from '../../api/credential';
+import { DEFAULT_BASE_URL } from '../../api/credential';
 import type { ErrorCode } from './problem';
 
 /** How an API call ended when it gave no usable data. Made in `api/`, put into words here. */
@@ -22,7 +22,7 @@ export interface CallFailure {
 		| 'server_error'
 		| 'unreadable'
 		| 'unreachable'
-		| 'no_answer'
+		| 'no_response'
 		/** Not sent at all: the time for sending was over. */
 		| 'out_of_time';
 	/** The API's own words, made readable; empty when it sent none. */
@@ -40,15 +40,15 @@ export interface CallFailure {
 	taskId?: string;
 }
 
-export const CHECK_BASE_URL = `Check the base URL in the credential; the usual one is ${USUAL_BASE_URL}.`;
-export const said = (failure: CallFailure) =>
+export const CHECK_BASE_URL = `Check the base URL in the credential; the usual one is ${DEFAULT_BASE_URL}.`;
+export const quotedReason = (failure: CallFailure) =>
 	failure.text && failure.httpStatus ? ` The API said: "${failure.text}".` : '';
 /** An error can come under HTTP 200, which would only confuse. */
 const isHttpError = (failure: CallFailure) => (failure.httpStatus ?? 0) >= 300;
-export const http = (failure: CallFailure) =>
+export const statusSuffix = (failure: CallFailure) =>
 	isHttpError(failure) ? ` (HTTP ${failure.httpStatus})` : '';
 /** The API's own reason as the end of a sentence. */
-export const because = (failure: CallFailure) => (failure.text ? `: ${failure.text}` : '');
+export const reasonSuffix = (failure: CallFailure) => (failure.text ? `: ${failure.text}` : '');
 
 /** What a failure means whatever the call was: [code, what happened, what to do]. */
 export function explain(failure: CallFailure): [ErrorCode, string, string] | undefined {
@@ -57,37 +57,37 @@ export function explain(failure: CallFailure): [ErrorCode, string, string] | und
 			return [
 				'invalid_api_key',
 				'The API key was refused.',
-				`Open the credential and enter the API key from your seedanceapi.org dashboard; keys of other vendors do not work.${said(failure)}`,
+				`Open the credential and enter the API key from your seedanceapi.org dashboard; keys of other vendors do not work.${quotedReason(failure)}`,
 			];
 		case 'out_of_credits':
 			return [
 				'out_of_credits',
 				'Your Seedance account does not have enough credits.',
-				`Add credits at seedanceapi.org.${said(failure)}`,
+				`Add credits at seedanceapi.org.${quotedReason(failure)}`,
 			];
 		case 'firewall':
 			return [
 				'not_created',
-				`The firewall in front of the Seedance API blocked this n8n${http(failure)}.`,
-				`The API key is fine. Wait a few minutes; if it stays like this, ask the support of seedanceapi.org to let the address of your server through.${said(failure)}`,
+				`The firewall in front of the Seedance API blocked this n8n${statusSuffix(failure)}.`,
+				`The API key is fine. Wait a few minutes; if it stays like this, ask the support of seedanceapi.org to let the address of your server through.${quotedReason(failure)}`,
 			];
 		case 'forbidden':
 			return failure.isApi
 				? [
 						'not_created',
-						`The API refused access${http(failure)}${because(failure)}.`,
+						`The API refused access${statusSuffix(failure)}${reasonSuffix(failure)}.`,
 						'Look in your seedanceapi.org dashboard whether this account and its key may do this.',
 					]
 				: [
 						'not_created',
-						`Something in front of the API refused access${http(failure)}.`,
-						`Check whether a firewall or proxy blocks this n8n. ${CHECK_BASE_URL}${said(failure)}`,
+						`Something in front of the API refused access${statusSuffix(failure)}.`,
+						`Check whether a firewall or proxy blocks this n8n. ${CHECK_BASE_URL}${quotedReason(failure)}`,
 					];
 		case 'redirected':
 			return [
 				'not_created',
 				`The base URL in the credential points elsewhere: the server redirects to ${failure.location ?? 'another address'}.`,
-				`Set the base URL in the credential to the final address; the usual one is ${USUAL_BASE_URL}. The API key was not sent there.`,
+				`Set the base URL in the credential to the final address; the usual one is ${DEFAULT_BASE_URL}. The API key was not sent there.`,
 			];
 		default:
 			return undefined;

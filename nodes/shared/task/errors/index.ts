@@ -13,10 +13,10 @@ export {
 	maybeCreated,
 	notCreated,
 	notSent,
-	putOff,
+	rateLimitedUntilDeadline,
 	stillUnclear,
 	tooManyCredits,
-	unforeseen,
+	unexpectedError,
 } from './starting';
 export { formatAge } from './timeSpan';
 export * from './watching';

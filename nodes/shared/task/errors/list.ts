@@ -1,5 +1,5 @@
 /** Sentences about the list of videos: what other executions have paid for, and limits over time. */
-import { LOOK_FIRST } from './starting';
+import { CHECK_DASHBOARD } from './starting';
 import { problem, type Problem } from './problem';
 
 /** The name of the list, as a person finds it in n8n under Overview, Data tables. */
@@ -44,7 +44,7 @@ export function interruptedUnclear(executionId: string): Problem {
 		code: 'maybe_created',
 		charged: 'unknown',
 		message: `Execution ${executionId} was interrupted right after it had sent this video: it may have been started, and charged.`,
-		advice: `It was not sent again. ${LOOK_FIRST} This is told once: the next run pays for the video anew.`,
+		advice: `It was not sent again. ${CHECK_DASHBOARD} This is told once: the next run pays for the video anew.`,
 	});
 }
 

@@ -1,6 +1,13 @@
 /** Sentences about videos that were not started, or of which nobody knows whether they were. */
 import { shorten } from '../../text';
-import { because, CHECK_BASE_URL, explain, http, said, type CallFailure } from './failure';
+import {
+	reasonSuffix,
+	CHECK_BASE_URL,
+	explain,
+	statusSuffix,
+	quotedReason,
+	type CallFailure,
+} from './failure';
 import { problem, type ErrorCode, type Problem } from './problem';
 
 /** A `POST /generate` that certainly created nothing. */
@@ -20,8 +27,8 @@ export function notCreated(failure: CallFailure): Problem {
 		case 'rate_limited':
 			return told(
 				'not_created',
-				`The API is receiving too many requests from you${http(failure)}.`,
-				`Wait a few minutes, or set Options > Batching to send fewer videos at a time.${said(failure)}`,
+				`The API is receiving too many requests from you${statusSuffix(failure)}.`,
+				`Wait a few minutes, or set Options > Batching to send fewer videos at a time.${quotedReason(failure)}`,
 			);
 		case 'out_of_time':
 			return told(
@@ -39,13 +46,13 @@ export function notCreated(failure: CallFailure): Problem {
 			return failure.isApi
 				? told(
 						'not_created',
-						`The API refused to start the video${http(failure)}${because(failure)}.`,
+						`The API refused to start the video${statusSuffix(failure)}${reasonSuffix(failure)}.`,
 						'Change what it names.',
 					)
 				: told(
 						'not_created',
-						`The base URL gave an answer that is not the API's${http(failure)}.`,
-						`${CHECK_BASE_URL}${said(failure)}`,
+						`The base URL gave an answer that is not the API's${statusSuffix(failure)}.`,
+						`${CHECK_BASE_URL}${quotedReason(failure)}`,
 					);
 	}
 }
@@ -54,7 +61,10 @@ export function notCreated(failure: CallFailure): Problem {
  * A video that the API has put off with 429 until there was no time left for it. `isWorkflowLimit`:
  * the workflow's own time limit was what came first.
  */
-export function putOff({ httpStatus }: Problem, isWorkflowLimit: boolean): Problem {
+export function rateLimitedUntilDeadline(
+	{ httpStatus }: Problem,
+	isWorkflowLimit: boolean,
+): Problem {
 	const status = httpStatus === undefined ? '' : ` (HTTP ${httpStatus})`;
 	return problem({
 		code: 'not_created',
@@ -67,7 +77,7 @@ export function putOff({ httpStatus }: Problem, isWorkflowLimit: boolean): Probl
 }
 
 const WHY_UNCLEAR: Readonly<Partial<Record<CallFailure['cause'], string>>> = {
-	no_answer: 'the connection was dropped, or no answer came in time, after the request was sent',
+	no_response: 'the connection was dropped, or no answer came in time, after the request was sent',
 	unreadable: 'the answer could not be read',
 	server_error: 'the API answered with a server error',
 };
@@ -76,7 +86,7 @@ const WHY_UNCLEAR: Readonly<Partial<Record<CallFailure['cause'], string>>> = {
  * Where a person finds a task whose ID never arrived, and how its video is had without paying
  * again.
  */
-export const LOOK_FIRST =
+export const CHECK_DASHBOARD =
 	'Look in your seedanceapi.org dashboard whether the task is there. With its task ID, Wait for Video gets the video without paying again.';
 
 /** A `POST /generate` whose outcome is not known: it is never sent again by itself. */
@@ -85,12 +95,12 @@ export function maybeCreated(failure: CallFailure): Problem {
 	const { httpStatus, taskId } = failure;
 	const look = taskId
 		? `Use Wait for Video or Get Status with task ID ${taskId}, which does not pay again.`
-		: `${LOOK_FIRST} If it is not there, send this item alone again, which pays for this one video.`;
+		: `${CHECK_DASHBOARD} If it is not there, send this item alone again, which pays for this one video.`;
 	return problem({
 		code: 'maybe_created',
 		charged: 'unknown',
-		message: `The video may have been started, and charged: ${why}${http(failure)}.`,
-		advice: `It was not sent a second time. ${look}${said(failure)}`,
+		message: `The video may have been started, and charged: ${why}${statusSuffix(failure)}.`,
+		advice: `It was not sent a second time. ${look}${quotedReason(failure)}`,
 		httpStatus,
 		taskId,
 	});
@@ -106,7 +116,7 @@ export function stillUnclear(): Problem {
 		charged: 'unknown',
 		message:
 			'An earlier try of this item was sent and its outcome is not known: the video may have been started, and charged.',
-		advice: `It is not sent again. ${LOOK_FIRST} If it is not there, send this item alone in a new run, which pays for this one video.`,
+		advice: `It is not sent again. ${CHECK_DASHBOARD} If it is not there, send this item alone in a new run, which pays for this one video.`,
 	});
 }
 
@@ -128,7 +138,7 @@ export function notSent(because: string): Problem {
  * What nobody foresaw, so that nobody knows what it cost: `charged` is never "no". `reason` is what
  * was thrown, or empty; `taskId` is the item's task where the node knows of one.
  */
-export function unforeseen(reason: string, taskId: string | undefined): Problem {
+export function unexpectedError(reason: string, taskId: string | undefined): Problem {
 	const task = taskId ? ` (task ${taskId})` : '';
 	const what = `This node ran into something unforeseen${task}${reason ? `: ${shorten(reason, 200)}` : ''}`;
 	return taskId
@@ -139,7 +149,12 @@ export function unforeseen(reason: string, taskId: string | undefined): Problem 
 				advice: `The video is not lost: use Wait for Video with task ID ${taskId}, which does not pay again.`,
 				taskId,
 			})
-		: problem({ code: 'maybe_created', charged: 'unknown', message: what, advice: LOOK_FIRST });
+		: problem({
+				code: 'maybe_created',
+				charged: 'unknown',
+				message: what,
+				advice: CHECK_DASHBOARD,
+			});
 }
 
 /** A run that would cost more than the user's limit. */

@@ -2,7 +2,14 @@
  * Sentences about tasks that exist: failed, without a video, not ready in time, or not to be read.
  */
 import { shorten } from '../../text';
-import { because, CHECK_BASE_URL, explain, http, said, type CallFailure } from './failure';
+import {
+	reasonSuffix,
+	CHECK_BASE_URL,
+	explain,
+	statusSuffix,
+	quotedReason,
+	type CallFailure,
+} from './failure';
 import { chargedBy, problem, type Problem } from './problem';
 import { formatMinutes } from './timeSpan';
 
@@ -87,16 +94,16 @@ export function readProblem(
 export function contactLost(taskId: string, failure: CallFailure): Problem {
 	const WHY: Partial<Record<CallFailure['cause'], string>> = {
 		unreachable: 'the Seedance API could not be reached',
-		no_answer: 'the Seedance API could not be reached',
-		rate_limited: `the API is receiving too many requests from you${http(failure)}`,
-		firewall: `the firewall in front of the Seedance API blocked this n8n${http(failure)}`,
+		no_response: 'the Seedance API could not be reached',
+		rate_limited: `the API is receiving too many requests from you${statusSuffix(failure)}`,
+		firewall: `the firewall in front of the Seedance API blocked this n8n${statusSuffix(failure)}`,
 	};
-	const why = WHY[failure.cause] ?? `the API gave no usable answer${http(failure)}`;
+	const why = WHY[failure.cause] ?? `the API gave no usable answer${statusSuffix(failure)}`;
 	return problem({
 		code: 'contact_lost',
 		charged: 'unknown',
 		message: `Contact lost with task ${taskId}: ${why}, even after several attempts.`,
-		advice: `The video is not lost: use Wait for Video or Get Status with task ID ${taskId} later, which does not pay again.${said(failure)}`,
+		advice: `The video is not lost: use Wait for Video or Get Status with task ID ${taskId} later, which does not pay again.${quotedReason(failure)}`,
 		taskId,
 		httpStatus: failure.httpStatus,
 	});
@@ -110,13 +117,13 @@ export function readRefused(taskId: string, failure: CallFailure): Problem {
 			code: 'task_not_found',
 			charged: 'unknown',
 			message: `There is no task ${taskId} in this Seedance account.`,
-			advice: `Check the task ID, and that the credential holds the API key of the account that started it.${said(failure)}`,
+			advice: `Check the task ID, and that the credential holds the API key of the account that started it.${quotedReason(failure)}`,
 			...more,
 		});
 	}
 	const [code, what, advice] = explain(failure) ?? [
 		'contact_lost',
-		`The API refused to tell the state of the task${http(failure)}${failure.isApi ? because(failure) : ''}.`,
+		`The API refused to tell the state of the task${statusSuffix(failure)}${failure.isApi ? reasonSuffix(failure) : ''}.`,
 		failure.isApi ? 'Check the task ID.' : CHECK_BASE_URL,
 	];
 	return problem({

@@ -1,6 +1,6 @@
 /** What a run tells about the list of videos: when a video was made, and what was reused, in words. */
-import { ListReport } from '../../nodes/Seedance/videoList/report';
-import type { Found } from '../../nodes/Seedance/videoList/find';
+import { ListSummary } from '../../nodes/Seedance/videoList/summary';
+import type { ClaimResult } from '../../nodes/Seedance/videoList/claimVideos';
 import type { Prepared } from '../../nodes/Seedance/run/prepare';
 import type { Run } from '../../nodes/Seedance/run/run';
 import { rowOf } from '../../nodes/shared/idempotency/listRow';
@@ -13,15 +13,15 @@ const run = {
 	context: { getTimezone: () => 'UTC' },
 } as unknown as Run;
 
-function found(doing: string, ageMs: number, change: object = {}): Found {
+function found(doing: string, ageMs: number, change: object = {}): ClaimResult {
 	const row = rowOf({ id: 1, status: 'SUCCESS', createdAt: new Date(NOW - ageMs), ...change });
-	return { do: doing, row } as unknown as Found;
+	return { do: doing, row } as unknown as ClaimResult;
 }
 
 const itemWith = (settings: string) => ({ listed: { settings } }) as unknown as Prepared;
 
-function hintsOf(...all: Found[]): string {
-	const report = new ListReport(run);
+function hintsOf(...all: ClaimResult[]): string {
+	const report = new ListSummary(run);
 	for (const one of all) report.add(one, itemWith('same'));
 	return report.hints().join('\n');
 }
@@ -49,7 +49,7 @@ describe('a reused video', () => {
 });
 
 it.each([
-	['goOn', 'Took over'],
+	['takenOver', 'Took over'],
 	['join', 'Shared'],
 	['skip', 'Left out'],
 ])('%s is counted', (doing, text) => {
@@ -58,9 +58,9 @@ it.each([
 });
 
 it('what was not written is told, unless there is no list at all', () => {
-	const report = new ListReport(run);
+	const report = new ListSummary(run);
 	expect([report.warning(), report.hints()]).toEqual([undefined, []]);
-	report.unwritten = 'the table is full';
+	report.writeError = 'the table is full';
 	expect(report.hints().join()).toContain('because the table is full');
 	report.unavailable = 'the module is off';
 	expect(report.hints()).toEqual([]);

@@ -1,10 +1,10 @@
 /** Tells the list of videos what Get Status and Wait for Video have read. */
-import { tellList } from '../../shared/idempotency/tellList';
+import { recordOutcomes } from '../../shared/idempotency/recordOutcomes';
 import { stops } from '../run/output';
 import { switchParameter } from '../run/fieldReading';
 import type { Result } from '../run/result';
 import type { Run } from '../run/run';
-import { isExpired } from './ends';
+import { isExpired } from './rowChanges';
 
 function isOn({ context }: Run): boolean {
 	try {
@@ -18,7 +18,7 @@ function isOn({ context }: Run): boolean {
  * The same results. Those that are given out count as handed on, and so does what can never be got.
  * Never throws.
  */
-export async function told(run: Run, results: Result[]): Promise<Result[]> {
+export async function recordReads(run: Run, results: Result[]): Promise<Result[]> {
 	if (!isOn(run)) return results;
 	const isDelivered = !stops(run, results);
 	const ends = results.flatMap((result) => {
@@ -27,6 +27,6 @@ export async function told(run: Run, results: Result[]): Promise<Result[]> {
 		const isOver = task.state === 'failed' || isExpired(result);
 		return problem === undefined || isOver ? [{ task, isHandedOn: isOver || isDelivered }] : [];
 	});
-	await tellList(run.context, ends);
+	await recordOutcomes(run.context, ends);
 	return results;
 }

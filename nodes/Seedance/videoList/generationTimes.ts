@@ -2,7 +2,7 @@
  * How long such videos took here, as the list of videos tells: read in the call that is made before
  * the wait anyway, so that it costs none, and holds up no request.
  */
-import { knownTimes } from '../../shared/api/pace';
+import { readyWindow } from '../../shared/api/pollInterval';
 import {
 	where,
 	type Condition,
@@ -51,7 +51,7 @@ function reading(list: VideoList, all: readonly Row[]): (Step & { do: 'get' }) |
  * Writes what came of the last request, and notes for each item of the run when such videos were
  * ready here. Never throws.
  */
-export async function flushAndLearn({ listing, knownTimes: known }: Run): Promise<void> {
+export async function flushAndReadTimes({ listing, readyWindows: known }: Run): Promise<void> {
 	const videos = listing?.videos;
 	if (!videos) return;
 	const wanted = [...videos.rows].filter(([, { task_id: taskId }]) => taskId !== '');
@@ -59,7 +59,7 @@ export async function flushAndLearn({ listing, knownTimes: known }: Run): Promis
 	const found = await videos.flush(reading(videos.list, rows));
 	for (const [index, row] of wanted) {
 		const alike = found.filter((one) => kindOf(one) === kindOf(row));
-		const times = knownTimes(alike.map(({ seconds }) => seconds));
+		const times = readyWindow(alike.map(({ seconds }) => seconds));
 		if (times) known.set(index, times);
 	}
 }

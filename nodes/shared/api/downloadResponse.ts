@@ -7,7 +7,7 @@ import { DownloadError, isByteStream, type ByteStream } from './videoStream';
  * The file in an answer of the video's server. Throws when the answer is not HTTP 200: any other is
  * no whole file.
  */
-export function bodyOf(
+export function videoStreamOf(
 	answer: Record<string, unknown>,
 	headers: Record<string, unknown>,
 ): ByteStream {
@@ -22,7 +22,7 @@ export function bodyOf(
 }
 
 /** The MIME type of a video by its first bytes. Throws when they are the start of anything else. */
-export function typeOf(head: Uint8Array, headers: Record<string, unknown>): string {
+export function checkedTypeOf(head: Uint8Array, headers: Record<string, unknown>): string {
 	const type = videoTypeOf(head, textOf(headers['content-type']));
 	if (type && head.length === HEAD_BYTES) return type;
 	const encoding = textOf(headers['content-encoding']);

@@ -1,5 +1,5 @@
 /** Whether a request without an answer had left, so that it may have been accepted and charged. */
-import { failureWithoutAnswer, isRefusedConnection } from '../../nodes/shared/api/unsent';
+import { failureOfNetworkError, isRefusedConnection } from '../../nodes/shared/api/networkError';
 import { mayHaveArrived, neverLeft } from '../fixtures/requestErrors.json';
 import * as fc from '../support/fastCheck.cjs';
 
@@ -8,20 +8,20 @@ const thrownAs = (given: unknown): unknown =>
 	given === null || typeof given !== 'object' || Array.isArray(given)
 		? given
 		: Object.assign(new Error('failed'), given);
-const causeOf = (error: unknown) => failureWithoutAnswer(error).cause;
+const causeOf = (error: unknown) => failureOfNetworkError(error).cause;
 
 const casesOf = (errors: Record<string, unknown[]>, cause: string) =>
 	Object.entries(errors).map(([name, [error, text]]) => [name, error, text, cause]);
 const CASES = [
 	...casesOf(neverLeft, 'unreachable'),
-	...casesOf(mayHaveArrived, 'no_answer'),
-	['nothing', undefined, '', 'no_answer'],
+	...casesOf(mayHaveArrived, 'no_response'),
+	['nothing', undefined, '', 'no_response'],
 ];
 
 describe('a request without an answer', () => {
 	it.each(CASES)('is told by its error and its socket: %s', (_name, given, text, cause) => {
 		const error = thrownAs(given);
-		expect(failureWithoutAnswer(error)).toEqual({ cause, text });
+		expect(failureOfNetworkError(error)).toEqual({ cause, text });
 		// The same inside the errors of the HTTP client and of n8n.
 		const client = Object.assign(new Error('client'), { name: 'AxiosError', cause: error });
 		const wrapped = Object.assign(new Error('n8n'), { name: 'NodeApiError', cause: client });
@@ -31,7 +31,7 @@ describe('a request without an answer', () => {
 	it('does not lead into a circle of causes', () => {
 		const first: { cause?: object } = {};
 		first.cause = { cause: first };
-		expect(failureWithoutAnswer(first)).toEqual({ cause: 'no_answer', text: '' });
+		expect(failureOfNetworkError(first)).toEqual({ cause: 'no_response', text: '' });
 		const itself: { cause?: object; code: string } = { code: 'ECONNREFUSED' };
 		itself.cause = itself;
 		expect(causeOf(itself)).toBe('unreachable');
@@ -40,7 +40,7 @@ describe('a request without an answer', () => {
 	it('is told whatever is thrown', () => {
 		fc.assert(
 			fc.property(fc.anything(), (thrown) => {
-				expect(['no_answer', 'unreachable']).toContain(causeOf(thrown));
+				expect(['no_response', 'unreachable']).toContain(causeOf(thrown));
 			}),
 		);
 	});
@@ -48,7 +48,7 @@ describe('a request without an answer', () => {
 	it('is never shown with more than its code: no address, no header, no key', () => {
 		const config = { headers: { Authorization: 'Bearer sk-seedance-0123456789' } };
 		const error = { code: 'ECONNRESET', message: 'connect to 10.0.0.1', config };
-		const shown = JSON.stringify(failureWithoutAnswer(thrownAs(error)));
+		const shown = JSON.stringify(failureOfNetworkError(thrownAs(error)));
 		expect(shown).not.toMatch(/sk-seedance|10\.0\.0\.1/);
 	});
 });
@@ -58,13 +58,13 @@ describe('a connection that may work in a moment', () => {
 	it('is told by its code', () => {
 		const codes = ['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN'];
 		const others = ['CERT_HAS_EXPIRED', 'ERR_INVALID_URL', 'ECONNRESET'];
-		const isTold = (code: string) => isRefusedConnection(failureWithoutAnswer({ code }));
+		const isTold = (code: string) => isRefusedConnection(failureOfNetworkError({ code }));
 		expect([...codes, ...others].filter(isTold)).toEqual(codes);
 	});
 
 	it.each([
-		failureWithoutAnswer({ name: 'SsrfBlockedIpError' }),
-		failureWithoutAnswer({ code: 'EPROTO', request: { socket: { secureConnecting: true } } }),
+		failureOfNetworkError({ name: 'SsrfBlockedIpError' }),
+		failureOfNetworkError({ code: 'EPROTO', request: { socket: { secureConnecting: true } } }),
 		{ cause: 'refused' as const, text: 'ECONNREFUSED' },
 	])('is none of these: %j', (failure) => {
 		expect(isRefusedConnection(failure)).toBe(false);

@@ -56,10 +56,10 @@ function isBeforeSending(code: string): boolean {
 }
 
 /**
- * Why a request ended without an answer: `unreachable` when it certainly never left, `no_answer`
+ * Why a request ended without an answer: `unreachable` when it certainly never left, `no_response`
  * when it may have arrived. `text` is the code of the error for a person, or empty.
  */
-export function failureWithoutAnswer(error: unknown): CallFailure {
+export function failureOfNetworkError(error: unknown): CallFailure {
 	const chain = causesOf(error);
 	const codes = chain.map((cause) => textOf(cause.code)).filter((code) => code !== undefined);
 	const hasNeverLeft =
@@ -69,7 +69,7 @@ export function failureWithoutAnswer(error: unknown): CallFailure {
 		chain.some((cause) => /^Ssrf/.test(textOf(cause.name) ?? '')) ||
 		chain.map(socketOf).some((socket) => socket !== undefined && isUnused(socket));
 	const own = codes.filter((code) => code !== 'ERR_CANCELED');
-	return { cause: hasNeverLeft ? 'unreachable' : 'no_answer', text: own[own.length - 1] ?? '' };
+	return { cause: hasNeverLeft ? 'unreachable' : 'no_response', text: own[own.length - 1] ?? '' };
 }
 
 /** Whether a connection was refused or its host not found, so that it may work in a moment. */

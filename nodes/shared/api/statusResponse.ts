@@ -1,5 +1,5 @@
 /** What an answer to `GET /status` says: the task, or that asking again gives the same. */
-import { dataOf, isSuccess, reasonOfAnswer, type HttpResponse } from './envelope';
+import { dataOf, isSuccess, reasonInBody, type HttpResponse } from './envelope';
 import type { CallFailure } from '../task/errors';
 import type { ApiVersion } from '../task/models';
 import { readTask, type Task } from '../task/task';
@@ -30,5 +30,5 @@ export function taskIn(
 	const { body } = response;
 	const task = readTask(taskId, dataOf(body), apiKey, version);
 	if (task?.state !== 'failed' || task.errorMessage !== null) return task;
-	return { ...task, errorMessage: reasonOfAnswer(body, apiKey) || null };
+	return { ...task, errorMessage: reasonInBody(body, apiKey) || null };
 }

@@ -9,14 +9,14 @@
  */
 import type { Clock } from '../../shared/n8n/clock';
 import { hasEnded } from '../../shared/task/task';
-import { isOwnTrouble } from '../../shared/task/ownTrouble';
+import { isRestartable } from '../../shared/task/restartable';
 import { endRestart, reserveRestart } from '../videoList/restart';
 import type { Options } from './options';
 import type { Result } from './result';
 import type { Run } from './run';
-import type { Sender } from './sender';
+import type { PostQueue } from './postQueue';
 import type { NewTask } from './submission';
-import { Turns } from './turns';
+import { StartLimiter } from './startLimiter';
 import { fileAdder, watcherOf, type ItemState, type PendingTask } from './watch';
 
 /** A clock whose sleeps end with a signal as well, for work that sleeps by nothing else. */
@@ -25,24 +25,24 @@ const endedBy = (clock: Clock, end: AbortSignal): Clock => ({
 	sleep: async (ms) => await clock.sleep(ms, end),
 });
 
-export class Follower {
-	readonly turns: Turns;
+export class TaskWatcher {
+	readonly limiter: StartLimiter;
 	private readonly watchOne;
 	private readonly addFile;
 	/** One for each task: Node.js warns of a leak when a signal has many listeners. */
 	private readonly endings = new Set<AbortController>();
 	private isOver = false;
-	private readonly followed = new Map<number, Promise<Result>>();
+	private readonly watches = new Map<number, Promise<Result>>();
 	private readonly ended = new Map<number, Result>();
 	/** The task that stands for each item at this moment. */
 	private readonly current = new Map<number, PendingTask>();
 	/** What is being started anew. */
 	private readonly starting = new Set<Promise<unknown>>();
-	private sender?: Sender;
-	private look: () => void = () => {};
+	private postQueue?: PostQueue;
+	private startPolling: () => void = () => {};
 	/** Nothing is looked at before all are started, unless some have to wait for others to end. */
-	private readonly mayLook = new Promise<void>((resolve) => {
-		this.look = resolve;
+	private readonly pollingStarted = new Promise<void>((resolve) => {
+		this.startPolling = resolve;
 	});
 
 	/** `adapt`: what is made of each task before it is followed, such as that no file is wanted. */
@@ -51,36 +51,36 @@ export class Follower {
 		private readonly options: Options,
 		private readonly adapt: (pending: PendingTask) => PendingTask,
 	) {
-		this.turns = new Turns(run.clock, options.maxAtOnce, () => this.look());
+		this.limiter = new StartLimiter(run.clock, options.maxAtOnce, () => this.startPolling());
 		this.addFile = fileAdder(run);
 		this.watchOne = watcherOf(run, options, this.addFile);
 	}
 
 	/** Who sends what is to be started anew. */
-	use(sender: Sender): void {
-		this.sender = sender;
+	restartWith(postQueue: PostQueue): void {
+		this.postQueue = postQueue;
 	}
 
 	/** Follows a task from now on. */
-	begin(task: NewTask): void {
+	watch(task: NewTask): void {
 		const { itemIndex } = task.pending;
-		const result = this.follow({ ...task, pending: this.adapt(task.pending) });
-		this.followed.set(itemIndex, result);
+		const result = this.watchToEnd({ ...task, pending: this.adapt(task.pending) });
+		this.watches.set(itemIndex, result);
 		// Who waits for it gets the error; until then nobody may.
 		result.then((one) => this.ended.set(itemIndex, one)).catch(() => undefined);
 	}
 
 	/** What has become of tasks, when all have ended. Gives one result per task, in their order. */
 	async results(tasks: readonly PendingTask[]): Promise<Result[]> {
-		this.look();
+		this.startPolling();
 		return await Promise.all(
-			tasks.map(async ({ itemIndex, seed }) => (await this.followed.get(itemIndex)) ?? { seed }),
+			tasks.map(async ({ itemIndex, seed }) => (await this.watches.get(itemIndex)) ?? { seed }),
 		);
 	}
 
 	/** Follows nothing any longer. Gives what stands now. */
-	giveUp(tasks: readonly PendingTask[]): Result[] {
-		this.end();
+	stop(tasks: readonly PendingTask[]): Result[] {
+		this.close();
 		return tasks.map(({ itemIndex, seed }) => this.ended.get(itemIndex) ?? { seed });
 	}
 
@@ -88,9 +88,9 @@ export class Follower {
 	 * Leaves what has not ended to somebody else, once nothing is being sent. Gives what stands for
 	 * each item now.
 	 */
-	async leave(items: readonly ItemState[]): Promise<ItemState[]> {
+	async detach(items: readonly ItemState[]): Promise<ItemState[]> {
 		while (this.starting.size > 0) await Promise.all(this.starting);
-		this.end();
+		this.close();
 		return items.map((item) => {
 			if ('result' in item) return item;
 			const { itemIndex } = item.pending;
@@ -103,28 +103,28 @@ export class Follower {
 	}
 
 	/** Nothing more is followed, or sent. */
-	end(): void {
+	close(): void {
 		this.isOver = true;
-		this.look();
-		this.sender?.stop('the run has ended.');
+		this.startPolling();
+		this.postQueue?.stop('the run has ended.');
 		for (const ending of this.endings) ending.abort('over');
-		this.turns.close();
+		this.limiter.close();
 	}
 
-	private async follow(task: NewTask): Promise<Result> {
+	private async watchToEnd(task: NewTask): Promise<Result> {
 		const { leaderIndex } = task;
 		if (leaderIndex !== undefined) return await this.share(task, leaderIndex);
-		const leave = task.leave ?? this.turns.enter(task.pending.credential);
+		const release = task.release ?? this.limiter.acquire(task.pending.credential);
 		const onEnd = ({ task: ended }: Result) => {
 			const { isNew, seed } = task.pending;
 			if (isNew && ended?.state === 'succeeded' && seed.createdAt !== undefined) {
-				this.sender?.tookMs(this.run.clock.now() - seed.createdAt);
+				this.postQueue?.noteReadyAfter(this.run.clock.now() - seed.createdAt);
 			}
-			leave();
+			release();
 		};
 		const { itemIndex, seed } = task.pending;
 		this.current.set(itemIndex, task.pending);
-		await this.mayLook;
+		await this.pollingStarted;
 		if (this.isOver) return { seed };
 		const ending = new AbortController();
 		this.endings.add(ending);
@@ -135,13 +135,13 @@ export class Follower {
 		this.starting.add(starting);
 		const next = await starting.finally(() => this.starting.delete(starting));
 		if (!next) return result;
-		return 'pending' in next ? await this.follow(next) : next;
+		return 'pending' in next ? await this.watchToEnd(next) : next;
 	}
 
 	/** An equal item shares the video, whichever it is in the end. */
 	private async share({ pending }: NewTask, leaderIndex: number): Promise<Result> {
 		const { seed, output } = pending;
-		const leader = await this.followed.get(leaderIndex);
+		const leader = await this.watches.get(leaderIndex);
 		if (!leader) return { seed, output };
 		const taskId = leader.seed.taskId ?? pending.taskId;
 		const own = { ...leader, file: undefined, seed: { ...seed, taskId }, output };
@@ -154,9 +154,9 @@ export class Follower {
 	 */
 	private async startAnew(task: NewTask, result: Result): Promise<NewTask | Result | undefined> {
 		const { pending, item, restarts } = task;
-		const { sender, run, options } = this;
-		const mayBe = result.task && isOwnTrouble(result.task) && !pending.seed.isReused;
-		if (!mayBe || restarts >= options.restarts || !sender || this.isOver) {
+		const { postQueue, run, options } = this;
+		const mayBe = result.task && isRestartable(result.task) && !pending.seed.isReused;
+		if (!mayBe || restarts >= options.restarts || !postQueue || this.isOver) {
 			return undefined;
 		}
 		if (!(await reserveRestart(run, options, item, result))) return undefined;
@@ -164,7 +164,7 @@ export class Follower {
 		const createdAt = seed.createdAt ?? run.clock.now();
 		const model = seed.model ?? item.model.value;
 		const failed = { taskId, model, executionId: run.executionId, createdAt, restarts };
-		const outcome = await sender.start(item, failed);
+		const outcome = await postQueue.start(item, failed);
 		const sent = 'sent' in outcome ? outcome.sent : undefined;
 		if (!sent || 'problem' in sent) {
 			await endRestart(run, item.itemIndex);
@@ -185,8 +185,8 @@ export class Follower {
 			raw: sent.raw,
 			task: sent.task,
 		});
-		const leave = 'leave' in outcome ? outcome.leave : undefined;
+		const release = 'release' in outcome ? outcome.release : undefined;
 		this.current.set(item.itemIndex, next);
-		return { pending: next, item, restarts: restarts + 1, leave };
+		return { pending: next, item, restarts: restarts + 1, release };
 	}
 }

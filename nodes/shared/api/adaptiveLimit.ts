@@ -15,13 +15,13 @@ const MINUTE_MS = 60_000;
 /** Milliseconds beyond the minute: the API counts from when a request arrived. */
 const MARGIN_MS = 1_000;
 /** Videos that are started within what was learnt before one more is tried; doubled by each try in vain. */
-const FIRST_TRY_AFTER = 8;
-const LAST_TRY_AFTER = 64;
+const FIRST_PROBE_AFTER = 8;
+const LAST_PROBE_AFTER = 64;
 /** Milliseconds between two tries while nothing is under way: doubled by each one in vain. */
 const FIRST_IDLE_MS = 2_000;
 const LONGEST_IDLE_MS = 120_000;
 
-export class StartPace {
+export class AdaptiveLimit {
 	/** The most that went well at once. */
 	private atOnce = Infinity;
 	private perMinute = Infinity;
@@ -35,7 +35,7 @@ export class StartPace {
 	/** Starts in the minute before the first 429 at the present limit. */
 	private refusedAfter = 0;
 	private startedSince = 0;
-	private tryAfter = FIRST_TRY_AFTER;
+	private tryAfter = FIRST_PROBE_AFTER;
 	private idleMs = FIRST_IDLE_MS;
 
 	/** Whether there is a limit, as far as is known: then turns are scarce. */
@@ -47,19 +47,19 @@ export class StartPace {
 	 * Milliseconds since 1970 from which the next video may be started while so many are under way;
 	 * Infinity when one of them has to end first.
 	 */
-	nextAt(now: number, underWay: number): number {
+	nextAt(now: number, running: number): number {
 		const recent = this.recent(now);
 		const isFull = recent.length >= this.perMinute;
 		const inMinute = isFull ? recent[recent.length - this.perMinute] + MINUTE_MS + MARGIN_MS : now;
-		const atOnce = underWay < this.atOnce ? now : this.moreAt;
+		const atOnce = running < this.atOnce ? now : this.moreAt;
 		return Math.max(this.notBefore, inMinute, atOnce);
 	}
 
-	/** A POST was accepted; `underWay` is without it. */
-	accepted(now: number, underWay: number): void {
+	/** A POST was accepted; `running` is without it. */
+	onAccepted(now: number, running: number): void {
 		const recent = this.recent(now);
 		this.idleMs = FIRST_IDLE_MS;
-		if (underWay >= this.atOnce) {
+		if (running >= this.atOnce) {
 			// More at once than before went well after a minute: it was the starts that were counted.
 			if (this.refusals === 2) this.perMinute = Math.max(1, this.refusedAfter);
 			this.atOnce = Infinity;
@@ -76,28 +76,28 @@ export class StartPace {
 	}
 
 	/** A POST was refused with 429, perhaps with the time after which to ask again. */
-	refused(now: number, underWay: number, retryAfterMs = 0): void {
+	onRateLimited(now: number, running: number, retryAfterMs = 0): void {
 		const recent = this.recent(now);
 		this.startedSince = 0;
 		this.notBefore = now + retryAfterMs;
 		const nextMinute = (recent[0] ?? now) + MINUTE_MS + MARGIN_MS;
 		if (recent.length > 1 && recent.length >= this.perMinute - 1) {
 			this.perMinute = recent.length;
-			this.tryAfter = Math.min(this.tryAfter * 2, LAST_TRY_AFTER);
+			this.tryAfter = Math.min(this.tryAfter * 2, LAST_PROBE_AFTER);
 			this.notBefore = Math.max(this.notBefore, nextMinute);
 			return;
 		}
-		if (underWay === 0) {
+		if (running === 0) {
 			this.notBefore = now + Math.max(retryAfterMs, this.idleMs);
 			this.idleMs = Math.min(this.idleMs * 2, LONGEST_IDLE_MS);
 			return;
 		}
 		if (this.refusals === 0) this.refusedAfter = recent.length;
 		// Less at once than went well before: somebody else has what may be free again soon.
-		const isLess = underWay < this.atOnce;
-		this.tryAfter = isLess ? FIRST_TRY_AFTER : Math.min(this.tryAfter * 2, LAST_TRY_AFTER);
+		const isLess = running < this.atOnce;
+		this.tryAfter = isLess ? FIRST_PROBE_AFTER : Math.min(this.tryAfter * 2, LAST_PROBE_AFTER);
 		this.refusals++;
-		this.atOnce = underWay;
+		this.atOnce = running;
 		const soon = this.refusals === 1 ? now + SOON_MS : Math.max(nextMinute, now + SOON_MS);
 		this.moreAt = this.refusals > 2 ? Infinity : Math.max(this.notBefore, soon);
 	}

@@ -9,7 +9,7 @@ import { listIdentity, requestKey } from '../../shared/idempotency/identity';
 import type { GenerateBody } from '../../shared/task/request';
 import { itemCredential } from '../run/itemCredential';
 import { asText, isEmpty } from '../../shared/task/values';
-import { choiceParameter, FieldError, placeOf, valueAt } from '../run/fieldReading';
+import { choiceParameter, FieldError, fieldRef, readValue } from '../run/fieldReading';
 import { emptyParts } from '../run/templates';
 import type { Run } from '../run/run';
 
@@ -40,11 +40,11 @@ function labelOfItem(label: string, value: unknown): string {
  */
 export function readSameVideo({ context, node }: Run, itemIndex: number): SameVideo {
 	const ifExists = choiceParameter(context, itemIndex, 'ifExists', IF_EXISTS);
-	const group = placeOf(itemIndex, 'options.creditBudget.budget.budgetFor');
-	const budgetFor = labelOfItem(group.label, valueAt(context, group, ''));
+	const group = fieldRef(itemIndex, 'options.creditBudget.budget.budgetFor');
+	const budgetFor = labelOfItem(group.label, readValue(context, group, ''));
 	if (ifExists === 'never') return { ifExists, videoKey: '', budgetFor };
-	const place = placeOf(itemIndex, 'videoKey');
-	const given = valueAt(context, place, '');
+	const place = fieldRef(itemIndex, 'videoKey');
+	const given = readValue(context, place, '');
 	const videoKey = labelOfItem(place.label, given);
 	if (!videoKey && node.parameters.videoKey) {
 		throw new FieldError([
@@ -65,7 +65,7 @@ export function isShared({ ifExists, videoKey }: SameVideo): boolean {
 }
 
 /** What the list knows one item by. */
-export interface Wanted extends SameVideo {
+export interface VideoIdentity extends SameVideo {
 	/** The same for every video that counts as the same, before they are numbered. */
 	identity: string;
 	/** SHA-256 (hex) of the request. */
@@ -76,7 +76,7 @@ export interface Wanted extends SameVideo {
  * The account of a credential, as far as it tells videos apart: a fixed key may be renewed, one that
  * comes from the item is told by a keyed hash of it.
  */
-export async function accountOf(run: Run): Promise<(credential: Credential) => string> {
+export async function accountIdResolver(run: Run): Promise<(credential: Credential) => string> {
 	const id = run.node.credentials?.[CREDENTIAL_TYPE]?.id ?? '';
 	// Without an item, an expression that needs one gives another key, or none.
 	const withoutItem = await itemCredential(run, run.input.length);
@@ -88,12 +88,12 @@ export async function accountOf(run: Run): Promise<(credential: Credential) => s
 }
 
 /** What the list knows an item by; `imageHashes` stand for input files, whose links differ. */
-export function wantedOf(
+export function videoIdentityOf(
 	run: Run,
 	sameVideo: SameVideo,
 	account: string,
 	{ body, imageHashes }: { body: GenerateBody; imageHashes?: readonly string[] },
-): Wanted {
+): VideoIdentity {
 	const settings = requestKey(body, imageHashes);
 	const { videoKey } = sameVideo;
 	const identity = listIdentity({

@@ -25,37 +25,37 @@ export const POLL_JITTER = 0.1;
  * Seconds between two looks around the time that such videos took here, where nobody has set Check
  * Every: at least.
  */
-export const POLL_KNOWN_SECONDS = 3;
+export const POLL_WINDOW_SECONDS = 3;
 
 const LONGEST_MS = POLL_INTERVAL_MAX_SECONDS * 1000;
 /** Milliseconds before which nothing is ready. */
 const EARLIEST_MS = POLL_INTERVAL_SECONDS * 1000;
 /** Parts into which looks divide the time in which videos were ready. */
-const KNOWN_PARTS = 6;
+const WINDOW_PARTS = 6;
 /** Times without which nothing is known, and the share of them that is left out on either side. */
-const LEAST_TIMES = 3;
+const MIN_SAMPLES = 3;
 const LEFT_OUT = 0.2;
 /** Share of the time by which others differ from it at least: three that are equal prove little. */
-const LEAST_SPREAD = 0.1;
+const MIN_SPREAD = 0.1;
 
 /** Between which ages (milliseconds) such videos were ready here. */
-export interface KnownTimes {
+export interface ReadyWindow {
 	fromMs: number;
 	toMs: number;
 }
 
 /** How long the video of a task takes. */
-export interface Pace {
+export interface GenerationTime {
 	/** Milliseconds that its model usually takes: at least, and at most. */
 	usualMs: readonly [number, number];
-	known?: KnownTimes;
+	window?: ReadyWindow;
 }
 
-/** The pace of a task of which nothing else is known: that of the first model. */
-export const USUAL_PACE: Pace = { usualMs: [60_000, 120_000] };
+/** How long a task takes of which nothing else is known: that of the first model. */
+export const DEFAULT_GENERATION_TIME: GenerationTime = { usualMs: [60_000, 120_000] };
 
 /** How close two looks may be, in milliseconds. */
-export interface Closeness {
+export interface PollLimits {
 	/** Check Every, which the intervals grow from. */
 	intervalMs: number;
 	/** What is not undercut around the time that is known; `intervalMs` where that is left out. */
@@ -73,25 +73,25 @@ function quantile(sorted: readonly number[], share: number): number {
  * Between which ages such videos are ready, by the seconds that some took; undefined for too few.
  * A few that took much longer or shorter than the others count for nothing.
  */
-export function knownTimes(seconds: readonly number[]): KnownTimes | undefined {
-	if (seconds.length < LEAST_TIMES) return undefined;
+export function readyWindow(seconds: readonly number[]): ReadyWindow | undefined {
+	if (seconds.length < MIN_SAMPLES) return undefined;
 	const sorted = [...seconds].sort((a, b) => a - b);
 	const [from, to] = [quantile(sorted, LEFT_OUT), quantile(sorted, 1 - LEFT_OUT)];
 	const middle = (from + to) / 2;
-	const spread = Math.max((to - from) / 2, middle * LEAST_SPREAD);
+	const spread = Math.max((to - from) / 2, middle * MIN_SPREAD);
 	return { fromMs: (middle - spread) * 1000, toMs: (middle + spread) * 1000 };
 }
 
 /** Milliseconds: how far the interval may have grown after `waitedMs`. */
-function longestInterval(waitedMs: number, { usualMs }: Pace): number {
-	const share = usualMs[1] / USUAL_PACE.usualMs[1];
+function longestInterval(waitedMs: number, { usualMs }: GenerationTime): number {
+	const share = usualMs[1] / DEFAULT_GENERATION_TIME.usualMs[1];
 	const usual = Math.max(POLL_INTERVAL_USUAL_SECONDS * 1000 * share, waitedMs * POLL_SHARE);
 	return Math.min(usual, LONGEST_MS);
 }
 
 /** Milliseconds until a new task is read for the first time, and from which its intervals grow. */
-export function firstInterval(pace: Pace, intervalMs: number): number {
-	const longer = intervalMs * (pace.usualMs[0] / USUAL_PACE.usualMs[0]);
+export function firstInterval(time: GenerationTime, intervalMs: number): number {
+	const longer = intervalMs * (time.usualMs[0] / DEFAULT_GENERATION_TIME.usualMs[0]);
 	return Math.max(intervalMs, Math.min(longer, LONGEST_MS));
 }
 
@@ -102,18 +102,18 @@ export function firstInterval(pace: Pace, intervalMs: number): number {
  */
 export function nextInterval(
 	{ reads, waitedMs }: { reads: number; waitedMs: number },
-	pace: Pace,
+	time: GenerationTime,
 	intervalMs: number,
 	random: number,
 ): number {
-	const first = firstInterval(pace, intervalMs);
-	const grown = Math.min(first * POLL_GROWTH ** reads, longestInterval(waitedMs, pace));
+	const first = firstInterval(time, intervalMs);
+	const grown = Math.min(first * POLL_GROWTH ** reads, longestInterval(waitedMs, time));
 	const varied = grown * (1 + POLL_JITTER * (2 * random - 1));
 	return Math.max(intervalMs, Math.min(varied, LONGEST_MS));
 }
 
 /** The age (milliseconds) of a task at its next look, when the one before was at `ageMs`. */
-function nextAge(ageMs: number, gapMs: number, { fromMs, toMs }: KnownTimes): number {
+function nextAge(ageMs: number, gapMs: number, { fromMs, toMs }: ReadyWindow): number {
 	// A look a little before its time, as jitter makes it, is not done again.
 	const soon = ageMs + gapMs / 2;
 	if (soon < fromMs) {
@@ -129,16 +129,19 @@ function nextAge(ageMs: number, gapMs: number, { fromMs, toMs }: KnownTimes): nu
  * where it is known when such videos were ready here: as seldom as may be before, closely in that
  * time, and ever more seldom after it.
  */
-export function intervalAround(
-	known: KnownTimes,
+export function intervalInWindow(
+	window: ReadyWindow,
 	ageMs: number,
-	{ intervalMs, leastMs = intervalMs }: Closeness,
+	{ intervalMs, leastMs = intervalMs }: PollLimits,
 	random: number,
 ): number {
-	const part = (known.toMs - known.fromMs) / KNOWN_PARTS;
-	const gapMs = Math.max(leastMs, Math.min(part, longestInterval(known.toMs, USUAL_PACE)));
+	const part = (window.toMs - window.fromMs) / WINDOW_PARTS;
+	const gapMs = Math.max(
+		leastMs,
+		Math.min(part, longestInterval(window.toMs, DEFAULT_GENERATION_TIME)),
+	);
 	const jitter = gapMs * POLL_JITTER * (2 * random - 1);
 	const longest = LONGEST_MS + Math.max(0, EARLIEST_MS - ageMs);
-	const next = nextAge(ageMs, gapMs, known) - ageMs + jitter;
+	const next = nextAge(ageMs, gapMs, window) - ageMs + jitter;
 	return Math.max(leastMs, Math.min(next, longest));
 }

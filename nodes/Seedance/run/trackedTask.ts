@@ -1,17 +1,17 @@
 /** What a run sees of one task while it watches it: its model, how long such videos take, and this one. */
-import type { Read } from '../../shared/api/client';
-import type { Pace } from '../../shared/api/pace';
+import type { ReadResult } from '../../shared/api/client';
+import type { GenerationTime } from '../../shared/api/pollInterval';
 import { modelOr } from '../../shared/task/models';
 import type { Run } from './run';
 import type { PendingTask } from './watch';
 
-export interface Observed {
+export interface TrackedTask {
 	/** Reads the task, by a deadline (milliseconds since 1970). */
-	read: (deadline: number) => Promise<Read>;
+	read: (deadline: number) => Promise<ReadResult>;
 	/** The value of the node's field Model, as far as it is known by now. */
 	readonly model: string | null;
 	/** How long such videos take; what the API and the list of videos tell may come later. */
-	readonly pace: Pace;
+	readonly generationTime: GenerationTime;
 	/**
 	 * Seconds that the video took: until the middle between the last look at which it was still being
 	 * made and the first at which it was not. Undefined for what this run has not started, or has not
@@ -21,7 +21,10 @@ export interface Observed {
 }
 
 /** Watches what the reads of one task tell. */
-export function observed({ clock, readTask, knownTimes }: Run, pending: PendingTask): Observed {
+export function trackTask(
+	{ clock, readTask, readyWindows }: Run,
+	pending: PendingTask,
+): TrackedTask {
 	const { isNew, seed, itemIndex } = pending;
 	let { model } = seed;
 	let madeAt: number | undefined;
@@ -39,13 +42,13 @@ export function observed({ clock, readTask, knownTimes }: Run, pending: PendingT
 		get model() {
 			return model;
 		},
-		pace: {
+		generationTime: {
 			get usualMs() {
 				const [from, to] = modelOr(model).usualSeconds;
 				return [from * 1000, to * 1000] as const;
 			},
-			get known() {
-				return knownTimes.get(itemIndex);
+			get window() {
+				return readyWindows.get(itemIndex);
 			},
 		},
 		seconds: () => {

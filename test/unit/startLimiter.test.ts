@@ -2,15 +2,15 @@
  * Whose turn it is to start a video: the pace that an account's answers teach, shared by all runs of
  * the process, beside the best possible schedule.
  */
-import { Turns } from '../../nodes/Seedance/run/turns';
-import { StartPace } from '../../nodes/shared/api/startPace';
+import { StartLimiter } from '../../nodes/Seedance/run/startLimiter';
+import { AdaptiveLimit } from '../../nodes/shared/api/adaptiveLimit';
 import { FITS, MOST, TASK_SECONDS } from '../support/fullAccount.cjs';
 import { VirtualClock } from './virtualClock.cjs';
 
 const SECOND = 1_000;
 const MINUTE = 60 * SECOND;
 const ACCOUNT = { apiKey: 'sk', baseUrl: 'https://api.test/v1', reach: 'any', decrypted: {} };
-type Credential = Parameters<Turns['waitFor']>[0];
+type Credential = Parameters<StartLimiter['msUntilSlot']>[0];
 const credential = (apiKey = 'sk') => ({ ...ACCOUNT, apiKey }) as unknown as Credential;
 
 interface Limits {
@@ -23,21 +23,21 @@ interface Limits {
 /** An API that starts so many videos at once and a minute, each of which takes `taskMs`. */
 function apiOf(clock: VirtualClock, { atOnce = Infinity, perMinute = Infinity, tells }: Limits) {
 	const starts: number[] = [];
-	let underWay = 0;
+	let running = 0;
 	let posts = 0;
 	return {
 		counts: () => ({ posts, started: starts.length }),
 		post: (taskMs: number): { refused?: { retryAfterMs?: number } } => {
 			posts++;
 			const recent = starts.filter((at) => clock.now() - at < MINUTE);
-			if (underWay >= atOnce || recent.length >= perMinute) {
+			if (running >= atOnce || recent.length >= perMinute) {
 				const retryAfterMs =
 					tells && recent.length >= perMinute ? recent[0] + MINUTE - clock.now() : undefined;
 				return { refused: { retryAfterMs } };
 			}
 			starts.push(clock.now());
-			underWay++;
-			void clock.sleep(taskMs).then(() => underWay--);
+			running++;
+			void clock.sleep(taskMs).then(() => running--);
 			return {};
 		},
 	};
@@ -64,18 +64,18 @@ async function play(limits: Limits, runs: readonly Rows[], taskMs = TASK_MS) {
 	const one = async ({ rows, atOnce, after = 0, apiKey }: Rows) => {
 		const account = credential(apiKey);
 		await clock.sleep(after);
-		const turns = new Turns(clock, atOnce);
+		const turns = new StartLimiter(clock, atOnce);
 		const ends: Array<Promise<void>> = [];
 		for (let row = 0; row < rows; ) {
-			const ms = turns.waitFor(account);
+			const ms = turns.msUntilSlot(account);
 			if (ms > 0) {
-				await turns.untilChange(Math.min(ms, 60 * MINUTE));
+				await turns.waitForChange(Math.min(ms, 60 * MINUTE));
 				continue;
 			}
-			turns.going(account);
+			turns.postSent(account);
 			// An answer takes its time.
 			await clock.sleep(200);
-			turns.rest();
+			turns.idle();
 			const { refused } = api.post(taskMs);
 			if (refused) {
 				turns.refused(account, refused.retryAfterMs);
@@ -83,11 +83,11 @@ async function play(limits: Limits, runs: readonly Rows[], taskMs = TASK_MS) {
 			}
 			row++;
 			turns.accepted(account);
-			const leave = turns.enter(account);
-			most = Math.max(most, turns.underWay);
+			const leave = turns.acquire(account);
+			most = Math.max(most, turns.running);
 			ends.push(clock.sleep(taskMs + NOTICE_MS).then(leave));
 		}
-		turns.rest();
+		turns.idle();
 		await Promise.all(ends);
 		turns.close();
 		return clock.now() - begun;
@@ -145,9 +145,9 @@ it('no more than Maximum Videos at Once, over all accounts of the run', async ()
 
 it('another account is not held back', async () => {
 	const clock = new VirtualClock();
-	const turns = new Turns(clock);
+	const turns = new StartLimiter(clock);
 	turns.refused(credential(), 30 * SECOND);
-	expect([turns.waitFor(credential()), turns.waitFor(credential('other'))]).toEqual([
+	expect([turns.msUntilSlot(credential()), turns.msUntilSlot(credential('other'))]).toEqual([
 		30 * SECOND,
 		0,
 	]);
@@ -156,37 +156,37 @@ it('another account is not held back', async () => {
 
 it('what was learnt is gone when the last run of the account has ended', () => {
 	const clock = new VirtualClock();
-	const first = new Turns(clock);
+	const first = new StartLimiter(clock);
 	first.refused(credential(), MINUTE);
-	const second = new Turns(clock);
-	expect(second.waitFor(credential())).toBe(MINUTE);
+	const second = new StartLimiter(clock);
+	expect(second.msUntilSlot(credential())).toBe(MINUTE);
 	first.close();
-	expect(second.waitFor(credential())).toBe(MINUTE);
+	expect(second.msUntilSlot(credential())).toBe(MINUTE);
 	second.close();
-	expect(new Turns(clock).waitFor(credential())).toBe(0);
+	expect(new StartLimiter(clock).msUntilSlot(credential())).toBe(0);
 });
 
-describe('a pace', () => {
+describe('a limit', () => {
 	it('with nothing under way, asks ever more slowly, and never gives up', () => {
-		const pace = new StartPace();
+		const limit = new AdaptiveLimit();
 		const pauses = Array.from({ length: 9 }, () => {
-			pace.refused(0, 0);
-			return pace.nextAt(0, 0) / SECOND;
+			limit.onRateLimited(0, 0);
+			return limit.nextAt(0, 0) / SECOND;
 		});
 		expect(pauses).toEqual([2, 4, 8, 16, 32, 64, 120, 120, 120]);
-		pace.accepted(0, 0);
-		pace.refused(0, 0);
-		expect(pace.nextAt(0, 0)).toBe(2 * SECOND);
+		limit.onAccepted(0, 0);
+		limit.onRateLimited(0, 0);
+		expect(limit.nextAt(0, 0)).toBe(2 * SECOND);
 	});
 
 	it('waits for an end at the number that went well, and for as long as it is asked to', () => {
-		const pace = new StartPace();
-		for (let underWay = 0; underWay < 3; underWay++) pace.accepted(0, underWay);
-		pace.refused(0, 3, 10 * SECOND);
-		expect([pace.nextAt(0, 3), pace.nextAt(0, 2)]).toEqual([10 * SECOND, 10 * SECOND]);
-		pace.refused(10 * SECOND, 3);
-		pace.refused(70 * SECOND, 3);
-		expect([pace.nextAt(71 * SECOND, 3), pace.nextAt(71 * SECOND, 2)]).toEqual([
+		const limit = new AdaptiveLimit();
+		for (let running = 0; running < 3; running++) limit.onAccepted(0, running);
+		limit.onRateLimited(0, 3, 10 * SECOND);
+		expect([limit.nextAt(0, 3), limit.nextAt(0, 2)]).toEqual([10 * SECOND, 10 * SECOND]);
+		limit.onRateLimited(10 * SECOND, 3);
+		limit.onRateLimited(70 * SECOND, 3);
+		expect([limit.nextAt(71 * SECOND, 3), limit.nextAt(71 * SECOND, 2)]).toEqual([
 			Infinity,
 			71 * SECOND,
 		]);

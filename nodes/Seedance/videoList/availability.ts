@@ -6,30 +6,30 @@ import type { Row } from '../../shared/idempotency/videoList';
 import { hasVideo } from '../../shared/task/task';
 import type { Prepared } from '../run/prepare';
 import type { Run } from '../run/run';
-import { readPatiently } from '../run/watch';
+import { readTaskWithRetry } from '../run/watch';
 
 /** Milliseconds that a task gets to be read. */
 const READ_MS = 60_000;
 
 /** `gone`: it was paid for, and is no longer available. `failed`: there never was one. */
-export type Presence = 'there' | 'gone' | 'failed';
+export type Availability = 'there' | 'gone' | 'failed';
 
 /**
  * Reads the task of a row again, and tries its link. `ageMs`: how old the row is. A task that cannot
  * be read now counts as there, and so does one that the API does not know yet, or whose link does
  * not open yet: what is paid for is not paid for again because of passing trouble. Never throws.
  */
-export async function presenceOf(
+export async function availabilityOf(
 	run: Run,
 	item: Prepared,
 	row: Row,
 	ageMs: number,
-): Promise<Presence> {
+): Promise<Availability> {
 	const { clock, context } = run;
 	const deadline = Math.min(clock.now() + READ_MS, run.workUntil);
 	const seed = { model: row.model };
 	const task = { credential: item.credential, taskId: row.task_id, seed };
-	const read = await readPatiently(run, task, deadline);
+	const read = await readTaskWithRetry(run, task, deadline);
 	if (read.outcome === 'unavailable') return 'there';
 	if (read.outcome === 'refused') {
 		const isUnknown = read.failure.cause === 'task_not_found' && ageMs > NOT_FOUND_GRACE_MS;

@@ -6,13 +6,13 @@
 import { createHash } from 'crypto';
 
 import type { Credential } from '../../shared/api/credential';
-import { StartPace } from '../../shared/api/startPace';
+import { AdaptiveLimit } from '../../shared/api/adaptiveLimit';
 import type { Clock } from '../../shared/n8n/clock';
 import { credentialKey } from './run';
 
 /** What one run has at an account. */
 interface Share {
-	underWay: number;
+	running: number;
 	/** It has a row that only the account holds back. */
 	isWaiting: boolean;
 	/** Its POST has left, and has no answer yet. */
@@ -22,27 +22,27 @@ interface Share {
 
 /** An account that runs of this process start videos with, while there are any. */
 interface Account {
-	/** Times of the pace are those of the run that came first. */
+	/** Times of the limit are those of the run that came first. */
 	clock: Clock;
-	pace: StartPace;
-	shares: Map<Turns, Share>;
+	limit: AdaptiveLimit;
+	shares: Map<StartLimiter, Share>;
 }
 
 const accounts = new Map<string, Account>();
 
-const underWayOf = ({ shares }: Account): number =>
-	[...shares.values()].reduce((sum, { underWay }) => sum + underWay, 0);
+const runningAt = ({ shares }: Account): number =>
+	[...shares.values()].reduce((sum, { running }) => sum + running, 0);
 
 function wakeAll({ shares }: Account): void {
 	for (const { wake } of shares.values()) wake();
 }
 
 /** The turns of one run. To be closed when it ends. */
-export class Turns {
+export class StartLimiter {
 	/** Tasks of this run that are being watched, with any account. */
-	underWay = 0;
+	running = 0;
 	/** Milliseconds since 1970 at which a video was started, or one has ended. */
-	lastMove: number;
+	lastChangeAt: number;
 	private readonly used = new Map<string, string>();
 	private waker = new AbortController();
 
@@ -52,36 +52,36 @@ export class Turns {
 		private readonly atOnce = Infinity,
 		private readonly onWait = () => {},
 	) {
-		this.lastMove = clock.now();
+		this.lastChangeAt = clock.now();
 	}
 
 	/**
 	 * Milliseconds until a row of this account may be started, 0 for now; Infinity when something has
 	 * to end first.
 	 */
-	waitFor(credential: Credential): number {
+	msUntilSlot(credential: Credential): number {
 		const { account, share } = this.at(credential);
 		share.isWaiting = false;
-		if (this.underWay >= this.atOnce) return Infinity;
+		if (this.running >= this.atOnce) return Infinity;
 		const now = account.clock.now();
 		const posting = [...account.shares.values()].filter(({ isPosting }) => isPosting).length;
-		const ms = account.pace.nextAt(now, underWayOf(account) + posting) - now;
+		const ms = account.limit.nextAt(now, runningAt(account) + posting) - now;
 		share.isWaiting = true;
 		// Of several runs the one that has least is next, so that none has to stand aside for ever.
 		const isBehind = [...account.shares].find(
-			([turns, other]) => turns !== this && other.isWaiting && other.underWay < share.underWay,
+			([limiter, other]) => limiter !== this && other.isWaiting && other.running < share.running,
 		);
-		return account.pace.isLimited && isBehind ? Infinity : Math.max(0, ms);
+		return account.limit.isLimited && isBehind ? Infinity : Math.max(0, ms);
 	}
 
-	/** A POST with this account goes out: it has no answer before {@link rest}. */
-	going(credential: Credential): void {
-		this.rest();
+	/** A POST with this account goes out: it has no answer before {@link idle}. */
+	postSent(credential: Credential): void {
+		this.idle();
 		this.at(credential).share.isPosting = true;
 	}
 
 	/** It waits for no account any longer, and for no answer. */
-	rest(): void {
+	idle(): void {
 		for (const hash of this.used.values()) {
 			const account = accounts.get(hash);
 			const share = account?.shares.get(this);
@@ -91,43 +91,43 @@ export class Turns {
 		}
 	}
 
-	/** It was accepted. Call it before {@link enter}. */
+	/** It was accepted. Call it before {@link acquire}. */
 	accepted(credential: Credential): void {
 		const { account } = this.at(credential);
-		account.pace.accepted(account.clock.now(), underWayOf(account));
-		this.lastMove = this.clock.now();
+		account.limit.onAccepted(account.clock.now(), runningAt(account));
+		this.lastChangeAt = this.clock.now();
 		wakeAll(account);
 	}
 
 	/** It was refused with 429. */
 	refused(credential: Credential, retryAfterMs?: number): void {
 		const { account } = this.at(credential);
-		account.pace.refused(account.clock.now(), underWayOf(account), retryAfterMs);
+		account.limit.onRateLimited(account.clock.now(), runningAt(account), retryAfterMs);
 		wakeAll(account);
 	}
 
 	/** A task is being watched from now on. Gives what is to be called, once, when it has ended. */
-	enter(credential: Credential): () => void {
+	acquire(credential: Credential): () => void {
 		const { account, share } = this.at(credential);
-		share.underWay++;
-		this.underWay++;
+		share.running++;
+		this.running++;
 		return () => {
-			share.underWay--;
-			this.underWay--;
-			this.lastMove = this.clock.now();
+			share.running--;
+			this.running--;
+			this.lastChangeAt = this.clock.now();
 			wakeAll(account);
 			this.wake();
 		};
 	}
 
 	/** Waits so many milliseconds, or until the turn may have come. */
-	async untilChange(ms: number): Promise<void> {
+	async waitForChange(ms: number): Promise<void> {
 		this.onWait();
 		await this.clock.sleep(ms, this.waker.signal);
 		this.waker = new AbortController();
 	}
 
-	/** Ends {@link untilChange}. */
+	/** Ends {@link waitForChange}. */
 	wake(): void {
 		this.waker.abort('changed');
 	}
@@ -148,10 +148,10 @@ export class Turns {
 		const hash = this.used.get(key) ?? createHash('sha256').update(key).digest('hex');
 		this.used.set(key, hash);
 		const found = accounts.get(hash);
-		const account = found ?? { clock: this.clock, pace: new StartPace(), shares: new Map() };
+		const account = found ?? { clock: this.clock, limit: new AdaptiveLimit(), shares: new Map() };
 		if (!found) accounts.set(hash, account);
 		const share = account.shares.get(this) ?? {
-			underWay: 0,
+			running: 0,
 			isWaiting: false,
 			isPosting: false,
 			wake: () => this.wake(),

@@ -1,77 +1,77 @@
-/** The brake of an account: one pace for all, and nobody given up because the API asks to slow down. */
+/** The throttle of an account: one pace for all, and nobody given up because the API asks to slow down. */
 import type { IExecuteFunctions, IHttpRequestOptions } from 'n8n-workflow';
 
 import { runOf } from '../../nodes/Seedance/run/run';
-import { brakeOf } from '../../nodes/shared/api/brake';
+import { createThrottle } from '../../nodes/shared/api/throttle';
 import { watchTask } from '../../nodes/shared/api/polling';
-import { manyTasks, pauses } from '../fixtures/brake.json';
+import { manyTasks, pauses } from '../fixtures/throttle.json';
 import { VirtualClock } from './virtualClock.cjs';
 
 const SECOND = 1_000;
 const MINUTE = 60 * SECOND;
 const HOUR = 60 * MINUTE;
 
-/** A brake after so many 429 in a row, each to a request of its own. */
-async function braked(times = 0, retryAfterMs?: number) {
+/** A throttle after so many 429 in a row, each to a request of its own. */
+async function throttled(times = 0, retryAfterMs?: number) {
 	const clock = new VirtualClock();
-	const brake = brakeOf(clock);
+	const throttle = createThrottle(clock);
 	for (let time = 0; time < times; time++) {
-		await clock.run(brake.turn(clock.now() + HOUR));
-		brake.slowDown(clock.now(), retryAfterMs);
+		await clock.run(throttle.acquire(clock.now() + HOUR));
+		throttle.onRateLimited(clock.now(), retryAfterMs);
 	}
 	const startedAt = clock.now();
 	const at = () => clock.now() - startedAt;
 	/** Asks for turns at once; tells when each came, in milliseconds. */
 	const turns = async (count: number) => {
 		const came = Array.from({ length: count }, async () => {
-			await brake.turn(startedAt + HOUR);
+			await throttle.acquire(startedAt + HOUR);
 			return at();
 		});
 		return (await clock.run(Promise.all(came))).result;
 	};
-	return { clock, brake, turns, at, startedAt };
+	return { clock, throttle, turns, at, startedAt };
 }
 
 const gaps = (at: number[]) => at.slice(1).map((time, index) => Math.round(time - at[index]));
 
-describe('a brake', () => {
+describe('a throttle', () => {
 	it('that nobody has used holds nothing back', async () => {
-		const { turns } = await braked();
+		const { turns } = await throttled();
 		expect(await turns(100)).toEqual(Array(100).fill(0));
 	});
 
 	it.each(pauses)('waits $firstMs ms, then lets one go every $paceMs ms: %j', async (row) => {
 		const { times, retryAfterMs, firstMs, paceMs } = row;
-		const { turns } = await braked(times, retryAfterMs);
+		const { turns } = await throttled(times, retryAfterMs);
 		const at = await turns(4);
 		expect([at[0], ...gaps(at)]).toEqual([firstMs, paceMs, paceMs, paceMs]);
 	});
 
 	it('counts several 429 to requests that were under way together once', async () => {
-		const { brake, clock, turns, startedAt } = await braked();
+		const { throttle, clock, turns, startedAt } = await throttled();
 		await clock.run(clock.elapse(300));
-		for (let time = 0; time < 10; time++) brake.slowDown(startedAt);
-		expect(brake.limitedInARow).toBe(1);
+		for (let time = 0; time < 10; time++) throttle.onRateLimited(startedAt);
+		expect(throttle.consecutive429s).toBe(1);
 		expect(await turns(3)).toEqual([1_300, 1_550, 1_800]);
-		expect((await braked(4)).brake.limitedInARow).toBe(4);
+		expect((await throttled(4)).throttle.consecutive429s).toBe(4);
 	});
 
 	it('does not shorten a long pause because of a later 429', async () => {
-		const { brake, clock, turns, startedAt } = await braked();
+		const { throttle, clock, turns, startedAt } = await throttled();
 		await clock.run(clock.elapse(1));
-		brake.slowDown(clock.now(), 50_000);
+		throttle.onRateLimited(clock.now(), 50_000);
 		await clock.run(clock.elapse(1));
-		brake.slowDown(clock.now(), 2_000);
-		brake.slowDown(startedAt, 2_000);
+		throttle.onRateLimited(clock.now(), 2_000);
+		throttle.onRateLimited(startedAt, 2_000);
 		expect(await turns(1)).toEqual([50_001]);
 	});
 
 	it('keeps the order in which they asked, and lets nobody slip in before those who wait', async () => {
-		const { brake, clock, startedAt } = await braked(1);
+		const { throttle, clock, startedAt } = await throttled(1);
 		const order: number[] = [];
 		const ask = async (number: number) => {
 			if (number === 20) await clock.elapse(1_000);
-			await brake.turn(startedAt + HOUR);
+			await throttle.acquire(startedAt + HOUR);
 			order.push(number);
 		};
 		const all = [20, ...Array(20).keys()].map(ask);
@@ -80,23 +80,26 @@ describe('a brake', () => {
 	});
 
 	it('gets faster a little with each good answer, to full speed, and forgets the row of 429', async () => {
-		const { brake, turns } = await braked(4);
+		const { throttle, turns } = await throttled(4);
 		const paces: number[] = [];
 		for (let answers = 0; answers < 30; answers++) {
 			paces.push(gaps(await turns(2))[0]);
-			brake.answered();
-			expect(brake.limitedInARow).toBe(0);
+			throttle.onResponse();
+			expect(throttle.consecutive429s).toBe(0);
 		}
 		expect(Math.max(...gaps(paces))).toBeLessThanOrEqual(0);
 		expect(paces[29]).toBeGreaterThan(paces[0] / 3);
 		expect(paces[29]).toBeLessThan(paces[0] / 2);
-		for (let answers = 0; answers < 250; answers++) brake.answered();
+		for (let answers = 0; answers < 250; answers++) throttle.onResponse();
 		expect(new Set((await turns(20)).slice(1)).size).toBe(1);
 	});
 
 	it('lets go who cannot have a turn before the deadline, and gives that turn to the next', async () => {
-		const { brake, clock, at, startedAt } = await braked(1, 10_000);
-		const ask = async (deadlineMs: number) => [await brake.turn(startedAt + deadlineMs), at()];
+		const { throttle, clock, at, startedAt } = await throttled(1, 10_000);
+		const ask = async (deadlineMs: number) => [
+			await throttle.acquire(startedAt + deadlineMs),
+			at(),
+		];
 		const all = [5_000, HOUR, 5_000, HOUR].map(ask);
 		const { result } = await clock.run(Promise.all(all));
 		expect(result).toEqual([
@@ -109,8 +112,8 @@ describe('a brake', () => {
 	});
 
 	it('ends all turns at once with Stop', async () => {
-		const { brake, clock, startedAt } = await braked(1, 60_000);
-		const all = Array.from({ length: 5 }, async () => await brake.turn(startedAt + HOUR));
+		const { throttle, clock, startedAt } = await throttled(1, 60_000);
+		const all = Array.from({ length: 5 }, async () => await throttle.acquire(startedAt + HOUR));
 		const stop = clock.elapse(2_000).then(() => clock.stop());
 		const { result, tookMs } = await clock.run(Promise.all([...all, stop]));
 		expect(result.slice(0, 5)).toEqual(Array(5).fill(false));
@@ -226,10 +229,10 @@ describe('many tasks of an account that may read only so often', () => {
 
 	it('do not slow down those of another account', async () => {
 		const { clock, run, account } = runAgainst(() => RUNNING);
-		const slow = run.brakeFor(account('slow'));
-		expect(run.brakeFor(account('slow'))).toBe(slow);
-		slow.slowDown(clock.now());
-		const other = run.brakeFor(account('other')).turn(clock.now() + HOUR);
+		const slow = run.throttleFor(account('slow'));
+		expect(run.throttleFor(account('slow'))).toBe(slow);
+		slow.onRateLimited(clock.now());
+		const other = run.throttleFor(account('other')).acquire(clock.now() + HOUR);
 		expect((await clock.run(other)).tookMs).toBe(0);
 	});
 });
@@ -247,14 +250,14 @@ describe('a read in turn', () => {
 	/** The milliseconds between two turns after a 429 and so many reads with this answer. */
 	async function paceAfter(reads: number, answer: () => Reply) {
 		const { clock, run, account, task } = runAgainst(answer);
-		const brake = run.brakeFor(account('a'));
-		brake.slowDown(clock.now());
+		const throttle = run.throttleFor(account('a'));
+		throttle.onRateLimited(clock.now());
 		for (let read = 0; read < reads; read++) {
 			await clock.run(run.readTask(task('t'), clock.now() + HOUR));
 		}
-		await clock.run(brake.turn(clock.now() + HOUR));
-		const { tookMs } = await clock.run(brake.turn(clock.now() + HOUR));
-		return { pace: Math.round(tookMs), limitedInARow: brake.limitedInARow };
+		await clock.run(throttle.acquire(clock.now() + HOUR));
+		const { tookMs } = await clock.run(throttle.acquire(clock.now() + HOUR));
+		return { pace: Math.round(tookMs), limitedInARow: throttle.consecutive429s };
 	}
 
 	it.each([

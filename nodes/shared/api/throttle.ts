@@ -1,12 +1,12 @@
 /**
- * The brake of one account: when the API asks to slow down (429), everything that a run sends to
+ * The throttle of one account: when the API asks to slow down (429), everything that a run sends to
  * that account slows down, once for all of it. Being asked to wait is no failure, so nothing is
  * given up because of it (docs/api-contract.md#requests-per-second).
  *
  * The pace follows the answers: each 429 halves it, each other answer raises it a little, until
  * nothing is held back.
  */
-import { within, type Clock } from '../n8n/clock';
+import { withTimeout, type Clock } from '../n8n/clock';
 
 /** A `Retry-After` of more milliseconds is not waited for at once. */
 export const RETRY_AFTER_MAX_MS = 60_000;
@@ -23,20 +23,20 @@ const LONGEST_PAUSE_MS = 15_000;
 const RELEASE = 0.97;
 const NO_SPACING_MS = 20;
 
-export interface Brake {
+export interface Throttle {
 	/**
 	 * Waits until the next request may be sent; in order, for all who ask. False when the deadline
 	 * (milliseconds since 1970) or Stop came first.
 	 */
-	turn: (deadline: number) => Promise<boolean>;
+	acquire: (deadline: number) => Promise<boolean>;
 	/**
 	 * An answer 429 to a request sent at `sentAt`. Several that were under way together count once.
 	 */
-	slowDown: (sentAt: number, retryAfterMs?: number) => void;
+	onRateLimited: (sentAt: number, retryAfterMs?: number) => void;
 	/** Any other answer. */
-	answered: () => void;
+	onResponse: () => void;
 	/** How many 429 came in a row, those that were under way together counted once. */
-	readonly limitedInARow: number;
+	readonly consecutive429s: number;
 	/**
 	 * Set when a connection was refused for good: what follows is tried once, without waiting for it
 	 * again.
@@ -44,8 +44,8 @@ export interface Brake {
 	isDown: boolean;
 }
 
-/** A brake that is off. */
-export function brakeOf(clock: Clock): Brake {
+/** A throttle that is off. */
+export function createThrottle(clock: Clock): Throttle {
 	let spacingMs = 0;
 	let nextAt = 0;
 	let changedAt = -Infinity;
@@ -69,7 +69,7 @@ export function brakeOf(clock: Clock): Brake {
 	};
 
 	return {
-		turn: async (deadline) => {
+		acquire: async (deadline) => {
 			if (isFree()) {
 				take();
 				return true;
@@ -78,11 +78,11 @@ export function brakeOf(clock: Clock): Brake {
 			waiting++;
 			const mine = last.then(async () => await untilFree(gone.signal));
 			last = mine.finally(() => waiting--);
-			const isMyTurn = await within(mine, deadline - clock.now(), clock);
+			const isMyTurn = await withTimeout(mine, deadline - clock.now(), clock);
 			gone.abort();
 			return isMyTurn ?? false;
 		},
-		slowDown: (sentAt, retryAfterMs) => {
+		onRateLimited: (sentAt, retryAfterMs) => {
 			if (sentAt <= changedAt) return;
 			limitedInARow++;
 			const grown = Math.min(FIRST_PAUSE_MS * 2 ** (limitedInARow - 1), LONGEST_PAUSE_MS);
@@ -92,12 +92,12 @@ export function brakeOf(clock: Clock): Brake {
 			changedAt = clock.now();
 			nextAt = Math.max(nextAt, changedAt + Math.max(pauseMs, spacingMs));
 		},
-		answered: () => {
+		onResponse: () => {
 			limitedInARow = 0;
 			isDown = false;
 			spacingMs = spacingMs * RELEASE < NO_SPACING_MS ? 0 : spacingMs * RELEASE;
 		},
-		get limitedInARow() {
+		get consecutive429s() {
 			return limitedInARow;
 		},
 		get isDown() {

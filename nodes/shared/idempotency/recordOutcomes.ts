@@ -29,7 +29,7 @@ function changeOf(task: Task, isHandedOn: boolean): RowChange {
  * Writes the ends of tasks into their rows, where there is a list that has them. Best effort: never
  * throws, and makes no list.
  */
-export async function tellList(
+export async function recordOutcomes(
 	context: IExecuteFunctions,
 	ends: ReadonlyArray<{ task: Task; isHandedOn: boolean }>,
 ): Promise<void> {

@@ -2,7 +2,7 @@
  * What the list of videos says of each item before anything is paid for: the moves of the protocol
  * (claims.ts), made for all items of a run together, in few calls.
  */
-import { nextMove, type ClaimedRow, type Wish } from '../../shared/idempotency/claims';
+import { nextAction, type ClaimedRow, type ClaimRequest } from '../../shared/idempotency/claims';
 import {
 	ListError,
 	where,
@@ -12,7 +12,7 @@ import {
 	type VideoList,
 } from '../../shared/idempotency/videoList';
 import type { Clock } from '../../shared/n8n/clock';
-import { Round } from './round';
+import { WriteBatch } from './writeBatch';
 
 /** Milliseconds for which a claim holds without being renewed. */
 export const CLAIM_MS = 90_000;
@@ -30,16 +30,16 @@ export interface Search {
 	identity: string;
 	isShared: boolean;
 	maxAgeMs: number;
-	handedOn?: Wish['handedOn'];
+	handedOn?: ClaimRequest['handedOn'];
 	newRow: NewRow;
 }
 
 /** What was found for one item. */
-export type Found =
+export type ClaimResult =
 	/** Its row is reserved: it may be sent. */
 	| { do: 'send'; row: Row }
 	/** An interrupted run has paid for it; its row is this run's now. */
-	| { do: 'goOn'; row: Row }
+	| { do: 'takenOver'; row: Row }
 	/** Another execution has paid for it, or is about to hand it on. */
 	| { do: 'join'; row: Row }
 	/** It was handed on before, and is given again. */
@@ -51,9 +51,9 @@ export type Found =
 	| { do: 'wait'; row: Row };
 
 /** Claims of the runs of this process, which certainly live. */
-export const livingClaims = new Set<string>();
+export const liveClaims = new Set<string>();
 
-export interface Finder {
+export interface ClaimSession {
 	list: VideoList;
 	claim: string;
 	executionId: string;
@@ -61,7 +61,7 @@ export interface Finder {
 	/** Milliseconds since 1970, by the clock. */
 	until: number;
 	/** Whether the video of a row that was handed on can still be had. Never throws. */
-	isStillThere: (index: number, row: Row) => Promise<boolean>;
+	isAvailable: (index: number, row: Row) => Promise<boolean>;
 }
 
 const holdUntil = (list: VideoList) => new Date(list.now() + CLAIM_MS).toISOString();
@@ -71,7 +71,7 @@ export function claimedBy({
 	list,
 	claim,
 	executionId,
-}: Pick<Finder, 'list' | 'claim' | 'executionId'>): Partial<NewRow> {
+}: Pick<ClaimSession, 'list' | 'claim' | 'executionId'>): Partial<NewRow> {
 	return { claim, claimed_until: holdUntil(list), execution_id: executionId };
 }
 
@@ -92,26 +92,26 @@ const listed = (row: Row): ListedRow => ({
  * Finds out about all items together, into `found`. Throws what the list throws; what is paid for is
  * in `found` then as far as it was read, so that nobody pays for it again.
  */
-export async function findAll(
-	finder: Finder,
+export async function claimAll(
+	session: ClaimSession,
 	searches: ReadonlyMap<number, Search>,
-	found: Map<number, Found>,
+	found: Map<number, ClaimResult>,
 ): Promise<void> {
 	/** Videos that are paid for, or may be, and that this run has not got yet. */
-	const paid = new Map<number, Found>();
+	const paid = new Map<number, ClaimResult>();
 	try {
-		await findRoundByRound(finder, searches, { found, paid });
+		await claimLoop(session, searches, { found, paid });
 	} finally {
 		for (const [index, one] of paid) if (!found.has(index)) found.set(index, one);
 	}
 }
 
-async function findRoundByRound(
-	finder: Finder,
+async function claimLoop(
+	session: ClaimSession,
 	searches: ReadonlyMap<number, Search>,
-	{ found, paid }: Record<'found' | 'paid', Map<number, Found>>,
+	{ found, paid }: Record<'found' | 'paid', Map<number, ClaimResult>>,
 ): Promise<void> {
-	const { list, claim, clock } = finder;
+	const { list, claim, clock } = session;
 	/** Rows that turned out to be no use, and since when a row has had the claim that it has. */
 	const useless = new Set<number>();
 	const firstClaims = new Map<number, number>();
@@ -121,10 +121,10 @@ async function findRoundByRound(
 	let readBefore: Row[] | undefined;
 	const refusals = new Map<string, number>();
 	const isPaused = (row: ClaimedRow) => row.claimedUntil - list.now() > LONGEST_RUNNING_CLAIM_MS;
-	const isLiving = (row: ClaimedRow): boolean => {
+	const isLive = (row: ClaimedRow): boolean => {
 		const first = firstClaims.get(row.id) ?? row.claimedUntil;
 		firstClaims.set(row.id, first);
-		return livingClaims.has(row.claim) || isPaused(row) || row.claimedUntil !== first;
+		return liveClaims.has(row.claim) || isPaused(row) || row.claimedUntil !== first;
 	};
 	for (let rounds = 0; ; rounds++) {
 		const open = [...searches].filter(([index]) => !found.has(index));
@@ -138,18 +138,18 @@ async function findRoundByRound(
 		const before = (earlier ??= new Set(read.filter((row) => row.handed_on).map(({ id }) => id)));
 		const isEarlier = ({ id }: ClaimedRow) => before.has(id);
 		const rows = read.filter(({ id }) => !useless.has(id)).map(listed);
-		const round = new Round();
+		const round = new WriteBatch();
 		const waiting = new Map<number, Row>();
 		const again: Array<[number, Row]> = [];
-		const confirmed = claimedBy(finder);
+		const confirmed = claimedBy(session);
 		for (const [index, search] of open) {
-			const { identity, newRow, ...wish } = search;
+			const { identity, newRow, ...request } = search;
 			const own = rows.filter(({ row }) => row.identity === identity);
-			const move = nextMove(own, {
-				...wish,
+			const move = nextAction(own, {
+				...request,
 				claim,
 				now: list.now(),
-				isLiving,
+				isLive,
 				isPaused,
 				isEarlier,
 			});
@@ -157,25 +157,25 @@ async function findRoundByRound(
 			if ('row' in move && move.row.hasTask) paid.set(index, { do: 'join', row: move.row.row });
 			switch (move.do) {
 				case 'insert':
-					round.inserts.push({ ...newRow, ...claimedBy(finder), status: move.status });
+					round.inserts.push({ ...newRow, ...claimedBy(session), status: move.status });
 					break;
 				case 'takeOver': {
 					const { row } = move.row;
 					// Nothing was sent for a reservation: what this run sends may differ, with a key.
 					const set = row.task_id ? { status: row.status, item: index } : newRow;
-					if (row.claim === claim) found.set(index, { do: 'goOn', row });
-					else round.change(row, { ...set, ...claimedBy(finder) });
+					if (row.claim === claim) found.set(index, { do: 'takenOver', row });
+					else round.update(row, { ...set, ...claimedBy(session) });
 					break;
 				}
 				case 'confirm':
-					round.confirm(move.row.row, { ...confirmed, status: 'CLAIMED' });
+					round.confirmBid(move.row.row, { ...confirmed, status: 'CLAIMED' });
 					break;
-				case 'giveUp':
+				case 'markUnclear':
 					paid.set(index, { do: 'unclear', row: move.row.row });
-					round.change(move.row.row, { status: 'UNCLEAR', claim: '', claimed_until: '' });
+					round.update(move.row.row, { status: 'UNCLEAR', claim: '', claimed_until: '' });
 					break;
 				case 'withdraw':
-					round.withdraw(move.row.row);
+					round.delete(move.row.row);
 					break;
 				case 'reuse':
 					again.push([index, move.row.row]);
@@ -193,13 +193,13 @@ async function findRoundByRound(
 		}
 		await Promise.all(
 			again.map(async ([index, row]) => {
-				if (await finder.isStillThere(index, row)) found.set(index, { do: 'reuse', row });
+				if (await session.isAvailable(index, row)) found.set(index, { do: 'reuse', row });
 				else useless.add(row.id);
 			}),
 		);
-		const made = await round.make(list, read, get);
+		const made = await round.commit(list, read, get);
 		readBefore = made.read;
-		for (const row of round.refused(made)) {
+		for (const row of round.conflicts(made)) {
 			const state = `${row.id} ${row.status} ${row.claim}`;
 			const times = (refusals.get(state) ?? 0) + 1;
 			refusals.set(state, times);
@@ -211,13 +211,13 @@ async function findRoundByRound(
 			if (index === undefined || found.has(index)) continue;
 			if (row.status === 'UNCLEAR') found.set(index, { do: 'unclear', row });
 			else if (row.status === 'CLAIMED') found.set(index, { do: 'send', row });
-			else if (row.task_id) found.set(index, { do: 'goOn', row });
+			else if (row.task_id) found.set(index, { do: 'takenOver', row });
 		}
 		if (waiting.size === 0 || !round.isEmpty) continue;
 		const isBidding = rows.some((row) => row.claim === claim && row.status === 'PENDING');
 		const firstMs = isBidding ? SOON_MS : LESS_SOON_MS;
 		const pauseMs = Math.min(firstMs * 1.5 ** rounds, LATER_MS) * (0.5 + clock.random());
-		const isOver = clock.now() + pauseMs >= finder.until;
+		const isOver = clock.now() + pauseMs >= session.until;
 		if (!isOver && (await clock.sleep(pauseMs))) continue;
 		if (isBidding) {
 			// A bid that is left behind would be waited for by others until its claim is over.

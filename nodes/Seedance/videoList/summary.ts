@@ -5,8 +5,8 @@ import { shorten } from '../../shared/text';
 import { shortTime } from '../../shared/timeZone';
 import type { Prepared } from '../run/prepare';
 import type { Run } from '../run/run';
-import { cell } from './ends';
-import type { Found } from './find';
+import { cellText } from './rowChanges';
+import type { ClaimResult } from './claimVideos';
 
 const MINUTE_MS = 60_000;
 const HOUR_MS = 60 * MINUTE_MS;
@@ -15,15 +15,15 @@ const DAY_MS = 24 * HOUR_MS;
 const count = (videos: number) => (videos === 1 ? 'a video' : `${videos} videos`);
 
 /** Gathers what happened, and puts it into words. */
-export class ListReport {
+export class ListSummary {
 	/** The table was made by this run. */
 	isNew = false;
 	/** Why there is no list, as the end of a sentence. */
 	unavailable: string | undefined;
 	/** Why something could not be written after the first request, as the end of a sentence. */
-	unwritten: string | undefined;
+	writeError: string | undefined;
 	private readonly reused: Array<{ row: Row; isOther: boolean }> = [];
-	private readonly times = { goOn: 0, join: 0, skip: 0 };
+	private readonly times = { takenOver: 0, join: 0, skip: 0 };
 	private different: string | undefined;
 
 	constructor(private readonly run: Run) {}
@@ -45,12 +45,13 @@ export class ListReport {
 
 	/** Whether the list knows all videos of this run, so that a new run goes on with each of them. */
 	get isComplete(): boolean {
-		return this.unavailable === undefined && this.unwritten === undefined;
+		return this.unavailable === undefined && this.writeError === undefined;
 	}
 
-	add(found: Found, item: Prepared | undefined): void {
+	add(found: ClaimResult, item: Prepared | undefined): void {
 		const { row } = found;
-		if (found.do === 'goOn' || found.do === 'join' || found.do === 'skip') this.times[found.do]++;
+		if (found.do === 'takenOver' || found.do === 'join' || found.do === 'skip')
+			this.times[found.do]++;
 		if (found.do === 'reuse') {
 			this.reused.push({ row, isOther: row.settings !== item?.listed?.settings });
 		}
@@ -87,7 +88,7 @@ export class ListReport {
 			const [changed] = [
 				row.model !== model.value && 'Model',
 				row.prompt !== body.prompt && 'Prompt',
-				row.resolution !== cell(body.resolution) && 'Resolution',
+				row.resolution !== cellText(body.resolution) && 'Resolution',
 				row.duration !== Number(body.duration) && 'Duration',
 			].filter((label) => label !== false);
 			const what = changed ? `${changed} differs` : 'other settings differ';
@@ -110,7 +111,7 @@ export class ListReport {
 
 	/** The hints, each one or a few sentences. */
 	hints(): string[] {
-		const { goOn, join, skip } = this.times;
+		const { takenOver, join, skip } = this.times;
 		const [first] = this.reused;
 		const other = this.reused.find(({ isOther }) => isOther)?.row;
 		const same = first?.row.video_key ? 'same Reuse Key' : 'same settings';
@@ -121,14 +122,15 @@ export class ListReport {
 		const hints: Array<string | false | undefined> = [
 			this.isNew &&
 				`Created the Data Table ${LIST_NAME} (Overview → Data tables), so that a stopped or crashed run is not paid for twice. Project members can read its prompts; deleting it means paying again. Turn it off: Options → Keep Video List.`,
-			this.unwritten !== undefined &&
+			this.writeError !== undefined &&
 				this.unavailable === undefined &&
-				`The list of videos could not be written, because ${this.unwritten}. Nothing is lost; the next run may give these videos again.`,
+				`The list of videos could not be written, because ${this.writeError}. Nothing is lost; the next run may give these videos again.`,
 			first &&
 				`Reused ${which} (${same}): no credits were spent for ${this.reused.length === 1 ? 'it' : 'them'}. For a new one, set If Same Video Exists to Always Generate.`,
 			other &&
 				`Reuse Key ${shorten(other.video_key, 40)} gave the video made ${this.when(other.createdAt)} with another prompt or other settings. For a new one, change the key.`,
-			goOn > 0 && `Took over ${count(goOn)} of an earlier run: no credits were spent again.`,
+			takenOver > 0 &&
+				`Took over ${count(takenOver)} of an earlier run: no credits were spent again.`,
 			join > 0 &&
 				`Shared ${count(join)} with another execution, which has paid: no credits were spent here.`,
 			skip > 0 &&

@@ -21,7 +21,7 @@ interface Changes {
 }
 
 /** What came of a round. */
-export interface Made {
+export interface WriteResult {
 	/** The rows that are changed or new. */
 	changed: Row[];
 	/** All rows of the items, read after a bid was made or withdrawn. */
@@ -29,19 +29,19 @@ export interface Made {
 }
 
 /** Moves of one round that change rows; each kind is made in one call, or one for each old claim. */
-export class Round {
+export class WriteBatch {
 	readonly inserts: NewRow[] = [];
 	private readonly changes = new Map<string, Changes>();
 	private readonly changing: Row[] = [];
 	private readonly withdrawn: Row[] = [];
 
 	/** Changes a row as far as nobody else has done so since it was read. */
-	change(row: Row, set: Partial<NewRow>): void {
+	update(row: Row, set: Partial<NewRow>): void {
 		this.add(row, set, undefined);
 	}
 
 	/** The same for a bid of this run: all of them get the same, so that they need no call for each. */
-	confirm(row: Row, set: Partial<NewRow>): void {
+	confirmBid(row: Row, set: Partial<NewRow>): void {
 		this.add(row, set, set);
 	}
 
@@ -55,12 +55,12 @@ export class Round {
 		this.changes.set(key, changes);
 	}
 
-	withdraw(row: Row): void {
+	delete(row: Row): void {
 		this.withdrawn.push(row);
 	}
 
 	/** The rows that were to be changed or deleted, and were not. */
-	refused({ changed, read = [] }: Made): Row[] {
+	conflicts({ changed, read = [] }: WriteResult): Row[] {
 		const isLeft = (row: Row) =>
 			read.some(({ id, status }) => id === row.id && status === row.status);
 		return [
@@ -87,7 +87,7 @@ export class Round {
 	 * Makes the moves. `before` are the rows that they go by; `again` reads those of all items, in the
 	 * same call as a bid is made or withdrawn, after it.
 	 */
-	async make(list: VideoList, before: readonly Row[], again: Step): Promise<Made> {
+	async commit(list: VideoList, before: readonly Row[], again: Step): Promise<WriteResult> {
 		const changed: Row[] = [];
 		for (const changes of this.changes.values()) {
 			changed.push(...(await list.run(this.stepOf(changes, before))));

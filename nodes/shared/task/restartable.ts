@@ -12,7 +12,7 @@ const REFUSAL =
 	/\b(moderat\w*|polic(y|ies)|safety|sensitive|prohibited|forbidden|violat\w*|copyright\w*|inappropriate|nsfw|reject\w*|blocked|not (allowed|accepted)|invalid|unsupported|image|prompt|credits?|balance)\b/i;
 
 /** Whether a failed task may be started anew: it cost exactly nothing, and its reason is known. */
-export function isOwnTrouble({ state, consumedCredits, errorMessage }: Task): boolean {
+export function isRestartable({ state, consumedCredits, errorMessage }: Task): boolean {
 	if (state !== 'failed' || consumedCredits !== 0 || errorMessage === null) return false;
 	return TROUBLE.test(errorMessage) && !REFUSAL.test(errorMessage);
 }

@@ -1,11 +1,11 @@
 /** Which failed tasks may be started anew by themselves. */
-import { isOwnTrouble } from '../../nodes/shared/task/ownTrouble';
+import { isRestartable } from '../../nodes/shared/task/restartable';
 import { readTask } from '../../nodes/shared/task/task';
 
 const mayRestart = (data: object): boolean => {
 	const task = readTask('seed1', { task_id: 'seed1', status: 'FAILED', ...data }, 'sk');
 	if (!task) throw new Error('No task');
-	return isOwnTrouble(task);
+	return isRestartable(task);
 };
 
 it.each([

@@ -2,7 +2,7 @@
  * What the node gives out when something threw that nobody foresaw: every item, with the ID of its
  * task where there is one.
  */
-import { unforeseen } from '../../shared/task/errors';
+import { unexpectedError } from '../../shared/task/errors';
 import { readableText } from '../../shared/json';
 import { executionMemory } from '../../shared/idempotency/executionMemory';
 import { NO_SEED, type Result } from './result';
@@ -26,13 +26,13 @@ function taskIdsOf({ context, isTool, runIndex, input, taskIds }: Run): Map<numb
 }
 
 /** One result per item, in order. Never throws. */
-export function resultsOfUnforeseen(run: Run, error: unknown): Result[] {
+export function resultsOfUnexpectedError(run: Run, error: unknown): Result[] {
 	const reason = error instanceof Error ? readableText(error.message, '') : '';
 	run.context.logger.error(`Seedance ran into something unforeseen: ${reason}`);
 	const taskIds = taskIdsOf(run);
 	return run.input.map((_, index) => {
 		const taskId = taskIds.get(index);
 		const seed = { ...NO_SEED, taskId: taskId ?? null };
-		return { seed, problem: unforeseen(reason, taskId) };
+		return { seed, problem: unexpectedError(reason, taskId) };
 	});
 }

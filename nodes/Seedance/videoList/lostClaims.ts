@@ -7,7 +7,7 @@ import type { Result } from '../run/result';
  * The results, in which what was lost is a problem that names the other execution. `lost`: the items
  * with the rows that they had; `now`: those rows as they stand.
  */
-export function withoutLost(
+export function failLostClaims(
 	results: readonly Result[],
 	lost: ReadonlyArray<[number, Row]>,
 	now: readonly Row[],

@@ -20,24 +20,24 @@ const TEXT_MAX_LENGTH = 2000;
 const DAY_MS = 24 * 60 * 60_000;
 
 /** A text as a row holds it: on one line, and not endless. */
-export const cell = (value: unknown): string => shorten(String(value ?? ''), TEXT_MAX_LENGTH);
+export const cellText = (value: unknown): string => shorten(String(value ?? ''), TEXT_MAX_LENGTH);
 
 /** The row of an item that may be sent. */
 export function newRow(run: Run, item: Prepared, identity: string): NewRow {
 	const { body, credits, listed, itemIndex } = item;
 	return {
-		video_key: cell(listed?.videoKey),
+		video_key: cellText(listed?.videoKey),
 		task_id: '',
 		status: 'CLAIMED',
 		handed_on: false,
-		prompt: cell(body.prompt),
+		prompt: cellText(body.prompt),
 		model: item.model.value,
-		resolution: cell(body.resolution),
+		resolution: cellText(body.resolution),
 		duration: Number(body.duration),
 		credits,
 		charged: 'unknown',
 		seconds: 0,
-		budget_for: cell(listed?.budgetFor),
+		budget_for: cellText(listed?.budgetFor),
 		video_url: '',
 		error_message: '',
 		mode: run.mode === 'manual' ? 'manual' : 'production',
@@ -58,7 +58,7 @@ export function isExpired({ problem }: Result): boolean {
 }
 
 /** A row that no run holds. */
-export const FREE = { claim: '', claimed_until: '' } as const;
+export const UNCLAIMED = { claim: '', claimed_until: '' } as const;
 
 /**
  * Hands on all rows that a run holds, but for a request whose answer nobody has: that row says so
@@ -67,11 +67,11 @@ export const FREE = { claim: '', claimed_until: '' } as const;
 export const handOnAll = (mine: Condition): Step => ({
 	do: 'update',
 	all: [mine, where('handed_on', false), where('status', 'SENDING', 'neq')],
-	set: { handed_on: true, ...FREE },
+	set: { handed_on: true, ...UNCLAIMED },
 });
 
 /** What a result means for its row. */
-interface End {
+interface RowOutcome {
 	change: OwnChange;
 	/** The workflow gets the video by it, if the node gives it out. */
 	isGiven: boolean;
@@ -80,7 +80,7 @@ interface End {
 }
 
 /** What a result changes in its row. `now` is in milliseconds since 1970, in the time of the list. */
-export function endOf(result: Result, row: Row, now: number): End {
+export function rowOutcomeOf(result: Result, row: Row, now: number): RowOutcome {
 	const { task, problem, seed, seconds } = result;
 	const taskId = task?.taskId ?? seed.taskId ?? row.task_id;
 	const isFailed = task?.state === 'failed';
@@ -94,7 +94,7 @@ export function endOf(result: Result, row: Row, now: number): End {
 		...(isFailed && { status: 'FAILED' as const }),
 		...(task && hasVideo(task) && { status: 'SUCCESS' as const, video_url: task.videoUrl ?? '' }),
 		...(seconds !== undefined && { seconds }),
-		error_message: cell(problem?.message),
+		error_message: cellText(problem?.message),
 	};
 	const isForgotten = problem?.code === 'task_not_found' && now - row.createdAt > DAY_MS;
 	return {
@@ -105,13 +105,13 @@ export function endOf(result: Result, row: Row, now: number): End {
 }
 
 /** Whether a change changes nothing (docs/n8n-behaviour.md#cost-of-a-write-to-a-data-table). */
-export function isWritten(row: Row, change: OwnChange): boolean {
+export function isUnchanged(row: Row, change: OwnChange): boolean {
 	const written: Readonly<Record<string, unknown>> = { ...row };
 	return Object.entries(change).every(([name, value]) => written[name] === value);
 }
 
 /** The changes, those of one row as one. */
-export function oneForEach(changes: readonly OwnChange[]): OwnChange[] {
+export function mergedById(changes: readonly OwnChange[]): OwnChange[] {
 	const byId = new Map<number, OwnChange>();
 	for (const change of changes) byId.set(change.id, { ...byId.get(change.id), ...change });
 	return [...byId.values()];
