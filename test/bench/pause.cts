@@ -117,7 +117,7 @@ async function measureKind(
 	};
 }
 
-/** Executions that wait; undefined while n8n is too busy to tell: it answers 503 then, to every request. */
+/** Executions that wait; undefined while n8n is too busy to say: it returns 503 then, to every request. */
 async function countWaiting(flow: Flow): Promise<number | undefined> {
 	try {
 		return await flow.count(['waiting']);
@@ -133,7 +133,7 @@ async function untilStandstill(flow: Flow, signal: AbortSignal): Promise<void> {
 	for (let since = Date.now(); Date.now() - since < STANDSTILL_MS; ) {
 		const waiting = await countWaiting(flow);
 		if (waiting === 0) return;
-		// While n8n is too busy to tell, nobody knows.
+		// n8n was too busy to say.
 		if (waiting === undefined || waiting !== last) since = Date.now();
 		last = waiting ?? last;
 		await sleep(1_000, undefined, { signal });

@@ -1,5 +1,5 @@
 /**
- * `npm run dev`: a sandbox and a real n8n with the nodes, which the compiler builds anew on each change and n8n loads
+ * `npm run dev`: a sandbox and a real n8n with the nodes, which the compiler rebuilds on each change and n8n loads
  * again. The workflows are kept in .cache/dev. `test/run.mjs` hands over the package in SEEDANCE_TARBALL.
  */
 import { spawn } from 'node:child_process';

@@ -230,7 +230,7 @@ export async function startNetwork() {
 		url: '',
 		/** What was posted, in order of arrival. */
 		posts: [] as unknown[],
-		/** While true, it answers 503 and keeps nothing. */
+		/** While true, it returns 503 and keeps nothing. */
 		isDown: false,
 		close: async () => await server.close(),
 	};

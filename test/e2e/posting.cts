@@ -33,7 +33,7 @@ export async function importPosting(
 /** Runs a workflow by its button, to whatever end. */
 export const runOnce = async ({ id }: SavedWorkflow) => await endOf(await startWorkflow(id));
 
-/** What tells one file from another, and can be read in a test's output. */
+/** What distinguishes one file from another, and can be read in a test's output. */
 export const hashOf = (bytes?: Buffer) => bytes && createHash('sha256').update(bytes).digest('hex');
 
 /** The hash of the video that the sandbox has made for a prompt. */

@@ -75,7 +75,7 @@ describe('tell-me-at-night.json', () => {
 
 	afterAll(async () => await api.deactivateWorkflow(night.id));
 
-	it('tells of a video that failed why, that it cost nothing, and its task ID; foreign signs do no harm', async () => {
+	it('says of a video that failed why, that it cost nothing, and its task ID; foreign signs do no harm', async () => {
 		videos.hold();
 		const telling = toldAbout(['A <b & _kite']);
 		await sandbox.ledger.until((ledger) => ledger.charges().length === 1);
@@ -89,7 +89,7 @@ describe('tell-me-at-night.json', () => {
 		expect(text).toContain(`\n\nTask IDs: ${id} (task_failed)`);
 	});
 
-	it('tells of several videos what the good ones have cost, and each task ID', async () => {
+	it('says of several videos what the good ones have cost, and each task ID', async () => {
 		sandbox.faults.on('status', { kind: 'failed' }, { prompt: 'A bad one', times: 'always' });
 		const text = await toldAbout(['A good one', 'A bad one', 'Another good one']);
 		const [first, bad, last] = videos.ids();
@@ -99,14 +99,14 @@ describe('tell-me-at-night.json', () => {
 		expect(text).toContain(`Task IDs: ${first} (ready), ${bad} (task_failed), ${last} (ready)`);
 	});
 
-	it('tells of a request whose outcome nobody knows that its cost is not known, and where to look', async () => {
+	it('says of a request whose outcome is unknown that its cost is not known, and where to look', async () => {
 		sandbox.faults.on('generate', { kind: 'accept-then-reset' });
 		const text = await toldAbout(['A boat in fog']);
 		expect(text).toMatch(/What it cost: Not known\..*dashboard/);
 		expect(text).toContain('Task IDs: none');
 	});
 
-	it('tells of another node that videos made before it are paid, and to look before it is tried again', async () => {
+	it('says of another node that videos made before it are paid, and to look before it is tried again', async () => {
 		proxy.trouble(/sendVideo$/, telegramError(502, 'Bad Gateway'));
 		const text = await toldAbout(['A dog']);
 		expect(text).toContain('Step: Post the video\n');

@@ -70,7 +70,7 @@ describe(FILE, () => {
 	/** With 3 seconds for each video. */
 	let hasty: SavedWorkflow;
 
-	/** The model answers with the texts of these ideas, in order. */
+	/** The model responds with the texts of these ideas, in order. */
 	const willWrite = (...ideas: string[]) => {
 		for (const idea of ideas) model.script.push(JSON.stringify({ output: textsOf(idea) }));
 	};
@@ -183,14 +183,14 @@ describe(FILE, () => {
 			/503/,
 		],
 		['the connection breaks', () => proxy.trouble(BYTES, 'reset'), 'check', /ECONNRESET/],
-		['the answer is lost', () => proxy.trouble(BYTES, 'lost answer'), 'check', /ECONNRESET/],
+		['the response is lost', () => proxy.trouble(BYTES, 'lost response'), 'check', /ECONNRESET/],
 	])(
 		'when %s, says so in the row, does not try again by itself, and posts the same video, free, when a person wants it',
 		async (name, plan, status, reason) => {
 			fill({ id: 1, idea: name });
 			plan();
 			await run(name);
-			const isThere = name === 'the answer is lost' ? 1 : 0;
+			const isThere = name === 'the response is lost' ? 1 : 0;
 			expect(youtube.videos).toHaveLength(isThere);
 			const row = { status, link: '', reason: expect.stringMatching(reason) };
 			expect(sheets.rows()).toMatchObject([row]);

@@ -153,7 +153,7 @@ describe('the list of videos', () => {
 	}, 240_000);
 
 	it.each([1, 25, 49])(
-		'of 50 rows, killed between request %i and its answer, tells one once and pays for each other once',
+		'of 50 rows, killed between request %i and its response, reports one once and pays for each other once',
 		async (k) => {
 			const prompts = Array.from({ length: 50 }, unique);
 			const workflow = await byHand({}, prompts, { onError: CONTINUE });

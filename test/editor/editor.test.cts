@@ -197,7 +197,7 @@ describe('the fields', () => {
 	});
 
 	inTab(
-		'tell the price before anything runs, and a range where one is an expression',
+		'show the price before anything runs, and a range where one is an expression',
 		async (tab) => {
 			const expectPrice = async (...credits: number[]) =>
 				await expectSoon(

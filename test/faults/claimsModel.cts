@@ -334,7 +334,7 @@ export interface Explored {
 
 /**
  * Goes through every state of a world, breadth first, until a promise is broken. With `onStep`, which
- * is told of each step, the runs are told apart.
+ * is called for each step, the runs are distinguished.
  */
 export function explore(
 	world: World,

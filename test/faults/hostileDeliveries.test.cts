@@ -54,10 +54,10 @@ beforeEach(async () => {
 	};
 });
 
-/** What must not be in an answer or in the log: keys, signatures, and what the API tells of a task. */
+/** What must not be in a response or in the log: keys, signatures, and what the API reports of a task. */
 const secrets = () => [ground.apiKey, ground.otherKey, PROMPT, '/videos/', 'seedance_sig'];
 
-/** Sends a delivery. Gives everything that is wrong with the answer, and with what the deliveries so far have left behind. */
+/** Sends a delivery. Gives everything that is wrong with the response, and with what the deliveries so far have left behind. */
 async function problemsOf(delivery: HostileDelivery): Promise<string[]> {
 	const { host } = world;
 	const problems = wrongWith(delivery, await send(host.trigger.url, delivery), secrets());
@@ -112,7 +112,7 @@ it.each<[string, number, (from: Ground) => Arbitrary<HostileDelivery>, number]>(
 	);
 });
 
-it('starts nothing for a claimed end while the task runs, and one run with what the API tells once it has ended', async () => {
+it('starts nothing for a claimed end while the task runs, and one run with what the API reports once it has ended', async () => {
 	const { host, sandbox } = world;
 	const [numRuns, length] = FORGED_ENDS;
 	const query = signedQuery(ground.apiKey, { row: 1 });
@@ -128,9 +128,9 @@ it('starts nothing for a claimed end while the task runs, and one run with what 
 					async (id, index) => await send(host.trigger.url, reportOf(id, told[index], query)),
 				),
 			);
-		const due = { answers: [503], byN8n: false, signatures: [query] };
-		for (const answer of await deliverAll()) {
-			expect(wrongWith(due, answer, secrets())).toEqual([]);
+		const due = { statuses: [503], byN8n: false, signatures: [query] };
+		for (const response of await deliverAll()) {
+			expect(wrongWith(due, response, secrets())).toEqual([]);
 			delivered++;
 		}
 		expect([host.runs.length, host.staticData.size]).toEqual([0, 0]);
@@ -151,7 +151,7 @@ it('starts nothing for a claimed end while the task runs, and one run with what 
 	await fc.assert(check, { numRuns, ...AS_FOUND });
 });
 
-it('starts exactly one run for a genuine delivery in the midst of hostile ones, with what the API tells', async () => {
+it('starts exactly one run for a genuine delivery in the midst of hostile ones, with what the API reports', async () => {
 	const { host } = world;
 	const [numRuns, length] = STREAM;
 	const hostile = fc.oneof(
@@ -174,11 +174,11 @@ it('starts exactly one run for a genuine delivery in the midst of hostile ones, 
 		const query = signedQuery(ground.apiKey, given.metadata);
 		const good = async () => {
 			const { status } = await send(host.trigger.url, reportOf(taskId, given.genuine, query));
-			return status === 200 ? [] : [`the genuine one was answered ${status}`];
+			return status === 200 ? [] : [`the genuine one got ${status}`];
 		};
 		const forged = given.forged.map(({ label, query: proof, headers, signatures }) => {
 			const { headers: usual, ...sent } = reportOf(taskId, given.genuine, proof);
-			const due = { answers: [401], byN8n: false, signatures };
+			const due = { statuses: [401], byN8n: false, signatures };
 			return { label, ...sent, headers: { ...headers, ...usual }, ...due };
 		});
 		const sent = [...given.hostile, ...forged].flatMap((delivery, index) => [

@@ -1,12 +1,12 @@
 // Time for the fault suite: hours pass in no time, in the order in which real sleepers would wake. Time moves on when
-// nothing is under way any more, so what a run takes on this clock does not depend on how busy the machine is.
+// nothing is running any more, so what a run takes on this clock does not depend on how busy the machine is.
 import { setImmediate as turn } from 'node:timers/promises';
 
 import type { Clock } from '../../nodes/shared/n8n/clock';
 
 /** Turns of the event loop without anything new, after which all work that needs no time has been done. */
 const QUIET_TURNS = 3;
-/** Real milliseconds between two checks of work under way, and how many of them without anything new mean "stuck". */
+/** Real milliseconds between two checks of running work, and how many of them without anything new mean "stuck". */
 const STUCK_CHECK_MS = 50;
 const STUCK_CHECKS = 8;
 
@@ -91,7 +91,7 @@ export class JumpClock {
 		};
 	}
 
-	/** Resolves when nothing is under way, however long that takes. */
+	/** Resolves when nothing is running, however long that takes. */
 	async idle(): Promise<void> {
 		do {
 			while (this.underWay > 0) {
@@ -101,7 +101,7 @@ export class JumpClock {
 		} while (this.underWay > 0);
 	}
 
-	/** Resolves when nothing is under way, or when what is has been stuck for a while. */
+	/** Resolves when nothing is running, or when what is has been stuck for a while. */
 	private async quiet(): Promise<void> {
 		for (let turns = 0; turns < QUIET_TURNS; ) {
 			const before = this.events;
@@ -114,7 +114,7 @@ export class JumpClock {
 
 	private happened(): void {
 		this.events += 1;
-		for (const tell of this.listeners.splice(0)) tell();
+		for (const notify of this.listeners.splice(0)) notify();
 	}
 
 	private async isStuck(): Promise<boolean> {

@@ -85,7 +85,7 @@ const MUTANTS: Record<string, Record<string, () => void>> = {
 			changeMove((move) => (move.do === 'join' || move.do === 'reuse' ? pay : move)),
 	},
 	'free restarts | charged twice': {
-		'starts anew more often than it may': () =>
+		'restarts more often than it may': () =>
 			change(submit, 'submitAll').to((real, nodeRun, options, others) => {
 				options.restarts += 1;
 				return real(nodeRun, options, others);

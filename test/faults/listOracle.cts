@@ -20,7 +20,7 @@ export const LIST_RULES = [
 	'charged twice',
 	/** The ID of a paid task is nowhere, or not in the list. */
 	'id lost',
-	/** What nobody knows was told twice, or paid for again before it was told. */
+	/** What nobody knows was reported twice, or paid for again before it was reported. */
 	'unclear',
 	'handed on twice',
 	/** A row says that the workflow has got a video which it has not. */
@@ -95,7 +95,7 @@ class ListOracle {
 		return `POST ${entry.index} (${name}, task ${entry.taskId}) of execution ${execution.nth}`;
 	}
 
-	/** How often a video may be started anew. */
+	/** How often a video may be restarted. */
 	private get most(): number {
 		const { operation, failing } = this.trace.schedule;
 		return operation === 'generateAndWait' ? (failing?.restarts ?? 0) : 0;
@@ -230,8 +230,8 @@ class ListOracle {
 	}
 
 	/**
-	 * What was interrupted between a POST and its answer is told by one later execution; by further
-	 * ones only where the list could not be told so at some time.
+	 * What was interrupted between a POST and its response is reported by one later execution; by further
+	 * ones only where the list could not record that at some time.
 	 */
 	checkTold(): void {
 		const isRefused = this.trace.executions.some(({ met }) => met && !NO_REFUSAL.includes(met));
@@ -266,7 +266,7 @@ class ListOracle {
 			const by = executions.find(({ id }) => id === execution_id);
 			const isInterrupted = !by || by.met === 'stop' || by.isDead;
 			if (isInterrupted || this.given.some(({ json }) => json.task_id === task_id)) continue;
-			// A link that stays dead is told once, and its row is closed.
+			// A link that stays dead is reported once, and its row is closed.
 			const told = this.told.filter(({ json }) => json.task_id === task_id);
 			if (told.some(({ json }) => /has expired/.test(String(json.error_message)))) continue;
 			this.violate('handed on to nobody', `task ${task_id} of execution ${by.nth}`);

@@ -37,8 +37,8 @@ import {
 /** What fails of the list from a step on, until its execution ends; a deleted table stays away. */
 const LIST = ['off', 'full', 'locked', 'sync', 'refuses', 'renamed', 'less', 'deleted'] as const;
 const TROUBLE = ['stop', 'stop', 'crash', 'crash', 'freeze', ...LIST] as const;
-/** Right before each node of a call of the list; after a call; before a request; after its answer. */
-const STEPS = ['list', 'listed', 'POST', 'GET', 'answer'] as const;
+/** Right before each node of a call of the list; after a call; before a request; after its response. */
+const STEPS = ['list', 'listed', 'POST', 'GET', 'response'] as const;
 type StepKind = (typeof STEPS)[number];
 
 const REFUSALS: Readonly<Record<string, string>> = {
@@ -491,7 +491,7 @@ export function listRunner(harness: Harness) {
 	});
 	const answered = async (body?: unknown) => {
 		const { world, execution } = current() ?? {};
-		execution?.count('answer');
+		execution?.count('response');
 		// What nobody reads any more has no end, be it that its process dies later, while it stands still.
 		if (body instanceof Readable) void execution?.died.then(() => body.destroy());
 		await world?.alive();

@@ -53,7 +53,7 @@ const ENDS = ['ready', 'failed', 'failedOnce', 'never', 'noVideo', 'expired'] as
  */
 const LINKS = ['lasting', 'refusedOnce', 'brief', 'dead'] as const;
 
-/** Forms of a task's answers that a caller has to understand all the same, where the contract is silent. */
+/** Forms of a task's responses that a caller has to understand all the same, where the contract is silent. */
 export const FORMS: Readonly<
 	Record<string, { plan?: TaskPlan; success?: Partial<Outcome>; failure?: Partial<Outcome> }>
 > = readFixture('forms');
@@ -176,8 +176,8 @@ const failing = fc.record({
 /** What is drawn for batches. */
 export const batches = {
 	/**
-	 * What failed tasks say and cost, and how often the node may start them anew. Null for failures that say that something
-	 * was not accepted, and cost nothing; then nothing is started anew.
+	 * What failed tasks say and cost, and how often the node may restart them. Null for failures that say that something
+	 * was not accepted, and cost nothing; then nothing is restarted.
 	 */
 	failing: sometimes(3, failing),
 	/** Maximum Videos at Once; null for no limit. */
@@ -243,7 +243,7 @@ const drawn = fc.record({
 	affordable: sometimes(8, fc.integer({ min: 0, max: 5 })),
 	/** The same for the other account, where rows use two. */
 	otherAffordable: sometimes(3, fc.integer({ min: 0, max: 3 })),
-	/** Requests beyond them are answered with 429, by the virtual clock. */
+	/** Requests beyond them get 429, by the virtual clock. */
 	limits: fc
 		.tuple(rarely(5), fc.array(limit, { minLength: 1, maxLength: 2, size: 'max' }))
 		.map(([isLimited, limits]) => (isLimited ? limits : [])),

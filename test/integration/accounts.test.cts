@@ -1,4 +1,4 @@
-// The credential of a node: told apart from the API when it cannot be used, resolved for each item, and the trouble of one account
+// The credential of a node: not blamed on the API when it cannot be used, resolved for each item, and the trouble of one account
 // is not that of another.
 import type { Order } from '../support/engine.cjs';
 import { codesOf, CONTINUE, TROUBLE, seedanceWorld } from '../support/seedanceWorld.cjs';
@@ -31,7 +31,7 @@ describe('a credential that cannot be used', () => {
 		expect(posts()).toHaveLength(0);
 	});
 
-	it('that is gone is told with the reason n8n gives', async () => {
+	it('that is gone is reported with the reason n8n gives', async () => {
 		const { json } = await run(GENERATE, { credential: 'Deleted', node: CONTINUE });
 		const error_message = expect.stringContaining('Credential "Deleted" could not be found');
 		expect(json[0]).toMatchObject({ error_code: 'invalid_api_key', charged: 'no', error_message });

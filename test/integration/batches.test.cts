@@ -1,4 +1,4 @@
-// Batches: videos that are made a few at a time, an account that allows only so many, and videos that are started anew
+// Batches: videos that are made a few at a time, an account that allows only so many, and videos that are restarted
 // because they failed for free.
 import { TABLE } from '../../nodes/shared/idempotency/dataTableList';
 import type { TaskPlan } from '../sandbox/server.cjs';
@@ -204,7 +204,7 @@ describe('Free Restarts', () => {
 		['is named where it would have helped', BUSY, {}, true],
 		['is not named where it was used up', BUSY, { restarts: 1 }, false],
 		[
-			'is not named for a reason that it does not answer',
+			'is not named for a reason that it does not solve',
 			{ ...BUSY, errorMessage: 'No' },
 			{},
 			false,
@@ -227,7 +227,7 @@ describe('Free Restarts', () => {
 		expect(posts()).toHaveLength(1);
 	});
 
-	it('whose outcome nobody knows is told as that, and not sent again', async () => {
+	it('whose outcome nobody knows is reported as that, and not sent again', async () => {
 		plan(FAILED);
 		fault('generate', { kind: 'accept-then-reset' });
 		const ended = await runRows(1, { restarts: 2 });

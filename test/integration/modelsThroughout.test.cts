@@ -169,7 +169,7 @@ describe('the list of videos', () => {
 	});
 });
 
-describe('a model that an expression gives anew', () => {
+describe('a model that an expression computes again', () => {
 	/** With so many items, some of each model, and some that come out differently at the retry. */
 	const MANY = Array.from({ length: 12 }, (_, row) => `Boat ${row}`);
 	const EITHER = '={{ Math.random() < 0.5 ? "seedance-v1" : "seedance-2-mini" }}';
@@ -214,7 +214,7 @@ describe('a model that an expression gives anew', () => {
 		expectSame(await many({}, { node: RETRY_ON_FAIL }));
 	});
 
-	it('is not sent again where the answer of the POST was lost', async () => {
+	it('is not sent again where the response of the POST was lost', async () => {
 		fault('generate', { kind: 'accept-then-reset' }, { times: 'always' });
 		const failed = failureOf(await world.run({ ...BOAT, ...parameters }, { node: RETRY_ON_FAIL }));
 		expect(failed.context).toMatchObject({ error_code: 'maybe_created', charged: 'unknown' });
@@ -364,7 +364,7 @@ describe('trouble at /v2', () => {
 		{ kind: 'invalid-json' },
 		{ kind: 'wrong-shape', shape: 'array' },
 	])(
-		'an unclear answer to a POST is told as that, and it is not sent again: %j',
+		'an unclear response to a POST is reported as that, and it is not sent again: %j',
 		async (unclear) => {
 			fault('generate', unclear, ALL);
 			const { json } = await runOf([TWO], {}, { node: { ...CONTINUE, ...RETRY_ON_FAIL } });

@@ -1,4 +1,4 @@
-// Several items of which some fail: what each setting of On Error gives, also where something fails that nobody foresaw. Every item
+// Several items of which some fail: what each setting of On Error gives, also for an unexpected error. Every item
 // comes out, with its task where there is one, and none is called free of charge.
 import * as result from '../../nodes/Seedance/run/result';
 import * as submit from '../../nodes/Seedance/run/submit';
@@ -46,7 +46,7 @@ describe('a refused POST among several', () => {
 	});
 });
 
-describe('something unforeseen', () => {
+describe('an unexpected error', () => {
 	type Spy = { mockRestore: () => void };
 	/** What a test has broken, to be taken back: the engine's own clock and store stay as they are. */
 	const broken: Spy[] = [];

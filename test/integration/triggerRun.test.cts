@@ -75,7 +75,7 @@ describe('a video that is there', () => {
 
 	it('is fetched three at a time', async () => {
 		let most = 0;
-		host.answer = async (_request, response) => {
+		host.respond = async (_request, response) => {
 			most = Math.max(most, host.open);
 			await pause(50);
 			response.writeHead(200).end(mp4Of(5000));
@@ -199,13 +199,13 @@ describe('when the file cannot be fetched', () => {
 });
 
 describe('a link that died before the file was fetched', () => {
-	/** Lets the API tell another link from now on. */
+	/** Lets the API report another link from now on. */
 	function renew({ task_id }: IDataObject): string {
 		const url = `${host.url}?fresh`;
 		const data = { task_id, status: 'SUCCESS', consumed_credits: 28, response: [url] };
 		const body = { code: 200, message: 'success', data };
 		always('status', { kind: 'refuse-with', status: 200, body });
-		host.answer = (_request, response) => response.writeHead(200).end(mp4Of(5000));
+		host.respond = (_request, response) => response.writeHead(200).end(mp4Of(5000));
 		return url;
 	}
 
@@ -214,17 +214,20 @@ describe('a link that died before the file was fetched', () => {
 		[404, true],
 		[410, true],
 		[410, false],
-	])('with HTTP %i is read anew, and stands in the item, Simplify %s', async (status, simplify) => {
-		const json = await item(simplify);
-		const url = renew(json);
-		always('video', { kind: 'html', status });
-		const { items } = await run(json, DOWNLOAD);
-		expect(items[0].binary?.data.bytes).toBe(mp4Of(5000).length);
-		expect(items[0].json).toEqual({
-			...json,
-			...(simplify ? { video_url: url } : { response: [url] }),
-		});
-	});
+	])(
+		'with HTTP %i is read again, and stands in the item, Simplify %s',
+		async (status, simplify) => {
+			const json = await item(simplify);
+			const url = renew(json);
+			always('video', { kind: 'html', status });
+			const { items } = await run(json, DOWNLOAD);
+			expect(items[0].binary?.data.bytes).toBe(mp4Of(5000).length);
+			expect(items[0].json).toEqual({
+				...json,
+				...(simplify ? { video_url: url } : { response: [url] }),
+			});
+		},
+	);
 
 	it('fails as before when there is no credential to read it with', async () => {
 		const json = await item();
@@ -239,7 +242,7 @@ describe('a server that drips', () => {
 
 	/** Sends `start`, then a byte now and then, for ever. */
 	const drip = (start: Buffer) => {
-		host.answer = async (_request, response) => {
+		host.respond = async (_request, response) => {
 			response.writeHead(200);
 			response.write(start);
 			while (!response.destroyed) {

@@ -51,7 +51,7 @@ interface Moment {
 	call?: RegExp;
 	/** Which call of that kind; default the first. */
 	nth?: number;
-	/** The call is stored, and its answer does not arrive. */
+	/** The call is stored, and its response does not arrive. */
 	isStored?: boolean;
 	until?: () => boolean;
 	fault?: () => void;
@@ -69,7 +69,7 @@ const MOMENTS: Array<[string, Moment]> = [
 	['before the first request is announced', { call: SENDING }],
 	['between announcement and request', { call: SENDING, isStored: true, unclear: 1 }],
 	[
-		'while the first request is answered',
+		'while the first request gets a response',
 		{ until: isPosted, fault: () => fault('generate', { kind: 'delay', ms: 300 }), unclear: 1 },
 	],
 	['before the first task ID is stored', { call: SENDING, nth: 2, unclear: 1 }],
@@ -93,9 +93,9 @@ async function interrupted(dies: boolean, moment: Moment, ordered: Order): Promi
 		const isIt = call.test(JSON.stringify(given[0].code?.nodes)) && ++calls === nth;
 		if (isIt && !isStored) reached();
 		if (isDead || (isIt && dies && !isStored)) return await never();
-		const answer = await executeWorkflow(...given);
+		const response = await executeWorkflow(...given);
 		if (isIt) reached();
-		return isDead || (isIt && dies) ? await never() : answer;
+		return isDead || (isIt && dies) ? await never() : response;
 	};
 	Object.assign(own, { executeWorkflow: calling });
 	moment.fault?.();
@@ -304,7 +304,7 @@ describe('what is not handed on', () => {
 	);
 
 	it.each(ON_ERROR)(
-		'a failed task is told, and made anew by the next run (%s)',
+		'a failed task is reported, and restarted by the next run (%s)',
 		async (_, node) => {
 			plan({ outcome: { status: 'FAILED', errorMessage: 'Busy' } });
 			const parameters = { ...KEY, ...ALWAYS };
@@ -317,7 +317,7 @@ describe('what is not handed on', () => {
 		},
 	);
 
-	it.each(ON_ERROR)('a dead link is told once (%s)', async (_, node) => {
+	it.each(ON_ERROR)('a dead link is reported once (%s)', async (_, node) => {
 		fault('video', { kind: 'refuse-with', status: 403 }, { times: 'always' });
 		const parameters = { ...KEY, downloadVideo: true };
 		await run(ONE, parameters, { ...PRODUCTION, node });

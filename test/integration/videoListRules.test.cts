@@ -97,7 +97,7 @@ describe('a second run', () => {
 		}
 	});
 
-	it('tells equal items and rounds of a loop apart, each by its place among its equals', async () => {
+	it('distinguishes equal items and rounds of a loop, each by its place among its equals', async () => {
 		const first = await run(['a', 'a', 'b'], {}, { rounds: 2 });
 		expect(posts()).toHaveLength(6);
 		const second = await run(['a', 'a', 'b'], {}, { rounds: 2 });

@@ -54,7 +54,7 @@ it('of videos is written when they were started and seen to be made, and the nex
 	expect(failed).toBe(0);
 	for (const seconds of [a, b, c]) {
 		expect(seconds).toBeGreaterThan(50);
-		// A busy machine answers late, and a millisecond is a tenth of a second here.
+		// A busy machine responds late, and a millisecond is a tenth of a second here.
 		expect(seconds).toBeLessThan(150);
 	}
 	expect(isKnown((await next({}, 40)).taskId)).toBe(true);

@@ -215,7 +215,7 @@ describe('the documentation for users', () => {
 		);
 	});
 
-	it('explains every answer of the trigger', () => {
+	it('explains every response of the trigger', () => {
 		const source = read('nodes/shared/callback/respond.ts');
 		const statuses = source.match(/status: ([\d |]+);/)?.[1].split(' | ');
 		const rows = rowsOf(CALLBACKS, 'The trigger answers', 'When');

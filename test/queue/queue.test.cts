@@ -85,7 +85,7 @@ it('an execution runs on a worker, and its video can be read on the main process
 	expect(binary && (await api.downloadBinary(binary.data))).toEqual(sent);
 });
 
-/** Publishes a workflow that a call of this path starts, and that answers with its video; gives its id. */
+/** Publishes a workflow that a call of this path starts, and that responds with its video; gives its id. */
 async function publishAt(path: string, parameters: INodeParameters): Promise<string> {
 	const webhook = {
 		name: 'Webhook',
@@ -99,13 +99,13 @@ async function publishAt(path: string, parameters: INodeParameters): Promise<str
 	return workflowId;
 }
 
-it('a webhook process starts an execution on a worker and answers with its result; the main process takes no call', async () => {
+it('a webhook process starts an execution on a worker and responds with its result; the main process takes no call', async () => {
 	const path = 'a-video-please';
 	const workflowId = await publishAt(path, { prompt: '={{ $json.body.prompt }}' });
 	const body = { prompt: 'A paper boat' };
 	for (const { baseUrl } of queue.webhooks) {
-		const answer = await new N8nClient(baseUrl).callWebhook('POST', path, { body });
-		expect(answer).toMatchObject({ status: 200, body: { succeeded: true, ...body } });
+		const response = await new N8nClient(baseUrl).callWebhook('POST', path, { body });
+		expect(response).toMatchObject({ status: 200, body: { succeeded: true, ...body } });
 	}
 	const taskIds = videos.paidIds();
 	expect(taskIds).toHaveLength(2);
@@ -137,7 +137,7 @@ describe('Seedance Trigger', () => {
 	let workflowId: string;
 	let taskIds: string[];
 
-	/** Publishes a trigger, and starts videos that the API tells nobody of, until they have ended. */
+	/** Publishes a trigger, and starts videos that the API calls back to nobody, until they have ended. */
 	async function publish(count: number, parameters: INodeParameters = {}): Promise<void> {
 		const { id, path } = await saveTrigger(parameters);
 		workflowId = id;
@@ -226,7 +226,7 @@ it('a worker that dies leaves the task ID in its log, with which another worker 
 	expect(videos.paidIds()).toHaveLength(2);
 
 	await dead.start();
-	// Idle workers take executions in turns, so that each of them gets one of a few.
+	// Idle workers take executions alternately, so that each of them gets one of a few.
 	const takers: string[] = [];
 	while (!takers.includes(dead.name)) {
 		expect(takers.length).toBeLessThan(5);

@@ -54,7 +54,7 @@ export const CALLBACK_SHAPES = keysOf(SHAPES);
 /** How callbacks are delivered: at first as usual. Times are real milliseconds. */
 export class CallbackPlan {
 	shape: CallbackShape = 'envelope';
-	/** Tries per delivery until one is answered with 2xx. */
+	/** Tries per delivery until one gets 2xx. */
 	attempts = 3;
 	/** Wait before the second try; doubled for each further one, divided by the sandbox's speed. */
 	backoffMs = 1000;
@@ -140,7 +140,7 @@ export class Callbacks {
 		await this.launch(task, { ...this.planOf(task), ...changes });
 	}
 
-	/** Gives up whatever is under way, and forgets all records and special plans. */
+	/** Gives up whatever is running, and forgets all records and special plans. */
 	clear(): void {
 		this.stop.abort();
 		this.stop = newStop();
@@ -200,7 +200,7 @@ export class Callbacks {
 		};
 		this.deliveries.push(delivery);
 		try {
-			const answer = await axios.request<string>({
+			const response = await axios.request<string>({
 				url: delivery.url,
 				method,
 				data: body,
@@ -214,8 +214,8 @@ export class Callbacks {
 				transformResponse: (text: unknown) => String(text ?? ''),
 				validateStatus: () => true,
 			});
-			delivery.status = answer.status;
-			delivery.answer = answer.data.slice(0, ANSWER_KEPT);
+			delivery.status = response.status;
+			delivery.answer = response.data.slice(0, ANSWER_KEPT);
 		} catch (error) {
 			delivery.error = error instanceof Error ? error.message : String(error);
 		}
@@ -225,7 +225,7 @@ export class Callbacks {
 	}
 }
 
-/** Any number of deliveries may be under way at once. */
+/** Any number of deliveries may be in flight at once. */
 function newStop(): AbortController {
 	const stop = new AbortController();
 	setMaxListeners(0, stop.signal);

@@ -54,7 +54,7 @@ export function isRecord(value: unknown): value is Record<string, unknown> {
 	return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-/** A rule or a wish that the sandbox cannot follow; over HTTP it is answered with this status. */
+/** A rule or a request that the sandbox cannot follow; over HTTP it gets this status. */
 export class SandboxError extends Error {
 	constructor(
 		message: string,
@@ -90,7 +90,7 @@ export function jsonResponse(
 	};
 }
 
-/** An answer as a proxy in front of the API gives it: a page for people. */
+/** A response as a proxy in front of the API gives it: a page for people. */
 export function htmlResponse(status: number, title = `${status} Error`): ApiResponse {
 	return {
 		status,
@@ -104,7 +104,7 @@ const ERROR_BODIES = tables.errorBodies;
 export type ErrorShape = keyof typeof ERROR_BODIES;
 export const ERROR_SHAPES = keysOf(ERROR_BODIES);
 
-/** The answer for one error in one of the shapes, with another sentence than the table's where one is given. */
+/** The response for one error in one of the shapes, with another sentence than the table's where one is given. */
 export function errorResponse(
 	code: AnyErrorCode,
 	shape: ErrorShape = 'string-code',

@@ -78,7 +78,7 @@ const MODELS = keysOf(MODELS_V2);
 const rulesOf = (model: ModelV2): ModelRules => MODELS_V2[model];
 
 const MOST_IMAGES = 4;
-/** Seconds: what neighbouring providers report of 2.0 and fast. Nobody tells of mini, which is taken to be like them. */
+/** Seconds: what neighbouring providers report of 2.0 and fast. Nobody reports of mini, which is taken to be like them. */
 const SECONDS_TO_MAKE = [120, 600] as const;
 
 /** What a request of version 2 asks for once the defaults are filled in. */
@@ -94,7 +94,7 @@ export interface OrderV2 {
 	images: string[];
 	reference_video_urls: string[];
 	callback_url: string | null;
-	/** Null when it was not given: no page tells the default. */
+	/** Null when it was not given: no page states the default. */
 	public: boolean | null;
 }
 
@@ -211,7 +211,7 @@ export function termsOfV2(order: OrderV2): Terms {
 		credits: contractCreditsV2(model, duration, resolution, videos.length > 0),
 		secondsToMake: SECONDS_TO_MAKE,
 		clip: {
-			// No page tells the ratio of a video that follows an image, nor the size of 2.0 and fast.
+			// No page states the ratio of a video that follows an image, nor the size of 2.0 and fast.
 			ratio: aspect_ratio ?? '16:9',
 			resolution: resolution ?? '720p',
 			seconds: duration,

@@ -15,7 +15,7 @@ interface Entry {
 	headers: Record<string, string>;
 	/** The kind of the fault that was applied. */
 	fault: string | null;
-	/** HTTP status of the answer; null when none was given (reset, hang). */
+	/** HTTP status of the response; null when none was given (reset, hang). */
 	answered: number | null;
 }
 
@@ -46,7 +46,7 @@ export interface PostEntry extends ApiEntry {
 export interface StatusRead extends ApiEntry {
 	/** The status word that was shown; null when none was. */
 	shown: string | null;
-	/** The answer held the URL of a video. */
+	/** The response held the URL of a video. */
 	showsVideo: boolean;
 }
 

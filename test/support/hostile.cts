@@ -1,5 +1,5 @@
 // What a hostile or broken sender may deliver to a trigger's URL, as arbitraries of fast-check: each delivery carries the
-// answers that it may get by the design. Signing is written anew here, from the design, and not taken from the nodes.
+// statuses that it may get by the design. Signing is implemented again here, from the design, and not taken from the nodes.
 // Lists of odd values are in test/fixtures/hostile.json.
 import { createHash, createHmac } from 'node:crypto';
 import { Agent, request } from 'node:http';
@@ -36,9 +36,9 @@ interface Sent {
 export interface HostileDelivery extends Sent {
 	/** What is wrong with it. */
 	label: string;
-	/** The HTTP statuses of which the answer has to be one. */
-	answers: readonly number[];
-	/** n8n answers by itself, before the trigger is asked. */
+	/** The HTTP statuses that the response may have. */
+	statuses: readonly number[];
+	/** n8n responds by itself, before the trigger is asked. */
 	byN8n: boolean;
 	/** The genuine signatures that it holds, or nearly holds. */
 	signatures: readonly string[];
@@ -74,10 +74,10 @@ export function signedQuery(apiKey: string, metadata?: unknown): string {
 const agent = new Agent({ keepAlive: true, maxSockets: 64 });
 agent.maxFreeSockets = 0;
 
-/** Milliseconds after which it is clear that there will be no answer: twice as long as a trigger may take. */
+/** Milliseconds after which it is clear that there will be no response: twice as long as a trigger may take. */
 const NO_ANSWER = 20_000;
 
-/** Sends a delivery to a trigger's URL, byte for byte. Rejects when there is no answer. */
+/** Sends a delivery to a trigger's URL, byte for byte. Rejects when there is no response. */
 export async function send(
 	url: string,
 	{ method = 'POST', query = '', headers = {}, body = null }: Partial<Sent>,
@@ -86,15 +86,15 @@ export async function send(
 	const length = body && !('transfer-encoding' in headers) && { 'content-length': body.length };
 	const options = { method, agent, signal, timeout: NO_ANSWER, headers: { ...headers, ...length } };
 	return await new Promise((resolve, reject) => {
-		const sent = request(query ? `${url}?${query}` : url, options, (answer) => {
-			const { statusCode: status = 0, headers: answered } = answer;
-			buffer(answer).then(
+		const sent = request(query ? `${url}?${query}` : url, options, (response) => {
+			const { statusCode: status = 0, headers: answered } = response;
+			buffer(response).then(
 				(bytes) => resolve({ status, headers: answered, body: bytes.toString('latin1') }),
 				reject,
 			);
 		});
 		sent.once('error', reject);
-		sent.once('timeout', () => sent.destroy(new Error('There was no answer')));
+		sent.once('timeout', () => sent.destroy(new Error('There was no response')));
 		sent.end(body ?? undefined);
 	});
 }
@@ -104,21 +104,21 @@ export function hangUp(): void {
 	agent.destroy();
 }
 
-/** What is wrong with the answer to a delivery: another status than due, or more told than that it was refused. */
+/** What is wrong with the response to a delivery: another status than due, or more said than that it was refused. */
 export function wrongWith(
-	{ answers, byN8n, signatures }: Pick<HostileDelivery, 'answers' | 'byN8n' | 'signatures'>,
+	{ statuses, byN8n, signatures }: Pick<HostileDelivery, 'statuses' | 'byN8n' | 'signatures'>,
 	{ status, headers, body }: HttpResponse,
 	secrets: readonly string[],
 ): string[] {
 	const problems: string[] = [];
-	if (!answers.includes(status)) problems.push(`it was answered ${status}: ${body.slice(0, 200)}`);
+	if (!statuses.includes(status)) problems.push(`it got ${status}: ${body.slice(0, 200)}`);
 	// A trigger says in one sentence what is wrong, and nothing else.
 	if (!byN8n && !/^\{"message":"[^"]{1,100}"\}$/.test(body)) {
-		problems.push(`it was told ${body.slice(0, 200)}`);
+		problems.push(`its body says ${body.slice(0, 200)}`);
 	}
 	const all = `${JSON.stringify(headers)}${body}`;
 	const told = [...secrets, ...signatures].filter((secret) => all.includes(secret));
-	if (told.length) problems.push(`the answer holds ${told.join(', ')}`);
+	if (told.length) problems.push(`the response holds ${told.join(', ')}`);
 	return problems;
 }
 
@@ -238,7 +238,7 @@ interface Payload extends Omit<Sent, 'query'> {
 	label: string;
 	/** Added to the query. */
 	query?: string;
-	/** What n8n answers by itself because it cannot read the body; empty where it can. */
+	/** The statuses of n8n's own response where it cannot read the body; empty where it can. */
 	refused: readonly number[];
 }
 
@@ -340,7 +340,7 @@ function readable(ids: Arbitrary<string>): Arbitrary<Payload> {
 	return fc.oneof({ arbitrary: light, weight: 150 }, { arbitrary: heavy, weight: 1 });
 }
 
-/** Bodies that n8n cannot read, and what it answers before the trigger is asked. */
+/** Bodies that n8n cannot read, and the response that it gives before the trigger is asked. */
 const unreadable: Arbitrary<Payload> = fc.oneof(
 	fc
 		.constantFrom(...lists.unreadable)
@@ -476,15 +476,15 @@ const extras = fc.record({ headers: oddHeaders, before: oddQuery, after: oddQuer
 
 /** Told by its label in a counterexample: a body may have megabytes. */
 function shown(delivery: Omit<HostileDelivery, 'byN8n'> & { byN8n?: boolean }): HostileDelivery {
-	const { label, method, query, headers, body, answers } = delivery;
+	const { label, method, query, headers, body, statuses } = delivery;
 	const text = () =>
-		`${label}: ${method} ?${query.slice(0, 500)} ${JSON.stringify(headers)} ${body?.length ?? 0} bytes: ${JSON.stringify(body?.toString('latin1').slice(0, 500) ?? '')} → ${answers.join(' or ')}`;
+		`${label}: ${method} ?${query.slice(0, 500)} ${JSON.stringify(headers)} ${body?.length ?? 0} bytes: ${JSON.stringify(body?.toString('latin1').slice(0, 500) ?? '')} → ${statuses.join(' or ')}`;
 	const whole = { byN8n: false, ...delivery };
 	return Object.defineProperty(whole, fc.toStringMethod, { value: text, enumerable: false });
 }
 
 const delivery =
-	(answers: readonly number[]) =>
+	(statuses: readonly number[]) =>
 	([proof, { refused, ...sent }, extra = { headers: {}, before: '', after: '' }]: [
 		Proof,
 		Payload,
@@ -495,7 +495,7 @@ const delivery =
 			label: `${proof.label}; ${sent.label}`,
 			query: [extra.before, proof.query, sent.query, extra.after].filter(Boolean).join('&'),
 			headers: { ...extra.headers, ...proof.headers, ...sent.headers },
-			answers: refused.length ? refused : answers,
+			statuses: refused.length ? refused : statuses,
 			byN8n: refused.length > 0,
 			signatures: proof.signatures,
 		});
@@ -534,7 +534,7 @@ export function strangeTaskDeliveries(ground: Ground): Arbitrary<HostileDelivery
 		const { headers, ...sent } = reportOf(id, told, proof.query);
 		const label = `signed; report (${told.shape}) of ${id}`;
 		const { signatures } = proof;
-		return shown({ label, ...sent, headers: { ...odd, ...headers }, answers: [404], signatures });
+		return shown({ label, ...sent, headers: { ...odd, ...headers }, statuses: [404], signatures });
 	});
 }
 
@@ -544,7 +544,7 @@ export function oddBodyDeliveries(ground: Ground): Arbitrary<HostileDelivery> {
 	return fc.tuple(genuine(ground), readable(ids), extras).map(delivery([400, 404]));
 }
 
-/** Signed or not, n8n cannot read the body and answers by itself. */
+/** Signed or not, n8n cannot read the body and responds by itself. */
 export function unreadableDeliveries(ground: Ground): Arbitrary<HostileDelivery> {
 	const proofs = fc.oneof(genuine(ground), forgedProofs(ground));
 	return fc.tuple(proofs, unreadable, extras).map(delivery([]));
@@ -566,8 +566,8 @@ export function otherMethodDeliveries(ground: Ground): Arbitrary<HostileDelivery
 	return fc
 		.tuple(methods, genuine(ground), ids, claims)
 		.map(([method, { query, signatures }, id, told]) => {
-			const answers = method === 'OPTIONS' ? [204] : [404];
+			const statuses = method === 'OPTIONS' ? [204] : [404];
 			const sent = { ...reportOf(id, told, query), method };
-			return shown({ label: method, ...sent, answers, byN8n: true, signatures });
+			return shown({ label: method, ...sent, statuses, byN8n: true, signatures });
 		});
 }

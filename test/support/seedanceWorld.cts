@@ -184,7 +184,7 @@ export function fixture<T>(name: string): T {
 	return JSON.parse(readFileSync(join(__dirname, '../fixtures', `${name}.json`), 'utf8'));
 }
 
-/** What goes wrong, as lists: faults of a route, answers, credentials, and what is said of them. */
+/** What goes wrong, as lists: faults of a route, responses, credentials, and what is said of them. */
 export const TROUBLE = fixture<{
 	unclearPosts: Fault[];
 	unreadTasks: Fault[];

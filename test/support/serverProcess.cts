@@ -25,7 +25,7 @@ export interface ServerProgram {
 	/** Its whole environment, asked for at each start. */
 	env: () => Promise<NodeJS.ProcessEnv>;
 	port: number;
-	/** What it prints when it is ready; a port may answer before, with errors. */
+	/** What it prints when it is ready; a port may respond before, with errors. */
 	ready: string;
 	logFile: string;
 	/** What ends it in order; by default SIGTERM. */

@@ -67,7 +67,7 @@ describe('the shape of a body', () => {
 		[undefined, 'nothing'],
 		[Buffer.from([1, 2, 3]), '3 bytes'],
 		[Buffer.from('{"a":null}'), '{ a: null }'],
-	])('%j is told as "%s"', (body, shape) => {
+	])('%j is reported as "%s"', (body, shape) => {
 		expect(shapeOf(body)).toBe(shape);
 	});
 
@@ -122,7 +122,7 @@ describe('the events that a trigger remembers', () => {
 		expect(mine.delivered).toEqual(['old:succeeded', 'seed2:succeeded', 'seed1:succeeded']);
 	});
 
-	it('are those of so many triggers, and of each that has a callback under way', () => {
+	it('are those of so many triggers, and of each that has a callback in flight', () => {
 		const busy = deduplicationOf('busy', {});
 		const lock = busy.acquire('seed1');
 		busy.add('seed1', 'succeeded');
@@ -163,7 +163,7 @@ describe('a mutex per key', () => {
 	});
 });
 
-describe('what the answer of a callback promised', () => {
+describe('whether n8n took a callback over', () => {
 	const connection = () =>
 		Object.assign(new EventEmitter(), { closed: false, writableEnded: false, statusCode: 200 });
 	type Connection = ReturnType<typeof connection>;
@@ -174,16 +174,16 @@ describe('what the answer of a callback promised', () => {
 		response.emit('close');
 	}
 
-	/** n8n's answer, and the end of the connection. */
+	/** n8n's response, and the end of the connection. */
 	function end(response: Connection, statusCode: number): void {
 		Object.assign(response, { statusCode, writableEnded: true });
 		hangUp(response);
 	}
 
-	/** Waits for n8n's answer; `tell` is told of it. */
-	async function observe(getResponseObject: () => unknown, tell = (_: boolean) => {}) {
+	/** Waits for n8n's response; `onResult` gets it. */
+	async function observe(getResponseObject: () => unknown, onResult = (_: boolean) => {}) {
 		const clock = new VirtualClock();
-		const told = jest.fn(tell);
+		const told = jest.fn(onResult);
 		const logger = { warn: jest.fn() };
 		const context = { getResponseObject, logger } as unknown as IWebhookFunctions;
 		onRunStarted(context, clock, told);
@@ -220,7 +220,7 @@ describe('what the answer of a callback promised', () => {
 		expect(told.mock.calls).toEqual([[true]]);
 	});
 
-	it.each(['there', 'gone'])('is not taken over without answer, sender %s', async (which) => {
+	it.each(['there', 'gone'])('is not taken over without response, sender %s', async (which) => {
 		const response = connection();
 		const { clock, told } = await observe(() => response);
 		if (which === 'gone') hangUp(response);

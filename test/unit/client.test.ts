@@ -1,4 +1,4 @@
-/** The calls to the API: what is sent, how often, and what each answer means. */
+/** The calls to the API: what is sent, how often, and what each response means. */
 import type { IExecuteFunctions, IHttpRequestOptions } from 'n8n-workflow';
 
 import { homepage, name, version } from '../../package.json';
@@ -10,7 +10,7 @@ import * as retry from '../../nodes/shared/api/retry';
 import { USER_AGENT } from '../../nodes/shared/api/userAgent';
 import * as errors from '../../nodes/shared/task/errors';
 import type { GenerateBody } from '../../nodes/shared/task/request';
-import { stringCodes } from '../fixtures/answers.json';
+import { stringCodes } from '../fixtures/responses.json';
 import calls from '../fixtures/calls.json';
 import promised from '../fixtures/promisedNumbers.json';
 import { VirtualClock } from './virtualClock.cjs';
@@ -35,16 +35,17 @@ const ACCOUNT: Credential = {
 
 const TASK = { credential: ACCOUNT, taskId: ID };
 
-/** What the API does with a request: an answer, or a function that gives one in its own time. */
+/** What the API does with a request: a response, or a function that gives one in its own time. */
 type Reply = object | string | ((options: IHttpRequestOptions, clock: VirtualClock) => unknown);
 
-const answer = (statusCode: number, body: unknown, headers: object = {}) => ({
+const response = (statusCode: number, body: unknown, headers: object = {}) => ({
 	statusCode,
 	headers,
 	body: typeof body === 'string' ? body : JSON.stringify(body),
 });
-const CREATED = answer(200, { code: 200, data: { task_id: ID, status: 'IN_PROGRESS' } });
-const limited = (retryAfter?: string) => answer(429, { code: 429 }, { 'retry-after': retryAfter });
+const CREATED = response(200, { code: 200, data: { task_id: ID, status: 'IN_PROGRESS' } });
+const limited = (retryAfter?: string) =>
+	response(429, { code: 429 }, { 'retry-after': retryAfter });
 
 const dropped =
 	(...errors: object[]): Reply =>
@@ -62,14 +63,14 @@ const endless =
 			abortSignal?.addEventListener?.('abort', end);
 		});
 
-/** An API that gives these replies in turn, the last one for ever, and what a run does with it. */
+/** An API that gives these replies in order, the last one for ever, and what a run does with it. */
 function api(...replies: Reply[]) {
 	const clock = new VirtualClock();
 	const startedAt = clock.now();
 	const throttle = createThrottle(clock);
 	const stop = new AbortController();
 	const sent: Array<{ options: IHttpRequestOptions; at: number; [more: string]: unknown }> = [];
-	/** What was told of each POST, in order. */
+	/** The callbacks that each POST made, in order. */
 	const told: string[] = [];
 	const n8n = {
 		getExecutionCancelSignal: () => stop.signal,
@@ -186,7 +187,7 @@ describe('what is sent', () => {
 });
 
 describe('Stop', () => {
-	it('does not cut off a POST: its answer holds the ID of a paid task', async () => {
+	it('does not cut off a POST: its response holds the ID of a paid task', async () => {
 		const { run, post } = api(async (_, clock) => {
 			await clock.elapse(20_000);
 			return CREATED;
@@ -259,7 +260,7 @@ describe('a call that has no end of its own', () => {
 		},
 	);
 
-	it('still gives an answer that came in the last moment', async () => {
+	it('still gives a response that came in the last moment', async () => {
 		const { result } = await posted(endless(() => CREATED));
 		expect(result).toMatchObject({ outcome: 'created', taskId: ID });
 	});
@@ -271,18 +272,18 @@ describe('a started video', () => {
 		// As n8n parsed it already, and as bytes.
 		{ ...CREATED, body: JSON.parse(CREATED.body) },
 		{ ...CREATED, body: Buffer.from(CREATED.body) },
-	])('is told by its ID, and never as refused (%#)', async (reply) => {
+	])('is recognised by its ID, and never as refused (%#)', async (reply) => {
 		const { result, told } = await posted(reply);
 		expect(result).toMatchObject({ outcome: 'created', taskId: ID, raw: { task_id: ID } });
 		expect(told).toEqual(['send']);
 	});
 
-	it("keeps the API's own answer for Raw, without the callback URL and the key", async () => {
+	it("keeps the API's own response for Raw, without the callback URL and the key", async () => {
 		const data = { task_id: ID, status: 'IN_PROGRESS', callback_url: 'x', note: `by ${OWNER}` };
-		const { result } = await posted(answer(200, { code: 200, data }));
+		const { result } = await posted(response(200, { code: 200, data }));
 		const raw = { task_id: ID, status: 'IN_PROGRESS', note: 'by ***' };
 		expect(result).toEqual({ outcome: 'created', taskId: ID, raw, task: expect.anything() });
-		const rounded = await posted(answer(200, '{"data":{"task_id":12345678901234567891}}'));
+		const rounded = await posted(response(200, '{"data":{"task_id":12345678901234567891}}'));
 		const taskId = '12345678901234567891';
 		expect(rounded.result).toMatchObject({ taskId, raw: { task_id: taskId } });
 	});
@@ -293,11 +294,11 @@ describe('the nine error codes of the contract', () => {
 		const { code, status, onPost, onRead } = expected;
 		const message = 'the reason';
 		for (const reply of [
-			answer(status, { code, message }),
-			answer(status, { error: { code, message } }),
-			answer(status, { message }),
-			answer(200, { code, message }),
-			answer(200, { code: status, message }),
+			response(status, { code, message }),
+			response(status, { error: { code, message } }),
+			response(status, { message }),
+			response(200, { code, message }),
+			response(200, { code: status, message }),
 		]) {
 			const { post, read } = await both(reply);
 			if (post.outcome === 'created' || read.outcome === 'task') throw new Error('accepted');
@@ -313,7 +314,7 @@ describe('the nine error codes of the contract', () => {
 	});
 });
 
-/** What a call gives for these replies, when each request was sent, and what was told of it. */
+/** What a call gives for these replies, when each request was sent, and which callbacks it made. */
 interface Case {
 	name: string;
 	call: string;
@@ -352,7 +353,7 @@ describe('what comes of many calls', () => {
 		expect(sent.map(({ options }) => options.body)).toEqual([BODY, BODY]);
 	});
 
-	it('a broken connection is tried five times in all, then once a video, until one answers', async () => {
+	it('a broken connection is tried five times in all, then once a video, until one gets a response', async () => {
 		expect((await postedInTurn(3, DOWN)).sent).toHaveLength(5 + 1 + 1);
 		const replies = [...Array<Reply>(5).fill(DOWN), CREATED, DOWN, CREATED];
 		const { result, sent } = await postedInTurn(3, ...replies);
@@ -360,7 +361,7 @@ describe('what comes of many calls', () => {
 		expect(sent).toHaveLength(8);
 	});
 
-	it('five 429 in a row end the tries of the account, counted anew after an answer', async () => {
+	it('five 429 in a row end the tries of the account, counted again after a response', async () => {
 		expect((await postedInTurn(10, limited())).sent).toHaveLength(5 + 9);
 		const four = Array<Reply>(4).fill(limited());
 		const { result, sent } = await postedInTurn(2, ...four, CREATED, ...four, CREATED);
@@ -369,7 +370,7 @@ describe('what comes of many calls', () => {
 	});
 
 	it('a patient read ends with Stop', async () => {
-		const { run, patiently, press } = api(answer(502, ''));
+		const { run, patiently, press } = api(response(502, ''));
 		press();
 		const { result, sent } = await run(patiently());
 		expect([result.outcome, sent.length]).toEqual(['unavailable', 1]);

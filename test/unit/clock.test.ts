@@ -169,7 +169,7 @@ it.each<unknown[]>(limits)('the time until which a run may work: %s', (...row) =
 	expect(EXECUTION_RESERVE_MS).toBe(10_000);
 });
 
-it('the time until which a run may work has no end where n8n tells nothing at all', () => {
+it('the time until which a run may work has no end where n8n reports nothing at all', () => {
 	expect(workUntil({} as unknown as IExecuteFunctions, NOW)).toBeUndefined();
 });
 

@@ -20,7 +20,7 @@ const failure = (cause: Cause, more: Partial<CallFailure> = {}): CallFailure => 
 	text: '',
 	...more,
 });
-/** An HTTP answer that is no success: of the API's own form, or of something in front of it. */
+/** An HTTP response that is no success: of the API's own form, or of something in front of it. */
 const http = (cause: Cause, httpStatus: number, text = '') => failure(cause, { httpStatus, text });
 const api = (cause: Cause, httpStatus: number, text = '') =>
 	failure(cause, { httpStatus, text, isApi: true });
@@ -130,7 +130,7 @@ describe('the sentences', () => {
 		}
 	});
 
-	it('keep an endless reason short, and are never free where nobody foresaw what happened', () => {
+	it('keep an endless reason short, and are never free for an unexpected error', () => {
 		const endless = 'x'.repeat(5_000);
 		expect(taskFailed(ID, endless, null).message.length).toBeLessThan(400);
 		expect(timedOut(ID, 15, endless).description.length).toBeLessThan(400);

@@ -92,7 +92,7 @@ describe('a POST of this moment', () => {
 		expect(stored(context)).toEqual({ seedance: { version: 2, tasks: {} } });
 	});
 
-	it.each([true, false])('is under way no more when it has ended, well: %p', async (isWell) => {
+	it.each([true, false])('is no longer in flight when it has ended, well: %p', async (isWell) => {
 		const memory = executionMemory({});
 		const sent = isWell ? Promise.resolve({ taskId: 'seed1' }) : Promise.reject(new Error('broke'));
 		memory.hold(KEY, sent);

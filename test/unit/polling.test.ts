@@ -49,7 +49,7 @@ const READINGS: Record<string, ReadResult> = {
 };
 const { RUNNING, READY, FAILED, TROUBLE } = READINGS;
 
-/** What a task tells: these readings in turn, the last one for ever, or one by the milliseconds since the wait began. */
+/** The readings of a task: these in order, the last one for ever, or one by the milliseconds since the wait began. */
 type Script = ReadResult[] | ((ms: number) => ReadResult);
 
 /** Running for so many milliseconds, then ready. */
@@ -64,7 +64,7 @@ interface Limits {
 	/** Milliseconds since this execution made the task; undefined for any other task. */
 	madeMsAgo?: number;
 	clock?: VirtualClock;
-	/** Milliseconds that the reads take, if they may, in turn. */
+	/** Milliseconds that the reads take, if they may, in order. */
 	takes?: number[];
 }
 
@@ -115,7 +115,7 @@ function seeded(seed: number): () => number {
 
 const gaps = (at: number[]) => at.slice(1).map((time, index) => Math.round(time - at[index]));
 
-/** A wait: what the task tells, in turn or until when; how it ends; and after how many milliseconds. */
+/** A wait: the readings of the task, in order or until when; how it ends; and after how many milliseconds. */
 interface Case extends Limits {
 	name: string;
 	/** Each by its name, or as it is. */
@@ -413,7 +413,7 @@ describe('many tasks', () => {
 });
 
 describe('a wait for anything', () => {
-	/** What an API may do to one read: an answer, and the milliseconds that it takes. */
+	/** What an API may do to one read: a response, and the milliseconds that it takes. */
 	const anyRead = fc.constantFrom(
 		...Object.values(READINGS),
 		...[final('invalid_api_key'), final('redirected'), trouble({ retryAfterMs: 90_000 })],

@@ -1,4 +1,4 @@
-/** Which failed tasks may be started anew by themselves. */
+/** Which failed tasks may be restarted by themselves. */
 import { isRestartable } from '../../nodes/shared/task/restartable';
 import { readTask } from '../../nodes/shared/task/task';
 

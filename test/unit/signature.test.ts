@@ -182,7 +182,7 @@ describe('a signature', () => {
 		expect(isSignedBy(proofIn(given), apiKey)).toBe(holds);
 	});
 
-	it('is told from none at all, and from what cannot be one, without the key', () => {
+	it('is distinguished from none at all, and from what cannot be one, without the key', () => {
 		expect(proofIn({})).toBe('absent');
 		const right = String(seedance_sig);
 		for (const sig of ['', `${right}x`, right.slice(1), [right], { 0: right }, 5, null]) {

@@ -1,5 +1,5 @@
 /**
- * Whose turn it is to start a video: the pace that an account's answers teach, shared by all runs of
+ * Limits how many videos run at once: the pace that an account's responses teach, shared by all runs of
  * the process, beside the best possible schedule.
  */
 import { StartLimiter } from '../../nodes/Seedance/run/startLimiter';
@@ -73,7 +73,7 @@ async function play(limits: Limits, runs: readonly Rows[], taskMs = TASK_MS) {
 				continue;
 			}
 			turns.postSent(account);
-			// An answer takes its time.
+			// A response takes its time.
 			await clock.sleep(200);
 			turns.idle();
 			const { refused } = api.post(taskMs);
@@ -167,7 +167,7 @@ it('what was learnt is gone when the last run of the account has ended', () => {
 });
 
 describe('a limit', () => {
-	it('with nothing under way, asks ever more slowly, and never gives up', () => {
+	it('with nothing running, asks ever more slowly, and never gives up', () => {
 		const limit = new AdaptiveLimit();
 		const pauses = Array.from({ length: 9 }, () => {
 			limit.onRateLimited(0, 0);

@@ -1,4 +1,4 @@
-/** A task as the API tells it, and the item that the nodes give out. */
+/** A task as the API reports it, and the item that the nodes give out. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 

@@ -47,7 +47,7 @@ describe('a throttle', () => {
 		expect([at[0], ...gaps(at)]).toEqual([firstMs, paceMs, paceMs, paceMs]);
 	});
 
-	it('counts several 429 to requests that were under way together once', async () => {
+	it('counts several 429 to requests that were in flight together once', async () => {
 		const { throttle, clock, turns, startedAt } = await throttled();
 		await clock.run(clock.elapse(300));
 		for (let time = 0; time < 10; time++) throttle.onRateLimited(startedAt);
@@ -79,10 +79,10 @@ describe('a throttle', () => {
 		expect(order).toEqual([...Array(21).keys()]);
 	});
 
-	it('gets faster a little with each good answer, to full speed, and forgets the row of 429', async () => {
+	it('gets faster a little with each good response, to full speed, and forgets the row of 429', async () => {
 		const { throttle, turns } = await throttled(4);
 		const paces: number[] = [];
-		for (let answers = 0; answers < 30; answers++) {
+		for (let responses = 0; responses < 30; responses++) {
 			paces.push(gaps(await turns(2))[0]);
 			throttle.onResponse();
 			expect(throttle.consecutive429s).toBe(0);
@@ -90,7 +90,7 @@ describe('a throttle', () => {
 		expect(Math.max(...gaps(paces))).toBeLessThanOrEqual(0);
 		expect(paces[29]).toBeGreaterThan(paces[0] / 3);
 		expect(paces[29]).toBeLessThan(paces[0] / 2);
-		for (let answers = 0; answers < 250; answers++) throttle.onResponse();
+		for (let responses = 0; responses < 250; responses++) throttle.onResponse();
 		expect(new Set((await turns(20)).slice(1)).size).toBe(1);
 	});
 
@@ -133,7 +133,7 @@ const RUNNING = { statusCode: 200, body: '{"code":200,"data":{"status":"IN_PROGR
 /** A run of the node against an API that is a function of the request and the time (milliseconds since the beginning). */
 function runAgainst(
 	api: (ms: number, options: IHttpRequestOptions) => Reply,
-	answersAfterMs: (request: number) => number = () => 100,
+	respondsAfterMs: (request: number) => number = () => 100,
 ) {
 	const clock = new VirtualClock();
 	const startedAt = clock.now();
@@ -149,7 +149,7 @@ function runAgainst(
 		helpers: {
 			httpRequestWithAuthentication: async (_type: string, options: IHttpRequestOptions) => {
 				const reply = api(at(), options);
-				await clock.elapse(answersAfterMs(sent++));
+				await clock.elapse(respondsAfterMs(sent++));
 				return { headers: {}, body: '', ...reply };
 			},
 		},
@@ -237,7 +237,7 @@ describe('many tasks of an account that may read only so often', () => {
 	});
 });
 
-describe('a read in turn', () => {
+describe('a throttled read', () => {
 	it('waits a 429 out and asks again, and gives it, by its deadline, where there is no other', async () => {
 		const until8s = (ms: number) => (ms < 8_000 ? { statusCode: 429 } : RUNNING);
 		const [task] = await runAgainst(until8s).readMany(1, MINUTE);
@@ -247,9 +247,9 @@ describe('a read in turn', () => {
 		expect(endedAt).toBeLessThanOrEqual(20_000);
 	});
 
-	/** The milliseconds between two turns after a 429 and so many reads with this answer. */
-	async function paceAfter(reads: number, answer: () => Reply) {
-		const { clock, run, account, task } = runAgainst(answer);
+	/** The milliseconds between two turns after a 429 and so many reads with this response. */
+	async function paceAfter(reads: number, response: () => Reply) {
+		const { clock, run, account, task } = runAgainst(response);
 		const throttle = run.throttleFor(account('a'));
 		throttle.onRateLimited(clock.now());
 		for (let read = 0; read < reads; read++) {
@@ -264,14 +264,14 @@ describe('a read in turn', () => {
 		['a task', RUNNING],
 		['no such task', { statusCode: 404, body: '{"code":404}' }],
 		['a server error', { statusCode: 500 }],
-	])('brings the account back to full speed with each answer: %s', async (_name, reply) => {
+	])('brings the account back to full speed with each response: %s', async (_name, reply) => {
 		const { pace, limitedInARow } = await paceAfter(10, () => reply);
 		expect(limitedInARow).toBe(0);
 		expect(pace).toBeLessThan(250);
 		expect((await paceAfter(90, () => reply)).pace).toBe(0);
 	});
 
-	it('without an answer says nothing about the pace', async () => {
+	it('without a response says nothing about the pace', async () => {
 		const down = (): never => {
 			throw Object.assign(new Error('down'), { code: 'ECONNREFUSED' });
 		};

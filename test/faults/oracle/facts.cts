@@ -39,8 +39,8 @@ export type Rule = (typeof RULES)[number];
 export type Violate = (rule: Rule, text: string) => void;
 
 /**
- * Where the id of each paid task was found: the first place counts. `untold`: the answer was lost, so that no caller can
- * know the id, and is told as "may have been started".
+ * Where the id of each paid task was found: the first place counts. `untold`: the response was lost, so that no caller can
+ * know the id, and is reported as "may have been started".
  */
 export const ID_PLACES = ['output', 'error', 'data', 'log'] as const;
 export type IdCounts = Record<(typeof ID_PLACES)[number] | 'untold', number>;
@@ -110,8 +110,8 @@ export const fixedPart = (prompt: string): string => prompt.split(' ~')[0];
 export const promptIn = ({ json }: Pick<PostEntry, 'json'>): string =>
 	fixedPart((isRecord(json) && textOf(json.prompt)) || '');
 
-export const isAnswered = (post: Exchange<PostEntry>, ...answers: PostOutcome[]): boolean =>
-	answers.includes(postOutcomeOf(post));
+export const hasOutcome = (post: Exchange<PostEntry>, ...outcomes: PostOutcome[]): boolean =>
+	outcomes.includes(postOutcomeOf(post));
 
 /** For filters: requests for a task. */
 export const isOfTask =
@@ -119,7 +119,7 @@ export const isOfTask =
 	({ entry }: { entry: { taskId: string | null } }): boolean =>
 		entry.taskId === taskId;
 
-/** A trace, and what the sandbox tells of it. */
+/** A trace, and what the sandbox knows of it. */
 export class Facts {
 	readonly schedule: Schedule;
 	readonly isStarting: boolean;
@@ -180,12 +180,12 @@ export class Facts {
 		return this.readings(taskId).some(({ state }) => state === 'failed');
 	}
 
-	/** The tasks that the answers to these POSTs have told: of one that told another's ID, any other's, or its own beside it. */
+	/** The tasks in the responses to these POSTs: where one had another's ID, any other's, or its own beside it. */
 	knownFrom(posts: ReadonlyArray<Exchange<PostEntry>>): string[] {
 		const made = this.harness.requests.posts.map(({ entry }) => entry.taskId);
 		const foreign = this.harness.sandbox.tasks.all().filter(({ id }) => !made.includes(id));
 		return posts.flatMap((post) => [
-			...(isAnswered(post, 'misled') ? foreign.map(({ id }) => id) : []),
+			...(hasOutcome(post, 'misled') ? foreign.map(({ id }) => id) : []),
 			...(post.entry.taskId ? [post.entry.taskId] : []),
 		]);
 	}

@@ -8,7 +8,7 @@ import {
 	asText,
 	carriedRounds,
 	entriesOf,
-	isAnswered,
+	hasOutcome,
 	isHandedOn,
 	outputsOf,
 	promptIn,
@@ -194,17 +194,17 @@ class Round {
 				own.some((json) => json.task_id === taskId && json.error_code !== 'maybe_created');
 			const unclear = mine.filter(
 				(post) =>
-					isAnswered(post, 'unclear') &&
+					hasOutcome(post, 'unclear') &&
 					(post.entry.taskId === null || !isFound(post.entry.taskId)),
 			).length;
-			const odd = mine.filter((post) => isAnswered(post, 'misled', 'any')).length;
+			const odd = mine.filter((post) => hasOutcome(post, 'misled', 'any')).length;
 			const said = own.filter(({ error_code }) => error_code === 'maybe_created').length;
 			if (unclear > said || said > unclear + odd) {
 				wrong(`${unclear} unclear POSTs for "${prompt}", ${said} told`);
 			}
-			for (const { entry } of mine.filter((post) => isAnswered(post, 'created'))) {
+			for (const { entry } of mine.filter((post) => hasOutcome(post, 'created'))) {
 				const taskId = entry.taskId ?? '';
-				// A failed task that was made anew on request stands at no item any more.
+				// A failed task that was restarted on request stands at no item any more.
 				const isReplaced = segment.tasksBefore.has(taskId) && facts.isToldFailed(taskId);
 				if (own.some(({ task_id }) => task_id === taskId) || isReplaced) continue;
 				// Nor does one in whose place another was started.

@@ -10,7 +10,7 @@ import {
 	EARLY_MS,
 	entriesOf,
 	fixedPart,
-	isAnswered,
+	hasOutcome,
 	isHandedOn,
 	isOfTask,
 	promptIn,
@@ -108,7 +108,7 @@ class Item {
 		const { facts, found, taskId, posts, readings } = this;
 		if (facts.isStarting) {
 			if (taskId === undefined) return 'a raw item without its task';
-			const isMade = posts.some((post) => isOfTask(taskId)(post) || isAnswered(post, 'misled'));
+			const isMade = posts.some((post) => isOfTask(taskId)(post) || hasOutcome(post, 'misled'));
 			if (!isMade) return 'a task that was not made for it';
 		} else if (taskId !== facts.trace.taskIds[found.index]) {
 			// Whatever the API has left out: the node knows the id.
@@ -131,7 +131,7 @@ class Item {
 		const isBase = ['invalid_input', 'invalid_api_key', 'not_created'].includes(code);
 		if (unreachable !== null && isBase) return undefined;
 		// Values may also be refused by the API, or by the limit of credits.
-		const isRefused = maxVideos !== null || posts.some((post) => isAnswered(post, 'refused'));
+		const isRefused = maxVideos !== null || posts.some((post) => hasOutcome(post, 'refused'));
 		if (isWrong !== (code === 'invalid_input') && !isRefused) {
 			return isWrong ? 'a wrong value that is not named' : 'a right value that is refused';
 		}
@@ -144,7 +144,7 @@ class Item {
 			unreachable !== null ||
 			// There was no time for it.
 			executionTimeout !== null;
-		const hasFailed = posts.some((post) => !isAnswered(post, 'created'));
+		const hasFailed = posts.some((post) => !hasOutcome(post, 'created'));
 		if (!isHindered && !hasFailed && !items.some((item) => item.isWrong)) {
 			return 'not started, and nothing was in the way';
 		}
@@ -162,7 +162,7 @@ class Item {
 			schedule.timeout > 0;
 		if (!isSimple || isHindered || isWrong) return undefined;
 		return segment.posts.some(
-			(post) => post.entry.account === account && !isAnswered(post, 'created'),
+			(post) => post.entry.account === account && !hasOutcome(post, 'created'),
 		)
 			? undefined
 			: 'not started because of another account';
@@ -173,19 +173,19 @@ class Item {
 		const { trace, isStarting } = facts;
 		const isMine = isOfTask(taskId);
 		const isMisled =
-			isStarting && !posts.some(isMine) && posts.some((post) => isAnswered(post, 'misled', 'any'));
+			isStarting && !posts.some(isMine) && posts.some((post) => hasOutcome(post, 'misled', 'any'));
 		if (!isStarting && taskId !== trace.taskIds[found.index])
 			return 'another task than it was given';
 		const wrongOwner = isStarting && !isMisled && this.wrongOwner(taskId);
 		if (wrongOwner) return wrongOwner;
 		if (isStarting && code === 'task_failed' && this.isOldFailure(taskId)) {
-			return 'a failed task that a person wanted anew';
+			return 'a failed task that a person wanted restarted';
 		}
 		if (code === 'task_failed' && this.isLeftAlone()) return 'a free failure, left alone';
 		if (code === 'maybe_created') {
-			// Its answer was none, but for an id in it.
-			const isOdd = posts.some((post) => isMine(post) && isAnswered(post, 'unclear'));
-			return isMisled || isOdd ? undefined : 'a task whose id was told, as unclear';
+			// Its response was unusable, but for an id in it.
+			const isOdd = posts.some((post) => isMine(post) && hasOutcome(post, 'unclear'));
+			return isMisled || isOdd ? undefined : 'a task whose id was reported, as unclear';
 		}
 		const outcome = code ?? outcomeOf(json);
 		if (found.segment.isStopped && outcome !== 'success') return undefined;
@@ -241,7 +241,7 @@ class Item {
 			: undefined;
 	}
 
-	/** Whether the reason of a failure was told, in whatever form, and the item does not have it. */
+	/** Whether the reason of a failure was reported, in whatever form, and the item does not have it. */
 	private hidesReason(taskId: string): boolean {
 		// What a fault tells in the place of the task has a reason of its own.
 		const isOther = this.facts.schedule.faults.some(({ fault }) =>
@@ -252,7 +252,7 @@ class Item {
 		return this.found.segment.reads.some(isOfTask(taskId)) && !isOther && !isTold;
 	}
 
-	/** Whether a person's Retry found a failed task, and nothing kept it from making it anew. */
+	/** Whether a person's Retry found a failed task, and nothing kept it from restarting it. */
 	private isOldFailure(taskId: string): boolean {
 		const { segment } = this.found;
 		const { items, retries, affordable, otherAffordable, maxVideos, downForJumps, unreachable } =
@@ -262,12 +262,12 @@ class Item {
 			downForJumps > 0 ||
 			items.some(({ isWrong }) => isWrong) ||
 			!retries.every(({ heals }) => heals) ||
-			this.posts.some((post) => isAnswered(post, 'unclear'));
+			this.posts.some((post) => hasOutcome(post, 'unclear'));
 		if (segment.cause !== 'retry' || isHindered || !segment.tasksBefore.has(taskId)) return false;
 		return this.facts.readings(taskId, segment.reads)[0]?.state === 'failed';
 	}
 
-	/** Whether it ends as a failure that had to be started anew, where nothing at all was in the way. */
+	/** Whether it ends as a failure that had to be restarted, where nothing at all was in the way. */
 	private isLeftAlone(): boolean {
 		const { facts, found, posts, readings } = this;
 		const { operation, items, faults, limits, ...schedule } = facts.schedule;
@@ -286,7 +286,7 @@ class Item {
 		return own.length <= facts.restarts;
 	}
 
-	/** What is wrong when a task was given up before its time was up, or before it was asked for anew. */
+	/** What is wrong when a task was given up before its time was up, or before it was asked for again. */
 	private givenUpEarly(taskId: string, outcome: string): string | undefined {
 		const { facts, readings } = this;
 		const { segment, runIndex, isInError } = this.found;

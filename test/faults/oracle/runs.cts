@@ -8,7 +8,7 @@ import {
 	asText,
 	carriedRounds,
 	entriesOf,
-	isAnswered,
+	hasOutcome,
 	isOfTask,
 	MINUTE,
 	MOST_READS,
@@ -25,12 +25,12 @@ const ENDLESS_KINDS: readonly string[] = ['hang', 'accept-then-hang', 'drip'];
 const LONGEST_CALLBACK_MS = 10 * SECOND;
 /** A video is downloaded so soon after the reading that showed it. */
 const SOON_MS = 10 * SECOND;
-/** The shortest time limit of a workflow that leaves room for an answer. */
+/** The shortest time limit of a workflow that leaves room for a response. */
 const ROOMY_LIMIT_S = 15;
 /** Milliseconds that one call may take, when nobody ends it. */
 const POST_DEADLINE_MS = MINUTE;
 const READ_DEADLINE_MS = 30 * SECOND;
-/** Milliseconds for one POST or one read, with its tries: where the API answers, and where it asks to wait. */
+/** Milliseconds for one POST or one read, with its tries: where the API responds, and where it asks to wait. */
 const USUAL_TRIES_MS = 15 * SECOND;
 const LIMITED_TRIES_MS = 4 * MINUTE;
 /** Milliseconds for downloads, of which three go at a time. */
@@ -69,7 +69,7 @@ export function checkTime(facts: Facts, violate: Violate, segment: Segment): voi
 /** Whether an execution was resumed before the last of its videos had ended, and so held a slot for nothing. */
 function isResumedEarly({ schedule }: Facts, { cause, tookMs }: Segment): boolean {
 	const { endings, faults, limits, rounds } = schedule;
-	// A success without its video is read again for a while before it is told as that.
+	// A success without its video is read again for a while before it is reported as that.
 	const isPassing = Object.values(endings).some(
 		({ ends, urlLateSeconds, unknownSeconds }) =>
 			ends === 'noVideo' || urlLateSeconds !== undefined || unknownSeconds !== undefined,
@@ -160,7 +160,7 @@ export function checkCalls(facts: Facts, violate: Violate): void {
 	const own = harness.requests.posts.slice(trace.earlierPosts);
 	const inside = trace.segments.reduce((sum, { posts }) => sum + posts.length, 0);
 	if (own.length > inside) violate('charged twice', `${own.length - inside} POSTs of callbacks`);
-	// The address that resumes an execution belongs to the node: a later node that waits must not answer to it.
+	// The address that resumes an execution belongs to the node: a later node that waits must not respond to it.
 	const isShared = own.some(({ entry: { json } }) => {
 		const url = isRecord(json) ? textOf(json.callback_url) : undefined;
 		const [, rest] = /\/webhook-waiting\/([^?]*)/.exec(url ?? '') ?? [];
@@ -177,7 +177,7 @@ export function checkCalls(facts: Facts, violate: Violate): void {
 function checkVersions(facts: Facts, violate: Violate): void {
 	if (!facts.isStarting) return;
 	const { segments } = facts.trace;
-	const made = segments.flatMap(({ posts }) => posts.filter((post) => isAnswered(post, 'created')));
+	const made = segments.flatMap(({ posts }) => posts.filter((post) => hasOutcome(post, 'created')));
 	for (const { entry } of segments.flatMap(({ reads }) => reads)) {
 		const task = facts.task(entry.taskId ?? '');
 		if (!task || task.version === entry.version || !made.some(isOfTask(task.id))) continue;
@@ -195,8 +195,8 @@ function checkHandedOn(facts: Facts, violate: Violate): void {
 	for (const segment of trace.segments.filter(({ cause }) => cause === 'timeUp')) {
 		const posts = facts.posts(segment);
 		// Of a task whose id was not told nobody knows that it has ended.
-		if (posts.some((post) => isAnswered(post, 'misled', 'any'))) continue;
-		const made = posts.filter((post) => isAnswered(post, 'created'));
+		if (posts.some((post) => hasOutcome(post, 'misled', 'any'))) continue;
+		const made = posts.filter((post) => hasOutcome(post, 'created'));
 		const before = harness.requests.reads.slice(0, segment.readsUntil);
 		const hasEnded = (taskId: string) => {
 			const state = facts.readings(taskId, before).at(-1)?.state;

@@ -46,7 +46,7 @@ export interface N8nQueue {
 	/** `worker 1`, `worker 2`, … Their `stop()` lets them finish executions for a while, `kill9()` does not. */
 	readonly workers: readonly ServerProcess[];
 	readonly webhooks: readonly ServerProcess[];
-	/** The address that n8n tells the world: of the first webhook process, without a path. */
+	/** The address that n8n shows to the world: of the first webhook process, without a path. */
 	readonly webhookUrl: string;
 	/** What all of them have printed, databases included. */
 	logs(): string;
@@ -125,7 +125,7 @@ export async function startQueue(options: QueueOptions): Promise<N8nQueue> {
 			OFFLOAD_MANUAL_EXECUTIONS_TO_WORKERS: 'true',
 			N8N_DEFAULT_BINARY_DATA_MODE: 'database',
 			// n8n listens for the end of an execution only after it has queued it, and misses one that is very short: whoever
-			// waits for it (a retry, a webhook that answers when it is done) then waits for good. Kept, it is found again.
+			// waits for it (a retry, a webhook that responds when it is done) then waits for good. Kept, it is found again.
 			N8N_EXECUTIONS_QUEUE_KEEP_LAST_COMPLETED: '100',
 			N8N_EXECUTIONS_QUEUE_KEEP_LAST_FAILED: '100',
 			WEBHOOK_URL: `${webhookUrl}/`,
@@ -135,7 +135,7 @@ export async function startQueue(options: QueueOptions): Promise<N8nQueue> {
 		const add = async (name: string, role: N8nRole, port: number) => {
 			const userFolder = join(folder, name.replace(' ', '-'));
 			await cp(packed, userFolder, { recursive: true });
-			// A worker answers nobody but those who ask after its health.
+			// A worker responds only to checks of its health.
 			const health = {
 				QUEUE_HEALTH_CHECK_ACTIVE: 'true',
 				QUEUE_HEALTH_CHECK_PORT: String(port),

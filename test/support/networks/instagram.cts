@@ -5,7 +5,7 @@
  * Documents: https://developers.facebook.com/docs/instagram-platform/content-publishing and
  * https://developers.facebook.com/docs/instagram-platform/instagram-graph-api/reference/error-codes
  */
-import { answer, fieldOf, unknownCall, type Call, type Network, type Reply } from './network.cjs';
+import { reply, fieldOf, unknownCall, type Call, type Network, type Reply } from './network.cjs';
 import { fetchFile } from './remoteFile.cjs';
 
 /** How often a container says that it is not ready, before it is. */
@@ -74,7 +74,7 @@ export class Instagram implements Network {
 		if (call.method === 'GET' && container && !edge) return look(container, given('fields'));
 		const reel = this.reels.find(({ id }) => id === node);
 		if (call.method === 'GET' && reel && !edge) {
-			return answer(200, { permalink: `https://www.instagram.com/reel/${reel.id}/`, id: reel.id });
+			return reply(200, { permalink: `https://www.instagram.com/reel/${reel.id}/`, id: reel.id });
 		}
 		return unknownCall(call);
 	}
@@ -92,7 +92,7 @@ export class Instagram implements Network {
 		const id = `1788900000000${1000 + this.containers.length}`;
 		const video = await fetchFile(given('video_url'));
 		this.containers.push({ id, caption, video, looks: 0, isPublished: false });
-		return answer(200, { id });
+		return reply(200, { id });
 	}
 
 	private publish(id: string): Reply {
@@ -113,7 +113,7 @@ export class Instagram implements Network {
 			bytes: container.video,
 		};
 		this.reels.push(reel);
-		return answer(200, { id: reel.id });
+		return reply(200, { id: reel.id });
 	}
 }
 
@@ -129,7 +129,7 @@ function look(container: Container, fields: string): Reply {
 			: status_code;
 	const all: Record<string, string> = { status_code, status };
 	const asked = fields.split(',').filter((field) => Object.hasOwn(all, field));
-	return answer(200, { ...Object.fromEntries(asked.map((field) => [field, all[field]])), id });
+	return reply(200, { ...Object.fromEntries(asked.map((field) => [field, all[field]])), id });
 }
 
 /** An error as the Graph API sends it. */
@@ -137,12 +137,12 @@ export function graphError(
 	status: number,
 	error: { message: string; code: number } & Record<string, string | number>,
 ): Reply {
-	return answer(status, {
+	return reply(status, {
 		error: { type: 'IGApiException', is_transient: false, fbtrace_id: 'AbCdEf', ...error },
 	});
 }
 
-/** The answer once the profile has published as much as it may in 24 hours. */
+/** The reply once the profile has published as much as it may in 24 hours. */
 export const publishingLimit = (): Reply =>
 	graphError(400, {
 		message: 'Application request limit reached',
