@@ -167,7 +167,7 @@ function figuresOf(ours: Kind, byHand: Kind, count: number): Figure[] {
 			`< ${most} MB`,
 			memoryMb < most,
 		),
-		figure('Looks at each video, the most', ours.reads, `≤ ${reads}`, ours.reads <= reads),
+		figure('Reads of each video, the most', ours.reads, `≤ ${reads}`, ours.reads <= reads),
 		figure('Executions that did not resume', ours.lost, '0', ours.lost === 0),
 		figure("… n8n's own Wait nodes", byHand.lost),
 		figure(

@@ -180,6 +180,6 @@ export class Setup {
 	private read(file: string): string {
 		const path = `/proc/${this.n8n.pid}/${file}`;
 		if (existsSync(path)) return readFileSync(path, 'utf8');
-		throw new BenchError('This system does not tell what a process uses: there is no /proc.');
+		throw new BenchError('This system does not show what a process uses: there is no /proc.');
 	}
 }

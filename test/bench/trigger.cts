@@ -2,7 +2,7 @@
  * `npm run bench:trigger`: how many deliveries a second the Seedance Trigger takes and refuses, beside n8n's own Webhook
  * node in the same n8n, which does no more than start a run.
  *
- * The kinds of delivery take turns, in several rounds and another order in each, so that what else the machine does
+ * The kinds of delivery alternate, in several rounds and another order in each, so that what else the machine does
  * falls on all of them. Runs count when they have ended: n8n responds before that.
  */
 import axios from 'axios';
@@ -29,7 +29,7 @@ const QUICK = { rounds: 3, ms: 1_500 };
 /** The trigger remembers 1,000 events; "repeated" has to be among them. */
 const MOST_REQUESTS = 900;
 /** Milliseconds. */
-const ANSWER_TIMEOUT = 30_000;
+const RESPONSE_TIMEOUT = 30_000;
 const RUNS_TIMEOUT = 60_000;
 const COUNT_EVERY = 100;
 
@@ -92,7 +92,7 @@ async function deliver(
 		const { status } = await axios.post<unknown>(url, body, {
 			headers: { 'content-type': 'application/json' },
 			httpAgent,
-			timeout: ANSWER_TIMEOUT,
+			timeout: RESPONSE_TIMEOUT,
 			validateStatus: () => true,
 			proxy: false,
 		});
@@ -166,8 +166,8 @@ function report(kinds: readonly Kind[], measured: Measured[][]): string {
 		];
 	});
 	const head =
-		'Delivery|requests|seconds|per second|answered per second|p50 ms|p95 ms|CPU ms|× by CPU|× Webhook node|mark';
-	// What is left of the rates when only what n8n does itself counts: the marks cannot tell.
+		'Delivery|requests|seconds|per second|responses per second|p50 ms|p95 ms|CPU ms|× by CPU|× Webhook node|mark';
+	// What is left of the rates when only what n8n does itself counts: the marks do not show it.
 	const least = kinds.flatMap(({ name, least }, at) => {
 		const leastAt = kinds.findIndex((kind) => kind.name === least);
 		if (leastAt < 0) return [];

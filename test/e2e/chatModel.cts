@@ -1,6 +1,6 @@
 /**
  * A stand-in for a chat model: a server on loopback that speaks OpenAI's API, responds with what a test has scripted,
- * and keeps what n8n has told it. Nothing in it thinks.
+ * and keeps what n8n has sent it.
  */
 import fastify from 'fastify';
 

@@ -140,7 +140,7 @@ describe('agent.json', () => {
 		expect(posts()).toHaveLength(1);
 	});
 
-	it('refuses a value that is not possible with one that is, and a video that is too dear, and tells the cost, before it pays', async () => {
+	it('refuses a value that is not possible with one that is, and a video that is too dear, and names the cost, before it pays', async () => {
 		const { prompt, aspect_ratio, ...args } = BOAT;
 		const { outputs } = await chat(`${prompt}, ${aspect_ratio}`, [
 			[makeBoat({ duration: '10' })],

@@ -26,7 +26,6 @@ const REAL_API = 'https://seedanceapi.org/v1';
 /** The node that makes a video from an image. */
 const IMAGE = 'Generate video from image';
 
-/** A picture of one pixel. */
 const PNG = readFileSync(join(__dirname, '..', 'fixtures', 'pixel.png'));
 
 /** How many nodes lie between the start of a workflow and its result. */

@@ -139,7 +139,7 @@ describe('Stop', () => {
 		const { spent } = sandbox.ledger;
 		await api.stopExecution(id);
 		expect((await endOf(id)).status).toBe('canceled');
-		// What n8n keeps beside an execution for whoever opens it ("Highlighted data").
+		// What n8n keeps beside an execution for the person who opens it ("Highlighted data").
 		const path = `/executions/${id}`;
 		const { customData } = await api.call<{ customData: Record<string, string> }>('GET', path);
 		const kept = Object.keys(customData).filter((key) => key.startsWith('seedance_tasks'));

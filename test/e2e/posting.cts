@@ -1,6 +1,6 @@
 /**
  * The examples that post, as a user gets them going: imported, with the credentials of the networks chosen in n8n's own
- * nodes; and what is looked at in each of them.
+ * nodes; and what is checked in each of them.
  */
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';

@@ -210,11 +210,11 @@ describe(FILE, () => {
 		],
 	])(
 		'when a network %s, says so in the row, and tries again, free, only when a person wants it',
-		async (_, plan, told, there) => {
+		async (_, plan, texts, there) => {
 			await fill(BOAT);
 			plan();
 			await run();
-			const outcomes = Object.entries(told).map(([name, text]) => {
+			const outcomes = Object.entries(texts).map(([name, text]) => {
 				return [name, expect.stringMatching(text)];
 			});
 			expect(await table.rows()).toMatchObject([{ ...DONE, ...Object.fromEntries(outcomes) }]);
@@ -224,11 +224,11 @@ describe(FILE, () => {
 			expect(counts()).toEqual(there);
 
 			for (const network of [google, instagram, telegram]) network.restore();
-			await edit(Object.fromEntries(Object.keys(told).map((name) => [name, ''])));
+			await edit(Object.fromEntries(Object.keys(texts).map((name) => [name, ''])));
 			await run();
 			expect(await table.rows()).toMatchObject([DONE]);
 			expect(counts()).toEqual(
-				there.map((count, index) => count + (OUTCOMES[index] in told ? 1 : 0)),
+				there.map((count, index) => count + (OUTCOMES[index] in texts ? 1 : 0)),
 			);
 			expect(posts()).toHaveLength(1);
 		},

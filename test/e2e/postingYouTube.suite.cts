@@ -30,7 +30,6 @@ const COLUMNS = ['id', 'idea', 'status', 'link', 'reason'];
 const SESSION = /^POST www\.googleapis\.com\/upload/;
 const BYTES = /^PUT www\.googleapis\.com\/upload/;
 
-/** Writes a word into the sheet. */
 const writes = (word: string) => (call: Call) =>
 	call.host === 'sheets.googleapis.com' && call.method === 'POST' && call.body.includes(word);
 
@@ -49,7 +48,6 @@ const published = async (idea: string) => ({
 	file: await fileOf(textsOf(idea).prompt),
 });
 
-/** What is on the channel. */
 const channel = () =>
 	youtube.videos.map(({ bytes, ...video }) => ({ ...video, file: hashOf(bytes) }));
 

@@ -83,9 +83,9 @@ describe('Seedance Trigger over the production URL', () => {
 		expect(others).toEqual([]);
 		expect(started).toMatchObject({ status: 'success', mode: 'webhook' });
 		expect(Date.parse(started.startedAt) - delivery.at).toBeLessThan(AT_ONCE);
-		const told = { status: 'SUCCESS', video_url: videoOf(taskId), prompt: 'A boat, number 7' };
+		const expected = { status: 'SUCCESS', video_url: videoOf(taskId), prompt: 'A boat, number 7' };
 		expect(startedWith([started])).toMatchObject([
-			{ task_id: taskId, ...told, consumed_credits: 8, metadata: { row: 7 } },
+			{ task_id: taskId, ...expected, consumed_credits: 8, metadata: { row: 7 } },
 		]);
 	});
 
@@ -104,7 +104,7 @@ describe('Seedance Trigger over the production URL', () => {
 			const first = Math.min(...taken.map(({ answeredAt }) => answeredAt ?? Infinity));
 			expect(Date.parse(started[index].startedAt) - first).toBeLessThan(AT_ONCE);
 		});
-		// On a slow machine n8n may take its time for 150 at once; a sender that is told so tries again.
+		// On a slow machine n8n may take its time for 150 at once; the sender gets a 503 and tries again.
 		const last = new Map(
 			callbacks.deliveries.map(({ taskId, copy, status }) => [`${taskId} ${copy}`, status]),
 		);
@@ -167,7 +167,7 @@ const isNoXml = ({ headers }: HostileDelivery) => !/xml/.test(String(headers['co
 
 afterAll(hangUp);
 
-it('a hostile sender starts nothing and is told nothing with more than 500 deliveries, and n8n goes on', async () => {
+it('a hostile sender starts nothing and learns nothing with more than 500 deliveries, and n8n goes on', async () => {
 	const { seed = Date.now() % 2 ** 31 } = fc.readConfigureGlobal();
 	const { id, productionUrl: url } = await saveTrigger();
 	const { apiKey, otherAccount } = sandbox;

@@ -221,7 +221,7 @@ describe('the list of videos', () => {
 		expect(output(await run(limit(2 * price)))).toMatchObject([{ succeeded: true }]);
 	});
 
-	it('is told what Get Status and Wait for Video read', async () => {
+	it('records what Get Status and Wait for Video read', async () => {
 		const { id } = await stopped(await byHand()).then((id) => ({ id }));
 		const taskId = videos.paidIds()[0];
 		await videos.allFinished();

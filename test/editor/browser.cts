@@ -187,12 +187,10 @@ export class EditorTab {
 		await this.find('canvas').locator('[data-node-name]').first().waitFor();
 	}
 
-	/** A node on the canvas. */
 	onCanvas(name: string): Locator {
 		return this.find('canvas').locator(`[data-node-name="${name}"]`).first();
 	}
 
-	/** Opens the panel of a node. */
 	async openNode(name: string): Promise<void> {
 		await this.doubleClick(this.onCanvas(name));
 		await this.fields().waitFor();
@@ -247,7 +245,6 @@ export class EditorTab {
 			: await input.inputValue();
 	}
 
-	/** The names of the fields that n8n marks red. */
 	async redMarks(): Promise<string[]> {
 		const marked = this.page
 			.locator('[data-test-id^="parameter-input-"]')

@@ -1,4 +1,4 @@
-// Who may pay for a video: every interleaving of two and three runs that want the same one, and whatever crashes between.
+// Which run may pay for a video: every interleaving of two and three runs that want the same one, and whatever crashes between.
 import { nextAction, type ClaimRequest } from '../../nodes/shared/idempotency/claims';
 import {
 	endless,
@@ -60,25 +60,27 @@ const bidOf = (rows: readonly ModelRow[], { claim }: ClaimRequest) =>
 
 type Rules = NonNullable<World['rules']>;
 
-const LOWEST_WINS: Rules = (rows, wish) => {
-	const [move, bid] = [nextAction(rows, wish), bidOf(rows, wish)];
-	return bid && move.do === 'wait' ? { do: 'confirm', row: bid } : move;
+const LOWEST_WINS: Rules = (rows, request) => {
+	const [action, bid] = [nextAction(rows, request), bidOf(rows, request)];
+	return bid && action.do === 'wait' ? { do: 'confirm', row: bid } : action;
 };
-const SHY: Rules = (rows, wish) => {
-	const bid = bidOf(rows, wish);
+const SHY: Rules = (rows, request) => {
+	const bid = bidOf(rows, request);
 	const others = rows.filter((row) => row !== bid && row.claimedUntil > NOW);
-	return bid && others.length ? { do: 'withdraw', row: bid } : nextAction(rows, wish);
+	return bid && others.length ? { do: 'withdraw', row: bid } : nextAction(rows, request);
 };
-const FORGETFUL: Rules = (rows, wish) => {
-	const move = nextAction(rows, wish);
-	return move.do === 'markUnclear' ? { do: 'takeOver', row: move.row } : move;
+const FORGETFUL: Rules = (rows, request) => {
+	const action = nextAction(rows, request);
+	return action.do === 'markUnclear' ? { do: 'takeOver', row: action.row } : action;
 };
-const UNSENT_FIRST: Rules = (rows, wish) => {
+const UNSENT_FIRST: Rules = (rows, request) => {
 	const unsent = rows.find((row) => row.status === 'CLAIMED' && row.claimedUntil <= NOW);
-	return unsent && !bidOf(rows, wish) ? { do: 'takeOver', row: unsent } : nextAction(rows, wish);
+	return unsent && !bidOf(rows, request)
+		? { do: 'takeOver', row: unsent }
+		: nextAction(rows, request);
 };
-const UNSHARED: Rules = (rows, wish) => nextAction(rows, { ...wish, isEarlier: () => true });
-const HASTY: Rules = (rows, wish) => nextAction(rows, { ...wish, isLive: () => true });
+const UNSHARED: Rules = (rows, request) => nextAction(rows, { ...request, isEarlier: () => true });
+const HASTY: Rules = (rows, request) => nextAction(rows, { ...request, isLive: () => true });
 
 describe('the model sees what is wrong with other rules', () => {
 	const twoPaid = 'two videos are paid for';

@@ -65,7 +65,7 @@ export interface Reading {
 	state?: 'running' | 'succeeded' | 'failed';
 	hasVideo?: boolean;
 	credits?: number | null;
-	/** Of a failure: what it tells; undefined for nothing. */
+	/** Of a failure: its reason; undefined for none. */
 	reason?: string;
 	/** Of a refusal for good: the error code of its item. */
 	code?: string;
@@ -167,7 +167,6 @@ export function isRefusedLink({ entry }: Exchange<VideoRead>): boolean {
 	return [403, 404, 410].includes(entry.answered ?? 0);
 }
 
-/** Whether a download went wrong. */
 export function isBrokenDownload(video: Exchange<VideoRead>): boolean {
 	const { fault, entry } = video;
 	if (isRefusedLink(video)) return true;

@@ -20,7 +20,6 @@ import {
 import { requireAsCore, startEngine } from '../support/engine.cjs';
 import { JumpClock } from './jumpClock.cjs';
 
-/** Bytes of every video. */
 const VIDEO_BYTES = 2_000;
 export const CREDENTIAL = 'Main account';
 /** Distinguishes the requests, for the clock. */
@@ -137,7 +136,6 @@ export async function openHarness() {
 		planOf: (_order: VideoOrder, _nth: number): TaskPlan => ({}),
 		/** Called when a request arrives, before it gets a response. */
 		onRequest: (_route: Route): void => undefined,
-		/** Called at each jump of the clock. */
 		onJump: (): void => undefined,
 	});
 	const posts: Array<Exchange<PostEntry>> = [];
@@ -161,7 +159,6 @@ export async function openHarness() {
 		},
 		/** Requests that never get a response and whose caller still waits. */
 		openRequests: () => tracker.parked(),
-		/** Back to the beginning. */
 		reset: () => {
 			Object.assign(harness, hooks());
 			time.reset();

@@ -1,4 +1,4 @@
-// 10,000 hostile deliveries against Seedance Trigger, hosted as n8n hosts it: none starts a run, is told anything, or
+// 10,000 hostile deliveries against Seedance Trigger, hosted as n8n hosts it: none starts a run, learns anything, or
 // leaves a trace, and genuine ones in their midst start theirs. fast-check prints the seed of a failure; `SEED=1 npx jest …`
 // runs the same deliveries again. A rejection that nobody handles, or an error thrown late, fails the test in jest itself.
 // Bodies that n8n itself refuses, and other methods, are sent to a real n8n in test/e2e/trigger.suite.cts.
@@ -65,7 +65,7 @@ async function problemsOf(delivery: HostileDelivery): Promise<string[]> {
 	const log = JSON.stringify(host.logs);
 	const logged = [...secrets(), ...delivery.signatures].filter((secret) => log.includes(secret));
 	if (logged.length) problems.push(`the log holds ${logged.join(', ')}`);
-	// Whoever reads the log finds one line for each refusal, and nothing of a sender's making in it but an id.
+	// The log has one line for each refusal, and nothing of a sender's making in it but an id.
 	const odd = host.logs.find(({ text }) => /\p{C}/u.test(text) || text.length > 1_500);
 	if (odd) problems.push(`the log has an odd line: ${JSON.stringify(odd).slice(0, 300)}`);
 	if (host.thrown.length) problems.push(`the node threw ${String(host.thrown[0])}`);
@@ -117,7 +117,7 @@ it('starts nothing for a claimed end while the task runs, and one run with what 
 	const [numRuns, length] = FORGED_ENDS;
 	const query = signedQuery(ground.apiKey, { row: 1 });
 	const batches = fc.array(claims, { minLength: length, maxLength: length });
-	const check = fc.asyncProperty(batches, async (told) => {
+	const check = fc.asyncProperty(batches, async (sent) => {
 		host.reset();
 		host.clockSpeed = FAST;
 		host.logs.length = 0;
@@ -125,7 +125,7 @@ it('starts nothing for a claimed end while the task runs, and one run with what 
 		const deliverAll = async (): Promise<HttpResponse[]> =>
 			await Promise.all(
 				taskIds.map(
-					async (id, index) => await send(host.trigger.url, reportOf(id, told[index], query)),
+					async (id, index) => await send(host.trigger.url, reportOf(id, sent[index], query)),
 				),
 			);
 		const due = { statuses: [503], byN8n: false, signatures: [query] };
@@ -141,7 +141,7 @@ it('starts nothing for a claimed end while the task runs, and one run with what 
 
 		host.clockSpeed = 1;
 		for (const id of taskIds) sandbox.finish(id);
-		expect((await deliverAll()).map(({ status }) => status)).toEqual(told.map(() => 200));
+		expect((await deliverAll()).map(({ status }) => status)).toEqual(sent.map(() => 200));
 		const items = taskIds.map(async (id) => [await world.itemOf(id, { row: 1 })]);
 		expect(host.runs).toHaveLength(length);
 		expect(host.runs.map(({ json }) => json)).toEqual(

@@ -27,7 +27,7 @@ export class JumpClock {
 
 	private time = wholeSecond();
 	private readonly sleepers = new Set<Sleeper>();
-	private underWay = 0;
+	private inFlight = 0;
 	private events = 0;
 	private readonly listeners: Array<() => void> = [];
 	private isPumping = false;
@@ -80,13 +80,13 @@ export class JumpClock {
 
 	/** Takes note of work that time has to wait for; gives what ends it. */
 	begin(): () => void {
-		this.underWay += 1;
+		this.inFlight += 1;
 		this.happened();
 		let isOver = false;
 		return () => {
 			if (isOver) return;
 			isOver = true;
-			this.underWay -= 1;
+			this.inFlight -= 1;
 			this.happened();
 		};
 	}
@@ -94,11 +94,11 @@ export class JumpClock {
 	/** Resolves when nothing is running, however long that takes. */
 	async idle(): Promise<void> {
 		do {
-			while (this.underWay > 0) {
+			while (this.inFlight > 0) {
 				await new Promise<void>((resolve) => this.listeners.push(resolve));
 			}
 			await this.quiet();
-		} while (this.underWay > 0);
+		} while (this.inFlight > 0);
 	}
 
 	/** Resolves when nothing is running, or when what is has been stuck for a while. */
@@ -107,7 +107,7 @@ export class JumpClock {
 			const before = this.events;
 			await turn();
 			if (this.events !== before) turns = 0;
-			else if (this.underWay === 0 || this.stuckAt === this.events) turns += 1;
+			else if (this.inFlight === 0 || this.stuckAt === this.events) turns += 1;
 			else turns = (await this.isStuck()) ? QUIET_TURNS : 0;
 		}
 	}

@@ -99,7 +99,7 @@ const changeCharged = (charged: Problem['charged']) =>
 
 const changeRestarts = (changed: (restarts: number) => number) =>
 	change(submit, 'submitAll').to((real, run, options, others) => {
-		// The same object says it to who follows the tasks.
+		// The same object passes it to the watcher of the tasks.
 		options.restarts = changed(options.restarts);
 		return real(run, options, others);
 	});
@@ -244,7 +244,7 @@ const MUTANTS: Record<string, Record<string, () => void>> = {
 			),
 	},
 	'changing models | wrong outcome': {
-		'tells the price of the item’s model now': () =>
+		'shows the price of the item’s model now': () =>
 			change(Submission.prototype, 'take').to((real, item, sent, how) => {
 				const model = 'problem' in sent ? undefined : sent.model;
 				const named = modelNamed(model ?? '');

@@ -57,7 +57,6 @@ export interface Segment {
 	tasksBefore: ReadonlySet<string>;
 }
 
-/** What happened when a schedule ran. */
 export interface Trace {
 	schedule: Schedule;
 	segments: Segment[];

@@ -311,7 +311,7 @@ export const schedules: fc.Arbitrary<Schedule> = drawn.map((given) => {
 		maxAtOnce: canRestart(operation) ? schedule.maxAtOnce : null,
 		// Where nothing leaves, it does not matter what is at the other end.
 		downForJumps: unreachable === null ? downForJumps : 0,
-		// Nobody could tell what such rows would cost together.
+		// What such rows would cost together is unknown.
 		changingModel:
 			schedule.changingModel && models !== null && maxVideos === null && isStarting(operation),
 	};
@@ -334,7 +334,7 @@ export const SETTINGS = { ...VIDEOS[V1], generateAudio: false } as const;
 /** A duration that no video can have. */
 export const WRONG_DURATION = '16';
 
-/** The model of all items of one name, as their rows tell it. */
+/** The model of all items of one name, as their rows say. */
 export function modelOf({ models, changingModel }: Models, name: Name): ModelName {
 	const model = models?.[NAMES.indexOf(name) % models.length] ?? V1;
 	return changingModel && model === 'seedance-2.0-fast' ? 'seedance-2-mini' : model;
@@ -375,6 +375,5 @@ export const nameIn = (prompt: string): Name | undefined =>
 export const accountOf = ({ items }: Schedule, index: number): AccountName =>
 	items[index]?.account ?? 'main';
 
-/** Whether rows of one run use two accounts. */
 export const hasTwoAccounts = ({ items }: Schedule): boolean =>
 	items.some(({ account }) => account === 'other');

@@ -74,7 +74,7 @@ export async function checkToolCalls(harness: Harness, plan: Calls): Promise<Rep
 	const { sandbox, requests } = harness;
 	const report: Report = {
 		violations: [],
-		ids: { output: 0, error: 0, data: 0, log: 0, untold: 0 },
+		ids: { output: 0, error: 0, data: 0, log: 0, unknown: 0 },
 	};
 	const violate: Violate = (rule, text) => void report.violations.push({ rule, text });
 	const outputs = (run.reached('Agent') ?? []).map(({ json }): unknown => json);
@@ -107,7 +107,7 @@ export async function checkToolCalls(harness: Harness, plan: Calls): Promise<Rep
 			const silent = own.filter(
 				(one) => !one.text.includes(taskId) && !(isUnclear && one.isUnclear),
 			);
-			if (isUnclear) report.ids.untold += 1;
+			if (isUnclear) report.ids.unknown += 1;
 			else if (silent.length < own.length) report.ids.output += 1;
 			else if (logs.includes(taskId)) report.ids.log += 1;
 			else violate('id lost', `task ${taskId}`);

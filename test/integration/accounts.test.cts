@@ -39,7 +39,7 @@ describe('a credential that cannot be used', () => {
 });
 
 describe('the trouble of one account', () => {
-	/** Rows A and B by turns, A with the main account and B with the other. */
+	/** Rows A and B alternately, A with the main account and B with the other. */
 	const items = ['A', 'B', 'A', 'B', 'A'].map((name, row) => ({
 		json: { name, prompt: `${name}${row}` },
 	}));

@@ -60,7 +60,7 @@ describe('the output for a model', () => {
 	});
 });
 
-it('is remembered under keys that tell nothing of the request', async () => {
+it('is remembered under keys that reveal nothing of the request', async () => {
 	const { contextData } = await ask({ operation: 'generate' });
 	expect(contextData.seedance).toMatchObject({ version: 2 });
 	expect(Object.keys(Object(Object(contextData.seedance).tasks))).toEqual([

@@ -39,7 +39,7 @@ function allow(most = Infinity, retryAfter?: number) {
 }
 afterEach(() => spies.splice(0).forEach((spy) => spy.mockRestore()));
 
-/** Where a look that a busy machine makes late would count as time of the account. */
+/** Where a read that a busy machine makes late would count as time of the account. */
 function slowly(): void {
 	world.n8n.clockSpeed = 25;
 	world.sandbox.speed = 25;
@@ -121,7 +121,7 @@ describe('an account that allows only so many', () => {
 		expect(ready).toBeGreaterThanOrEqual(1);
 		expect(codes).toEqual([...all(ready, true), ...all(6 - ready, 'not_created')]);
 		expect(charges()).toHaveLength(ready);
-		// On a busy machine the time may be over before it is looked at.
+		// On a busy machine the time may be over before it is read.
 		expect(ended.json[5].error_message).toMatch(/the workflow's time limit|the time was up/);
 	});
 });
@@ -151,7 +151,7 @@ describe('On Error = Stop', () => {
 		expect(posts()).toHaveLength(3);
 	});
 
-	it('goes on after a failed task: what was asked for is made, and then told', async () => {
+	it('goes on after a failed task: what was asked for is made, and then reported', async () => {
 		plan({ outcome: { status: 'FAILED', errorMessage: 'A known face' } });
 		const { error } = await runRows(4, { maxAtOnce: 1 }, { node: {} });
 		expect(error?.message).toContain('3 of 4 videos are ready');
@@ -259,7 +259,7 @@ describe('Free Restarts', () => {
 describe('with Pause Until Callback', () => {
 	const pausing = { waitMethod: 'callback' };
 
-	it('keeps checking while rows wait for their turn, and pauses for the last ones', async () => {
+	it('keeps checking while rows wait for a slot, and pauses for the last ones', async () => {
 		const seen = allow();
 		const paused = await runRows(5, { maxAtOnce: 2 }, { parameters: pausing });
 		expect(paused.status).toBe('waiting');

@@ -145,8 +145,8 @@ describe('the bytes of a video', () => {
 					response.end(VIDEO.subarray(300));
 				},
 			],
-		])('arrive whole when they come %s', async (_, response) => {
-			expect((await fetchFrom(response)).bytes?.equals(VIDEO)).toBe(true);
+		])('arrive whole when they come %s', async (_, listener) => {
+			expect((await fetchFrom(listener)).bytes?.equals(VIDEO)).toBe(true);
 		});
 
 		it.each<[string, string, RequestListener]>([
@@ -163,8 +163,8 @@ describe('the bytes of a video', () => {
 					response.destroy();
 				},
 			],
-		])('are no video when they come %s', async (_, why, response) => {
-			const { message, context } = failureOf((await fetchFrom(response)).run);
+		])('are no video when they come %s', async (_, why, listener) => {
+			const { message, context } = failureOf((await fetchFrom(listener)).run);
 			expect(message).toContain(why.startsWith('after') ? `the file breaks off ${why}` : why);
 			expect(context).toMatchObject(FAILED);
 			expect(host.requests).toHaveLength(3);
@@ -334,10 +334,10 @@ describe('the stream of a video', () => {
 		['HTTP 403', flood(403, '<html>')],
 		['HTTP 206', flood(206, VIDEO)],
 		['a web page', flood(200, '<!DOCTYPE html><html>')],
-		['too few bytes to tell', (_request, response) => void response.writeHead(200).write('<')],
+		['too few bytes to recognise', (_request, response) => void response.writeHead(200).write('<')],
 		['headers alone', (_request, response) => response.writeHead(200).flushHeaders()],
-	])('is closed after %s', async (_, response) => {
-		const { run: ended } = await fetchFrom(response);
+	])('is closed after %s', async (_, listener) => {
+		const { run: ended } = await fetchFrom(listener);
 		expect(failureOf(ended).context).toMatchObject(FAILED);
 		expect(host.requests.length).toBeGreaterThan(1);
 		await openResponses(0);

@@ -104,7 +104,7 @@ it('a bare task ID is found in either version, and read where it was found', asy
 	expect(new Set(reads(first).map(({ version }) => version))).toEqual(new Set([1]));
 });
 
-it('the Timeout of a bare task ID is that of its model, once a look has told it', async () => {
+it('the Timeout of a bare task ID is that of its model, once a read has shown it', async () => {
 	Object.assign(world.n8n, { clockSpeed: 400 });
 	world.sandbox.speed = 400;
 	world.sandbox.tasks.taskSeconds = 20 * 60;

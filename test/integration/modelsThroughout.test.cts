@@ -106,7 +106,7 @@ describe('Pause Until Callback', () => {
 });
 
 describe('the list of videos', () => {
-	it('names the model of each row; Get Many tells it, and Wait for Video finishes', async () => {
+	it('names the model of each row; Get Many shows it, and Wait for Video finishes', async () => {
 		plan({ seconds: Infinity }, { times: 'always' });
 		const first = await runOf(MIXED, SHORT, { ...PRODUCTION, node: CONTINUE });
 		expect(modelsOf(first)).toEqual(MIXED);
@@ -268,7 +268,7 @@ describe('an AI tool', () => {
 		[V1, '1 to 2 minutes'],
 		[TWO, '2 to 10 minutes'],
 		[MINI, '1 to 10 minutes'],
-	])('is told how long %s takes: %s', async (model, time) => {
+	])('shows how long %s takes: %s', async (model, time) => {
 		plan({ seconds: Infinity }, { times: 'always' });
 		for (const more of [{ options: { timeout: 0.1 } }, { operation: 'generate' }]) {
 			const { json } = await world.run({ ...BOAT, model, ...more }, { node });

@@ -87,13 +87,13 @@ describe('an unexpected error', () => {
 		expect(ids()).toHaveLength(3);
 		expect(idsIn(continued)).toEqual(ids());
 		const error_message = expect.stringContaining('Wait for Video');
-		const told = {
+		const expected = {
 			succeeded: false,
 			error_code: 'contact_lost',
 			charged: 'unknown',
 			error_message,
 		};
-		expect(continued.json).toMatchObject(all(3, told));
+		expect(continued.json).toMatchObject(all(3, expected));
 
 		spoil(arrange);
 		const { outputs } = await runThree(ERROR_OUTPUT);
@@ -139,7 +139,7 @@ describe('an unexpected error', () => {
 		expect(ended.json).toMatchObject(all(2, { error_code: 'contact_lost', charged: 'unknown' }));
 	});
 
-	it('as an AI tool: the model gets the ID, and is told not to generate again', async () => {
+	it('as an AI tool: the model gets the ID, and a message not to generate again', async () => {
 		spoil(breakWatch);
 		const { json } = await run({ prompt: 'A boat' }, { node: { type: SEEDANCE_TOOL } });
 		const next_step = expect.stringContaining('Do not generate again.');

@@ -176,7 +176,7 @@ it.each(['generate', 'generateAndWait'])(
 		plan({ seconds: 0, answersEnd: true, outcome });
 		const bad = await run({ ...BOAT, operation }, { node: CONTINUE });
 		const ended = { status: 'FAILED', finished: true, succeeded: false, error_message };
-		const told = { error_code: 'task_failed', charged: 'no' };
-		expect(bad.json[0]).toMatchObject({ task_id: ids()[1], ...ended, ...told });
+		const failed = { error_code: 'task_failed', charged: 'no' };
+		expect(bad.json[0]).toMatchObject({ task_id: ids()[1], ...ended, ...failed });
 	},
 );

@@ -177,7 +177,7 @@ describe('a callback', () => {
 		expect(logText()).toContain(reason);
 	});
 
-	it('is only noted when it tells that the video is being made', async () => {
+	it('is only noted when it says that the video is being made', async () => {
 		const suspended = await paused();
 		const before = readsOf(ids()[0]);
 		expect(await callBack(suspended, said(ids()[0], 'IN_PROGRESS'))).toEqual(NOTED);

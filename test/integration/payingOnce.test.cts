@@ -120,7 +120,7 @@ describe("a person's Retry", () => {
 		expect(world.sandbox.ledger.spent).toBe(4 * 28);
 	});
 
-	it('sends no other item while the outcome of one is not known, and tells what was paid', async () => {
+	it('sends no other item while the outcome of one is not known, and says what was paid', async () => {
 		world.setCredential({}, 'By item');
 		fault('generate', LOST, { prompt: 'b' });
 		const first = await runPrompts(['a', 'b', 'c'], { credential: 'By item' });

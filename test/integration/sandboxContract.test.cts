@@ -247,7 +247,7 @@ describe('rate limits', () => {
 		expect((await read('none')).headers['retry-after']).toBe(header);
 	});
 
-	it('can count what they refuse, so that whoever insists stays shut out', async () => {
+	it('can count what they refuse, so that a caller that insists stays shut out', async () => {
 		sandbox.faults.limits.add({ route: 'status', perSecond: 1, countsRefused: true });
 		expect(await inTurn(2, READ)).toEqual([404, 429]);
 		const later = async (ms: number) => {
@@ -259,7 +259,7 @@ describe('rate limits', () => {
 });
 
 describe('the control endpoint', () => {
-	it('tells another process what has happened, and at which base URLs nothing can', async () => {
+	it('shows another process what has happened, and at which base URLs nothing can', async () => {
 		await create();
 		const { data } = await client(null).get(sandbox.controlUrl);
 		const { baseUrl, unreachable } = sandbox;

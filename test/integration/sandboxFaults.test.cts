@@ -1,4 +1,4 @@
-// Each fault of the sandbox does what its name says, and the ledger tells whether it cost anything; each form in which the
+// Each fault of the sandbox does what its name says, and the ledger shows whether it cost anything; each form in which the
 // contract leaves a response open comes as it is called; each callback is delivered in its shape, with every mishap on the way.
 import axios, { type AxiosInstance } from 'axios';
 import { createServer } from 'node:http';
@@ -314,9 +314,9 @@ describe('a callback', () => {
 	it.each(rows.callbacks)('comes as %s, and is written down with its response', async (...row) => {
 		const [name, method, type, form] = row;
 		const shape = CALLBACK_SHAPES.find((one): one is CallbackShape => one === name);
-		const told = { shape, told: 'SUCCESS', attempt: 1, copy: 1 };
+		const expected = { shape, told: 'SUCCESS', attempt: 1, copy: 1 };
 		const answered = { status: 200, answer: 'noted', error: null };
-		expect(await run({ shape })).toMatchObject([{ ...told, ...answered }]);
+		expect(await run({ shape })).toMatchObject([{ ...expected, ...answered }]);
 		// The URL's own query stays as it was, since it is signed.
 		const addition = shape === 'get' ? `&task_id=${current}` : '';
 		const url = `/hook?seedance_sig=a%2Bb~c${addition}`;

@@ -261,8 +261,8 @@ describe('a video that fails', () => {
 			const outcome = { status: 'FAILED', errorMessage, charged };
 			const rule = { match: { route: 'generate' }, fault: { kind: 'task', seconds: 0, outcome } };
 			await control({ faults: [rule] });
-			const told = { consumed_credits: consumed, error_message: errorMessage, response: [] };
-			expect(await dataOf(await create())).toMatchObject({ status: 'FAILED', ...told });
+			const expected = { consumed_credits: consumed, error_message: errorMessage, response: [] };
+			expect(await dataOf(await create())).toMatchObject({ status: 'FAILED', ...expected });
 		}
 		expect(sandbox.ledger.spent).toBe(7 * consumed);
 		expect(sandbox.ledger.balance).toBe(100_000 - 7 * consumed);

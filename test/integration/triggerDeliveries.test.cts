@@ -16,7 +16,7 @@ const UNKNOWN = '404 This account has no such task.';
 const LATER = '503 The video could not be read right now. Deliver again later.';
 
 /** Milliseconds within which every delivery needs a response. */
-const ANSWER_WITHIN = 10_000;
+const RESPONDS_WITHIN = 10_000;
 /** How many times faster than real time the node's clock runs where it waits. */
 const FAST = 5;
 const NO_VIDEO: Fault = { kind: 'no-video', response: 'empty' };
@@ -60,7 +60,7 @@ const stored = (): StaticData => JSON.parse(world.host.staticData.get('workflow1
 const store = (data: StaticData) => world.host.staticData.set('workflow1', JSON.stringify(data));
 const NODE = 'node:Seedance Trigger';
 
-/** The next time that n8n is to start a run: it waits until it is told whether that succeeds. */
+/** The next time that n8n is to start a run: it waits until the test decides whether that succeeds. */
 function nextRun() {
 	let end: (isStarted: boolean) => void = () => {};
 	const isStarted = new Promise<boolean>((resolve) => (end = resolve));
@@ -694,7 +694,7 @@ describe('trouble of the API', () => {
 		const start = Date.now();
 		const responses = await Promise.all([deliver(first), deliver(first), deliver(second)]);
 		expect(responses).toEqual([LATER, LATER, LATER]);
-		expect(Date.now() - start).toBeLessThan(ANSWER_WITHIN);
+		expect(Date.now() - start).toBeLessThan(RESPONDS_WITHIN);
 		faults.clear();
 		expect([await deliver(first), await deliver(second)]).toEqual([STARTED, STARTED]);
 	});

@@ -148,10 +148,10 @@ it.each([true, false])(
 		const before = world.reads(taskId).length;
 		world.sandbox.faults.on('status', NO_VIDEO);
 		const { items } = await run(json, { ...DOWNLOAD, simplify });
-		const told = simplify
+		const expected = simplify
 			? { model: 'seedance-2.0-fast', succeeded: true, consumed_credits: 160 }
 			: { request: { model: 'seedance-2.0-fast' }, response: [expect.any(String)] };
-		expect(items[0].json).toMatchObject({ task_id: taskId, ...told, metadata: METADATA });
+		expect(items[0].json).toMatchObject({ task_id: taskId, ...expected, metadata: METADATA });
 		expect(items[0].binary?.data.fileName).toBe(`${taskId}.mp4`);
 		expect(
 			new Set(
@@ -182,7 +182,7 @@ describe('when the file cannot be fetched', () => {
 	it.each([true, false])('gives the item with the reason, Simplify %s', async (simplify) => {
 		const json = await item(simplify);
 		const { task_id } = json;
-		const told = {
+		const expected = {
 			task_id,
 			status: 'SUCCESS',
 			succeeded: false,
@@ -191,10 +191,10 @@ describe('when the file cannot be fetched', () => {
 			metadata: METADATA,
 		};
 		const { items } = await run(json, DOWNLOAD, CONTINUE);
-		expect(items).toMatchObject([{ json: told }]);
+		expect(items).toMatchObject([{ json: expected }]);
 		expect(items[0].binary).toBeUndefined();
 		const { outputs } = await run(json, DOWNLOAD, ERROR_OUTPUT);
-		expect(outputs).toMatchObject([[], [{ json: { task_id, details: told } }]]);
+		expect(outputs).toMatchObject([[], [{ json: { task_id, details: expected } }]]);
 	});
 });
 

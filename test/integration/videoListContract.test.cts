@@ -94,7 +94,7 @@ it.each([
 	list.start(steps);
 });
 
-it('tells the time of the database, and leaves no trace in the list of executions', async () => {
+it('reads the time of the database, and leaves no trace in the list of executions', async () => {
 	const list = await opened();
 	tables.aheadMs = 3_600_000;
 	await list.run({ do: 'insert', rows: [aRow()] });

@@ -155,8 +155,8 @@ describe.each(examples)('$file', ({ source, workflow }) => {
 		const prices = steps
 			.filter(({ parameters }) => String(parameters.operation).startsWith('generate'))
 			.flatMap(({ parameters }) => costsOf(parameters));
-		const told = prices.length ? prices.map((price) => `${price} credits`) : ['Nothing.'];
-		expect(told.filter((text) => !notesText.includes(text))).toEqual([]);
+		const stated = prices.length ? prices.map((price) => `${price} credits`) : ['Nothing.'];
+		expect(stated.filter((text) => !notesText.includes(text))).toEqual([]);
 	});
 
 	it('lies tidily on the canvas: on the grid, nothing over anything else, from left to right but where it goes round', () => {

@@ -43,7 +43,7 @@ const STALLED = {
 	QUEUE_WORKER_STALLED_INTERVAL: '3000',
 };
 
-/** Milliseconds: the lock of the dead worker has to run out; n8n may look at the execution for 30 s more. */
+/** Milliseconds: the lock of the dead worker has to run out; n8n may take 30 s more to check the execution. */
 const NOTICED_WITHIN = 60_000;
 
 /** No workflow may be called by another one unless it says so. */
@@ -172,7 +172,7 @@ describe('Seedance Trigger', () => {
 		}
 	});
 
-	it('starts once when one process gets all callbacks, and the other one is told of it later', async () => {
+	it('starts once when one process gets all callbacks, and the other one hears of it later', async () => {
 		await publish(1);
 		const [taskId] = taskIds;
 		const sent = [0, 0, 0].map(async (webhook) => await deliverEnd(taskId, webhook));

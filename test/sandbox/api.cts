@@ -31,7 +31,7 @@ function addVersion(app: FastifyInstance, sandbox: Sandbox, version: ApiVersion)
 	};
 
 	/** Applies the fault that a request meets. */
-	const response = async (
+	const respond = async (
 		route: Route,
 		request: FastifyRequest,
 		entry: { fault: string | null },
@@ -77,7 +77,7 @@ function addVersion(app: FastifyInstance, sandbox: Sandbox, version: ApiVersion)
 					: { ...idFields(task.id, task.plan.idAs), status: task.runningWord };
 			return jsonResponse(200, { code: 200, message: 'success', data });
 		};
-		const found = await response('generate', request, entry, { prompt, taskId: null }, create);
+		const found = await respond('generate', request, entry, { prompt, taskId: null }, create);
 		const ending = bare(found, created);
 		entry.answered = statusOf(ending);
 		const outcome = entry.accepted
@@ -115,7 +115,7 @@ function addVersion(app: FastifyInstance, sandbox: Sandbox, version: ApiVersion)
 			return jsonResponse(200, statusEnvelope(asked, sandbox.shownVideo(asked)));
 		};
 		const target = { prompt: task?.order.prompt ?? null, taskId };
-		const ending = bare(await response('status', request, read, target, show), task);
+		const ending = bare(await respond('status', request, read, target, show), task);
 		const { body } = 'drip' in ending ? ending.drip : { body: '', ...ending };
 		read.answered = statusOf(ending);
 		read.shown = statusWordIn(body);

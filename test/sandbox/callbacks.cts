@@ -1,4 +1,4 @@
-// The sandbox's callbacks: how a task's end is told to its callback_url, in every shape and with every mishap. They only
+// The sandbox's callbacks: how a task's end is reported to its callback_url, in every shape and with every mishap. They only
 // ever go to this machine.
 import axios from 'axios';
 import { randomBytes } from 'node:crypto';
@@ -85,8 +85,8 @@ export interface Delivery {
 	error: string | null;
 }
 
-const ANSWER_KEPT = 2000;
-const UNANSWERED = { answeredAt: null, status: null, answer: '', error: null };
+const KEPT_LENGTH = 2000;
+const PENDING = { answeredAt: null, status: null, answer: '', error: null };
 
 /** True for an http(s) URL whose host is this machine. */
 const isLoopbackUrl = (url: string) =>
@@ -100,7 +100,7 @@ export class Callbacks {
 	/** How callbacks are delivered unless a task or a prompt has its own plan. */
 	plan: CallbackPlan;
 	private readonly special: Array<{ match: string; plan: Partial<CallbackPlan> }> = [];
-	private readonly underWay = new Set<Promise<unknown>>();
+	private readonly inFlight = new Set<Promise<unknown>>();
 	private stop = newStop();
 
 	constructor(
@@ -121,10 +121,10 @@ export class Callbacks {
 
 	/** Resolves when nothing is left to deliver, retries included. */
 	async settled(): Promise<void> {
-		while (this.underWay.size > 0) await Promise.all(this.underWay);
+		while (this.inFlight.size > 0) await Promise.all(this.inFlight);
 	}
 
-	/** Tells a task's end. Gives how many milliseconds GET /status has to hide it. */
+	/** Reports a task's end. Gives how many milliseconds GET /status has to hide it. */
 	ended(task: SandboxTask): number {
 		const plan = this.planOf(task);
 		if (task.order.callback_url === null || plan.never) return 0;
@@ -172,8 +172,8 @@ export class Callbacks {
 				if (attempt < plan.attempts) await pause(backoff, signal);
 			}
 		});
-		const all = Promise.all(copies).finally(() => this.underWay.delete(all));
-		this.underWay.add(all);
+		const all = Promise.all(copies).finally(() => this.inFlight.delete(all));
+		this.inFlight.add(all);
 		await all;
 	}
 
@@ -185,10 +185,10 @@ export class Callbacks {
 	): Promise<number | null> {
 		const { data, ...rest } = statusEnvelope(task, this.sandbox.shownVideo(task), task.ended);
 		const taskId = foreignId ? `other${randomBytes(8).toString('hex')}` : task.id;
-		const told = { ...rest, data: { ...data, task_id: taskId } };
-		const { method = 'POST', type, body }: Content = SHAPES[shape](told);
+		const envelope = { ...rest, data: { ...data, task_id: taskId } };
+		const { method = 'POST', type, body }: Content = SHAPES[shape](envelope);
 		const delivery: Delivery = {
-			...UNANSWERED,
+			...PENDING,
 			taskId: task.id,
 			told: String(data.status),
 			shape,
@@ -215,7 +215,7 @@ export class Callbacks {
 				validateStatus: () => true,
 			});
 			delivery.status = response.status;
-			delivery.answer = response.data.slice(0, ANSWER_KEPT);
+			delivery.answer = response.data.slice(0, KEPT_LENGTH);
 		} catch (error) {
 			delivery.error = error instanceof Error ? error.message : String(error);
 		}

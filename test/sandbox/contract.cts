@@ -5,7 +5,6 @@ import tables from '../fixtures/sandbox.json';
 
 export type ApiVersion = 1 | 2;
 
-/** Characters. */
 export const PROMPT_MAX_LENGTH = 2000;
 
 /** What decides about a clip's bytes. */
@@ -36,7 +35,6 @@ export interface Terms {
 /** What becomes of the body of a POST: an order, or the code and perhaps the sentence that it is refused with. */
 export type Verdict<Order> = { order: Order } | { refused: AnyErrorCode; message?: string };
 
-/** The keys of a table, with their type. */
 export function keysOf<T extends object>(table: T): ReadonlyArray<Extract<keyof T, string>> {
 	const isKey = (key: string): key is Extract<keyof T, string> => Object.hasOwn(table, key);
 	return Object.keys(table).filter(isKey);
@@ -116,7 +114,6 @@ export function errorResponse(
 	return jsonResponse(shape.endsWith('http-200') ? 200 : status, body);
 }
 
-/** Whether a value is one of those allowed. */
 export function isOneOf<T extends string>(allowed: readonly T[], value: unknown): value is T {
 	return allowed.some((each) => each === value);
 }

@@ -39,7 +39,6 @@ const TEXT_RATIOS = ['16:9', '9:16', '4:3', '3:4'];
 const TWO: Price = { printed: { 5: 240, 10: 480, 15: 720 }, perSecond: 48 };
 const FAST: Price = { printed: { 5: 160, 10: 320, 15: 480 }, perSecond: 32 };
 
-/** What each model accepts and costs. */
 export const MODELS_V2 = {
 	'seedance-2.0': {
 		durations: [5, 10, 15],

@@ -89,13 +89,13 @@ export type Fault =
 	| { kind: 'redirect'; status?: number; location?: string }
 	/** status: this word instead of the true one. */
 	| { kind: 'status-word'; word: string }
-	/** status: success without a video, whatever the truth. */
+	/** status: success without a video, whatever the state. */
 	| { kind: 'no-video'; response?: 'empty' | 'null' | 'missing' }
-	/** status: failure, whatever the truth. */
+	/** status: failure, whatever the state. */
 	| { kind: 'failed'; errorMessage?: string }
 	/** generate and status: the id of another account's task in the response. On generate the true task is charged. */
 	| { kind: 'foreign-id' }
-	/** generate: the new task is made to take this long, to end this way, or to be told in another form. */
+	/** generate: the new task is made to take this long, to end this way, or to be reported in another form. */
 	| ({ kind: 'task' } & TaskPlan)
 	/** video: nothing is sent for `ms` once `afterBytes` have been. Default half of the body. */
 	| { kind: 'stall'; ms: number; afterBytes?: number }
@@ -105,9 +105,9 @@ export type Fault =
 	| { kind: 'content-type'; value: string }
 	/** video: no content type. */
 	| { kind: 'no-content-type' }
-	/** video: packed on its way; the length told is that of the packed body. */
+	/** video: packed on its way; its length is that of the packed body. */
 	| { kind: 'encoded'; encoding: Encoding }
-	/** video: something else under HTTP 200, as video/mp4 unless another type is told. */
+	/** video: something else under HTTP 200, as video/mp4 unless another type is given. */
 	| { kind: 'video-body'; body: VideoBodyKind; contentType?: string }
 	/** video: 206 and the first half. */
 	| { kind: 'partial' }

@@ -12,7 +12,7 @@ export const ODD_IDS: readonly string[] = tables.oddIds;
 export type ResponseForm = keyof typeof tables.responses;
 export const RESPONSE_FORMS = keysOf(tables.responses);
 
-/** How a failure tells its reason. */
+/** Where a failure has its reason. */
 export type ReasonForm = keyof typeof tables.reasons;
 export const REASON_FORMS = keysOf(tables.reasons);
 

@@ -34,7 +34,7 @@ export interface PostEntry extends ApiEntry {
 	body: string;
 	/** The parsed body; undefined when it is not JSON. */
 	json: unknown;
-	/** True when a task was created and charged, whether or not the caller was told. */
+	/** True when a task was created and charged, whether or not the caller knows. */
 	accepted: boolean;
 	charged: number;
 	/** Credits given back because the task failed. */
@@ -213,7 +213,7 @@ export class Ledger {
 		this.changed();
 	}
 
-	/** Tells everyone who waits in {@link until} that something is new. */
+	/** Wakes all callers of {@link until}. */
 	changed(): void {
 		this.changes.emit('change');
 	}
@@ -225,7 +225,6 @@ export class Ledger {
 		}
 	}
 
-	/** Adds an entry to one of the lists. */
 	record<T>(list: T[], entry: T): T {
 		list.push(entry);
 		this.changed();

@@ -16,7 +16,7 @@ export interface RateLimit {
 	perSecond?: number;
 	/** Requests that are served within any minute. */
 	perMinute?: number;
-	/** generate: videos of the account running at once, judged when a request arrives. */
+	/** generate: videos of the account running at once, counted when a request arrives. */
 	running?: number;
 	/** Only this account is limited; without it each of them is. */
 	account?: AccountName;
@@ -24,7 +24,7 @@ export interface RateLimit {
 	retryAfter?: number | 'exact';
 	/** The form of `Retry-After`. Default seconds. */
 	as?: 'seconds' | 'date';
-	/** Requests that were refused count as well, so that whoever insists stays shut out. Default false. */
+	/** Requests that were refused count as well, so that a caller that insists stays shut out. Default false. */
 	countsRefused?: boolean;
 }
 

@@ -48,7 +48,7 @@ export interface SandboxOptions {
 	credits?: number;
 	/** Virtual seconds per real second; default 1. Tasks take 50, 75 and 105 virtual seconds, those of version 2 120 to 600. */
 	speed?: number;
-	/** Tells how long each task of version 2 takes; default 1. */
+	/** Seeds how long each task of version 2 takes; default 1. */
 	seed?: number;
 	/** Virtual seconds of every task instead. */
 	taskSeconds?: number | ((order: VideoOrder) => number);
@@ -177,7 +177,6 @@ export class Sandbox {
 		return `${this.origin}/v1`;
 	}
 
-	/** Base URL of version 2. */
 	get baseUrlV2(): string {
 		return `${this.origin}/v2`;
 	}

@@ -37,7 +37,6 @@ export interface Outcome {
 	link?: LinkPlan;
 }
 
-/** How the links to a finished video behave. */
 export interface LinkPlan {
 	/** Virtual seconds that a link lives from the reading that showed it. */
 	seconds?: number;
@@ -111,7 +110,7 @@ export class VirtualClock {
 export class TaskStore {
 	/** Virtual milliseconds, by which the windows of a plan are measured; a suite with a clock of its own sets it. */
 	now: () => number;
-	/** Tells how long tasks take where that may vary: the same seed, prompt and count give the same time. */
+	/** Seeds how long tasks take where that may vary: the same seed, prompt and count give the same time. */
 	seed = 1;
 	private readonly byId = new Map<string, SandboxTask>();
 	private readonly timers = new Map<string, NodeJS.Timeout>();
@@ -304,7 +303,6 @@ function newTask(start: Start) {
 	};
 }
 
-/** True when GET /status shows the end. */
 export function showsEnd(task: SandboxTask): boolean {
 	return task.ended && Date.now() >= task.visibleAt;
 }

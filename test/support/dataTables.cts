@@ -114,7 +114,6 @@ export class DataTable {
 		return entries.map(([name, value]) => [name, this.cell(name, value)]);
 	}
 
-	/** A condition, as a test of a row. */
 	private test(condition: unknown): (row: TableRow) => boolean {
 		const name = String(at(condition, 'keyName'));
 		if (!(name in SYSTEM) && !this.columns.has(name)) {

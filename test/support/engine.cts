@@ -158,7 +158,6 @@ const field = (name: string): INodeProperties => {
 	return { displayName: name, name, type: 'string', default: '', noDataExpression: true };
 };
 
-/** A call of a tool, as a model asks for it. */
 export interface ToolCall {
 	/** What the model fills in: `$fromAI('prompt')` and the like. */
 	values: Record<string, string>;
@@ -675,7 +674,7 @@ export async function startEngine({ clockSpeed = 100 } = {}) {
 		fullDisk: false,
 		/** The Data Tables for an order that has none of its own. */
 		tables: tablesWithList,
-		/** Told of every run that is started, retried or resumed. */
+		/** Called with every run that is started, retried or resumed. */
 		onRun: (_finished: Promise<Run>): void => undefined,
 		credentials,
 		logs,

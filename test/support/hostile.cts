@@ -12,7 +12,6 @@ import fc, { type Arbitrary } from './fastCheck.cjs';
 
 /** What there is for an attack: keys to sign with, and tasks to name. */
 export interface Ground {
-	/** The key in the trigger's credential. */
 	apiKey: string;
 	/** A key of somebody else. */
 	otherKey: string;
@@ -75,7 +74,7 @@ const agent = new Agent({ keepAlive: true, maxSockets: 64 });
 agent.maxFreeSockets = 0;
 
 /** Milliseconds after which it is clear that there will be no response: twice as long as a trigger may take. */
-const NO_ANSWER = 20_000;
+const NO_RESPONSE_MS = 20_000;
 
 /** Sends a delivery to a trigger's URL, byte for byte. Rejects when there is no response. */
 export async function send(
@@ -84,7 +83,13 @@ export async function send(
 	signal?: AbortSignal,
 ): Promise<HttpResponse> {
 	const length = body && !('transfer-encoding' in headers) && { 'content-length': body.length };
-	const options = { method, agent, signal, timeout: NO_ANSWER, headers: { ...headers, ...length } };
+	const options = {
+		method,
+		agent,
+		signal,
+		timeout: NO_RESPONSE_MS,
+		headers: { ...headers, ...length },
+	};
 	return await new Promise((resolve, reject) => {
 		const sent = request(query ? `${url}?${query}` : url, options, (response) => {
 			const { statusCode: status = 0, headers: answered } = response;
@@ -117,8 +122,8 @@ export function wrongWith(
 		problems.push(`its body says ${body.slice(0, 200)}`);
 	}
 	const all = `${JSON.stringify(headers)}${body}`;
-	const told = [...secrets, ...signatures].filter((secret) => all.includes(secret));
-	if (told.length) problems.push(`the response holds ${told.join(', ')}`);
+	const leaked = [...secrets, ...signatures].filter((secret) => all.includes(secret));
+	if (leaked.length) problems.push(`the response holds ${leaked.join(', ')}`);
 	return problems;
 }
 
@@ -139,7 +144,7 @@ interface Claim {
 	prompt: string;
 }
 
-type Told = Claim & { id: string; data: object };
+type Fields = Claim & { id: string; data: object };
 
 const typed = (type: string, body: string): Omit<Sent, 'query'> => ({
 	method: 'POST',
@@ -153,16 +158,17 @@ const byQuery = (method: string) => (): Omit<Sent, 'query'> => ({
 });
 
 const SHAPES = {
-	envelope: ({ data }: Told) => json({ code: 200, message: 'success', data }),
-	data: ({ data }: Told) => json(data),
-	neighbour: ({ id: taskId, word: state, videoUrl }: Told) => {
+	envelope: ({ data }: Fields) => json({ code: 200, message: 'success', data }),
+	data: ({ data }: Fields) => json(data),
+	neighbour: ({ id: taskId, word: state, videoUrl }: Fields) => {
 		const resultJson = JSON.stringify({ resultUrls: [videoUrl] });
 		return json({ code: 200, msg: 'success', data: { taskId, state, resultJson } });
 	},
-	'camel case': ({ id: taskId, word: state, videoUrl }: Told) => json({ taskId, state, videoUrl }),
-	'json as text': ({ data }: Told) => typed('text/plain', JSON.stringify({ code: 200, data })),
-	'data as text': ({ data }: Told) => json({ code: 200, data: JSON.stringify(data) }),
-	form: ({ id: task_id, word: status, videoUrl: response }: Told) =>
+	'camel case': ({ id: taskId, word: state, videoUrl }: Fields) =>
+		json({ taskId, state, videoUrl }),
+	'json as text': ({ data }: Fields) => typed('text/plain', JSON.stringify({ code: 200, data })),
+	'data as text': ({ data }: Fields) => json({ code: 200, data: JSON.stringify(data) }),
+	form: ({ id: task_id, word: status, videoUrl: response }: Fields) =>
 		typed(
 			'application/x-www-form-urlencoded; charset=utf-8',
 			new URLSearchParams({ task_id, status, response }).toString(),
@@ -188,18 +194,18 @@ export const reports: Arbitrary<Report> = fc.record({
 export const claims = reports.filter(({ shape }) => !hasNoBody(shape));
 
 /** The delivery of a report about a task, with a query that proves it or does not. */
-export function reportOf(id: string, { shape, ...told }: Report, query: string): Sent {
+export function reportOf(id: string, { shape, ...report }: Report, query: string): Sent {
 	const data = {
 		task_id: id,
-		status: told.word,
+		status: report.word,
 		consumed_credits: 0,
-		request: { prompt: told.prompt },
-		response: [told.videoUrl],
-		video_url: told.videoUrl,
-		error_message: told.prompt,
+		request: { prompt: report.prompt },
+		response: [report.videoUrl],
+		video_url: report.videoUrl,
+		error_message: report.prompt,
 		metadata: { row: 'forged' },
 	};
-	const sent = SHAPES[shape]({ ...told, id, data });
+	const sent = SHAPES[shape]({ ...report, id, data });
 	return { query: hasNoBody(shape) ? `${query}&${idQuery(id)}` : query, ...sent };
 }
 
@@ -325,9 +331,9 @@ function readable(ids: Arbitrary<string>): Arbitrary<Payload> {
 	});
 	const light = fc.oneof(
 		{ weight: 14, arbitrary: templates },
-		fc.tuple(ids, reports).map(([id, told]) => ({
-			...{ label: `report (${told.shape})`, refused: [] },
-			...reportOf(id, told, ''),
+		fc.tuple(ids, reports).map(([id, report]) => ({
+			...{ label: `report (${report.shape})`, refused: [] },
+			...reportOf(id, report, ''),
 		})),
 		fc
 			.tuple(fc.constantFrom(...lists.byteTypes), bytes)
@@ -474,7 +480,7 @@ const oddQuery = fc
 
 const extras = fc.record({ headers: oddHeaders, before: oddQuery, after: oddQuery });
 
-/** Told by its label in a counterexample: a body may have megabytes. */
+/** Shown by its label in a counterexample: a body may have megabytes. */
 function shown(delivery: Omit<HostileDelivery, 'byN8n'> & { byN8n?: boolean }): HostileDelivery {
 	const { label, method, query, headers, body, statuses } = delivery;
 	const text = () =>
@@ -517,7 +523,7 @@ const genuine = (ground: Ground): Arbitrary<Proof> =>
 		)
 		.map((values) => genuineProof(ground, values));
 
-/** Whoever sent it has no signature for it: 401, whatever it says and whichever task it names. */
+/** Without a signature for it: 401, whatever it says and whichever task it names. */
 export function unsignedDeliveries(ground: Ground): Arbitrary<HostileDelivery> {
 	const ids = fc.oneof(
 		{ arbitrary: fc.constantFrom(...ground.ended), weight: 3 },
@@ -530,9 +536,9 @@ export function unsignedDeliveries(ground: Ground): Arbitrary<HostileDelivery> {
 export function strangeTaskDeliveries(ground: Ground): Arbitrary<HostileDelivery> {
 	const nearly = nearlyIds([...ground.ended, ...ground.foreign]);
 	const ids = fc.oneof(unknownIds, fc.constantFrom(...ground.foreign), nearly);
-	return fc.tuple(genuine(ground), ids, reports, oddHeaders).map(([proof, id, told, odd]) => {
-		const { headers, ...sent } = reportOf(id, told, proof.query);
-		const label = `signed; report (${told.shape}) of ${id}`;
+	return fc.tuple(genuine(ground), ids, reports, oddHeaders).map(([proof, id, report, odd]) => {
+		const { headers, ...sent } = reportOf(id, report, proof.query);
+		const label = `signed; report (${report.shape}) of ${id}`;
 		const { signatures } = proof;
 		return shown({ label, ...sent, headers: { ...odd, ...headers }, statuses: [404], signatures });
 	});
@@ -565,9 +571,9 @@ export function otherMethodDeliveries(ground: Ground): Arbitrary<HostileDelivery
 	const ids = fc.constantFrom(...ground.ended);
 	return fc
 		.tuple(methods, genuine(ground), ids, claims)
-		.map(([method, { query, signatures }, id, told]) => {
+		.map(([method, { query, signatures }, id, report]) => {
 			const statuses = method === 'OPTIONS' ? [204] : [404];
-			const sent = { ...reportOf(id, told, query), method };
+			const sent = { ...reportOf(id, report, query), method };
 			return shown({ label: method, ...sent, statuses, byN8n: true, signatures });
 		});
 }

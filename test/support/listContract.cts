@@ -252,8 +252,8 @@ export function listContract(hostOf: () => ListHost): void {
 		}));
 		expect(tasks(await run({ do: 'updateEach', rows: byId, all: mine }))).toEqual(['a', 'c']);
 		const byTask = ['a', 'b', 'nobody'].map((task_id) => ({ task_id, error_message: '=b' }));
-		const told = await run({ do: 'updateEach', by: 'task_id', rows: byTask, all: [] });
-		expect(tasks(told)).toEqual(['a', 'b']);
+		const updated = await run({ do: 'updateEach', by: 'task_id', rows: byTask, all: [] });
+		expect(tasks(updated)).toEqual(['a', 'b']);
 		expect(await get()).toMatchObject([
 			{ ...a, credits: a.id, video_url: '=a', error_message: '=b' },
 			{ ...b, error_message: '=b' },

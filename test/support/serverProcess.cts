@@ -47,7 +47,7 @@ const killAll = () => running.forEach((server) => server.killNow());
 process.on('exit', killAll);
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
 	const onSignal = () => {
-		// Whoever else listens to the signal ends everything in order.
+		// Other listeners of the signal end everything in order.
 		if (process.listenerCount(signal) > 1) return;
 		killAll();
 		process.off(signal, onSignal);

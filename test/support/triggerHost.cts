@@ -187,7 +187,7 @@ class TriggerHost {
 	private nodeType = loadTrigger(() => this.clockSpeed);
 	private readonly triggers = new Map<string, HostedTrigger>();
 	private readonly listening = new Set<string>();
-	private readonly underWay = new Set<Promise<void>>();
+	private readonly inFlight = new Set<Promise<void>>();
 	private readonly pending = new Set<(reason: Error) => void>();
 	private readonly helper = new Credentials(this.credentials);
 	private readonly nodeTypes: INodeTypes = {
@@ -199,8 +199,8 @@ class TriggerHost {
 		const res = asReply(response);
 		const handling = this.handle(message, res)
 			.catch((error: Error) => void res.status(500).json({ code: 0, message: error.message }))
-			.finally(() => this.underWay.delete(handling));
-		this.underWay.add(handling);
+			.finally(() => this.inFlight.delete(handling));
+		this.inFlight.add(handling);
 	});
 
 	constructor(private readonly core: Core) {}
@@ -248,7 +248,7 @@ class TriggerHost {
 
 	/** Resolves when no request is being handled, those whose sender hung up included. */
 	async idle(): Promise<void> {
-		while (this.underWay.size) await Promise.all(this.underWay);
+		while (this.inFlight.size) await Promise.all(this.inFlight);
 	}
 
 	/** No runs, empty log and static data, the usual trigger alone, new memory. */

@@ -1,4 +1,4 @@
-/** Callbacks: what one says, which runs it has started, who waits for whom, and whether n8n took it over. */
+/** Callbacks: what one says, which runs it has started, which one waits for another, and whether n8n took it over. */
 import { EventEmitter } from 'node:events';
 import type { IWebhookFunctions } from 'n8n-workflow';
 
@@ -183,12 +183,12 @@ describe('whether n8n took a callback over', () => {
 	/** Waits for n8n's response; `onResult` gets it. */
 	async function observe(getResponseObject: () => unknown, onResult = (_: boolean) => {}) {
 		const clock = new VirtualClock();
-		const told = jest.fn(onResult);
+		const results = jest.fn(onResult);
 		const logger = { warn: jest.fn() };
 		const context = { getResponseObject, logger } as unknown as IWebhookFunctions;
-		onRunStarted(context, clock, told);
+		onRunStarted(context, clock, results);
 		await flushPromises();
-		return { clock, told, warn: logger.warn };
+		return { clock, results, warn: logger.warn };
 	}
 	const failing = (text: string) => () => {
 		throw new Error(text);
@@ -201,31 +201,31 @@ describe('whether n8n took a callback over', () => {
 		[500, false],
 	])('with %s is taken over: %s, also one given already', async (status, isTakenOver) => {
 		const response = connection();
-		const { told } = await observe(() => response);
-		expect(told).not.toHaveBeenCalled();
+		const { results } = await observe(() => response);
+		expect(results).not.toHaveBeenCalled();
 		end(response, status);
 		await flushPromises();
-		expect(told.mock.calls).toEqual([[isTakenOver]]);
-		expect((await observe(() => response)).told.mock.calls).toEqual([[isTakenOver]]);
+		expect(results.mock.calls).toEqual([[isTakenOver]]);
+		expect((await observe(() => response)).results.mock.calls).toEqual([[isTakenOver]]);
 	});
 
 	it('is awaited when the sender hangs up', async () => {
 		const response = connection();
-		const { clock, told } = await observe(() => response);
+		const { clock, results } = await observe(() => response);
 		hangUp(response);
 		await clock.run(clock.elapse(5_000));
-		expect(told).not.toHaveBeenCalled();
+		expect(results).not.toHaveBeenCalled();
 		end(response, 200);
 		await clock.run(clock.elapse(1_000));
-		expect(told.mock.calls).toEqual([[true]]);
+		expect(results.mock.calls).toEqual([[true]]);
 	});
 
 	it.each(['there', 'gone'])('is not taken over without response, sender %s', async (which) => {
 		const response = connection();
-		const { clock, told } = await observe(() => response);
+		const { clock, results } = await observe(() => response);
 		if (which === 'gone') hangUp(response);
 		await clock.run(clock.elapse(RUN_START_TIMEOUT_MS + 1_000));
-		expect(told.mock.calls).toEqual([[false]]);
+		expect(results.mock.calls).toEqual([[false]]);
 		expect(clock.asleep).toBe(0);
 	});
 
@@ -233,7 +233,7 @@ describe('whether n8n took a callback over', () => {
 		const rejected = jest.fn();
 		process.on('unhandledRejection', rejected);
 		const missing = await observe(failing('Response is missing'));
-		expect(missing.told.mock.calls).toEqual([[false]]);
+		expect(missing.results.mock.calls).toEqual([[false]]);
 		expect(missing.warn.mock.calls.join()).toContain('Response is missing');
 		const response = connection();
 		end(response, 200);

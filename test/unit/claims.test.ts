@@ -1,4 +1,4 @@
-/** Who may pay for a video, by a single reading of its rows. Interleavings of several runs: test/faults/claims.test.cts. */
+/** Which run may pay for a video, by a single reading of its rows. Interleavings of several runs: test/faults/claims.test.cts. */
 import {
 	nextAction,
 	type ClaimedRow,
@@ -20,7 +20,7 @@ const skip = { isShared: true, handedOn: { do: 'skip', maxAgeMs: 100 } } as cons
 const reuse = { handedOn: { do: 'reuse', maxAgeMs: 100 } } as const;
 
 it.each<
-	[what: string, move: string, rows: Array<Partial<ClaimedRow>>, wish?: Partial<ClaimRequest>]
+	[what: string, action: string, rows: Array<Partial<ClaimedRow>>, request?: Partial<ClaimRequest>]
 >([
 	['nothing', 'insert', []],
 	['a paid video of the longest age', 'takeOver 1', [{}], { now: 100 }],
@@ -48,15 +48,15 @@ it.each<
 	['one of a run that may live, to be skipped', 'wait 1', [held], skip],
 	['one of a run that lives, to be skipped', 'skip 1', [held], { ...skip, ...alive }],
 	['a bid, to be skipped', 'wait 1', [{ ...held, ...bid }], { ...skip, ...alive }],
-])('a reading of %s: %s', (_what, expected, rows, wish = {}) => {
+])('a reading of %s: %s', (_what, expected, rows, request = {}) => {
 	const common = { claim: 'me', now: 50, isShared: false, maxAgeMs: 100 };
 	const asked = {
 		isLive: () => false,
 		isPaused: () => false,
 		isEarlier: () => true,
 		...common,
-		...wish,
+		...request,
 	};
-	const move = nextAction(rows.map(row), asked);
-	expect('row' in move ? `${move.do} ${move.row.id}` : move.do).toBe(expected);
+	const action = nextAction(rows.map(row), asked);
+	expect('row' in action ? `${action.do} ${action.row.id}` : action.do).toBe(expected);
 });

@@ -71,7 +71,7 @@ function api(...replies: Reply[]) {
 	const stop = new AbortController();
 	const sent: Array<{ options: IHttpRequestOptions; at: number; [more: string]: unknown }> = [];
 	/** The callbacks that each POST made, in order. */
-	const told: string[] = [];
+	const callbacks: string[] = [];
 	const n8n = {
 		getExecutionCancelSignal: () => stop.signal,
 		helpers: {
@@ -98,8 +98,8 @@ function api(...replies: Reply[]) {
 			clock,
 			throttle,
 			deadline: startedAt + leftMs,
-			onSend: () => told.push('send'),
-			onRefused: () => told.push('refused'),
+			onSend: () => callbacks.push('send'),
+			onRefused: () => callbacks.push('refused'),
 		});
 	const read = async (ms?: number): Promise<ReadResult> =>
 		await client.getTask(context, { ...TASK, clock, ms });
@@ -113,7 +113,7 @@ function api(...replies: Reply[]) {
 		const stopping = stopAfterMs !== undefined && clock.elapse(stopAfterMs).then(press);
 		const { result, tookMs } = await clock.run(Promise.all([work, stopping]));
 		expect(clock.asleep).toBe(0);
-		return { result: result[0], tookMs, sent, told, times: sent.map(({ at }) => at) };
+		return { result: result[0], tookMs, sent, callbacks, times: sent.map(({ at }) => at) };
 	};
 	return { stop, post, read, patiently, press, run };
 }
@@ -178,11 +178,11 @@ describe('what is sent', () => {
 
 	it.each(calls.noUrl)('is nothing, at no cost, where there is no URL: %s', async (baseUrl) => {
 		const { run, post } = api(CREATED);
-		const { result, sent, told } = await run(post(HOUR, { ...ACCOUNT, baseUrl }));
+		const { result, sent, callbacks } = await run(post(HOUR, { ...ACCOUNT, baseUrl }));
 		const failure = { cause: 'unreachable', text: 'ERR_INVALID_URL' };
 		expect(result).toMatchObject({ outcome: 'refused', failure });
 		expect(sent).toEqual([]);
-		expect(told).toEqual(['send', 'refused']);
+		expect(callbacks).toEqual(['send', 'refused']);
 	});
 });
 
@@ -194,7 +194,7 @@ describe('Stop', () => {
 		});
 		const { result, sent } = await run(post(), 3_000);
 		expect(result).toMatchObject({ outcome: 'created', taskId: ID });
-		// n8n would tie it to Stop itself, if it could tell the signal.
+		// n8n would tie it to Stop itself, if it recognised the signal.
 		const [{ tiedToStop, options }] = sent;
 		expect({ tiedToStop, aborted: options.abortSignal?.aborted }).toEqual({
 			tiedToStop: false,
@@ -217,9 +217,9 @@ describe('Stop', () => {
 
 	it.each([[limited()], [DOWN]])('ends the pause after a refused POST', async (reply) => {
 		const { run, post } = api(reply);
-		const { result, told, tookMs } = await run(post(), 500);
+		const { result, callbacks, tookMs } = await run(post(), 500);
 		expect(result.outcome).toBe('refused');
-		expect(told).toEqual(['send', 'refused']);
+		expect(callbacks).toEqual(['send', 'refused']);
 		expect(tookMs).toBe(500);
 	});
 
@@ -236,26 +236,26 @@ describe('a call that has no end of its own', () => {
 		const { kind, given, limit } = row;
 		const { run, post, read } = api(endless());
 		const call = kind === 'post' ? post : read;
-		const { result, sent, told, tookMs } = await run<PostResult | ReadResult>(call(given));
+		const { result, sent, callbacks, tookMs } = await run<PostResult | ReadResult>(call(given));
 		const outcome = kind === 'post' ? 'unclear' : 'unavailable';
 		expect(result).toMatchObject({ outcome, failure: { cause: 'no_response' } });
 		expect(sent).toMatchObject([{ options: { timeout: limit, abortSignal: { aborted: true } } }]);
-		expect(told).toEqual(kind === 'post' ? ['send'] : []);
+		expect(callbacks).toEqual(kind === 'post' ? ['send'] : []);
 		expect(tookMs).toBeGreaterThanOrEqual(limit);
 		expect(tookMs).toBeLessThanOrEqual(limit + 1_000);
 	});
 
 	it.each(calls.sockets)(
-		'tells by its socket at once that it is $outcome: $socket',
+		'is recognised by its socket at once as $outcome: $socket',
 		async (row) => {
 			const { outcome, socket } = row;
 			const request = { _currentRequest: { socket } };
 			const canceled = Object.assign(new Error('canceled'), { code: 'ERR_CANCELED', request });
-			const { result, told, tookMs } = await posted(endless(() => Promise.reject(canceled)));
+			const { result, callbacks, tookMs } = await posted(endless(() => Promise.reject(canceled)));
 			const isSent = outcome === 'unclear';
 			const cause = isSent ? 'no_response' : 'unreachable';
 			expect(result).toMatchObject({ outcome, failure: { cause } });
-			expect(told).toEqual(isSent ? ['send'] : ['send', 'refused']);
+			expect(callbacks).toEqual(isSent ? ['send'] : ['send', 'refused']);
 			expect(tookMs).toBe(60_000);
 		},
 	);
@@ -273,9 +273,9 @@ describe('a started video', () => {
 		{ ...CREATED, body: JSON.parse(CREATED.body) },
 		{ ...CREATED, body: Buffer.from(CREATED.body) },
 	])('is recognised by its ID, and never as refused (%#)', async (reply) => {
-		const { result, told } = await posted(reply);
+		const { result, callbacks } = await posted(reply);
 		expect(result).toMatchObject({ outcome: 'created', taskId: ID, raw: { task_id: ID } });
-		expect(told).toEqual(['send']);
+		expect(callbacks).toEqual(['send']);
 	});
 
 	it("keeps the API's own response for Raw, without the callback URL and the key", async () => {
@@ -302,8 +302,8 @@ describe('the nine error codes of the contract', () => {
 		]) {
 			const { post, read } = await both(reply);
 			if (post.outcome === 'created' || read.outcome === 'task') throw new Error('accepted');
-			const told = { refused: errors.notCreated, unclear: errors.maybeCreated };
-			const ofPost = told[post.outcome](post.failure);
+			const errorOf = { refused: errors.notCreated, unclear: errors.maybeCreated };
+			const ofPost = errorOf[post.outcome](post.failure);
 			expect(`${post.outcome}: ${ofPost.code}, ${ofPost.charged}`).toBe(onPost);
 			expect(`${ofPost.message} ${ofPost.description}`).toContain(message);
 			const says = { refused: errors.readRefused, unavailable: errors.contactLost };
@@ -323,7 +323,7 @@ interface Case {
 	leftMs?: number;
 	gives: object;
 	times: number[];
-	told: string[];
+	callbacks: string[];
 }
 
 describe.each(Object.entries<Case[]>(calls.groups))('what a call gives: %s', (_, cases) => {
@@ -333,12 +333,12 @@ describe.each(Object.entries<Case[]>(calls.groups))('what a call gives: %s', (_,
 		return 'throws' in given ? dropped(Object(given.throws)) : given;
 	};
 
-	it.each(cases)('$name', async ({ call, replies, leftMs, gives, times, told }) => {
+	it.each(cases)('$name', async ({ call, replies, leftMs, gives, times, callbacks }) => {
 		const { run, post, read, patiently } = api(...replies.map(replyOf));
 		const calling: Record<string, typeof post | typeof read> = { post, read, patiently };
 		const { result, ...noted } = await run<PostResult | ReadResult>(calling[call](leftMs));
 		expect(result).toMatchObject(gives);
-		expect(noted).toMatchObject({ times, told });
+		expect(noted).toMatchObject({ times, callbacks });
 		expect(noted.tookMs).toBeLessThanOrEqual(Math.max(0, leftMs ?? HOUR));
 		expect(JSON.stringify(result)).not.toContain(OWNER);
 	});

@@ -19,14 +19,14 @@ describe('the real clock', () => {
 		jest.useRealTimers();
 	});
 
-	/** Starts a sleep, and tells what it gave as soon as it has. */
+	/** Starts a sleep, and logs its result as soon as there is one. */
 	function sleeping(ms: number, stop?: AbortSignal, cancel?: AbortSignal) {
 		const woke = jest.fn();
 		void realClock(stop).sleep(ms, cancel).then(woke);
 		return woke;
 	}
 
-	it('tells the time in milliseconds, and a random share from 0 up to 1', () => {
+	it('gives the time in milliseconds, and a random share from 0 up to 1', () => {
 		jest.setSystemTime(1_234_567);
 		const clock = realClock();
 		expect(clock.now()).toBe(1_234_567);
@@ -48,17 +48,20 @@ describe('the real clock', () => {
 		expect(woke).toHaveBeenCalledWith(true);
 	});
 
-	it.each(['Stop', 'its caller'])('ends a sleep at once for %s, leaving no timer', async (who) => {
-		const end = new AbortController();
-		const woke =
-			who === 'Stop' ? sleeping(60_000, end.signal) : sleeping(60_000, undefined, end.signal);
-		await jest.advanceTimersByTimeAsync(1_000);
-		end.abort();
-		await flushPromises();
-		expect(woke).toHaveBeenCalledWith(false);
-		expect(jest.getTimerCount()).toBe(0);
-		await expect(realClock(end.signal).sleep(60_000)).resolves.toBe(false);
-	});
+	it.each(['Stop', 'its caller'])(
+		'ends a sleep at once for %s, leaving no timer',
+		async (source) => {
+			const end = new AbortController();
+			const woke =
+				source === 'Stop' ? sleeping(60_000, end.signal) : sleeping(60_000, undefined, end.signal);
+			await jest.advanceTimersByTimeAsync(1_000);
+			end.abort();
+			await flushPromises();
+			expect(woke).toHaveBeenCalledWith(false);
+			expect(jest.getTimerCount()).toBe(0);
+			await expect(realClock(end.signal).sleep(60_000)).resolves.toBe(false);
+		},
+	);
 
 	it('listens to Stop once, however many sleep: Node.js warns of a leak beyond ten', async () => {
 		const stop = new AbortController();
@@ -146,7 +149,7 @@ describe('the limit of things done at once', () => {
 		);
 	});
 
-	it('gives a turn back when the work in it fails', async () => {
+	it('frees a slot when the work in it fails', async () => {
 		const inTurn = limiter(1);
 		const failed = inTurn(async () => await Promise.reject(new Error('no')));
 		const next = inTurn(async () => await Promise.resolve('done'));

@@ -48,14 +48,14 @@ function shownBy(status: number, body: unknown): string {
 
 /** What n8n does before it sends a request: the hook, then the header; `result` is what it would send. */
 async function send(
-	response: () => unknown = () => RIGHT,
+	respond: () => unknown = () => RIGHT,
 	toSend: IHttpRequestOptions = TEST,
 	fields: ICredentialDataDecryptedObject = FIELDS,
 ) {
 	const requests: IHttpRequestOptions[] = [];
 	const httpRequest = async (options: IHttpRequestOptions) => {
 		requests.push(options);
-		return await Promise.resolve().then(response);
+		return await Promise.resolve().then(respond);
 	};
 	const stored = await credential.preAuthentication.call({ helpers: { httpRequest } }, fields);
 	const result: unknown = await credential
@@ -162,9 +162,12 @@ describe('before the test', () => {
 		expect(String((await send(failing(blocked))).result)).toContain('set up not to send');
 	});
 
-	it.each(firewall)('tells the firewall of the vendor from others: %s', async (body, ...texts) => {
-		for (const text of texts) expect(await said(403, body)).toContain(text);
-	});
+	it.each(firewall)(
+		'distinguishes the firewall of the vendor from others: %s',
+		async (body, ...texts) => {
+			for (const text of texts) expect(await said(403, body)).toContain(text);
+		},
+	);
 });
 
 describe('the test of the credential', () => {
@@ -266,7 +269,7 @@ describe('the credential of an item', () => {
 	it.each([
 		[` ${USUAL}// `, USUAL, 'internet'],
 		['http://127.0.0.1:4010/v1', 'http://127.0.0.1:4010/v1', 'loopback'],
-	])('is tidied, and tells how far the API reaches: %j', async (entered, baseUrl, reach) => {
+	])('is tidied, and shows how far the API reaches: %j', async (entered, baseUrl, reach) => {
 		const { context } = n8nWith({ apiKey: ` ${KEY}\n`, baseUrl: entered, other: 1 });
 		const tidied = { apiKey: KEY, baseUrl };
 		expect(await getCredential(context)).toEqual({

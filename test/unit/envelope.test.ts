@@ -135,7 +135,7 @@ describe('the cause of a response that is no success', () => {
 });
 
 describe("the vendor's firewall", () => {
-	it.each<unknown[]>(responses.firewall.told)(
+	it.each<unknown[]>(responses.firewall.own)(
 		'is recognised by %j, with its code: %j',
 		(body, code) => {
 			expect(firewallCodeOf(403, body)).toBe(code);

@@ -81,7 +81,7 @@ describe('what is stored', () => {
 describe('a POST of this moment', () => {
 	const pending = () => new Promise<Sent>(() => undefined);
 
-	it('is shared with everybody who asks for the same video, and with nobody else', () => {
+	it('is shared by all calls for the same video, and by no others', () => {
 		const context: IContextObject = {};
 		const sent = pending();
 		executionMemory(context).hold(KEY, sent);

@@ -23,7 +23,7 @@ interface World {
 	baseUrl?: string;
 }
 
-/** Reads as often as told; gives the last read, and the versions that were asked. */
+/** Reads so often; gives the last read, and the versions that were asked. */
 async function find(
 	{ v1 = UNKNOWN, v2 = UNKNOWN, model, baseUrl = `${BASE}/v1` }: World,
 	times = 1,

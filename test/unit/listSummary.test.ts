@@ -1,4 +1,4 @@
-/** What a run tells about the list of videos: when a video was made, and what was reused, in words. */
+/** What a run says about the list of videos: when a video was made, and what was reused, in words. */
 import { ListSummary } from '../../nodes/Seedance/videoList/summary';
 import type { ClaimResult } from '../../nodes/Seedance/videoList/claimVideos';
 import type { Prepared } from '../../nodes/Seedance/run/prepare';

@@ -37,7 +37,7 @@ describe('a request without a response', () => {
 		expect(causeOf(itself)).toBe('unreachable');
 	});
 
-	it('is told whatever is thrown', () => {
+	it('is recognised whatever is thrown', () => {
 		fc.assert(
 			fc.property(fc.anything(), (thrown) => {
 				expect(['no_response', 'unreachable']).toContain(causeOf(thrown));
@@ -58,8 +58,8 @@ describe('a connection that may work in a moment', () => {
 	it('is recognised by its code', () => {
 		const codes = ['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN'];
 		const others = ['CERT_HAS_EXPIRED', 'ERR_INVALID_URL', 'ECONNRESET'];
-		const isTold = (code: string) => isRefusedConnection(failureOfNetworkError({ code }));
-		expect([...codes, ...others].filter(isTold)).toEqual(codes);
+		const isRefused = (code: string) => isRefusedConnection(failureOfNetworkError({ code }));
+		expect([...codes, ...others].filter(isRefused)).toEqual(codes);
 	});
 
 	it.each([

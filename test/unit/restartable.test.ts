@@ -29,7 +29,7 @@ it.each([
 	'Something went wrong',
 	'A businessman',
 	'',
-])('"%s" is a person\'s to judge', (error_message) => {
+])('"%s" is left to a person', (error_message) => {
 	expect(mayRestart({ consumed_credits: 0, error_message })).toBe(false);
 });
 

@@ -39,11 +39,11 @@ export type Rule = (typeof RULES)[number];
 export type Violate = (rule: Rule, text: string) => void;
 
 /**
- * Where the id of each paid task was found: the first place counts. `untold`: the response was lost, so that no caller can
+ * Where the id of each paid task was found: the first place counts. `unknown`: the response was lost, so that no caller can
  * know the id, and is reported as "may have been started".
  */
 export const ID_PLACES = ['output', 'error', 'data', 'log'] as const;
-export type IdCounts = Record<(typeof ID_PLACES)[number] | 'untold', number>;
+export type IdCounts = Record<(typeof ID_PLACES)[number] | 'unknown', number>;
 
 export interface Report {
 	violations: Array<{ rule: Rule; text: string }>;
@@ -163,7 +163,7 @@ export class Facts {
 		return own.flatMap((read, index) => {
 			const { version, answered } = read.entry;
 			const reading = readingOf(read, version === (task?.version ?? 1) ? task : undefined);
-			// Who was given the ID of another task knows a version for it.
+			// A caller that got the ID of another task knows a version for it.
 			if (this.isStarting) return [reading];
 			wasShown ||= isShown(reading);
 			// A second version that is not served at all does not have the task either.
@@ -176,7 +176,7 @@ export class Facts {
 		});
 	}
 
-	isToldFailed(taskId: string): boolean {
+	isReportedFailed(taskId: string): boolean {
 		return this.readings(taskId).some(({ state }) => state === 'failed');
 	}
 

@@ -48,7 +48,7 @@ class Item {
 	private readonly posts: ReadonlyArray<Exchange<PostEntry>> = this.facts.posts(this.found.segment);
 	private readonly isWrong = this.facts.schedule.items[this.found.index].isWrong;
 	private readonly account = accountOf(this.facts.schedule, this.found.index);
-	/** As its row tells it. */
+	/** As its row says. */
 	private readonly model = modelOf(
 		this.facts.schedule,
 		this.facts.schedule.items[this.found.index].name,
@@ -127,7 +127,7 @@ class Item {
 		const { items, operation, unreachable, maxVideos, downForJumps, executionTimeout } = schedule;
 		if (code === undefined) return 'neither a task nor an error';
 		if (operation === 'pause' && facts.hasTwoAccounts) return undefined;
-		// A base URL that is none, or whose API could not call back, is told before the values are read.
+		// A base URL that is none, or whose API could not call back, is reported before the values are read.
 		const isBase = ['invalid_input', 'invalid_api_key', 'not_created'].includes(code);
 		if (unreachable !== null && isBase) return undefined;
 		// Values may also be refused by the API, or by the limit of credits.
@@ -212,13 +212,13 @@ class Item {
 		const price = task?.credits ?? creditsOf(this.model);
 		if (estimate !== null && estimate !== price) return `an estimate of ${String(estimate)}`;
 		const model = task ? (task.model ?? V1) : this.model;
-		const isTold = json.model === model || (!isStarting && json.model === null);
-		if (!isTold) return `the model ${String(json.model)} instead of ${model}`;
+		const isNamed = json.model === model || (!isStarting && json.model === null);
+		if (!isNamed) return `the model ${String(json.model)} instead of ${model}`;
 		const isCounted =
 			task && readings.some((reading) => isShown(reading) && reading.credits === consumed);
 		return consumed === null || isCounted
 			? undefined
-			: `${String(consumed)} credits that nobody told`;
+			: `${String(consumed)} credits that the API did not report`;
 	}
 
 	private prompt(): string {
@@ -243,13 +243,13 @@ class Item {
 
 	/** Whether the reason of a failure was reported, in whatever form, and the item does not have it. */
 	private hidesReason(taskId: string): boolean {
-		// What a fault tells in the place of the task has a reason of its own.
+		// What a fault reports in the place of the task has a reason of its own.
 		const isOther = this.facts.schedule.faults.some(({ fault }) =>
 			['failed', 'task', 'status-word'].includes(fault.kind),
 		);
 		const reason = this.facts.schedule.failing?.reason ?? NOT_ACCEPTED;
-		const isTold = textOf(this.json.error_message)?.includes(reason) === true;
-		return this.found.segment.reads.some(isOfTask(taskId)) && !isOther && !isTold;
+		const isNamed = textOf(this.json.error_message)?.includes(reason) === true;
+		return this.found.segment.reads.some(isOfTask(taskId)) && !isOther && !isNamed;
 	}
 
 	/** Whether a person's Retry found a failed task, and nothing kept it from restarting it. */
@@ -320,7 +320,7 @@ class Item {
 			: 'a link was given up without a new reading';
 	}
 
-	/** Whether it says the truth about its cost. */
+	/** Whether the cost that it names is right. */
 	private wrongCharge(): string | undefined {
 		const { charged } = this.json;
 		if (this.code === undefined)
@@ -329,7 +329,7 @@ class Item {
 			.chargesOf(this.account)
 			.find((one) => one.taskId === this.taskId);
 		const isPaid = charge !== undefined && charge.refunded === 0;
-		// An API that tells another count than it charges is believed.
+		// The count that the API reports counts, also where it charged another.
 		const isLied = this.readings.some(({ credits }) => credits === 0);
 		if (charged === 'no' && isPaid && !isLied) return 'charged, though it says no';
 		if (charged === 'yes' && !isPaid) return 'not charged, though it says yes';

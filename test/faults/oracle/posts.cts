@@ -64,7 +64,7 @@ export function checkCharges(facts: Facts, violate: Violate, segments: readonly 
 			// A person's Retry restarts a failed task, once.
 			const isRenewed =
 				cause === 'retry' &&
-				tasks.some((id) => tasksBefore.has(id) && facts.isToldFailed(id) && restarts.renew(id));
+				tasks.some((id) => tasksBefore.has(id) && facts.isReportedFailed(id) && restarts.renew(id));
 			const again = (renewed.get(prompt) ?? 0) + Number(isRenewed);
 			renewed.set(prompt, again);
 			const most = facts.restarts * (already + again);
@@ -83,7 +83,7 @@ export function checkAtOnce(facts: Facts, violate: Violate, { posts }: Segment):
 	// The limit of a workflow ends waits sooner.
 	if (maxAtOnce === null || executionTimeout !== null) return;
 	for (const [nth, post] of posts.entries()) {
-		const underWay = posts.slice(0, nth).filter((earlier) => {
+		const running = posts.slice(0, nth).filter((earlier) => {
 			const { taskId } = earlier.entry;
 			if (!hasOutcome(earlier, 'created') || post.at >= earlier.at + facts.waitMs - EARLY_MS)
 				return false;
@@ -94,8 +94,8 @@ export function checkAtOnce(facts: Facts, violate: Violate, { posts }: Segment):
 						at <= post.at && (kind === 'final' || kind === 'odd' || (state && state !== 'running')),
 				);
 		});
-		if (underWay.length < maxAtOnce) continue;
-		violate('went on', `POST ${post.entry.index} with ${underWay.length} in flight`);
+		if (running.length < maxAtOnce) continue;
+		violate('went on', `POST ${post.entry.index} with ${running.length} running`);
 	}
 }
 
@@ -234,7 +234,7 @@ export function checkIds(violate: Violate, segments: readonly Segment[], counts:
 		const place = ID_PLACES.find((name) => texts[name].includes(taskId ?? ''));
 		// An odd response may hold the id all the same, and then it is found.
 		const isLost = outcome === 'unclear' && !place;
-		if (isLost || place) counts[place ?? 'untold'] += 1;
+		if (isLost || place) counts[place ?? 'unknown'] += 1;
 		if (isLost ? !isLossReported : !place) {
 			violate('id lost', `task ${taskId} of POST ${index} (${outcome}) is nowhere`);
 		}

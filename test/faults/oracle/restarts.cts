@@ -11,7 +11,7 @@ export const isFreeFailure = ({ state, credits, reason }: Reading): boolean =>
 
 /** The restarts of one execution and its retries, counted from POST to POST. */
 export class Restarts {
-	/** By what tells a video. */
+	/** By what identifies a video. */
 	private readonly counts = new Map<string, number>();
 	/** Tasks that others have taken the place of. */
 	private readonly replaced = new Set<string>();

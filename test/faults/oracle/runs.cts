@@ -52,17 +52,17 @@ export function checkTime(facts: Facts, violate: Violate, segment: Segment): voi
 	if (isResumedEarly(facts, segment)) {
 		violate('went on', 'it was resumed while a video was still being made');
 	}
-	const tell = (limit: number) => {
+	const tooLong = (limit: number) => {
 		const [took, most] = [tookMs, limit].map((ms) => Math.round(ms / SECOND));
 		violate('took too long', `${took} s of at most ${most} s (${operation}, ${cause})`);
 	};
 	const tries = facts.tries * Math.max(1, entriesOf(run).length - carriedRounds(segment) + 1);
 	const most = tries * longestTry(facts, segment) + SLACK_MS;
-	if (tookMs > most) tell(most);
+	if (tookMs > most) tooLong(most);
 	// What is not out by then, n8n throws away, with the ids of what was paid.
 	const isLimited = rounds === 1 && facts.tries === 1 && (cause === 'start' || cause === 'retry');
 	const limit = (executionTimeout ?? 0) * SECOND;
-	if (isLimited && limit >= ROOMY_LIMIT_S * SECOND && tookMs >= limit) tell(limit);
+	if (isLimited && limit >= ROOMY_LIMIT_S * SECOND && tookMs >= limit) tooLong(limit);
 	checkDownloads(facts, violate, segment);
 }
 
@@ -98,9 +98,9 @@ function longestTry({ schedule, waitMs, restarts }: Facts, { cause }: Segment): 
 	const pausing = batch
 		? Math.ceil(items.length / Math.max(1, batch.size)) * batch.seconds * SECOND
 		: 0;
-	// Each video has its time from its own start, and what has to wait for a turn has that time before it.
-	const isInTurn = maxAtOnce !== null || limits.some(({ route }) => route === 'generate');
-	const oneWait = isInTurn ? items.length * waitMs + Math.max(waitMs, MINUTE) : waitMs;
+	// Each video has its time from its own start, and one that waits for a slot has that time before it.
+	const isLimitedAtOnce = maxAtOnce !== null || limits.some(({ route }) => route === 'generate');
+	const oneWait = isLimitedAtOnce ? items.length * waitMs + Math.max(waitMs, MINUTE) : waitMs;
 	const waits = canRestart(operation) ? (1 + restarts) * oneWait : waitMs;
 	const waiting = ['poll', 'wait', 'pause'].includes(operation) ? waits : 0;
 	const trying = isEndless ? MOST_READS * READ_DEADLINE_MS : 0;
@@ -194,7 +194,7 @@ function checkHandedOn(facts: Facts, violate: Violate): void {
 	if (schedule.rounds > 1 || facts.waitMs === 0) return;
 	for (const segment of trace.segments.filter(({ cause }) => cause === 'timeUp')) {
 		const posts = facts.posts(segment);
-		// Of a task whose id was not told nobody knows that it has ended.
+		// Where the id of a task is unknown, so is its end.
 		if (posts.some((post) => hasOutcome(post, 'misled', 'any'))) continue;
 		const made = posts.filter((post) => hasOutcome(post, 'created'));
 		const before = harness.requests.reads.slice(0, segment.readsUntil);

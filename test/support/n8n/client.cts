@@ -174,7 +174,7 @@ export class N8nClient {
 			const path = `/workflows/${id}/publication-status`;
 			return (await this.call<{ status: string }>('GET', path)).status;
 		} catch (error) {
-			// An n8n that publishes at once has nothing to tell.
+			// An n8n that publishes at once has nothing to report.
 			if (error instanceof N8nApiError && error.status === 404) return 'published';
 			throw error;
 		}

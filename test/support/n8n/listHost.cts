@@ -68,7 +68,7 @@ async function invited(): Promise<N8nClient> {
 	return client;
 }
 
-/** Registers the suite. `urls` are those of the processes that take calls of webhooks, which take turns. */
+/** Registers the suite. `urls` are those of the processes that take calls of webhooks, which take calls alternately. */
 export function n8nListContract(urls: () => string[] = () => [api.baseUrl]): void {
 	let own: Project;
 	let other: Project;

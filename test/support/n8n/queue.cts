@@ -124,7 +124,7 @@ export async function startQueue(options: QueueOptions): Promise<N8nQueue> {
 			// Otherwise what is run by hand runs on the main process; n8n 3 will have it no other way.
 			OFFLOAD_MANUAL_EXECUTIONS_TO_WORKERS: 'true',
 			N8N_DEFAULT_BINARY_DATA_MODE: 'database',
-			// n8n listens for the end of an execution only after it has queued it, and misses one that is very short: whoever
+			// n8n listens for the end of an execution only after it has queued it, and misses one that is very short: a caller that
 			// waits for it (a retry, a webhook that responds when it is done) then waits for good. Kept, it is found again.
 			N8N_EXECUTIONS_QUEUE_KEEP_LAST_COMPLETED: '100',
 			N8N_EXECUTIONS_QUEUE_KEEP_LAST_FAILED: '100',

@@ -9,7 +9,7 @@ import { reply, fieldOf, unknownCall, type Call, type Network, type Reply } from
 import { fetchFile } from './remoteFile.cjs';
 
 /** How often a container says that it is not ready, before it is. */
-const LOOKS_BEFORE_READY = 2;
+const READS_BEFORE_READY = 2;
 
 /** Characters, as the reference of IG User Media has it. */
 const CAPTION_LIMIT = 2200;
@@ -18,7 +18,7 @@ interface Container {
 	id: string;
 	caption: string;
 	video?: Buffer;
-	looks: number;
+	reads: number;
 	isPublished: boolean;
 }
 
@@ -71,7 +71,7 @@ export class Instagram implements Network {
 			if (edge === 'media_publish') return this.publish(given('creation_id'));
 		}
 		const container = this.containers.find(({ id }) => id === node);
-		if (call.method === 'GET' && container && !edge) return look(container, given('fields'));
+		if (call.method === 'GET' && container && !edge) return statusOf(container, given('fields'));
 		const reel = this.reels.find(({ id }) => id === node);
 		if (call.method === 'GET' && reel && !edge) {
 			return reply(200, { permalink: `https://www.instagram.com/reel/${reel.id}/`, id: reel.id });
@@ -91,13 +91,13 @@ export class Instagram implements Network {
 		}
 		const id = `1788900000000${1000 + this.containers.length}`;
 		const video = await fetchFile(given('video_url'));
-		this.containers.push({ id, caption, video, looks: 0, isPublished: false });
+		this.containers.push({ id, caption, video, reads: 0, isPublished: false });
 		return reply(200, { id });
 	}
 
 	private publish(id: string): Reply {
 		const container = this.containers.find((one) => one.id === id);
-		if (!container?.video || container.looks <= LOOKS_BEFORE_READY) {
+		if (!container?.video || container.reads <= READS_BEFORE_READY) {
 			const error_user_msg = 'The media is not ready for publishing, please wait for a moment';
 			const message = 'Media ID is not available';
 			return graphError(400, { message, code: 9007, error_subcode: 2207027, error_user_msg });
@@ -117,10 +117,10 @@ export class Instagram implements Network {
 	}
 }
 
-function look(container: Container, fields: string): Reply {
-	container.looks++;
-	const { id, video, isPublished, looks } = container;
-	const isReady = looks > LOOKS_BEFORE_READY;
+function statusOf(container: Container, fields: string): Reply {
+	container.reads++;
+	const { id, video, isPublished, reads } = container;
+	const isReady = reads > READS_BEFORE_READY;
 	const ended = isPublished ? 'PUBLISHED' : video ? 'FINISHED' : 'ERROR';
 	const status_code = isReady ? ended : 'IN_PROGRESS';
 	const status =

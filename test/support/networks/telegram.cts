@@ -7,7 +7,6 @@
 import { reply, unknownCall, type Call, type Network, type Reply } from './network.cjs';
 import { fetchFile } from './remoteFile.cjs';
 
-/** Characters. */
 const CAPTION_LIMIT = 1024;
 const TEXT_LIMIT = 4096;
 
