@@ -60,15 +60,12 @@ describe('the credential test', () => {
 		[{ kind: 'html', status: 403 }, /Check the base URL.*firewall or proxy/],
 		[{ kind: 'redirect', status: 302 }, /redirects to another address.*final address/],
 		[{ kind: 'reset' }, /was reset before an answer came.*check the base URL/],
-	])(
-		'does not pass when the API responds with %j, and says what to check',
-		async (fault, message) => {
-			sandbox.faults.on('status', fault);
-			expect(await testWith()).toEqual(fails(message));
-			// A redirect is not followed: the key goes nowhere else.
-			expect(sandbox.elsewhere.requests).toEqual([]);
-		},
-	);
+	])('does not pass when the API returns %j, and says what to check', async (fault, message) => {
+		sandbox.faults.on('status', fault);
+		expect(await testWith()).toEqual(fails(message));
+		// A redirect is not followed: the key goes nowhere else.
+		expect(sandbox.elsewhere.requests).toEqual([]);
+	});
 
 	it.each<[string, () => string, RegExp]>([
 		['a website', () => sandbox.websiteUrl, /does not lead to the Seedance API.*\.org\/v1/],

@@ -36,10 +36,7 @@ describe('tell-me-at-night.json', () => {
 	let night: SavedWorkflow;
 
 	/** Publishes a workflow that makes a video of each prompt and posts it, runs it, and gives what the person reads. */
-	async function messageAbout(
-		prompts: string[],
-		parameters: INodeParameters = {},
-	): Promise<string> {
+	async function textAbout(prompts: string[], parameters: INodeParameters = {}): Promise<string> {
 		const before = (await api.listExecutions(night.id)).length;
 		const path = randomUUID();
 		const webhook = { path, httpMethod: 'POST', responseMode: 'onReceived' };
@@ -80,7 +77,7 @@ describe('tell-me-at-night.json', () => {
 
 	it('says of a video that failed why, that it cost nothing, and its task ID; foreign signs do no harm', async () => {
 		videos.hold();
-		const message = messageAbout(['A <b & _kite']);
+		const message = textAbout(['A <b & _kite']);
 		await sandbox.ledger.until((ledger) => ledger.charges().length === 1);
 		const [id] = videos.ids();
 		sandbox.finish(id, { status: 'FAILED', errorMessage: '1 < 2 & _boats' });
@@ -94,7 +91,7 @@ describe('tell-me-at-night.json', () => {
 
 	it('says of several videos what the good ones have cost, and each task ID', async () => {
 		sandbox.faults.on('status', { kind: 'failed' }, { prompt: 'A bad one', times: 'always' });
-		const text = await messageAbout(['A good one', 'A bad one', 'Another good one']);
+		const text = await textAbout(['A good one', 'A bad one', 'Another good one']);
 		const [first, bad, last] = videos.ids();
 		expect(text).toMatch(/What failed: 2 of 3 videos are ready and paid\./);
 		expect(text).toContain('What it cost: 16 credits were spent');
@@ -104,14 +101,14 @@ describe('tell-me-at-night.json', () => {
 
 	it('says of a request whose outcome is unknown that its cost is not known, and where to look', async () => {
 		sandbox.faults.on('generate', { kind: 'accept-then-reset' });
-		const text = await messageAbout(['A boat in fog']);
+		const text = await textAbout(['A boat in fog']);
 		expect(text).toMatch(/What it cost: Not known\..*dashboard/);
 		expect(text).toContain('Task IDs: none');
 	});
 
 	it('says of another node that videos made before it are paid, and to look before it is tried again', async () => {
 		proxy.trouble(/sendVideo$/, telegramError(502, 'Bad Gateway'));
-		const text = await messageAbout(['A dog']);
+		const text = await textAbout(['A dog']);
 		expect(text).toContain('Step: Post the video\n');
 		expect(text).toMatch(/What it cost: Nothing at this step.*Seedance Videos/);
 		expect(text).toMatch(/look there first, it may have arrived/);

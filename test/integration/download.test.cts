@@ -191,21 +191,18 @@ describe('what a file is', () => {
 		['text/html', VIDEO, 'video/mp4', 'mp4'],
 		[undefined, VIDEO, 'video/mp4', 'mp4'],
 		['video/mp4', ebmlOf('webm'), 'video/webm', 'webm'],
-	])(
-		'is recognised by its first bytes: a video under %s',
-		async (type, body, mimeType, extension) => {
-			const { file, run: ended } = await fetchFrom(send(body, typed(type)));
-			const fileName = `${String(ended.json[0].task_id)}.${extension}`;
-			expect(file).toMatchObject({ mimeType, fileName });
-		},
-	);
+	])('is known by its first bytes: a video under %s', async (type, body, mimeType, extension) => {
+		const { file, run: ended } = await fetchFrom(send(body, typed(type)));
+		const fileName = `${String(ended.json[0].task_id)}.${extension}`;
+		expect(file).toMatchObject({ mimeType, fileName });
+	});
 
 	it.each([
 		['a web page', `<!DOCTYPE html><html>${' '.repeat(2000)}`],
 		['JSON', '{"error": "not found"}'],
 		['an image', mp4Of(2000, 'heic')],
 		['an empty file', ''],
-	])('is recognised by its first bytes: %s under video/mp4 is not stored', async (kind, body) => {
+	])('is known by its first bytes: %s under video/mp4 is not stored', async (kind, body) => {
 		const { run: ended } = await fetchFrom(send(body, typed('video/mp4')));
 		const { message, context } = failureOf(ended);
 		expect(message).toContain(`the server sent ${kind} instead of a whole video.`);

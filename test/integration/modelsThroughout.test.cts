@@ -43,13 +43,13 @@ const runOf = async (models: readonly string[], parameters: Parameters = {}, ord
 const modelsOf = ({ json }: Pick<Run, 'json'>) => json.map(({ model }) => model);
 const finishAll = () =>
 	world.sandbox.tasks.all().forEach(({ id, ended }) => ended || world.sandbox.finish(id));
-const isV1 = (taskId: unknown) => String(taskId).startsWith('seed15');
-
 /** Every task was asked for in its own version, and nowhere else. */
 function expectOwnVersions(): void {
 	const asked = reads().map(({ taskId, version }) => [taskId, version]);
 	expect(asked.length).toBeGreaterThan(0);
-	expect(asked).toEqual(asked.map(([taskId]) => [taskId, isV1(taskId) ? 1 : 2]));
+	expect(asked).toEqual(
+		asked.map(([taskId]) => [taskId, String(taskId).startsWith('seed15') ? 1 : 2]),
+	);
 }
 
 describe('Pause Until Callback', () => {

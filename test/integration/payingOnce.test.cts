@@ -26,17 +26,14 @@ const retry: typeof world.n8n.retry = async (...given) => await world.n8n.retry(
 const codeOf = (failed: Run) => failureOf(failed).context.error_code;
 
 describe('a value that an expression computes again makes no other video:', () => {
-	it.each(REQUESTS.changing)(
-		'%s, where the response of the POST was lost',
-		async (_, parameters) => {
-			fault('generate', LOST, { times: 'always' });
-			const { message, description, context } = await failure(parameters, { node: RETRY_ON_FAIL });
-			expect(message).toContain('An earlier try of this item was sent');
-			expect(description).toContain('It is not sent again.');
-			expect(context).toMatchObject({ error_code: 'maybe_created', charged: 'unknown' });
-			expect(posts()).toHaveLength(1);
-		},
-	);
+	it.each(REQUESTS.changing)('%s, where a POST lost its response', async (_, parameters) => {
+		fault('generate', LOST, { times: 'always' });
+		const { message, description, context } = await failure(parameters, { node: RETRY_ON_FAIL });
+		expect(message).toContain('An earlier try of this item was sent');
+		expect(description).toContain('It is not sent again.');
+		expect(context).toMatchObject({ error_code: 'maybe_created', charged: 'unknown' });
+		expect(posts()).toHaveLength(1);
+	});
 
 	it.each(REQUESTS.changing)('%s, where a person retries', async (_, parameters) => {
 		world.sandbox.tasks.taskSeconds = 60;

@@ -142,13 +142,8 @@ describe('GET /v2/status', () => {
 	it('knows no task of version 1, nor the other way round, unless set to', async () => {
 		const [one, two] = [await create(undefined, v1), await create()];
 		const codes = async () => {
-			const responses = [
-				await read(one),
-				await read(two, v1),
-				await read(two),
-				await read(one, v1),
-			];
-			return responses.map(({ status, data }) => [status, data.code]);
+			const reads = [await read(one), await read(two, v1), await read(two), await read(one, v1)];
+			return reads.map(({ status, data }) => [status, data.code]);
 		};
 		const [unknown, known] = [
 			[404, 'TASK_NOT_FOUND'],

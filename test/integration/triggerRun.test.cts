@@ -214,20 +214,17 @@ describe('a link that died before the file was fetched', () => {
 		[404, true],
 		[410, true],
 		[410, false],
-	])(
-		'with HTTP %i is read again, and stands in the item, Simplify %s',
-		async (status, simplify) => {
-			const json = await item(simplify);
-			const url = renew(json);
-			always('video', { kind: 'html', status });
-			const { items } = await run(json, DOWNLOAD);
-			expect(items[0].binary?.data.bytes).toBe(mp4Of(5000).length);
-			expect(items[0].json).toEqual({
-				...json,
-				...(simplify ? { video_url: url } : { response: [url] }),
-			});
-		},
-	);
+	])('with HTTP %i is read again and put into the item, Simplify %s', async (status, simplify) => {
+		const json = await item(simplify);
+		const url = renew(json);
+		always('video', { kind: 'html', status });
+		const { items } = await run(json, DOWNLOAD);
+		expect(items[0].binary?.data.bytes).toBe(mp4Of(5000).length);
+		expect(items[0].json).toEqual({
+			...json,
+			...(simplify ? { video_url: url } : { response: [url] }),
+		});
+	});
 
 	it('fails as before when there is no credential to read it with', async () => {
 		const json = await item();

@@ -123,24 +123,21 @@ const KINDS: Array<[string, Parameters]> = [
 ];
 
 describe.each(KINDS)('a run (known %s) that ends', (_, parameters) => {
-	it.each(MOMENTS)(
-		'in a crash %s pays once, and reports once what is unclear',
-		async (_, moment) => {
-			const { unclear = 0 } = moment;
-			await interrupted(true, moment, orderOf(TWO, parameters, {}));
-			const second = codesOf(await run(TWO, parameters, { node: CONTINUE }));
-			expect(second.filter((code) => code === 'maybe_created')).toHaveLength(unclear);
-			const third = await run(TWO, parameters);
-			expect(codesOf(third)).toEqual([true, true]);
-			expect(posts().length).toBeLessThanOrEqual(2 + unclear);
-			const ofOne = posts().filter(({ body }) => body.includes('"a"'));
-			expect(ofOne.length).toBeLessThanOrEqual(1 + unclear);
-			expect(tasksOf(await run(TWO, parameters))).toEqual(tasksOf(third));
-			expect(rows().filter(({ status }) => status !== 'UNCLEAR')).toMatchObject(
-				all(2, { status: 'SUCCESS', handed_on: true, claim: '' }),
-			);
-		},
-	);
+	it.each(MOMENTS)('in a crash %s pays once, and says once what is unclear', async (_, moment) => {
+		const { unclear = 0 } = moment;
+		await interrupted(true, moment, orderOf(TWO, parameters, {}));
+		const second = codesOf(await run(TWO, parameters, { node: CONTINUE }));
+		expect(second.filter((code) => code === 'maybe_created')).toHaveLength(unclear);
+		const third = await run(TWO, parameters);
+		expect(codesOf(third)).toEqual([true, true]);
+		expect(posts().length).toBeLessThanOrEqual(2 + unclear);
+		const ofOne = posts().filter(({ body }) => body.includes('"a"'));
+		expect(ofOne.length).toBeLessThanOrEqual(1 + unclear);
+		expect(tasksOf(await run(TWO, parameters))).toEqual(tasksOf(third));
+		expect(rows().filter(({ status }) => status !== 'UNCLEAR')).toMatchObject(
+			all(2, { status: 'SUCCESS', handed_on: true, claim: '' }),
+		);
+	});
 
 	it.each(MOMENTS)('by Stop %s pays once, and leaves nothing unclear', async (_, moment) => {
 		await interrupted(false, moment, orderOf(TWO, parameters, { ...PRODUCTION, node: CONTINUE }));

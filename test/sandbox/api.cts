@@ -84,9 +84,7 @@ function addVersion(app: FastifyInstance, sandbox: Sandbox, version: ApiVersion)
 			? `task ${entry.taskId} accepted, ${entry.charged} credits`
 			: 'nothing accepted';
 		const fault = entry.fault ? `, fault ${entry.fault}` : '';
-		sandbox.log(
-			`POST /v${version}/generate  ${entry.answered ?? 'no response'}: ${outcome}${fault}`,
-		);
+		sandbox.log(`POST /v${version}/generate  ${entry.answered ?? 'no reply'}: ${outcome}${fault}`);
 		await finishWith(ending, reply, sandbox);
 		ledger.changed();
 		return reply;

@@ -100,7 +100,6 @@ export function htmlResponse(status: number, title = `${status} Error`): ApiResp
 /** The contract prints no error body, so each of these has to be understood. `html` is a proxy's page, without a code. */
 const ERROR_BODIES = tables.errorBodies;
 export type ErrorShape = keyof typeof ERROR_BODIES;
-export const ERROR_SHAPES = keysOf(ERROR_BODIES);
 
 /** The response for one error in one of the shapes, with another sentence than the table's where one is given. */
 export function errorResponse(

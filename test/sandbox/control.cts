@@ -11,7 +11,7 @@ import type { Sandbox } from './server.cjs';
 import type { Outcome } from './tasks.cjs';
 
 /** What may be asked for, one thing or several. It is done in this order. */
-interface ControlRequest {
+interface Orders {
 	reset?: true;
 	/** Takes all faults and limits away. */
 	clear?: true;
@@ -55,22 +55,18 @@ export function addControl(app: FastifyInstance, sandbox: Sandbox): void {
 		const parser = control.getDefaultJsonParser('error', 'error');
 		control.addContentTypeParser('application/json', { parseAs: 'string' }, parser);
 		control.get('/_sandbox', state);
-		control.post<{ Body: ControlRequest }>(
-			'/_sandbox',
-			{ schema: { body: schema } },
-			({ body }) => {
-				if (body.reset) sandbox.reset();
-				if (body.clear) faults.clear();
-				faults.add(...(body.faults ?? []));
-				faults.limits.add(...(body.limits ?? []));
-				ledger.balance = body.credits ?? ledger.balance;
-				callbacks.plan = { ...callbacks.plan, ...body.callbacks };
-				Object.assign(sandbox, body.settings);
-				for (const [id, outcome] of Object.entries(body.finish ?? {})) {
-					tasks.finish(id, outcome ?? undefined);
-				}
-				return state();
-			},
-		);
+		control.post<{ Body: Orders }>('/_sandbox', { schema: { body: schema } }, ({ body }) => {
+			if (body.reset) sandbox.reset();
+			if (body.clear) faults.clear();
+			faults.add(...(body.faults ?? []));
+			faults.limits.add(...(body.limits ?? []));
+			ledger.balance = body.credits ?? ledger.balance;
+			callbacks.plan = { ...callbacks.plan, ...body.callbacks };
+			Object.assign(sandbox, body.settings);
+			for (const [id, outcome] of Object.entries(body.finish ?? {})) {
+				tasks.finish(id, outcome ?? undefined);
+			}
+			return state();
+		});
 	});
 }

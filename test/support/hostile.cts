@@ -74,7 +74,7 @@ const agent = new Agent({ keepAlive: true, maxSockets: 64 });
 agent.maxFreeSockets = 0;
 
 /** Milliseconds after which it is clear that there will be no response: twice as long as a trigger may take. */
-const NO_RESPONSE_MS = 20_000;
+const TIMEOUT_MS = 20_000;
 
 /** Sends a delivery to a trigger's URL, byte for byte. Rejects when there is no response. */
 export async function send(
@@ -87,7 +87,7 @@ export async function send(
 		method,
 		agent,
 		signal,
-		timeout: NO_RESPONSE_MS,
+		timeout: TIMEOUT_MS,
 		headers: { ...headers, ...length },
 	};
 	return await new Promise((resolve, reject) => {
@@ -144,7 +144,7 @@ interface Claim {
 	prompt: string;
 }
 
-type Fields = Claim & { id: string; data: object };
+type Data = Claim & { id: string; data: object };
 
 const typed = (type: string, body: string): Omit<Sent, 'query'> => ({
 	method: 'POST',
@@ -158,17 +158,16 @@ const byQuery = (method: string) => (): Omit<Sent, 'query'> => ({
 });
 
 const SHAPES = {
-	envelope: ({ data }: Fields) => json({ code: 200, message: 'success', data }),
-	data: ({ data }: Fields) => json(data),
-	neighbour: ({ id: taskId, word: state, videoUrl }: Fields) => {
+	envelope: ({ data }: Data) => json({ code: 200, message: 'success', data }),
+	data: ({ data }: Data) => json(data),
+	neighbour: ({ id: taskId, word: state, videoUrl }: Data) => {
 		const resultJson = JSON.stringify({ resultUrls: [videoUrl] });
 		return json({ code: 200, msg: 'success', data: { taskId, state, resultJson } });
 	},
-	'camel case': ({ id: taskId, word: state, videoUrl }: Fields) =>
-		json({ taskId, state, videoUrl }),
-	'json as text': ({ data }: Fields) => typed('text/plain', JSON.stringify({ code: 200, data })),
-	'data as text': ({ data }: Fields) => json({ code: 200, data: JSON.stringify(data) }),
-	form: ({ id: task_id, word: status, videoUrl: response }: Fields) =>
+	'camel case': ({ id: taskId, word: state, videoUrl }: Data) => json({ taskId, state, videoUrl }),
+	'json as text': ({ data }: Data) => typed('text/plain', JSON.stringify({ code: 200, data })),
+	'data as text': ({ data }: Data) => json({ code: 200, data: JSON.stringify(data) }),
+	form: ({ id: task_id, word: status, videoUrl: response }: Data) =>
 		typed(
 			'application/x-www-form-urlencoded; charset=utf-8',
 			new URLSearchParams({ task_id, status, response }).toString(),

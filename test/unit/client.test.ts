@@ -38,14 +38,13 @@ const TASK = { credential: ACCOUNT, taskId: ID };
 /** What the API does with a request: a response, or a function that gives one in its own time. */
 type Reply = object | string | ((options: IHttpRequestOptions, clock: VirtualClock) => unknown);
 
-const response = (statusCode: number, body: unknown, headers: object = {}) => ({
+const respond = (statusCode: number, body: unknown, headers: object = {}) => ({
 	statusCode,
 	headers,
 	body: typeof body === 'string' ? body : JSON.stringify(body),
 });
-const CREATED = response(200, { code: 200, data: { task_id: ID, status: 'IN_PROGRESS' } });
-const limited = (retryAfter?: string) =>
-	response(429, { code: 429 }, { 'retry-after': retryAfter });
+const CREATED = respond(200, { code: 200, data: { task_id: ID, status: 'IN_PROGRESS' } });
+const limited = (retryAfter?: string) => respond(429, { code: 429 }, { 'retry-after': retryAfter });
 
 const dropped =
 	(...errors: object[]): Reply =>
@@ -280,10 +279,10 @@ describe('a started video', () => {
 
 	it("keeps the API's own response for Raw, without the callback URL and the key", async () => {
 		const data = { task_id: ID, status: 'IN_PROGRESS', callback_url: 'x', note: `by ${OWNER}` };
-		const { result } = await posted(response(200, { code: 200, data }));
+		const { result } = await posted(respond(200, { code: 200, data }));
 		const raw = { task_id: ID, status: 'IN_PROGRESS', note: 'by ***' };
 		expect(result).toEqual({ outcome: 'created', taskId: ID, raw, task: expect.anything() });
-		const rounded = await posted(response(200, '{"data":{"task_id":12345678901234567891}}'));
+		const rounded = await posted(respond(200, '{"data":{"task_id":12345678901234567891}}'));
 		const taskId = '12345678901234567891';
 		expect(rounded.result).toMatchObject({ taskId, raw: { task_id: taskId } });
 	});
@@ -294,11 +293,11 @@ describe('the nine error codes of the contract', () => {
 		const { code, status, onPost, onRead } = expected;
 		const message = 'the reason';
 		for (const reply of [
-			response(status, { code, message }),
-			response(status, { error: { code, message } }),
-			response(status, { message }),
-			response(200, { code, message }),
-			response(200, { code: status, message }),
+			respond(status, { code, message }),
+			respond(status, { error: { code, message } }),
+			respond(status, { message }),
+			respond(200, { code, message }),
+			respond(200, { code: status, message }),
 		]) {
 			const { post, read } = await both(reply);
 			if (post.outcome === 'created' || read.outcome === 'task') throw new Error('accepted');
@@ -370,7 +369,7 @@ describe('what comes of many calls', () => {
 	});
 
 	it('a patient read ends with Stop', async () => {
-		const { run, patiently, press } = api(response(502, ''));
+		const { run, patiently, press } = api(respond(502, ''));
 		press();
 		const { result, sent } = await run(patiently());
 		expect([result.outcome, sent.length]).toEqual(['unavailable', 1]);

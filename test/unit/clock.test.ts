@@ -48,20 +48,17 @@ describe('the real clock', () => {
 		expect(woke).toHaveBeenCalledWith(true);
 	});
 
-	it.each(['Stop', 'its caller'])(
-		'ends a sleep at once for %s, leaving no timer',
-		async (source) => {
-			const end = new AbortController();
-			const woke =
-				source === 'Stop' ? sleeping(60_000, end.signal) : sleeping(60_000, undefined, end.signal);
-			await jest.advanceTimersByTimeAsync(1_000);
-			end.abort();
-			await flushPromises();
-			expect(woke).toHaveBeenCalledWith(false);
-			expect(jest.getTimerCount()).toBe(0);
-			await expect(realClock(end.signal).sleep(60_000)).resolves.toBe(false);
-		},
-	);
+	it.each(['Stop', 'its caller'])('ends a sleep at once for %s, leaving no timer', async (by) => {
+		const end = new AbortController();
+		const woke =
+			by === 'Stop' ? sleeping(60_000, end.signal) : sleeping(60_000, undefined, end.signal);
+		await jest.advanceTimersByTimeAsync(1_000);
+		end.abort();
+		await flushPromises();
+		expect(woke).toHaveBeenCalledWith(false);
+		expect(jest.getTimerCount()).toBe(0);
+		await expect(realClock(end.signal).sleep(60_000)).resolves.toBe(false);
+	});
 
 	it('listens to Stop once, however many sleep: Node.js warns of a leak beyond ten', async () => {
 		const stop = new AbortController();

@@ -162,12 +162,9 @@ describe('before the test', () => {
 		expect(String((await send(failing(blocked))).result)).toContain('set up not to send');
 	});
 
-	it.each(firewall)(
-		'distinguishes the firewall of the vendor from others: %s',
-		async (body, ...texts) => {
-			for (const text of texts) expect(await said(403, body)).toContain(text);
-		},
-	);
+	it.each(firewall)('knows the firewall of the vendor from others: %s', async (body, ...texts) => {
+		for (const text of texts) expect(await said(403, body)).toContain(text);
+	});
 });
 
 describe('the test of the credential', () => {

@@ -8,7 +8,7 @@ import {
 	taskIdOf,
 } from '../../nodes/shared/api/envelope';
 import { firewallCodeOf } from '../../nodes/shared/api/firewall';
-import responses from '../fixtures/responses.json';
+import cases from '../fixtures/responses.json';
 import * as fc from '../support/fastCheck.cjs';
 
 const ID = 'seed15abc123def456pro';
@@ -26,7 +26,7 @@ describe('a body', () => {
 		expect(parseBody(Buffer.from('{"code":200}'))).toEqual({ code: 200 });
 	});
 
-	it.each([...responses.noJson, undefined])('stays what it is where it is no JSON: %j', (body) => {
+	it.each([...cases.noJson, undefined])('stays what it is where it is no JSON: %j', (body) => {
 		expect(parseBody(body)).toEqual(body);
 	});
 
@@ -46,7 +46,7 @@ describe('a body', () => {
 		expect(parseBody('{"task_id": 1.2345678901234567891}')).toEqual(decimal);
 	});
 
-	it.each([...responses.noData, undefined])('gives its `data`, and nothing else: %j', (body) => {
+	it.each([...cases.noData, undefined])('gives its `data`, and nothing else: %j', (body) => {
 		expect(dataOf({ data: { a: 1 } })).toEqual({ a: 1 });
 		expect(dataOf(body)).toEqual({});
 	});
@@ -73,15 +73,15 @@ describe('the ID of a task', () => {
 		}
 	});
 
-	it.each(responses.withId)('is found before any other ID, and under any spelling: %j', (body) => {
+	it.each(cases.withId)('is found before any other ID, and under any spelling: %j', (body) => {
 		expect(taskIdOf(body)).toBe(ID);
 	});
 
-	it.each(responses.withoutId)('is not made up: %j', (body) => {
+	it.each(cases.withoutId)('is not made up: %j', (body) => {
 		expect(taskIdOf(body)).toBeUndefined();
 	});
 
-	it.each<unknown[]>(responses.idsOfFailures)(
+	it.each<unknown[]>(cases.idsOfFailures)(
 		'of a failure is not that of the request: %j is %p',
 		(body, id) => {
 			expect(failed(500, body).taskId ?? null).toBe(id);
@@ -89,17 +89,14 @@ describe('the ID of a task', () => {
 	);
 });
 
-it.each(responses.success)(
-	'a success (%p) is recognised by status and code: HTTP %i with %j',
-	(...row) => {
-		const [expected, status, bodies] = row as [boolean, number, unknown[]];
-		const found = bodies.map((body) => isSuccess({ status, headers: {}, body }));
-		expect(found).toEqual(bodies.map(() => expected));
-	},
-);
+it.each(cases.success)('a success (%p) is known by status and code: HTTP %i with %j', (...row) => {
+	const [expected, status, bodies] = row as [boolean, number, unknown[]];
+	const found = bodies.map((body) => isSuccess({ status, headers: {}, body }));
+	expect(found).toEqual(bodies.map(() => expected));
+});
 
 describe('the cause of a response that is no success', () => {
-	it.each(responses.stringCodes)('is by its string code $code', ({ code, cause }) => {
+	it.each(cases.stringCodes)('is by its string code $code', ({ code, cause }) => {
 		const bodies = [
 			...[{ code }, { code: ` ${code.toLowerCase()} ` }, { error: code }, { error: { code } }],
 			...[{ data: { code } }, { code: 999, error: { code } }],
@@ -109,7 +106,7 @@ describe('the cause of a response that is no success', () => {
 		}
 	});
 
-	it.each(responses.numbers)('is by number, in the body or as HTTP status: %j', (one) => {
+	it.each(cases.numbers)('is by number, in the body or as HTTP status: %j', (one) => {
 		const { number, cause, ofPage } = one;
 		const bodies = [{ code: number }, { code: String(number) }, { error: { code: number } }];
 		for (const body of bodies) expect(failed(200, body).cause).toBe(cause);
@@ -118,7 +115,7 @@ describe('the cause of a response that is no success', () => {
 		expect(page).toMatchObject({ cause: ofPage, isApi: false, httpStatus: number, text: '' });
 	});
 
-	it.each<unknown[]>(responses.causes)('of HTTP %i with %j is %s', (status, body, cause) => {
+	it.each<unknown[]>(cases.causes)('of HTTP %i with %j is %s', (status, body, cause) => {
 		const found = failed(Number(status), body);
 		expect(found.cause).toBe(cause);
 		if (cause === 'firewall') expect(found.isApi).toBe(false);
@@ -135,30 +132,24 @@ describe('the cause of a response that is no success', () => {
 });
 
 describe("the vendor's firewall", () => {
-	it.each<unknown[]>(responses.firewall.own)(
-		'is recognised by %j, with its code: %j',
-		(body, code) => {
-			expect(firewallCodeOf(403, body)).toBe(code);
-		},
-	);
+	it.each<unknown[]>(cases.firewall.own)('is known by %j, with its code: %j', (body, code) => {
+		expect(firewallCodeOf(403, body)).toBe(code);
+	});
 
-	it.each<unknown[]>(responses.firewall.other)('is not HTTP %i %j', (status, body) => {
+	it.each<unknown[]>(cases.firewall.other)('is not HTTP %i %j', (status, body) => {
 		expect(firewallCodeOf(Number(status), body)).toBeUndefined();
 		expect(firewallCodeOf(403, undefined)).toBeUndefined();
 	});
 });
 
 describe('the reason in words', () => {
-	it.each(responses.reasons)('is found in %j', (body) => {
+	it.each(cases.reasons)('is found in %j', (body) => {
 		expect(failed(400, body).text).toBe('why');
 	});
 
-	it.each<unknown[]>(responses.texts)(
-		'of %j is one line without HTML and key: %j',
-		(body, text) => {
-			expect(failed(400, body).text).toBe(text);
-		},
-	);
+	it.each<unknown[]>(cases.texts)('of %j is one line without HTML and key: %j', (body, text) => {
+		expect(failed(400, body).text).toBe(text);
+	});
 
 	it('is not searched for without an end', () => {
 		const deep = { error: { error: { error: { error: { error: { message: 'too deep' } } } } } };
@@ -167,14 +158,11 @@ describe('the reason in words', () => {
 });
 
 describe('what else a response says', () => {
-	it.each<unknown[]>(responses.retryAfter)('the time to wait, of Retry-After %p', (header, ms) => {
+	it.each<unknown[]>(cases.retryAfter)('the time to wait, of Retry-After %p', (header, ms) => {
 		expect(failed(429, {}, { 'retry-after': header }).retryAfterMs ?? null).toBe(ms);
 	});
 
-	it.each(responses.locations)(
-		'where a redirect points, without its path: %p',
-		(location, origin) => {
-			expect(failed(302, '', { location }).location ?? null).toBe(origin);
-		},
-	);
+	it.each(cases.locations)('where a redirect points, without its path: %p', (location, origin) => {
+		expect(failed(302, '', { location }).location ?? null).toBe(origin);
+	});
 });

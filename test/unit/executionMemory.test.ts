@@ -79,11 +79,9 @@ describe('what is stored', () => {
 });
 
 describe('a POST of this moment', () => {
-	const pending = () => new Promise<Sent>(() => undefined);
-
 	it('is shared by all calls for the same video, and by no others', () => {
 		const context: IContextObject = {};
-		const sent = pending();
+		const sent = new Promise<Sent>(() => undefined);
 		executionMemory(context).hold(KEY, sent);
 		expect(executionMemory(context).inFlight(KEY)).toBe(sent);
 		expect(executionMemory(context).inFlight(['0:1:settings'])).toBeUndefined();

@@ -338,11 +338,7 @@ export class N8nClient {
 		if (cookies) this.cookie = cookies.map((cookie) => cookie.split(';')[0]).join('; ');
 		if (status < 400) return data.data;
 		const request = `${method} ${path.split('?')[0]}`;
-		throw new N8nApiError(
-			`n8n responded with ${status} to ${request}: ${data.message}`,
-			status,
-			data,
-		);
+		throw new N8nApiError(`n8n returned ${status} to ${request}: ${data.message}`, status, data);
 	}
 }
 

@@ -87,8 +87,7 @@ export function n8nListContract(urls: () => string[] = () => [api.baseUrl]): voi
 			if (!isOther) asked += 1;
 			const client = new N8nClient(urlsNow[asked % urlsNow.length]);
 			const response = await client.callWebhook('POST', path, { body: { calls, creates, starts } });
-			if (response.status !== 200)
-				throw new Error(`n8n responded with ${JSON.stringify(response)}`);
+			if (response.status !== 200) throw new Error(`n8n returned ${JSON.stringify(response)}`);
 			return Object.assign({ isOpen: false, rows: [] } satisfies ListOutput, response.body);
 		},
 		tables: async () => (await tablesOf(own)).map(({ name }) => name),
