@@ -20,7 +20,7 @@ const STARTS_AT_ONCE = 4;
 const REST_MS = 10_000;
 const READINGS = 5;
 const MAX_MS = 300_000;
-/** Milliseconds without a further execution that goes on, after which the others count as lost. */
+/** Milliseconds without progress after which the remaining executions count as lost. */
 const STANDSTILL_MS = 60_000;
 /** Attempts of the sender for one callback, for both kinds: n8n refuses some while it is busy. Neighbours make 3 to 10. */
 const ATTEMPTS = 6;
@@ -127,7 +127,7 @@ async function countWaiting(flow: Flow): Promise<number | undefined> {
 	}
 }
 
-/** Waits until no execution waits any more, or until none of them goes on. */
+/** Waits until no execution waits any more, or until there is no more progress. */
 async function untilStandstill(flow: Flow, signal: AbortSignal): Promise<void> {
 	let last: number | undefined;
 	for (let since = Date.now(); Date.now() - since < STANDSTILL_MS; ) {

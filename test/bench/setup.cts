@@ -97,8 +97,7 @@ export class Setup {
 			webhookUrl: `${baseUrl}/webhook/${values.WEBHOOK_ID}`,
 			start: async (...rows) => {
 				const { status } = await api.callWebhook('POST', values.WEBHOOK_ID, { body: { rows } });
-				if (status !== 200)
-					throw new BenchError(`n8n returned ${status} to a start of "${file}".`);
+				if (status !== 200) throw new BenchError(`n8n returned ${status} to a start of "${file}".`);
 			},
 			count: async (status) => await api.countExecutions(id, status),
 			run: async (rows, maxMs) => {

@@ -54,7 +54,7 @@ export interface Api {
 }
 
 /**
- * Runs a program until it ends by itself or by Ctrl-C, of which `work` hears through the signal. Errors that a person can
+ * Runs a program until it ends by itself or by Ctrl-C, which `work` gets as the signal. Errors that a person can
  * act on are shown without a stack.
  */
 export function runProgram(work: (signal: AbortSignal) => Promise<void>): void {
@@ -207,7 +207,7 @@ export function failureText(
 	return `The workflow ended with "${status}".\n${message}\n${description ?? ''}`.trim();
 }
 
-/** A video that is paid for can be found, whatever ended the demo. */
+/** A paid video can be found, however the demo ended. */
 export function showPaidTasks(log: string): void {
 	for (const [line] of log.matchAll(/^.*Seedance task \S+ created.*$/gm)) {
 		say(`\nAlready started and paid for: ${line.trim()}`);

@@ -30,7 +30,7 @@ export async function importPosting(
 	return await importExample(file, filledIn, { ...options, credentials });
 }
 
-/** Runs a workflow by its button, to whatever end. */
+/** Runs a workflow by its button, until it ends. */
 export const runOnce = async ({ id }: SavedWorkflow) => await endOf(await startWorkflow(id));
 
 /** What distinguishes one file from another, and can be read in a test's output. */

@@ -123,7 +123,7 @@ describe(FILE, () => {
 	it.each([
 		['is refused', telegramError(400, 'Bad Request: <not_enough rights'), 0],
 		['gets an error', telegramError(502, 'Bad Gateway'), 0],
-		['gets no answer', 'lost response' as const, 1],
+		['gets no response', 'lost response' as const, 1],
 	])(
 		'sends a post that %s no second time, and informs the person',
 		async (what, trouble, arrived) => {

@@ -70,7 +70,7 @@ describe(FILE, () => {
 	/** What a person changes in the row that is there. */
 	const edit = async (cells: IDataObject) => await table.edit((await table.rows())[0].id, cells);
 
-	/** Runs until a call is on its way, which then arrives without anybody being there for its response. */
+	/** Interrupts the run while a call is in flight: the call arrives, its response is lost. */
 	async function interrupted(call: RegExp, interrupt: (executionId: string) => Promise<void>) {
 		const held = proxy.hold(call);
 		const executionId = await startWorkflow(workflow.id);

@@ -1,4 +1,4 @@
-// idea-to-youtube.json: rows of a Google Sheet become videos on YouTube, each once, whatever goes wrong between.
+// idea-to-youtube.json: rows of a Google Sheet become videos on YouTube, each once, whatever fails in between.
 import { join } from 'node:path';
 import type { IDataObject } from 'n8n-workflow';
 

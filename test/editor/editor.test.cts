@@ -405,7 +405,7 @@ inTab('the next node offers the fields of a video to map, before anything has ru
 	await tab.output().getByText(videos.ids()[0]).first().waitFor();
 });
 
-/** An app at Google, to which nobody has consented. */
+/** An app at Google without any consent. */
 const MADE_UP_CLIENT = { clientId: 'made-up', clientSecret: 'made-up' };
 
 /** What a person chooses in the nodes of n8n: made up, because nothing runs here. */

@@ -17,7 +17,7 @@ jest.setTimeout(180_000);
 
 const of = (runs: number, mode: Mode) => Array.from({ length: runs }, () => mode);
 
-/** What may be paid for when nobody crashes and nothing runs out. */
+/** What may be paid for without crashes and without lapsed claims. */
 const PAID: Record<Mode, (runs: number) => number[]> = {
 	'Always Reuse': () => [1],
 	'Reuse Key': (runs) => [1, 2, 3].slice(0, runs),
@@ -98,9 +98,9 @@ describe('the model sees what is wrong with other rules', () => {
 		['handed on without compare-and-set', 'a row is handed on twice', 'Skip', 'handOn'],
 		['an unclear request is taken over as unsent', notUsed, 'Always Generate', FORGETFUL],
 		['a claim that nobody renews counts as alive', notUsed, 'Always Generate', HASTY],
-		// It paid for a place that nobody had used while another run's request was unclear.
+		// It paid for an unused place while another run's request was unclear.
 		['what was never sent goes first', notUsed, 'Always Generate', UNSENT_FIRST, 3],
-		// With Generate Without Waiting a video is handed on faster than another run reads again.
+		// With Generate Without Waiting a video is delivered before another run reads again.
 		['what is handed on meanwhile is not shared', twoPaid, 'Reuse Key', UNSHARED],
 	])('%s: %s', (_rule, broken, mode, wrong, runs = 2) => {
 		const plant = typeof wrong === 'string' ? { blind: wrong } : { rules: wrong };

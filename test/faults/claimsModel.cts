@@ -50,7 +50,7 @@ interface Actor {
 }
 
 export interface ModelRow extends ClaimedRow {
-	/** Its insert has got an id, and has not returned: nobody can read the row. */
+	/** Its insert has an id, but has not returned: no run can read the row yet. */
 	isHidden: boolean;
 	isPaid: boolean;
 	/** By a run that shares with others. */
@@ -113,7 +113,7 @@ class Run {
 		return this.world.blind === this.actor.next;
 	}
 
-	/** The row that it is at, if nobody has changed it since. */
+	/** The row that it is at, if it is unchanged since. */
 	private get row(): ModelRow | undefined {
 		const { row, claim, status } = this.actor;
 		const found = this.state.rows.find(({ id }) => id === row);
@@ -129,7 +129,7 @@ class Run {
 		if (next === 'over' && this.state.rows.some(isBid)) throw new Broken('a bid is left behind');
 	}
 
-	/** Changes the row, and goes on; or to what is done when the row was lost. */
+	/** Changes the row, and takes the next step; another one where the row was lost. */
 	private write(set: Partial<ModelRow>, next: Next, whenLost: Next): void {
 		const { row } = this;
 		if (row) Object.assign(row, set);

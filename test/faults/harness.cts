@@ -132,7 +132,7 @@ export async function openHarness() {
 	/** When each task was made, in virtual milliseconds. */
 	const made = new Map<SandboxTask, number>();
 	const hooks = () => ({
-		/** How a task that is about to be made goes on; `nth` counts those with this prompt, from 1. */
+		/** The ending of a task that is about to be created; `nth` counts those with this prompt, from 1. */
 		planOf: (_order: VideoOrder, _nth: number): TaskPlan => ({}),
 		/** Called when a request arrives, before it gets a response. */
 		onRequest: (_route: Route): void => undefined,

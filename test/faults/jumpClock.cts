@@ -22,7 +22,7 @@ interface Sleeper {
 export class JumpClock {
 	/** Called after each jump, before anyone wakes up, with the new time. */
 	onJump: (now: number) => void = () => undefined;
-	/** From this virtual time on nobody sleeps any more, as after Stop: what waits without end comes to one. */
+	/** From this virtual time on sleeps end at once, as after Stop, so that endless waits end. */
 	latest = Infinity;
 
 	private time = wholeSecond();

@@ -20,7 +20,7 @@ export const LIST_RULES = [
 	'charged twice',
 	/** The ID of a paid task is nowhere, or not in the list. */
 	'id lost',
-	/** What nobody knows was reported twice, or paid for again before it was reported. */
+	/** An unclear request was reported twice, or paid for again before it was reported. */
 	'unclear',
 	'handed on twice',
 	/** A row says that the workflow has got a video which it has not. */
@@ -217,7 +217,7 @@ class ListOracle {
 			if (!isCut && !isLeft && deletedAt.length === 0) {
 				this.violate('id lost', `${this.describe(post)} is not in the list`);
 			}
-			// One in whose place another was started cost nothing, and stands in the log alone.
+			// A restarted one cost nothing, and is only in the log.
 			const isReplaced = this.isReplaced(post);
 			if (!isReported && !isReplaced && !isDead && run?.status !== 'canceled') {
 				this.violate('id lost', `${this.describe(post)} is nowhere`);
@@ -253,7 +253,7 @@ class ListOracle {
 		for (const taskId of new Set(this.given.map(({ json }) => String(json.task_id)))) {
 			const by = executions
 				.filter((one) => this.isGivenOut(one, taskId))
-				// A run by hand may give again what one beside it has handed on, be that begun later.
+				// A run by hand may deliver again what another run has delivered, even one that began later.
 				.sort((a, b) => a.endedAt - b.endedAt);
 			const isExcused = by.some(({ isLeft }) => isLeft) || deletedAt.length > 0;
 			if (isShared(schedule) || !listed.has(taskId) || isExcused) continue;
@@ -286,7 +286,7 @@ class ListOracle {
 		}
 	}
 
-	/** Each item comes out once, but for those that Skip leaves out, with a video of its own name. */
+	/** Each item comes out once, except those that Skip leaves out, with the video of its own name. */
 	checkItems(): void {
 		const { executions, schedule } = this.trace;
 		const isMisled = this.paid.some((one) => postOutcomeOf(one) === 'misled');

@@ -139,7 +139,7 @@ export class Execution {
 	endedAt = Infinity;
 	/** Its list has failed, or could not be used, for a while at least. */
 	isLeft = false;
-	/** Tasks whose rows were handed on by a call that was begun after Stop. */
+	/** Tasks whose rows were marked as delivered by a call that began after Stop. */
 	readonly handedOnLate: unknown[] = [];
 	readonly died: Promise<void>;
 	die: () => void = () => undefined;

@@ -135,7 +135,7 @@ const faultOn = (route: Route): fc.Arbitrary<FaultPlan> => {
 	return faultPlan(route, fc.oneof(...faults), [1, 1, 2, 4, 'always']);
 };
 
-/** Connections that nobody ends: its caller has to. */
+/** Connections that only their caller ends. */
 const endless = (route: Route): fc.Arbitrary<FaultPlan> =>
 	faultPlan(route, fc.constantFrom(...ENDLESS[route]), [1, 1, 2, 'always']);
 
@@ -196,7 +196,7 @@ const callback = fc.record({
 	/** What it says of its task. */
 	claim: fc.constantFrom('ended', 'ended', 'running'),
 	shape: fc.constantFrom('envelope', 'neighbour', 'empty', 'get', 'stranger'),
-	/** Callbacks come in this order, whatever the order in which the tasks end. */
+	/** Callbacks come in this order; the tasks may end in another. */
 	rank: fc.nat({ max: 9 }),
 });
 export type CallbackPlan = Drawn<typeof callback>;
@@ -267,7 +267,7 @@ const drawn = fc.record({
 	callbacks: fc.array(callback, { minLength: 1, maxLength: 4, size: 'max' }),
 	/** One more callback after all others, when all videos that ever end have ended. */
 	lastCallback: rarely(2),
-	/** One more callback when the execution goes on already. */
+	/** One more callback after the execution has resumed. */
 	lateCallback: rarely(3),
 	/** "Retry" in the list of executions, as long as it has failed. `heals`: the trouble is over by then. */
 	retries: fc.array(fc.record({ heals: rarely(2) }), { maxLength: 2, size: 'max' }),

@@ -117,7 +117,7 @@ export async function checkToolCalls(harness: Harness, plan: Calls): Promise<Rep
 		}
 		const mayBeUnclear = kinds.some((kind) => kind !== 'created' && kind !== 'refused');
 		if (!mayBeUnclear && own.some(({ isUnclear }) => isUnclear)) {
-			violate('wrong outcome', `a call for "${name}" is unclear, though every output was clear`);
+			violate('wrong outcome', `a call for "${name}" is unclear, though every response was clear`);
 		}
 		for (const { taskId } of own.filter(({ hasSucceeded }) => hasSucceeded)) {
 			const task = sandbox.tasks.get(taskId);

@@ -56,7 +56,7 @@ describe('a download', () => {
 		const [quick, slow] = world.sandbox.tasks.all();
 		expect(downloads()[0].taskId).toBe(quick.id);
 		expect(slow.ended).toBe(false);
-		// From now on the link of the quick one is dead, which harms nobody any more.
+		// From now on the link of the quick one is dead, which no longer matters.
 		quick.outcome = { status: 'SUCCESS', videoStatus: 410 };
 		const ended = await running;
 		expect(sizesOf(ended)).toEqual([200_000, 200_000]);

@@ -1,4 +1,4 @@
-// Seedance Trigger and videos of version 2: a callback is signed as ever, names a bare task ID, and the item names the model.
+// Seedance Trigger and videos of version 2: a callback is signed as in version 1, names a bare task ID, and the item names the model.
 import { signedCallbackUrl } from '../../nodes/shared/callback/signature';
 import type { Fault } from '../sandbox/server.cjs';
 import { json, hangUp, send, signedQuery } from '../support/hostile.cjs';

@@ -187,7 +187,7 @@ describe('a callback', () => {
 	});
 
 	it.each([
-		['the API is in trouble', { kind: 'server-error' } as const, 'no usable response'],
+		['the API is in trouble', { kind: 'server-error' } as const, 'no usable answer'],
 		['the key is refused', { kind: 'error', code: 'INVALID_API_KEY' } as const, 'key was refused'],
 		['the task is unknown', { kind: 'error', code: 'TASK_NOT_FOUND' } as const, 'there is no task'],
 	])('is asked to come again when %s, and then resumes the run', async (_, trouble, reason) => {

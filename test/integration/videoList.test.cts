@@ -1,4 +1,4 @@
-// The list of videos, whatever interrupts a run: nothing is paid for twice, and each video is handed on once.
+// The list of videos when a run is interrupted: nothing is paid for twice, and each video is delivered once.
 import { TABLE } from '../../nodes/shared/idempotency/dataTableList';
 import { SEEDANCE_TRIGGER, type Order } from '../support/engine.cjs';
 import {
@@ -55,7 +55,7 @@ interface Moment {
 	isStored?: boolean;
 	until?: () => boolean;
 	fault?: () => void;
-	/** Items of which nobody knows afterwards whether they were started. */
+	/** How many items may have been started, as their responses were lost. */
 	unclear?: number;
 }
 
@@ -213,7 +213,7 @@ it('a claim that is lost before its request sends nothing', async () => {
 
 it.each([
 	['', {}, 0],
-	// What the first try has handed on, and could not take back, is taken back by the next one.
+	// A delivery mark that the first try could not remove is removed by the next one.
 	[', also at a further try', { node: RETRY_ON_FAIL }, 2],
 ])(
 	'a video that another run has taken over while it was waited for fails, naming that run%s',
@@ -239,7 +239,7 @@ it.each([
 		expect(context).toMatchObject({ task_id: ids()[0] });
 		expect(given.json).toMatchObject([{ task_id: ids()[0], succeeded: true, reused: true }]);
 		expect(left).toBeLessThanOrEqual(0);
-		// The node has stopped, so that nobody has got the other one.
+		// The node has stopped, so the other one was not delivered.
 		expect(rows()).toMatchObject([
 			{ handed_on: true, execution_id: given.id },
 			{ handed_on: false, claim: '' },

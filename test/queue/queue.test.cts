@@ -211,7 +211,7 @@ it('a worker that dies leaves the task ID in its log, with which another worker 
 	await dead.kill9();
 	const [taskId] = videos.paidIds();
 
-	// Nobody has noticed yet: it seems to go on.
+	// Not noticed yet: it still seems to run.
 	expect(await api.getExecution(executionId)).toMatchObject({ status: 'running', runData: {} });
 	const where = `credential "Seedance account", execution ${executionId}, item 0`;
 	expect(dead.log()).toContain(`Seedance task ${taskId} created (${where})`);

@@ -136,7 +136,7 @@ export class Ledger {
 		return this.postEntries.filter(({ json }) => Object(json).prompt === prompt).length;
 	}
 
-	/** Bodies that were charged more than once. Empty when nobody paid twice. */
+	/** Bodies that were charged more than once. */
 	doubleCharges(): string[] {
 		return [...this.chargesPerBody()].filter(([, count]) => count > 1).map(([body]) => body);
 	}

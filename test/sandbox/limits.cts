@@ -30,7 +30,7 @@ export interface RateLimit {
 
 const SECOND_MS = 1_000;
 const MINUTE_MS = 60_000;
-/** Longer than any other time, and still a number to reckon with. */
+/** Longer than any other time, and still finite. */
 const NEVER = Number.MAX_VALUE;
 
 export class RateLimits {

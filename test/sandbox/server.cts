@@ -204,7 +204,7 @@ export class Sandbox {
 		this.tasks.rearm();
 	}
 
-	/** Whether limits reckon in virtual seconds, for a caller whose own clock runs as fast. Default real ones. */
+	/** Whether limits count in virtual seconds, for a caller whose own clock runs as fast. Default real ones. */
 	get virtualLimits(): boolean {
 		return this.hasVirtualLimits;
 	}

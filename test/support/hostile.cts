@@ -13,11 +13,11 @@ import fc, { type Arbitrary } from './fastCheck.cjs';
 /** What there is for an attack: keys to sign with, and tasks to name. */
 export interface Ground {
 	apiKey: string;
-	/** A key of somebody else. */
+	/** Another account's key. */
 	otherKey: string;
 	/** Tasks of the account that have ended, which a delivery that is let in would start a run for. */
 	ended: readonly string[];
-	/** Tasks of somebody else. */
+	/** Another account's tasks. */
 	foreign: readonly string[];
 }
 
@@ -228,7 +228,7 @@ const nearlyIds = (ids: readonly string[]): Arbitrary<string> =>
 			),
 		);
 
-/** Texts that are no id of anybody, and that ask for trouble where they are used as one. */
+/** Texts that are no task's id, and dangerous where they are used as one. */
 const oddIds = fc.oneof(
 	fc.constantFrom(...lists.oddIds),
 	fc.constantFrom('🎬'.repeat(60), 'x'.repeat(200), 'x'.repeat(201), 'x'.repeat(100_000)),
@@ -248,7 +248,7 @@ interface Payload extends Omit<Sent, 'query'> {
 }
 
 type Template = Partial<Record<'type' | 'method' | 'packing' | 'body', string>> & { label: string };
-/** Bodies that name a task, hold odd JSON or both, in ways that are nobody's. */
+/** Bodies that name a task, hold odd JSON or both, in no known form. */
 const BODIES: readonly Template[] = lists.bodies;
 const PACKED: Readonly<Record<string, Partial<Payload>>> = {
 	gzip: { headers: { 'content-encoding': 'gzip' } },
@@ -275,7 +275,7 @@ function payload(
 const filled = (template: string, values: Readonly<Record<string, string>>) =>
 	template.replace(/\{(\w+)\}/g, (whole, name: string) => values[name] ?? whole);
 
-/** JSON texts in which the places that are read hold what nobody expects there, `__proto__` and doubled keys as well. */
+/** JSON texts in which the places that are read hold unexpected values, `__proto__` and doubled keys as well. */
 function oddJson(ids: Arbitrary<string>): Arbitrary<string> {
 	return fc.letrec<{ tree: string }>((tie) => {
 		const entry = fc.tuple(fc.constantFrom(...lists.fields), tie('tree'));
@@ -531,7 +531,7 @@ export function unsignedDeliveries(ground: Ground): Arbitrary<HostileDelivery> {
 	return fc.tuple(forgedProofs(ground), readable(ids), extras).map(delivery([401]));
 }
 
-/** Genuine, and about a task that nobody has, or somebody else: 404. */
+/** Genuine, and about an unknown or another account's task: 404. */
 export function strangeTaskDeliveries(ground: Ground): Arbitrary<HostileDelivery> {
 	const nearly = nearlyIds([...ground.ended, ...ground.foreign]);
 	const ids = fc.oneof(unknownIds, fc.constantFrom(...ground.foreign), nearly);

@@ -20,7 +20,7 @@ export type Call = [Step, ...Step[]];
 export interface CallOptions {
 	/** Default true. */
 	creates?: boolean;
-	/** Nobody waits for the calls. */
+	/** The calls are not awaited. */
 	starts?: boolean;
 	/** The workflow belongs to another project than all others. */
 	isOther?: boolean;

@@ -69,7 +69,7 @@ export function videoHost(): VideoHost {
 	return Object.defineProperties(Object.assign(Object.create(null), { requests }), {
 		url: { get: () => url },
 		open: { get: () => open },
-		response: {
+		respond: {
 			get: () => host.respond,
 			set: (listener: RequestListener) => (host.respond = listener),
 		},

@@ -193,7 +193,7 @@ describe('Stop', () => {
 		});
 		const { result, sent } = await run(post(), 3_000);
 		expect(result).toMatchObject({ outcome: 'created', taskId: ID });
-		// n8n would tie it to Stop itself, if it recognised the signal.
+		// n8n would cancel it at Stop itself, if it recognised the signal.
 		const [{ tiedToStop, options }] = sent;
 		expect({ tiedToStop, aborted: options.abortSignal?.aborted }).toEqual({
 			tiedToStop: false,

@@ -94,7 +94,7 @@ class Allowed {
 		return this.readings.some(({ kind }) => kind === 'limited');
 	}
 
-	/** What is right whatever the last reading has shown. */
+	/** Outcomes that are right for any last reading. */
 	private whateverWasRead(): string[] {
 		const { facts, found } = this;
 		const { downForJumps, unreachable } = facts.schedule;

@@ -65,7 +65,7 @@ export interface Found {
 /** Virtual milliseconds. */
 export const SECOND = 1000;
 export const MINUTE = 60_000;
-/** What passes beside the waits: clocks of callbacks that nobody waits for any more, and the like. */
+/** Time that passes beside the waits, such as clocks of abandoned callbacks. */
 export const SLACK_MS = 15 * SECOND;
 /** How much earlier than its limit a wait may end. */
 export const EARLY_MS = 2 * SECOND;
@@ -100,7 +100,7 @@ export function carriedRounds({ cause, before }: Segment): number {
 	return cause === 'retry' && !failedAtNode(before) ? count : count - 1;
 }
 
-/** Whether n8n has handed on the items of a round because the time of the pause was up, without asking the node. */
+/** Whether the pause timed out, so that n8n passed on the items of the round without running the node. */
 export const isHandedOn = (segment: Segment, runIndex: number): boolean =>
 	segment.cause === 'timeUp' && runIndex === carriedRounds(segment);
 

@@ -20,7 +20,7 @@ import {
 	type Found,
 } from './facts.cjs';
 
-/** Fields of every item that is simplified, whatever became of it. */
+/** Fields of every simplified item, in any outcome. */
 const FIELDS =
 	'task_id status finished succeeded video_url model prompt consumed_credits estimated_credits created_at error_message'.split(
 		' ',
@@ -61,7 +61,7 @@ class Item {
 		private readonly found: Found,
 	) {
 		const { segment, runIndex } = found;
-		// What the time limit hands on was decided before the pause.
+		// The items that a timed-out pause passes on were stored before it.
 		const before = isHandedOn(segment, runIndex)
 			? facts.trace.segments.find(({ run }) => run === segment.before)
 			: undefined;
@@ -111,7 +111,7 @@ class Item {
 			const isMade = posts.some((post) => isOfTask(taskId)(post) || hasOutcome(post, 'misled'));
 			if (!isMade) return 'a task that was not made for it';
 		} else if (taskId !== facts.trace.taskIds[found.index]) {
-			// Whatever the API has left out: the node knows the id.
+			// The node knows the id, also where the API has left it out.
 			return `${taskId ?? 'no task'} instead of the one it was given`;
 		}
 		const allowed = allowedFor(facts, found, taskId ?? '', readings);
@@ -299,7 +299,7 @@ class Item {
 		}
 		if (rounds > 1 || facts.tries > 1 || isHandedOn(segment, runIndex)) return undefined;
 		const isOpen = !last || last.kind === 'trouble' || last.kind === 'limited';
-		// Where the base URL is no URL, waiting helps nobody.
+		// Where the base URL is no URL, waiting does not help.
 		const isHopeless = unreachable === 'no-url' || unreachable === 'bad-port';
 		const isWait = !isHopeless && (segment.cause === 'start' || segment.cause === 'retry');
 		if (isWait && !isInError && isOpen && ['timeout', 'contact_lost'].includes(outcome)) {

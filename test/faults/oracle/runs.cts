@@ -27,7 +27,7 @@ const LONGEST_CALLBACK_MS = 10 * SECOND;
 const SOON_MS = 10 * SECOND;
 /** The shortest time limit of a workflow that leaves room for a response. */
 const ROOMY_LIMIT_S = 15;
-/** Milliseconds that one call may take, when nobody ends it. */
+/** Milliseconds that one call may take, unless it is ended. */
 const POST_DEADLINE_MS = MINUTE;
 const READ_DEADLINE_MS = 30 * SECOND;
 /** Milliseconds for one POST or one read, with its tries: where the API responds, and where it asks to wait. */

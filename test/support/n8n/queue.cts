@@ -35,7 +35,7 @@ export interface QueueOptions {
 	webhooks: number;
 	/** More environment variables for every n8n process, or other values for ours. */
 	env: Record<string, string>;
-	/** Aborts the start; whatever runs by then is ended. */
+	/** Aborts the start, and ends what runs by then. */
 	signal: AbortSignal;
 }
 
@@ -219,7 +219,7 @@ async function preparePostgres(
 		listen_addresses: HOST,
 		port: String(port),
 		unix_socket_directories: '',
-		// Nobody needs the data after a power cut.
+		// The data need not survive a power cut.
 		fsync: 'off',
 		synchronous_commit: 'off',
 		full_page_writes: 'off',

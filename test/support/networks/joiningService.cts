@@ -1,4 +1,4 @@
-/** A service that joins clips: it is given their links, fetches them in that order, and makes one film. Nobody's in particular. */
+/** A service that joins clips: it is given their links, fetches them in that order, and makes one film. It imitates no particular service. */
 import { reply, unknownCall, type Call, type Network, type Reply } from './network.cjs';
 import { fetchFile } from './remoteFile.cjs';
 

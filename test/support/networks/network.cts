@@ -1,6 +1,6 @@
 /**
- * What every network that a test stands in for has in common: the calls that it gets, its replies, and how it tells the
- * proxy which addresses are its own. Each network follows its own documents, which its file names.
+ * What every network that a test stands in for has in common: the calls that it gets, its replies, and how the proxy
+ * learns which addresses are its own. Each network follows its own documents, which its file names.
  */
 
 /** A file, or a field, of a form. */
