@@ -102,7 +102,7 @@ async function preparePackageAndN8n() {
 
 /**
  * SEED repeats the random schedules, SCHEDULES says how many, SEEDS=fixed takes the seeds of test/faults/seeds.json. What
- * they counted is told at the end, whatever it is.
+ * they counted is printed at the end, whatever it is.
  */
 async function runFaults(args) {
 	if (process.env.SEEDS !== 'fixed') process.env.SEED ||= String(randomInt(2 ** 31));

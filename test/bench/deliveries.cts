@@ -23,7 +23,7 @@ interface Description {
 	workflow: string;
 	/** `repeated`: what was delivered as `signed`, which brings a new video each time. */
 	sends: 'plain' | 'signed' | 'forged' | 'malformed' | 'repeated';
-	/** The status that every answer must have. */
+	/** The status that every response must have. */
 	status: number;
 	startsRuns?: boolean;
 	/** Whether each one reads its task at the API. */

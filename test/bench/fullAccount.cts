@@ -71,7 +71,7 @@ export async function fullAccount({ say }: Bench): Promise<Measured> {
 					isGross: delivered < videos,
 				},
 			],
-			note: `Two runs of Generate and Wait at the same time, with the default Timeout, on an account that allows ${FITS.atOnce} videos at once and ${FITS.perMinute} starts a minute; each video takes ${TASK_SECONDS / 60} minutes. In n8n's engine, on a clock that jumps, so that the machine does not count. The best possible schedule keeps ${FITS.atOnce} videos under way until the last one ends.`,
+			note: `Two runs of Generate and Wait at the same time, with the default Timeout, on an account that allows ${FITS.atOnce} videos at once and ${FITS.perMinute} starts a minute; each video takes ${TASK_SECONDS / 60} minutes. In n8n's engine, on a clock that jumps, so that the machine does not count. The best possible schedule keeps ${FITS.atOnce} videos running until the last one ends.`,
 		};
 	} finally {
 		await harness.close();

@@ -75,7 +75,7 @@ export async function list(bench: Bench): Promise<Measured> {
 		if (!quick) figures.push(await wholeRun(setup, hand), await callsWhileWaiting(setup, flows));
 		return {
 			figures,
-			note: `Generate Without Waiting against an API that answers at once, from the first row to the end of the execution, less the same with Keep Video List off; the middle of rounds in turns. By hand: Loop Over Items → Data Table Get → IF → Insert → Seedance without its list → Data Table Update. The tables were filled over n8n's REST interface: ${rows.toLocaleString('en')} rows in each of both, ${megabytes} MB in a third. Calls are the sub-workflows of a run, counted by the execution numbers that they take.`,
+			note: `Generate Without Waiting against an API that responds at once, from the first row to the end of the execution, less the same with Keep Video List off; the middle of alternating rounds. By hand: Loop Over Items → Data Table Get → IF → Insert → Seedance without its list → Data Table Update. The tables were filled over n8n's REST interface: ${rows.toLocaleString('en')} rows in each of both, ${megabytes} MB in a third. Calls are the sub-workflows of a run, counted by the execution numbers that they take.`,
 		};
 	});
 }
@@ -91,7 +91,7 @@ const videos = (count: number, seconds = '') =>
 /** By kind, a value for each round. */
 type Round = Record<Kind, number[]>;
 
-/** Runs all kinds in turns, each round in another order. */
+/** Runs all kinds alternately, each round in another order. */
 async function roundsOf(flows: Record<Kind, Flow>, count: number, rounds: number) {
 	const empty = () => ({ on: [], off: [], skip: [], byHand: [] });
 	const [ms, calls]: [Round, Round] = [empty(), empty()];

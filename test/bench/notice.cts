@@ -94,7 +94,7 @@ async function noticedAlike(setup: Setup, say: Bench['say']): Promise<Figure[]> 
 				...(isKnown && { mark: '≤ 2 s', isMet: Math.round(after * 10) <= 20 }),
 			},
 			{
-				name: `Keep Checking: looks at a video (half of them; of 80 to 90 s; the most), ${what}`,
+				name: `Keep Checking: reads of a video (half of them; of 80 to 90 s; the most), ${what}`,
 				ours: `${usual}; ${most(upTo90)}; ${most(ones)}`,
 				...(isKnown && { mark: '≤ 9; ≤ 9', isMet: Math.max(usual, most(upTo90)) <= 9 }),
 			},
@@ -124,7 +124,7 @@ function readsOf(kind: Kind, found: Noticed[], byHand: Noticed[], [from, to]: nu
 	});
 	const about = to === Infinity ? '' : `, of ${from} to ${to} s`;
 	return {
-		...compare(`${kind.name}: most looks at a video${about}`, mosts, String),
+		...compare(`${kind.name}: most reads of a video${about}`, mosts, String),
 		mark: `≤ ${kind.reads}`,
 		isMet: mosts[0] <= kind.reads,
 		isGross: mosts[0] > 2 * kind.reads,

@@ -1,4 +1,4 @@
-/** Overhead per item: Generate Without Waiting for many items against an API that answers at once. */
+/** Overhead per item: Generate Without Waiting for many items against an API that responds at once. */
 import type { Bench, Measured } from './bench.cjs';
 import { BenchError } from './program.cjs';
 import { median, ratioOf } from './report.cjs';
@@ -38,7 +38,7 @@ export async function overhead({ quick, say, withSetup }: Bench): Promise<Measur
 		};
 		return {
 			figures: [figure],
-			note: `The node's own time as n8n tells it, of ${rounds} rounds in turns; the ratio is the middle one of the rounds, with the lowest and the highest. Keep Video List is off. Beside it an HTTP Request node with one item per batch.`,
+			note: `The node's own time as n8n reports it, of ${rounds} alternating rounds; the ratio is the middle one of the rounds, with the lowest and the highest. Keep Video List is off. Beside it an HTTP Request node with one item per batch.`,
 		};
 	});
 }

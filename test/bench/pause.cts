@@ -20,7 +20,7 @@ const STARTS_AT_ONCE = 4;
 const REST_MS = 10_000;
 const READINGS = 5;
 const MAX_MS = 300_000;
-/** Milliseconds without a further execution that goes on, after which the others count as lost. */
+/** Milliseconds without progress after which the remaining executions count as lost. */
 const STANDSTILL_MS = 60_000;
 /** Attempts of the sender for one callback, for both kinds: n8n refuses some while it is busy. Neighbours make 3 to 10. */
 const ATTEMPTS = 6;
@@ -117,7 +117,7 @@ async function measureKind(
 	};
 }
 
-/** Executions that wait; undefined while n8n is too busy to tell: it answers 503 then, to every request. */
+/** Executions that wait; undefined while n8n is too busy to say: it returns 503 then, to every request. */
 async function countWaiting(flow: Flow): Promise<number | undefined> {
 	try {
 		return await flow.count(['waiting']);
@@ -127,13 +127,13 @@ async function countWaiting(flow: Flow): Promise<number | undefined> {
 	}
 }
 
-/** Waits until no execution waits any more, or until none of them goes on. */
+/** Waits until no execution waits any more, or until there is no more progress. */
 async function untilStandstill(flow: Flow, signal: AbortSignal): Promise<void> {
 	let last: number | undefined;
 	for (let since = Date.now(); Date.now() - since < STANDSTILL_MS; ) {
 		const waiting = await countWaiting(flow);
 		if (waiting === 0) return;
-		// While n8n is too busy to tell, nobody knows.
+		// n8n was too busy to say.
 		if (waiting === undefined || waiting !== last) since = Date.now();
 		last = waiting ?? last;
 		await sleep(1_000, undefined, { signal });
@@ -167,7 +167,7 @@ function figuresOf(ours: Kind, byHand: Kind, count: number): Figure[] {
 			`< ${most} MB`,
 			memoryMb < most,
 		),
-		figure('Looks at each video, the most', ours.reads, `≤ ${reads}`, ours.reads <= reads),
+		figure('Reads of each video, the most', ours.reads, `≤ ${reads}`, ours.reads <= reads),
 		figure('Executions that did not resume', ours.lost, '0', ours.lost === 0),
 		figure("… n8n's own Wait nodes", byHand.lost),
 		figure(

@@ -19,7 +19,7 @@ export interface Program {
 	/** The packed package; `test/run.mjs` makes it. */
 	tarball: string;
 	signal: AbortSignal;
-	/** Tells on stderr what goes on; the results alone go to stdout. */
+	/** Progress goes to stderr; only the results go to stdout. */
 	say: (text: string) => void;
 	quick: boolean;
 	names: string[];

@@ -97,7 +97,7 @@ export class Setup {
 			webhookUrl: `${baseUrl}/webhook/${values.WEBHOOK_ID}`,
 			start: async (...rows) => {
 				const { status } = await api.callWebhook('POST', values.WEBHOOK_ID, { body: { rows } });
-				if (status !== 200) throw new BenchError(`n8n answered ${status} to a start of "${file}".`);
+				if (status !== 200) throw new BenchError(`n8n returned ${status} to a start of "${file}".`);
 			},
 			count: async (status) => await api.countExecutions(id, status),
 			run: async (rows, maxMs) => {
@@ -179,6 +179,6 @@ export class Setup {
 	private read(file: string): string {
 		const path = `/proc/${this.n8n.pid}/${file}`;
 		if (existsSync(path)) return readFileSync(path, 'utf8');
-		throw new BenchError('This system does not tell what a process uses: there is no /proc.');
+		throw new BenchError('This system does not show what a process uses: there is no /proc.');
 	}
 }

@@ -2,8 +2,8 @@
  * `npm run bench:trigger`: how many deliveries a second the Seedance Trigger takes and refuses, beside n8n's own Webhook
  * node in the same n8n, which does no more than start a run.
  *
- * The kinds of delivery take turns, in several rounds and another order in each, so that what else the machine does
- * falls on all of them. Runs count when they have ended: n8n answers before that.
+ * The kinds of delivery alternate, in several rounds and another order in each, so that what else the machine does
+ * falls on all of them. Runs count when they have ended: n8n responds before that.
  */
 import axios from 'axios';
 import { Agent } from 'node:http';
@@ -29,7 +29,7 @@ const QUICK = { rounds: 3, ms: 1_500 };
 /** The trigger remembers 1,000 events; "repeated" has to be among them. */
 const MOST_REQUESTS = 900;
 /** Milliseconds. */
-const ANSWER_TIMEOUT = 30_000;
+const RESPONSE_TIMEOUT = 30_000;
 const RUNS_TIMEOUT = 60_000;
 const COUNT_EVERY = 100;
 
@@ -86,31 +86,31 @@ async function deliver(
 	const readsBefore = setup.sandbox.ledger.statusReads().length;
 	const cpuBefore = setup.cpuMs();
 	const started = performance.now();
-	const answers = await atOnce(limits, async (index) => {
+	const responses = await atOnce(limits, async (index) => {
 		const sent = performance.now();
 		const { url, body } = deliveries[index];
 		const { status } = await axios.post<unknown>(url, body, {
 			headers: { 'content-type': 'application/json' },
 			httpAgent,
-			timeout: ANSWER_TIMEOUT,
+			timeout: RESPONSE_TIMEOUT,
 			validateStatus: () => true,
 			proxy: false,
 		});
 		return { status, ms: performance.now() - sent };
 	});
-	const answeredMs = performance.now() - started;
-	const requests = answers.length;
+	const respondedMs = performance.now() - started;
+	const requests = responses.length;
 	// What was cut off was not delivered, so it cannot be repeated either.
 	deliveries.length = requests;
 	const runs = kind.startsRuns ? requests : 0;
 	const haveEnded = async () => (await kind.flow.count()) >= runsBefore + runs;
 	await setup.until(`${kind.name}: all runs end`, haveEnded, RUNS_TIMEOUT, COUNT_EVERY);
-	const endedMs = kind.startsRuns ? performance.now() - started : answeredMs;
+	const endedMs = kind.startsRuns ? performance.now() - started : respondedMs;
 	const cpuMs = setup.cpuMs() - cpuBefore;
 
-	const wrong = answers.find(({ status }) => status !== kind.status);
+	const wrong = responses.find(({ status }) => status !== kind.status);
 	const log = () => setup.n8n.log().trim().split('\n').slice(-10).join('\n');
-	if (wrong) throw new BenchError(`${kind.name}: an answer was ${wrong.status}. n8n:\n${log()}`);
+	if (wrong) throw new BenchError(`${kind.name}: a response was ${wrong.status}. n8n:\n${log()}`);
 	const succeeded = (await kind.flow.count(['success'])) - runsBefore;
 	const reads = setup.sandbox.ledger.statusReads().length - readsBefore;
 	if (succeeded !== runs || reads !== (kind.reads ? requests : 0)) {
@@ -120,10 +120,10 @@ async function deliver(
 	}
 	return {
 		requests,
-		/** Milliseconds of each answer. */
-		answers: answers.map(({ ms }) => ms),
-		/** Milliseconds from the first sending to the last answer. */
-		answeredMs,
+		/** Milliseconds of each response. */
+		responses: responses.map(({ ms }) => ms),
+		/** Milliseconds from the first sending to the last response. */
+		respondedMs,
 		/** … until every run has ended; the same where none starts. */
 		endedMs,
 		/** Milliseconds that n8n's process used of all cores meanwhile. */
@@ -134,7 +134,7 @@ async function deliver(
 /** Deliveries a second, the runs that they start included. */
 const rateOf = ({ requests, endedMs }: Measured) => (requests / endedMs) * 1000;
 
-const sum = (rounds: readonly Measured[], of: 'requests' | 'answeredMs' | 'endedMs' | 'cpuMs') =>
+const sum = (rounds: readonly Measured[], of: 'requests' | 'respondedMs' | 'endedMs' | 'cpuMs') =>
 	rounds.reduce((total, round) => total + round[of], 0);
 
 /** What one delivery costs n8n, in milliseconds of processor time. */
@@ -149,16 +149,16 @@ function report(kinds: readonly Kind[], measured: Measured[][]): string {
 		const rounds = measured[at];
 		const requests = sum(rounds, 'requests');
 		const endedMs = sum(rounds, 'endedMs');
-		const answers = rounds.flatMap((one) => one.answers);
+		const responses = rounds.flatMap((one) => one.responses);
 		const { ratio, byCpu } = compare(at, 0);
 		return [
 			name,
 			String(requests),
 			(endedMs / 1000).toFixed(1),
 			((requests / endedMs) * 1000).toFixed(1),
-			((requests / sum(rounds, 'answeredMs')) * 1000).toFixed(1),
-			percentile(answers, 0.5).toFixed(0),
-			percentile(answers, 0.95).toFixed(0),
+			((requests / sum(rounds, 'respondedMs')) * 1000).toFixed(1),
+			percentile(responses, 0.5).toFixed(0),
+			percentile(responses, 0.95).toFixed(0),
 			cpuMsOfOne(rounds).toFixed(0),
 			byCpu,
 			at === 0 ? '1' : ratio.text,
@@ -166,8 +166,8 @@ function report(kinds: readonly Kind[], measured: Measured[][]): string {
 		];
 	});
 	const head =
-		'Delivery|requests|seconds|per second|answered per second|p50 ms|p95 ms|CPU ms|× by CPU|× Webhook node|mark';
-	// What is left of the rates when only what n8n does itself counts: the marks cannot tell.
+		'Delivery|requests|seconds|per second|responses per second|p50 ms|p95 ms|CPU ms|× by CPU|× Webhook node|mark';
+	// What is left of the rates when only what n8n does itself counts: the marks do not show it.
 	const least = kinds.flatMap(({ name, least }, at) => {
 		const leastAt = kinds.findIndex((kind) => kind.name === least);
 		if (leastAt < 0) return [];
@@ -178,7 +178,7 @@ function report(kinds: readonly Kind[], measured: Measured[][]): string {
 	return [table(head.split('|'), rows), LEGEND, ...explained].join('\n\n');
 }
 
-const LEGEND = `Seconds run from the first delivery until every run has ended; p50 and p95 are of the answers; CPU is what
+const LEGEND = `Seconds run from the first delivery until every run has ended; p50 and p95 are of the responses; CPU is what
 n8n's process used of all cores for one delivery. × Webhook node: how many times its rate, the middle of the
 rounds, with the lowest and the highest; × by CPU: the same reckoned from CPU, which other programs hardly move.`;
 

@@ -7,7 +7,7 @@ import type { Setup } from './setup.cjs';
 
 const USUAL = { counts: [1, 100, 300], seconds: 45 };
 const QUICK = { counts: [20], seconds: 12 };
-/** Processor seconds per minute and 100 executions below which a way of waiting costs nothing that can be told. */
+/** Processor seconds per minute and 100 executions below which a way of waiting costs nothing measurable. */
 const NOTHING = 0.1;
 /** Times the loop built by hand above which something is broken. */
 const GROSS_POLL = 2;

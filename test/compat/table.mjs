@@ -1,5 +1,5 @@
 /**
- * The table of compatibility, from what jest told of the suite in each version of n8n: a row for each check, a column for each
+ * The table of compatibility, from what jest reported of the suite in each version of n8n: a row for each check, a column for each
  * n8n, and below it why something does not work. Node's built-ins only.
  */
 import { readFileSync, writeFileSync } from 'node:fs';

@@ -34,7 +34,7 @@ With SEEDANCE_API_KEY set, the real API is used instead of the sandbox. That cos
 /** What went wrong, in a sentence for the person at the terminal. */
 export class DemoError extends Error {}
 
-export interface Wishes {
+export interface DemoOptions {
 	once: boolean;
 	editor: boolean;
 	/** Undefined: the usual one, or the next that is free. */
@@ -54,7 +54,7 @@ export interface Api {
 }
 
 /**
- * Runs a program until it ends by itself or by Ctrl-C, of which `work` hears through the signal. Errors that a person can
+ * Runs a program until it ends by itself or by Ctrl-C, which `work` gets as the signal. Errors that a person can
  * act on are shown without a stack.
  */
 export function runProgram(work: (signal: AbortSignal) => Promise<void>): void {
@@ -77,7 +77,7 @@ export function runProgram(work: (signal: AbortSignal) => Promise<void>): void {
 }
 
 /** Undefined after --help. Throws DemoError when what is asked for cannot be. */
-export function readWishes(args: string[]): Wishes | undefined {
+export function readOptions(args: string[]): DemoOptions | undefined {
 	let values;
 	try {
 		({ values } = parseArgs({
@@ -139,7 +139,7 @@ export async function openApi(options: SandboxOptions): Promise<Api> {
 
 /** Says what will be generated and what it costs; where it costs credits, leaves time for Ctrl-C. */
 export async function announce(
-	{ request }: Wishes,
+	{ request }: DemoOptions,
 	{ sandbox }: Api,
 	signal: AbortSignal,
 ): Promise<void> {
@@ -162,7 +162,7 @@ export async function announce(
 export async function saveVideo(
 	bytes: Buffer,
 	json: IDataObject,
-	{ request }: Wishes,
+	{ request }: DemoOptions,
 	{ sandbox }: Api,
 ): Promise<void> {
 	const taskId = String(json.task_id);
@@ -179,7 +179,7 @@ export async function saveVideo(
 	say(`
   Task ID   ${taskId}
   Status    ${String(json.status)}
-  Credits   ${String(json.consumed_credits ?? 'not told by the API')}
+  Credits   ${String(json.consumed_credits ?? 'not reported by the API')}
   Video     ${await describeVideo(file, request, sandbox === undefined)}
   File      ${relative(process.cwd(), file)}
 `);
@@ -207,7 +207,7 @@ export function failureText(
 	return `The workflow ended with "${status}".\n${message}\n${description ?? ''}`.trim();
 }
 
-/** A video that is paid for can be found, whatever ended the demo. */
+/** A paid video can be found, however the demo ended. */
 export function showPaidTasks(log: string): void {
 	for (const [line] of log.matchAll(/^.*Seedance task \S+ created.*$/gm)) {
 		say(`\nAlready started and paid for: ${line.trim()}`);

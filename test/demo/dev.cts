@@ -1,5 +1,5 @@
 /**
- * `npm run dev`: a sandbox and a real n8n with the nodes, which the compiler builds anew on each change and n8n loads
+ * `npm run dev`: a sandbox and a real n8n with the nodes, which the compiler rebuilds on each change and n8n loads
  * again. The workflows are kept in .cache/dev. `test/run.mjs` hands over the package in SEEDANCE_TARBALL.
  */
 import { spawn } from 'node:child_process';
@@ -8,7 +8,7 @@ import { join } from 'node:path';
 
 import { startSandbox } from '../sandbox/server.cjs';
 import { isPortFree } from '../support/n8n/server.cjs';
-import { readWishes, ROOT, runProgram, say, type Api } from './demo.cjs';
+import { readOptions, ROOT, runProgram, say, type Api } from './demo.cjs';
 import { startEditor, stayOpen } from './n8n.cjs';
 
 /** The same at each start, so that a credential that was filled in by hand stays right. */
@@ -32,16 +32,16 @@ function showNewLines(logFile: string): void {
 }
 
 runProgram(async (signal) => {
-	const wishes = readWishes(process.argv.slice(2));
-	if (!wishes) return;
+	const options = readOptions(process.argv.slice(2));
+	if (!options) return;
 	const port = (await isPortFree(SANDBOX.port)) ? SANDBOX.port : 0;
-	const sandbox = await startSandbox({ ...SANDBOX, port, speed: wishes.speed });
+	const sandbox = await startSandbox({ ...SANDBOX, port, speed: options.speed });
 	const api: Api = { apiKey: sandbox.apiKey, baseUrl: sandbox.baseUrl, sandbox };
 	mkdirSync(join(ROOT, '.cache', 'dev'), { recursive: true });
 	// n8n watches the real path.
 	const userFolder = realpathSync(join(ROOT, '.cache', 'dev'));
 	say('Starting n8n with the package …');
-	const editor = await startEditor(api, wishes, {
+	const editor = await startEditor(api, options, {
 		userFolder,
 		env: { N8N_DEV_RELOAD: 'true' },
 		signal,

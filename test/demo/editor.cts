@@ -10,14 +10,14 @@ import {
 	DemoError,
 	failureText,
 	openApi,
-	readWishes,
+	readOptions,
 	runProgram,
 	saveVideo,
 	say,
 	seedanceNodeOf,
 	showPaidTasks,
 	type Api,
-	type Wishes,
+	type DemoOptions,
 } from './demo.cjs';
 import { startEditor, stayOpen, type Editor } from './n8n.cjs';
 
@@ -27,7 +27,7 @@ const VIDEO_TIMEOUT = 20 * 60_000;
 async function runExample(
 	{ n8n, workflow }: Editor,
 	api: Api,
-	wishes: Wishes,
+	options: DemoOptions,
 	signal: AbortSignal,
 ): Promise<void> {
 	const id = await n8n.api.runWorkflow(workflow.id);
@@ -38,27 +38,27 @@ async function runExample(
 	if (!execution) throw new DemoError('The workflow did not end.');
 	const { status, error } = execution;
 	if (status !== 'success') throw new DemoError(failureText(status, error));
-	const [item] = itemsOf(execution, seedanceNodeOf(wishes.example).name);
+	const [item] = itemsOf(execution, seedanceNodeOf(options.example).name);
 	if (!item?.binary?.data) throw new DemoError('The workflow succeeded, but it gave no video.');
-	await saveVideo(await n8n.api.downloadBinary(item.binary.data), item.json, wishes, api);
+	await saveVideo(await n8n.api.downloadBinary(item.binary.data), item.json, options, api);
 }
 
 runProgram(async (signal) => {
-	const wishes = readWishes(process.argv.slice(2));
-	if (!wishes) return;
-	const api = await openApi({ speed: wishes.speed, log: (line) => say(`  ${line}`) });
+	const options = readOptions(process.argv.slice(2));
+	if (!options) return;
+	const api = await openApi({ speed: options.speed, log: (line) => say(`  ${line}`) });
 	let editor: Editor | undefined;
 	let isDone = false;
 	try {
 		// With the real API, the first part has paid for the video.
-		const runs = wishes.editor || api.sandbox !== undefined;
-		if (runs) await announce(wishes, api, signal);
+		const runs = options.editor || api.sandbox !== undefined;
+		if (runs) await announce(options, api, signal);
 		say('Starting n8n with the package …');
-		editor = await startEditor(api, wishes, { signal });
+		editor = await startEditor(api, options, { signal });
 		say(`n8n ${editor.n8n.version} runs at ${editor.n8n.baseUrl}`);
-		if (runs) await runExample(editor, api, wishes, signal);
+		if (runs) await runExample(editor, api, options, signal);
 		isDone = true;
-		if (!wishes.once) await stayOpen(editor, api, signal);
+		if (!options.once) await stayOpen(editor, api, signal);
 	} finally {
 		if (!api.sandbox && !isDone) showPaidTasks(editor?.n8n.log() ?? '');
 		await editor?.n8n.stop();

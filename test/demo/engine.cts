@@ -18,7 +18,7 @@ import {
 	DemoError,
 	failureText,
 	openApi,
-	readWishes,
+	readOptions,
 	runProgram,
 	saveVideo,
 	say,
@@ -27,13 +27,13 @@ import {
 	showPaidTasks,
 	withCredential,
 	type Api,
-	type Wishes,
+	type DemoOptions,
 } from './demo.cjs';
 
 const TRIGGER = 'n8n-nodes-base.manualTrigger';
 
-async function runExample(core: Core, api: Api, wishes: Wishes, signal: AbortSignal) {
-	const { name, nodes, connections, settings } = withCredential(wishes.example, '1');
+async function runExample(core: Core, api: Api, options: DemoOptions, signal: AbortSignal) {
+	const { name, nodes, connections, settings } = withCredential(options.example, '1');
 	const runnable = nodes.filter(({ type }) => type === TRIGGER || type === SEEDANCE);
 	const parts = { nodes: runnable, connections, settings, nodeTypes };
 	const workflow = new Workflow({ id: 'demo', name, active: false, ...parts });
@@ -47,20 +47,20 @@ async function runExample(core: Core, api: Api, wishes: Wishes, signal: AbortSig
 	signal.throwIfAborted();
 	const { runData, error } = data.resultData;
 	if (status !== 'success') throw new DemoError(failureText(status, error));
-	const item = runData[seedanceNodeOf(wishes.example).name]?.[0].data?.main[0]?.[0];
+	const item = runData[seedanceNodeOf(options.example).name]?.[0].data?.main[0]?.[0];
 	if (!item?.binary?.data) throw new DemoError('The workflow succeeded, but it gave no video.');
-	await saveVideo(await core.binaries.getAsBuffer(item.binary.data), item.json, wishes, api);
+	await saveVideo(await core.binaries.getAsBuffer(item.binary.data), item.json, options, api);
 }
 
 runProgram(async (signal) => {
-	const wishes = readWishes(process.argv.slice(2));
-	if (!wishes) return;
-	const api = await openApi({ speed: wishes.speed, log: (line) => say(`  ${line}`) });
+	const options = readOptions(process.argv.slice(2));
+	if (!options) return;
+	const api = await openApi({ speed: options.speed, log: (line) => say(`  ${line}`) });
 	const core = await startCore();
 	try {
-		await announce(wishes, api, signal);
+		await announce(options, api, signal);
 		say("n8n's engine runs examples/text-to-video.json …");
-		await runExample(core, api, wishes, signal);
+		await runExample(core, api, options, signal);
 	} catch (error) {
 		if (!api.sandbox) showPaidTasks(core.logs.map(({ text }) => text).join('\n'));
 		throw error;

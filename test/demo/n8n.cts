@@ -15,7 +15,7 @@ import {
 	say,
 	withCredential,
 	type Api,
-	type Wishes,
+	type DemoOptions,
 } from './demo.cjs';
 
 const USUAL_PORT = 5678;
@@ -28,7 +28,7 @@ export interface Editor {
 /** Starts n8n with the packed package, a credential for the API, and the example. */
 export async function startEditor(
 	api: Api,
-	{ port, example }: Wishes,
+	{ port, example }: DemoOptions,
 	options: StartOptions,
 ): Promise<Editor> {
 	const packages = process.env.SEEDANCE_TARBALL;
@@ -56,9 +56,9 @@ function proxyVariables(): Record<string, string> {
 	return Object.fromEntries(names.map((name) => [name, process.env[name] ?? '']));
 }
 
-async function choosePort(wished: number | undefined): Promise<number> {
+async function choosePort(preferred: number | undefined): Promise<number> {
 	const usual = Array.from({ length: 20 }, (_, offset) => USUAL_PORT + offset);
-	const candidates = wished === undefined ? usual : [wished];
+	const candidates = preferred === undefined ? usual : [preferred];
 	for (const port of candidates) if (await isPortFree(port)) return port;
 	throw new DemoError(
 		`Port ${candidates[0]} is in use by another program. Choose another with --port.`,

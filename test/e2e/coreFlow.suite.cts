@@ -71,7 +71,7 @@ describe('smoke', () => {
 		expect((await api.credentialTypes()).map(({ name }) => name)).toContain(CREDENTIAL_TYPE);
 	});
 
-	check('The test of the credential passes, and tells why a wrong key does not', async () => {
+	check('The test of the credential passes, and says why a wrong key does not', async () => {
 		const { apiKey, baseUrl } = sandbox;
 		const test = async (data: IDataObject) => await api.testCredential({ ...credential, data });
 		expect(await test({ apiKey, baseUrl })).toMatchObject({ status: 'OK' });

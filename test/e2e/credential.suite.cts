@@ -60,7 +60,7 @@ describe('the credential test', () => {
 		[{ kind: 'html', status: 403 }, /Check the base URL.*firewall or proxy/],
 		[{ kind: 'redirect', status: 302 }, /redirects to another address.*final address/],
 		[{ kind: 'reset' }, /was reset before an answer came.*check the base URL/],
-	])('does not pass when the API answers %j, and says what to check', async (fault, message) => {
+	])('does not pass when the API returns %j, and says what to check', async (fault, message) => {
 		sandbox.faults.on('status', fault);
 		expect(await testWith()).toEqual(fails(message));
 		// A redirect is not followed: the key goes nowhere else.
@@ -81,10 +81,10 @@ describe('the credential test', () => {
 	});
 
 	it.each<[string, string, RequestListener]>([
-		['GET', 'is answered', (_, response) => response.end('{}')],
+		['GET', 'gets a response', (_, response) => response.end('{}')],
 		['POST', 'ends with a server error', (_, response) => response.writeHead(502).end()],
 		['POST', 'ends with a refused key', (_, response) => response.writeHead(401).end('{}')],
-		['POST', 'gets no answer', (request) => request.socket.resetAndDestroy()],
+		['POST', 'gets no response', (request) => request.socket.resetAndDestroy()],
 	])(
 		"gives the key to n8n's HTTP Request node, which repeats no %s that %s",
 		async (method, _, listener) => {

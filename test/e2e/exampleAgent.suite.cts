@@ -6,7 +6,7 @@ import { DEFAULT_MODEL } from '../../nodes/shared/task/models';
 
 import type { SavedWorkflow } from '../support/n8n/server.cjs';
 import { api, NODE_TYPE, posts, runsOf, sandbox, videos } from '../support/n8n/world.cjs';
-import { startChatModel, toolAnswers, type ChatModel, type ModelAnswer } from './chatModel.cjs';
+import { startChatModel, toolOutputs, type ChatModel, type ModelReply } from './chatModel.cjs';
 import { importExample } from './examples.cjs';
 
 /** What a model fills in. */
@@ -22,7 +22,7 @@ const makeBoat = (changes: object = {}) => ({
 	args: { ...BOAT, ...changes },
 });
 
-const parsed = (answers: string[]) => answers.map((text): unknown => JSON.parse(text));
+const parsed = (outputs: string[]) => outputs.map((text): unknown => JSON.parse(text));
 
 describe('agent.json', () => {
 	let model: ChatModel;
@@ -32,15 +32,15 @@ describe('agent.json', () => {
 	/** Writes in the editor's chat; gives what it shows then, and what the tools have answered to the model. */
 	async function chat(
 		chatInput: string,
-		script: ModelAnswer[],
+		script: ModelReply[],
 		{ agent = workflow, sessionId = String(randomUUID()) } = {},
-	): Promise<{ said: unknown; answers: string[] }> {
+	): Promise<{ said: unknown; outputs: string[] }> {
 		model.script.push(...script);
 		const said = await api.chat(agent.id, { chatInput, sessionId });
 		for (const { status } of await runsOf(agent.id, 1)) expect(status).toBe('success');
 		expect(model.script).toEqual([]);
 		const last = model.requests.at(-1);
-		return { said, answers: last ? toolAnswers(last) : [] };
+		return { said, outputs: last ? toolOutputs(last) : [] };
 	}
 
 	beforeAll(async () => {
@@ -70,7 +70,7 @@ describe('agent.json', () => {
 	});
 
 	it('makes the video with the values that the model has chosen, once for three calls', async () => {
-		const { said, answers } = await chat('A boat, please', [
+		const { said, outputs } = await chat('A boat, please', [
 			[makeBoat()],
 			[makeBoat(), makeBoat()],
 			'Here it is.',
@@ -79,7 +79,7 @@ describe('agent.json', () => {
 		expect(posts().map(({ json }) => json)).toEqual([BOAT]);
 		const [{ id }] = sandbox.tasks.all();
 		const made = { task_id: id, succeeded: true, consumed_credits: 38 };
-		expect(parsed(answers)).toMatchObject(
+		expect(parsed(outputs)).toMatchObject(
 			Array(3).fill([{ ...made, video_url: expect.stringContaining('.mp4') }]),
 		);
 		expect(sandbox.ledger.spent).toBe(38);
@@ -121,7 +121,7 @@ describe('agent.json', () => {
 		expect(text).toMatch(/costs credits.*1 to 2 minutes.*video_url.*next_step/);
 	});
 
-	it('answers with a next step when the time is up, and the model gets the video later, without paying again', async () => {
+	it('responds with a next step when the time is up, and the model gets the video later, without paying again', async () => {
 		const changes = { 'Generate video': { options: { timeout: 0.02 } } };
 		const agent = await importExample('agent.json', {}, { credentials, changes });
 		const options = { agent, sessionId: randomUUID() };
@@ -130,25 +130,25 @@ describe('agent.json', () => {
 		expect(late.said).toMatchObject({ output: 'It takes longer.' });
 		const [{ id }] = sandbox.tasks.all();
 		const next_step = expect.stringMatching(/Do not generate again.*Get Status/);
-		expect(parsed(late.answers)).toMatchObject([
+		expect(parsed(late.outputs)).toMatchObject([
 			[{ task_id: id, status: 'IN_PROGRESS', error_code: 'timeout', next_step }],
 		]);
 		sandbox.finish(id);
 		const read = { tool: 'Get_video_status', args: { task_id: id } };
 		const found = await chat('And now?', [[read], 'There it is.'], options);
-		expect(parsed(found.answers).at(-1)).toMatchObject([{ task_id: id, succeeded: true }]);
+		expect(parsed(found.outputs).at(-1)).toMatchObject([{ task_id: id, succeeded: true }]);
 		expect(posts()).toHaveLength(1);
 	});
 
-	it('refuses a value that is not possible with one that is, and a video that is too dear, and tells the cost, before it pays', async () => {
+	it('refuses a value that is not possible with one that is, and a video that is too dear, and names the cost, before it pays', async () => {
 		const { prompt, aspect_ratio, ...args } = BOAT;
-		const { answers } = await chat(`${prompt}, ${aspect_ratio}`, [
+		const { outputs } = await chat(`${prompt}, ${aspect_ratio}`, [
 			[makeBoat({ duration: '10' })],
 			[makeBoat({ resolution: '720p' })],
 			[{ tool: 'Get_cost_estimate', args }],
 			'38 credits.',
 		]);
-		expect(answers).toEqual([
+		expect(outputs).toEqual([
 			expect.stringMatching(/Duration.*4, 8, 12/),
 			expect.stringMatching(/84 credits.*56/),
 			expect.stringContaining('"estimated_credits":38'),

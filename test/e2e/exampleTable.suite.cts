@@ -1,5 +1,5 @@
 // The examples with a Data Table: one starts videos, one hands them on when the callback comes, one when it does not; one
-// makes a batch of videos from its rows, within a credit limit; and one hands on what interrupted runs have paid for.
+// makes a batch of videos from its rows, within a credit limit; and one delivers what interrupted runs have paid for.
 import { randomUUID } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -49,7 +49,7 @@ const IN_PROGRESS = { status: 'IN_PROGRESS' };
 
 const list = async () => (await VideoTable.named(LIST))[0];
 
-/** Says in the list that nobody has got the videos of these. */
+/** Marks these videos in the list as not delivered. */
 async function untick(...prompts: Prompted[]): Promise<void> {
 	for (const { id, prompt } of await (await list()).rows()) {
 		if (!prompts.some((one) => one.prompt === prompt)) continue;

@@ -26,7 +26,6 @@ const REAL_API = 'https://seedanceapi.org/v1';
 /** The node that makes a video from an image. */
 const IMAGE = 'Generate video from image';
 
-/** A picture of one pixel. */
 const PNG = readFileSync(join(__dirname, '..', 'fixtures', 'pixel.png'));
 
 /** How many nodes lie between the start of a workflow and its result. */
@@ -78,9 +77,9 @@ it.each([
 		form.append('field-0', new Blob([PNG], { type: 'image/png' }), 'boat.png');
 		form.append('field-1', 'The boat drifts away');
 		const { webhookId } = nodeOf(workflow, 'On form submission');
-		const { status, data: answer } = await deliver(`${n8n.baseUrl}/form/${webhookId}`, form);
+		const { status, data: response } = await deliver(`${n8n.baseUrl}/form/${webhookId}`, form);
 		expect(status).toBe(200);
-		const page = String(isRecord(answer) && answer.formWaitingUrl);
+		const page = String(isRecord(response) && response.formWaitingUrl);
 		await sandbox.ledger.until((ledger) => ledger.charges().length === 1);
 		await until('n8n has saved the execution', async () => {
 			const [execution] = await api.listExecutions(workflow.id);

@@ -121,7 +121,6 @@ export interface Row extends Cells {
 const tidied = (rows: Array<Row & { createdAt: string; updatedAt: string }>): Row[] =>
 	rows.map(({ createdAt, updatedAt, ...row }) => row).sort((a, b) => a.id - b.id);
 
-/** A Data Table as n8n lists it. */
 interface ListedTable {
 	id: string;
 	name: string;
@@ -137,7 +136,6 @@ export class VideoTable {
 		this.path = `/projects/${table.projectId}/data-tables/${table.id}`;
 	}
 
-	/** The tables of this name. */
 	static async named(name: string): Promise<VideoTable[]> {
 		const { data } = await api.call<{ data: ListedTable[] }>('GET', '/data-tables-global');
 		return data.filter((table) => table.name === name).map((table) => new VideoTable(table));
@@ -159,7 +157,6 @@ export class VideoTable {
 		return tidied((await api.call<{ data: Parameters<typeof tidied>[0] }>('GET', path)).data);
 	}
 
-	/** A row once it holds. */
 	async rowWhen(id: number, holds: (row: Row) => boolean): Promise<Row> {
 		let found: Row[] = [];
 		await until(`row ${id} is as expected`, async () => {
@@ -230,7 +227,7 @@ export async function startNetwork() {
 		url: '',
 		/** What was posted, in order of arrival. */
 		posts: [] as unknown[],
-		/** While true, it answers 503 and keeps nothing. */
+		/** While true, it returns 503 and keeps nothing. */
 		isDown: false,
 		close: async () => await server.close(),
 	};

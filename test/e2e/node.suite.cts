@@ -139,7 +139,7 @@ describe('Stop', () => {
 		const { spent } = sandbox.ledger;
 		await api.stopExecution(id);
 		expect((await endOf(id)).status).toBe('canceled');
-		// What n8n keeps beside an execution for whoever opens it ("Highlighted data").
+		// What n8n keeps beside an execution for the person who opens it ("Highlighted data").
 		const path = `/executions/${id}`;
 		const { customData } = await api.call<{ customData: Record<string, string> }>('GET', path);
 		const kept = Object.keys(customData).filter((key) => key.startsWith('seedance_tasks'));
@@ -156,7 +156,7 @@ it.each<['generate' | 'status' | 'video', Fault, object]>([
 	['video', { kind: 'hang' }, { error_code: 'download_failed', charged: 'yes' }],
 	['generate', { kind: 'accept-then-hang' }, { error_code: 'maybe_created', charged: 'unknown' }],
 ])(
-	"the item comes out before the workflow's own time limit when no answer of %s ever comes",
+	"the item comes out before the workflow's own time limit when no response of %s ever comes",
 	async (route, fault, expected) => {
 		sandbox.faults.on(route, fault, { times: 'always' });
 		const options = { onError: CONTINUE, settings: { executionTimeout: 15 } } as const;
@@ -182,7 +182,7 @@ describe('a crash of n8n', () => {
 	const idsInLog = () =>
 		videos.ids().filter((id) => n8n.log().includes(`Seedance task ${id} created`));
 
-	it('between the request and its answer: paid, and no log knows the task', async () => {
+	it('between the request and its response: paid, and no log knows the task', async () => {
 		sandbox.faults.on('generate', { kind: 'accept-then-hang', ms: 20_000 });
 		await killed(() => videos.paidIds().length === 1);
 		expect(idsInLog()).toEqual([]);
@@ -192,7 +192,7 @@ describe('a crash of n8n', () => {
 	}, 90_000);
 
 	it.each<[string, () => boolean]>([
-		['right after the answer', () => idsInLog().length === 1],
+		['right after the response', () => idsInLog().length === 1],
 		['during the wait', () => sandbox.ledger.statusReads().length > 0],
 		['during the download', () => sandbox.ledger.videoReads().length === 1],
 	])(

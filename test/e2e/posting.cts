@@ -1,6 +1,6 @@
 /**
  * The examples that post, as a user gets them going: imported, with the credentials of the networks chosen in n8n's own
- * nodes; and what is looked at in each of them.
+ * nodes; and what is checked in each of them.
  */
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
@@ -30,10 +30,10 @@ export async function importPosting(
 	return await importExample(file, filledIn, { ...options, credentials });
 }
 
-/** Runs a workflow by its button, to whatever end. */
+/** Runs a workflow by its button, until it ends. */
 export const runOnce = async ({ id }: SavedWorkflow) => await endOf(await startWorkflow(id));
 
-/** What tells one file from another, and can be read in a test's output. */
+/** What distinguishes one file from another, and can be read in a test's output. */
 export const hashOf = (bytes?: Buffer) => bytes && createHash('sha256').update(bytes).digest('hex');
 
 /** The hash of the video that the sandbox has made for a prompt. */

@@ -55,7 +55,7 @@ describe(FILE, () => {
 		before = (await api.listExecutions(workflow.id)).length;
 	});
 
-	// A person whom a failed test has asked answers no more.
+	// Clears the question that a failed test left open.
 	afterEach(async () => {
 		for (const { id, status } of await api.listExecutions(workflow.id)) {
 			if (['running', 'waiting'].includes(status)) await api.stopExecution(id);
@@ -109,23 +109,23 @@ describe(FILE, () => {
 	it.each([
 		['three times', [ANOTHER, ANOTHER, ANOTHER], /^Three drafts were refused.*another prompt/],
 		['for good', ['Stop here'], /^Nothing is published/],
-	])('publishes nothing that was refused %s, and says so', async (_, decisions, told) => {
+	])('publishes nothing that was refused %s, and says so', async (_, decisions, message) => {
 		await sendForm(workflow, `A boat ${decisions.length}`, CAPTION);
 		for (const [index, decision] of decisions.entries()) {
 			await decide(await asked(workflow, index + 1), decision);
 		}
 		expect(await ended()).toEqual(['success']);
 		expect(paid()).toEqual(decisions.map(() => 8));
-		expect(shown(toPerson().at(-1)!)).toMatch(told);
+		expect(shown(toPerson().at(-1)!)).toMatch(message);
 		expect(inChannel()).toEqual([]);
 	});
 
 	it.each([
 		['is refused', telegramError(400, 'Bad Request: <not_enough rights'), 0],
 		['gets an error', telegramError(502, 'Bad Gateway'), 0],
-		['gets no answer', 'lost answer' as const, 1],
+		['gets no response', 'lost response' as const, 1],
 	])(
-		'sends a post that %s no second time, and tells the person',
+		'sends a post that %s no second time, and informs the person',
 		async (what, trouble, arrived) => {
 			await sendForm(workflow, `A cat ${what}`, CAPTION);
 			const url = await asked(workflow);
@@ -134,10 +134,10 @@ describe(FILE, () => {
 			expect(await ended()).toEqual(['success']);
 			expect(inChannel()).toHaveLength(arrived);
 			expect(proxy.callsTo(SEND_VIDEO)).toHaveLength(2);
-			const told = shown(toPerson().at(-1)!);
-			expect(told).toMatch(/ready and paid.*Look into the channel first/);
-			expect(told).toContain(`/videos/${videos.ids()[1]}.mp4`);
-			if (what === 'is refused') expect(told).toContain('<not_enough rights');
+			const message = shown(toPerson().at(-1)!);
+			expect(message).toMatch(/ready and paid.*Look into the channel first/);
+			expect(message).toContain(`/videos/${videos.ids()[1]}.mp4`);
+			if (what === 'is refused') expect(message).toContain('<not_enough rights');
 			expect(paid()).toEqual([8, 56]);
 		},
 	);
@@ -180,7 +180,7 @@ describe(FILE, () => {
 		['Make a draft', 7, 'draft', []],
 		['Make the video', 60, 'video', [8]],
 	])(
-		'spends no more than the limit in "%s", and tells the person',
+		'spends no more than the limit in "%s", and informs the person',
 		async (node, credits, what, spent) => {
 			const budget = { credits, period: 'day', budgetFor: '={{ $workflow.name }}' };
 			const limited = await importAnswered(FILE, FILLED_IN, {
@@ -192,9 +192,9 @@ describe(FILE, () => {
 			await runsOf(limited.id, 1);
 			await api.deactivateWorkflow(limited.id);
 			expect(paid()).toEqual(spent);
-			const told = shown(toPerson().at(-1)!);
-			expect(told).toMatch(new RegExp(`^There is no ${what}.*limit`));
-			expect(told).toContain('Were credits spent? no. Task ID: none');
+			const message = shown(toPerson().at(-1)!);
+			expect(message).toMatch(new RegExp(`^There is no ${what}.*limit`));
+			expect(message).toContain('Were credits spent? no. Task ID: none');
 			expect(inChannel()).toEqual([]);
 		},
 	);

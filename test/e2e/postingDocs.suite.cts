@@ -1,4 +1,4 @@
-// What docs/posting.md tells people to do: its nodes are n8n's, the file is fetched again free, and its recipe for TikTok posts.
+// What docs/posting.md advises: its nodes are n8n's, the file is fetched again free, and its recipe for TikTok posts.
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { INode, INodeParameters } from 'n8n-workflow';

@@ -35,8 +35,8 @@ const POST: Step = {
 describe('tell-me-at-night.json', () => {
 	let night: SavedWorkflow;
 
-	/** Publishes a workflow that makes a video of each prompt and posts it, runs it, and gives what the person is told. */
-	async function toldAbout(prompts: string[], parameters: INodeParameters = {}): Promise<string> {
+	/** Publishes a workflow that makes a video of each prompt and posts it, runs it, and gives what the person reads. */
+	async function textAbout(prompts: string[], parameters: INodeParameters = {}): Promise<string> {
 		const before = (await api.listExecutions(night.id)).length;
 		const path = randomUUID();
 		const webhook = { path, httpMethod: 'POST', responseMode: 'onReceived' };
@@ -57,8 +57,8 @@ describe('tell-me-at-night.json', () => {
 		await deliver(`${n8n.baseUrl}/webhook/${path}`, { prompts });
 		const [{ status }] = await runsOf(id, 1);
 		expect(status).toBe('error');
-		const told = (await runsOf(night.id, before + 1)).slice(before);
-		expect(told).toMatchObject([{ status: 'success', mode: 'error' }]);
+		const errorRuns = (await runsOf(night.id, before + 1)).slice(before);
+		expect(errorRuns).toMatchObject([{ status: 'success', mode: 'error' }]);
 		await api.deactivateWorkflow(id);
 		expect(toPerson()).toHaveLength(1);
 		const [text] = toPerson().map(shown);
@@ -75,13 +75,13 @@ describe('tell-me-at-night.json', () => {
 
 	afterAll(async () => await api.deactivateWorkflow(night.id));
 
-	it('tells of a video that failed why, that it cost nothing, and its task ID; foreign signs do no harm', async () => {
+	it('says of a video that failed why, that it cost nothing, and its task ID; foreign signs do no harm', async () => {
 		videos.hold();
-		const telling = toldAbout(['A <b & _kite']);
+		const message = textAbout(['A <b & _kite']);
 		await sandbox.ledger.until((ledger) => ledger.charges().length === 1);
 		const [id] = videos.ids();
 		sandbox.finish(id, { status: 'FAILED', errorMessage: '1 < 2 & _boats' });
-		const text = await telling;
+		const text = await message;
 		expect(text).toContain('Step: Seedance\n');
 		expect(text).toMatch(/\n\nWhat failed: .*1 < 2 & _boats/);
 		expect(text).toContain('\n\nWhat it cost: Nothing.');
@@ -89,9 +89,9 @@ describe('tell-me-at-night.json', () => {
 		expect(text).toContain(`\n\nTask IDs: ${id} (task_failed)`);
 	});
 
-	it('tells of several videos what the good ones have cost, and each task ID', async () => {
+	it('says of several videos what the good ones have cost, and each task ID', async () => {
 		sandbox.faults.on('status', { kind: 'failed' }, { prompt: 'A bad one', times: 'always' });
-		const text = await toldAbout(['A good one', 'A bad one', 'Another good one']);
+		const text = await textAbout(['A good one', 'A bad one', 'Another good one']);
 		const [first, bad, last] = videos.ids();
 		expect(text).toMatch(/What failed: 2 of 3 videos are ready and paid\./);
 		expect(text).toContain('What it cost: 16 credits were spent');
@@ -99,16 +99,16 @@ describe('tell-me-at-night.json', () => {
 		expect(text).toContain(`Task IDs: ${first} (ready), ${bad} (task_failed), ${last} (ready)`);
 	});
 
-	it('tells of a request whose outcome nobody knows that its cost is not known, and where to look', async () => {
+	it('says of a request whose outcome is unknown that its cost is not known, and where to look', async () => {
 		sandbox.faults.on('generate', { kind: 'accept-then-reset' });
-		const text = await toldAbout(['A boat in fog']);
+		const text = await textAbout(['A boat in fog']);
 		expect(text).toMatch(/What it cost: Not known\..*dashboard/);
 		expect(text).toContain('Task IDs: none');
 	});
 
-	it('tells of another node that videos made before it are paid, and to look before it is tried again', async () => {
+	it('says of another node that videos made before it are paid, and to look before it is tried again', async () => {
 		proxy.trouble(/sendVideo$/, telegramError(502, 'Bad Gateway'));
-		const text = await toldAbout(['A dog']);
+		const text = await textAbout(['A dog']);
 		expect(text).toContain('Step: Post the video\n');
 		expect(text).toMatch(/What it cost: Nothing at this step.*Seedance Videos/);
 		expect(text).toMatch(/look there first, it may have arrived/);

@@ -79,7 +79,7 @@ describe('keep-it.json', () => {
 		);
 	});
 
-	it.each(['gets no answer', 'is stopped'])(
+	it.each(['gets no response', 'is stopped'])(
 		'puts a file whose upload %s in the same place again, without a new video',
 		async (what) => {
 			const [row] = await add(`A file that ${what}`);
@@ -91,7 +91,7 @@ describe('keep-it.json', () => {
 				await endOf(id);
 				hold.release();
 			} else {
-				proxy.trouble(PUT, 'lost answer');
+				proxy.trouble(PUT, 'lost response');
 				await runExample(workflow);
 				expect(await table.rows()).toMatchObject([{ status: 'NOT_KEPT' }]);
 			}
@@ -145,7 +145,7 @@ describe('several-clips-one-character.json', () => {
 
 	it.each([
 		['gets an error', { status: 503 }, 0],
-		['gets no answer', 'lost answer' as const, 1],
+		['gets no response', 'lost response' as const, 1],
 	])(
 		'joins no second time by itself where that %s; run again, only a changed scene is paid',
 		async (what, trouble, joined) => {

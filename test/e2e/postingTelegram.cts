@@ -16,7 +16,7 @@ type Answers = Record<string, string>;
 
 /**
  * Imports an example and answers everything that it asks for, wherever that stands in its nodes. Throws where nothing answers,
- * or an answer fits nothing. Its Seedance nodes look at their videos every second.
+ * or an answer fits nothing. Its Seedance nodes poll their videos every second.
  *
  * @param options further options of Seedance nodes, by the name of the node
  */

@@ -15,7 +15,7 @@ import {
 } from '../support/n8n/world.cjs';
 import { googleError } from '../support/networks/google.cjs';
 import { graphError, publishingLimit } from '../support/networks/instagram.cjs';
-import { answer } from '../support/networks/network.cjs';
+import { reply } from '../support/networks/network.cjs';
 import { telegramError, tooManyRequests } from '../support/networks/telegram.cjs';
 import { google, instagram, proxy, telegram, youtube } from '../support/networks/world.cjs';
 import { quotaExceeded } from '../support/networks/youtube.cjs';
@@ -70,7 +70,7 @@ describe(FILE, () => {
 	/** What a person changes in the row that is there. */
 	const edit = async (cells: IDataObject) => await table.edit((await table.rows())[0].id, cells);
 
-	/** Runs until a call is on its way, which then arrives without anybody being there for its answer. */
+	/** Interrupts the run while a call is in flight: the call arrives, its response is lost. */
 	async function interrupted(call: RegExp, interrupt: (executionId: string) => Promise<void>) {
 		const held = proxy.hold(call);
 		const executionId = await startWorkflow(workflow.id);
@@ -176,9 +176,9 @@ describe(FILE, () => {
 			[0, 0, 0],
 		],
 		[
-			'takes the post, and its answer is lost',
+			'takes the post, and its response is lost',
 			() => {
-				for (const call of [YOUTUBE, INSTAGRAM, TELEGRAM]) proxy.trouble(call, 'lost answer');
+				for (const call of [YOUTUBE, INSTAGRAM, TELEGRAM]) proxy.trouble(call, 'lost response');
 			},
 			{ youtube: /^check: /, instagram: /^check: /, telegram: /^check: / },
 			[1, 1, 1],
@@ -197,7 +197,7 @@ describe(FILE, () => {
 			'cannot use the video',
 			() => {
 				const status = 'Error: Media upload has failed with error code 2207026';
-				proxy.trouble(/^GET graph\./, answer(200, { status_code: 'ERROR', status, id: '1' }));
+				proxy.trouble(/^GET graph\./, reply(200, { status_code: 'ERROR', status, id: '1' }));
 			},
 			{ instagram: /^failed: Error: .*2207026/ },
 			[1, 0, 1],
@@ -210,11 +210,11 @@ describe(FILE, () => {
 		],
 	])(
 		'when a network %s, says so in the row, and tries again, free, only when a person wants it',
-		async (_, plan, told, there) => {
+		async (_, plan, texts, there) => {
 			await fill(BOAT);
 			plan();
 			await run();
-			const outcomes = Object.entries(told).map(([name, text]) => {
+			const outcomes = Object.entries(texts).map(([name, text]) => {
 				return [name, expect.stringMatching(text)];
 			});
 			expect(await table.rows()).toMatchObject([{ ...DONE, ...Object.fromEntries(outcomes) }]);
@@ -224,11 +224,11 @@ describe(FILE, () => {
 			expect(counts()).toEqual(there);
 
 			for (const network of [google, instagram, telegram]) network.restore();
-			await edit(Object.fromEntries(Object.keys(told).map((name) => [name, ''])));
+			await edit(Object.fromEntries(Object.keys(texts).map((name) => [name, ''])));
 			await run();
 			expect(await table.rows()).toMatchObject([DONE]);
 			expect(counts()).toEqual(
-				there.map((count, index) => count + (OUTCOMES[index] in told ? 1 : 0)),
+				there.map((count, index) => count + (OUTCOMES[index] in texts ? 1 : 0)),
 			);
 			expect(posts()).toHaveLength(1);
 		},

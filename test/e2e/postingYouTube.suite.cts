@@ -1,4 +1,4 @@
-// idea-to-youtube.json: rows of a Google Sheet become videos on YouTube, each once, whatever goes wrong between.
+// idea-to-youtube.json: rows of a Google Sheet become videos on YouTube, each once, whatever fails in between.
 import { join } from 'node:path';
 import type { IDataObject } from 'n8n-workflow';
 
@@ -30,7 +30,6 @@ const COLUMNS = ['id', 'idea', 'status', 'link', 'reason'];
 const SESSION = /^POST www\.googleapis\.com\/upload/;
 const BYTES = /^PUT www\.googleapis\.com\/upload/;
 
-/** Writes a word into the sheet. */
 const writes = (word: string) => (call: Call) =>
 	call.host === 'sheets.googleapis.com' && call.method === 'POST' && call.body.includes(word);
 
@@ -49,7 +48,6 @@ const published = async (idea: string) => ({
 	file: await fileOf(textsOf(idea).prompt),
 });
 
-/** What is on the channel. */
 const channel = () =>
 	youtube.videos.map(({ bytes, ...video }) => ({ ...video, file: hashOf(bytes) }));
 
@@ -70,7 +68,7 @@ describe(FILE, () => {
 	/** With 3 seconds for each video. */
 	let hasty: SavedWorkflow;
 
-	/** The model answers with the texts of these ideas, in order. */
+	/** The model responds with the texts of these ideas, in order. */
 	const willWrite = (...ideas: string[]) => {
 		for (const idea of ideas) model.script.push(JSON.stringify({ output: textsOf(idea) }));
 	};
@@ -183,14 +181,14 @@ describe(FILE, () => {
 			/503/,
 		],
 		['the connection breaks', () => proxy.trouble(BYTES, 'reset'), 'check', /ECONNRESET/],
-		['the answer is lost', () => proxy.trouble(BYTES, 'lost answer'), 'check', /ECONNRESET/],
+		['the response is lost', () => proxy.trouble(BYTES, 'lost response'), 'check', /ECONNRESET/],
 	])(
 		'when %s, says so in the row, does not try again by itself, and posts the same video, free, when a person wants it',
 		async (name, plan, status, reason) => {
 			fill({ id: 1, idea: name });
 			plan();
 			await run(name);
-			const isThere = name === 'the answer is lost' ? 1 : 0;
+			const isThere = name === 'the response is lost' ? 1 : 0;
 			expect(youtube.videos).toHaveLength(isThere);
 			const row = { status, link: '', reason: expect.stringMatching(reason) };
 			expect(sheets.rows()).toMatchObject([row]);

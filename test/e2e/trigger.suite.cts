@@ -1,6 +1,6 @@
-// A video that is ready starts a second workflow: over the production URL and the test URL, once, with what the API tells.
+// A video that is ready starts a second workflow: over the production URL and the test URL, once, with what the API reports.
 // Hostile deliveries start none: `SEED=1 npm run test:e2e -- -t hostile` sends those of a failure again. The host that the
-// integration tests run the trigger in is compared with a real n8n: the same requests get the same answers and items.
+// integration tests run the trigger in is compared with a real n8n: the same requests get the same responses and items.
 import { gzipSync } from 'node:zlib';
 
 import forms from '../fixtures/callback-forms.json';
@@ -73,7 +73,7 @@ describe('Seedance Trigger over the production URL', () => {
 		url = workflow.productionUrl;
 	});
 
-	it('starts once, at once, with what the API tells and the metadata of that video', async () => {
+	it('starts once, at once, with what the API reports and the metadata of that video', async () => {
 		const [taskId] = await generate(url, [{ row: 7 }]);
 		await videos.finish(taskId);
 		const [delivery] = sandbox.callbacks.of(taskId);
@@ -83,9 +83,9 @@ describe('Seedance Trigger over the production URL', () => {
 		expect(others).toEqual([]);
 		expect(started).toMatchObject({ status: 'success', mode: 'webhook' });
 		expect(Date.parse(started.startedAt) - delivery.at).toBeLessThan(AT_ONCE);
-		const told = { status: 'SUCCESS', video_url: videoOf(taskId), prompt: 'A boat, number 7' };
+		const expected = { status: 'SUCCESS', video_url: videoOf(taskId), prompt: 'A boat, number 7' };
 		expect(startedWith([started])).toMatchObject([
-			{ task_id: taskId, ...told, consumed_credits: 8, metadata: { row: 7 } },
+			{ task_id: taskId, ...expected, consumed_credits: 8, metadata: { row: 7 } },
 		]);
 	});
 
@@ -104,7 +104,7 @@ describe('Seedance Trigger over the production URL', () => {
 			const first = Math.min(...taken.map(({ answeredAt }) => answeredAt ?? Infinity));
 			expect(Date.parse(started[index].startedAt) - first).toBeLessThan(AT_ONCE);
 		});
-		// On a slow machine n8n may take its time for 150 at once; a sender that is told so tries again.
+		// On a slow machine n8n may take its time for 150 at once; the sender gets a 503 and tries again.
 		const last = new Map(
 			callbacks.deliveries.map(({ taskId, copy, status }) => [`${taskId} ${copy}`, status]),
 		);
@@ -160,14 +160,14 @@ it('Seedance Trigger starts over the test URL the workflow that is listened for,
 const PROMPT = 'A prompt that only the account may know';
 
 /**
- * n8n 2.41 has one XML parser for all requests: behind a broken one, others get no answer or somebody else's (measured).
+ * n8n 2.41 has one XML parser for all requests: behind a broken one, others get no response or somebody else's (measured).
  * That is so for every webhook, and not what is tested here.
  */
 const isNoXml = ({ headers }: HostileDelivery) => !/xml/.test(String(headers['content-type']));
 
 afterAll(hangUp);
 
-it('a hostile sender starts nothing and is told nothing with more than 500 deliveries, and n8n goes on', async () => {
+it('a hostile sender starts nothing and learns nothing with more than 500 deliveries, and n8n goes on', async () => {
 	const { seed = Date.now() % 2 ** 31 } = fc.readConfigureGlobal();
 	const { id, productionUrl: url } = await saveTrigger();
 	const { apiKey, otherAccount } = sandbox;
@@ -195,7 +195,7 @@ it('a hostile sender starts nothing and is told nothing with more than 500 deliv
 	const sendRest = async () => {
 		for (let next = rest.pop(); next; next = rest.pop()) {
 			const wrong = await send(url, next).then(
-				(answer) => wrongWith(next, answer, secrets),
+				(response) => wrongWith(next, response, secrets),
 				(error: Error) => (next.byN8n ? [] : [error.message]),
 			);
 			problems.push(...wrong.map((text) => `${text} (${fc.stringify(next)})`));
@@ -245,18 +245,18 @@ it('every form of callback starts one run, which n8n’s database remembers, as 
 		requests.push([form.name, request], [`${form.name}, repeated`, request]);
 	}
 	await until('all tasks have ended', () => tasks.all().every(({ ended }) => ended));
-	const answersAt = async (url: string) => {
-		const answers = [];
+	const responsesAt = async (url: string) => {
+		const responses = [];
 		for (const [name, request] of requests) {
 			const { status, headers, body } = await send(url, request);
 			const { 'content-type': type, 'retry-after': retryAfter } = headers;
-			answers.push({ name, status, type, retryAfter, body });
+			responses.push({ name, status, type, retryAfter, body });
 		}
-		return answers;
+		return responses;
 	};
 
 	const workflow = await saveTrigger();
-	const real = await answersAt(workflow.productionUrl);
+	const real = await responsesAt(workflow.productionUrl);
 	const count = real.filter(({ body }) => body.includes('started')).length;
 	const items = startedWith(await runsOf(workflow.id, count));
 	expect(count).toBe(12);
@@ -268,7 +268,7 @@ it('every form of callback starts one run, which n8n’s database remembers, as 
 	const host = await startTriggerHost();
 	try {
 		host.credentials.set('Main account', { apiKey, baseUrl });
-		expect(await answersAt(host.trigger.url)).toEqual(real);
+		expect(await responsesAt(host.trigger.url)).toEqual(real);
 		expect(host.runs.map((run) => run.json[0])).toEqual(items);
 		expect(host.thrown).toEqual([]);
 	} finally {

@@ -153,7 +153,7 @@ describe('the list of videos', () => {
 	}, 240_000);
 
 	it.each([1, 25, 49])(
-		'of 50 rows, killed between request %i and its answer, tells one once and pays for each other once',
+		'of 50 rows, killed between request %i and its response, reports one once and pays for each other once',
 		async (k) => {
 			const prompts = Array.from({ length: 50 }, unique);
 			const workflow = await byHand({}, prompts, { onError: CONTINUE });
@@ -221,7 +221,7 @@ describe('the list of videos', () => {
 		expect(output(await run(limit(2 * price)))).toMatchObject([{ succeeded: true }]);
 	});
 
-	it('is told what Get Status and Wait for Video read', async () => {
+	it('records what Get Status and Wait for Video read', async () => {
 		const { id } = await stopped(await byHand()).then((id) => ({ id }));
 		const taskId = videos.paidIds()[0];
 		await videos.allFinished();

@@ -26,7 +26,7 @@ const WINDOW = { width: 1360, height: 800 };
 /** What a test that failed has shown. */
 const FAILURES = join(__dirname, '../../.cache/editor-failures');
 
-/** Where pictures are kept; nobody asked for them where it is not set. */
+/** Where pictures are kept; unset: none are taken. */
 const PICTURE_FOLDER = process.env.SEEDANCE_SCREENSHOTS;
 
 /** Pixels that a picture has below the last thing it shows, and around nodes with their names. */
@@ -113,7 +113,7 @@ async function startBrowser({ baseUrl, login }: N8nServer) {
 	const storageState = await session.storageState();
 	await session.close();
 	const newTab = async () => {
-		// A window of its own: n8n keeps in the browser how somebody last viewed data.
+		// A window of its own: n8n remembers in the browser how data was last viewed.
 		const context = await browser.newContext({
 			baseURL: baseUrl,
 			storageState,
@@ -187,12 +187,10 @@ export class EditorTab {
 		await this.find('canvas').locator('[data-node-name]').first().waitFor();
 	}
 
-	/** A node on the canvas. */
 	onCanvas(name: string): Locator {
 		return this.find('canvas').locator(`[data-node-name="${name}"]`).first();
 	}
 
-	/** Opens the panel of a node. */
 	async openNode(name: string): Promise<void> {
 		await this.doubleClick(this.onCanvas(name));
 		await this.fields().waitFor();
@@ -247,7 +245,6 @@ export class EditorTab {
 			: await input.inputValue();
 	}
 
-	/** The names of the fields that n8n marks red. */
 	async redMarks(): Promise<string[]> {
 		const marked = this.page
 			.locator('[data-test-id^="parameter-input-"]')

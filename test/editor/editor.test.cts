@@ -75,7 +75,6 @@ async function openWorkflow(
 	return id;
 }
 
-/** Opens the Seedance node of such a workflow. */
 async function openSeedance(...order: Parameters<typeof openWorkflow>): Promise<string> {
 	const id = await openWorkflow(...order);
 	await order[0].openNode(SEEDANCE);
@@ -197,7 +196,7 @@ describe('the fields', () => {
 	});
 
 	inTab(
-		'tell the price before anything runs, and a range where one is an expression',
+		'show the price before anything runs, and a range where one is an expression',
 		async (tab) => {
 			const expectPrice = async (...credits: number[]) =>
 				await expectSoon(
@@ -331,9 +330,9 @@ describe('the model', () => {
 		}
 	});
 
-	// What n8n does with an expression, not what one would wish for: docs/n8n-behaviour.md.
+	// What n8n does with an expression, not what one would expect: docs/n8n-behaviour.md.
 	inTab('from an expression shows each field once, as for the first item', async (tab) => {
-		const look = async () => {
+		const readControls = async () => {
 			const names = await tab.fieldNames();
 			const counted = ['Aspect Ratio', 'Resolution', 'Duration'].map(
 				(name) => names.filter((one) => one === name).length,
@@ -342,12 +341,12 @@ describe('the model', () => {
 		};
 		const range = ['Depending on the expressions, each video costs 8 to 720 credits.'];
 		await openSeedance(tab, { model: '={{ "seedance-2.0" }}' });
-		await expectSoon(look, [1, 0, 1, '8', ['duration'], range]);
+		await expectSoon(readControls, [1, 0, 1, '8', ['duration'], range]);
 		await tab.choose('duration', '5 Seconds');
-		await expectSoon(look, [1, 0, 1, '5 Seconds', [], range]);
+		await expectSoon(readControls, [1, 0, 1, '5 Seconds', [], range]);
 		for (const model of ['={{ "seedance-2-mini" }}', '={{ $json.model }}']) {
 			await openSeedance(tab, { model });
-			await expectSoon(look, [1, 1, 1, '8 Seconds', [], range]);
+			await expectSoon(readControls, [1, 1, 1, '8 Seconds', [], range]);
 		}
 	});
 });
@@ -406,7 +405,7 @@ inTab('the next node offers the fields of a video to map, before anything has ru
 	await tab.output().getByText(videos.ids()[0]).first().waitFor();
 });
 
-/** An app at Google, to which nobody has consented. */
+/** An app at Google without any consent. */
 const MADE_UP_CLIENT = { clientId: 'made-up', clientSecret: 'made-up' };
 
 /** What a person chooses in the nodes of n8n: made up, because nothing runs here. */
@@ -492,18 +491,18 @@ describe('the form of image-to-video.json', () => {
 		await api.deactivateWorkflow(id);
 	});
 
-	// Whoever fills in the form owns neither the account nor this n8n.
-	for (const [prompt, told] of [
+	// The visitor who fills in the form owns neither the account nor this n8n.
+	for (const [prompt, text] of [
 		['A boat [fail]', 'Please try another image or other words.'],
 		['A boat, on an account without credits', 'This is not your fault: please try again later.'],
 	]) {
-		inTab(`tells its visitor what to do where there is no video: ${prompt}`, async (tab) => {
+		inTab(`says to its visitor what to do where there is no video: ${prompt}`, async (tab) => {
 			if (prompt.endsWith('without credits')) sandbox.ledger.balance = 3;
 			const id = await sendForm(tab, prompt);
 			await tab.page
 				.getByText('There is no video', { exact: true })
 				.waitFor({ timeout: RUN_PATIENCE });
-			await tab.page.getByText(told).waitFor();
+			await tab.page.getByText(text).waitFor();
 			await api.deactivateWorkflow(id);
 		});
 	}

@@ -1,4 +1,4 @@
-// Who may pay for a video: every interleaving of two and three runs that want the same one, and whatever crashes between.
+// Which run may pay for a video: every interleaving of two and three runs that want the same one, and whatever crashes between.
 import { nextAction, type ClaimRequest } from '../../nodes/shared/idempotency/claims';
 import {
 	endless,
@@ -17,7 +17,7 @@ jest.setTimeout(180_000);
 
 const of = (runs: number, mode: Mode) => Array.from({ length: runs }, () => mode);
 
-/** What may be paid for when nobody crashes and nothing runs out. */
+/** What may be paid for without crashes and without lapsed claims. */
 const PAID: Record<Mode, (runs: number) => number[]> = {
 	'Always Reuse': () => [1],
 	'Reuse Key': (runs) => [1, 2, 3].slice(0, runs),
@@ -60,25 +60,27 @@ const bidOf = (rows: readonly ModelRow[], { claim }: ClaimRequest) =>
 
 type Rules = NonNullable<World['rules']>;
 
-const LOWEST_WINS: Rules = (rows, wish) => {
-	const [move, bid] = [nextAction(rows, wish), bidOf(rows, wish)];
-	return bid && move.do === 'wait' ? { do: 'confirm', row: bid } : move;
+const LOWEST_WINS: Rules = (rows, request) => {
+	const [action, bid] = [nextAction(rows, request), bidOf(rows, request)];
+	return bid && action.do === 'wait' ? { do: 'confirm', row: bid } : action;
 };
-const SHY: Rules = (rows, wish) => {
-	const bid = bidOf(rows, wish);
+const SHY: Rules = (rows, request) => {
+	const bid = bidOf(rows, request);
 	const others = rows.filter((row) => row !== bid && row.claimedUntil > NOW);
-	return bid && others.length ? { do: 'withdraw', row: bid } : nextAction(rows, wish);
+	return bid && others.length ? { do: 'withdraw', row: bid } : nextAction(rows, request);
 };
-const FORGETFUL: Rules = (rows, wish) => {
-	const move = nextAction(rows, wish);
-	return move.do === 'markUnclear' ? { do: 'takeOver', row: move.row } : move;
+const FORGETFUL: Rules = (rows, request) => {
+	const action = nextAction(rows, request);
+	return action.do === 'markUnclear' ? { do: 'takeOver', row: action.row } : action;
 };
-const UNSENT_FIRST: Rules = (rows, wish) => {
+const UNSENT_FIRST: Rules = (rows, request) => {
 	const unsent = rows.find((row) => row.status === 'CLAIMED' && row.claimedUntil <= NOW);
-	return unsent && !bidOf(rows, wish) ? { do: 'takeOver', row: unsent } : nextAction(rows, wish);
+	return unsent && !bidOf(rows, request)
+		? { do: 'takeOver', row: unsent }
+		: nextAction(rows, request);
 };
-const UNSHARED: Rules = (rows, wish) => nextAction(rows, { ...wish, isEarlier: () => true });
-const HASTY: Rules = (rows, wish) => nextAction(rows, { ...wish, isLive: () => true });
+const UNSHARED: Rules = (rows, request) => nextAction(rows, { ...request, isEarlier: () => true });
+const HASTY: Rules = (rows, request) => nextAction(rows, { ...request, isLive: () => true });
 
 describe('the model sees what is wrong with other rules', () => {
 	const twoPaid = 'two videos are paid for';
@@ -96,9 +98,9 @@ describe('the model sees what is wrong with other rules', () => {
 		['handed on without compare-and-set', 'a row is handed on twice', 'Skip', 'handOn'],
 		['an unclear request is taken over as unsent', notUsed, 'Always Generate', FORGETFUL],
 		['a claim that nobody renews counts as alive', notUsed, 'Always Generate', HASTY],
-		// It paid for a place that nobody had used while another run's request was unclear.
+		// It paid for an unused place while another run's request was unclear.
 		['what was never sent goes first', notUsed, 'Always Generate', UNSENT_FIRST, 3],
-		// With Generate Without Waiting a video is handed on faster than another run reads again.
+		// With Generate Without Waiting a video is delivered before another run reads again.
 		['what is handed on meanwhile is not shared', twoPaid, 'Reuse Key', UNSHARED],
 	])('%s: %s', (_rule, broken, mode, wrong, runs = 2) => {
 		const plant = typeof wrong === 'string' ? { blind: wrong } : { rules: wrong };

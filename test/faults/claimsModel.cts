@@ -50,7 +50,7 @@ interface Actor {
 }
 
 export interface ModelRow extends ClaimedRow {
-	/** Its insert has got an id, and has not returned: nobody can read the row. */
+	/** Its insert has an id, but has not returned: no run can read the row yet. */
 	isHidden: boolean;
 	isPaid: boolean;
 	/** By a run that shares with others. */
@@ -113,7 +113,7 @@ class Run {
 		return this.world.blind === this.actor.next;
 	}
 
-	/** The row that it is at, if nobody has changed it since. */
+	/** The row that it is at, if it is unchanged since. */
 	private get row(): ModelRow | undefined {
 		const { row, claim, status } = this.actor;
 		const found = this.state.rows.find(({ id }) => id === row);
@@ -129,7 +129,7 @@ class Run {
 		if (next === 'over' && this.state.rows.some(isBid)) throw new Broken('a bid is left behind');
 	}
 
-	/** Changes the row, and goes on; or to what is done when the row was lost. */
+	/** Changes the row, and takes the next step; another one where the row was lost. */
 	private write(set: Partial<ModelRow>, next: Next, whenLost: Next): void {
 		const { row } = this;
 		if (row) Object.assign(row, set);
@@ -145,7 +145,7 @@ class Run {
 		return claim === '' || isOver(this.state.actors[Number(claim)]);
 	}
 
-	/** Reads. Gives what may follow by the rules: who lives may be known or not. */
+	/** Reads. Gives what may follow by the rules: which runs live may be known or not. */
 	read(): Array<() => void> {
 		const { actor, claim, mode, world } = this;
 		const rows = this.state.rows.filter(({ isHidden }) => !isHidden);
@@ -154,7 +154,7 @@ class Run {
 		}
 		let isAsked = false;
 		const decide = (knows: boolean) => {
-			const move = (world.rules ?? nextAction)(rows, {
+			const action = (world.rules ?? nextAction)(rows, {
 				claim,
 				now: NOW,
 				isShared: mode.isShared,
@@ -167,28 +167,30 @@ class Run {
 				isPaused: () => false,
 				isEarlier: ({ id }) => !!actor.earlier?.includes(id),
 			});
-			return () => this.follow(move, rows);
+			return () => this.follow(action, rows);
 		};
 		const decided = [decide(true)];
 		return isAsked ? [...decided, decide(false)] : decided;
 	}
 
-	private follow(move: ReturnType<typeof nextAction<ModelRow>>, rows: readonly ModelRow[]): void {
-		const isSend = move.do === 'takeOver' && !move.row.hasTask;
-		if (isSend || move.do === (this.mode.isShared ? 'confirm' : 'insert')) {
+	private follow(action: ReturnType<typeof nextAction<ModelRow>>, rows: readonly ModelRow[]): void {
+		const isSend = action.do === 'takeOver' && !action.row.hasTask;
+		if (isSend || action.do === (this.mode.isShared ? 'confirm' : 'insert')) {
 			for (const { handedOn, hasTask, ...row } of rows) {
 				const isOwed = this.isDead(row as ModelRow) && (hasTask || row.status === 'SENDING');
 				if (handedOn ? this.mode.given : isOwed) throw new Broken('one that is there is not used');
 			}
 		}
-		if (move.do === 'wait' || (move.do === 'join' && !move.row.hasTask)) return this.go('read');
-		if (move.do === 'send') return this.go('begin', move.row);
-		if (move.do !== 'join' && move.do !== 'reuse' && move.do !== 'skip') {
-			this.go(move.do, 'row' in move ? move.row : undefined);
-			if (move.do === 'insert') this.actor.status = move.status;
+		if (action.do === 'wait' || (action.do === 'join' && !action.row.hasTask))
+			return this.go('read');
+		if (action.do === 'send') return this.go('begin', action.row);
+		if (action.do !== 'join' && action.do !== 'reuse' && action.do !== 'skip') {
+			this.go(action.do, 'row' in action ? action.row : undefined);
+			if (action.do === 'insert') this.actor.status = action.status;
 			return;
 		}
-		if (this.mode.given === 'skip' && move.do !== 'skip') throw new Broken('a second run gets it');
+		if (this.mode.given === 'skip' && action.do !== 'skip')
+			throw new Broken('a second run gets it');
 		this.go('over');
 	}
 
@@ -292,8 +294,10 @@ class Run {
 	}
 }
 
-/** All steps that may come next. */
-function* stepsFrom(text: string, world: World): Generator<[who: number, name: string, to: State]> {
+function* stepsFrom(
+	text: string,
+	world: World,
+): Generator<[actor: number, name: string, to: State]> {
 	const { actors, rows } = stateOf(text);
 	for (const [index, { next }] of actors.entries()) {
 		const fresh = () => new Run(world, stateOf(text), index);
@@ -326,7 +330,6 @@ function* stepsFrom(text: string, world: World): Generator<[who: number, name: s
 export interface Explored {
 	/** Each state as a text. */
 	states: string[];
-	/** The promise that does not hold. */
 	broken?: string;
 	/** The steps to where it breaks. */
 	path: string[];
@@ -334,11 +337,11 @@ export interface Explored {
 
 /**
  * Goes through every state of a world, breadth first, until a promise is broken. With `onStep`, which
- * is told of each step, the runs are told apart.
+ * is called for each step, the runs are distinguished.
  */
 export function explore(
 	world: World,
-	onStep?: (from: number, who: number, to: number) => void,
+	onStep?: (from: number, actor: number, to: number) => void,
 ): Explored {
 	const actors = world.modes.map((mode) => ({ mode, next: 'read' as const, ...NO_ROW }));
 	const states = [textOf({ actors, rows: [] }, !onStep)];
@@ -348,12 +351,12 @@ export function explore(
 		at === 0 ? [] : [...pathTo(cameFrom[at][0]), cameFrom[at][1]];
 	for (let at = 0; at < states.length; at++) {
 		try {
-			for (const [who, name, to] of stepsFrom(states[at], world)) {
+			for (const [actor, name, to] of stepsFrom(states[at], world)) {
 				const text = textOf(to, !onStep);
 				const place = places.get(text) ?? states.push(text) - 1;
 				places.set(text, place);
-				cameFrom[place] ??= [at, `${who} ${name}`];
-				onStep?.(at, who, place);
+				cameFrom[place] ??= [at, `${actor} ${name}`];
+				onStep?.(at, actor, place);
 			}
 		} catch (error) {
 			if (!(error instanceof Broken)) throw error;
@@ -374,23 +377,23 @@ export function paidAtTheEnd({ states }: Explored): number[] {
  * and again, and each claim of a crashed one runs out.
  */
 export function endless(world: World): string[] {
-	const edges: Array<[from: number, who: number, to: number]> = [];
+	const edges: Array<[from: number, actor: number, to: number]> = [];
 	const { states } = explore(world, (...edge) => edges.push(edge));
 	const everyone = [...world.modes.keys(), world.modes.length];
-	const isIdle = everyone.map((who) =>
+	const isIdle = everyone.map((actor) =>
 		states.map(stateOf).map(({ actors, rows }) => {
-			if (who < actors.length) return isOver(actors[who]);
+			if (actor < actors.length) return isOver(actors[actor]);
 			return !rows.some((row) => row.claimedUntil > NOW && isOver(actors[Number(row.claim)]));
 		}),
 	);
-	const ends = (at: number) => world.modes.every((_, who) => isIdle[who][at]);
+	const ends = (at: number) => world.modes.every((_, actor) => isIdle[actor][at]);
 	let left = new Set([...states.keys()].filter((at) => !ends(at)));
 	for (let before = -1; before !== left.size; ) {
 		before = left.size;
-		for (const who of everyone) {
+		for (const actor of everyone) {
 			const inside = edges.filter(([from, , to]) => left.has(from) && left.has(to));
-			const stepping = inside.filter(([, by]) => by === who).map(([from]) => from);
-			const reaching = new Set([...stepping, ...[...left].filter((at) => isIdle[who][at])]);
+			const stepping = inside.filter(([, by]) => by === actor).map(([from]) => from);
+			const reaching = new Set([...stepping, ...[...left].filter((at) => isIdle[actor][at])]);
 			for (let size = -1; size !== reaching.size; ) {
 				size = reaching.size;
 				for (const [from, , to] of inside) if (reaching.has(to)) reaching.add(from);

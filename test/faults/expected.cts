@@ -1,9 +1,9 @@
-// What a caller could learn from each answer of the sandbox: the fault that struck decides, not what the node made of it.
+// What a caller could learn from each response of the sandbox: the fault that struck decides, not what the node made of it.
 import { ERRORS, type PostEntry, type SandboxTask, type VideoRead } from '../sandbox/server.cjs';
 import type { Exchange, ReadExchange } from './harness.cjs';
 
 /**
- * What the answer to a POST tells: a task, that nothing was made, or neither. `misled`: the id of another task.
+ * What the response to a POST shows: a task, that nothing was made, or neither. `misled`: the id of another task.
  * `any`: an odd mixture, of which nothing is expected.
  */
 export type PostOutcome = 'created' | 'refused' | 'unclear' | 'misled' | 'any';
@@ -44,7 +44,7 @@ export function postOutcomeOf({ entry, fault }: Exchange<PostEntry>): PostOutcom
 	return isVague(answered) ? 'unclear' : 'refused';
 }
 
-/** Whether an answer to a POST says that no further one has any prospect. */
+/** Whether a response to a POST says that no further one has any prospect. */
 export function endsBatch({ entry, fault }: Exchange<PostEntry>): boolean {
 	if (fault?.kind === 'error') {
 		return fault.code === 'INVALID_API_KEY' || fault.code === 'INSUFFICIENT_CREDITS';
@@ -65,7 +65,7 @@ export interface Reading {
 	state?: 'running' | 'succeeded' | 'failed';
 	hasVideo?: boolean;
 	credits?: number | null;
-	/** Of a failure: what it tells; undefined for nothing. */
+	/** Of a failure: its reason; undefined for none. */
 	reason?: string;
 	/** Of a refusal for good: the error code of its item. */
 	code?: string;
@@ -104,7 +104,7 @@ const CODES: Readonly<Record<number, string>> = {
 	404: 'task_not_found',
 };
 
-/** `isPage`: the answer is a web page, which comes from a proxy and not from the API. */
+/** `isPage`: the response is a web page, which comes from a proxy and not from the API. */
 function refusedRead(at: number, status: number, isPage = false): Reading {
 	if (status === 429) return { at, kind: 'limited' };
 	const isProxy = isPage && (status === 403 || status === 404);
@@ -167,7 +167,6 @@ export function isRefusedLink({ entry }: Exchange<VideoRead>): boolean {
 	return [403, 404, 410].includes(entry.answered ?? 0);
 }
 
-/** Whether a download went wrong. */
 export function isBrokenDownload(video: Exchange<VideoRead>): boolean {
 	const { fault, entry } = video;
 	if (isRefusedLink(video)) return true;

@@ -107,7 +107,6 @@ export function inAllSettings({ part }: Cell): Schedule[] {
 	}));
 }
 
-/** Registers the tests of some routes. */
 export function describeGrid(name: string, routes: readonly Route[], withDown: boolean): void {
 	const suite = new Suite(name);
 

@@ -20,10 +20,9 @@ import {
 import { requireAsCore, startEngine } from '../support/engine.cjs';
 import { JumpClock } from './jumpClock.cjs';
 
-/** Bytes of every video. */
 const VIDEO_BYTES = 2_000;
 export const CREDENTIAL = 'Main account';
-/** Tells the requests apart, for the clock. */
+/** Distinguishes the requests, for the clock. */
 const NTH_HEADER = 'x-nth-request';
 
 /** A request, and the fault that it met. */
@@ -43,7 +42,7 @@ export type Harness = Awaited<ReturnType<typeof openHarness>>;
 
 /**
  * Lets the clock wait for every HTTP request of n8n's, a streamed body included, but for those to where `isSilent` says that
- * nobody ever answers. A request that is parked is never answered, and not waited for: its caller has to end it when its
+ * that never gets a response. A parked request never gets one, and is not waited for: its caller has to end it when its
  * own time is up.
  */
 function trackRequests(time: JumpClock, isSilent: (url: string) => boolean) {
@@ -70,11 +69,11 @@ function trackRequests(time: JumpClock, isSilent: (url: string) => boolean) {
 				};
 				if (isSilent(given.url ?? '')) over();
 				try {
-					const answer = await send(given);
-					const body: unknown = answer.data;
+					const response = await send(given);
+					const body: unknown = response.data;
 					if (body instanceof Readable && !body.destroyed) body.once('close', end);
 					else end();
-					return answer;
+					return response;
 				} catch (error) {
 					end();
 					throw error;
@@ -133,11 +132,10 @@ export async function openHarness() {
 	/** When each task was made, in virtual milliseconds. */
 	const made = new Map<SandboxTask, number>();
 	const hooks = () => ({
-		/** How a task that is about to be made goes on; `nth` counts those with this prompt, from 1. */
+		/** The ending of a task that is about to be created; `nth` counts those with this prompt, from 1. */
 		planOf: (_order: VideoOrder, _nth: number): TaskPlan => ({}),
-		/** Called when a request arrives, before it is answered. */
+		/** Called when a request arrives, before it gets a response. */
 		onRequest: (_route: Route): void => undefined,
-		/** Called at each jump of the clock. */
 		onJump: (): void => undefined,
 	});
 	const posts: Array<Exchange<PostEntry>> = [];
@@ -159,9 +157,8 @@ export async function openHarness() {
 			const apiKey = account === 'byRow' ? byRow : sandbox.apiKey;
 			n8n.credentials.set(CREDENTIAL, { apiKey, baseUrl });
 		},
-		/** Requests that nobody answers and whose caller still waits. */
+		/** Requests that never get a response and whose caller still waits. */
 		openRequests: () => tracker.parked(),
-		/** Back to the beginning. */
 		reset: () => {
 			Object.assign(harness, hooks());
 			time.reset();

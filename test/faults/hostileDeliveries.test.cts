@@ -1,4 +1,4 @@
-// 10,000 hostile deliveries against Seedance Trigger, hosted as n8n hosts it: none starts a run, is told anything, or
+// 10,000 hostile deliveries against Seedance Trigger, hosted as n8n hosts it: none starts a run, learns anything, or
 // leaves a trace, and genuine ones in their midst start theirs. fast-check prints the seed of a failure; `SEED=1 npx jest …`
 // runs the same deliveries again. A rejection that nobody handles, or an error thrown late, fails the test in jest itself.
 // Bodies that n8n itself refuses, and other methods, are sent to a real n8n in test/e2e/trigger.suite.cts.
@@ -54,10 +54,10 @@ beforeEach(async () => {
 	};
 });
 
-/** What must not be in an answer or in the log: keys, signatures, and what the API tells of a task. */
+/** What must not be in a response or in the log: keys, signatures, and what the API reports of a task. */
 const secrets = () => [ground.apiKey, ground.otherKey, PROMPT, '/videos/', 'seedance_sig'];
 
-/** Sends a delivery. Gives everything that is wrong with the answer, and with what the deliveries so far have left behind. */
+/** Sends a delivery. Gives everything that is wrong with the response, and with what the deliveries so far have left behind. */
 async function problemsOf(delivery: HostileDelivery): Promise<string[]> {
 	const { host } = world;
 	const problems = wrongWith(delivery, await send(host.trigger.url, delivery), secrets());
@@ -65,7 +65,7 @@ async function problemsOf(delivery: HostileDelivery): Promise<string[]> {
 	const log = JSON.stringify(host.logs);
 	const logged = [...secrets(), ...delivery.signatures].filter((secret) => log.includes(secret));
 	if (logged.length) problems.push(`the log holds ${logged.join(', ')}`);
-	// Whoever reads the log finds one line for each refusal, and nothing of a sender's making in it but an id.
+	// The log has one line for each refusal, and nothing of a sender's making in it but an id.
 	const odd = host.logs.find(({ text }) => /\p{C}/u.test(text) || text.length > 1_500);
 	if (odd) problems.push(`the log has an odd line: ${JSON.stringify(odd).slice(0, 300)}`);
 	if (host.thrown.length) problems.push(`the node threw ${String(host.thrown[0])}`);
@@ -112,12 +112,12 @@ it.each<[string, number, (from: Ground) => Arbitrary<HostileDelivery>, number]>(
 	);
 });
 
-it('starts nothing for a claimed end while the task runs, and one run with what the API tells once it has ended', async () => {
+it('starts nothing for a claimed end while the task runs, and one run with what the API reports once it has ended', async () => {
 	const { host, sandbox } = world;
 	const [numRuns, length] = FORGED_ENDS;
 	const query = signedQuery(ground.apiKey, { row: 1 });
 	const batches = fc.array(claims, { minLength: length, maxLength: length });
-	const check = fc.asyncProperty(batches, async (told) => {
+	const check = fc.asyncProperty(batches, async (sent) => {
 		host.reset();
 		host.clockSpeed = FAST;
 		host.logs.length = 0;
@@ -125,12 +125,12 @@ it('starts nothing for a claimed end while the task runs, and one run with what 
 		const deliverAll = async (): Promise<HttpResponse[]> =>
 			await Promise.all(
 				taskIds.map(
-					async (id, index) => await send(host.trigger.url, reportOf(id, told[index], query)),
+					async (id, index) => await send(host.trigger.url, reportOf(id, sent[index], query)),
 				),
 			);
-		const due = { answers: [503], byN8n: false, signatures: [query] };
-		for (const answer of await deliverAll()) {
-			expect(wrongWith(due, answer, secrets())).toEqual([]);
+		const due = { statuses: [503], byN8n: false, signatures: [query] };
+		for (const response of await deliverAll()) {
+			expect(wrongWith(due, response, secrets())).toEqual([]);
 			delivered++;
 		}
 		expect([host.runs.length, host.staticData.size]).toEqual([0, 0]);
@@ -141,7 +141,7 @@ it('starts nothing for a claimed end while the task runs, and one run with what 
 
 		host.clockSpeed = 1;
 		for (const id of taskIds) sandbox.finish(id);
-		expect((await deliverAll()).map(({ status }) => status)).toEqual(told.map(() => 200));
+		expect((await deliverAll()).map(({ status }) => status)).toEqual(sent.map(() => 200));
 		const items = taskIds.map(async (id) => [await world.itemOf(id, { row: 1 })]);
 		expect(host.runs).toHaveLength(length);
 		expect(host.runs.map(({ json }) => json)).toEqual(
@@ -151,7 +151,7 @@ it('starts nothing for a claimed end while the task runs, and one run with what 
 	await fc.assert(check, { numRuns, ...AS_FOUND });
 });
 
-it('starts exactly one run for a genuine delivery in the midst of hostile ones, with what the API tells', async () => {
+it('starts exactly one run for a genuine delivery in the midst of hostile ones, with what the API reports', async () => {
 	const { host } = world;
 	const [numRuns, length] = STREAM;
 	const hostile = fc.oneof(
@@ -174,11 +174,11 @@ it('starts exactly one run for a genuine delivery in the midst of hostile ones, 
 		const query = signedQuery(ground.apiKey, given.metadata);
 		const good = async () => {
 			const { status } = await send(host.trigger.url, reportOf(taskId, given.genuine, query));
-			return status === 200 ? [] : [`the genuine one was answered ${status}`];
+			return status === 200 ? [] : [`the genuine one got ${status}`];
 		};
 		const forged = given.forged.map(({ label, query: proof, headers, signatures }) => {
 			const { headers: usual, ...sent } = reportOf(taskId, given.genuine, proof);
-			const due = { answers: [401], byN8n: false, signatures };
+			const due = { statuses: [401], byN8n: false, signatures };
 			return { label, ...sent, headers: { ...headers, ...usual }, ...due };
 		});
 		const sent = [...given.hostile, ...forged].flatMap((delivery, index) => [

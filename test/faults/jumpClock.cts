@@ -1,12 +1,12 @@
 // Time for the fault suite: hours pass in no time, in the order in which real sleepers would wake. Time moves on when
-// nothing is under way any more, so what a run takes on this clock does not depend on how busy the machine is.
+// nothing is running any more, so what a run takes on this clock does not depend on how busy the machine is.
 import { setImmediate as turn } from 'node:timers/promises';
 
 import type { Clock } from '../../nodes/shared/n8n/clock';
 
 /** Turns of the event loop without anything new, after which all work that needs no time has been done. */
 const QUIET_TURNS = 3;
-/** Real milliseconds between two checks of work under way, and how many of them without anything new mean "stuck". */
+/** Real milliseconds between two checks of running work, and how many of them without anything new mean "stuck". */
 const STUCK_CHECK_MS = 50;
 const STUCK_CHECKS = 8;
 
@@ -22,12 +22,12 @@ interface Sleeper {
 export class JumpClock {
 	/** Called after each jump, before anyone wakes up, with the new time. */
 	onJump: (now: number) => void = () => undefined;
-	/** From this virtual time on nobody sleeps any more, as after Stop: what waits without end comes to one. */
+	/** From this virtual time on sleeps end at once, as after Stop, so that endless waits end. */
 	latest = Infinity;
 
 	private time = wholeSecond();
 	private readonly sleepers = new Set<Sleeper>();
-	private underWay = 0;
+	private inFlight = 0;
 	private events = 0;
 	private readonly listeners: Array<() => void> = [];
 	private isPumping = false;
@@ -80,41 +80,41 @@ export class JumpClock {
 
 	/** Takes note of work that time has to wait for; gives what ends it. */
 	begin(): () => void {
-		this.underWay += 1;
+		this.inFlight += 1;
 		this.happened();
 		let isOver = false;
 		return () => {
 			if (isOver) return;
 			isOver = true;
-			this.underWay -= 1;
+			this.inFlight -= 1;
 			this.happened();
 		};
 	}
 
-	/** Resolves when nothing is under way, however long that takes. */
+	/** Resolves when nothing is running, however long that takes. */
 	async idle(): Promise<void> {
 		do {
-			while (this.underWay > 0) {
+			while (this.inFlight > 0) {
 				await new Promise<void>((resolve) => this.listeners.push(resolve));
 			}
 			await this.quiet();
-		} while (this.underWay > 0);
+		} while (this.inFlight > 0);
 	}
 
-	/** Resolves when nothing is under way, or when what is has been stuck for a while. */
+	/** Resolves when nothing is running, or when what is has been stuck for a while. */
 	private async quiet(): Promise<void> {
 		for (let turns = 0; turns < QUIET_TURNS; ) {
 			const before = this.events;
 			await turn();
 			if (this.events !== before) turns = 0;
-			else if (this.underWay === 0 || this.stuckAt === this.events) turns += 1;
+			else if (this.inFlight === 0 || this.stuckAt === this.events) turns += 1;
 			else turns = (await this.isStuck()) ? QUIET_TURNS : 0;
 		}
 	}
 
 	private happened(): void {
 		this.events += 1;
-		for (const tell of this.listeners.splice(0)) tell();
+		for (const notify of this.listeners.splice(0)) notify();
 	}
 
 	private async isStuck(): Promise<boolean> {

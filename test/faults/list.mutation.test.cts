@@ -64,10 +64,10 @@ const leaveOut = (isLeftOut: (step: Step) => boolean) =>
 		return { ...opened, list: { run: some, start: () => undefined, now, has } };
 	});
 
-type Move = claims.ClaimAction<claims.ClaimedRow>;
+type Action = claims.ClaimAction<claims.ClaimedRow>;
 
 /** What the protocol says next. */
-const changeMove = (changed: (move: Move) => Move) =>
+const changeAction = (changed: (action: Action) => Action) =>
 	change(claims, 'nextAction').to((real, ...call) => changed(real(...call)));
 
 const pay = { do: 'insert', status: 'CLAIMED' } as const;
@@ -80,12 +80,12 @@ const MUTANTS: Record<string, Record<string, () => void>> = {
 				listing.emptyListing(nodeRun, options),
 			),
 		'pays again for what it has taken over': () =>
-			changeMove((move) => (move.do === 'takeOver' && move.row.hasTask ? pay : move)),
+			changeAction((action) => (action.do === 'takeOver' && action.row.hasTask ? pay : action)),
 		'pays although another execution is at the same video': () =>
-			changeMove((move) => (move.do === 'join' || move.do === 'reuse' ? pay : move)),
+			changeAction((action) => (action.do === 'join' || action.do === 'reuse' ? pay : action)),
 	},
 	'free restarts | charged twice': {
-		'starts anew more often than it may': () =>
+		'restarts more often than it may': () =>
 			change(submit, 'submitAll').to((real, nodeRun, options, others) => {
 				options.restarts += 1;
 				return real(nodeRun, options, others);
@@ -105,8 +105,8 @@ const MUTANTS: Record<string, Record<string, () => void>> = {
 		},
 	},
 	'any | charged twice, unclear': {
-		'pays for what is unclear without telling': () =>
-			changeMove((move) => (move.do === 'markUnclear' ? pay : move)),
+		'pays for what is unclear without a report': () =>
+			changeAction((action) => (action.do === 'markUnclear' ? pay : action)),
 	},
 	'any | sent without the list': {
 		'sends without a compare-and-set': () =>
@@ -144,8 +144,8 @@ const MUTANTS: Record<string, Record<string, () => void>> = {
 	},
 	'run by hand | handed on twice': {
 		'gives again in published runs too': () =>
-			change(claims, 'nextAction').to((real, rows, wish) =>
-				real(rows, { ...wish, handedOn: { do: 'reuse', maxAgeMs: Infinity } }),
+			change(claims, 'nextAction').to((real, rows, request) =>
+				real(rows, { ...request, handedOn: { do: 'reuse', maxAgeMs: Infinity } }),
 			),
 	},
 	'Stop | handed on to nobody': {

@@ -20,7 +20,7 @@ export const LIST_RULES = [
 	'charged twice',
 	/** The ID of a paid task is nowhere, or not in the list. */
 	'id lost',
-	/** What nobody knows was told twice, or paid for again before it was told. */
+	/** An unclear request was reported twice, or paid for again before it was reported. */
 	'unclear',
 	'handed on twice',
 	/** A row says that the workflow has got a video which it has not. */
@@ -39,7 +39,7 @@ export type ListRule = (typeof LIST_RULES)[number];
 export type ListViolation = { rule: ListRule; text: string };
 
 /** An item as it was given out, or as an error lists it. */
-interface Told {
+interface ReportedItem {
 	execution: Execution;
 	index: number;
 	json: IDataObject;
@@ -47,7 +47,7 @@ interface Told {
 	isOutput: boolean;
 }
 
-function toldBy(execution: Execution): Told[] {
+function reportedBy(execution: Execution): ReportedItem[] {
 	const { run } = execution;
 	if (!run) return [];
 	const isOutput = run.status === 'success';
@@ -66,9 +66,9 @@ function toldBy(execution: Execution): Told[] {
 
 class ListOracle {
 	readonly violations: ListViolation[] = [];
-	private readonly told: Told[];
+	private readonly reported: ReportedItem[];
 	/** What later nodes got. */
-	private readonly given: Told[];
+	private readonly given: ReportedItem[];
 	private readonly paid: ListPost[];
 	private readonly restarts = new Restarts((taskId) => {
 		const { requests, sandbox } = this.harness;
@@ -80,8 +80,8 @@ class ListOracle {
 		private readonly harness: Harness,
 		private readonly trace: ListTrace,
 	) {
-		this.told = trace.executions.flatMap(toldBy);
-		this.given = this.told.filter(
+		this.reported = trace.executions.flatMap(reportedBy);
+		this.given = this.reported.filter(
 			({ isOutput, json }) => isOutput && json.task_id && json.error_code === undefined,
 		);
 		this.paid = trace.posts.filter(({ entry }) => entry.accepted);
@@ -95,7 +95,7 @@ class ListOracle {
 		return `POST ${entry.index} (${name}, task ${entry.taskId}) of execution ${execution.nth}`;
 	}
 
-	/** How often a video may be started anew. */
+	/** How often a video may be restarted. */
 	private get most(): number {
 		const { operation, failing } = this.trace.schedule;
 		return operation === 'generateAndWait' ? (failing?.restarts ?? 0) : 0;
@@ -145,7 +145,7 @@ class ListOracle {
 		if (!row && !isCut)
 			return by.endedAt < now.beganAt && (isReusing || !this.isGivenOut(by, taskId));
 		if (!row) {
-			// It was interrupted before the ID could be written: that has to be told first.
+			// It was interrupted before the ID could be written: that has to be reported first.
 			const isOpen = post.rows?.some(
 				(one) => one.id === earlier.row?.id && one.status === 'SENDING',
 			);
@@ -208,18 +208,18 @@ class ListOracle {
 		for (const post of unlisted) {
 			const { execution, entry } = post;
 			const { isDead, isLeft, frozenUntil, run } = execution;
-			const isTold = this.told.some(
+			const isReported = this.reported.some(
 				(one) => one.execution === execution && one.json.task_id === entry.taskId,
 			);
 			const row = rows.find(({ id }) => id === post.row?.id);
 			const isUnclear = !post.row || row?.status === 'SENDING' || row?.status === 'UNCLEAR';
-			const isCut = (isDead || frozenUntil > 0) && (isUnclear || isTold);
+			const isCut = (isDead || frozenUntil > 0) && (isUnclear || isReported);
 			if (!isCut && !isLeft && deletedAt.length === 0) {
 				this.violate('id lost', `${this.describe(post)} is not in the list`);
 			}
-			// One in whose place another was started cost nothing, and stands in the log alone.
+			// A restarted one cost nothing, and is only in the log.
 			const isReplaced = this.isReplaced(post);
-			if (!isTold && !isReplaced && !isDead && run?.status !== 'canceled') {
+			if (!isReported && !isReplaced && !isDead && run?.status !== 'canceled') {
 				this.violate('id lost', `${this.describe(post)} is nowhere`);
 			}
 		}
@@ -230,17 +230,19 @@ class ListOracle {
 	}
 
 	/**
-	 * What was interrupted between a POST and its answer is told by one later execution; by further
-	 * ones only where the list could not be told so at some time.
+	 * What was interrupted between a POST and its response is reported by one later execution; by further
+	 * ones only where the list could not record that at some time.
 	 */
-	checkTold(): void {
+	checkReported(): void {
 		const isRefused = this.trace.executions.some(({ met }) => met && !NO_REFUSAL.includes(met));
 		for (const { id, nth } of this.trace.executions) {
 			const about = `Execution ${id} was interrupted`;
-			const told = this.told.filter(({ json }) => String(json.error_message).startsWith(about));
-			const by = [...new Set(told.map(({ execution }) => execution.nth))];
+			const reported = this.reported.filter(({ json }) =>
+				String(json.error_message).startsWith(about),
+			);
+			const by = [...new Set(reported.map(({ execution }) => execution.nth))];
 			if (by.length > 1 && !isRefused)
-				this.violate('unclear', `of ${nth}, told by ${by.join(', ')}`);
+				this.violate('unclear', `of ${nth}, reported by ${by.join(', ')}`);
 		}
 	}
 
@@ -251,7 +253,7 @@ class ListOracle {
 		for (const taskId of new Set(this.given.map(({ json }) => String(json.task_id)))) {
 			const by = executions
 				.filter((one) => this.isGivenOut(one, taskId))
-				// A run by hand may give again what one beside it has handed on, be that begun later.
+				// A run by hand may deliver again what another run has delivered, even one that began later.
 				.sort((a, b) => a.endedAt - b.endedAt);
 			const isExcused = by.some(({ isLeft }) => isLeft) || deletedAt.length > 0;
 			if (isShared(schedule) || !listed.has(taskId) || isExcused) continue;
@@ -266,9 +268,9 @@ class ListOracle {
 			const by = executions.find(({ id }) => id === execution_id);
 			const isInterrupted = !by || by.met === 'stop' || by.isDead;
 			if (isInterrupted || this.given.some(({ json }) => json.task_id === task_id)) continue;
-			// A link that stays dead is told once, and its row is closed.
-			const told = this.told.filter(({ json }) => json.task_id === task_id);
-			if (told.some(({ json }) => /has expired/.test(String(json.error_message)))) continue;
+			// A link that stays dead is reported once, and its row is closed.
+			const reported = this.reported.filter(({ json }) => json.task_id === task_id);
+			if (reported.some(({ json }) => /has expired/.test(String(json.error_message)))) continue;
 			this.violate('handed on to nobody', `task ${task_id} of execution ${by.nth}`);
 		}
 	}
@@ -284,11 +286,11 @@ class ListOracle {
 		}
 	}
 
-	/** Each item comes out once, but for those that Skip leaves out, with a video of its own name. */
+	/** Each item comes out once, except those that Skip leaves out, with the video of its own name. */
 	checkItems(): void {
 		const { executions, schedule } = this.trace;
 		const isMisled = this.paid.some((one) => postOutcomeOf(one) === 'misled');
-		for (const { execution, index, json } of isMisled ? [] : this.told) {
+		for (const { execution, index, json } of isMisled ? [] : this.reported) {
 			const task = this.harness.sandbox.tasks.get(String(json.task_id));
 			if (!task || task.order.prompt.includes(schedule.items[index] ?? '?')) continue;
 			this.violate('wrong video', `item ${index} of execution ${execution.nth}: ${asText(json)}`);
@@ -314,7 +316,7 @@ export function checkListTrace(harness: Harness, trace: ListTrace): ListViolatio
 	oracle.checkCharges();
 	oracle.checkRows();
 	oracle.checkIds();
-	oracle.checkTold();
+	oracle.checkReported();
 	oracle.checkHandedOn();
 	oracle.checkClaims();
 	oracle.checkItems();

@@ -37,8 +37,8 @@ import {
 /** What fails of the list from a step on, until its execution ends; a deleted table stays away. */
 const LIST = ['off', 'full', 'locked', 'sync', 'refuses', 'renamed', 'less', 'deleted'] as const;
 const TROUBLE = ['stop', 'stop', 'crash', 'crash', 'freeze', ...LIST] as const;
-/** Right before each node of a call of the list; after a call; before a request; after its answer. */
-const STEPS = ['list', 'listed', 'POST', 'GET', 'answer'] as const;
+/** Right before each node of a call of the list; after a call; before a request; after its response. */
+const STEPS = ['list', 'listed', 'POST', 'GET', 'response'] as const;
 type StepKind = (typeof STEPS)[number];
 
 const REFUSALS: Readonly<Record<string, string>> = {
@@ -48,7 +48,7 @@ const REFUSALS: Readonly<Record<string, string>> = {
 };
 /** Virtual milliseconds for which a process stands still: longer than a claim. */
 const FREEZE_MS = 130_000;
-/** Tells whose a request is. */
+/** Identifies the execution of a request. */
 const HEADER = 'x-execution';
 const LONGEST_TRACE_MS = 24 * 60 * 60_000;
 
@@ -94,7 +94,7 @@ export const listSchedules = fc.record({
 		.map((list) => list.filter((one) => one.fault.kind !== 'rate-limit' || one.times !== 'always')),
 	/** The clock of the database is ahead by so many milliseconds. */
 	aheadMs: fc.constantFrom(0, 0, 3000, -3000),
-	/** Tells how long each call of the list takes. */
+	/** Seeds how long each call of the list takes. */
 	noise: fc.integer({ min: 1, max: 1000 }),
 	executions: fc.array(execution, { minLength: 2, maxLength: 4, size: 'max' }),
 	// Last, so that a seed draws the rest as before.
@@ -139,7 +139,7 @@ export class Execution {
 	endedAt = Infinity;
 	/** Its list has failed, or could not be used, for a while at least. */
 	isLeft = false;
-	/** Tasks whose rows were handed on by a call that was begun after Stop. */
+	/** Tasks whose rows were marked as delivered by a call that began after Stop. */
 	readonly handedOnLate: unknown[] = [];
 	readonly died: Promise<void>;
 	die: () => void = () => undefined;
@@ -148,7 +148,7 @@ export class Execution {
 	readonly tries: Array<Promise<unknown>> = [];
 	private readonly counts = new Map<string, number>();
 
-	/** As n8n counts; told by the first try of the node. */
+	/** As n8n counts; known from the first try of the node. */
 	id = '';
 
 	constructor(
@@ -186,7 +186,6 @@ export interface ListPost extends Exchange<PostEntry> {
 	row: TableRow | undefined;
 }
 
-/** What happened when a schedule ran. */
 export interface ListTrace {
 	schedule: ListSchedule;
 	executions: Execution[];
@@ -460,11 +459,11 @@ export function listRunner(harness: Harness) {
 		return has(claim) && !owner?.isDead && owner?.plan.worker === me?.plan.worker;
 	});
 
-	// Nor does it hold anybody's turn: what a process shares goes with it.
-	const turns = new Set<StartLimiter>();
+	// Nor does it hold a slot: what a process shares goes with it.
+	const limiters = new Set<StartLimiter>();
 	const seen = (one: StartLimiter) => {
-		if (turns.has(one)) return;
-		turns.add(one);
+		if (limiters.has(one)) return;
+		limiters.add(one);
 		void current()?.execution.died.then(() => one.close());
 	};
 	const { msUntilSlot, acquire } = StartLimiter.prototype;
@@ -491,7 +490,7 @@ export function listRunner(harness: Harness) {
 	});
 	const answered = async (body?: unknown) => {
 		const { world, execution } = current() ?? {};
-		execution?.count('answer');
+		execution?.count('response');
 		// What nobody reads any more has no end, be it that its process dies later, while it stands still.
 		if (body instanceof Readable) void execution?.died.then(() => body.destroy());
 		await world?.alive();
@@ -521,8 +520,8 @@ export function listRunner(harness: Harness) {
 			isRunning = false;
 			owners.clear();
 			liveClaims.clear();
-			for (const one of turns) one.close();
-			turns.clear();
+			for (const one of limiters) one.close();
+			limiters.clear();
 		}
 	};
 }

@@ -20,7 +20,7 @@ export function checkTrace(harness: Harness, trace: Trace): Report {
 	const { segments, resumedTwice } = trace;
 	const report: Report = {
 		violations: [],
-		ids: { output: 0, error: 0, data: 0, log: 0, untold: 0 },
+		ids: { output: 0, error: 0, data: 0, log: 0, unknown: 0 },
 	};
 	const violate: Violate = (rule, text) => void report.violations.push({ rule, text });
 	if (resumedTwice > 0) violate('resumed twice', `${resumedTwice} times`);

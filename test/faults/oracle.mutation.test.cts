@@ -99,7 +99,7 @@ const changeCharged = (charged: Problem['charged']) =>
 
 const changeRestarts = (changed: (restarts: number) => number) =>
 	change(submit, 'submitAll').to((real, run, options, others) => {
-		// The same object says it to who follows the tasks.
+		// The same object passes it to the watcher of the tasks.
 		options.restarts = changed(options.restarts);
 		return real(run, options, others);
 	});
@@ -140,7 +140,7 @@ const MUTANTS: Record<string, Record<string, () => void>> = {
 				forget: nothing,
 				tasksOfRun: () => new Map(),
 			})),
-		'makes failed tasks anew without being asked': () =>
+		'restarts failed tasks without being asked': () =>
 			changeMemory((real) => ({
 				recall: (key) => {
 					const found = real.recall(key);
@@ -150,7 +150,7 @@ const MUTANTS: Record<string, Record<string, () => void>> = {
 			})),
 	},
 	'any | charged twice, sent again': {
-		'remembers no POST whose answer was lost': () => changeMemory(() => ({ sending: nothing })),
+		'remembers no POST whose response was lost': () => changeMemory(() => ({ sending: nothing })),
 		'sends a POST again after any 5xx': () => sendAgainAfter('server_error'),
 		'sends a POST again after a lost connection': () => sendAgainAfter('no_response'),
 	},
@@ -158,7 +158,7 @@ const MUTANTS: Record<string, Record<string, () => void>> = {
 		'forgets that it has paused, and submits again': () => change(pause, 'storedPause').to(nothing),
 	},
 	'any | id lost': {
-		'throws the answer away that holds the id': () =>
+		'throws the response away that holds the id': () =>
 			change(retry, 'createTask').to(async (real, ...call) => {
 				const created = await real(...call);
 				if (created.outcome !== 'created') return created;
@@ -244,7 +244,7 @@ const MUTANTS: Record<string, Record<string, () => void>> = {
 			),
 	},
 	'changing models | wrong outcome': {
-		'tells the price of the item’s model now': () =>
+		'shows the price of the item’s model now': () =>
 			change(Submission.prototype, 'take').to((real, item, sent, how) => {
 				const model = 'problem' in sent ? undefined : sent.model;
 				const named = modelNamed(model ?? '');
@@ -252,21 +252,21 @@ const MUTANTS: Record<string, Record<string, () => void>> = {
 			}),
 	},
 	'Free Restarts | charged twice': {
-		'starts anew what has failed and was charged': () =>
+		'restarts what has failed and was charged': () =>
 			change(ownTrouble, 'isRestartable').to((real, failed) =>
 				real({ ...failed, consumedCredits: 0 }),
 			),
-		'starts anew whatever has failed for free': () =>
+		'restarts whatever has failed for free': () =>
 			change(ownTrouble, 'isRestartable').to(
 				(_real, { state, consumedCredits }) => state === 'failed' && consumedCredits === 0,
 			),
-		'starts anew more often than it may': () => changeRestarts((restarts) => restarts + 1),
+		'restarts more often than it may': () => changeRestarts((restarts) => restarts + 1),
 	},
 	'Free Restarts | wrong outcome': {
-		'starts nothing anew': () => changeRestarts(() => 0),
+		'restarts nothing': () => changeRestarts(() => 0),
 	},
 	'full account | sent again': {
-		'sends a POST again as soon as it was answered with 429': () =>
+		'sends a POST again as soon as it got 429': () =>
 			change(AdaptiveLimit.prototype, 'onRateLimited').to(nothing),
 	},
 	'Maximum Videos at Once | went on': {
@@ -318,7 +318,7 @@ const MUTANTS: Record<string, Record<string, () => void>> = {
 		'ignores the limit of its workflow': () =>
 			change(nodeRun, 'runOf').to((real, ...given) => ({ ...real(...given), workUntil: Infinity })),
 	},
-	'dripping answers | took too long': {
+	'dripping responses | took too long': {
 		'lets a POST take ten times as long': () => {
 			const limits: { POST_TIMEOUT_MS: number } = api;
 			const usual = limits.POST_TIMEOUT_MS;
@@ -331,7 +331,7 @@ const MUTANTS: Record<string, Record<string, () => void>> = {
 		},
 	},
 	'unreachable | wrong outcome': {
-		'takes every request without an answer for one that was sent': () =>
+		'takes every request without a response for one that was sent': () =>
 			change(unsent, 'failureOfNetworkError').to(() => ({ cause: 'no_response', text: '' })),
 	},
 	'accounts | wrong outcome': {

@@ -35,7 +35,7 @@ import {
 export interface Segment {
 	/** From the start, by Retry, by a callback, or because its time was up. */
 	cause: 'start' | 'retry' | 'callback' | 'timeUp';
-	/** Executions and their retries share a number; what a person starts anew gets the next. */
+	/** Executions and their retries share a number; what a person restarts gets the next. */
 	lineage: number;
 	run: Run;
 	/** The same execution before this stretch. */
@@ -51,13 +51,12 @@ export interface Segment {
 	startedAt: number;
 	/** Virtual milliseconds. */
 	tookMs: number;
-	/** Everything logged from its start until nothing was under way any more. */
+	/** Everything logged from its start until nothing was running any more. */
 	logs: string;
 	/** Tasks that were there when it began. */
 	tasksBefore: ReadonlySet<string>;
 }
 
-/** What happened when a schedule ran. */
 export interface Trace {
 	schedule: Schedule;
 	segments: Segment[];
@@ -69,7 +68,7 @@ export interface Trace {
 	callbacks: number;
 	/** How often an execution was resumed a second time from the same pause. */
 	resumedTwice: number;
-	/** Requests whose caller still waited for an answer when everything else had ended. */
+	/** Requests whose caller still waited for a response when everything else had ended. */
 	leftOpen: number;
 }
 
@@ -197,7 +196,7 @@ async function tasksFor({ sandbox }: Harness, schedule: Schedule): Promise<strin
 			headers: { Authorization: `Bearer ${apiKey}`, 'Content-Type': 'application/json' },
 			body: JSON.stringify({ ...order, ...settings }),
 		});
-		// Its answer may hold the id in any form.
+		// Its response may hold the id in any form.
 		return sandbox.ledger.posts().at(-1)?.taskId ?? '';
 	};
 	const all: string[] = [];
@@ -246,7 +245,7 @@ class ScheduleRun {
 	private lineage = 0;
 	private isDown = false;
 	private jumps = 0;
-	/** Callbacks that were answered with "come again". */
+	/** Callbacks that got "come again". */
 	private refusals = 0;
 	/** Counts the requests and the jumps after one of which the run is stopped. */
 	private count: (at: Route | 'jump') => void = () => undefined;
@@ -396,12 +395,12 @@ class ScheduleRun {
 		const { trace } = this;
 		const { n8n } = this.harness;
 		const resumed = await this.segment('callback', run, async () => {
-			const answers = await Promise.all(
+			const responses = await Promise.all(
 				Array.from({ length: copies }, async () => await n8n.callback(run, callback)),
 			);
 			trace.callbacks += copies;
-			this.refusals += answers.filter(({ status }) => status === 503).length;
-			const runs = answers.flatMap((answer) => answer.run ?? []);
+			this.refusals += responses.filter(({ status }) => status === 503).length;
+			const runs = responses.flatMap((response) => response.run ?? []);
 			trace.resumedTwice += Math.max(0, runs.length - 1);
 			return { run: runs[0] };
 		});

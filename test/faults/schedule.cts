@@ -53,7 +53,7 @@ const ENDS = ['ready', 'failed', 'failedOnce', 'never', 'noVideo', 'expired'] as
  */
 const LINKS = ['lasting', 'refusedOnce', 'brief', 'dead'] as const;
 
-/** Forms of a task's answers that a caller has to understand all the same, where the contract is silent. */
+/** Forms of a task's responses that a caller has to understand all the same, where the contract is silent. */
 export const FORMS: Readonly<
 	Record<string, { plan?: TaskPlan; success?: Partial<Outcome>; failure?: Partial<Outcome> }>
 > = readFixture('forms');
@@ -135,7 +135,7 @@ const faultOn = (route: Route): fc.Arbitrary<FaultPlan> => {
 	return faultPlan(route, fc.oneof(...faults), [1, 1, 2, 4, 'always']);
 };
 
-/** Connections that nobody ends: its caller has to. */
+/** Connections that only their caller ends. */
 const endless = (route: Route): fc.Arbitrary<FaultPlan> =>
 	faultPlan(route, fc.constantFrom(...ENDLESS[route]), [1, 1, 2, 'always']);
 
@@ -176,8 +176,8 @@ const failing = fc.record({
 /** What is drawn for batches. */
 export const batches = {
 	/**
-	 * What failed tasks say and cost, and how often the node may start them anew. Null for failures that say that something
-	 * was not accepted, and cost nothing; then nothing is started anew.
+	 * What failed tasks say and cost, and how often the node may restart them. Null for failures that say that something
+	 * was not accepted, and cost nothing; then nothing is restarted.
 	 */
 	failing: sometimes(3, failing),
 	/** Maximum Videos at Once; null for no limit. */
@@ -196,7 +196,7 @@ const callback = fc.record({
 	/** What it says of its task. */
 	claim: fc.constantFrom('ended', 'ended', 'running'),
 	shape: fc.constantFrom('envelope', 'neighbour', 'empty', 'get', 'stranger'),
-	/** Callbacks come in this order, whatever the order in which the tasks end. */
+	/** Callbacks come in this order; the tasks may end in another. */
 	rank: fc.nat({ max: 9 }),
 });
 export type CallbackPlan = Drawn<typeof callback>;
@@ -243,7 +243,7 @@ const drawn = fc.record({
 	affordable: sometimes(8, fc.integer({ min: 0, max: 5 })),
 	/** The same for the other account, where rows use two. */
 	otherAffordable: sometimes(3, fc.integer({ min: 0, max: 3 })),
-	/** Requests beyond them are answered with 429, by the virtual clock. */
+	/** Requests beyond them get 429, by the virtual clock. */
 	limits: fc
 		.tuple(rarely(5), fc.array(limit, { minLength: 1, maxLength: 2, size: 'max' }))
 		.map(([isLimited, limits]) => (isLimited ? limits : [])),
@@ -267,7 +267,7 @@ const drawn = fc.record({
 	callbacks: fc.array(callback, { minLength: 1, maxLength: 4, size: 'max' }),
 	/** One more callback after all others, when all videos that ever end have ended. */
 	lastCallback: rarely(2),
-	/** One more callback when the execution goes on already. */
+	/** One more callback after the execution has resumed. */
 	lateCallback: rarely(3),
 	/** "Retry" in the list of executions, as long as it has failed. `heals`: the trouble is over by then. */
 	retries: fc.array(fc.record({ heals: rarely(2) }), { maxLength: 2, size: 'max' }),
@@ -311,7 +311,7 @@ export const schedules: fc.Arbitrary<Schedule> = drawn.map((given) => {
 		maxAtOnce: canRestart(operation) ? schedule.maxAtOnce : null,
 		// Where nothing leaves, it does not matter what is at the other end.
 		downForJumps: unreachable === null ? downForJumps : 0,
-		// Nobody could tell what such rows would cost together.
+		// What such rows would cost together is unknown.
 		changingModel:
 			schedule.changingModel && models !== null && maxVideos === null && isStarting(operation),
 	};
@@ -334,7 +334,7 @@ export const SETTINGS = { ...VIDEOS[V1], generateAudio: false } as const;
 /** A duration that no video can have. */
 export const WRONG_DURATION = '16';
 
-/** The model of all items of one name, as their rows tell it. */
+/** The model of all items of one name, as their rows say. */
 export function modelOf({ models, changingModel }: Models, name: Name): ModelName {
 	const model = models?.[NAMES.indexOf(name) % models.length] ?? V1;
 	return changingModel && model === 'seedance-2.0-fast' ? 'seedance-2-mini' : model;
@@ -375,6 +375,5 @@ export const nameIn = (prompt: string): Name | undefined =>
 export const accountOf = ({ items }: Schedule, index: number): AccountName =>
 	items[index]?.account ?? 'main';
 
-/** Whether rows of one run use two accounts. */
 export const hasTwoAccounts = ({ items }: Schedule): boolean =>
 	items.some(({ account }) => account === 'other');

@@ -43,7 +43,6 @@ export class Suite {
 		return describeFailure(schedule, report);
 	}
 
-	/** Counts what ran and was checked. */
 	count(
 		{ segments, earlierPosts, callbacks }: Pick<Trace, 'segments' | 'earlierPosts' | 'callbacks'>,
 		{ violations, ids }: Report,
@@ -73,7 +72,7 @@ export class Suite {
 		this.counts[name] = (this.counts[name] ?? 0) + more;
 	}
 
-	/** Counts a schedule, and tells now and then how far it is. */
+	/** Counts a schedule, and prints now and then how far it is. */
 	countSchedule(violations: ReadonlyArray<{ rule: string }>): void {
 		this.add('schedules', 1);
 		for (const { rule } of violations) this.add(`violations: ${rule}`, 1);

@@ -8,7 +8,7 @@ import { isOfTask, promptIn, type Report, type Violate } from './oracle/facts.cj
 import { addTrouble, planOf } from './runner.cjs';
 import { creditsOf, PLAIN, SETTINGS, V1, type Name, type Schedule } from './schedule.cjs';
 
-/** What an agent asks for in one answer of its model. */
+/** What an agent asks for in one turn of its model. */
 export interface Calls
 	extends Pick<Schedule, 'endings' | 'faults' | 'retryOnFail' | 'onError' | 'affordable'> {
 	operation: 'generate' | 'generateAndWait';
@@ -51,13 +51,13 @@ async function runCalls(harness: Harness, plan: Calls): Promise<Run> {
 	return run;
 }
 
-const isAnswer = (value: unknown): value is ToolOutput =>
+const isToolOutput = (value: unknown): value is ToolOutput =>
 	isRecord(value) && ('answer' in value || typeof value.error === 'string');
 
-/** What a call says of its task: in the answer's first item, or in the text of its error. */
-function toldIn(answer: ToolOutput) {
-	const text = JSON.stringify(answer);
-	const items: unknown = 'answer' in answer ? answer.answer : [];
+/** What a call says of its task: in the first item of its output, or in the text of its error. */
+function reportOf(output: ToolOutput) {
+	const text = JSON.stringify(output);
+	const items: unknown = 'answer' in output ? output.answer : [];
 	const first: unknown = Array.isArray(items) ? items[0] : undefined;
 	const item = isRecord(first) ? first : {};
 	return {
@@ -74,22 +74,22 @@ export async function checkToolCalls(harness: Harness, plan: Calls): Promise<Rep
 	const { sandbox, requests } = harness;
 	const report: Report = {
 		violations: [],
-		ids: { output: 0, error: 0, data: 0, log: 0, untold: 0 },
+		ids: { output: 0, error: 0, data: 0, log: 0, unknown: 0 },
 	};
 	const violate: Violate = (rule, text) => void report.violations.push({ rule, text });
-	const answers = (run.reached('Agent') ?? []).map(({ json }): unknown => json);
-	if (run.status !== 'success' || answers.length !== plan.calls.length) {
-		violate('items', `${answers.length} answers of ${plan.calls.length}, "${run.status}"`);
+	const outputs = (run.reached('Agent') ?? []).map(({ json }): unknown => json);
+	if (run.status !== 'success' || outputs.length !== plan.calls.length) {
+		violate('items', `${outputs.length} outputs of ${plan.calls.length}, "${run.status}"`);
 	}
-	const told = answers.filter(isAnswer).map(toldIn);
+	const reports = outputs.filter(isToolOutput).map(reportOf);
 	const logs = run.logs.map(({ text }) => text).join('\n');
 	for (const name of new Set(plan.calls.map((call) => call.name))) {
 		// n8n numbers the tries of a call before it knows of the next call, so that a retried one may get the arguments of
-		// another, and its answer.
-		const isMixedUp = ({ text }: (typeof told)[number]) =>
+		// another, and its output.
+		const isMixedUp = ({ text }: (typeof reports)[number]) =>
 			plan.retryOnFail &&
 			plan.calls.some((call) => call.name !== name && text.includes(promptOf(call.name)));
-		const own = told.filter((one, index) => plan.calls[index].name === name && !isMixedUp(one));
+		const own = reports.filter((one, index) => plan.calls[index].name === name && !isMixedUp(one));
 		const posts = requests.posts.filter(({ entry }) => promptIn(entry) === promptOf(name));
 		const kinds = posts.map(postOutcomeOf);
 		const isRefused = (kind: string) => kind === 'refused' || kind === 'any';
@@ -98,8 +98,8 @@ export async function checkToolCalls(harness: Harness, plan: Calls): Promise<Rep
 			const isPaid = posts.slice(first + 1).some(({ entry }) => entry.accepted);
 			violate(isPaid ? 'charged twice' : 'sent again', `${posts.length} POSTs for "${name}"`);
 		}
-		// Who shares a POST that was refused is told of no later one.
-		const isToldToAll = !kinds.some(isRefused);
+		// A caller that shares a POST that was refused does not hear of a later one.
+		const isReportedToAll = !kinds.some(isRefused);
 		for (const [index, { entry }] of posts.entries()) {
 			const { taskId } = entry;
 			if (!entry.accepted || taskId === null || kinds[index] === 'misled') continue;
@@ -107,17 +107,17 @@ export async function checkToolCalls(harness: Harness, plan: Calls): Promise<Rep
 			const silent = own.filter(
 				(one) => !one.text.includes(taskId) && !(isUnclear && one.isUnclear),
 			);
-			if (isUnclear) report.ids.untold += 1;
+			if (isUnclear) report.ids.unknown += 1;
 			else if (silent.length < own.length) report.ids.output += 1;
 			else if (logs.includes(taskId)) report.ids.log += 1;
 			else violate('id lost', `task ${taskId}`);
-			if (silent.length > 0 && isToldToAll) {
+			if (silent.length > 0 && isReportedToAll) {
 				violate('wrong outcome', `a call for "${name}" is silent of its task: ${silent[0].text}`);
 			}
 		}
 		const mayBeUnclear = kinds.some((kind) => kind !== 'created' && kind !== 'refused');
 		if (!mayBeUnclear && own.some(({ isUnclear }) => isUnclear)) {
-			violate('wrong outcome', `a call for "${name}" is unclear, though every answer was clear`);
+			violate('wrong outcome', `a call for "${name}" is unclear, though every response was clear`);
 		}
 		for (const { taskId } of own.filter(({ hasSucceeded }) => hasSucceeded)) {
 			const task = sandbox.tasks.get(taskId);

@@ -1,4 +1,4 @@
-// An agent calls the node as its tool, several times in the same answer: equal calls share one POST and its answer.
+// An agent calls the node as its tool, several times in the same turn: equal calls share one POST and its response.
 import * as fc from '../support/fastCheck.cjs';
 import { ending, fault, NAMES, ON_ERROR, PLAIN, type Schedule } from './schedule.cjs';
 import { ALL } from './seeds.cjs';
@@ -42,12 +42,12 @@ async function check(plan: Calls): Promise<void> {
 it.each<[string, number, Partial<Calls>]>([
 	['pays once for two equal calls of the same moment', 1, {}],
 	[
-		'pays once for an equal call that comes while the first one is under way',
+		'pays once for an equal call that comes while the first one is in flight',
 		1,
 		{ faults: on({ kind: 'delay', ms: 30 }), calls: [first, { ...second, after: 4 }] },
 	],
 	[
-		'pays once for two equal calls whose POST has a lost answer, and tells both',
+		'pays once for two equal calls whose POST has a lost response, and reports it to both',
 		1,
 		{ faults: on({ kind: 'accept-then-reset' }) },
 	],

@@ -1,4 +1,4 @@
-// The credential of a node: told apart from the API when it cannot be used, resolved for each item, and the trouble of one account
+// The credential of a node: not blamed on the API when it cannot be used, resolved for each item, and the trouble of one account
 // is not that of another.
 import type { Order } from '../support/engine.cjs';
 import { codesOf, CONTINUE, TROUBLE, seedanceWorld } from '../support/seedanceWorld.cjs';
@@ -31,7 +31,7 @@ describe('a credential that cannot be used', () => {
 		expect(posts()).toHaveLength(0);
 	});
 
-	it('that is gone is told with the reason n8n gives', async () => {
+	it('that is gone is reported with the reason n8n gives', async () => {
 		const { json } = await run(GENERATE, { credential: 'Deleted', node: CONTINUE });
 		const error_message = expect.stringContaining('Credential "Deleted" could not be found');
 		expect(json[0]).toMatchObject({ error_code: 'invalid_api_key', charged: 'no', error_message });
@@ -39,7 +39,7 @@ describe('a credential that cannot be used', () => {
 });
 
 describe('the trouble of one account', () => {
-	/** Rows A and B by turns, A with the main account and B with the other. */
+	/** Rows A and B alternately, A with the main account and B with the other. */
 	const items = ['A', 'B', 'A', 'B', 'A'].map((name, row) => ({
 		json: { name, prompt: `${name}${row}` },
 	}));
@@ -53,26 +53,22 @@ describe('the trouble of one account', () => {
 	};
 	const runByRow = async (node: Order['node'] = CONTINUE) =>
 		await run({ prompt: '={{ $json.prompt }}' }, { items, node });
-	const postsOf = (account: string | null) => posts().filter((post) => post.account === account);
-	const isEmpty = () => (world.sandbox.ledger.balance = 0);
-	const isWrong = () => byRow({ apiKey: 'sk-wrong' });
 	const isSlow = () =>
 		fault('generate', { kind: 'rate-limit' }, { account: 'main', times: 'always' });
-	const isUnreachable = () => byRow({ baseUrl: world.sandbox.unreachable.refused });
 
 	it.each<[string, () => unknown, string, number]>([
-		['empty', isEmpty, 'out_of_credits', 1],
-		['with a wrong key', isWrong, 'invalid_api_key', 1],
+		['empty', () => (world.sandbox.ledger.balance = 0), 'out_of_credits', 1],
+		['with a wrong key', () => byRow({ apiKey: 'sk-wrong' }), 'invalid_api_key', 1],
 		// Asked again ever more slowly, until the Timeout.
 		['asked to slow down for ever', isSlow, 'not_created', 16],
-		['unreachable', isUnreachable, 'not_created', 0],
+		['unreachable', () => byRow({ baseUrl: world.sandbox.unreachable.refused }), 'not_created', 0],
 	])('%s: the rows of the other account are made', async (_, trouble, code, tries) => {
 		byRow();
 		trouble();
 		const ended = await runByRow();
 		expect(codesOf(ended)).toEqual([code, true, 'not_created', true, 'not_created']);
 		expect(ended.json[2]).toMatchObject({ charged: 'no' });
-		expect(postsOf('other')).toHaveLength(2);
+		expect(posts().filter(({ account }) => account === 'other')).toHaveLength(2);
 		expect(posts().length - 2).toBeLessThanOrEqual(tries);
 		if (tries !== 1) return;
 		expect(ended.json[2].error_message).toContain('item 0 ended the run');

@@ -8,7 +8,7 @@ const ask = async (parameters: Order['parameters'] = {}, node: Order['node'] = {
 	await run({ prompt: 'A boat', ...parameters }, { node: { type: SEEDANCE_TOOL, ...node } });
 const NOT_AGAIN = { next_step: expect.stringContaining('Do not generate again.') };
 
-describe('the answer to a model', () => {
+describe('the output for a model', () => {
 	it('is the link, without a download and without hints', async () => {
 		const { items, json, hints } = await ask({ downloadVideo: true, simplify: false });
 		const video_url = expect.stringContaining(ids()[0]);
@@ -52,7 +52,7 @@ describe('the answer to a model', () => {
 		expect(posts()).toHaveLength(1);
 	});
 
-	it('is the error of a failed task, which Retry On Fail does not make anew', async () => {
+	it('is the error of a failed task, which Retry On Fail does not restart', async () => {
 		const node = { type: SEEDANCE_TOOL, ...RETRY_ON_FAIL };
 		const { context } = await failure({ prompt: '[fail]' }, { node });
 		expect(context).toMatchObject({ error_code: 'task_failed' });
@@ -60,7 +60,7 @@ describe('the answer to a model', () => {
 	});
 });
 
-it('is remembered under keys that tell nothing of the request', async () => {
+it('is remembered under keys that reveal nothing of the request', async () => {
 	const { contextData } = await ask({ operation: 'generate' });
 	expect(contextData.seedance).toMatchObject({ version: 2 });
 	expect(Object.keys(Object(Object(contextData.seedance).tasks))).toEqual([
@@ -95,7 +95,7 @@ describe('an agent that calls the tool', () => {
 		['twice in the same turn', [boat, boat], GENERATE],
 		['twice in the same turn, with a wait', [boat, boat], { operation: 'generateAndWait' }],
 		['twice, 5 ms apart', boats(0, 5), GENERATE],
-		['five times, while the answer comes and after it', boats(0, 0, 10, 60, 100), GENERATE],
+		['five times, while the POST is in flight and after it', boats(0, 0, 10, 60, 100), GENERATE],
 		[
 			'with the same values in another form',
 			['8', ' 8s ', '8'].map((text) => ({ values: { prompt: 'A boat', duration: text } })),
@@ -103,9 +103,9 @@ describe('an agent that calls the tool', () => {
 		],
 	])('%s starts one video, and every call gets its ID', async (_, calls, parameters) => {
 		fault('generate', { kind: 'delay', ms: 40 });
-		const answers = await call(calls, parameters);
-		expect(answers).toMatchObject(all(calls.length, { task_id: ids()[0] }));
-		expect(answers[1]).not.toHaveProperty('error_code');
+		const responses = await call(calls, parameters);
+		expect(responses).toMatchObject(all(calls.length, { task_id: ids()[0] }));
+		expect(responses[1]).not.toHaveProperty('error_code');
 		expect(posts()).toHaveLength(1);
 	});
 });

@@ -1,4 +1,4 @@
-// Batches: videos that are made a few at a time, an account that allows only so many, and videos that are started anew
+// Batches: videos that are made a few at a time, an account that allows only so many, and videos that are restarted
 // because they failed for free.
 import { TABLE } from '../../nodes/shared/idempotency/dataTableList';
 import type { TaskPlan } from '../sandbox/server.cjs';
@@ -39,7 +39,7 @@ function allow(most = Infinity, retryAfter?: number) {
 }
 afterEach(() => spies.splice(0).forEach((spy) => spy.mockRestore()));
 
-/** Where a look that a busy machine makes late would count as time of the account. */
+/** Where a read that a busy machine makes late would count as time of the account. */
 function slowly(): void {
 	world.n8n.clockSpeed = 25;
 	world.sandbox.speed = 25;
@@ -121,7 +121,7 @@ describe('an account that allows only so many', () => {
 		expect(ready).toBeGreaterThanOrEqual(1);
 		expect(codes).toEqual([...all(ready, true), ...all(6 - ready, 'not_created')]);
 		expect(charges()).toHaveLength(ready);
-		// On a busy machine the time may be over before it is looked at.
+		// On a busy machine the time may be over before it is read.
 		expect(ended.json[5].error_message).toMatch(/the workflow's time limit|the time was up/);
 	});
 });
@@ -151,7 +151,7 @@ describe('On Error = Stop', () => {
 		expect(posts()).toHaveLength(3);
 	});
 
-	it('goes on after a failed task: what was asked for is made, and then told', async () => {
+	it('goes on after a failed task: what was asked for is made, and then reported', async () => {
 		plan({ outcome: { status: 'FAILED', errorMessage: 'A known face' } });
 		const { error } = await runRows(4, { maxAtOnce: 1 }, { node: {} });
 		expect(error?.message).toContain('3 of 4 videos are ready');
@@ -204,7 +204,7 @@ describe('Free Restarts', () => {
 		['is named where it would have helped', BUSY, {}, true],
 		['is not named where it was used up', BUSY, { restarts: 1 }, false],
 		[
-			'is not named for a reason that it does not answer',
+			'is not named for a reason that it does not solve',
 			{ ...BUSY, errorMessage: 'No' },
 			{},
 			false,
@@ -227,7 +227,7 @@ describe('Free Restarts', () => {
 		expect(posts()).toHaveLength(1);
 	});
 
-	it('whose outcome nobody knows is told as that, and not sent again', async () => {
+	it('whose outcome nobody knows is reported as that, and not sent again', async () => {
 		plan(FAILED);
 		fault('generate', { kind: 'accept-then-reset' });
 		const ended = await runRows(1, { restarts: 2 });
@@ -259,7 +259,7 @@ describe('Free Restarts', () => {
 describe('with Pause Until Callback', () => {
 	const pausing = { waitMethod: 'callback' };
 
-	it('keeps checking while rows wait for their turn, and pauses for the last ones', async () => {
+	it('keeps checking while rows wait for a slot, and pauses for the last ones', async () => {
 		const seen = allow();
 		const paused = await runRows(5, { maxAtOnce: 2 }, { parameters: pausing });
 		expect(paused.status).toBe('waiting');

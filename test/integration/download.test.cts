@@ -56,7 +56,7 @@ describe('a download', () => {
 		const [quick, slow] = world.sandbox.tasks.all();
 		expect(downloads()[0].taskId).toBe(quick.id);
 		expect(slow.ended).toBe(false);
-		// From now on the link of the quick one is dead, which harms nobody any more.
+		// From now on the link of the quick one is dead, which no longer matters.
 		quick.outcome = { status: 'SUCCESS', videoStatus: 410 };
 		const ended = await running;
 		expect(sizesOf(ended)).toEqual([200_000, 200_000]);
@@ -94,15 +94,15 @@ const fetchTask = async (taskId: string) =>
 	await run({ operation: 'status', taskId, downloadVideo: true });
 
 /** A video on the other host, fetched by Get Status: what was stored, and what the node said. */
-async function fetchFrom(answer: RequestListener) {
-	host.answer = answer;
+async function fetchFrom(listener: RequestListener) {
+	host.respond = listener;
 	host.takeOver(world.sandbox);
 	const ended = await fetchTask(await finishedTask());
 	const file = ended.items[0]?.binary?.data;
 	return { run: ended, file, bytes: file && (await world.n8n.readFile(file)) };
 }
 
-/** Answers with these bytes, whole, under these headers. */
+/** Responds with these bytes, whole, under these headers. */
 const send =
 	(
 		body: Buffer | string,
@@ -145,8 +145,8 @@ describe('the bytes of a video', () => {
 					response.end(VIDEO.subarray(300));
 				},
 			],
-		])('arrive whole when they come %s', async (_, answer) => {
-			expect((await fetchFrom(answer)).bytes?.equals(VIDEO)).toBe(true);
+		])('arrive whole when they come %s', async (_, listener) => {
+			expect((await fetchFrom(listener)).bytes?.equals(VIDEO)).toBe(true);
 		});
 
 		it.each<[string, string, RequestListener]>([
@@ -163,8 +163,8 @@ describe('the bytes of a video', () => {
 					response.destroy();
 				},
 			],
-		])('are no video when they come %s', async (_, why, answer) => {
-			const { message, context } = failureOf((await fetchFrom(answer)).run);
+		])('are no video when they come %s', async (_, why, listener) => {
+			const { message, context } = failureOf((await fetchFrom(listener)).run);
 			expect(message).toContain(why.startsWith('after') ? `the file breaks off ${why}` : why);
 			expect(context).toMatchObject(FAILED);
 			expect(host.requests).toHaveLength(3);
@@ -191,7 +191,7 @@ describe('what a file is', () => {
 		['text/html', VIDEO, 'video/mp4', 'mp4'],
 		[undefined, VIDEO, 'video/mp4', 'mp4'],
 		['video/mp4', ebmlOf('webm'), 'video/webm', 'webm'],
-	])('is told by its first bytes: a video under %s', async (type, body, mimeType, extension) => {
+	])('is known by its first bytes: a video under %s', async (type, body, mimeType, extension) => {
 		const { file, run: ended } = await fetchFrom(send(body, typed(type)));
 		const fileName = `${String(ended.json[0].task_id)}.${extension}`;
 		expect(file).toMatchObject({ mimeType, fileName });
@@ -202,7 +202,7 @@ describe('what a file is', () => {
 		['JSON', '{"error": "not found"}'],
 		['an image', mp4Of(2000, 'heic')],
 		['an empty file', ''],
-	])('is told by its first bytes: %s under video/mp4 is not stored', async (kind, body) => {
+	])('is known by its first bytes: %s under video/mp4 is not stored', async (kind, body) => {
 		const { run: ended } = await fetchFrom(send(body, typed('video/mp4')));
 		const { message, context } = failureOf(ended);
 		expect(message).toContain(`the server sent ${kind} instead of a whole video.`);
@@ -222,20 +222,20 @@ describe('a link that is refused', () => {
 	const ago = (ms: number) => new Date(Date.now() - ms).toISOString();
 	const linkTo = (path: number | string) => new URL(`/${path}`, host.url).href;
 	const paths = () => host.requests.map(({ path }) => path);
-	/** What the host answers to the next requests; after that `/good` is the video, and `/410` is refused with 410. */
+	/** The responses of the host to the next requests; after that `/good` is the video, and `/410` is refused with 410. */
 	const first: number[] = [];
 
 	beforeEach(() => {
 		world.n8n.clockSpeed = 20;
 		first.length = 0;
-		host.answer = (request, response) => {
+		host.respond = (request, response) => {
 			const status =
 				first.shift() ?? (request.url === '/good' ? 200 : Number(request.url?.slice(1, 4)));
 			response.writeHead(status).end(status === 200 ? VIDEO : 'refused');
 		};
 	});
 
-	/** Lets the API tell of a finished task, as long ago as given; each reading gives the next link, the last one stays. */
+	/** Lets the API report a finished task, as long ago as given; each reading gives the next link, the last one stays. */
 	async function taskWith(links: readonly string[], created: string | null): Promise<string> {
 		const taskId = await finishedTask();
 		const task = { task_id: taskId, status: 'SUCCESS', consumed_credits: 28, created_at: created };
@@ -313,7 +313,7 @@ describe('a link that is refused', () => {
 });
 
 describe('the stream of a video', () => {
-	/** Begins an answer and never ends it. */
+	/** Begins a response and never ends it. */
 	const flood =
 		(status: number, start: Buffer | string): RequestListener =>
 		(_request, response) => {
@@ -321,8 +321,8 @@ describe('the stream of a video', () => {
 			response.write(start);
 			response.write(Buffer.alloc(8_000_000));
 		};
-	/** Waits until the server has so many answers that its caller leaves open. */
-	async function openAnswers(count: number): Promise<void> {
+	/** Waits until the server has so many responses that its caller leaves open. */
+	async function openResponses(count: number): Promise<void> {
 		for (let round = 0; host.open !== count && round < 300; round++) await pause(10);
 		expect(host.open).toBe(count);
 	}
@@ -331,13 +331,13 @@ describe('the stream of a video', () => {
 		['HTTP 403', flood(403, '<html>')],
 		['HTTP 206', flood(206, VIDEO)],
 		['a web page', flood(200, '<!DOCTYPE html><html>')],
-		['too few bytes to tell', (_request, response) => void response.writeHead(200).write('<')],
+		['too few bytes to recognise', (_request, response) => void response.writeHead(200).write('<')],
 		['headers alone', (_request, response) => response.writeHead(200).flushHeaders()],
-	])('is closed after %s', async (_, answer) => {
-		const { run: ended } = await fetchFrom(answer);
+	])('is closed after %s', async (_, listener) => {
+		const { run: ended } = await fetchFrom(listener);
 		expect(failureOf(ended).context).toMatchObject(FAILED);
 		expect(host.requests.length).toBeGreaterThan(1);
-		await openAnswers(0);
+		await openResponses(0);
 	});
 
 	it('is closed when the disk is full, each of three times, and that is said', async () => {
@@ -348,19 +348,19 @@ describe('the stream of a video', () => {
 		expect(description).toContain('Nothing is lost');
 		expect(context).toMatchObject(FAILED);
 		expect(host.requests).toHaveLength(3);
-		await openAnswers(0);
+		await openResponses(0);
 	});
 
 	it('is closed on Stop', async () => {
 		world.n8n.clockSpeed = 1;
-		host.answer = flood(200, VIDEO);
+		host.respond = flood(200, VIDEO);
 		host.takeOver(world.sandbox);
 		const taskId = await finishedTask();
 		const parameters = { operation: 'status', taskId, downloadVideo: true };
 		const running = world.n8n.start({ parameters });
-		await openAnswers(1);
+		await openResponses(1);
 		running.stop();
 		await running.finished;
-		await openAnswers(0);
+		await openResponses(0);
 	});
 });

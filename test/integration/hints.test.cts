@@ -36,7 +36,7 @@ describe('the credits of a run', () => {
 		],
 		['of videos that were started without waiting', 56, ['a', 'b'], { parameters: GENERATE }],
 		['of an earlier try of Retry On Fail too', 56, ['a', 'refused'], { node: RETRY_ON_FAIL }],
-	])('are told, %s', async (_, credits, prompts, order) => {
+	])('are shown: %s', async (_, credits, prompts, order) => {
 		fault('generate', INVALID, { prompt: 'refused' });
 		const advice = order.node === CONTINUE ? PIN : AGAIN;
 		expect((await generate(prompts, order)).hints).toEqual([used(credits, advice)]);
@@ -60,7 +60,7 @@ describe('the credits of a run', () => {
 		expect(world.sandbox.ledger.spent).toBe(56);
 	});
 
-	it('are told without advice while the execution is paused, and with it after', async () => {
+	it('are shown without advice while the execution is paused, and with it after', async () => {
 		world.sandbox.tasks.taskSeconds = Infinity;
 		const suspended = await generate(['one', 'two'], { parameters: { waitMethod: 'callback' } });
 		expect(suspended.hints).toEqual(['This run used 56 credits.']);
@@ -96,7 +96,7 @@ describe('the credits of a run', () => {
 		expect(alone).toBe('1 of 1 item failed: see the Error Branch of this output.');
 	});
 
-	it('are not told of a video that an earlier execution has paid for', async () => {
+	it('are not shown for a video that an earlier execution has paid for', async () => {
 		const retried = await world.n8n.retry(await generate(['one'], { after: 'breaks' }));
 		const waited = await waitFor([await existingTask()]);
 		expect([retried.status, waited.json[0].succeeded]).toEqual(['success', true]);
@@ -104,7 +104,7 @@ describe('the credits of a run', () => {
 	});
 
 	it.each(['trigger', 'webhook'] as const)(
-		'are not told in mode %s, but the tasks that still run are',
+		'are not shown in mode %s, but the tasks that still run are',
 		async (mode) => {
 			const parameters = { options: { timeout: 0.1 } };
 			const { hints } = await generate(['[never]'], { mode, parameters, node: CONTINUE });

@@ -28,10 +28,10 @@ describe('an expression that throws', () => {
 				{ items: [{ json: row }, { json: row }], node },
 			);
 		const error_message = expect.stringContaining(says);
-		const told = { succeeded: false, task_id: null, error_code: 'invalid_input', error_message };
+		const item = { succeeded: false, task_id: null, error_code: 'invalid_input', error_message };
 
 		const continued = await runWith(CONTINUE);
-		expect(continued.json).toMatchObject(all(2, told));
+		expect(continued.json).toMatchObject(all(2, item));
 		expect(continued.json[0]).not.toHaveProperty('row');
 
 		const [success, failed] = (await runWith(ERROR_OUTPUT)).outputs;
@@ -60,8 +60,8 @@ describe('an expression that throws', () => {
 
 it('of a single item says nothing about others, in every setting', async () => {
 	for (const node of [CONTINUE, ERROR_OUTPUT, undefined]) {
-		const told = await run({ prompt: '={{ "" }}' }, { node });
-		const text = node ? JSON.stringify(told.outputs) : failureOf(told).description;
+		const ended = await run({ prompt: '={{ "" }}' }, { node });
+		const text = node ? JSON.stringify(ended.outputs) : failureOf(ended).description;
 		expect(text).toContain('No credits were spent.');
 		expect(text).not.toContain('send this item alone again');
 	}
@@ -132,9 +132,9 @@ describe('several wrong items', () => {
 		const ended = await run(FIELDS, { items, node: CONTINUE });
 		expect(ended.json.map(({ succeeded }) => succeeded)).toEqual([true, false, false, false]);
 		const error_message = expect.stringMatching(/^Duration "7" .* No credits were spent\.$/);
-		const told = { error_code: 'invalid_input', charged: 'no', error_message };
+		const item = { error_code: 'invalid_input', charged: 'no', error_message };
 		const nothing = { task_id: null, status: null, video_url: null, estimated_credits: null };
-		expect(ended.json[2]).toMatchObject({ ...nothing, finished: true, prompt: 'A bird', ...told });
+		expect(ended.json[2]).toMatchObject({ ...nothing, finished: true, prompt: 'A bird', ...item });
 		expect(ended.items.map(({ pairedItem }) => pairedItem)).toEqual(
 			items.map((_, item) => ({ item })),
 		);

@@ -19,7 +19,7 @@ const { description } = new Seedance();
 const PROMPT = 'A paper boat';
 
 /** The credits that the sandbox takes for a body, or the code that it refuses it with. */
-function judged(version: string, body: unknown): number | string {
+function sandboxVerdict(version: string, body: unknown): number | string {
 	if (version === 'v1') {
 		const verdict = checkBodyV1(body);
 		return 'order' in verdict ? termsOfV1(verdict.order).credits : verdict.refused;
@@ -72,7 +72,7 @@ describe.each(MODELS)('$label', (model) => {
 				);
 				if (!checked.ok) throw new Error(checked.problems.join(' '));
 				const body: unknown = JSON.parse(JSON.stringify(requestBody(checked.value)));
-				expect(judged(model.version, body)).toBe(creditsOf(settingsOf(checked.value)));
+				expect(sandboxVerdict(model.version, body)).toBe(creditsOf(settingsOf(checked.value)));
 			}
 		}
 	});
@@ -84,8 +84,8 @@ interface Meant {
 	body: Record<string, unknown>;
 }
 
-function meant(model: Model, wish: Wish): Meant {
-	const { duration, ratio, resolution, images, references, isOn } = wish;
+function meant(model: Model, wanted: Settings): Meant {
+	const { duration, ratio, resolution, images, references, isOn } = wanted;
 	const isV1 = model.version === 'v1';
 	const [imageUrls, videoUrls] = [links(images, 'png'), links(references, 'mp4')];
 	return {
@@ -113,7 +113,7 @@ function meant(model: Model, wish: Wish): Meant {
 }
 
 const RATIOS = ['9:16', '16:9', '1:1', '3:4', '4:3', '21:9', '9:21', '2:1'];
-interface Wish {
+interface Settings {
 	duration: number;
 	ratio: string | undefined;
 	resolution: string | undefined;
@@ -121,7 +121,7 @@ interface Wish {
 	references: number;
 	isOn: boolean;
 }
-const wishes: fc.Arbitrary<Wish> = fc.record({
+const settings: fc.Arbitrary<Settings> = fc.record({
 	duration: fc.constantFrom(1, 3, 4, 5, 6, 8, 10, 12, 13, 15, 16),
 	ratio: fc.constantFrom(undefined, ...RATIOS),
 	resolution: fc.constantFrom(undefined, '480p', '720p', '2160p'),
@@ -133,15 +133,15 @@ const wishes: fc.Arbitrary<Wish> = fc.record({
 it('what the check lets through the API takes, and what it refuses the API refuses', () => {
 	const seen = { taken: 0, refused: 0 };
 	fc.assert(
-		fc.property(fc.constantFrom(...MODELS), wishes, (model, wish) => {
+		fc.property(fc.constantFrom(...MODELS), settings, (model, wanted) => {
 			// A field that version 1 does not have is passed over there, and a ratio beside an image is not sent.
-			fc.pre(model.version === 'v2' || wish.references === 0);
-			fc.pre(model.hasRatioWithImage || wish.images === 0 || wish.ratio === undefined);
-			const { raw, body } = meant(model, wish);
+			fc.pre(model.version === 'v2' || wanted.references === 0);
+			fc.pre(model.hasRatioWithImage || wanted.images === 0 || wanted.ratio === undefined);
+			const { raw, body } = meant(model, wanted);
 			const checked = checkVideoRequest(raw, 'internet');
-			const judgement = judged(model.version, body);
-			expect([wish, checked.ok]).toEqual([wish, typeof judgement === 'number']);
-			if (checked.ok) expect(creditsOf(settingsOf(checked.value))).toBe(judgement);
+			const verdict = sandboxVerdict(model.version, body);
+			expect([wanted, checked.ok]).toEqual([wanted, typeof verdict === 'number']);
+			if (checked.ok) expect(creditsOf(settingsOf(checked.value))).toBe(verdict);
 			seen[checked.ok ? 'taken' : 'refused']++;
 		}),
 		{ numRuns: 3000 },

@@ -19,8 +19,6 @@ const runRows = async (rows: readonly Row[], parameters: Order['parameters'] = {
 		{ items: rows.map((json) => ({ json: Object(json) })), ...order },
 	);
 
-const versionsOfPosts = () => posts().map(({ version }) => version);
-
 it.each([
 	[
 		'seedance-2.0',
@@ -61,7 +59,7 @@ it('rows choose their models: the default of each field counts where the model t
 	expect(json.map(({ model, succeeded }) => [model, succeeded])).toEqual(
 		made.map((model) => [model, true]),
 	);
-	expect(versionsOfPosts()).toEqual([1, 2, 1, 2]);
+	expect(posts().map(({ version }) => version)).toEqual([1, 2, 1, 2]);
 	expect(json.map(({ estimated_credits }) => estimated_credits)).toEqual([28, 240, 28, 246]);
 });
 
@@ -104,7 +102,7 @@ it('a bare task ID is found in either version, and read where it was found', asy
 	expect(new Set(reads(first).map(({ version }) => version))).toEqual(new Set([1]));
 });
 
-it('the Timeout of a bare task ID is that of its model, once a look has told it', async () => {
+it('the Timeout of a bare task ID is that of its model, once a read has shown it', async () => {
 	Object.assign(world.n8n, { clockSpeed: 400 });
 	world.sandbox.speed = 400;
 	world.sandbox.tasks.taskSeconds = 20 * 60;

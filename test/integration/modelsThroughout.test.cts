@@ -43,13 +43,13 @@ const runOf = async (models: readonly string[], parameters: Parameters = {}, ord
 const modelsOf = ({ json }: Pick<Run, 'json'>) => json.map(({ model }) => model);
 const finishAll = () =>
 	world.sandbox.tasks.all().forEach(({ id, ended }) => ended || world.sandbox.finish(id));
-const isV1 = (taskId: unknown) => String(taskId).startsWith('seed15');
-
 /** Every task was asked for in its own version, and nowhere else. */
 function expectOwnVersions(): void {
 	const asked = reads().map(({ taskId, version }) => [taskId, version]);
 	expect(asked.length).toBeGreaterThan(0);
-	expect(asked).toEqual(asked.map(([taskId]) => [taskId, isV1(taskId) ? 1 : 2]));
+	expect(asked).toEqual(
+		asked.map(([taskId]) => [taskId, String(taskId).startsWith('seed15') ? 1 : 2]),
+	);
 }
 
 describe('Pause Until Callback', () => {
@@ -106,7 +106,7 @@ describe('Pause Until Callback', () => {
 });
 
 describe('the list of videos', () => {
-	it('names the model of each row; Get Many tells it, and Wait for Video finishes', async () => {
+	it('names the model of each row; Get Many shows it, and Wait for Video finishes', async () => {
 		plan({ seconds: Infinity }, { times: 'always' });
 		const first = await runOf(MIXED, SHORT, { ...PRODUCTION, node: CONTINUE });
 		expect(modelsOf(first)).toEqual(MIXED);
@@ -169,7 +169,7 @@ describe('the list of videos', () => {
 	});
 });
 
-describe('a model that an expression gives anew', () => {
+describe('a model that an expression computes again', () => {
 	/** With so many items, some of each model, and some that come out differently at the retry. */
 	const MANY = Array.from({ length: 12 }, (_, row) => `Boat ${row}`);
 	const EITHER = '={{ Math.random() < 0.5 ? "seedance-v1" : "seedance-2-mini" }}';
@@ -214,7 +214,7 @@ describe('a model that an expression gives anew', () => {
 		expectSame(await many({}, { node: RETRY_ON_FAIL }));
 	});
 
-	it('is not sent again where the answer of the POST was lost', async () => {
+	it('is not sent again where the response of the POST was lost', async () => {
 		fault('generate', { kind: 'accept-then-reset' }, { times: 'always' });
 		const failed = failureOf(await world.run({ ...BOAT, ...parameters }, { node: RETRY_ON_FAIL }));
 		expect(failed.context).toMatchObject({ error_code: 'maybe_created', charged: 'unknown' });
@@ -268,7 +268,7 @@ describe('an AI tool', () => {
 		[V1, '1 to 2 minutes'],
 		[TWO, '2 to 10 minutes'],
 		[MINI, '1 to 10 minutes'],
-	])('is told how long %s takes: %s', async (model, time) => {
+	])('shows how long %s takes: %s', async (model, time) => {
 		plan({ seconds: Infinity }, { times: 'always' });
 		for (const more of [{ options: { timeout: 0.1 } }, { operation: 'generate' }]) {
 			const { json } = await world.run({ ...BOAT, model, ...more }, { node });
@@ -364,7 +364,7 @@ describe('trouble at /v2', () => {
 		{ kind: 'invalid-json' },
 		{ kind: 'wrong-shape', shape: 'array' },
 	])(
-		'an unclear answer to a POST is told as that, and it is not sent again: %j',
+		'an unclear response to a POST is reported as that, and it is not sent again: %j',
 		async (unclear) => {
 			fault('generate', unclear, ALL);
 			const { json } = await runOf([TWO], {}, { node: { ...CONTINUE, ...RETRY_ON_FAIL } });

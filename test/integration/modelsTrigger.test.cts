@@ -1,4 +1,4 @@
-// Seedance Trigger and videos of version 2: a callback is signed as ever, names a bare task ID, and the item tells the model.
+// Seedance Trigger and videos of version 2: a callback is signed as in version 1, names a bare task ID, and the item names the model.
 import { signedCallbackUrl } from '../../nodes/shared/callback/signature';
 import type { Fault } from '../sandbox/server.cjs';
 import { json, hangUp, send, signedQuery } from '../support/hostile.cjs';
@@ -49,7 +49,7 @@ it.each(MODELS)(
 	},
 );
 
-it('callbacks about both versions start a run each, and a failed one tells its reason', async () => {
+it('callbacks about both versions start a run each, and a failed one names its reason', async () => {
 	const taskIds = [await world.startTask(), await world.startTask({ model: 'seedance-2.0' })];
 	world.sandbox.finish(taskIds[0]);
 	world.sandbox.finish(taskIds[1], { status: 'FAILED', errorMessage: 'Not allowed' });
@@ -67,7 +67,7 @@ it('callbacks about both versions start a run each, and a failed one tells its r
 it.each<[string, Fault]>([
 	['is in trouble', { kind: 'server-error' }],
 	['limits its reads', { kind: 'rate-limit' }],
-])('where /v2 %s it is told to come again, and nothing is lost', async (_, fault) => {
+])('where /v2 %s it gets a 503, and nothing is lost', async (_, fault) => {
 	const taskId = await world.startTask({ model: 'seedance-2.0' });
 	world.sandbox.finish(taskId);
 	world.host.clockSpeed = 20;

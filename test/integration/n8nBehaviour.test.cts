@@ -29,7 +29,7 @@ import {
 } from '../support/engine.cjs';
 import { CONTINUE, ERROR_OUTPUT } from '../support/seedanceWorld.cjs';
 
-/** Where nothing answers: the discard port. */
+/** Where nothing listens: the discard port. */
 const NOBODY = 'http://127.0.0.1:9/';
 const ROW: INodeExecutionData[] = [{ json: { row: 7 } }];
 const TESTED: INode = {
@@ -230,7 +230,7 @@ describe('what a running node finds', () => {
 		return found[0];
 	}
 
-	it('ties its requests to Stop, whatever signal they bring, unless the context hides that it has one', async () => {
+	it('cancels its requests at Stop, whatever signal they bring, unless the context hides that it has one', async () => {
 		const own = new AbortController().signal;
 		const sent: IHttpRequestOptions[] = [];
 		const spy = jest
@@ -284,7 +284,7 @@ describe('what a running node finds', () => {
 		}
 	});
 
-	it('is not told that an AI agent runs it', async () => {
+	it('does not know that an AI agent runs it', async () => {
 		expect(await inside(async (context) => context.isToolExecution?.())).toBe(false);
 	});
 
@@ -312,7 +312,7 @@ it('names a node by its resource and operation, and by its own name without a re
 });
 
 describe('static data', () => {
-	/** A workflow as n8n loads it for a callback, changed, and made anew from the same data to start its run. */
+	/** A workflow as n8n loads it for a callback, changed, and created again from the same data to start its run. */
 	function changed(staticData: IDataObject | undefined): unknown {
 		const stored = {
 			id: 'workflow1',

@@ -60,22 +60,22 @@ describe('a download', () => {
 
 	it.each([403, 206, 200])('without an abort closes the stream of HTTP %i', async (statusCode) => {
 		const bodies: Readable[] = [];
-		const answer = async () => {
+		const respond = async () => {
 			const body = Readable.from([Buffer.alloc(1000), Buffer.alloc(1000)]);
 			bodies.push(body);
 			return await Promise.resolve({ statusCode, headers: {}, body });
 		};
-		expect(await download(answer)).toContain('could not be downloaded');
+		expect(await download(respond)).toContain('could not be downloaded');
 		expect(bodies.length).toBeGreaterThan(2);
 		expect(bodies.map(({ destroyed }) => destroyed)).toEqual(bodies.map(() => true));
 	});
 
-	it('closes the stream of an answer that comes when the time is up', async () => {
-		let answer: (response: unknown) => void = () => {};
-		const asked = new Promise<unknown>((resolve) => (answer = resolve));
+	it('closes the stream of a response that comes when the time is up', async () => {
+		let respond: (response: unknown) => void = () => {};
+		const asked = new Promise<unknown>((resolve) => (respond = resolve));
 		expect(await download(async () => await asked, {}, -1)).toContain('the time was up');
 		const late = await video();
-		answer(late);
+		respond(late);
 		await new Promise((resolve) => late.body.once('close', resolve));
 		expect(late.body.destroyed).toBe(true);
 	});

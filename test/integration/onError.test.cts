@@ -1,4 +1,4 @@
-// Several items of which some fail: what each setting of On Error gives, also where something fails that nobody foresaw. Every item
+// Several items of which some fail: what each setting of On Error gives, also for an unexpected error. Every item
 // comes out, with its task where there is one, and none is called free of charge.
 import * as result from '../../nodes/Seedance/run/result';
 import * as submit from '../../nodes/Seedance/run/submit';
@@ -46,7 +46,7 @@ describe('a refused POST among several', () => {
 	});
 });
 
-describe('something unforeseen', () => {
+describe('an unexpected error', () => {
 	type Spy = { mockRestore: () => void };
 	/** What a test has broken, to be taken back: the engine's own clock and store stay as they are. */
 	const broken: Spy[] = [];
@@ -87,13 +87,13 @@ describe('something unforeseen', () => {
 		expect(ids()).toHaveLength(3);
 		expect(idsIn(continued)).toEqual(ids());
 		const error_message = expect.stringContaining('Wait for Video');
-		const told = {
+		const expected = {
 			succeeded: false,
 			error_code: 'contact_lost',
 			charged: 'unknown',
 			error_message,
 		};
-		expect(continued.json).toMatchObject(all(3, told));
+		expect(continued.json).toMatchObject(all(3, expected));
 
 		spoil(arrange);
 		const { outputs } = await runThree(ERROR_OUTPUT);
@@ -139,7 +139,7 @@ describe('something unforeseen', () => {
 		expect(ended.json).toMatchObject(all(2, { error_code: 'contact_lost', charged: 'unknown' }));
 	});
 
-	it('as an AI tool: the model gets the ID, and is told not to generate again', async () => {
+	it('as an AI tool: the model gets the ID, and a message not to generate again', async () => {
 		spoil(breakWatch);
 		const { json } = await run({ prompt: 'A boat' }, { node: { type: SEEDANCE_TOOL } });
 		const next_step = expect.stringContaining('Do not generate again.');

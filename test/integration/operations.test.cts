@@ -78,7 +78,7 @@ describe('the request', () => {
 });
 
 describe('Generate Without Waiting', () => {
-	it('gives the task ID at once, and what the request tells of the video', async () => {
+	it('gives the task ID at once, and what the request says of the video', async () => {
 		const running = { status: 'IN_PROGRESS', finished: false, succeeded: false };
 		const unread = { video_url: null, consumed_credits: null, created_at: null };
 		expect((await run(GENERATE)).json).toMatchObject([
@@ -158,7 +158,7 @@ describe('a Callback URL', () => {
 });
 
 describe('Get Status', () => {
-	it('reports a failed video as an answer, not as an error', async () => {
+	it('reports a failed video as a result, not as an error', async () => {
 		const taskId = await world.finishedTask({ status: 'FAILED', errorMessage: 'Not allowed' });
 		const { status, json } = await run({ operation: 'status', taskId });
 		expect(status).toBe('success');
@@ -193,7 +193,7 @@ describe('Wait for Video', () => {
 		expect(posts()).toHaveLength(2);
 	});
 
-	it('gives the raw answer without the callback address when Simplify is off', async () => {
+	it('gives the raw response without the callback address when Simplify is off', async () => {
 		const callback_url = `${world.sandbox.elsewhere.origin}/hook`;
 		const taskId = await existingTask({ callback_url });
 		const { json } = await run({ operation: 'wait', taskId, simplify: false });

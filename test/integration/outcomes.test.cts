@@ -1,4 +1,4 @@
-// What a user reads when the API refuses, breaks, cannot be reached or stays silent, and whether it cost anything; answers in
+// What a user reads when the API refuses, breaks, cannot be reached or stays silent, and whether it cost anything; responses in
 // forms that the contract leaves open: link and reason are found wherever they stand.
 import * as api from '../../nodes/shared/api/client';
 import { REASON_FORMS, RESPONSE_FORMS, UNREACHABLE_KINDS, type Fault } from '../sandbox/server.cjs';
@@ -32,7 +32,7 @@ describe('a POST whose outcome nobody knows', () => {
 		expect(posts()).toHaveLength(1);
 	});
 
-	it('names the task ID when an error answer holds one', async () => {
+	it('names the task ID when an error response holds one', async () => {
 		const body = { code: 500, data: { task_id: 'seed15known' } };
 		fault('generate', { kind: 'refuse-with', status: 500, body });
 		const unclear = await run(BOAT, { node: CONTINUE });
@@ -119,7 +119,7 @@ describe('something in front of the API', () => {
 	});
 });
 
-it('the API key that an answer repeats is shown to nobody', async () => {
+it('the API key that a response repeats is shown to nobody', async () => {
 	const body = { code: 400, message: `Bearer ${world.sandbox.apiKey} is not welcome` };
 	fault('generate', { kind: 'refuse-with', status: 400, body });
 	const { message } = await failure(BOAT);
@@ -165,7 +165,7 @@ describe('the link of the video', () => {
 });
 
 it.each(['generate', 'generateAndWait'])(
-	'the answer to a POST may tell the end at once to %s',
+	'the response to a POST may report the end at once to %s',
 	async (operation) => {
 		const error_message = expect.stringContaining('Not allowed');
 		plan({ seconds: 0, answersEnd: true });
@@ -176,7 +176,7 @@ it.each(['generate', 'generateAndWait'])(
 		plan({ seconds: 0, answersEnd: true, outcome });
 		const bad = await run({ ...BOAT, operation }, { node: CONTINUE });
 		const ended = { status: 'FAILED', finished: true, succeeded: false, error_message };
-		const told = { error_code: 'task_failed', charged: 'no' };
-		expect(bad.json[0]).toMatchObject({ task_id: ids()[1], ...ended, ...told });
+		const failed = { error_code: 'task_failed', charged: 'no' };
+		expect(bad.json[0]).toMatchObject({ task_id: ids()[1], ...ended, ...failed });
 	},
 );

@@ -134,9 +134,9 @@ describe('a callback', () => {
 	it('resumes the run with every video at its item', async () => {
 		const suspended = await paused(['one', 'two']);
 		finishAll();
-		const answer = await callBack(suspended, said(ids()[1]));
-		expect(answer).toMatchObject(GOES_ON);
-		expect(answer.run?.items.map(({ json, pairedItem }) => [json.prompt, pairedItem])).toEqual([
+		const response = await callBack(suspended, said(ids()[1]));
+		expect(response).toMatchObject(GOES_ON);
+		expect(response.run?.items.map(({ json, pairedItem }) => [json.prompt, pairedItem])).toEqual([
 			['one', { item: 0 }],
 			['two', { item: 1 }],
 		]);
@@ -162,7 +162,7 @@ describe('a callback', () => {
 		['in no time to read the tasks: the node reads them', nothing, onReads({ kind: 'hang' }, 2)],
 	])('resumes a pause %s', async (_, before, after) => {
 		before();
-		// Nothing is evaluated anew, so that a prompt which changes each time is paid for once.
+		// Nothing is evaluated again, so that a prompt which changes each time is paid for once.
 		const prompt = '={{ $json.prompt + Math.random() }}';
 		world.setCredential({ apiKey: `={{ "${world.sandbox.apiKey}" }}` });
 		const suspended = await paused(['one', 'two'], { parameters: { prompt } });
@@ -177,7 +177,7 @@ describe('a callback', () => {
 		expect(logText()).toContain(reason);
 	});
 
-	it('is only noted when it tells that the video is being made', async () => {
+	it('is only noted when it says that the video is being made', async () => {
 		const suspended = await paused();
 		const before = readsOf(ids()[0]);
 		expect(await callBack(suspended, said(ids()[0], 'IN_PROGRESS'))).toEqual(NOTED);
@@ -203,9 +203,9 @@ describe('a callback', () => {
 	it('that comes thrice at the same moment resumes the run once', async () => {
 		const suspended = await paused();
 		finishAll();
-		const answers = await Promise.all([1, 2, 3].map(async () => await callBack(suspended)));
-		expect(answers.filter((answer) => answer.run)).toHaveLength(1);
-		expect(answers.map(({ status }) => status)).toEqual([200, 200, 200]);
+		const responses = await Promise.all([1, 2, 3].map(async () => await callBack(suspended)));
+		expect(responses.filter((response) => response.run)).toHaveLength(1);
+		expect(responses.map(({ status }) => status)).toEqual([200, 200, 200]);
 	});
 
 	it('that comes to the bare address, or to that of another node, resumes nothing', async () => {

@@ -1,4 +1,4 @@
-// What one execution pays for: whatever its expressions give anew, and however it is retried, no video is paid for twice.
+// What one execution pays for: whatever its expressions give the next time, and however it is retried, no video is paid for twice.
 import { createHash } from 'node:crypto';
 
 import { NODE, type Order, type Run } from '../support/engine.cjs';
@@ -13,7 +13,7 @@ import {
 
 const world = seedanceWorld();
 const { run, failure, runPrompts, fault, plan, posts, charges, ids } = world;
-/** `changing`: fields that come out anew at each reading. `changes`: of a node before a Retry, and the videos paid then. */
+/** `changing`: fields that change at each reading. `changes`: of a node before a Retry, and the videos paid then. */
 const REQUESTS = fixture<{
 	changing: Array<[string, Order['parameters']]>;
 	changes: Array<[string, number, Order['parameters'], Order['node']]>;
@@ -25,8 +25,8 @@ const INVALID = { kind: 'error', code: 'INVALID_PROMPT' } as const;
 const retry: typeof world.n8n.retry = async (...given) => await world.n8n.retry(...given);
 const codeOf = (failed: Run) => failureOf(failed).context.error_code;
 
-describe('a value that an expression computes anew makes no other video:', () => {
-	it.each(REQUESTS.changing)('%s, where the answer of the POST was lost', async (_, parameters) => {
+describe('a value that an expression computes again makes no other video:', () => {
+	it.each(REQUESTS.changing)('%s, where a POST lost its response', async (_, parameters) => {
 		fault('generate', LOST, { times: 'always' });
 		const { message, description, context } = await failure(parameters, { node: RETRY_ON_FAIL });
 		expect(message).toContain('An earlier try of this item was sent');
@@ -63,7 +63,7 @@ describe('Retry On Fail', () => {
 		expect([charges().length, posts().length]).toEqual([3, 4]);
 	});
 
-	it('does not make a failed task anew, unless a person retries, and then once', async () => {
+	it('does not restart a failed task, unless a person retries, and then once', async () => {
 		const first = await run({ prompt: '[fail]' }, { node });
 		expect([codeOf(first), posts().length]).toEqual(['task_failed', 1]);
 		expect([codeOf(await retry(first)), posts().length]).toEqual(['task_failed', 2]);
@@ -102,7 +102,7 @@ describe("a person's Retry", () => {
 		expect(posts()).toHaveLength(1);
 	});
 
-	it('makes the failed task anew, and no other, also where all prompts change', async () => {
+	it('restarts the failed task, and no other, also where all prompts change', async () => {
 		plan({ outcome: { status: 'FAILED', errorMessage: 'Busy' } }, { prompt: 'b' });
 		const first = await runPrompts(['a', 'b', 'c', 'd'], { parameters: RANDOM });
 		expect(failureOf(first)).toMatchObject({
@@ -117,7 +117,7 @@ describe("a person's Retry", () => {
 		expect(world.sandbox.ledger.spent).toBe(4 * 28);
 	});
 
-	it('sends no other item while the outcome of one is not known, and tells what was paid', async () => {
+	it('sends no other item while the outcome of one is not known, and says what was paid', async () => {
 		world.setCredential({}, 'By item');
 		fault('generate', LOST, { prompt: 'b' });
 		const first = await runPrompts(['a', 'b', 'c'], { credential: 'By item' });
@@ -141,7 +141,7 @@ describe("a person's Retry", () => {
 		expect(posts()).toHaveLength(2);
 	});
 
-	it('after a later node has failed runs nothing anew, and counts no credits', async () => {
+	it('after a later node has failed runs nothing again, and counts no credits', async () => {
 		const first = await run({ ...PROMPT, downloadVideo: false }, { after: 'breaks' });
 		expect(failureOf(first)).toMatchObject({ message: 'A later node broke', node: 'Between' });
 		const reads = world.reads().length;

@@ -51,7 +51,7 @@ afterEach(() => {
 afterAll(async () => await sandbox.close());
 
 describe('POST /generate', () => {
-	it('takes the values of the contract, no more and no fewer, and answers with a task ID', async () => {
+	it('takes the values of the contract, no more and no fewer, and responds with a task ID', async () => {
 		expect(ASPECT_RATIOS.join(' ')).toBe('1:1 16:9 9:16 4:3 3:4 21:9 9:21');
 		expect([...RESOLUTIONS, ...DURATIONS, PROMPT_MAX_LENGTH].join(' ')).toBe(
 			'480p 720p 4 8 12 2000',
@@ -59,8 +59,8 @@ describe('POST /generate', () => {
 		const task_id = expect.stringMatching(/^seed15[0-9a-f]+pro$/);
 		const data = { task_id, status: 'IN_PROGRESS' };
 		for (const aspect_ratio of ASPECT_RATIOS) {
-			const answer = await post({ ...PROMPT, aspect_ratio });
-			expect(answer.data).toEqual({ code: 200, message: 'success', data });
+			const response = await post({ ...PROMPT, aspect_ratio });
+			expect(response.data).toEqual({ code: 200, message: 'success', data });
 		}
 		// Characters, not the halves of an emoji.
 		expect((await post({ prompt: '🚤'.repeat(2000) })).status).toBe(200);
@@ -80,27 +80,27 @@ describe('POST /generate', () => {
 	);
 
 	it.each<unknown[]>(rows.refusedPosts)('refuses %s without charging', async (_, body, code) => {
-		const answer = await post(body);
-		expect([answer.status, answer.data.code]).toEqual([400, code]);
+		const response = await post(body);
+		expect([response.status, response.data.code]).toEqual([400, code]);
 		expect(sandbox.ledger.charges()).toHaveLength(0);
 		expect(sandbox.ledger.posts()[0]).toMatchObject({ accepted: false, taskId: null, charged: 0 });
 	});
 
 	it.each([null, 'Bearer wrong', 'right', 'Basic right'])(
-		'answers 401 to a key given as: %s',
+		'returns 401 to a key given as: %s',
 		async (given) => {
 			const Authorization = given?.replace('right', sandbox.apiKey);
-			const answer = await client(null).post('/generate', PROMPT, { headers: { Authorization } });
-			expect([answer.status, answer.data.code]).toEqual([401, 'INVALID_API_KEY']);
+			const response = await client(null).post('/generate', PROMPT, { headers: { Authorization } });
+			expect([response.status, response.data.code]).toEqual([401, 'INVALID_API_KEY']);
 			expect(sandbox.ledger.charges()).toHaveLength(0);
 		},
 	);
 
-	it('answers 402 when the balance of the account is short by one credit', async () => {
+	it('returns 402 when the balance of the account is short by one credit', async () => {
 		sandbox.ledger.balance = 27;
 		sandbox.otherAccount.balance = 28;
-		const answer = await post();
-		expect([answer.status, answer.data.code]).toEqual([402, 'INSUFFICIENT_CREDITS']);
+		const response = await post();
+		expect([response.status, response.data.code]).toEqual([402, 'INSUFFICIENT_CREDITS']);
 		expect((await post(PROMPT, other)).status).toBe(200);
 		expect(sandbox.ledger.chargesOf('other')).toMatchObject([{ credits: 28 }]);
 		expect([sandbox.ledger.balance, sandbox.otherAccount.balance]).toEqual([27, 0]);
@@ -162,8 +162,8 @@ describe('GET /status', () => {
 	it('shows a task to its own account alone, and counts the reads of each', async () => {
 		const [mine, theirs] = [await create(), sandbox.otherAccount.createTask()];
 		for (const taskId of ['seed15000000000000pro', theirs]) {
-			const answer = await read(taskId);
-			expect([answer.status, answer.data.code]).toEqual([404, 'TASK_NOT_FOUND']);
+			const response = await read(taskId);
+			expect([response.status, response.data.code]).toEqual([404, 'TASK_NOT_FOUND']);
 		}
 		expect((await read(theirs, other)).data.data.task_id).toBe(theirs);
 		await read(mine);
@@ -241,13 +241,13 @@ describe('rate limits', () => {
 		[undefined, undefined],
 		['exact', '60'],
 		[7, '7'],
-	] as const)('say when to come back as they are told to: %s', async (retryAfter, header) => {
+	] as const)('say when to come back as set: %s', async (retryAfter, header) => {
 		sandbox.faults.limits.add({ route: 'status', perMinute: 1, retryAfter });
 		await READ();
 		expect((await read('none')).headers['retry-after']).toBe(header);
 	});
 
-	it('can count what they refuse, so that whoever insists stays shut out', async () => {
+	it('can count what they refuse, so that a caller that insists stays shut out', async () => {
 		sandbox.faults.limits.add({ route: 'status', perSecond: 1, countsRefused: true });
 		expect(await inTurn(2, READ)).toEqual([404, 429]);
 		const later = async (ms: number) => {
@@ -259,7 +259,7 @@ describe('rate limits', () => {
 });
 
 describe('the control endpoint', () => {
-	it('tells another process what has happened, and at which base URLs nothing can', async () => {
+	it('shows another process what has happened, and at which base URLs nothing can', async () => {
 		await create();
 		const { data } = await client(null).get(sandbox.controlUrl);
 		const { baseUrl, unreachable } = sandbox;
@@ -316,7 +316,7 @@ describe('being there', () => {
 		expect((await read(taskId)).data.data.task_id).toBe(taskId);
 	});
 
-	it('answers a web page under HTTP 200 where a base URL is wrong', async () => {
+	it('returns a web page under HTTP 200 where a base URL is wrong', async () => {
 		const { status, headers } = await api.get(`${sandbox.websiteUrl}/status`);
 		expect([status, headers['content-type']]).toEqual([200, expect.stringContaining('text/html')]);
 	});

@@ -1,5 +1,5 @@
-// Each fault of the sandbox does what its name says, and the ledger tells whether it cost anything; each form in which the
-// contract leaves an answer open comes as it is called; each callback is delivered in its shape, with every mishap on the way.
+// Each fault of the sandbox does what its name says, and the ledger shows whether it cost anything; each form in which the
+// contract leaves a response open comes as it is called; each callback is delivered in its shape, with every mishap on the way.
 import axios, { type AxiosInstance } from 'axios';
 import { createServer } from 'node:http';
 import { buffer } from 'node:stream/consumers';
@@ -26,8 +26,8 @@ import { portOf } from '../sandbox/unreachable.cjs';
 
 const BYTES = 100_000;
 const FAULTS: {
-	lostAnswers: Array<[Fault, string, number]>;
-	oddAnswers: Array<[Fault, number, number]>;
+	lostResponses: Array<[Fault, string, number]>;
+	oddResponses: Array<[Fault, number, number]>;
 	shownStates: Array<[Fault, Record<string, unknown>]>;
 	videos: Array<[Fault, number, Record<string, string | null>]>;
 } = Object(rows);
@@ -77,7 +77,7 @@ const download = async (fault: Fault) => {
 const charges = () => sandbox.ledger.charges().length;
 
 describe('on generate', () => {
-	it.each(FAULTS.lostAnswers)('%j loses the answer (%s) with %i charges', async (...row) => {
+	it.each(FAULTS.lostResponses)('%j loses the response (%s) with %i charges', async (...row) => {
 		const [fault, code, count] = row;
 		sandbox.faults.on('generate', fault);
 		const signal = AbortSignal.timeout(fault.kind === 'drip' ? 300 : 2_000);
@@ -88,13 +88,13 @@ describe('on generate', () => {
 		expect(sandbox.ledger.posts()).toMatchObject([{ accepted: count === 1, answered: null }]);
 	});
 
-	it.each(FAULTS.oddAnswers)('%j answers %i with %i charges', async (fault, status, count) => {
+	it.each(FAULTS.oddResponses)('%j returns %i with %i charges', async (fault, status, count) => {
 		sandbox.faults.on('generate', fault);
-		const answer = await post();
-		expect([answer.status, charges()]).toEqual([status, count]);
+		const response = await post();
+		expect([response.status, charges()]).toEqual([status, count]);
 		// Whatever is not JSON of the contract's is left as a text.
 		const isText = ['html', 'invalid-json', 'empty-body', 'firewall'].includes(fault.kind);
-		if (isText) expect(typeof answer.data).toBe('string');
+		if (isText) expect(typeof response.data).toBe('string');
 	});
 
 	it('asks to come back later in seconds, as a date, or not at all', async () => {
@@ -108,7 +108,7 @@ describe('on generate', () => {
 		expect(Date.parse(date) - Date.now()).toBeGreaterThan(2000);
 	});
 
-	it.each(WRONG_SHAPES)('answers JSON of the wrong shape: %s', async (shape) => {
+	it.each(WRONG_SHAPES)('returns JSON of the wrong shape: %s', async (shape) => {
 		const textOf = ({ data }: { data: unknown }) =>
 			JSON.stringify(data).replace(/seed15[0-9a-f]+pro/, 'id');
 		const right = textOf(await post());
@@ -117,7 +117,7 @@ describe('on generate', () => {
 		expect(charges()).toBe(2);
 	});
 
-	it("answers another account's task id, though the caller's own task was charged", async () => {
+	it("returns another account's task id, though the caller's own task was charged", async () => {
 		sandbox.faults.on('generate', { kind: 'foreign-id' });
 		const taskId = (await post()).data.data.task_id;
 		expect(sandbox.tasks.get(taskId)?.account.name).toBe('other');
@@ -159,13 +159,13 @@ describe('on the video', () => {
 		expect(Date.now() - start).toBeGreaterThanOrEqual(75);
 	});
 
-	it.each(FAULTS.videos)('%j answers %i with %j', async (fault, status, expected) => {
-		const answer = await download(fault);
-		expect(answer.status).toBe(status);
+	it.each(FAULTS.videos)('%j returns %i with %j', async (fault, status, expected) => {
+		const response = await download(fault);
+		expect(response.status).toBe(status);
 		for (const [name, value] of Object.entries(expected)) {
-			expect(answer.headers[name] ?? null).toBe(value);
+			expect(response.headers[name] ?? null).toBe(value);
 		}
-		if (fault.kind.startsWith('no-')) expect(answer.data).toHaveLength(BYTES);
+		if (fault.kind.startsWith('no-')) expect(response.data).toHaveLength(BYTES);
 	});
 
 	it.each(ENCODINGS)('packs it with %s, its length being the one on the wire', async (encoding) => {
@@ -242,12 +242,12 @@ describe('a task', () => {
 
 describe('a rule', () => {
 	const statuses = async (...prompts: string[]) => {
-		const answers = [];
-		for (const prompt of prompts) answers.push((await post(prompt)).status);
-		return answers;
+		const responses = [];
+		for (const prompt of prompts) responses.push((await post(prompt)).status);
+		return responses;
 	};
 
-	it('is used up before the next one, once unless told otherwise', async () => {
+	it('is used up before the next one, once unless set otherwise', async () => {
 		sandbox.faults.on('generate', { kind: 'server-error', status: 500 });
 		sandbox.faults.on('generate', { kind: 'server-error', status: 503 }, { times: 2 });
 		expect(await statuses('A', 'B', 'C', 'D')).toEqual([500, 503, 503, 200]);
@@ -274,7 +274,7 @@ describe('a rule', () => {
 
 describe('a callback', () => {
 	let received: Array<Record<'method' | 'url' | 'type' | 'body' | 'shown', string>> = [];
-	let answers: number[] = [];
+	let responses: number[] = [];
 	let current = '';
 	let hook = '';
 
@@ -284,7 +284,7 @@ describe('a callback', () => {
 			const body = (await buffer(request)).toString('latin1');
 			const shown = (await dataOf(current)).status;
 			received.push({ method, url, type: headers['content-type'] ?? '', body, shown });
-			response.writeHead(answers.shift() ?? 200).end('noted');
+			response.writeHead(responses.shift() ?? 200).end('noted');
 		})();
 	});
 	beforeAll(async () => {
@@ -294,7 +294,7 @@ describe('a callback', () => {
 	beforeEach(() => {
 		sandbox.tasks.now = Date.now;
 		received = [];
-		answers = [];
+		responses = [];
 	});
 	afterAll(() => {
 		receiver.closeAllConnections();
@@ -311,12 +311,12 @@ describe('a callback', () => {
 	};
 	const bodies = () => received.map(({ body }) => JSON.parse(body).data);
 
-	it.each(rows.callbacks)('comes as %s, and is written down with its answer', async (...row) => {
+	it.each(rows.callbacks)('comes as %s, and is written down with its response', async (...row) => {
 		const [name, method, type, form] = row;
 		const shape = CALLBACK_SHAPES.find((one): one is CallbackShape => one === name);
-		const told = { shape, told: 'SUCCESS', attempt: 1, copy: 1 };
+		const expected = { shape, told: 'SUCCESS', attempt: 1, copy: 1 };
 		const answered = { status: 200, answer: 'noted', error: null };
-		expect(await run({ shape })).toMatchObject([{ ...told, ...answered }]);
+		expect(await run({ shape })).toMatchObject([{ ...expected, ...answered }]);
 		// The URL's own query stays as it was, since it is signed.
 		const addition = shape === 'get' ? `&task_id=${current}` : '';
 		const url = `/hook?seedance_sig=a%2Bb~c${addition}`;
@@ -324,10 +324,10 @@ describe('a callback', () => {
 		expect(received[0].body.replaceAll(current, 'ID')).toMatch(new RegExp(form));
 	});
 
-	it('is tried again until it is answered with 2xx, and given up after its attempts', async () => {
-		answers = [503, 404];
+	it('is tried again until it gets 2xx, and given up after its attempts', async () => {
+		responses = [503, 404];
 		expect((await run({ attempts: 5 })).map(({ status }) => status)).toEqual([503, 404, 200]);
-		answers = [500, 500, 500, 500];
+		responses = [500, 500, 500, 500];
 		expect(await run({ attempts: 3 })).toHaveLength(3);
 	});
 
@@ -347,7 +347,7 @@ describe('a callback', () => {
 		expect((await dataOf(current)).status).toBe('SUCCESS');
 	});
 
-	it('tells of a failure, and names a foreign id', async () => {
+	it('reports a failure, and names a foreign id', async () => {
 		await run({ foreignId: true }, hook, { status: 'FAILED', errorMessage: 'Blocked' });
 		const task_id = expect.stringMatching(/^other/);
 		expect(bodies()[0]).toMatchObject({ task_id, status: 'FAILED', error_message: 'Blocked' });

@@ -63,7 +63,7 @@ describe('POST /v2/generate', () => {
 		expect(Object.keys(MODELS_V2)).toEqual(Object.keys(ROWS.models));
 	});
 
-	it('answers with a task ID that is its own, and does not look like one of version 1', async () => {
+	it('responds with a task ID that is its own, and does not look like one of version 1', async () => {
 		const made = Object.keys(ROWS.models).flatMap((model) => [model, model]);
 		const ids: string[] = [];
 		for (const model of made) {
@@ -102,8 +102,8 @@ describe('POST /v2/generate', () => {
 	});
 
 	it.each<unknown[]>(ROWS.refusedPosts)('refuses %s without charging', async (_, body, code) => {
-		const answer = await post(body);
-		expect([answer.status, answer.data.code]).toEqual([400, code]);
+		const response = await post(body);
+		expect([response.status, response.data.code]).toEqual([400, code]);
 		expect(sandbox.ledger.charges()).toHaveLength(0);
 		expect(sandbox.ledger.posts()).toMatchObject([{ version: 2, accepted: false, charged: 0 }]);
 	});
@@ -117,7 +117,7 @@ describe('POST /v2/generate', () => {
 		expect(sandbox.ledger.posts()[1].unknownFields).toEqual(['model', 'public']);
 	});
 
-	it('answers 401 without a key and 402 when the balance is short by one credit', async () => {
+	it('returns 401 without a key and 402 when the balance is short by one credit', async () => {
 		expect((await post(PROMPT, client(sandbox.baseUrlV2, {}))).data.code).toBe('INVALID_API_KEY');
 		sandbox.ledger.balance = 239;
 		expect((await post()).data.code).toBe('INSUFFICIENT_CREDITS');
@@ -139,11 +139,11 @@ describe('GET /v2/status', () => {
 		expect((await dataOf(task_id)).request).toEqual(echo ?? body);
 	});
 
-	it('knows no task of version 1, nor the other way round, unless it is told to', async () => {
+	it('knows no task of version 1, nor the other way round, unless set to', async () => {
 		const [one, two] = [await create(undefined, v1), await create()];
 		const codes = async () => {
-			const answers = [await read(one), await read(two, v1), await read(two), await read(one, v1)];
-			return answers.map(({ status, data }) => [status, data.code]);
+			const reads = [await read(one), await read(two, v1), await read(two), await read(one, v1)];
+			return reads.map(({ status, data }) => [status, data.code]);
 		};
 		const [unknown, known] = [
 			[404, 'TASK_NOT_FOUND'],
@@ -202,7 +202,7 @@ describe('the limits of an account', () => {
 		return statuses;
 	};
 
-	it('let so many videos of both versions be under way at once, for each key by itself', async () => {
+	it('let so many videos of both versions be running at once, for each key by itself', async () => {
 		await control({ limits: [{ route: 'generate', running: 3 }] });
 		const together = await Promise.all(
 			[v1, v2, v2, v2, v1].map(async (api) => await post(PROMPT, api)),
@@ -235,7 +235,7 @@ describe('the limits of an account', () => {
 		['exact', [Infinity, Infinity], false, undefined],
 		[9, [1_000, 400], false, '9'],
 	] as const)(
-		'say when to come back as they are told to: %s, with %p s left at speed 4, virtual: %p',
+		'say when to come back as set: %s, with %p s left at speed 4, virtual: %p',
 		async (retryAfter, left, virtualLimits, expected) => {
 			Object.assign(sandbox, { speed: 4, virtualLimits });
 			for (const seconds of left) sandbox.faults.on('generate', { kind: 'task', seconds });
@@ -256,8 +256,8 @@ describe('a video that fails', () => {
 			const outcome = { status: 'FAILED', errorMessage, charged };
 			const rule = { match: { route: 'generate' }, fault: { kind: 'task', seconds: 0, outcome } };
 			await control({ faults: [rule] });
-			const told = { consumed_credits: consumed, error_message: errorMessage, response: [] };
-			expect(await dataOf(await create())).toMatchObject({ status: 'FAILED', ...told });
+			const expected = { consumed_credits: consumed, error_message: errorMessage, response: [] };
+			expect(await dataOf(await create())).toMatchObject({ status: 'FAILED', ...expected });
 		}
 		expect(sandbox.ledger.spent).toBe(7 * consumed);
 		expect(sandbox.ledger.balance).toBe(100_000 - 7 * consumed);
@@ -291,11 +291,11 @@ describe('the firewall', () => {
 		for (const api of [v1, v2]) {
 			for (const agent of AGENTS) {
 				const headers = { 'User-Agent': agent ?? null };
-				const answers = [
+				const responses = [
 					await api.post('/generate', PROMPT, { headers }),
 					await api.get('/status', { headers, params: { task_id: 'x' } }),
 				];
-				for (const { status, data } of answers) {
+				for (const { status, data } of responses) {
 					expect([agent, status, data]).toEqual([agent, 403, 'error code: 1010']);
 				}
 			}
@@ -312,8 +312,8 @@ describe('the firewall', () => {
 
 	it.each(['generate', 'status'] as const)('can be a fault of %s as well', async (route) => {
 		sandbox.faults.on(route, { kind: 'firewall' });
-		const answer = route === 'generate' ? await post() : await read('x');
-		expect([answer.status, answer.data]).toEqual([403, 'error code: 1010']);
+		const response = route === 'generate' ? await post() : await read('x');
+		expect([response.status, response.data]).toEqual([403, 'error code: 1010']);
 	});
 });
 

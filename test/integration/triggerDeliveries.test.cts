@@ -1,5 +1,5 @@
 // Deliveries to Seedance Trigger, hosted as n8n hosts it, that are repeated, early, late, at the same moment, or met by
-// trouble of the API and of n8n: one process starts exactly one run per event, and an answer of 2xx loses none.
+// trouble of the API and of n8n: one process starts exactly one run per event, and a response of 2xx loses none.
 import type { IDataObject } from 'n8n-workflow';
 
 import { deduplicationOf } from '../../nodes/SeedanceTrigger/deduplication';
@@ -15,8 +15,8 @@ const REFUSED = '401 The signature is missing or wrong.';
 const UNKNOWN = '404 This account has no such task.';
 const LATER = '503 The video could not be read right now. Deliver again later.';
 
-/** Milliseconds within which every delivery has to be answered. */
-const ANSWER_WITHIN = 10_000;
+/** Milliseconds within which every delivery needs a response. */
+const RESPONDS_WITHIN = 10_000;
 /** How many times faster than real time the node's clock runs where it waits. */
 const FAST = 5;
 const NO_VIDEO: Fault = { kind: 'no-video', response: 'empty' };
@@ -33,7 +33,7 @@ beforeEach(() => {
 const genuine = () => signedQuery(world.sandbox.apiKey);
 const ended = (taskId: string) => json({ code: 200, data: { task_id: taskId, status: 'SUCCESS' } });
 
-/** Tells the end of a task, genuinely unless another query is given; gives the answer as its status and its message. */
+/** Reports the end of a task, genuinely unless another query is given; gives the response as its status and its message. */
 async function deliver(
 	taskId: string,
 	{ to = trigger.url, query = genuine(), body = ended(taskId) } = {},
@@ -60,7 +60,7 @@ const stored = (): StaticData => JSON.parse(world.host.staticData.get('workflow1
 const store = (data: StaticData) => world.host.staticData.set('workflow1', JSON.stringify(data));
 const NODE = 'node:Seedance Trigger';
 
-/** The next time that n8n is to start a run: it waits until it is told whether that succeeds. */
+/** The next time that n8n is to start a run: it waits until the test decides whether that succeeds. */
 function nextRun() {
 	let end: (isStarted: boolean) => void = () => {};
 	const isStarted = new Promise<boolean>((resolve) => (end = resolve));
@@ -174,8 +174,8 @@ describe('the signature', () => {
 describe('an event that is delivered more than once', () => {
 	it('starts one run per task when 20 deliveries of each come at the same moment', async () => {
 		const taskIds = await endedTasks(5);
-		const answers = await atOnce(100, async (index) => await deliver(taskIds[index % 5]));
-		expect(answers.sort()).toEqual([...Array(5).fill(STARTED), ...Array(95).fill(REPEATED)]);
+		const responses = await atOnce(100, async (index) => await deliver(taskIds[index % 5]));
+		expect(responses.sort()).toEqual([...Array(5).fill(STARTED), ...Array(95).fill(REPEATED)]);
 		expect(startedFor().sort()).toEqual([...taskIds].sort());
 	});
 
@@ -317,7 +317,7 @@ describe('n8n cannot start the run', () => {
 	});
 });
 
-describe('a form in several parts, whose answer n8n reads before it starts the run', () => {
+describe('a form in several parts, whose response n8n reads before it starts the run', () => {
 	const parts = (taskId: string) => {
 		const text = Object.entries({ task_id: taskId, status: 'SUCCESS' })
 			.map(([name, value]) => `content-disposition: form-data; name="${name}"\r\n\r\n${value}\r\n`)
@@ -407,7 +407,7 @@ describe('a sender that hangs up', () => {
 		expect(startedFor()).toEqual([taskId, other]);
 	});
 
-	it('while the task is read has its run, and is answered at once when it delivers again', async () => {
+	it('while the task is read has its run, and gets its response at once when it delivers again', async () => {
 		const { sandbox, host } = world;
 		const taskId = await world.endedTask();
 		sandbox.faults.on('status', { kind: 'delay', ms: 300 });
@@ -437,12 +437,12 @@ describe('a sender that hangs up', () => {
 it('a delivery waits for another one of its task, and not for one of another task', async () => {
 	const [slow, quick] = await endedTasks(2);
 	world.sandbox.faults.on('status', { kind: 'delay', ms: 500 }, { taskId: slow });
-	const answers: string[] = [];
-	const waiting = atOnce(2, async () => answers.push(await deliver(slow)));
+	const responses: string[] = [];
+	const waiting = atOnce(2, async () => responses.push(await deliver(slow)));
 	expect(await deliver(quick)).toBe(STARTED);
-	expect(answers).toEqual([]);
+	expect(responses).toEqual([]);
 	await waiting;
-	expect(answers).toEqual([STARTED, REPEATED]);
+	expect(responses).toEqual([STARTED, REPEATED]);
 	expect(startedFor()).toEqual([quick, slow]);
 });
 
@@ -523,7 +523,7 @@ describe('a body', () => {
 });
 
 describe('Trigger On', () => {
-	it('starts for a failed video with what the API tells of it', async () => {
+	it('starts for a failed video with what the API reports of it', async () => {
 		const outcome = { status: 'FAILED', errorMessage: 'Not allowed' } as const;
 		const taskId = await world.endedTask('A boat', outcome);
 		expect(await deliver(taskId)).toBe(STARTED);
@@ -687,14 +687,14 @@ describe('trouble of the API', () => {
 		expect(await deliver(await world.endedTask())).toBe(STARTED);
 	});
 
-	it('that never answers gives 503 within 10 s, to those that wait for another as well', async () => {
+	it('that never responds gives 503 within 10 s, to those that wait for another as well', async () => {
 		const { faults } = world.sandbox;
 		const [first, second] = await endedTasks(2);
 		faults.on('status', { kind: 'hang' }, { times: 'always' });
 		const start = Date.now();
-		const answers = await Promise.all([deliver(first), deliver(first), deliver(second)]);
-		expect(answers).toEqual([LATER, LATER, LATER]);
-		expect(Date.now() - start).toBeLessThan(ANSWER_WITHIN);
+		const responses = await Promise.all([deliver(first), deliver(first), deliver(second)]);
+		expect(responses).toEqual([LATER, LATER, LATER]);
+		expect(Date.now() - start).toBeLessThan(RESPONDS_WITHIN);
 		faults.clear();
 		expect([await deliver(first), await deliver(second)]).toEqual([STARTED, STARTED]);
 	});
@@ -732,7 +732,7 @@ describe('the test URL', () => {
 		]);
 	});
 
-	it('answers at once about a video that is still being made', async () => {
+	it('responds at once about a video that is still being made', async () => {
 		const taskId = await world.startTask();
 		trigger.listen();
 		expect(await visit(trigger.testUrl, `task_id=${taskId}`)).toBe(200);

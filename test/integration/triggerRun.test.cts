@@ -75,7 +75,7 @@ describe('a video that is there', () => {
 
 	it('is fetched three at a time', async () => {
 		let most = 0;
-		host.answer = async (_request, response) => {
+		host.respond = async (_request, response) => {
 			most = Math.max(most, host.open);
 			await pause(50);
 			response.writeHead(200).end(mp4Of(5000));
@@ -148,10 +148,10 @@ it.each([true, false])(
 		const before = world.reads(taskId).length;
 		world.sandbox.faults.on('status', NO_VIDEO);
 		const { items } = await run(json, { ...DOWNLOAD, simplify });
-		const told = simplify
+		const expected = simplify
 			? { model: 'seedance-2.0-fast', succeeded: true, consumed_credits: 160 }
 			: { request: { model: 'seedance-2.0-fast' }, response: [expect.any(String)] };
-		expect(items[0].json).toMatchObject({ task_id: taskId, ...told, metadata: METADATA });
+		expect(items[0].json).toMatchObject({ task_id: taskId, ...expected, metadata: METADATA });
 		expect(items[0].binary?.data.fileName).toBe(`${taskId}.mp4`);
 		expect(
 			new Set(
@@ -182,7 +182,7 @@ describe('when the file cannot be fetched', () => {
 	it.each([true, false])('gives the item with the reason, Simplify %s', async (simplify) => {
 		const json = await item(simplify);
 		const { task_id } = json;
-		const told = {
+		const expected = {
 			task_id,
 			status: 'SUCCESS',
 			succeeded: false,
@@ -191,21 +191,21 @@ describe('when the file cannot be fetched', () => {
 			metadata: METADATA,
 		};
 		const { items } = await run(json, DOWNLOAD, CONTINUE);
-		expect(items).toMatchObject([{ json: told }]);
+		expect(items).toMatchObject([{ json: expected }]);
 		expect(items[0].binary).toBeUndefined();
 		const { outputs } = await run(json, DOWNLOAD, ERROR_OUTPUT);
-		expect(outputs).toMatchObject([[], [{ json: { task_id, details: told } }]]);
+		expect(outputs).toMatchObject([[], [{ json: { task_id, details: expected } }]]);
 	});
 });
 
 describe('a link that died before the file was fetched', () => {
-	/** Lets the API tell another link from now on. */
+	/** Lets the API report another link from now on. */
 	function renew({ task_id }: IDataObject): string {
 		const url = `${host.url}?fresh`;
 		const data = { task_id, status: 'SUCCESS', consumed_credits: 28, response: [url] };
 		const body = { code: 200, message: 'success', data };
 		always('status', { kind: 'refuse-with', status: 200, body });
-		host.answer = (_request, response) => response.writeHead(200).end(mp4Of(5000));
+		host.respond = (_request, response) => response.writeHead(200).end(mp4Of(5000));
 		return url;
 	}
 
@@ -214,7 +214,7 @@ describe('a link that died before the file was fetched', () => {
 		[404, true],
 		[410, true],
 		[410, false],
-	])('with HTTP %i is read anew, and stands in the item, Simplify %s', async (status, simplify) => {
+	])('with HTTP %i is read again and put into the item, Simplify %s', async (status, simplify) => {
 		const json = await item(simplify);
 		const url = renew(json);
 		always('video', { kind: 'html', status });
@@ -239,7 +239,7 @@ describe('a server that drips', () => {
 
 	/** Sends `start`, then a byte now and then, for ever. */
 	const drip = (start: Buffer) => {
-		host.answer = async (_request, response) => {
+		host.respond = async (_request, response) => {
 			response.writeHead(200);
 			response.write(start);
 			while (!response.destroyed) {

@@ -1,4 +1,4 @@
-// The list of videos, whatever interrupts a run: nothing is paid for twice, and each video is handed on once.
+// The list of videos when a run is interrupted: nothing is paid for twice, and each video is delivered once.
 import { TABLE } from '../../nodes/shared/idempotency/dataTableList';
 import { SEEDANCE_TRIGGER, type Order } from '../support/engine.cjs';
 import {
@@ -51,11 +51,11 @@ interface Moment {
 	call?: RegExp;
 	/** Which call of that kind; default the first. */
 	nth?: number;
-	/** The call is stored, and its answer does not arrive. */
+	/** The call is stored, and its response does not arrive. */
 	isStored?: boolean;
 	until?: () => boolean;
 	fault?: () => void;
-	/** Items of which nobody knows afterwards whether they were started. */
+	/** How many items may have been started, as their responses were lost. */
 	unclear?: number;
 }
 
@@ -69,7 +69,7 @@ const MOMENTS: Array<[string, Moment]> = [
 	['before the first request is announced', { call: SENDING }],
 	['between announcement and request', { call: SENDING, isStored: true, unclear: 1 }],
 	[
-		'while the first request is answered',
+		'while the first request gets a response',
 		{ until: isPosted, fault: () => fault('generate', { kind: 'delay', ms: 300 }), unclear: 1 },
 	],
 	['before the first task ID is stored', { call: SENDING, nth: 2, unclear: 1 }],
@@ -93,9 +93,9 @@ async function interrupted(dies: boolean, moment: Moment, ordered: Order): Promi
 		const isIt = call.test(JSON.stringify(given[0].code?.nodes)) && ++calls === nth;
 		if (isIt && !isStored) reached();
 		if (isDead || (isIt && dies && !isStored)) return await never();
-		const answer = await executeWorkflow(...given);
+		const response = await executeWorkflow(...given);
 		if (isIt) reached();
-		return isDead || (isIt && dies) ? await never() : answer;
+		return isDead || (isIt && dies) ? await never() : response;
 	};
 	Object.assign(own, { executeWorkflow: calling });
 	moment.fault?.();
@@ -123,7 +123,7 @@ const KINDS: Array<[string, Parameters]> = [
 ];
 
 describe.each(KINDS)('a run (known %s) that ends', (_, parameters) => {
-	it.each(MOMENTS)('in a crash %s pays once, and tells once what is unclear', async (_, moment) => {
+	it.each(MOMENTS)('in a crash %s pays once, and says once what is unclear', async (_, moment) => {
 		const { unclear = 0 } = moment;
 		await interrupted(true, moment, orderOf(TWO, parameters, {}));
 		const second = codesOf(await run(TWO, parameters, { node: CONTINUE }));
@@ -213,7 +213,7 @@ it('a claim that is lost before its request sends nothing', async () => {
 
 it.each([
 	['', {}, 0],
-	// What the first try has handed on, and could not take back, is taken back by the next one.
+	// A delivery mark that the first try could not remove is removed by the next one.
 	[', also at a further try', { node: RETRY_ON_FAIL }, 2],
 ])(
 	'a video that another run has taken over while it was waited for fails, naming that run%s',
@@ -239,7 +239,7 @@ it.each([
 		expect(context).toMatchObject({ task_id: ids()[0] });
 		expect(given.json).toMatchObject([{ task_id: ids()[0], succeeded: true, reused: true }]);
 		expect(left).toBeLessThanOrEqual(0);
-		// The node has stopped, so that nobody has got the other one.
+		// The node has stopped, so the other one was not delivered.
 		expect(rows()).toMatchObject([
 			{ handed_on: true, execution_id: given.id },
 			{ handed_on: false, claim: '' },
@@ -304,7 +304,7 @@ describe('what is not handed on', () => {
 	);
 
 	it.each(ON_ERROR)(
-		'a failed task is told, and made anew by the next run (%s)',
+		'a failed task is reported, and restarted by the next run (%s)',
 		async (_, node) => {
 			plan({ outcome: { status: 'FAILED', errorMessage: 'Busy' } });
 			const parameters = { ...KEY, ...ALWAYS };
@@ -317,7 +317,7 @@ describe('what is not handed on', () => {
 		},
 	);
 
-	it.each(ON_ERROR)('a dead link is told once (%s)', async (_, node) => {
+	it.each(ON_ERROR)('a dead link is reported once (%s)', async (_, node) => {
 		fault('video', { kind: 'refuse-with', status: 403 }, { times: 'always' });
 		const parameters = { ...KEY, downloadVideo: true };
 		await run(ONE, parameters, { ...PRODUCTION, node });
@@ -344,7 +344,7 @@ describe('other ways to a video', () => {
 		expect(reusedOf(await run(ONE, start, PRODUCTION))).toEqual([false]);
 	});
 
-	it('Wait for Video tells the list, hands on, and makes no list', async () => {
+	it('Wait for Video updates the list, hands on, and makes no list', async () => {
 		await late();
 		await run(ONE, { operation: 'wait', taskId: ids()[0] });
 		expect(rows()).toMatchObject([{ status: 'SUCCESS', handed_on: true, charged: 'yes' }]);

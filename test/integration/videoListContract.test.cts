@@ -6,7 +6,7 @@ import {
 	aRow,
 	contextOf,
 	listContract,
-	type ListAnswer,
+	type ListOutput,
 	type ListHost,
 } from '../support/listContract.cjs';
 
@@ -14,18 +14,18 @@ let tables = new DataTables();
 
 const host: ListHost = {
 	ask: async (calls, { creates = true, starts, isOther } = {}) => {
-		const answer: ListAnswer = { isOpen: false, rows: [] };
+		const response: ListOutput = { isOpen: false, rows: [] };
 		try {
 			const opened = await openDataTableList(contextOf(tables, isOther ? 'other' : 'own'), creates);
-			if (!opened) return answer;
-			Object.assign(answer, { isOpen: true, isNew: opened.isNew });
+			if (!opened) return response;
+			Object.assign(response, { isOpen: true, isNew: opened.isNew });
 			for (const steps of calls) {
 				if (starts) opened.list.start(...steps);
-				else answer.rows.push(await opened.list.run(...steps));
+				else response.rows.push(await opened.list.run(...steps));
 			}
-			return { ...answer, now: opened.list.now() };
+			return { ...response, now: opened.list.now() };
 		} catch (error) {
-			return { ...answer, error: String(Reflect.get(Object(error), 'message')) };
+			return { ...response, error: String(Reflect.get(Object(error), 'message')) };
 		}
 	},
 	tables: async () => tables.all.map(({ name }) => name),
@@ -94,7 +94,7 @@ it.each([
 	list.start(steps);
 });
 
-it('tells the time of the database, and leaves no trace in the list of executions', async () => {
+it('reads the time of the database, and leaves no trace in the list of executions', async () => {
 	const list = await opened();
 	tables.aheadMs = 3_600_000;
 	await list.run({ do: 'insert', rows: [aRow()] });

@@ -83,7 +83,7 @@ it('whatever is written, read, changed and deleted', async () => {
 });
 
 it('whatever a prompt, a Reuse Key, the value of a limit and the error of a video are', async () => {
-	// An expression that nobody has replaced is refused by the field, and so is one that gave nothing.
+	// The field refuses a placeholder that was not replaced, and an expression that gave nothing.
 	const given = nasty.filter((text) => !/\{\{|^null$/.test(text));
 	const texts = fc.record({ prompt: given, key: given, budgetFor: given, errorMessage: nasty });
 	await fc.assert(

@@ -36,7 +36,7 @@ const DIFFERS = /Not reused: Prompt differs from the video made just now\. .* pi
 describe('a second run', () => {
 	it.each<[string, number, Parameters, Partial<Order>, Given, number, RegExp?]>([
 		['by hand gives the same', 1, {}, {}, ONE, 0, AGAIN],
-		['by hand with another prompt pays, and tells why', 2, {}, {}, OTHER, 0, DIFFERS],
+		['by hand with another prompt pays, and says why', 2, {}, {}, OTHER, 0, DIFFERS],
 		['by hand after a day pays', 2, {}, {}, ONE, 1.1],
 		['by hand with the same key gives the same for ever', 1, KEY, {}, OTHER, 400, OF_KEY],
 		['in production pays', 2, {}, PRODUCTION, ONE, 0],
@@ -97,7 +97,7 @@ describe('a second run', () => {
 		}
 	});
 
-	it('tells equal items and rounds of a loop apart, each by its place among its equals', async () => {
+	it('distinguishes equal items and rounds of a loop, each by its place among its equals', async () => {
 		const first = await run(['a', 'a', 'b'], {}, { rounds: 2 });
 		expect(posts()).toHaveLength(6);
 		const second = await run(['a', 'a', 'b'], {}, { rounds: 2 });

@@ -1,4 +1,4 @@
-// How long videos took here: written when a run has seen one being made, and what the next run looks at its task by.
+// How long videos took here: written when a run has seen one being made, and how that times the polling of the next run.
 import { TABLE } from '../../nodes/shared/idempotency/dataTableList';
 import type { Order } from '../support/engine.cjs';
 import type { TableRow } from '../support/dataTables.cjs';
@@ -10,15 +10,15 @@ const { plan, ids } = world;
 const NEVER = { ifExists: 'never' };
 const DURATION = { ...NEVER, duration: '={{ $json.duration }}' };
 
-/** Virtual seconds between two looks at a task. */
+/** Virtual seconds between two reads of a task. */
 function gapsOf(taskId: string): number[] {
 	const at = world.sandbox.ledger.statusReads(taskId).map((read) => read.at);
 	return at.slice(1).map((time, index) => ((time - at[index]) * world.sandbox.speed) / 1000);
 }
 
 /**
- * Where 90 seconds are known, a video of 65 seconds is looked at every 15 seconds; otherwise some looks are 5 seconds apart.
- * A busy machine makes the time between two looks longer, and never shorter.
+ * Where 90 seconds are known, a video of 65 seconds is polled every 15 seconds; otherwise some reads are 5 seconds apart.
+ * A busy machine makes the time between two reads longer, and never shorter.
  */
 const isKnown = (taskId: string) => Math.min(...gapsOf(taskId)) > 11;
 
@@ -41,8 +41,8 @@ async function next(parameters: Order['parameters'] = {}, seconds = 65) {
 	return { ran, taskId: ids()[ids().length - 1], calls: list.tables.calls.length - before };
 }
 
-it('of videos is written when they were started and seen to be made, and the next is looked at by it', async () => {
-	// Slow enough for a busy machine to look several times before the end.
+it('of videos is written when they were started and seen to be made, and the next is polled by it', async () => {
+	// Slow enough for several reads on a busy machine before the end.
 	Object.assign(world.n8n, { clockSpeed: 20 });
 	world.sandbox.speed = 20;
 	for (let video = 0; video < 4; video++) plan({ seconds: 60 });
@@ -54,7 +54,7 @@ it('of videos is written when they were started and seen to be made, and the nex
 	expect(failed).toBe(0);
 	for (const seconds of [a, b, c]) {
 		expect(seconds).toBeGreaterThan(50);
-		// A busy machine answers late, and a millisecond is a tenth of a second here.
+		// A busy machine responds late, and a millisecond is a tenth of a second here.
 		expect(seconds).toBeLessThan(150);
 	}
 	expect(isKnown((await next({}, 40)).taskId)).toBe(true);
@@ -104,7 +104,7 @@ describe('three that took 90 seconds', () => {
 	it.each([
 		['closely, where nobody has set Check Every', {}, 0, 7],
 		['no sooner than Check Every says', { options: { pollInterval: 8 } }, 7.9, Infinity],
-	])('are when the next is looked at: %s', async (_, parameters, least, most) => {
+	])('are when the next is read: %s', async (_, parameters, least, most) => {
 		await next();
 		took([90, 90, 90]);
 		const { taskId } = await next(parameters, 95);

@@ -1,4 +1,4 @@
-// A list of videos that cannot be read or written to the end: nothing that it told of is paid for again.
+// A list of videos that cannot be read or written to the end: nothing that it listed is paid for again.
 import { TABLE } from '../../nodes/shared/idempotency/dataTableList';
 import { COLUMNS } from '../../nodes/shared/idempotency/videoList';
 import { DataTables } from '../support/dataTables.cjs';

@@ -1,4 +1,4 @@
-// The wait for paid videos: answers that hang or drip, an API that asks to slow down, limits of time that hold, and Stop,
+// The wait for paid videos: responses that hang or drip, an API that asks to slow down, limits of time that hold, and Stop,
 // which loses no ID.
 import type { Fault, RateLimit } from '../sandbox/server.cjs';
 import type { Order, Run } from '../support/engine.cjs';
@@ -20,7 +20,7 @@ const NOT_CREATED = { error_code: 'not_created', charged: 'no', task_id: null };
 const rows = (count: number) => Array.from({ length: count }, (_, row) => `Row ${row}`);
 
 describe('a video that', () => {
-	it('failed is told with its reason, its ID and that it cost nothing', async () => {
+	it('failed is reported with its reason, its ID and that it cost nothing', async () => {
 		const { message, description, context } = await failure({ prompt: '[fail]' });
 		expect(message).toBe(
 			`The video could not be generated (task ${ids()[0]}): The content was not accepted.`,
@@ -109,7 +109,7 @@ describe('where deadlines and the clock run at the same speed,', () => {
 	it.each<[string, Fault]>([
 		['hangs', { kind: 'accept-then-hang' }],
 		['drips', { kind: 'drip', everyMs: 20 }],
-	])('a POST that %s is told as unclear before n8n ends the execution', async (_, endless) => {
+	])('a POST that %s is reported as unclear before n8n ends the execution', async (_, endless) => {
 		fault('generate', endless, { prompt: 'b' });
 		const parameters = { operation: 'generate' };
 		const order = { parameters, node: CONTINUE, endsAfter: 15 };
@@ -138,7 +138,7 @@ describe('where deadlines and the clock run at the same speed,', () => {
 		expect(Math.max(...stored)).toBeLessThan(20);
 	});
 
-	it('a limit that n8n has for the whole instance counts, although no setting tells it', async () => {
+	it('a limit that n8n has for the whole instance counts, although no setting shows it', async () => {
 		const order = { node: CONTINUE, endsAfter: 20 };
 		const { status, json } = await runPrompts(['[never] a', '[never] b'], order);
 		expect(status).toBe('success');
@@ -166,7 +166,7 @@ describe('Stop', () => {
 		expect(logs.some(({ text }) => text.includes(ids()[0]))).toBe(true);
 	});
 
-	it('during the POST still reads the answer and logs its ID, and sends no other item', async () => {
+	it('during the POST still reads the response and logs its ID, and sends no other item', async () => {
 		fault('generate', { kind: 'delay', ms: 200 });
 		const running = start({ operation: 'generateAndWait' });
 		await world.sandbox.ledger.until(() => posts().length === 1);

@@ -141,7 +141,7 @@ describe.each(examples)('$file', ({ source, workflow }) => {
 		expect(Object.keys(rest).sort()).toEqual(['connections', 'name', 'nodes', 'settings']);
 		// n8n gives a webhook id to each import; one that is published would be the same for everybody.
 		expect(nodes.filter((one) => one.credentials ?? one.webhookId)).toEqual([]);
-		// The address under which YouTube shows every video is nobody's own.
+		// The address under which YouTube shows every video belongs to no user.
 		expect(source).not.toMatch(
 			/localhost|127\.0\.0\.1|\/home\/|\/Users\/|[A-Z]:\\\\|\bsk-|Bearer |instanceId|https?:\/\/(?!youtu\.be\/)/,
 		);
@@ -155,8 +155,8 @@ describe.each(examples)('$file', ({ source, workflow }) => {
 		const prices = steps
 			.filter(({ parameters }) => String(parameters.operation).startsWith('generate'))
 			.flatMap(({ parameters }) => costsOf(parameters));
-		const told = prices.length ? prices.map((price) => `${price} credits`) : ['Nothing.'];
-		expect(told.filter((text) => !notesText.includes(text))).toEqual([]);
+		const stated = prices.length ? prices.map((price) => `${price} credits`) : ['Nothing.'];
+		expect(stated.filter((text) => !notesText.includes(text))).toEqual([]);
 	});
 
 	it('lies tidily on the canvas: on the grid, nothing over anything else, from left to right but where it goes round', () => {

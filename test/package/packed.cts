@@ -11,7 +11,6 @@ export interface PackedPackage {
 	folder: string;
 	/** Its files, relative to `folder`, with forward slashes, sorted. */
 	files: string[];
-	/** The size of the tarball in bytes. */
 	bytes: number;
 	remove(): void;
 }
@@ -47,7 +46,7 @@ export const filesUnder = (...folders: string[]) =>
 /** Packs and unpacks dist. Throws with a sentence when it is missing, older than the sources, or cannot be packed. */
 export function packPackage(): PackedPackage {
 	if (!existsSync(join(ROOT, 'dist'))) throw new Error('There is no dist: run `npm run build`.');
-	// The compiler's files alone tell when it was built: the icons keep the time of their sources.
+	// Only the compiler's files show when it was built: the icons keep the time of their sources.
 	const timeOf = (file: string) => statSync(join(ROOT, file)).mtimeMs;
 	const code = filesUnder('dist').filter((name) => name.endsWith('.js'));
 	const built = Math.min(...code.map(timeOf));
@@ -63,9 +62,8 @@ export function packPackage(): PackedPackage {
 	return { folder, files: filesIn(folder), bytes, remove };
 }
 
-/** Runs a program to its end. */
 export function run(command: string, args: string[], cwd = ROOT) {
-	// What `npm run` tells about this package is not meant for another folder.
+	// The environment of `npm run` is not meant for another folder.
 	const own = Object.entries(process.env).filter(
 		([name]) => !/^npm_(package|lifecycle)/i.test(name),
 	);

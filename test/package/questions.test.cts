@@ -1,6 +1,6 @@
 /**
  * Ten questions that people ask, fixed before the README was written: README and documents answer each of them, in these
- * sentences. Who changes a sentence looks whether its question is still answered.
+ * sentences. After changing a sentence, check that its question is still answered.
  */
 import { read } from './packed.cjs';
 

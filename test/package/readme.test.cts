@@ -159,8 +159,8 @@ describe('the documentation for users', () => {
 			return [label, defaultOf(label), ...marks];
 		});
 		const columns = ['Field', 'Default', ...names].map((name) => head.indexOf(name));
-		const told = fieldRows.map((row) => columns.map((column) => plain(row[column])));
-		expect(told.sort()).toEqual(actual.sort());
+		const documented = fieldRows.map((row) => columns.map((column) => plain(row[column])));
+		expect(documented.sort()).toEqual(actual.sort());
 	});
 
 	it('has no field in the README that the node has not, and no other default', () => {
@@ -215,7 +215,7 @@ describe('the documentation for users', () => {
 		);
 	});
 
-	it('explains every answer of the trigger', () => {
+	it('explains every response of the trigger', () => {
 		const source = read('nodes/shared/callback/respond.ts');
 		const statuses = source.match(/status: ([\d |]+);/)?.[1].split(' | ');
 		const rows = rowsOf(CALLBACKS, 'The trigger answers', 'When');
@@ -265,10 +265,10 @@ describe('the documentation for users', () => {
 				`${prices[0]} to ${prices[prices.length - 1]}`,
 				models.usualTimeOf(model),
 			]);
-			const told = seconds.split(/, | or | to /).map(Number);
+			const documented = seconds.split(/, | or | to /).map(Number);
 			const ends = [durations[0], durations[durations.length - 1]];
-			expect([told[0], told[told.length - 1]]).toEqual(ends);
-			if (!seconds.includes(' to ')) expect(told).toEqual(durations);
+			expect([documented[0], documented[documented.length - 1]]).toEqual(ends);
+			if (!seconds.includes(' to ')) expect(documented).toEqual(durations);
 			const ofImage = model.hasRatioWithImage ? '' : '; that of the image, where there is one';
 			expect(long[index]).toEqual([
 				model.label,

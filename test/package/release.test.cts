@@ -35,7 +35,7 @@ describe('the check of a release', () => {
 		cpSync(join(ROOT, SCRIPT), join(folder, SCRIPT));
 	});
 
-	it('lets a version pass that tag, package.json, lock file and changelog agree on, and tells its news', () => {
+	it('lets a version pass that tag, package.json, lock file and changelog agree on, and prints its news', () => {
 		expect(check()).toEqual({ code: 0, problems: [], notes: '### Added\n\n- A thing.' });
 	});
 

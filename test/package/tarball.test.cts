@@ -23,7 +23,7 @@ const PUBLISHED: {
 	mayRequire: string[];
 	files: string[];
 	hosts: string[];
-	/** Of links that a message tells a person to use; only that one file may name them. */
+	/** Of links that a message asks a person to use; only that one file may name them. */
 	hostsInOneMessage: Record<string, string[]>;
 	neverContains: Array<{ what: string; pattern: string; within?: string }>;
 } = JSON.parse(readFile('test/fixtures/package/published.json'));

@@ -43,7 +43,7 @@ const STALLED = {
 	QUEUE_WORKER_STALLED_INTERVAL: '3000',
 };
 
-/** Milliseconds: the lock of the dead worker has to run out; n8n may look at the execution for 30 s more. */
+/** Milliseconds: the lock of the dead worker has to run out; n8n may take 30 s more to check the execution. */
 const NOTICED_WITHIN = 60_000;
 
 /** No workflow may be called by another one unless it says so. */
@@ -85,7 +85,7 @@ it('an execution runs on a worker, and its video can be read on the main process
 	expect(binary && (await api.downloadBinary(binary.data))).toEqual(sent);
 });
 
-/** Publishes a workflow that a call of this path starts, and that answers with its video; gives its id. */
+/** Publishes a workflow that a call of this path starts, and that responds with its video; gives its id. */
 async function publishAt(path: string, parameters: INodeParameters): Promise<string> {
 	const webhook = {
 		name: 'Webhook',
@@ -99,13 +99,13 @@ async function publishAt(path: string, parameters: INodeParameters): Promise<str
 	return workflowId;
 }
 
-it('a webhook process starts an execution on a worker and answers with its result; the main process takes no call', async () => {
+it('a webhook process starts an execution on a worker and responds with its result; the main process takes no call', async () => {
 	const path = 'a-video-please';
 	const workflowId = await publishAt(path, { prompt: '={{ $json.body.prompt }}' });
 	const body = { prompt: 'A paper boat' };
 	for (const { baseUrl } of queue.webhooks) {
-		const answer = await new N8nClient(baseUrl).callWebhook('POST', path, { body });
-		expect(answer).toMatchObject({ status: 200, body: { succeeded: true, ...body } });
+		const response = await new N8nClient(baseUrl).callWebhook('POST', path, { body });
+		expect(response).toMatchObject({ status: 200, body: { succeeded: true, ...body } });
 	}
 	const taskIds = videos.paidIds();
 	expect(taskIds).toHaveLength(2);
@@ -137,7 +137,7 @@ describe('Seedance Trigger', () => {
 	let workflowId: string;
 	let taskIds: string[];
 
-	/** Publishes a trigger, and starts videos that the API tells nobody of, until they have ended. */
+	/** Publishes a trigger, and starts videos that the API calls back to nobody, until they have ended. */
 	async function publish(count: number, parameters: INodeParameters = {}): Promise<void> {
 		const { id, path } = await saveTrigger(parameters);
 		workflowId = id;
@@ -172,7 +172,7 @@ describe('Seedance Trigger', () => {
 		}
 	});
 
-	it('starts once when one process gets all callbacks, and the other one is told of it later', async () => {
+	it('starts once when one process gets all callbacks, and the other one hears of it later', async () => {
 		await publish(1);
 		const [taskId] = taskIds;
 		const sent = [0, 0, 0].map(async (webhook) => await deliverEnd(taskId, webhook));
@@ -211,7 +211,7 @@ it('a worker that dies leaves the task ID in its log, with which another worker 
 	await dead.kill9();
 	const [taskId] = videos.paidIds();
 
-	// Nobody has noticed yet: it seems to go on.
+	// Not noticed yet: it still seems to run.
 	expect(await api.getExecution(executionId)).toMatchObject({ status: 'running', runData: {} });
 	const where = `credential "Seedance account", execution ${executionId}, item 0`;
 	expect(dead.log()).toContain(`Seedance task ${taskId} created (${where})`);
@@ -226,7 +226,7 @@ it('a worker that dies leaves the task ID in its log, with which another worker 
 	expect(videos.paidIds()).toHaveLength(2);
 
 	await dead.start();
-	// Idle workers take executions in turns, so that each of them gets one of a few.
+	// Idle workers take executions alternately, so that each of them gets one of a few.
 	const takers: string[] = [];
 	while (!takers.includes(dead.name)) {
 		expect(takers.length).toBeLessThan(5);

@@ -5,7 +5,7 @@
 //     node --require tsx/cjs test/record/record.cts --compare <before.json> <after.json>
 //
 // Both recordings need the same tests: record each folder with the tree as it is. Of the schedules, each 15th runs, in
-// every setting in turn; `--every 1` runs all of them.
+// every setting in order; `--every 1` runs all of them.
 import { spawnSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';

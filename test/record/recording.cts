@@ -13,7 +13,7 @@ import * as fc from '../support/fastCheck.cjs';
 import { startTaskAt } from '../support/tasks.cjs';
 
 const EXAMPLES = join(__dirname, '..', '..', 'examples');
-/** Prompts of the items; words in brackets tell the sandbox how a task ends. */
+/** Prompts of the items; words in brackets decide how a task ends in the sandbox. */
 const PROMPTS = ['A kite over the sea', 'A [fail] forbidden thing', 'A cat with [no video]'];
 /** Virtual milliseconds after which every video has ended. */
 const ALL_ENDED_MS = 200_000;
@@ -37,7 +37,7 @@ function normalized({ sandbox }: Harness, value: unknown): unknown {
 		if (/^seed(15|20)[\da-f]{12}[a-z]+$/.test(id)) text = text.replaceAll(id, `task${index + 1}`);
 	}
 	for (const [pattern, name] of VARYING) text = text.replace(pattern, name);
-	// Requests of the same moment come in any order, and so does what is told of them.
+	// Requests of the same moment come in any order, and so do their log lines.
 	return JSON.parse(text, (key, entry) =>
 		['logs', 'reads', 'videos'].includes(key) ? entry.sort() : entry,
 	);

@@ -31,7 +31,7 @@ function addVersion(app: FastifyInstance, sandbox: Sandbox, version: ApiVersion)
 	};
 
 	/** Applies the fault that a request meets. */
-	const answer = async (
+	const respond = async (
 		route: Route,
 		request: FastifyRequest,
 		entry: { fault: string | null },
@@ -77,14 +77,14 @@ function addVersion(app: FastifyInstance, sandbox: Sandbox, version: ApiVersion)
 					: { ...idFields(task.id, task.plan.idAs), status: task.runningWord };
 			return jsonResponse(200, { code: 200, message: 'success', data });
 		};
-		const found = await answer('generate', request, entry, { prompt, taskId: null }, create);
+		const found = await respond('generate', request, entry, { prompt, taskId: null }, create);
 		const ending = bare(found, created);
 		entry.answered = statusOf(ending);
 		const outcome = entry.accepted
 			? `task ${entry.taskId} accepted, ${entry.charged} credits`
 			: 'nothing accepted';
 		const fault = entry.fault ? `, fault ${entry.fault}` : '';
-		sandbox.log(`POST /v${version}/generate  ${entry.answered ?? 'no answer'}: ${outcome}${fault}`);
+		sandbox.log(`POST /v${version}/generate  ${entry.answered ?? 'no reply'}: ${outcome}${fault}`);
 		await finishWith(ending, reply, sandbox);
 		ledger.changed();
 		return reply;
@@ -113,7 +113,7 @@ function addVersion(app: FastifyInstance, sandbox: Sandbox, version: ApiVersion)
 			return jsonResponse(200, statusEnvelope(asked, sandbox.shownVideo(asked)));
 		};
 		const target = { prompt: task?.order.prompt ?? null, taskId };
-		const ending = bare(await answer('status', request, read, target, show), task);
+		const ending = bare(await respond('status', request, read, target, show), task);
 		const { body } = 'drip' in ending ? ending.drip : { body: '', ...ending };
 		read.answered = statusOf(ending);
 		read.shown = statusWordIn(body);
@@ -134,13 +134,13 @@ function bare(ending: Ending, task: SandboxTask | null | undefined): Ending {
 	return 'body' in ending ? withBareNumber(ending, task.id) : ending;
 }
 
-/** The status that the caller gets to see; null when there never is a whole answer. */
+/** The status that the caller gets to see; null when there never is a whole response. */
 function statusOf(ending: Ending): number | null {
 	if ('drip' in ending) return ending.ms === undefined ? null : ending.drip.status;
 	return 'status' in ending ? ending.status : null;
 }
 
-/** Sends an answer, cuts the connection, or leaves the caller waiting. Gives the HTTP status, or null without one. */
+/** Sends a response, cuts the connection, or leaves the caller waiting. Gives the HTTP status, or null without one. */
 export async function finishWith(
 	ending: Ending,
 	reply: FastifyReply,
@@ -163,18 +163,18 @@ export async function finishWith(
 	return statusOf(ending);
 }
 
-/** Sends the head of an answer at once, a blank now and then, and its body when the time is up. */
+/** Sends the head of a response at once, a blank now and then, and its body when the time is up. */
 function drip(
-	{ drip: answer, everyMs, ms }: Extract<Ending, { drip: ApiResponse }>,
+	{ drip: response, everyMs, ms }: Extract<Ending, { drip: ApiResponse }>,
 	raw: FastifyReply['raw'],
 ): void {
-	raw.writeHead(answer.status, answer.headers);
+	raw.writeHead(response.status, response.headers);
 	raw.write(' ');
 	const blanks = setInterval(() => raw.write(' '), everyMs);
 	const finish = () => {
 		// First: between the end and its being sent, a blank would come too late.
 		clearInterval(blanks);
-		raw.end(answer.body);
+		raw.end(response.body);
 	};
 	const end = ms === undefined ? undefined : setTimeout(finish, ms);
 	raw.once('close', () => {

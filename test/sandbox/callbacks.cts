@@ -1,4 +1,4 @@
-// The sandbox's callbacks: how a task's end is told to its callback_url, in every shape and with every mishap. They only
+// The sandbox's callbacks: how a task's end is reported to its callback_url, in every shape and with every mishap. They only
 // ever go to this machine.
 import axios from 'axios';
 import { randomBytes } from 'node:crypto';
@@ -54,7 +54,7 @@ export const CALLBACK_SHAPES = keysOf(SHAPES);
 /** How callbacks are delivered: at first as usual. Times are real milliseconds. */
 export class CallbackPlan {
 	shape: CallbackShape = 'envelope';
-	/** Tries per delivery until one is answered with 2xx. */
+	/** Tries per delivery until one gets 2xx. */
 	attempts = 3;
 	/** Wait before the second try; doubled for each further one, divided by the sandbox's speed. */
 	backoffMs = 1000;
@@ -85,8 +85,8 @@ export interface Delivery {
 	error: string | null;
 }
 
-const ANSWER_KEPT = 2000;
-const UNANSWERED = { answeredAt: null, status: null, answer: '', error: null };
+const KEPT_LENGTH = 2000;
+const PENDING = { answeredAt: null, status: null, answer: '', error: null };
 
 /** True for an http(s) URL whose host is this machine. */
 const isLoopbackUrl = (url: string) =>
@@ -100,7 +100,7 @@ export class Callbacks {
 	/** How callbacks are delivered unless a task or a prompt has its own plan. */
 	plan: CallbackPlan;
 	private readonly special: Array<{ match: string; plan: Partial<CallbackPlan> }> = [];
-	private readonly underWay = new Set<Promise<unknown>>();
+	private readonly inFlight = new Set<Promise<unknown>>();
 	private stop = newStop();
 
 	constructor(
@@ -121,10 +121,10 @@ export class Callbacks {
 
 	/** Resolves when nothing is left to deliver, retries included. */
 	async settled(): Promise<void> {
-		while (this.underWay.size > 0) await Promise.all(this.underWay);
+		while (this.inFlight.size > 0) await Promise.all(this.inFlight);
 	}
 
-	/** Tells a task's end. Gives how many milliseconds GET /status has to hide it. */
+	/** Reports a task's end. Gives how many milliseconds GET /status has to hide it. */
 	ended(task: SandboxTask): number {
 		const plan = this.planOf(task);
 		if (task.order.callback_url === null || plan.never) return 0;
@@ -140,7 +140,7 @@ export class Callbacks {
 		await this.launch(task, { ...this.planOf(task), ...changes });
 	}
 
-	/** Gives up whatever is under way, and forgets all records and special plans. */
+	/** Gives up whatever is running, and forgets all records and special plans. */
 	clear(): void {
 		this.stop.abort();
 		this.stop = newStop();
@@ -172,8 +172,8 @@ export class Callbacks {
 				if (attempt < plan.attempts) await pause(backoff, signal);
 			}
 		});
-		const all = Promise.all(copies).finally(() => this.underWay.delete(all));
-		this.underWay.add(all);
+		const all = Promise.all(copies).finally(() => this.inFlight.delete(all));
+		this.inFlight.add(all);
 		await all;
 	}
 
@@ -185,10 +185,10 @@ export class Callbacks {
 	): Promise<number | null> {
 		const { data, ...rest } = statusEnvelope(task, this.sandbox.shownVideo(task), task.ended);
 		const taskId = foreignId ? `other${randomBytes(8).toString('hex')}` : task.id;
-		const told = { ...rest, data: { ...data, task_id: taskId } };
-		const { method = 'POST', type, body }: Content = SHAPES[shape](told);
+		const envelope = { ...rest, data: { ...data, task_id: taskId } };
+		const { method = 'POST', type, body }: Content = SHAPES[shape](envelope);
 		const delivery: Delivery = {
-			...UNANSWERED,
+			...PENDING,
 			taskId: task.id,
 			told: String(data.status),
 			shape,
@@ -200,7 +200,7 @@ export class Callbacks {
 		};
 		this.deliveries.push(delivery);
 		try {
-			const answer = await axios.request<string>({
+			const response = await axios.request<string>({
 				url: delivery.url,
 				method,
 				data: body,
@@ -214,8 +214,8 @@ export class Callbacks {
 				transformResponse: (text: unknown) => String(text ?? ''),
 				validateStatus: () => true,
 			});
-			delivery.status = answer.status;
-			delivery.answer = answer.data.slice(0, ANSWER_KEPT);
+			delivery.status = response.status;
+			delivery.answer = response.data.slice(0, KEPT_LENGTH);
 		} catch (error) {
 			delivery.error = error instanceof Error ? error.message : String(error);
 		}
@@ -225,7 +225,7 @@ export class Callbacks {
 	}
 }
 
-/** Any number of deliveries may be under way at once. */
+/** Any number of deliveries may be in flight at once. */
 function newStop(): AbortController {
 	const stop = new AbortController();
 	setMaxListeners(0, stop.signal);

@@ -12,7 +12,7 @@ const USAGE = `Usage: npm run sandbox -- [--port 8787] [--speed 10] [--seed 1] [
   --credits   the balance to start with
   --quiet     do not print a line for each request`;
 
-/** A mistake of the person at the keyboard: told in a sentence, without a stack. */
+/** A mistake of the person at the keyboard: printed as a sentence, without a stack. */
 class UsageError extends Error {}
 
 /** The options of a command line; null where it asks for help. */
@@ -58,7 +58,7 @@ function greet({ baseUrl, baseUrlV2, apiKey, ledger, speed, controlUrl }: Sandbo
   API key    ${apiKey}
   Credits    ${ledger.balance}
   Speed      ${speed} times the real API: a video of 8 seconds takes ${real(75)} s, one of version 2 ${real(120)} to ${real(600)} s
-  Control    ${controlUrl}: GET tells what has happened, POST makes faults (test/sandbox/control.cts)
+  Control    ${controlUrl}: GET shows what has happened, POST makes faults (test/sandbox/control.cts)
 
 Words in a prompt that change what happens: ${Object.keys(PROMPT_WORDS).join(', ')}
 

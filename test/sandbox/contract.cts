@@ -5,7 +5,6 @@ import tables from '../fixtures/sandbox.json';
 
 export type ApiVersion = 1 | 2;
 
-/** Characters. */
 export const PROMPT_MAX_LENGTH = 2000;
 
 /** What decides about a clip's bytes. */
@@ -36,7 +35,6 @@ export interface Terms {
 /** What becomes of the body of a POST: an order, or the code and perhaps the sentence that it is refused with. */
 export type Verdict<Order> = { order: Order } | { refused: AnyErrorCode; message?: string };
 
-/** The keys of a table, with their type. */
 export function keysOf<T extends object>(table: T): ReadonlyArray<Extract<keyof T, string>> {
 	const isKey = (key: string): key is Extract<keyof T, string> => Object.hasOwn(table, key);
 	return Object.keys(table).filter(isKey);
@@ -54,7 +52,7 @@ export function isRecord(value: unknown): value is Record<string, unknown> {
 	return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-/** A rule or a wish that the sandbox cannot follow; over HTTP it is answered with this status. */
+/** A rule or a request that the sandbox cannot follow; over HTTP it gets this status. */
 export class SandboxError extends Error {
 	constructor(
 		message: string,
@@ -90,7 +88,7 @@ export function jsonResponse(
 	};
 }
 
-/** An answer as a proxy in front of the API gives it: a page for people. */
+/** A response as a proxy in front of the API gives it: a page for people. */
 export function htmlResponse(status: number, title = `${status} Error`): ApiResponse {
 	return {
 		status,
@@ -102,9 +100,8 @@ export function htmlResponse(status: number, title = `${status} Error`): ApiResp
 /** The contract prints no error body, so each of these has to be understood. `html` is a proxy's page, without a code. */
 const ERROR_BODIES = tables.errorBodies;
 export type ErrorShape = keyof typeof ERROR_BODIES;
-export const ERROR_SHAPES = keysOf(ERROR_BODIES);
 
-/** The answer for one error in one of the shapes, with another sentence than the table's where one is given. */
+/** The response for one error in one of the shapes, with another sentence than the table's where one is given. */
 export function errorResponse(
 	code: AnyErrorCode,
 	shape: ErrorShape = 'string-code',
@@ -116,7 +113,6 @@ export function errorResponse(
 	return jsonResponse(shape.endsWith('http-200') ? 200 : status, body);
 }
 
-/** Whether a value is one of those allowed. */
 export function isOneOf<T extends string>(allowed: readonly T[], value: unknown): value is T {
 	return allowed.some((each) => each === value);
 }

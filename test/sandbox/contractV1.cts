@@ -27,7 +27,6 @@ const PRICE_TABLE: Record<Resolution, Record<Duration, readonly [number, number]
 	'720p': { '4': [14, 28], '8': [28, 56], '12': [42, 84] },
 };
 
-/** The price of a video of version 1. */
 export function contractCredits(
 	resolution: Resolution,
 	duration: Duration,
@@ -93,7 +92,6 @@ export function breachesOfV1(json: unknown): string[] {
 	return breaches;
 }
 
-/** The keys of version 1's body. */
 export const FIELDS_V1: readonly string[] = [
 	...Object.keys(FIELD_TYPES),
 	'image_urls',

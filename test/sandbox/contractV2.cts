@@ -39,7 +39,6 @@ const TEXT_RATIOS = ['16:9', '9:16', '4:3', '3:4'];
 const TWO: Price = { printed: { 5: 240, 10: 480, 15: 720 }, perSecond: 48 };
 const FAST: Price = { printed: { 5: 160, 10: 320, 15: 480 }, perSecond: 32 };
 
-/** What each model accepts and costs. */
 export const MODELS_V2 = {
 	'seedance-2.0': {
 		durations: [5, 10, 15],
@@ -78,7 +77,7 @@ const MODELS = keysOf(MODELS_V2);
 const rulesOf = (model: ModelV2): ModelRules => MODELS_V2[model];
 
 const MOST_IMAGES = 4;
-/** Seconds: what neighbouring providers report of 2.0 and fast. Nobody tells of mini, which is taken to be like them. */
+/** Seconds: what neighbouring providers report of 2.0 and fast. Nobody reports of mini, which is taken to be like them. */
 const SECONDS_TO_MAKE = [120, 600] as const;
 
 /** What a request of version 2 asks for once the defaults are filled in. */
@@ -94,7 +93,7 @@ export interface OrderV2 {
 	images: string[];
 	reference_video_urls: string[];
 	callback_url: string | null;
-	/** Null when it was not given: no page tells the default. */
+	/** Null when it was not given: no page states the default. */
 	public: boolean | null;
 }
 
@@ -211,7 +210,7 @@ export function termsOfV2(order: OrderV2): Terms {
 		credits: contractCreditsV2(model, duration, resolution, videos.length > 0),
 		secondsToMake: SECONDS_TO_MAKE,
 		clip: {
-			// No page tells the ratio of a video that follows an image, nor the size of 2.0 and fast.
+			// No page states the ratio of a video that follows an image, nor the size of 2.0 and fast.
 			ratio: aspect_ratio ?? '16:9',
 			resolution: resolution ?? '720p',
 			seconds: duration,

@@ -11,7 +11,7 @@ import type { Sandbox } from './server.cjs';
 import type { Outcome } from './tasks.cjs';
 
 /** What may be asked for, one thing or several. It is done in this order. */
-interface Wishes {
+interface Orders {
 	reset?: true;
 	/** Takes all faults and limits away. */
 	clear?: true;
@@ -55,7 +55,7 @@ export function addControl(app: FastifyInstance, sandbox: Sandbox): void {
 		const parser = control.getDefaultJsonParser('error', 'error');
 		control.addContentTypeParser('application/json', { parseAs: 'string' }, parser);
 		control.get('/_sandbox', state);
-		control.post<{ Body: Wishes }>('/_sandbox', { schema: { body: schema } }, ({ body }) => {
+		control.post<{ Body: Orders }>('/_sandbox', { schema: { body: schema } }, ({ body }) => {
 			if (body.reset) sandbox.reset();
 			if (body.clear) faults.clear();
 			faults.add(...(body.faults ?? []));

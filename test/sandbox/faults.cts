@@ -24,7 +24,7 @@ export type Encoding = (typeof ENCODINGS)[number];
 type Envelope = Record<string, unknown>;
 type Misshape = (whole: Envelope, data: Envelope) => unknown;
 
-/** Answers that are JSON under HTTP 200, but not what the contract promises. */
+/** Responses that are JSON under HTTP 200, but not what the contract promises. */
 const MISSHAPES = {
 	array: (whole) => [whole],
 	null: () => null,
@@ -47,27 +47,27 @@ export const WRONG_SHAPES = keysOf(MISSHAPES);
 
 /**
  * What can go wrong. Times are real milliseconds, unless a field is called `seconds` (virtual). On `generate`, `accept`
- * says whether the request is taken, and charged, before the answer goes wrong; the default is given with each kind.
+ * says whether the request is taken, and charged, before the response goes wrong; the default is given with each kind.
  */
 export type Fault =
-	/** The usual answer, later. */
+	/** The usual response, later. */
 	| { kind: 'delay'; ms: number }
 	/** The connection is reset before anything was done. */
 	| { kind: 'reset' }
-	/** Never an answer, nothing done. After `ms` the connection is cut; without it, never. */
+	/** Never a response, nothing done. After `ms` the connection is cut; without it, never. */
 	| { kind: 'hang'; ms?: number }
 	/**
-	 * The usual answer, a byte every `everyMs`: blanks before JSON, the body itself of a video. After `ms` the rest comes at
-	 * once; without it the answer never ends.
+	 * The usual response, a byte every `everyMs`: blanks before JSON, the body itself of a video. After `ms` the rest comes at
+	 * once; without it the response never ends.
 	 */
 	| { kind: 'drip'; everyMs: number; ms?: number }
-	/** Taken and charged, then the connection is reset: the answer is lost. */
+	/** Taken and charged, then the connection is reset: the response is lost. */
 	| { kind: 'accept-then-reset' }
-	/** Taken and charged, and never answered. */
+	/** Taken and charged, and never gets a response. */
 	| { kind: 'accept-then-hang'; ms?: number }
 	/** Taken and charged, and answered with a server error. Default 502. */
 	| { kind: 'accept-then-5xx'; status?: number; html?: boolean }
-	/** Any answer at all; nothing is done. A text body is sent as it is, anything else as JSON. */
+	/** Any response at all; nothing is done. A text body is sent as it is, anything else as JSON. */
 	| { kind: 'refuse-with'; status: number; body?: unknown; headers?: Record<string, string> }
 	/** 429. `retryAfter` in seconds, sent as a number or as an HTTP date; none without it. */
 	| { kind: 'rate-limit'; retryAfter?: number; as?: 'seconds' | 'date' }
@@ -79,7 +79,7 @@ export type Fault =
 	| { kind: 'error'; code: ErrorCode; shape?: ErrorShape; accept?: boolean }
 	/** A proxy's HTML page. `accept` default false. */
 	| { kind: 'html'; status: number; accept?: boolean }
-	/** The usual answer cut in the middle of its JSON. `accept` default true. */
+	/** The usual response cut in the middle of its JSON. `accept` default true. */
 	| { kind: 'invalid-json'; accept?: boolean }
 	/** HTTP 200 and no body. `accept` default true. */
 	| { kind: 'empty-body'; accept?: boolean }
@@ -89,13 +89,13 @@ export type Fault =
 	| { kind: 'redirect'; status?: number; location?: string }
 	/** status: this word instead of the true one. */
 	| { kind: 'status-word'; word: string }
-	/** status: success without a video, whatever the truth. */
+	/** status: success without a video, whatever the state. */
 	| { kind: 'no-video'; response?: 'empty' | 'null' | 'missing' }
-	/** status: failure, whatever the truth. */
+	/** status: failure, whatever the state. */
 	| { kind: 'failed'; errorMessage?: string }
-	/** generate and status: the id of another account's task in the answer. On generate the true task is charged. */
+	/** generate and status: the id of another account's task in the response. On generate the true task is charged. */
 	| { kind: 'foreign-id' }
-	/** generate: the new task is made to take this long, to end this way, or to be told in another form. */
+	/** generate: the new task is made to take this long, to end this way, or to be reported in another form. */
 	| ({ kind: 'task' } & TaskPlan)
 	/** video: nothing is sent for `ms` once `afterBytes` have been. Default half of the body. */
 	| { kind: 'stall'; ms: number; afterBytes?: number }
@@ -105,9 +105,9 @@ export type Fault =
 	| { kind: 'content-type'; value: string }
 	/** video: no content type. */
 	| { kind: 'no-content-type' }
-	/** video: packed on its way; the length told is that of the packed body. */
+	/** video: packed on its way; its length is that of the packed body. */
 	| { kind: 'encoded'; encoding: Encoding }
-	/** video: something else under HTTP 200, as video/mp4 unless another type is told. */
+	/** video: something else under HTTP 200, as video/mp4 unless another type is given. */
 	| { kind: 'video-body'; body: VideoBodyKind; contentType?: string }
 	/** video: 206 and the first half. */
 	| { kind: 'partial' }
@@ -231,7 +231,7 @@ function matches(match: FaultMatch, route: Route, target: FaultTarget): boolean 
 	);
 }
 
-/** How a request ends: with an answer, with one that drips, with a cut connection, or never. */
+/** How a request ends: with a response, with one that drips, with a cut connection, or never. */
 export type Ending =
 	| ApiResponse
 	| { drip: ApiResponse; everyMs: number; ms?: number }
@@ -244,7 +244,7 @@ interface Surroundings {
 	now: number;
 }
 
-/** Applies a fault to a call of the API. `proceed` does what the request asks for and gives the usual answer. */
+/** Applies a fault to a call of the API. `proceed` does what the request asks for and gives the usual response. */
 export function endingOf(
 	fault: Fault | null,
 	proceed: (plan?: TaskPlan) => ApiResponse,
@@ -350,7 +350,7 @@ function serverError(status: number): ApiResponse {
 	});
 }
 
-/** The usual answer with some keys of `data` replaced; a key with undefined is left out. */
+/** The usual response with some keys of `data` replaced; a key with undefined is left out. */
 function withData(usual: ApiResponse, changes: Envelope): ApiResponse {
 	const envelope: unknown = JSON.parse(usual.body);
 	if (!isRecord(envelope) || !isRecord(envelope.data)) return usual;

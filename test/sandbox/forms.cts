@@ -1,4 +1,4 @@
-// The forms in which the API's answers may come where the contract is silent: the id, the video's URL, the reason of a
+// The forms in which the API's responses may come where the contract is silent: the id, the video's URL, the reason of a
 // failure. What the contract prints is always the first of a list.
 import tables from '../fixtures/sandbox.json';
 import { filled, keysOf, type ApiResponse } from './contract.cjs';
@@ -12,7 +12,7 @@ export const ODD_IDS: readonly string[] = tables.oddIds;
 export type ResponseForm = keyof typeof tables.responses;
 export const RESPONSE_FORMS = keysOf(tables.responses);
 
-/** How a failure tells its reason. */
+/** Where a failure has its reason. */
 export type ReasonForm = keyof typeof tables.reasons;
 export const REASON_FORMS = keysOf(tables.reasons);
 
@@ -23,10 +23,10 @@ export const FAILURES = tables.failures;
 export const idFields = (id: string, form: IdForm = 'task_id') =>
 	form === 'number' ? { task_id: id } : { [form]: id };
 
-/** The answer with the task's id as a bare number, which no JavaScript number can hold. */
-export const withBareNumber = (answer: ApiResponse, id: string): ApiResponse => ({
-	...answer,
-	body: answer.body.replace(`"task_id":"${id}"`, `"task_id":${id}`),
+/** The response with the task's id as a bare number, which no JavaScript number can hold. */
+export const withBareNumber = (response: ApiResponse, id: string): ApiResponse => ({
+	...response,
+	body: response.body.replace(`"task_id":"${id}"`, `"task_id":${id}`),
 });
 
 export const responseFields = (url: string, form: ResponseForm = 'urls') =>

@@ -15,7 +15,7 @@ interface Entry {
 	headers: Record<string, string>;
 	/** The kind of the fault that was applied. */
 	fault: string | null;
-	/** HTTP status of the answer; null when none was given (reset, hang). */
+	/** HTTP status of the response; null when none was given (reset, hang). */
 	answered: number | null;
 }
 
@@ -34,7 +34,7 @@ export interface PostEntry extends ApiEntry {
 	body: string;
 	/** The parsed body; undefined when it is not JSON. */
 	json: unknown;
-	/** True when a task was created and charged, whether or not the caller was told. */
+	/** True when a task was created and charged, whether or not the caller knows. */
 	accepted: boolean;
 	charged: number;
 	/** Credits given back because the task failed. */
@@ -46,7 +46,7 @@ export interface PostEntry extends ApiEntry {
 export interface StatusRead extends ApiEntry {
 	/** The status word that was shown; null when none was. */
 	shown: string | null;
-	/** The answer held the URL of a video. */
+	/** The response held the URL of a video. */
 	showsVideo: boolean;
 }
 
@@ -136,7 +136,7 @@ export class Ledger {
 		return this.postEntries.filter(({ json }) => Object(json).prompt === prompt).length;
 	}
 
-	/** Bodies that were charged more than once. Empty when nobody paid twice. */
+	/** Bodies that were charged more than once. */
 	doubleCharges(): string[] {
 		return [...this.chargesPerBody()].filter(([, count]) => count > 1).map(([body]) => body);
 	}
@@ -213,7 +213,7 @@ export class Ledger {
 		this.changed();
 	}
 
-	/** Tells everyone who waits in {@link until} that something is new. */
+	/** Wakes all callers of {@link until}. */
 	changed(): void {
 		this.changes.emit('change');
 	}
@@ -225,7 +225,6 @@ export class Ledger {
 		}
 	}
 
-	/** Adds an entry to one of the lists. */
 	record<T>(list: T[], entry: T): T {
 		list.push(entry);
 		this.changed();

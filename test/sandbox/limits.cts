@@ -1,4 +1,4 @@
-// The sandbox's limits: at most so many requests a second or a minute, or so many videos under way at once, for each
+// The sandbox's limits: at most so many requests a second or a minute, or so many videos running at once, for each
 // account in both versions together; 429 beyond. None stands unless it is added.
 
 import { SandboxError } from './contract.cjs';
@@ -16,7 +16,7 @@ export interface RateLimit {
 	perSecond?: number;
 	/** Requests that are served within any minute. */
 	perMinute?: number;
-	/** generate: videos of the account under way at once, judged when a request arrives. */
+	/** generate: videos of the account running at once, counted when a request arrives. */
 	running?: number;
 	/** Only this account is limited; without it each of them is. */
 	account?: AccountName;
@@ -24,13 +24,13 @@ export interface RateLimit {
 	retryAfter?: number | 'exact';
 	/** The form of `Retry-After`. Default seconds. */
 	as?: 'seconds' | 'date';
-	/** Requests that were refused count as well, so that whoever insists stays shut out. Default false. */
+	/** Requests that were refused count as well, so that a caller that insists stays shut out. Default false. */
 	countsRefused?: boolean;
 }
 
 const SECOND_MS = 1_000;
 const MINUTE_MS = 60_000;
-/** Longer than any other time, and still a number to reckon with. */
+/** Longer than any other time, and still finite. */
 const NEVER = Number.MAX_VALUE;
 
 export class RateLimits {
@@ -38,7 +38,7 @@ export class RateLimits {
 	readonly refused: Array<{ at: number; route: Route; account: AccountName | null }> = [];
 	/** Milliseconds since 1970; a suite with a clock of its own sets it. */
 	now: () => number = Date.now;
-	/** Seconds, as fast as those of {@link now}, until each video of an account ends that is under way, the soonest first. */
+	/** Seconds, as fast as those of {@link now}, until each running video of an account ends, the soonest first. */
 	secondsToEnds: (account: AccountName | null) => readonly number[] = () => [];
 	standing: RateLimit[] = [];
 	/** By route and account, when a request was counted. */

@@ -48,7 +48,7 @@ export interface SandboxOptions {
 	credits?: number;
 	/** Virtual seconds per real second; default 1. Tasks take 50, 75 and 105 virtual seconds, those of version 2 120 to 600. */
 	speed?: number;
-	/** Tells how long each task of version 2 takes; default 1. */
+	/** Seeds how long each task of version 2 takes; default 1. */
 	seed?: number;
 	/** Virtual seconds of every task instead. */
 	taskSeconds?: number | ((order: VideoOrder) => number);
@@ -122,11 +122,11 @@ export class Sandbox {
 	readonly callbacks: Callbacks;
 	errorShape: ErrorShape;
 	videoBytes: number | null;
-	/** GET /status of either version knows the tasks of both. No page tells; by default each knows its own alone. */
+	/** GET /status of either version knows the tasks of both. No page says so; by default each knows its own alone. */
 	eitherVersion = false;
 	/** The firewall lets only clients with an ordinary `User-Agent` through: a name of their own and a version. */
 	firewall = false;
-	/** Answers that do not come: hanging, and dripping ones. */
+	/** Responses that do not come: hanging, and dripping ones. */
 	readonly hanging = new Set<ServerResponse>();
 	readonly log: (line: string) => void;
 	/** Ends a task now. Throws when there is no such running task. */
@@ -177,7 +177,6 @@ export class Sandbox {
 		return `${this.origin}/v1`;
 	}
 
-	/** Base URL of version 2. */
 	get baseUrlV2(): string {
 		return `${this.origin}/v2`;
 	}
@@ -186,7 +185,7 @@ export class Sandbox {
 		return `${this.origin}/_sandbox`;
 	}
 
-	/** A base URL at which every path answers a web page under HTTP 200: a wrong address that looks right. */
+	/** A base URL at which every path returns a web page under HTTP 200: a wrong address that looks right. */
 	get websiteUrl(): string {
 		return `${this.origin}/website`;
 	}
@@ -205,7 +204,7 @@ export class Sandbox {
 		this.tasks.rearm();
 	}
 
-	/** Whether limits reckon in virtual seconds, for a caller whose own clock runs as fast. Default real ones. */
+	/** Whether limits count in virtual seconds, for a caller whose own clock runs as fast. Default real ones. */
 	get virtualLimits(): boolean {
 		return this.hasVirtualLimits;
 	}
@@ -223,7 +222,7 @@ export class Sandbox {
 		this.tasks.seed = seed;
 	}
 
-	/** The video of a task as an answer shows it; asking for its address is what makes a fresh link. */
+	/** The video of a task as a response shows it; asking for its address is what makes a fresh link. */
 	shownVideo(task: SandboxTask): ShownVideo {
 		return {
 			isThere: this.tasks.hasUrl(task),
@@ -261,10 +260,10 @@ export class Sandbox {
 		};
 	}
 
-	/** Cuts the connections of all answers that hang or drip; gives how many callers were still waiting. */
+	/** Cuts the connections of all responses that hang or drip; gives how many callers were still waiting. */
 	cutHanging(): number {
 		const waiting = [...this.hanging].filter(({ destroyed }) => !destroyed);
-		for (const answer of waiting) answer.socket?.resetAndDestroy();
+		for (const response of waiting) response.socket?.resetAndDestroy();
 		this.hanging.clear();
 		return waiting.length;
 	}
@@ -348,7 +347,7 @@ export class Sandbox {
 
 /**
  * Says goodbye on a connection and waits until the caller has understood, so that it is not used again: a caller that
- * comes later is refused rather than cut off. One that does not answer is cut after a moment.
+ * comes later is refused rather than cut off. One that does not respond is cut after a moment.
  */
 async function hangUp(socket: Socket): Promise<void> {
 	const timer = setTimeout(() => socket.destroy(), GOODBYE_MS);

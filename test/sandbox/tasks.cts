@@ -31,13 +31,12 @@ export interface Outcome {
 	charged?: boolean;
 	/** In which form and field the reason comes. Default `error_message`, the contract's. */
 	reasonAs?: ReasonForm;
-	/** The video host answers with this status instead of the video (403, 404, 410). */
+	/** The video host responds with this status instead of the video (403, 404, 410). */
 	videoStatus?: number;
 	/** Links that die, or that work only at the second try. */
 	link?: LinkPlan;
 }
 
-/** How the links to a finished video behave. */
 export interface LinkPlan {
 	/** Virtual seconds that a link lives from the reading that showed it. */
 	seconds?: number;
@@ -56,15 +55,15 @@ export interface TaskPlan {
 	/** The word shown while it runs. Default `IN_PROGRESS`. */
 	runningWord?: string;
 	outcome?: Outcome;
-	/** So many readings right after the creation are answered with TASK_NOT_FOUND. */
+	/** So many readings right after the creation get TASK_NOT_FOUND. */
 	unknownReads?: number;
 	/** The same, for so many virtual seconds. */
 	unknownSeconds?: number;
 	/** The id of the task instead of a made-up one; one that is taken gets a number behind it. */
 	id?: string;
-	/** Under which name, or as what, answers hold the id. Default `task_id`, the contract's. */
+	/** Under which name, or as what, responses hold the id. Default `task_id`, the contract's. */
 	idAs?: IdForm;
-	/** The POST's own answer tells the end, where the task has ended by then (`seconds: 0`). */
+	/** The POST's own response shows the end, where the task has ended by then (`seconds: 0`). */
 	answersEnd?: boolean;
 }
 
@@ -111,7 +110,7 @@ export class VirtualClock {
 export class TaskStore {
 	/** Virtual milliseconds, by which the windows of a plan are measured; a suite with a clock of its own sets it. */
 	now: () => number;
-	/** Tells how long tasks take where that may vary: the same seed, prompt and count give the same time. */
+	/** Seeds how long tasks take where that may vary: the same seed, prompt and count give the same time. */
 	seed = 1;
 	private readonly byId = new Map<string, SandboxTask>();
 	private readonly timers = new Map<string, NodeJS.Timeout>();
@@ -186,7 +185,7 @@ export class TaskStore {
 	}
 
 	/**
-	 * Seconds until each task of an account ends that is under way, the soonest first; Infinity for never. `speed` virtual
+	 * Seconds until each running task of an account ends, the soonest first; Infinity for never. `speed` virtual
 	 * seconds pass in one of them.
 	 */
 	secondsToEnds(account: Account['name'] | null, speed: number): number[] {
@@ -206,7 +205,7 @@ export class TaskStore {
 		return task;
 	}
 
-	/** Reckons all running tasks anew after the clock's speed has changed. */
+	/** Reckons all running tasks again after the clock's speed has changed. */
 	rearm(): void {
 		for (const task of this.byId.values()) if (!task.ended) this.arm(task);
 	}
@@ -304,7 +303,6 @@ function newTask(start: Start) {
 	};
 }
 
-/** True when GET /status shows the end. */
 export function showsEnd(task: SandboxTask): boolean {
 	return task.ended && Date.now() >= task.visibleAt;
 }
@@ -312,7 +310,7 @@ export function showsEnd(task: SandboxTask): boolean {
 export interface ShownVideo {
 	/** False while the success is there and its URL is not. */
 	isThere: boolean;
-	/** Called once, and only where the answer holds the URL: a fresh link counts from then. */
+	/** Called once, and only where the response holds the URL: a fresh link counts from then. */
 	url: () => string;
 }
 

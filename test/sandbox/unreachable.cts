@@ -6,11 +6,11 @@ import { keysOf } from './contract.cjs';
 
 /** By the way in which a request never leaves: its base URL. */
 export const urlsAt = (ports: { http: number; silent: number; closing: number }) => ({
-	/** The handshake fails where plain http answers. */
+	/** The handshake fails, although the port speaks plain HTTP. */
 	'https-to-http': `https://127.0.0.1:${ports.http}/v1`,
 	/** Nothing listens at the discard port of a machine of today. */
 	refused: 'http://127.0.0.1:9/v1',
-	/** TCP is accepted, and the TLS hello is never answered. */
+	/** TCP is accepted, and the TLS hello never gets a response. */
 	'silent-tls': `https://127.0.0.1:${ports.silent}/v1`,
 	/** TCP is accepted, and the connection ends at the TLS hello. */
 	'closing-tls': `https://127.0.0.1:${ports.closing}/v1`,

@@ -30,7 +30,7 @@ const MP4 = { 'content-type': 'video/mp4' };
 export function addVideos(app: FastifyInstance, sandbox: Sandbox, withFaults: boolean): void {
 	const { faults, ledger, tasks } = sandbox;
 
-	/** What is answered instead of a video; null where one is due. */
+	/** What is sent instead of a video; null where one is due. */
 	const refusal = (fault: Fault | null, url: string, task?: SandboxTask): Ending | null => {
 		const around = { elsewhere: `${sandbox.elsewhere.origin}${url}`, now: faults.limits.now() };
 		const refused = refusalOf(fault, around);
@@ -91,7 +91,7 @@ const PACKERS: Readonly<Record<Encoding, (body: Buffer) => Buffer>> = {
 
 const filled = (hex: string) => Buffer.concat([Buffer.from(hex, 'hex'), Buffer.alloc(2_000)]);
 
-/** What is sent in place of a video. Each begins as bodies of its kind do, which is how they are told apart. */
+/** What is sent in place of a video. Each begins as bodies of its kind do, which distinguishes them. */
 const OTHER_BODIES: Readonly<Record<VideoBodyKind, Buffer>> = {
 	html: Buffer.from(htmlResponse(200, 'Sign in').body),
 	json: Buffer.from('{"code":"LINK_EXPIRED","message":"The link is not valid any more"}'),

@@ -1,5 +1,5 @@
 /**
- * n8n's Data Tables in memory, for runs of the nodes in this process: what n8n 2.41.1 answers and refuses when an inline
+ * n8n's Data Tables in memory, for runs of the nodes in this process: what n8n 2.41.1 returns and refuses when an inline
  * sub-workflow of Data Table nodes in a row is executed. It knows what the list of videos needs; anything else throws.
  *
  *     const tables = new DataTables();
@@ -114,7 +114,6 @@ export class DataTable {
 		return entries.map(([name, value]) => [name, this.cell(name, value)]);
 	}
 
-	/** A condition, as a test of a row. */
 	private test(condition: unknown): (row: TableRow) => boolean {
 		const name = String(at(condition, 'keyName'));
 		if (!(name in SYSTEM) && !this.columns.has(name)) {

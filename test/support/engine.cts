@@ -158,7 +158,6 @@ const field = (name: string): INodeProperties => {
 	return { displayName: name, name, type: 'string', default: '', noDataExpression: true };
 };
 
-/** A call of a tool, as a model asks for it. */
 export interface ToolCall {
 	/** What the model fills in: `$fromAI('prompt')` and the like. */
 	values: Record<string, string>;
@@ -168,7 +167,7 @@ export interface ToolCall {
 	afterMs?: number;
 }
 
-/** What one call of a tool gave: its answer as n8n hands it to a model, or its error. */
+/** What one call of a tool gave: its output as n8n hands it to a model, or its error. */
 export type ToolOutput = { answer: unknown } | { error: string };
 
 interface CallableTool {
@@ -218,14 +217,14 @@ const NODE_TYPES: Readonly<Record<string, INodeType>> = {
 		memory.broke = true;
 		throw new Error('A later node broke');
 	}),
-	// Calls the Seedance node as its tool, all calls of one answer at once, as an agent of n8n does.
+	// Calls the Seedance node as its tool, all calls of one turn at once, as an agent of n8n does.
 	'test.agent': nodeType(
 		'agent',
 		async function () {
 			const tools = await this.getInputConnectionData('ai_tool', 0);
 			if (!isToolList(tools)) throw new Error('The agent has no tool');
 			const calls: ToolCall[] = JSON.parse(String(this.getNodeParameter('calls', 0)));
-			const answers = calls.map(async ({ values, after = 0, afterMs = 0 }) => {
+			const responses = calls.map(async ({ values, after = 0, afterMs = 0 }) => {
 				if (afterMs > 0) await sleep(afterMs);
 				for (let turns = 0; turns < after; turns += 1) await new Promise(setImmediate);
 				try {
@@ -234,7 +233,7 @@ const NODE_TYPES: Readonly<Record<string, INodeType>> = {
 					return { json: { error: error instanceof Error ? error.message : String(error) } };
 				}
 			});
-			return [await Promise.all(answers)];
+			return [await Promise.all(responses)];
 		},
 		{ inputs: ['main', { type: 'ai_tool' }], properties: [field('calls')] },
 	),
@@ -657,7 +656,7 @@ export async function startEngine({ clockSpeed = 100 } = {}) {
 		return { stop, finished };
 	};
 
-	/** Runs what has to answer within seconds of its clock, and sends requests meanwhile. */
+	/** Runs work that has to end within seconds of its clock, while other requests arrive. */
 	const inRequestTime = async <T,>(work: () => Promise<T>): Promise<T> => {
 		const usual = engine.clockSpeed;
 		engine.clockSpeed = Math.min(usual, DEADLINE_SPEED);
@@ -675,7 +674,7 @@ export async function startEngine({ clockSpeed = 100 } = {}) {
 		fullDisk: false,
 		/** The Data Tables for an order that has none of its own. */
 		tables: tablesWithList,
-		/** Told of every run that is started, retried or resumed. */
+		/** Called with every run that is started, retried or resumed. */
 		onRun: (_finished: Promise<Run>): void => undefined,
 		credentials,
 		logs,

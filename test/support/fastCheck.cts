@@ -5,7 +5,7 @@ import { configureGlobal } from 'fast-check';
 export * from 'fast-check';
 export { default } from 'fast-check';
 
-/** Any number serves: a change is judged by what it does, not by luck. */
+/** Any number serves: a change is tested by its effect, not by luck. */
 const FIXED_SEED = 20_260_101;
 
 const { SEED, SEEDS } = process.env;

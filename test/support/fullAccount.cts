@@ -10,7 +10,6 @@ export const ROWS = { run: 50, beside: 10 } as const;
 /** POSTs for each row, and times the best possible schedule. */
 export const MOST = { posts: 1.2, ratio: 1.15 } as const;
 
-/** The same as a limit of the sandbox. */
 export const LIMIT: RateLimit = {
 	route: 'generate',
 	running: FITS.atOnce,

@@ -1,5 +1,5 @@
 // What a hostile or broken sender may deliver to a trigger's URL, as arbitraries of fast-check: each delivery carries the
-// answers that it may get by the design. Signing is written anew here, from the design, and not taken from the nodes.
+// statuses that it may get by the design. Signing is implemented again here, from the design, and not taken from the nodes.
 // Lists of odd values are in test/fixtures/hostile.json.
 import { createHash, createHmac } from 'node:crypto';
 import { Agent, request } from 'node:http';
@@ -12,13 +12,12 @@ import fc, { type Arbitrary } from './fastCheck.cjs';
 
 /** What there is for an attack: keys to sign with, and tasks to name. */
 export interface Ground {
-	/** The key in the trigger's credential. */
 	apiKey: string;
-	/** A key of somebody else. */
+	/** Another account's key. */
 	otherKey: string;
 	/** Tasks of the account that have ended, which a delivery that is let in would start a run for. */
 	ended: readonly string[];
-	/** Tasks of somebody else. */
+	/** Another account's tasks. */
 	foreign: readonly string[];
 }
 
@@ -36,9 +35,9 @@ interface Sent {
 export interface HostileDelivery extends Sent {
 	/** What is wrong with it. */
 	label: string;
-	/** The HTTP statuses of which the answer has to be one. */
-	answers: readonly number[];
-	/** n8n answers by itself, before the trigger is asked. */
+	/** The HTTP statuses that the response may have. */
+	statuses: readonly number[];
+	/** n8n responds by itself, before the trigger is asked. */
 	byN8n: boolean;
 	/** The genuine signatures that it holds, or nearly holds. */
 	signatures: readonly string[];
@@ -74,27 +73,33 @@ export function signedQuery(apiKey: string, metadata?: unknown): string {
 const agent = new Agent({ keepAlive: true, maxSockets: 64 });
 agent.maxFreeSockets = 0;
 
-/** Milliseconds after which it is clear that there will be no answer: twice as long as a trigger may take. */
-const NO_ANSWER = 20_000;
+/** Milliseconds after which it is clear that there will be no response: twice as long as a trigger may take. */
+const TIMEOUT_MS = 20_000;
 
-/** Sends a delivery to a trigger's URL, byte for byte. Rejects when there is no answer. */
+/** Sends a delivery to a trigger's URL, byte for byte. Rejects when there is no response. */
 export async function send(
 	url: string,
 	{ method = 'POST', query = '', headers = {}, body = null }: Partial<Sent>,
 	signal?: AbortSignal,
 ): Promise<HttpResponse> {
 	const length = body && !('transfer-encoding' in headers) && { 'content-length': body.length };
-	const options = { method, agent, signal, timeout: NO_ANSWER, headers: { ...headers, ...length } };
+	const options = {
+		method,
+		agent,
+		signal,
+		timeout: TIMEOUT_MS,
+		headers: { ...headers, ...length },
+	};
 	return await new Promise((resolve, reject) => {
-		const sent = request(query ? `${url}?${query}` : url, options, (answer) => {
-			const { statusCode: status = 0, headers: answered } = answer;
-			buffer(answer).then(
+		const sent = request(query ? `${url}?${query}` : url, options, (response) => {
+			const { statusCode: status = 0, headers: answered } = response;
+			buffer(response).then(
 				(bytes) => resolve({ status, headers: answered, body: bytes.toString('latin1') }),
 				reject,
 			);
 		});
 		sent.once('error', reject);
-		sent.once('timeout', () => sent.destroy(new Error('There was no answer')));
+		sent.once('timeout', () => sent.destroy(new Error('There was no response')));
 		sent.end(body ?? undefined);
 	});
 }
@@ -104,21 +109,21 @@ export function hangUp(): void {
 	agent.destroy();
 }
 
-/** What is wrong with the answer to a delivery: another status than due, or more told than that it was refused. */
+/** What is wrong with the response to a delivery: another status than due, or more said than that it was refused. */
 export function wrongWith(
-	{ answers, byN8n, signatures }: Pick<HostileDelivery, 'answers' | 'byN8n' | 'signatures'>,
+	{ statuses, byN8n, signatures }: Pick<HostileDelivery, 'statuses' | 'byN8n' | 'signatures'>,
 	{ status, headers, body }: HttpResponse,
 	secrets: readonly string[],
 ): string[] {
 	const problems: string[] = [];
-	if (!answers.includes(status)) problems.push(`it was answered ${status}: ${body.slice(0, 200)}`);
+	if (!statuses.includes(status)) problems.push(`it got ${status}: ${body.slice(0, 200)}`);
 	// A trigger says in one sentence what is wrong, and nothing else.
 	if (!byN8n && !/^\{"message":"[^"]{1,100}"\}$/.test(body)) {
-		problems.push(`it was told ${body.slice(0, 200)}`);
+		problems.push(`its body says ${body.slice(0, 200)}`);
 	}
 	const all = `${JSON.stringify(headers)}${body}`;
-	const told = [...secrets, ...signatures].filter((secret) => all.includes(secret));
-	if (told.length) problems.push(`the answer holds ${told.join(', ')}`);
+	const leaked = [...secrets, ...signatures].filter((secret) => all.includes(secret));
+	if (leaked.length) problems.push(`the response holds ${leaked.join(', ')}`);
 	return problems;
 }
 
@@ -139,7 +144,7 @@ interface Claim {
 	prompt: string;
 }
 
-type Told = Claim & { id: string; data: object };
+type Data = Claim & { id: string; data: object };
 
 const typed = (type: string, body: string): Omit<Sent, 'query'> => ({
 	method: 'POST',
@@ -153,16 +158,16 @@ const byQuery = (method: string) => (): Omit<Sent, 'query'> => ({
 });
 
 const SHAPES = {
-	envelope: ({ data }: Told) => json({ code: 200, message: 'success', data }),
-	data: ({ data }: Told) => json(data),
-	neighbour: ({ id: taskId, word: state, videoUrl }: Told) => {
+	envelope: ({ data }: Data) => json({ code: 200, message: 'success', data }),
+	data: ({ data }: Data) => json(data),
+	neighbour: ({ id: taskId, word: state, videoUrl }: Data) => {
 		const resultJson = JSON.stringify({ resultUrls: [videoUrl] });
 		return json({ code: 200, msg: 'success', data: { taskId, state, resultJson } });
 	},
-	'camel case': ({ id: taskId, word: state, videoUrl }: Told) => json({ taskId, state, videoUrl }),
-	'json as text': ({ data }: Told) => typed('text/plain', JSON.stringify({ code: 200, data })),
-	'data as text': ({ data }: Told) => json({ code: 200, data: JSON.stringify(data) }),
-	form: ({ id: task_id, word: status, videoUrl: response }: Told) =>
+	'camel case': ({ id: taskId, word: state, videoUrl }: Data) => json({ taskId, state, videoUrl }),
+	'json as text': ({ data }: Data) => typed('text/plain', JSON.stringify({ code: 200, data })),
+	'data as text': ({ data }: Data) => json({ code: 200, data: JSON.stringify(data) }),
+	form: ({ id: task_id, word: status, videoUrl: response }: Data) =>
 		typed(
 			'application/x-www-form-urlencoded; charset=utf-8',
 			new URLSearchParams({ task_id, status, response }).toString(),
@@ -188,18 +193,18 @@ export const reports: Arbitrary<Report> = fc.record({
 export const claims = reports.filter(({ shape }) => !hasNoBody(shape));
 
 /** The delivery of a report about a task, with a query that proves it or does not. */
-export function reportOf(id: string, { shape, ...told }: Report, query: string): Sent {
+export function reportOf(id: string, { shape, ...report }: Report, query: string): Sent {
 	const data = {
 		task_id: id,
-		status: told.word,
+		status: report.word,
 		consumed_credits: 0,
-		request: { prompt: told.prompt },
-		response: [told.videoUrl],
-		video_url: told.videoUrl,
-		error_message: told.prompt,
+		request: { prompt: report.prompt },
+		response: [report.videoUrl],
+		video_url: report.videoUrl,
+		error_message: report.prompt,
 		metadata: { row: 'forged' },
 	};
-	const sent = SHAPES[shape]({ ...told, id, data });
+	const sent = SHAPES[shape]({ ...report, id, data });
 	return { query: hasNoBody(shape) ? `${query}&${idQuery(id)}` : query, ...sent };
 }
 
@@ -223,7 +228,7 @@ const nearlyIds = (ids: readonly string[]): Arbitrary<string> =>
 			),
 		);
 
-/** Texts that are no id of anybody, and that ask for trouble where they are used as one. */
+/** Texts that are no task's id, and dangerous where they are used as one. */
 const oddIds = fc.oneof(
 	fc.constantFrom(...lists.oddIds),
 	fc.constantFrom('🎬'.repeat(60), 'x'.repeat(200), 'x'.repeat(201), 'x'.repeat(100_000)),
@@ -238,12 +243,12 @@ interface Payload extends Omit<Sent, 'query'> {
 	label: string;
 	/** Added to the query. */
 	query?: string;
-	/** What n8n answers by itself because it cannot read the body; empty where it can. */
+	/** The statuses of n8n's own response where it cannot read the body; empty where it can. */
 	refused: readonly number[];
 }
 
 type Template = Partial<Record<'type' | 'method' | 'packing' | 'body', string>> & { label: string };
-/** Bodies that name a task, hold odd JSON or both, in ways that are nobody's. */
+/** Bodies that name a task, hold odd JSON or both, in no known form. */
 const BODIES: readonly Template[] = lists.bodies;
 const PACKED: Readonly<Record<string, Partial<Payload>>> = {
 	gzip: { headers: { 'content-encoding': 'gzip' } },
@@ -270,7 +275,7 @@ function payload(
 const filled = (template: string, values: Readonly<Record<string, string>>) =>
 	template.replace(/\{(\w+)\}/g, (whole, name: string) => values[name] ?? whole);
 
-/** JSON texts in which the places that are read hold what nobody expects there, `__proto__` and doubled keys as well. */
+/** JSON texts in which the places that are read hold unexpected values, `__proto__` and doubled keys as well. */
 function oddJson(ids: Arbitrary<string>): Arbitrary<string> {
 	return fc.letrec<{ tree: string }>((tie) => {
 		const entry = fc.tuple(fc.constantFrom(...lists.fields), tie('tree'));
@@ -325,9 +330,9 @@ function readable(ids: Arbitrary<string>): Arbitrary<Payload> {
 	});
 	const light = fc.oneof(
 		{ weight: 14, arbitrary: templates },
-		fc.tuple(ids, reports).map(([id, told]) => ({
-			...{ label: `report (${told.shape})`, refused: [] },
-			...reportOf(id, told, ''),
+		fc.tuple(ids, reports).map(([id, report]) => ({
+			...{ label: `report (${report.shape})`, refused: [] },
+			...reportOf(id, report, ''),
 		})),
 		fc
 			.tuple(fc.constantFrom(...lists.byteTypes), bytes)
@@ -340,7 +345,7 @@ function readable(ids: Arbitrary<string>): Arbitrary<Payload> {
 	return fc.oneof({ arbitrary: light, weight: 150 }, { arbitrary: heavy, weight: 1 });
 }
 
-/** Bodies that n8n cannot read, and what it answers before the trigger is asked. */
+/** Bodies that n8n cannot read, and the response that it gives before the trigger is asked. */
 const unreadable: Arbitrary<Payload> = fc.oneof(
 	fc
 		.constantFrom(...lists.unreadable)
@@ -474,17 +479,17 @@ const oddQuery = fc
 
 const extras = fc.record({ headers: oddHeaders, before: oddQuery, after: oddQuery });
 
-/** Told by its label in a counterexample: a body may have megabytes. */
+/** Shown by its label in a counterexample: a body may have megabytes. */
 function shown(delivery: Omit<HostileDelivery, 'byN8n'> & { byN8n?: boolean }): HostileDelivery {
-	const { label, method, query, headers, body, answers } = delivery;
+	const { label, method, query, headers, body, statuses } = delivery;
 	const text = () =>
-		`${label}: ${method} ?${query.slice(0, 500)} ${JSON.stringify(headers)} ${body?.length ?? 0} bytes: ${JSON.stringify(body?.toString('latin1').slice(0, 500) ?? '')} → ${answers.join(' or ')}`;
+		`${label}: ${method} ?${query.slice(0, 500)} ${JSON.stringify(headers)} ${body?.length ?? 0} bytes: ${JSON.stringify(body?.toString('latin1').slice(0, 500) ?? '')} → ${statuses.join(' or ')}`;
 	const whole = { byN8n: false, ...delivery };
 	return Object.defineProperty(whole, fc.toStringMethod, { value: text, enumerable: false });
 }
 
 const delivery =
-	(answers: readonly number[]) =>
+	(statuses: readonly number[]) =>
 	([proof, { refused, ...sent }, extra = { headers: {}, before: '', after: '' }]: [
 		Proof,
 		Payload,
@@ -495,7 +500,7 @@ const delivery =
 			label: `${proof.label}; ${sent.label}`,
 			query: [extra.before, proof.query, sent.query, extra.after].filter(Boolean).join('&'),
 			headers: { ...extra.headers, ...proof.headers, ...sent.headers },
-			answers: refused.length ? refused : answers,
+			statuses: refused.length ? refused : statuses,
 			byN8n: refused.length > 0,
 			signatures: proof.signatures,
 		});
@@ -517,7 +522,7 @@ const genuine = (ground: Ground): Arbitrary<Proof> =>
 		)
 		.map((values) => genuineProof(ground, values));
 
-/** Whoever sent it has no signature for it: 401, whatever it says and whichever task it names. */
+/** Without a signature for it: 401, whatever it says and whichever task it names. */
 export function unsignedDeliveries(ground: Ground): Arbitrary<HostileDelivery> {
 	const ids = fc.oneof(
 		{ arbitrary: fc.constantFrom(...ground.ended), weight: 3 },
@@ -526,15 +531,15 @@ export function unsignedDeliveries(ground: Ground): Arbitrary<HostileDelivery> {
 	return fc.tuple(forgedProofs(ground), readable(ids), extras).map(delivery([401]));
 }
 
-/** Genuine, and about a task that nobody has, or somebody else: 404. */
+/** Genuine, and about an unknown or another account's task: 404. */
 export function strangeTaskDeliveries(ground: Ground): Arbitrary<HostileDelivery> {
 	const nearly = nearlyIds([...ground.ended, ...ground.foreign]);
 	const ids = fc.oneof(unknownIds, fc.constantFrom(...ground.foreign), nearly);
-	return fc.tuple(genuine(ground), ids, reports, oddHeaders).map(([proof, id, told, odd]) => {
-		const { headers, ...sent } = reportOf(id, told, proof.query);
-		const label = `signed; report (${told.shape}) of ${id}`;
+	return fc.tuple(genuine(ground), ids, reports, oddHeaders).map(([proof, id, report, odd]) => {
+		const { headers, ...sent } = reportOf(id, report, proof.query);
+		const label = `signed; report (${report.shape}) of ${id}`;
 		const { signatures } = proof;
-		return shown({ label, ...sent, headers: { ...odd, ...headers }, answers: [404], signatures });
+		return shown({ label, ...sent, headers: { ...odd, ...headers }, statuses: [404], signatures });
 	});
 }
 
@@ -544,7 +549,7 @@ export function oddBodyDeliveries(ground: Ground): Arbitrary<HostileDelivery> {
 	return fc.tuple(genuine(ground), readable(ids), extras).map(delivery([400, 404]));
 }
 
-/** Signed or not, n8n cannot read the body and answers by itself. */
+/** Signed or not, n8n cannot read the body and responds by itself. */
 export function unreadableDeliveries(ground: Ground): Arbitrary<HostileDelivery> {
 	const proofs = fc.oneof(genuine(ground), forgedProofs(ground));
 	return fc.tuple(proofs, unreadable, extras).map(delivery([]));
@@ -565,9 +570,9 @@ export function otherMethodDeliveries(ground: Ground): Arbitrary<HostileDelivery
 	const ids = fc.constantFrom(...ground.ended);
 	return fc
 		.tuple(methods, genuine(ground), ids, claims)
-		.map(([method, { query, signatures }, id, told]) => {
-			const answers = method === 'OPTIONS' ? [204] : [404];
-			const sent = { ...reportOf(id, told, query), method };
-			return shown({ label: method, ...sent, answers, byN8n: true, signatures });
+		.map(([method, { query, signatures }, id, report]) => {
+			const statuses = method === 'OPTIONS' ? [204] : [404];
+			const sent = { ...reportOf(id, report, query), method };
+			return shown({ label: method, ...sent, statuses, byN8n: true, signatures });
 		});
 }

@@ -1,4 +1,4 @@
-// Looks through what n8n has stored and logged for what belongs to nobody but the API: keys, signatures, resume tokens.
+// Looks through what n8n has stored and logged for secrets: keys, signatures, resume tokens.
 import { api, executionIds, sandbox, WRONG_KEY } from './n8n/world.cjs';
 
 /** A signature of a callback URL, wherever it stands. */

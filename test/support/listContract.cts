@@ -20,14 +20,14 @@ export type Call = [Step, ...Step[]];
 export interface CallOptions {
 	/** Default true. */
 	creates?: boolean;
-	/** Nobody waits for the calls. */
+	/** The calls are not awaited. */
 	starts?: boolean;
 	/** The workflow belongs to another project than all others. */
 	isOther?: boolean;
 }
 
 /** What came of opening the list and of calls, each with the rows that it gave; of an error, its text. */
-export interface ListAnswer {
+export interface ListOutput {
 	isOpen: boolean;
 	isNew?: boolean;
 	rows: Row[][];
@@ -38,7 +38,7 @@ export interface ListAnswer {
 
 export interface ListHost {
 	/** Opens the list in an execution, and makes calls one after another. */
-	ask: (calls: Call[], options?: CallOptions) => Promise<ListAnswer>;
+	ask: (calls: Call[], options?: CallOptions) => Promise<ListOutput>;
 	/** The names of the tables in the project. */
 	tables: () => Promise<string[]>;
 	/** Makes a table as a person does. */
@@ -145,8 +145,8 @@ export function listContract(hostOf: () => ListHost): void {
 		const makers = Array.from({ length: MAKERS }, async () => {
 			return await ask([[{ do: 'insert', rows: [aRow()] }]]);
 		});
-		const answers = await Promise.all(makers);
-		expect(answers.filter(({ error }) => error !== undefined)).toEqual([]);
+		const responses = await Promise.all(makers);
+		expect(responses.filter(({ error }) => error !== undefined)).toEqual([]);
 		expect(await hostOf().tables()).toEqual([TABLE]);
 		expect(await get()).toHaveLength(MAKERS);
 	});
@@ -206,8 +206,8 @@ export function listContract(hostOf: () => ListHost): void {
 			[{ do: 'get', any: [where('status', 'FAILED'), where('item', 3)] }, 'bc'],
 			[{ do: 'get', any: [where('id', all[0].id)] }, 'a'],
 		];
-		const answer = await ask(cases.map(([step]): Call => [step]));
-		expect(answer.rows.map((rows) => tasks(rows).join(''))).toEqual(cases.map(([, is]) => is));
+		const response = await ask(cases.map(([step]): Call => [step]));
+		expect(response.rows.map((rows) => tasks(rows).join(''))).toEqual(cases.map(([, is]) => is));
 
 		const many = Array.from({ length: 1100 }, (_, nth) => where('id', all[0].id + nth));
 		expect(tasks(await run({ do: 'get', any: many })).sort()).toEqual(['a', 'b', 'c']);
@@ -222,7 +222,7 @@ export function listContract(hostOf: () => ListHost): void {
 		expect(tasks(await run({ do: 'get', all, newest: 2 })).sort()).toEqual(['b', 'd']);
 	});
 
-	it('lets one of many win who change a row from what it was, at the same moment', async () => {
+	it('lets one of many callers win that change a row from what it was, at the same moment', async () => {
 		for (let round = 0; round < 2; round++) {
 			const [{ id }] = await insert({});
 			const all = [where('id', id), where('claim', ''), where('status', 'CLAIMED')];
@@ -252,8 +252,8 @@ export function listContract(hostOf: () => ListHost): void {
 		}));
 		expect(tasks(await run({ do: 'updateEach', rows: byId, all: mine }))).toEqual(['a', 'c']);
 		const byTask = ['a', 'b', 'nobody'].map((task_id) => ({ task_id, error_message: '=b' }));
-		const told = await run({ do: 'updateEach', by: 'task_id', rows: byTask, all: [] });
-		expect(tasks(told)).toEqual(['a', 'b']);
+		const updated = await run({ do: 'updateEach', by: 'task_id', rows: byTask, all: [] });
+		expect(tasks(updated)).toEqual(['a', 'b']);
 		expect(await get()).toMatchObject([
 			{ ...a, credits: a.id, video_url: '=a', error_message: '=b' },
 			{ ...b, error_message: '=b' },

@@ -66,7 +66,7 @@ export function listWorld() {
 				},
 			});
 		},
-		/** Whatever was claimed is free: the claims have run out. */
+		/** Lets all claims run out. */
 		claimsRunOut: () => {
 			for (const row of rows()) if (row.claim) row.claimed_until = new Date(0).toISOString();
 		},

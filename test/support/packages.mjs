@@ -31,7 +31,7 @@ const CI = [
 	...['--fetch-retries=2', '--fetch-retry-mintimeout=1000', '--fetch-timeout=60000'],
 ];
 
-/** How npm says that the registry does not answer, or that without it a package is missing. */
+/** How npm says that the registry does not respond, or that without it a package is missing. */
 const NO_NETWORK =
 	/\b(ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ECONNRESET|ETIMEDOUT|ENETUNREACH|EHOSTUNREACH|ERR_SOCKET_TIMEOUT|ENOTCACHED)\b/;
 
@@ -162,7 +162,7 @@ async function fetchPackages(folder, { lock, what, only }) {
 function failureOf(output, what) {
 	if (NO_NETWORK.test(output)) {
 		return new InstallError(
-			`The npm registry does not answer, so ${what} could not be installed. Check the network connection or npm's proxy settings, then run this again.`,
+			`The npm registry does not respond, so ${what} could not be installed. Check the network connection or npm's proxy settings, then run this again.`,
 		);
 	}
 	const lines = output.split('\n').filter((line) => /^npm error \S/.test(line));

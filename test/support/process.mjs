@@ -102,7 +102,7 @@ export async function npm(args, cwd, { env = {}, ...options } = {}) {
 }
 
 /**
- * Our environment without what `npm run` tells its scripts about the package that it runs them for, and without
+ * Our environment without what `npm run` adds about the package that it runs them for, and without
  * `NODE_ENV`, with which npm leaves packages out and some lint rules are silent.
  */
 function environment() {

@@ -30,8 +30,6 @@ export const CONTINUE = { onError: 'continueRegularOutput' } as const;
 export const ERROR_OUTPUT = { onError: 'continueErrorOutput' } as const;
 export const RETRY_ON_FAIL = { retryOnFail: true, maxTries: 3, waitBetweenTries: 5 };
 export const NO_FILE = { downloadVideo: false };
-/** An expression that throws. */
-export const THROWS = "={{ $('Nowhere').item.json.x }}";
 
 type Parameters = Order['parameters'];
 type Match = Omit<FaultMatch, 'route'>;
@@ -184,7 +182,7 @@ export function fixture<T>(name: string): T {
 	return JSON.parse(readFileSync(join(__dirname, '../fixtures', `${name}.json`), 'utf8'));
 }
 
-/** What goes wrong, as lists: faults of a route, answers, credentials, and what is said of them. */
+/** What goes wrong, as lists: faults of a route, responses, credentials, and what is said of them. */
 export const TROUBLE = fixture<{
 	unclearPosts: Fault[];
 	unreadTasks: Fault[];

@@ -25,7 +25,7 @@ export interface ServerProgram {
 	/** Its whole environment, asked for at each start. */
 	env: () => Promise<NodeJS.ProcessEnv>;
 	port: number;
-	/** What it prints when it is ready; a port may answer before, with errors. */
+	/** What it prints when it is ready; a port may respond before, with errors. */
 	ready: string;
 	logFile: string;
 	/** What ends it in order; by default SIGTERM. */
@@ -47,7 +47,7 @@ const killAll = () => running.forEach((server) => server.killNow());
 process.on('exit', killAll);
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
 	const onSignal = () => {
-		// Whoever else listens to the signal ends everything in order.
+		// Other listeners of the signal end everything in order.
 		if (process.listenerCount(signal) > 1) return;
 		killAll();
 		process.off(signal, onSignal);

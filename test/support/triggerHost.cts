@@ -1,6 +1,6 @@
 // Hosts Seedance Trigger in this process: an HTTP server that makes n8n-core's own webhook context for each request, calls
 // the node's `webhook()`, and does with the result what n8n 2.41 does. What n8n-core does not bring (how a body is read, and
-// in which order n8n answers, starts a run and saves static data) is a copy: test/e2e/trigger.suite.cts sends the same
+// in which order n8n responds, starts a run and saves static data) is a copy: test/e2e/trigger.suite.cts sends the same
 // requests to a real n8n and compares. A run is not carried out but noted.
 import {
 	jsonParse,
@@ -65,7 +65,7 @@ interface StartedRun {
 /** Its options may be changed at any time, as by publishing the workflow again. */
 export interface HostedTrigger extends TriggerOptions {
 	readonly url: string;
-	/** Answers from `listen()` until it has started a run. */
+	/** Responds from `listen()` until it has started a run. */
 	readonly testUrl: string;
 	readonly runs: readonly StartedRun[];
 	listen: () => void;
@@ -143,7 +143,7 @@ async function readRequest(req: IncomingMessage): Promise<boolean> {
 }
 
 /**
- * Loads the node's modules anew, as a process that has just started, with their clock at the host's speed. Packages stay
+ * Loads the node's modules again, as a process that has just started, with their clock at the host's speed. Packages stay
  * the same, so that the node and n8n-core share n8n-workflow as they do in n8n.
  */
 function loadTrigger(speed: () => number): INodeType {
@@ -187,7 +187,7 @@ class TriggerHost {
 	private nodeType = loadTrigger(() => this.clockSpeed);
 	private readonly triggers = new Map<string, HostedTrigger>();
 	private readonly listening = new Set<string>();
-	private readonly underWay = new Set<Promise<void>>();
+	private readonly inFlight = new Set<Promise<void>>();
 	private readonly pending = new Set<(reason: Error) => void>();
 	private readonly helper = new Credentials(this.credentials);
 	private readonly nodeTypes: INodeTypes = {
@@ -195,12 +195,12 @@ class TriggerHost {
 		getByNameAndVersion: () => this.nodeType,
 		getKnownTypes: () => ({}),
 	};
-	private readonly server = createServer((message, answer) => {
-		const res = asReply(answer);
+	private readonly server = createServer((message, response) => {
+		const res = asReply(response);
 		const handling = this.handle(message, res)
 			.catch((error: Error) => void res.status(500).json({ code: 0, message: error.message }))
-			.finally(() => this.underWay.delete(handling));
-		this.underWay.add(handling);
+			.finally(() => this.inFlight.delete(handling));
+		this.inFlight.add(handling);
 	});
 
 	constructor(private readonly core: Core) {}
@@ -248,7 +248,7 @@ class TriggerHost {
 
 	/** Resolves when no request is being handled, those whose sender hung up included. */
 	async idle(): Promise<void> {
-		while (this.underWay.size) await Promise.all(this.underWay);
+		while (this.inFlight.size) await Promise.all(this.inFlight);
 	}
 
 	/** No runs, empty log and static data, the usual trigger alone, new memory. */
@@ -341,7 +341,7 @@ class TriggerHost {
 				this.thrown.push(error);
 				throw error;
 			});
-		// n8n reads the answer to a form in several parts before it starts the run as well.
+		// n8n reads the response to a form in several parts before it starts the run as well.
 		if (isMultipart) void result.webhookResponse;
 		const [items] = result.workflowData ?? [];
 		if (items) {
@@ -350,14 +350,14 @@ class TriggerHost {
 			if (test) this.listening.delete(key);
 		}
 		if (result.noWebhookResponse) return;
-		const answer: unknown = result.webhookResponse;
+		const response: unknown = result.webhookResponse;
 		// The static data are saved whole when they were changed, so that of several at once the last one wins.
 		if (!test && workflow.staticData.__dataChanged === true) {
 			const json = JSON.stringify(workflow.staticData);
 			await turn();
 			this.staticData.set(workflow.id, json);
 		}
-		res.status(200).json(answer);
+		res.status(200).json(response);
 	}
 }
 
@@ -427,11 +427,11 @@ export function triggerWorld(options: SandboxOptions = {}) {
 			sandbox.finish(taskId, outcome);
 			return taskId;
 		},
-		/** The item that the design gives a run for a task: what the API tells, in the fixed shape. */
+		/** The item that the design gives a run for a task: what the API reports, in the fixed shape. */
 		itemOf: async (taskId: string, metadata: IDataObject = {}): Promise<IDataObject> => {
 			const headers = { Authorization: `Bearer ${sandbox.apiKey}` };
-			const answer = await fetch(`${sandbox.baseUrl}/status?task_id=${taskId}`, { headers });
-			const { data }: { data: IDataObject } = JSON.parse(await answer.text());
+			const response = await fetch(`${sandbox.baseUrl}/status?task_id=${taskId}`, { headers });
+			const { data }: { data: IDataObject } = JSON.parse(await response.text());
 			const [url = null] = [data.response].flat();
 			return {
 				task_id: taskId,

@@ -1,4 +1,4 @@
-// A video's server of another kind than the sandbox's: it answers what a test wants, and counts what its callers leave open.
+// A video's server of another kind than the sandbox's: it returns what a test wants, and counts what its callers leave open.
 import { createServer, type IncomingHttpHeaders, type RequestListener } from 'node:http';
 
 import type { Sandbox } from '../sandbox/server.cjs';
@@ -31,9 +31,9 @@ export interface VideoHost {
 	/** Where its videos are. Any path does. */
 	readonly url: string;
 	readonly requests: ReadonlyArray<{ path: string; headers: IncomingHttpHeaders }>;
-	/** Answers that have been begun, and whose connection still waits for their end. */
+	/** Responses that have been begun, and whose connection still waits for their end. */
 	readonly open: number;
-	answer: RequestListener;
+	respond: RequestListener;
 	/** Makes the sandbox's video links lead here. */
 	takeOver: (sandbox: Sandbox) => void;
 }
@@ -44,12 +44,12 @@ export function videoHost(): VideoHost {
 	let open = 0;
 	let url = '';
 	const gone: RequestListener = (_request, response) => response.writeHead(404).end();
-	const host = { answer: gone };
+	const host = { respond: gone };
 	const server = createServer((request, response) => {
 		requests.push({ path: request.url ?? '', headers: request.headers });
 		open += 1;
 		response.once('close', () => (open -= 1));
-		host.answer(request, response);
+		host.respond(request, response);
 	});
 	beforeAll(async () => {
 		await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
@@ -60,7 +60,7 @@ export function videoHost(): VideoHost {
 	beforeEach(() => {
 		server.closeAllConnections();
 		requests.length = 0;
-		host.answer = gone;
+		host.respond = gone;
 	});
 	afterAll(async () => {
 		server.closeAllConnections();
@@ -69,9 +69,9 @@ export function videoHost(): VideoHost {
 	return Object.defineProperties(Object.assign(Object.create(null), { requests }), {
 		url: { get: () => url },
 		open: { get: () => open },
-		answer: {
-			get: () => host.answer,
-			set: (listener: RequestListener) => (host.answer = listener),
+		respond: {
+			get: () => host.respond,
+			set: (listener: RequestListener) => (host.respond = listener),
 		},
 		takeOver: {
 			value: ({ faults }: Sandbox) =>

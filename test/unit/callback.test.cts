@@ -1,4 +1,4 @@
-/** Callbacks: what one says, which runs it has started, who waits for whom, and whether n8n took it over. */
+/** Callbacks: what one says, which runs it has started, which one waits for another, and whether n8n took it over. */
 import { EventEmitter } from 'node:events';
 import type { IWebhookFunctions } from 'n8n-workflow';
 
@@ -67,7 +67,7 @@ describe('the shape of a body', () => {
 		[undefined, 'nothing'],
 		[Buffer.from([1, 2, 3]), '3 bytes'],
 		[Buffer.from('{"a":null}'), '{ a: null }'],
-	])('%j is told as "%s"', (body, shape) => {
+	])('%j is reported as "%s"', (body, shape) => {
 		expect(shapeOf(body)).toBe(shape);
 	});
 
@@ -122,7 +122,7 @@ describe('the events that a trigger remembers', () => {
 		expect(mine.delivered).toEqual(['old:succeeded', 'seed2:succeeded', 'seed1:succeeded']);
 	});
 
-	it('are those of so many triggers, and of each that has a callback under way', () => {
+	it('are those of so many triggers, and of each that has a callback in flight', () => {
 		const busy = deduplicationOf('busy', {});
 		const lock = busy.acquire('seed1');
 		busy.add('seed1', 'succeeded');
@@ -163,7 +163,7 @@ describe('a mutex per key', () => {
 	});
 });
 
-describe('what the answer of a callback promised', () => {
+describe('whether n8n took a callback over', () => {
 	const connection = () =>
 		Object.assign(new EventEmitter(), { closed: false, writableEnded: false, statusCode: 200 });
 	type Connection = ReturnType<typeof connection>;
@@ -174,21 +174,21 @@ describe('what the answer of a callback promised', () => {
 		response.emit('close');
 	}
 
-	/** n8n's answer, and the end of the connection. */
+	/** n8n's response, and the end of the connection. */
 	function end(response: Connection, statusCode: number): void {
 		Object.assign(response, { statusCode, writableEnded: true });
 		hangUp(response);
 	}
 
-	/** Waits for n8n's answer; `tell` is told of it. */
-	async function observe(getResponseObject: () => unknown, tell = (_: boolean) => {}) {
+	/** Waits for n8n's response; `onResult` gets it. */
+	async function observe(getResponseObject: () => unknown, onResult = (_: boolean) => {}) {
 		const clock = new VirtualClock();
-		const told = jest.fn(tell);
+		const results = jest.fn(onResult);
 		const logger = { warn: jest.fn() };
 		const context = { getResponseObject, logger } as unknown as IWebhookFunctions;
-		onRunStarted(context, clock, told);
+		onRunStarted(context, clock, results);
 		await flushPromises();
-		return { clock, told, warn: logger.warn };
+		return { clock, results, warn: logger.warn };
 	}
 	const failing = (text: string) => () => {
 		throw new Error(text);
@@ -201,31 +201,31 @@ describe('what the answer of a callback promised', () => {
 		[500, false],
 	])('with %s is taken over: %s, also one given already', async (status, isTakenOver) => {
 		const response = connection();
-		const { told } = await observe(() => response);
-		expect(told).not.toHaveBeenCalled();
+		const { results } = await observe(() => response);
+		expect(results).not.toHaveBeenCalled();
 		end(response, status);
 		await flushPromises();
-		expect(told.mock.calls).toEqual([[isTakenOver]]);
-		expect((await observe(() => response)).told.mock.calls).toEqual([[isTakenOver]]);
+		expect(results.mock.calls).toEqual([[isTakenOver]]);
+		expect((await observe(() => response)).results.mock.calls).toEqual([[isTakenOver]]);
 	});
 
 	it('is awaited when the sender hangs up', async () => {
 		const response = connection();
-		const { clock, told } = await observe(() => response);
+		const { clock, results } = await observe(() => response);
 		hangUp(response);
 		await clock.run(clock.elapse(5_000));
-		expect(told).not.toHaveBeenCalled();
+		expect(results).not.toHaveBeenCalled();
 		end(response, 200);
 		await clock.run(clock.elapse(1_000));
-		expect(told.mock.calls).toEqual([[true]]);
+		expect(results.mock.calls).toEqual([[true]]);
 	});
 
-	it.each(['there', 'gone'])('is not taken over without answer, sender %s', async (which) => {
+	it.each(['there', 'gone'])('is not taken over without response, sender %s', async (which) => {
 		const response = connection();
-		const { clock, told } = await observe(() => response);
+		const { clock, results } = await observe(() => response);
 		if (which === 'gone') hangUp(response);
 		await clock.run(clock.elapse(RUN_START_TIMEOUT_MS + 1_000));
-		expect(told.mock.calls).toEqual([[false]]);
+		expect(results.mock.calls).toEqual([[false]]);
 		expect(clock.asleep).toBe(0);
 	});
 
@@ -233,7 +233,7 @@ describe('what the answer of a callback promised', () => {
 		const rejected = jest.fn();
 		process.on('unhandledRejection', rejected);
 		const missing = await observe(failing('Response is missing'));
-		expect(missing.told.mock.calls).toEqual([[false]]);
+		expect(missing.results.mock.calls).toEqual([[false]]);
 		expect(missing.warn.mock.calls.join()).toContain('Response is missing');
 		const response = connection();
 		end(response, 200);

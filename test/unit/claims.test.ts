@@ -1,4 +1,4 @@
-/** Who may pay for a video, by a single reading of its rows. Interleavings of several runs: test/faults/claims.test.cts. */
+/** Which run may pay for a video, by a single reading of its rows. Interleavings of several runs: test/faults/claims.test.cts. */
 import {
 	nextAction,
 	type ClaimedRow,
@@ -20,20 +20,24 @@ const skip = { isShared: true, handedOn: { do: 'skip', maxAgeMs: 100 } } as cons
 const reuse = { handedOn: { do: 'reuse', maxAgeMs: 100 } } as const;
 
 it.each<
-	[what: string, move: string, rows: Array<Partial<ClaimedRow>>, wish?: Partial<ClaimRequest>]
+	[what: string, action: string, rows: Array<Partial<ClaimedRow>>, request?: Partial<ClaimRequest>]
 >([
 	['nothing', 'insert', []],
 	['a paid video of the longest age', 'takeOver 1', [{}], { now: 100 }],
 	['a paid video that is older', 'insert', [{}], { now: 101 }],
 	['the newest of several', 'takeOver 9', [{}, { id: 9 }, { id: 4 }]],
 	['a failed video that nobody got', 'insert', [{ status: 'FAILED' }]],
-	['an unclear one that was told', 'insert', [{ status: 'UNCLEAR', handedOn: true }], reuse],
+	['an unclear one that was reported', 'insert', [{ status: 'UNCLEAR', handedOn: true }], reuse],
 	['one handed on of the longest age', 'reuse 1', [{ handedOn: true }], { now: 100, ...reuse }],
 	['one handed on that is older', 'insert', [{ handedOn: true }], { now: 101, ...reuse }],
 	['one handed on, and one paid', 'takeOver 1', [{}, { id: 2, handedOn: true }], reuse],
 	['one handed on, and a free place', 'reuse 1', [{ handedOn: true }, place], reuse],
 	['one handed on meanwhile, of one key', 'join 1', [{ handedOn: true }], meanwhile],
-	['an unclear one, and a free place', 'markUnclear 1', [{ ...place, id: 1, status: 'SENDING' }, place]],
+	[
+		'an unclear one, and a free place',
+		'markUnclear 1',
+		[{ ...place, id: 1, status: 'SENDING' }, place],
+	],
 	['one of a run that may live, and a free place', 'wait 1', [held, place]],
 	['one handed on that is claimed still', 'reuse 1', [{ handedOn: true, ...held }], reuse],
 	['its own video', 'takeOver 1', [{ claim: 'me', claimedUntil: 500 }]],
@@ -44,15 +48,15 @@ it.each<
 	['one of a run that may live, to be skipped', 'wait 1', [held], skip],
 	['one of a run that lives, to be skipped', 'skip 1', [held], { ...skip, ...alive }],
 	['a bid, to be skipped', 'wait 1', [{ ...held, ...bid }], { ...skip, ...alive }],
-])('a reading of %s: %s', (_what, expected, rows, wish = {}) => {
+])('a reading of %s: %s', (_what, expected, rows, request = {}) => {
 	const common = { claim: 'me', now: 50, isShared: false, maxAgeMs: 100 };
 	const asked = {
 		isLive: () => false,
 		isPaused: () => false,
 		isEarlier: () => true,
 		...common,
-		...wish,
+		...request,
 	};
-	const move = nextAction(rows.map(row), asked);
-	expect('row' in move ? `${move.do} ${move.row.id}` : move.do).toBe(expected);
+	const action = nextAction(rows.map(row), asked);
+	expect('row' in action ? `${action.do} ${action.row.id}` : action.do).toBe(expected);
 });

@@ -1,4 +1,4 @@
-/** The calls to the API: what is sent, how often, and what each answer means. */
+/** The calls to the API: what is sent, how often, and what each response means. */
 import type { IExecuteFunctions, IHttpRequestOptions } from 'n8n-workflow';
 
 import { homepage, name, version } from '../../package.json';
@@ -10,7 +10,7 @@ import * as retry from '../../nodes/shared/api/retry';
 import { USER_AGENT } from '../../nodes/shared/api/userAgent';
 import * as errors from '../../nodes/shared/task/errors';
 import type { GenerateBody } from '../../nodes/shared/task/request';
-import { stringCodes } from '../fixtures/answers.json';
+import { stringCodes } from '../fixtures/responses.json';
 import calls from '../fixtures/calls.json';
 import promised from '../fixtures/promisedNumbers.json';
 import { VirtualClock } from './virtualClock.cjs';
@@ -35,16 +35,16 @@ const ACCOUNT: Credential = {
 
 const TASK = { credential: ACCOUNT, taskId: ID };
 
-/** What the API does with a request: an answer, or a function that gives one in its own time. */
+/** What the API does with a request: a response, or a function that gives one in its own time. */
 type Reply = object | string | ((options: IHttpRequestOptions, clock: VirtualClock) => unknown);
 
-const answer = (statusCode: number, body: unknown, headers: object = {}) => ({
+const respond = (statusCode: number, body: unknown, headers: object = {}) => ({
 	statusCode,
 	headers,
 	body: typeof body === 'string' ? body : JSON.stringify(body),
 });
-const CREATED = answer(200, { code: 200, data: { task_id: ID, status: 'IN_PROGRESS' } });
-const limited = (retryAfter?: string) => answer(429, { code: 429 }, { 'retry-after': retryAfter });
+const CREATED = respond(200, { code: 200, data: { task_id: ID, status: 'IN_PROGRESS' } });
+const limited = (retryAfter?: string) => respond(429, { code: 429 }, { 'retry-after': retryAfter });
 
 const dropped =
 	(...errors: object[]): Reply =>
@@ -62,15 +62,15 @@ const endless =
 			abortSignal?.addEventListener?.('abort', end);
 		});
 
-/** An API that gives these replies in turn, the last one for ever, and what a run does with it. */
+/** An API that gives these replies in order, the last one for ever, and what a run does with it. */
 function api(...replies: Reply[]) {
 	const clock = new VirtualClock();
 	const startedAt = clock.now();
 	const throttle = createThrottle(clock);
 	const stop = new AbortController();
 	const sent: Array<{ options: IHttpRequestOptions; at: number; [more: string]: unknown }> = [];
-	/** What was told of each POST, in order. */
-	const told: string[] = [];
+	/** The callbacks that each POST made, in order. */
+	const callbacks: string[] = [];
 	const n8n = {
 		getExecutionCancelSignal: () => stop.signal,
 		helpers: {
@@ -97,8 +97,8 @@ function api(...replies: Reply[]) {
 			clock,
 			throttle,
 			deadline: startedAt + leftMs,
-			onSend: () => told.push('send'),
-			onRefused: () => told.push('refused'),
+			onSend: () => callbacks.push('send'),
+			onRefused: () => callbacks.push('refused'),
 		});
 	const read = async (ms?: number): Promise<ReadResult> =>
 		await client.getTask(context, { ...TASK, clock, ms });
@@ -112,7 +112,7 @@ function api(...replies: Reply[]) {
 		const stopping = stopAfterMs !== undefined && clock.elapse(stopAfterMs).then(press);
 		const { result, tookMs } = await clock.run(Promise.all([work, stopping]));
 		expect(clock.asleep).toBe(0);
-		return { result: result[0], tookMs, sent, told, times: sent.map(({ at }) => at) };
+		return { result: result[0], tookMs, sent, callbacks, times: sent.map(({ at }) => at) };
 	};
 	return { stop, post, read, patiently, press, run };
 }
@@ -177,23 +177,23 @@ describe('what is sent', () => {
 
 	it.each(calls.noUrl)('is nothing, at no cost, where there is no URL: %s', async (baseUrl) => {
 		const { run, post } = api(CREATED);
-		const { result, sent, told } = await run(post(HOUR, { ...ACCOUNT, baseUrl }));
+		const { result, sent, callbacks } = await run(post(HOUR, { ...ACCOUNT, baseUrl }));
 		const failure = { cause: 'unreachable', text: 'ERR_INVALID_URL' };
 		expect(result).toMatchObject({ outcome: 'refused', failure });
 		expect(sent).toEqual([]);
-		expect(told).toEqual(['send', 'refused']);
+		expect(callbacks).toEqual(['send', 'refused']);
 	});
 });
 
 describe('Stop', () => {
-	it('does not cut off a POST: its answer holds the ID of a paid task', async () => {
+	it('does not cut off a POST: its response holds the ID of a paid task', async () => {
 		const { run, post } = api(async (_, clock) => {
 			await clock.elapse(20_000);
 			return CREATED;
 		});
 		const { result, sent } = await run(post(), 3_000);
 		expect(result).toMatchObject({ outcome: 'created', taskId: ID });
-		// n8n would tie it to Stop itself, if it could tell the signal.
+		// n8n would cancel it at Stop itself, if it recognised the signal.
 		const [{ tiedToStop, options }] = sent;
 		expect({ tiedToStop, aborted: options.abortSignal?.aborted }).toEqual({
 			tiedToStop: false,
@@ -216,9 +216,9 @@ describe('Stop', () => {
 
 	it.each([[limited()], [DOWN]])('ends the pause after a refused POST', async (reply) => {
 		const { run, post } = api(reply);
-		const { result, told, tookMs } = await run(post(), 500);
+		const { result, callbacks, tookMs } = await run(post(), 500);
 		expect(result.outcome).toBe('refused');
-		expect(told).toEqual(['send', 'refused']);
+		expect(callbacks).toEqual(['send', 'refused']);
 		expect(tookMs).toBe(500);
 	});
 
@@ -235,31 +235,31 @@ describe('a call that has no end of its own', () => {
 		const { kind, given, limit } = row;
 		const { run, post, read } = api(endless());
 		const call = kind === 'post' ? post : read;
-		const { result, sent, told, tookMs } = await run<PostResult | ReadResult>(call(given));
+		const { result, sent, callbacks, tookMs } = await run<PostResult | ReadResult>(call(given));
 		const outcome = kind === 'post' ? 'unclear' : 'unavailable';
 		expect(result).toMatchObject({ outcome, failure: { cause: 'no_response' } });
 		expect(sent).toMatchObject([{ options: { timeout: limit, abortSignal: { aborted: true } } }]);
-		expect(told).toEqual(kind === 'post' ? ['send'] : []);
+		expect(callbacks).toEqual(kind === 'post' ? ['send'] : []);
 		expect(tookMs).toBeGreaterThanOrEqual(limit);
 		expect(tookMs).toBeLessThanOrEqual(limit + 1_000);
 	});
 
 	it.each(calls.sockets)(
-		'tells by its socket at once that it is $outcome: $socket',
+		'is recognised by its socket at once as $outcome: $socket',
 		async (row) => {
 			const { outcome, socket } = row;
 			const request = { _currentRequest: { socket } };
 			const canceled = Object.assign(new Error('canceled'), { code: 'ERR_CANCELED', request });
-			const { result, told, tookMs } = await posted(endless(() => Promise.reject(canceled)));
+			const { result, callbacks, tookMs } = await posted(endless(() => Promise.reject(canceled)));
 			const isSent = outcome === 'unclear';
 			const cause = isSent ? 'no_response' : 'unreachable';
 			expect(result).toMatchObject({ outcome, failure: { cause } });
-			expect(told).toEqual(isSent ? ['send'] : ['send', 'refused']);
+			expect(callbacks).toEqual(isSent ? ['send'] : ['send', 'refused']);
 			expect(tookMs).toBe(60_000);
 		},
 	);
 
-	it('still gives an answer that came in the last moment', async () => {
+	it('still gives a response that came in the last moment', async () => {
 		const { result } = await posted(endless(() => CREATED));
 		expect(result).toMatchObject({ outcome: 'created', taskId: ID });
 	});
@@ -271,18 +271,18 @@ describe('a started video', () => {
 		// As n8n parsed it already, and as bytes.
 		{ ...CREATED, body: JSON.parse(CREATED.body) },
 		{ ...CREATED, body: Buffer.from(CREATED.body) },
-	])('is told by its ID, and never as refused (%#)', async (reply) => {
-		const { result, told } = await posted(reply);
+	])('is recognised by its ID, and never as refused (%#)', async (reply) => {
+		const { result, callbacks } = await posted(reply);
 		expect(result).toMatchObject({ outcome: 'created', taskId: ID, raw: { task_id: ID } });
-		expect(told).toEqual(['send']);
+		expect(callbacks).toEqual(['send']);
 	});
 
-	it("keeps the API's own answer for Raw, without the callback URL and the key", async () => {
+	it("keeps the API's own response for Raw, without the callback URL and the key", async () => {
 		const data = { task_id: ID, status: 'IN_PROGRESS', callback_url: 'x', note: `by ${OWNER}` };
-		const { result } = await posted(answer(200, { code: 200, data }));
+		const { result } = await posted(respond(200, { code: 200, data }));
 		const raw = { task_id: ID, status: 'IN_PROGRESS', note: 'by ***' };
 		expect(result).toEqual({ outcome: 'created', taskId: ID, raw, task: expect.anything() });
-		const rounded = await posted(answer(200, '{"data":{"task_id":12345678901234567891}}'));
+		const rounded = await posted(respond(200, '{"data":{"task_id":12345678901234567891}}'));
 		const taskId = '12345678901234567891';
 		expect(rounded.result).toMatchObject({ taskId, raw: { task_id: taskId } });
 	});
@@ -293,16 +293,16 @@ describe('the nine error codes of the contract', () => {
 		const { code, status, onPost, onRead } = expected;
 		const message = 'the reason';
 		for (const reply of [
-			answer(status, { code, message }),
-			answer(status, { error: { code, message } }),
-			answer(status, { message }),
-			answer(200, { code, message }),
-			answer(200, { code: status, message }),
+			respond(status, { code, message }),
+			respond(status, { error: { code, message } }),
+			respond(status, { message }),
+			respond(200, { code, message }),
+			respond(200, { code: status, message }),
 		]) {
 			const { post, read } = await both(reply);
 			if (post.outcome === 'created' || read.outcome === 'task') throw new Error('accepted');
-			const told = { refused: errors.notCreated, unclear: errors.maybeCreated };
-			const ofPost = told[post.outcome](post.failure);
+			const errorOf = { refused: errors.notCreated, unclear: errors.maybeCreated };
+			const ofPost = errorOf[post.outcome](post.failure);
 			expect(`${post.outcome}: ${ofPost.code}, ${ofPost.charged}`).toBe(onPost);
 			expect(`${ofPost.message} ${ofPost.description}`).toContain(message);
 			const says = { refused: errors.readRefused, unavailable: errors.contactLost };
@@ -313,7 +313,7 @@ describe('the nine error codes of the contract', () => {
 	});
 });
 
-/** What a call gives for these replies, when each request was sent, and what was told of it. */
+/** What a call gives for these replies, when each request was sent, and which callbacks it made. */
 interface Case {
 	name: string;
 	call: string;
@@ -322,7 +322,7 @@ interface Case {
 	leftMs?: number;
 	gives: object;
 	times: number[];
-	told: string[];
+	callbacks: string[];
 }
 
 describe.each(Object.entries<Case[]>(calls.groups))('what a call gives: %s', (_, cases) => {
@@ -332,12 +332,12 @@ describe.each(Object.entries<Case[]>(calls.groups))('what a call gives: %s', (_,
 		return 'throws' in given ? dropped(Object(given.throws)) : given;
 	};
 
-	it.each(cases)('$name', async ({ call, replies, leftMs, gives, times, told }) => {
+	it.each(cases)('$name', async ({ call, replies, leftMs, gives, times, callbacks }) => {
 		const { run, post, read, patiently } = api(...replies.map(replyOf));
 		const calling: Record<string, typeof post | typeof read> = { post, read, patiently };
 		const { result, ...noted } = await run<PostResult | ReadResult>(calling[call](leftMs));
 		expect(result).toMatchObject(gives);
-		expect(noted).toMatchObject({ times, told });
+		expect(noted).toMatchObject({ times, callbacks });
 		expect(noted.tookMs).toBeLessThanOrEqual(Math.max(0, leftMs ?? HOUR));
 		expect(JSON.stringify(result)).not.toContain(OWNER);
 	});
@@ -352,7 +352,7 @@ describe('what comes of many calls', () => {
 		expect(sent.map(({ options }) => options.body)).toEqual([BODY, BODY]);
 	});
 
-	it('a broken connection is tried five times in all, then once a video, until one answers', async () => {
+	it('a broken connection is tried five times in all, then once a video, until one gets a response', async () => {
 		expect((await postedInTurn(3, DOWN)).sent).toHaveLength(5 + 1 + 1);
 		const replies = [...Array<Reply>(5).fill(DOWN), CREATED, DOWN, CREATED];
 		const { result, sent } = await postedInTurn(3, ...replies);
@@ -360,7 +360,7 @@ describe('what comes of many calls', () => {
 		expect(sent).toHaveLength(8);
 	});
 
-	it('five 429 in a row end the tries of the account, counted anew after an answer', async () => {
+	it('five 429 in a row end the tries of the account, counted again after a response', async () => {
 		expect((await postedInTurn(10, limited())).sent).toHaveLength(5 + 9);
 		const four = Array<Reply>(4).fill(limited());
 		const { result, sent } = await postedInTurn(2, ...four, CREATED, ...four, CREATED);
@@ -369,7 +369,7 @@ describe('what comes of many calls', () => {
 	});
 
 	it('a patient read ends with Stop', async () => {
-		const { run, patiently, press } = api(answer(502, ''));
+		const { run, patiently, press } = api(respond(502, ''));
 		press();
 		const { result, sent } = await run(patiently());
 		expect([result.outcome, sent.length]).toEqual(['unavailable', 1]);

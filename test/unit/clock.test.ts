@@ -19,14 +19,14 @@ describe('the real clock', () => {
 		jest.useRealTimers();
 	});
 
-	/** Starts a sleep, and tells what it gave as soon as it has. */
+	/** Starts a sleep, and logs its result as soon as there is one. */
 	function sleeping(ms: number, stop?: AbortSignal, cancel?: AbortSignal) {
 		const woke = jest.fn();
 		void realClock(stop).sleep(ms, cancel).then(woke);
 		return woke;
 	}
 
-	it('tells the time in milliseconds, and a random share from 0 up to 1', () => {
+	it('gives the time in milliseconds, and a random share from 0 up to 1', () => {
 		jest.setSystemTime(1_234_567);
 		const clock = realClock();
 		expect(clock.now()).toBe(1_234_567);
@@ -48,10 +48,10 @@ describe('the real clock', () => {
 		expect(woke).toHaveBeenCalledWith(true);
 	});
 
-	it.each(['Stop', 'its caller'])('ends a sleep at once for %s, leaving no timer', async (who) => {
+	it.each(['Stop', 'its caller'])('ends a sleep at once for %s, leaving no timer', async (by) => {
 		const end = new AbortController();
 		const woke =
-			who === 'Stop' ? sleeping(60_000, end.signal) : sleeping(60_000, undefined, end.signal);
+			by === 'Stop' ? sleeping(60_000, end.signal) : sleeping(60_000, undefined, end.signal);
 		await jest.advanceTimersByTimeAsync(1_000);
 		end.abort();
 		await flushPromises();
@@ -146,7 +146,7 @@ describe('the limit of things done at once', () => {
 		);
 	});
 
-	it('gives a turn back when the work in it fails', async () => {
+	it('frees a slot when the work in it fails', async () => {
 		const inTurn = limiter(1);
 		const failed = inTurn(async () => await Promise.reject(new Error('no')));
 		const next = inTurn(async () => await Promise.resolve('done'));
@@ -169,7 +169,7 @@ it.each<unknown[]>(limits)('the time until which a run may work: %s', (...row) =
 	expect(EXECUTION_RESERVE_MS).toBe(10_000);
 });
 
-it('the time until which a run may work has no end where n8n tells nothing at all', () => {
+it('the time until which a run may work has no end where n8n reports nothing at all', () => {
 	expect(workUntil({} as unknown as IExecuteFunctions, NOW)).toBeUndefined();
 });
 

@@ -1,4 +1,4 @@
-/** The credential: what it must hold, what it sends, which answers its free test accepts, and how long it is kept. */
+/** The credential: what it must hold, what it sends, which responds its free test accepts, and how long it is kept. */
 import type {
 	ICredentialDataDecryptedObject,
 	IExecuteFunctions,
@@ -10,7 +10,7 @@ import { SeedanceApi } from '../../credentials/SeedanceApi.credentials';
 import { CREDENTIAL_TYPE, getCredential, readCredential } from '../../nodes/shared/api/credential';
 import { USER_AGENT } from '../../nodes/shared/api/userAgent';
 import { cachedCredential, CREDENTIAL_KEPT_MS } from '../../nodes/shared/n8n/credentialCache';
-import { credentialTest } from '../fixtures/answers.json';
+import { credentialTest } from '../fixtures/responses.json';
 import baseUrls from '../fixtures/baseUrls.json';
 import { VirtualClock } from './virtualClock.cjs';
 
@@ -29,7 +29,7 @@ const RIGHT = { statusCode: 404, body: '{"code":"TASK_NOT_FOUND"}' };
 const at = (body: unknown, path: string) =>
 	path.split('.').reduce<unknown>((value, key) => Object(value)[key], body);
 
-/** What n8n shows for an answer: the rules in order, by status where it threw, by body where not. */
+/** What n8n shows for a response: the rules in order, by status where it threw, by body where not. */
 function shownBy(status: number, body: unknown): string {
 	const ignored = request.ignoreHttpStatusErrors;
 	const except = typeof ignored === 'object' ? (ignored.except ?? []) : [];
@@ -48,14 +48,14 @@ function shownBy(status: number, body: unknown): string {
 
 /** What n8n does before it sends a request: the hook, then the header; `result` is what it would send. */
 async function send(
-	answer: () => unknown = () => RIGHT,
+	respond: () => unknown = () => RIGHT,
 	toSend: IHttpRequestOptions = TEST,
 	fields: ICredentialDataDecryptedObject = FIELDS,
 ) {
 	const requests: IHttpRequestOptions[] = [];
 	const httpRequest = async (options: IHttpRequestOptions) => {
 		requests.push(options);
-		return await Promise.resolve().then(answer);
+		return await Promise.resolve().then(respond);
 	};
 	const stored = await credential.preAuthentication.call({ helpers: { httpRequest } }, fields);
 	const result: unknown = await credential
@@ -64,7 +64,7 @@ async function send(
 	return { result, requests, stored };
 }
 
-/** What is said about an answer; undefined where the test goes on. */
+/** What is said about a response; undefined where the test goes on. */
 const said = async (statusCode: number, body: unknown) => {
 	const { result } = await send(() => ({ statusCode, headers: {}, body }));
 	return result instanceof Error ? result.message : undefined;
@@ -100,7 +100,7 @@ describe('the credential', () => {
 });
 
 describe('before the test', () => {
-	it('the credential sends what the test sends, each time anew, and stores nothing', async () => {
+	it('the credential sends what the test sends, each time afresh, and stores nothing', async () => {
 		await send();
 		const { result, requests, stored } = await send();
 		const Authorization = 'Bearer a-key-of-someone';
@@ -141,7 +141,7 @@ describe('before the test', () => {
 		}
 	});
 
-	it.each(connections)('no answer says what to check: $says', async ({ says, codes }) => {
+	it.each(connections)('no response says what to check: $says', async ({ says, codes }) => {
 		for (const code of codes) {
 			const broken = Object.assign(new Error(`something ${code}`), { code });
 			for (const error of [broken, new Error('wrapped', { cause: broken })]) {
@@ -157,12 +157,12 @@ describe('before the test', () => {
 		}
 	});
 
-	it("n8n's own protection of private networks is told apart", async () => {
+	it("n8n's own protection of private networks is distinguished", async () => {
 		const blocked = Object.assign(new Error('no'), { name: 'SsrfBlockedIpError' });
 		expect(String((await send(failing(blocked))).result)).toContain('set up not to send');
 	});
 
-	it.each(firewall)('tells the firewall of the vendor from others: %s', async (body, ...texts) => {
+	it.each(firewall)('knows the firewall of the vendor from others: %s', async (body, ...texts) => {
 		for (const text of texts) expect(await said(403, body)).toContain(text);
 	});
 });
@@ -266,7 +266,7 @@ describe('the credential of an item', () => {
 	it.each([
 		[` ${USUAL}// `, USUAL, 'internet'],
 		['http://127.0.0.1:4010/v1', 'http://127.0.0.1:4010/v1', 'loopback'],
-	])('is tidied, and tells how far the API reaches: %j', async (entered, baseUrl, reach) => {
+	])('is tidied, and shows how far the API reaches: %j', async (entered, baseUrl, reach) => {
 		const { context } = n8nWith({ apiKey: ` ${KEY}\n`, baseUrl: entered, other: 1 });
 		const tidied = { apiKey: KEY, baseUrl };
 		expect(await getCredential(context)).toEqual({
@@ -275,7 +275,7 @@ describe('the credential of an item', () => {
 		});
 	});
 
-	it('that cannot be used is told by what is wrong with it', async () => {
+	it('that cannot be used is recognised by what is wrong with it', async () => {
 		const { context } = n8nWith({ apiKey: KEY, baseUrl: 'ftp://seedanceapi.org' });
 		expect(await getCredential(context)).toMatchObject({ field: 'baseUrl' });
 	});
@@ -297,7 +297,7 @@ describe('the credential of a trigger', () => {
 		return { clock, trigger, read: async () => await cachedCredential(context, clock) };
 	}
 
-	it('serves all callbacks of a second with one reading, and is read anew after that', async () => {
+	it('serves all callbacks of a second with one reading, and is read again after that', async () => {
 		const { clock, trigger, read } = triggerWith('the-first-key', 'node1');
 		const found = await Promise.all(Array.from({ length: 20 }, read));
 		await clock.run(clock.elapse(CREDENTIAL_KEPT_MS - 1));

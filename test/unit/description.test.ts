@@ -157,7 +157,7 @@ describe('a tool of an AI agent', () => {
 		expect([...new Set(hidden)].sort()).toEqual(['batching', 'includeInput', 'maxAtOnce']);
 	});
 
-	it('tells how a dropdown is left to the model', () => {
+	it('says how a dropdown is left to the model', () => {
 		const notice = tool.properties.find(({ name }) => name === 'dropdownNotice');
 		expect(notice?.displayName).toContain("{{ $fromAI('duration', ");
 	});

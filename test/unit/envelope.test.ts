@@ -1,4 +1,4 @@
-/** What an answer of the API says, in every shape that the contract and its notes name. */
+/** What a response of the API says, in every shape that the contract and its notes name. */
 import {
 	dataOf,
 	failureOf,
@@ -8,7 +8,7 @@ import {
 	taskIdOf,
 } from '../../nodes/shared/api/envelope';
 import { firewallCodeOf } from '../../nodes/shared/api/firewall';
-import answers from '../fixtures/answers.json';
+import cases from '../fixtures/responses.json';
 import * as fc from '../support/fastCheck.cjs';
 
 const ID = 'seed15abc123def456pro';
@@ -26,7 +26,7 @@ describe('a body', () => {
 		expect(parseBody(Buffer.from('{"code":200}'))).toEqual({ code: 200 });
 	});
 
-	it.each([...answers.noJson, undefined])('stays what it is where it is no JSON: %j', (body) => {
+	it.each([...cases.noJson, undefined])('stays what it is where it is no JSON: %j', (body) => {
 		expect(parseBody(body)).toEqual(body);
 	});
 
@@ -46,7 +46,7 @@ describe('a body', () => {
 		expect(parseBody('{"task_id": 1.2345678901234567891}')).toEqual(decimal);
 	});
 
-	it.each([...answers.noData, undefined])('gives its `data`, and nothing else: %j', (body) => {
+	it.each([...cases.noData, undefined])('gives its `data`, and nothing else: %j', (body) => {
 		expect(dataOf({ data: { a: 1 } })).toEqual({ a: 1 });
 		expect(dataOf(body)).toEqual({});
 	});
@@ -73,15 +73,15 @@ describe('the ID of a task', () => {
 		}
 	});
 
-	it.each(answers.withId)('is found before any other ID, and under any spelling: %j', (body) => {
+	it.each(cases.withId)('is found before any other ID, and under any spelling: %j', (body) => {
 		expect(taskIdOf(body)).toBe(ID);
 	});
 
-	it.each(answers.withoutId)('is not made up: %j', (body) => {
+	it.each(cases.withoutId)('is not made up: %j', (body) => {
 		expect(taskIdOf(body)).toBeUndefined();
 	});
 
-	it.each<unknown[]>(answers.idsOfFailures)(
+	it.each<unknown[]>(cases.idsOfFailures)(
 		'of a failure is not that of the request: %j is %p',
 		(body, id) => {
 			expect(failed(500, body).taskId ?? null).toBe(id);
@@ -89,14 +89,14 @@ describe('the ID of a task', () => {
 	);
 });
 
-it.each(answers.success)('a success (%p) is told by status and code: HTTP %i with %j', (...row) => {
+it.each(cases.success)('a success (%p) is known by status and code: HTTP %i with %j', (...row) => {
 	const [expected, status, bodies] = row as [boolean, number, unknown[]];
 	const found = bodies.map((body) => isSuccess({ status, headers: {}, body }));
 	expect(found).toEqual(bodies.map(() => expected));
 });
 
-describe('the cause of an answer that is no success', () => {
-	it.each(answers.stringCodes)('is by its string code $code', ({ code, cause }) => {
+describe('the cause of a response that is no success', () => {
+	it.each(cases.stringCodes)('is by its string code $code', ({ code, cause }) => {
 		const bodies = [
 			...[{ code }, { code: ` ${code.toLowerCase()} ` }, { error: code }, { error: { code } }],
 			...[{ data: { code } }, { code: 999, error: { code } }],
@@ -106,7 +106,7 @@ describe('the cause of an answer that is no success', () => {
 		}
 	});
 
-	it.each(answers.numbers)('is by number, in the body or as HTTP status: %j', (one) => {
+	it.each(cases.numbers)('is by number, in the body or as HTTP status: %j', (one) => {
 		const { number, cause, ofPage } = one;
 		const bodies = [{ code: number }, { code: String(number) }, { error: { code: number } }];
 		for (const body of bodies) expect(failed(200, body).cause).toBe(cause);
@@ -115,7 +115,7 @@ describe('the cause of an answer that is no success', () => {
 		expect(page).toMatchObject({ cause: ofPage, isApi: false, httpStatus: number, text: '' });
 	});
 
-	it.each<unknown[]>(answers.causes)('of HTTP %i with %j is %s', (status, body, cause) => {
+	it.each<unknown[]>(cases.causes)('of HTTP %i with %j is %s', (status, body, cause) => {
 		const found = failed(Number(status), body);
 		expect(found.cause).toBe(cause);
 		if (cause === 'firewall') expect(found.isApi).toBe(false);
@@ -132,22 +132,22 @@ describe('the cause of an answer that is no success', () => {
 });
 
 describe("the vendor's firewall", () => {
-	it.each<unknown[]>(answers.firewall.told)('is told by %j, with its code: %j', (body, code) => {
+	it.each<unknown[]>(cases.firewall.own)('is known by %j, with its code: %j', (body, code) => {
 		expect(firewallCodeOf(403, body)).toBe(code);
 	});
 
-	it.each<unknown[]>(answers.firewall.other)('is not HTTP %i %j', (status, body) => {
+	it.each<unknown[]>(cases.firewall.other)('is not HTTP %i %j', (status, body) => {
 		expect(firewallCodeOf(Number(status), body)).toBeUndefined();
 		expect(firewallCodeOf(403, undefined)).toBeUndefined();
 	});
 });
 
 describe('the reason in words', () => {
-	it.each(answers.reasons)('is found in %j', (body) => {
+	it.each(cases.reasons)('is found in %j', (body) => {
 		expect(failed(400, body).text).toBe('why');
 	});
 
-	it.each<unknown[]>(answers.texts)('of %j is one line without HTML and key: %j', (body, text) => {
+	it.each<unknown[]>(cases.texts)('of %j is one line without HTML and key: %j', (body, text) => {
 		expect(failed(400, body).text).toBe(text);
 	});
 
@@ -157,15 +157,12 @@ describe('the reason in words', () => {
 	});
 });
 
-describe('what else an answer tells', () => {
-	it.each<unknown[]>(answers.retryAfter)('the time to wait, of Retry-After %p', (header, ms) => {
+describe('what else a response says', () => {
+	it.each<unknown[]>(cases.retryAfter)('the time to wait, of Retry-After %p', (header, ms) => {
 		expect(failed(429, {}, { 'retry-after': header }).retryAfterMs ?? null).toBe(ms);
 	});
 
-	it.each(answers.locations)(
-		'where a redirect points, without its path: %p',
-		(location, origin) => {
-			expect(failed(302, '', { location }).location ?? null).toBe(origin);
-		},
-	);
+	it.each(cases.locations)('where a redirect points, without its path: %p', (location, origin) => {
+		expect(failed(302, '', { location }).location ?? null).toBe(origin);
+	});
 });

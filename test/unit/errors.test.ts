@@ -20,7 +20,7 @@ const failure = (cause: Cause, more: Partial<CallFailure> = {}): CallFailure => 
 	text: '',
 	...more,
 });
-/** An HTTP answer that is no success: of the API's own form, or of something in front of it. */
+/** An HTTP response that is no success: of the API's own form, or of something in front of it. */
 const http = (cause: Cause, httpStatus: number, text = '') => failure(cause, { httpStatus, text });
 const api = (cause: Cause, httpStatus: number, text = '') =>
 	failure(cause, { httpStatus, text, isApi: true });
@@ -38,8 +38,8 @@ const COST: Record<string, string> = {
 };
 /** Codes of problems that always have a task. */
 const ABOUT_A_TASK = /^(task_failed|timeout|contact_lost|no_video|download_failed|task_not_found)$/;
-/** Everything that a person may be told to do that sends a paid request once more. */
-const STARTS_ANEW =
+/** Everything that a message may advise that sends a paid request once more. */
+const STARTS_AGAIN =
 	/\b(run|send|start|generate)\b[^.]*\b(again|anew)\b|\bnew run\b|\bRetry\b|\banother video\b/i;
 
 /** A problem as one text. */
@@ -82,7 +82,7 @@ describe('the sentences', () => {
 	it.each(CASES)('of %s advise nothing that pays again without saying so', (_name, _, found) => {
 		const { code, description, taskId } = found;
 		expect(all(found)).not.toMatch(/\brun (it|this|them) again\b/i);
-		if (STARTS_ANEW.test(all(found))) expect(all(found)).toMatch(/\bpa(y|ys|id|ying)\b/);
+		if (STARTS_AGAIN.test(all(found))) expect(all(found)).toMatch(/\bpa(y|ys|id|ying)\b/);
 		if (code === 'not_created' || code === 'invalid_input') {
 			expect(description).toContain('send this item alone again');
 			expect(description).toContain(
@@ -94,15 +94,15 @@ describe('the sentences', () => {
 			expect(description).toContain('Wait for Video gets the video without paying again');
 		}
 		if (taskId && ['timeout', 'contact_lost', 'maybe_created'].includes(code)) {
-			expect(description).not.toMatch(STARTS_ANEW);
+			expect(description).not.toMatch(STARTS_AGAIN);
 		}
 	});
 
 	it('cover every error code, and some advice that starts a video again', () => {
 		const found = new Set(CASES.map(([, , { code }]) => code));
 		expect([...found].sort()).toEqual(codes);
-		const anew = CASES.filter(([, , { description }]) => STARTS_ANEW.test(description));
-		expect(anew.length).toBeGreaterThan(10);
+		const rerun = CASES.filter(([, , { description }]) => STARTS_AGAIN.test(description));
+		expect(rerun.length).toBeGreaterThan(10);
 		const messages = CASES.map(([, , { message }]) => message);
 		expect(new Set(messages).size).toBeGreaterThan(CASES.length - 10);
 	});
@@ -130,7 +130,7 @@ describe('the sentences', () => {
 		}
 	});
 
-	it('keep an endless reason short, and are never free where nobody foresaw what happened', () => {
+	it('keep an endless reason short, and are never free for an unexpected error', () => {
 		const endless = 'x'.repeat(5_000);
 		expect(taskFailed(ID, endless, null).message.length).toBeLessThan(400);
 		expect(timedOut(ID, 15, endless).description.length).toBeLessThan(400);

@@ -79,11 +79,9 @@ describe('what is stored', () => {
 });
 
 describe('a POST of this moment', () => {
-	const pending = () => new Promise<Sent>(() => undefined);
-
-	it('is shared with everybody who asks for the same video, and with nobody else', () => {
+	it('is shared by all calls for the same video, and by no others', () => {
 		const context: IContextObject = {};
-		const sent = pending();
+		const sent = new Promise<Sent>(() => undefined);
 		executionMemory(context).hold(KEY, sent);
 		expect(executionMemory(context).inFlight(KEY)).toBe(sent);
 		expect(executionMemory(context).inFlight(['0:1:settings'])).toBeUndefined();
@@ -92,7 +90,7 @@ describe('a POST of this moment', () => {
 		expect(stored(context)).toEqual({ seedance: { version: 2, tasks: {} } });
 	});
 
-	it.each([true, false])('is under way no more when it has ended, well: %p', async (isWell) => {
+	it.each([true, false])('is no longer in flight when it has ended, well: %p', async (isWell) => {
 		const memory = executionMemory({});
 		const sent = isWell ? Promise.resolve({ taskId: 'seed1' }) : Promise.reject(new Error('broke'));
 		memory.hold(KEY, sent);

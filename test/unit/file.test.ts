@@ -1,4 +1,4 @@
-/** A file is what its first bytes are, whatever a header says; an MP4 without its end is told by its boxes. */
+/** A file is what its first bytes are, whatever a header says; an MP4 without its end is recognised by its boxes. */
 import * as files from '../../nodes/shared/api/fileType';
 import { boxReader } from '../../nodes/shared/api/videoBoxes';
 import starts from '../fixtures/fileStarts.json';
@@ -24,7 +24,7 @@ it('a video is stored under the extension of its type', () => {
 	expect(types.map(files.extensionOf)).toEqual(['mp4', 'mp4', 'webm', 'mkv']);
 });
 
-it.each(starts.images)('%s is told by its first bytes (%#)', (type, start) => {
+it.each(starts.images)('%s is recognised by its first bytes (%#)', (type, start) => {
 	expect(imageTypeOf(head(start))).toBe(type);
 });
 

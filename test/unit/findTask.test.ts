@@ -23,7 +23,7 @@ interface World {
 	baseUrl?: string;
 }
 
-/** Reads as often as told; gives the last read, and the versions that were asked. */
+/** Reads so often; gives the last read, and the versions that were asked. */
 async function find(
 	{ v1 = UNKNOWN, v2 = UNKNOWN, model, baseUrl = `${BASE}/v1` }: World,
 	times = 1,
@@ -33,10 +33,10 @@ async function find(
 		httpRequestWithAuthentication: async (_type: string, { url }: { url: string }) => {
 			const isSecond = new URL(url).pathname === '/v2/status';
 			asked.push(isSecond ? 'v2' : 'v1');
-			// A list gives one answer after the other; the last one stays.
-			const answers = [isSecond ? v2 : v1].flat();
+			// A list gives one response after the other, the last one for ever.
+			const responses = [isSecond ? v2 : v1].flat();
 			const earlier = asked.filter((version) => version === asked.at(-1)).length - 1;
-			return await Promise.resolve(answers[Math.min(earlier, answers.length - 1)]);
+			return await Promise.resolve(responses[Math.min(earlier, responses.length - 1)]);
 		},
 	};
 	const context: NodeFunctions = Object.assign(Object.create(null), { helpers });
@@ -68,7 +68,7 @@ describe('a task', () => {
 		[{ v1: BROKEN, v2: DONE }, 'server_error', 'v1'],
 		[{ v1: WRONG_KEY, v2: DONE }, 'invalid_api_key', 'v1'],
 		[{ v1: PAGE, v2: DONE }, 'refused', 'v1'],
-		// Nobody can tell while the second has trouble; where it is not served at all, nothing is there.
+		// Unknown while the second has trouble; where it is not served at all, nothing is there.
 		[{ v2: BROKEN }, 'server_error', 'v1 v2'],
 		[{ v2: PAGE }, 'task_not_found', 'v1 v2'],
 		[{ v2: DONE, baseUrl: 'https://proxy.example/seedance' }, 'task_not_found', 'v1'],
@@ -76,7 +76,7 @@ describe('a task', () => {
 		expect(await find(world)).toEqual({ outcome, asked });
 	});
 
-	it('is looked for once, and then read where it was found', async () => {
+	it('is searched for once, and then read where it was found', async () => {
 		expect((await find({ v2: DONE }, 3)).asked).toBe('v1 v2 v2 v2');
 		expect((await find({ v1: DONE }, 2)).asked).toBe('v1 v1');
 	});
@@ -84,11 +84,11 @@ describe('a task', () => {
 	it.each<[World, number, string, string]>([
 		[{ v2: [LIMITED, BROKEN, DONE] }, 4, 'succeeded null', 'v1 v2 v2 v2 v2'],
 		[{ v2: [LIMITED, UNKNOWN] }, 2, 'task_not_found', 'v1 v2 v2'],
-		// A search that is over begins anew.
+		// A finished search starts again.
 		[{ v1: [UNKNOWN, DONE] }, 2, 'succeeded seedance-v1', 'v1 v2 v1'],
 		[{ v1: [LIMITED, UNKNOWN], v2: DONE }, 2, 'succeeded null', 'v1 v1 v2'],
 	])(
-		'is looked for where a version could not say: %j, %i times',
+		'is searched for where a version could not say: %j, %i times',
 		async (world, times, outcome, asked) => {
 			expect(await find(world, times)).toEqual({ outcome, asked });
 		},

@@ -68,7 +68,7 @@ describe('the highlighted data of an execution', () => {
 		]);
 	});
 
-	it('never end a run, where n8n tells nothing or fails: the video is paid for already', () => {
+	it('never end a run, where n8n reports nothing or fails: the video is paid for already', () => {
 		for (const data of [{}, { $execution: {} }, { $execution: { customData: 'x' } }]) {
 			const { add, warnings } = store({}, () => ({ getWorkflowDataProxy: () => data }));
 			expect(() => add('seed15a')).not.toThrow();

@@ -1,4 +1,4 @@
-// What tells one video from another. A wrong key pays twice, or hands on the wrong video.
+// What distinguishes one video from another. A wrong key pays twice, or hands on the wrong video.
 import {
 	memoryKeysOf,
 	listIdentity,

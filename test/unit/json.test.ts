@@ -12,7 +12,7 @@ describe('JSON that is shown', () => {
 		const value = Object(given);
 		const before = JSON.stringify(value);
 		expect(withoutSecrets(value, OWNER)).toEqual(shown);
-		// It is a copy: the answer that was read stays as it was.
+		// It is a copy: the response that was read stays as it was.
 		expect(JSON.stringify(value)).toBe(before);
 	});
 
@@ -59,7 +59,7 @@ describe('text of the API for a person', () => {
 });
 
 describe('values from outside', () => {
-	it('objects are told from lists and nothing', () => {
+	it('objects are distinguished from lists and nothing', () => {
 		expect([{}, { a: 1 }].every(isObject)).toBe(true);
 		expect([[], null, undefined, 'x', 1, true].some(isObject)).toBe(false);
 	});

@@ -17,7 +17,7 @@ it.each([
 	[206, false],
 	[500, false],
 	[undefined, false],
-])('an answer %p: %p', async (statusCode, dead) => {
+])('a response %p: %p', async (statusCode, dead) => {
 	const destroyed: string[] = [];
 	const body = { destroy: () => destroyed.push('body') };
 	expect(await isDead(async () => await Promise.resolve({ statusCode, body }))).toBe(dead);
@@ -25,12 +25,12 @@ it.each([
 	expect(await isDead(async () => await Promise.resolve({ statusCode, body: 'text' }))).toBe(dead);
 });
 
-it('no answer, and none that can be read, are none', async () => {
+it('no response, and none that can be read, are none', async () => {
 	expect(await isDead(async () => await Promise.resolve('text'))).toBe(false);
 	expect(await isDead(async () => await Promise.reject(new Error('reset')))).toBe(false);
 });
 
-it('a server that does not answer is given up', async () => {
+it('a server that does not respond is given up', async () => {
 	const clock = new VirtualClock();
 	const { result } = await clock.run(isDead(async () => await new Promise(() => {}), clock));
 	expect(result).toBe(false);

@@ -1,4 +1,4 @@
-/** What a run tells about the list of videos: when a video was made, and what was reused, in words. */
+/** What a run says about the list of videos: when a video was made, and what was reused, in words. */
 import { ListSummary } from '../../nodes/Seedance/videoList/summary';
 import type { ClaimResult } from '../../nodes/Seedance/videoList/claimVideos';
 import type { Prepared } from '../../nodes/Seedance/run/prepare';
@@ -39,7 +39,7 @@ describe('a reused video', () => {
 		expect(hint).toContain(`the video made ${when} (same settings)`);
 	});
 
-	it('is one of several, goes by its key, and tells of other settings', () => {
+	it('is one of several, goes by its key, and reports other settings', () => {
 		const two = hintsOf(...[1, 2].map(() => found('reuse', 1, { settings: 'same' })));
 		expect(two).toContain('2 videos of earlier runs (same settings)');
 		const other = hintsOf(found('reuse', MINUTE, { video_key: '7', settings: 'other' }));
@@ -57,7 +57,7 @@ it.each([
 	expect(hintsOf(found(doing, 1), found(doing, 1))).toContain(`${text} 2 videos`);
 });
 
-it('what was not written is told, unless there is no list at all', () => {
+it('what was not written is reported, unless there is no list at all', () => {
 	const report = new ListSummary(run);
 	expect([report.warning(), report.hints()]).toEqual([undefined, []]);
 	report.writeError = 'the table is full';

@@ -69,7 +69,7 @@ describe('the name of a model', () => {
 		expect(JSON.parse(bytes({ model })).model).toBe(sent);
 	});
 
-	it('that does not exist hides no empty prompt, and no rule of another model is told', () => {
+	it('that does not exist hides no empty prompt, and no rule of another model is named', () => {
 		expect(problemsOf({ model: 'sora', prompt: '', duration: 99 })).toEqual([
 			expect.stringContaining('Model "sora"'),
 			expect.stringContaining('Prompt is empty'),

@@ -1,4 +1,4 @@
-/** Whether a request without an answer had left, so that it may have been accepted and charged. */
+/** Whether a request without a response had left, so that it may have been accepted and charged. */
 import { failureOfNetworkError, isRefusedConnection } from '../../nodes/shared/api/networkError';
 import { mayHaveArrived, neverLeft } from '../fixtures/requestErrors.json';
 import * as fc from '../support/fastCheck.cjs';
@@ -18,8 +18,8 @@ const CASES = [
 	['nothing', undefined, '', 'no_response'],
 ];
 
-describe('a request without an answer', () => {
-	it.each(CASES)('is told by its error and its socket: %s', (_name, given, text, cause) => {
+describe('a request without a response', () => {
+	it.each(CASES)('is recognised by its error and its socket: %s', (_name, given, text, cause) => {
 		const error = thrownAs(given);
 		expect(failureOfNetworkError(error)).toEqual({ cause, text });
 		// The same inside the errors of the HTTP client and of n8n.
@@ -37,7 +37,7 @@ describe('a request without an answer', () => {
 		expect(causeOf(itself)).toBe('unreachable');
 	});
 
-	it('is told whatever is thrown', () => {
+	it('is recognised whatever is thrown', () => {
 		fc.assert(
 			fc.property(fc.anything(), (thrown) => {
 				expect(['no_response', 'unreachable']).toContain(causeOf(thrown));
@@ -55,11 +55,11 @@ describe('a request without an answer', () => {
 
 describe('a connection that may work in a moment', () => {
 	// Where trying again gives the same, or may be charged, it is none.
-	it('is told by its code', () => {
+	it('is recognised by its code', () => {
 		const codes = ['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN'];
 		const others = ['CERT_HAS_EXPIRED', 'ERR_INVALID_URL', 'ECONNRESET'];
-		const isTold = (code: string) => isRefusedConnection(failureOfNetworkError({ code }));
-		expect([...codes, ...others].filter(isTold)).toEqual(codes);
+		const isRefused = (code: string) => isRefusedConnection(failureOfNetworkError({ code }));
+		expect([...codes, ...others].filter(isRefused)).toEqual(codes);
 	});
 
 	it.each([

@@ -199,7 +199,7 @@ describe('the error with which the node stops', () => {
 		['yes', [ready('t0'), free]],
 		['unknown', [{ seed: seed('t1') }, free]],
 		['unknown', [failed('t0'), { seed: seed('t1'), problem: lost }]],
-	])('tells the cost of the whole run: %s', (charged, results) => {
+	])('names the cost of the whole run: %s', (charged, results) => {
 		expect(stopped(...results).context).toMatchObject({ charged });
 	});
 

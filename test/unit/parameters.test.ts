@@ -51,7 +51,7 @@ function contextWith(parameters: INodeParameters, ...items: IDataObject[]): IExe
 	return Object.assign(Object.create(null), parts);
 }
 
-/** The problems that reading tells; those of one field are told by its label and this. */
+/** The problems that reading reports; those of one field are recognised by its label and this. */
 function problemsOf(read: () => unknown): readonly string[] {
 	try {
 		read();
@@ -79,7 +79,7 @@ describe('a field that cannot be read', () => {
 		[new FieldError(both), both],
 		[new Error('no data.'), ['The settings of this node could not be read: no data.']],
 		['no', ['The settings of this node could not be read: no.']],
-	])('is told by its own label where a caller knows no better: %s', (error, problems) => {
+	])('is recognised by its own label where a caller knows no better: %s', (error, problems) => {
 		expect(fieldProblems(error)).toEqual(problems);
 		expect(fieldProblems('no', 'Duration')).toEqual(['Duration could not be read: no.']);
 	});
@@ -100,7 +100,7 @@ describe('a field that cannot be read', () => {
 	});
 });
 
-/** What reading a node with these parameters gives for an item, or the beginnings of the problems that it tells. */
+/** What reading a node with these parameters gives for an item, or the beginnings of the problems that it reports. */
 interface Case {
 	reader: string;
 	parameters: INodeParameters;

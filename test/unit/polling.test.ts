@@ -49,7 +49,7 @@ const READINGS: Record<string, ReadResult> = {
 };
 const { RUNNING, READY, FAILED, TROUBLE } = READINGS;
 
-/** What a task tells: these readings in turn, the last one for ever, or one by the milliseconds since the wait began. */
+/** The readings of a task: these in order, the last one for ever, or one by the milliseconds since the wait began. */
 type Script = ReadResult[] | ((ms: number) => ReadResult);
 
 /** Running for so many milliseconds, then ready. */
@@ -64,7 +64,7 @@ interface Limits {
 	/** Milliseconds since this execution made the task; undefined for any other task. */
 	madeMsAgo?: number;
 	clock?: VirtualClock;
-	/** Milliseconds that the reads take, if they may, in turn. */
+	/** Milliseconds that the reads take, if they may, in order. */
 	takes?: number[];
 }
 
@@ -115,7 +115,7 @@ function seeded(seed: number): () => number {
 
 const gaps = (at: number[]) => at.slice(1).map((time, index) => Math.round(time - at[index]));
 
-/** A wait: what the task tells, in turn or until when; how it ends; and after how many milliseconds. */
+/** A wait: the readings of the task, in order or until when; how it ends; and after how many milliseconds. */
 interface Case extends Limits {
 	name: string;
 	/** Each by its name, or as it is. */
@@ -257,7 +257,7 @@ describe('where it is known how long such videos took here', () => {
 		expect(found).toEqual(between);
 	});
 
-	it('looks every 15 seconds before, closely around it, and ever more seldom after', async () => {
+	it('polls every 15 seconds before, closely around it, and ever more seldom after', async () => {
 		const generationTime = {
 			...DEFAULT_GENERATION_TIME,
 			window: { fromMs: 80_000, toMs: 101_000 },
@@ -281,13 +281,13 @@ describe('where it is known how long such videos took here', () => {
 		['Check Every', { intervalMs: 5_000, leastMs: undefined }, 5_000],
 		['Check Every, however long', { intervalMs: 40_000, leastMs: 40_000 }, 40_000],
 		['3 seconds', { leastMs: 3_000 }, 3_000],
-	])('looks no sooner than %s', async (_, limits, least) => {
+	])('polls no sooner than %s', async (_, limits, least) => {
 		const generationTime = { ...DEFAULT_GENERATION_TIME, window: { fromMs: 88_000, toMs: 92_000 } };
 		const { readAt } = await whenReady(200_000, { generationTime, ...limits });
 		expect(Math.min(...gaps(readAt))).toBe(least);
 	});
 
-	it('counts from the first look on where it comes to be known only then', async () => {
+	it('counts from the first read where it comes to be known only then', async () => {
 		const clock = new VirtualClock();
 		const begun = clock.now();
 		const window = { fromMs: 80_000, toMs: 101_000 };
@@ -413,7 +413,7 @@ describe('many tasks', () => {
 });
 
 describe('a wait for anything', () => {
-	/** What an API may do to one read: an answer, and the milliseconds that it takes. */
+	/** What an API may do to one read: a response, and the milliseconds that it takes. */
 	const anyRead = fc.constantFrom(
 		...Object.values(READINGS),
 		...[final('invalid_api_key'), final('redirected'), trouble({ retryAfterMs: 90_000 })],
@@ -453,7 +453,7 @@ describe('a wait for anything', () => {
 					finished: outcomes.includes('task'),
 				};
 				expect({ [ending.outcome]: holds[ending.outcome] }).toEqual({ [ending.outcome]: true });
-				// A video is never anything but delivered, and a failure never anything but told.
+				// A video is never anything but delivered, and a failure never anything but reported.
 				if (last === READY || last === FAILED)
 					expect(ending).toMatchObject({ outcome: 'finished', task: { taskId: 't' } });
 				for (const earlier of readings.slice(0, -1)) expect([READY, FAILED]).not.toContain(earlier);

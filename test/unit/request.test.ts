@@ -90,7 +90,7 @@ describe('a value from a sheet or an expression', () => {
 		}
 	});
 
-	it('tells yes from no, and both from anything else', () => {
+	it('distinguishes yes, no, and anything else', () => {
 		expect([true, 'Yes', 1, ' on '].map(switchOf)).toEqual([true, true, true, true]);
 		expect([false, 'No', 0, 'OFF'].map(switchOf)).toEqual([false, false, false, false]);
 		expect(['', 'maybe', 2, {}, null, undefined].map(switchOf)).toEqual(Array(6).fill(undefined));
@@ -129,7 +129,7 @@ describe('a refused value', () => {
 		...sheetValues.asTime,
 		['aspectRatio', new Date(0), 'Allowed: 9:16'],
 		...bodies.ratiosAsTime.map((time) => ['aspectRatio', time, 'Allowed: 9:16']),
-	])('is told to be a time that a spreadsheet made of it: %s %j', (field, value, allowed) => {
+	])('is reported to be a time that a spreadsheet made of it: %s %j', (field, value, allowed) => {
 		const problems = problemsOf({ [String(field)]: value });
 		expect(problems).toEqual([expect.stringContaining(String(allowed))]);
 		expect(problems[0]).toContain('looks like a time or a date: a spreadsheet');

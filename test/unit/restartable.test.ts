@@ -1,4 +1,4 @@
-/** Which failed tasks may be started anew by themselves. */
+/** Which failed tasks may be restarted by themselves. */
 import { isRestartable } from '../../nodes/shared/task/restartable';
 import { readTask } from '../../nodes/shared/task/task';
 
@@ -29,7 +29,7 @@ it.each([
 	'Something went wrong',
 	'A businessman',
 	'',
-])('"%s" is a person\'s to judge', (error_message) => {
+])('"%s" is left to a person', (error_message) => {
 	expect(mayRestart({ consumed_credits: 0, error_message })).toBe(false);
 });
 

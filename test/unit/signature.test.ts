@@ -77,7 +77,7 @@ describe('a callback URL', () => {
 		expect(problemsOf(url)).toEqual([]);
 	});
 
-	it('that is a test URL passes, and is told to be one', () => {
+	it('that is a test URL passes, and is reported to be one', () => {
 		const test = 'https://n8n.example.com/webhook-test/5d0f/webhook';
 		expect(problemsOf(test)).toEqual([]);
 		expect([test, 'https://a.example.com/n8n/webhook-test/5d0f'].every(isTestUrl)).toBe(true);
@@ -138,7 +138,7 @@ describe('metadata', () => {
 		expect(problemsOf(HOOK, { a: 'ü'.repeat(room) })[0]).toContain(`${8 + 2 * room} bytes`);
 	});
 
-	it('without a URL is refused, because it would go nowhere, and its problems are all told', () => {
+	it('without a URL is refused, because it would go nowhere, and its problems are all reported', () => {
 		expect(problemsOf('', { row: 1 })[0]).toContain('Callback URL is empty');
 		expect(problemsOf('nowhere', { '': 1 })).toHaveLength(2);
 	});
@@ -182,7 +182,7 @@ describe('a signature', () => {
 		expect(isSignedBy(proofIn(given), apiKey)).toBe(holds);
 	});
 
-	it('is told from none at all, and from what cannot be one, without the key', () => {
+	it('is distinguished from none at all, and from what cannot be one, without the key', () => {
 		expect(proofIn({})).toBe('absent');
 		const right = String(seedance_sig);
 		for (const sig of ['', `${right}x`, right.slice(1), [right], { 0: right }, 5, null]) {

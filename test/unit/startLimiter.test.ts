@@ -1,5 +1,5 @@
 /**
- * Whose turn it is to start a video: the pace that an account's answers teach, shared by all runs of
+ * Limits how many videos run at once: the pace that an account's responses teach, shared by all runs of
  * the process, beside the best possible schedule.
  */
 import { StartLimiter } from '../../nodes/Seedance/run/startLimiter';
@@ -17,11 +17,14 @@ interface Limits {
 	atOnce?: number;
 	perMinute?: number;
 	/** Whether 429 says in how many milliseconds a start of the minute is free again. */
-	tells?: boolean;
+	sendsRetryAfter?: boolean;
 }
 
 /** An API that starts so many videos at once and a minute, each of which takes `taskMs`. */
-function apiOf(clock: VirtualClock, { atOnce = Infinity, perMinute = Infinity, tells }: Limits) {
+function apiOf(
+	clock: VirtualClock,
+	{ atOnce = Infinity, perMinute = Infinity, sendsRetryAfter }: Limits,
+) {
 	const starts: number[] = [];
 	let running = 0;
 	let posts = 0;
@@ -32,7 +35,9 @@ function apiOf(clock: VirtualClock, { atOnce = Infinity, perMinute = Infinity, t
 			const recent = starts.filter((at) => clock.now() - at < MINUTE);
 			if (running >= atOnce || recent.length >= perMinute) {
 				const retryAfterMs =
-					tells && recent.length >= perMinute ? recent[0] + MINUTE - clock.now() : undefined;
+					sendsRetryAfter && recent.length >= perMinute
+						? recent[0] + MINUTE - clock.now()
+						: undefined;
 				return { refused: { retryAfterMs } };
 			}
 			starts.push(clock.now());
@@ -64,32 +69,32 @@ async function play(limits: Limits, runs: readonly Rows[], taskMs = TASK_MS) {
 	const one = async ({ rows, atOnce, after = 0, apiKey }: Rows) => {
 		const account = credential(apiKey);
 		await clock.sleep(after);
-		const turns = new StartLimiter(clock, atOnce);
+		const limiter = new StartLimiter(clock, atOnce);
 		const ends: Array<Promise<void>> = [];
 		for (let row = 0; row < rows; ) {
-			const ms = turns.msUntilSlot(account);
+			const ms = limiter.msUntilSlot(account);
 			if (ms > 0) {
-				await turns.waitForChange(Math.min(ms, 60 * MINUTE));
+				await limiter.waitForChange(Math.min(ms, 60 * MINUTE));
 				continue;
 			}
-			turns.postSent(account);
-			// An answer takes its time.
+			limiter.postSent(account);
+			// A response takes its time.
 			await clock.sleep(200);
-			turns.idle();
+			limiter.idle();
 			const { refused } = api.post(taskMs);
 			if (refused) {
-				turns.refused(account, refused.retryAfterMs);
+				limiter.refused(account, refused.retryAfterMs);
 				continue;
 			}
 			row++;
-			turns.accepted(account);
-			const leave = turns.acquire(account);
-			most = Math.max(most, turns.running);
+			limiter.accepted(account);
+			const leave = limiter.acquire(account);
+			most = Math.max(most, limiter.running);
 			ends.push(clock.sleep(taskMs + NOTICE_MS).then(leave));
 		}
-		turns.idle();
+		limiter.idle();
 		await Promise.all(ends);
-		turns.close();
+		limiter.close();
 		return clock.now() - begun;
 	};
 	const { result } = await clock.run(Promise.all(runs.map(one)));
@@ -127,7 +132,7 @@ describe('an account that allows three at once and five starts a minute', () => 
 describe('starts a minute alone', () => {
 	it.each([
 		['without a time', {}],
-		['with a time', { tells: true }],
+		['with a time', { sendsRetryAfter: true }],
 	])(
 		'%s: at most 1.25 POSTs a row, and at most half as long again as the best',
 		async (_, more) => {
@@ -145,13 +150,13 @@ it('no more than Maximum Videos at Once, over all accounts of the run', async ()
 
 it('another account is not held back', async () => {
 	const clock = new VirtualClock();
-	const turns = new StartLimiter(clock);
-	turns.refused(credential(), 30 * SECOND);
-	expect([turns.msUntilSlot(credential()), turns.msUntilSlot(credential('other'))]).toEqual([
+	const limiter = new StartLimiter(clock);
+	limiter.refused(credential(), 30 * SECOND);
+	expect([limiter.msUntilSlot(credential()), limiter.msUntilSlot(credential('other'))]).toEqual([
 		30 * SECOND,
 		0,
 	]);
-	turns.close();
+	limiter.close();
 });
 
 it('what was learnt is gone when the last run of the account has ended', () => {
@@ -167,7 +172,7 @@ it('what was learnt is gone when the last run of the account has ended', () => {
 });
 
 describe('a limit', () => {
-	it('with nothing under way, asks ever more slowly, and never gives up', () => {
+	it('with nothing running, asks ever more slowly, and never gives up', () => {
 		const limit = new AdaptiveLimit();
 		const pauses = Array.from({ length: 9 }, () => {
 			limit.onRateLimited(0, 0);

@@ -1,4 +1,4 @@
-/** A task as the API tells it, and the item that the nodes give out. */
+/** A task as the API reports it, and the item that the nodes give out. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
@@ -89,7 +89,7 @@ describe('an item as the API gave it', () => {
 });
 
 describe('a reading of a task', () => {
-	it('tells everything of the documented example', () => {
+	it('shows everything of the documented example', () => {
 		expect(read(DATA)).toEqual({
 			taskId: ID,
 			state: 'succeeded',
@@ -105,7 +105,7 @@ describe('a reading of a task', () => {
 		});
 	});
 
-	it.each(forms.readings)('tells $tells: $data', ({ data, task }) => {
+	it.each(forms.readings)('shows $shows: $data', ({ data, task }) => {
 		expect(taskOf(data)).toMatchObject(task);
 		expect(JSON.stringify(taskOf(data).raw)).not.toMatch(/callback_url|seedance_sig/);
 	});
@@ -152,7 +152,7 @@ describe('the item of a task', () => {
 		expect(taskItem(taskOf(data), seed)).toMatchObject(item);
 	});
 
-	it('tells why it failed without an `error` key', () => {
+	it('shows why it failed without an `error` key', () => {
 		const failed = taskItem(taskOf({ status: 'FAILED', error_message: 'NSFW content' }));
 		expect(failed.error_message).toBe('NSFW content');
 		expect(failed).not.toHaveProperty('error');

@@ -21,52 +21,52 @@ async function throttled(times = 0, retryAfterMs?: number) {
 	}
 	const startedAt = clock.now();
 	const at = () => clock.now() - startedAt;
-	/** Asks for turns at once; tells when each came, in milliseconds. */
-	const turns = async (count: number) => {
+	/** Asks for slots at once; gives when each came, in milliseconds. */
+	const slots = async (count: number) => {
 		const came = Array.from({ length: count }, async () => {
 			await throttle.acquire(startedAt + HOUR);
 			return at();
 		});
 		return (await clock.run(Promise.all(came))).result;
 	};
-	return { clock, throttle, turns, at, startedAt };
+	return { clock, throttle, slots, at, startedAt };
 }
 
 const gaps = (at: number[]) => at.slice(1).map((time, index) => Math.round(time - at[index]));
 
 describe('a throttle', () => {
 	it('that nobody has used holds nothing back', async () => {
-		const { turns } = await throttled();
-		expect(await turns(100)).toEqual(Array(100).fill(0));
+		const { slots } = await throttled();
+		expect(await slots(100)).toEqual(Array(100).fill(0));
 	});
 
 	it.each(pauses)('waits $firstMs ms, then lets one go every $paceMs ms: %j', async (row) => {
 		const { times, retryAfterMs, firstMs, paceMs } = row;
-		const { turns } = await throttled(times, retryAfterMs);
-		const at = await turns(4);
+		const { slots } = await throttled(times, retryAfterMs);
+		const at = await slots(4);
 		expect([at[0], ...gaps(at)]).toEqual([firstMs, paceMs, paceMs, paceMs]);
 	});
 
-	it('counts several 429 to requests that were under way together once', async () => {
-		const { throttle, clock, turns, startedAt } = await throttled();
+	it('counts several 429 to requests that were in flight together once', async () => {
+		const { throttle, clock, slots, startedAt } = await throttled();
 		await clock.run(clock.elapse(300));
 		for (let time = 0; time < 10; time++) throttle.onRateLimited(startedAt);
 		expect(throttle.consecutive429s).toBe(1);
-		expect(await turns(3)).toEqual([1_300, 1_550, 1_800]);
+		expect(await slots(3)).toEqual([1_300, 1_550, 1_800]);
 		expect((await throttled(4)).throttle.consecutive429s).toBe(4);
 	});
 
 	it('does not shorten a long pause because of a later 429', async () => {
-		const { throttle, clock, turns, startedAt } = await throttled();
+		const { throttle, clock, slots, startedAt } = await throttled();
 		await clock.run(clock.elapse(1));
 		throttle.onRateLimited(clock.now(), 50_000);
 		await clock.run(clock.elapse(1));
 		throttle.onRateLimited(clock.now(), 2_000);
 		throttle.onRateLimited(startedAt, 2_000);
-		expect(await turns(1)).toEqual([50_001]);
+		expect(await slots(1)).toEqual([50_001]);
 	});
 
-	it('keeps the order in which they asked, and lets nobody slip in before those who wait', async () => {
+	it('keeps the order of the callers, and lets nothing slip in before those that wait', async () => {
 		const { throttle, clock, startedAt } = await throttled(1);
 		const order: number[] = [];
 		const ask = async (number: number) => {
@@ -79,22 +79,22 @@ describe('a throttle', () => {
 		expect(order).toEqual([...Array(21).keys()]);
 	});
 
-	it('gets faster a little with each good answer, to full speed, and forgets the row of 429', async () => {
-		const { throttle, turns } = await throttled(4);
+	it('gets faster a little with each good response, to full speed, and forgets the row of 429', async () => {
+		const { throttle, slots } = await throttled(4);
 		const paces: number[] = [];
-		for (let answers = 0; answers < 30; answers++) {
-			paces.push(gaps(await turns(2))[0]);
+		for (let responses = 0; responses < 30; responses++) {
+			paces.push(gaps(await slots(2))[0]);
 			throttle.onResponse();
 			expect(throttle.consecutive429s).toBe(0);
 		}
 		expect(Math.max(...gaps(paces))).toBeLessThanOrEqual(0);
 		expect(paces[29]).toBeGreaterThan(paces[0] / 3);
 		expect(paces[29]).toBeLessThan(paces[0] / 2);
-		for (let answers = 0; answers < 250; answers++) throttle.onResponse();
-		expect(new Set((await turns(20)).slice(1)).size).toBe(1);
+		for (let responses = 0; responses < 250; responses++) throttle.onResponse();
+		expect(new Set((await slots(20)).slice(1)).size).toBe(1);
 	});
 
-	it('lets go who cannot have a turn before the deadline, and gives that turn to the next', async () => {
+	it('drops a caller that cannot have a slot before the deadline, and gives that slot to the next', async () => {
 		const { throttle, clock, at, startedAt } = await throttled(1, 10_000);
 		const ask = async (deadlineMs: number) => [
 			await throttle.acquire(startedAt + deadlineMs),
@@ -111,7 +111,7 @@ describe('a throttle', () => {
 		expect(clock.asleep).toBe(0);
 	});
 
-	it('ends all turns at once with Stop', async () => {
+	it('ends all waits at once with Stop', async () => {
 		const { throttle, clock, startedAt } = await throttled(1, 60_000);
 		const all = Array.from({ length: 5 }, async () => await throttle.acquire(startedAt + HOUR));
 		const stop = clock.elapse(2_000).then(() => clock.stop());
@@ -133,7 +133,7 @@ const RUNNING = { statusCode: 200, body: '{"code":200,"data":{"status":"IN_PROGR
 /** A run of the node against an API that is a function of the request and the time (milliseconds since the beginning). */
 function runAgainst(
 	api: (ms: number, options: IHttpRequestOptions) => Reply,
-	answersAfterMs: (request: number) => number = () => 100,
+	respondsAfterMs: (request: number) => number = () => 100,
 ) {
 	const clock = new VirtualClock();
 	const startedAt = clock.now();
@@ -149,7 +149,7 @@ function runAgainst(
 		helpers: {
 			httpRequestWithAuthentication: async (_type: string, options: IHttpRequestOptions) => {
 				const reply = api(at(), options);
-				await clock.elapse(answersAfterMs(sent++));
+				await clock.elapse(respondsAfterMs(sent++));
 				return { headers: {}, body: '', ...reply };
 			},
 		},
@@ -162,7 +162,7 @@ function runAgainst(
 		decrypted: {},
 	});
 	const task = (taskId: string) => ({ credential: account('a'), taskId });
-	/** Reads so many tasks of one account at once; tells what came of each, and when. */
+	/** Reads so many tasks of one account at once; gives the result of each, and when it came. */
 	const readMany = async (count: number, deadlineMs: number) => {
 		const all = Array.from({ length: count }, async (_, index) => {
 			const found = await run.readTask(task(`t${index}`), startedAt + deadlineMs);
@@ -237,7 +237,7 @@ describe('many tasks of an account that may read only so often', () => {
 	});
 });
 
-describe('a read in turn', () => {
+describe('a throttled read', () => {
 	it('waits a 429 out and asks again, and gives it, by its deadline, where there is no other', async () => {
 		const until8s = (ms: number) => (ms < 8_000 ? { statusCode: 429 } : RUNNING);
 		const [task] = await runAgainst(until8s).readMany(1, MINUTE);
@@ -247,9 +247,9 @@ describe('a read in turn', () => {
 		expect(endedAt).toBeLessThanOrEqual(20_000);
 	});
 
-	/** The milliseconds between two turns after a 429 and so many reads with this answer. */
-	async function paceAfter(reads: number, answer: () => Reply) {
-		const { clock, run, account, task } = runAgainst(answer);
+	/** The milliseconds between two slots after a 429 and so many reads with this response. */
+	async function paceAfter(reads: number, respond: () => Reply) {
+		const { clock, run, account, task } = runAgainst(respond);
 		const throttle = run.throttleFor(account('a'));
 		throttle.onRateLimited(clock.now());
 		for (let read = 0; read < reads; read++) {
@@ -264,14 +264,14 @@ describe('a read in turn', () => {
 		['a task', RUNNING],
 		['no such task', { statusCode: 404, body: '{"code":404}' }],
 		['a server error', { statusCode: 500 }],
-	])('brings the account back to full speed with each answer: %s', async (_name, reply) => {
+	])('brings the account back to full speed with each response: %s', async (_name, reply) => {
 		const { pace, limitedInARow } = await paceAfter(10, () => reply);
 		expect(limitedInARow).toBe(0);
 		expect(pace).toBeLessThan(250);
 		expect((await paceAfter(90, () => reply)).pace).toBe(0);
 	});
 
-	it('without an answer says nothing about the pace', async () => {
+	it('without a response says nothing about the pace', async () => {
 		const down = (): never => {
 			throw Object.assign(new Error('down'), { code: 'ECONNREFUSED' });
 		};

@@ -1,4 +1,4 @@
-/** The trigger's parameters: whatever an expression gives, a callback is judged by the safe side. */
+/** The trigger's parameters: whatever an expression gives, a callback is handled by the safe value. */
 import type { IExecuteFunctions, IWebhookFunctions } from 'n8n-workflow';
 
 import {
@@ -37,7 +37,7 @@ it('one event may be a text', () => {
 	expect(readEvents(inRun({}))).toEqual([]);
 });
 
-it('the list is told unless Keep Video List is off, and a file needs Download Video', () => {
+it('the list is updated unless Keep Video List is off, and a file needs Download Video', () => {
 	expect([{}, { 'options.videoList': 'x' }].map((one) => readKeepsList(inRun(one)))).toEqual([
 		true,
 		true,

@@ -45,7 +45,7 @@ export class VirtualClock implements Clock {
 		return this.sleepers.length;
 	}
 
-	/** Time that passes by itself, such as a slow answer: not a sleep, and Stop does not shorten it. */
+	/** Time that passes by itself, such as a slow response: not a sleep, and Stop does not shorten it. */
 	async elapse(ms: number): Promise<void> {
 		await this.until(ms, false);
 	}

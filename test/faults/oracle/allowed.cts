@@ -2,7 +2,7 @@
 import { isBrokenDownload, isShown, type Reading } from '../expected.cjs';
 import {
 	EARLY_MS,
-	isAnswered,
+	hasOutcome,
 	isHandedOn,
 	isOfTask,
 	MINUTE,
@@ -13,7 +13,7 @@ import {
 	type Found,
 } from './facts.cjs';
 
-/** A 404 within so long after a task was made is no answer. Around it, either is right. */
+/** A 404 within so long after a task was made is not final. Around it, either is right. */
 const YOUNG_MS = MINUTE;
 const YOUNG_SLACK_MS = 6 * SECOND;
 /** A success without its video is read again for so long before that is its end. */
@@ -94,7 +94,7 @@ class Allowed {
 		return this.readings.some(({ kind }) => kind === 'limited');
 	}
 
-	/** What is right whatever the last reading has shown. */
+	/** Outcomes that are right for any last reading. */
 	private whateverWasRead(): string[] {
 		const { facts, found } = this;
 		const { downForJumps, unreachable } = facts.schedule;
@@ -103,7 +103,7 @@ class Allowed {
 			({ task_id, error_code }) =>
 				error_code !== undefined && (task_id === null || error_code === 'maybe_created'),
 		);
-		// A node that stops before it waits tells of its other tasks only that they were started.
+		// A node that stops before it waits says of its other tasks only that they were started.
 		if (found.isInError && facts.isStarting && (isCut || this.readNow === 0)) {
 			allowed.push('running');
 		}
@@ -141,7 +141,7 @@ class Allowed {
 		const tries = found.segment.videos.filter(isOfTask(taskId));
 		const last = tries.at(-1);
 		const isShared = !facts.isStarting && (rounds > 1 || facts.isNamedTwice(taskId));
-		// What a redirect leads to is another host, whose answers are not recorded.
+		// What a redirect leads to is another host, whose responses are not recorded.
 		const { link, videoStatus } = facts.task(taskId)?.outcome ?? {};
 		const isElsewhere = last?.fault?.kind === 'redirect' && (link ?? videoStatus) !== undefined;
 		// The limit of a workflow may leave no time for it.
@@ -163,7 +163,7 @@ class Allowed {
 		return last.at - since >= GRACE_MS - EARLY_MS || isTimeUp ? ['no_video'] : [];
 	}
 
-	/** A 404 of a task that this run has made a moment ago is no answer yet. */
+	/** A 404 of a task that this run has made a moment ago is not final. */
 	private afterRefusal(last: Reading): string[] {
 		const { facts, found, taskId, readings } = this;
 		const code = last.code ?? '';
@@ -186,7 +186,7 @@ class Allowed {
 		const made =
 			posts.find(isOfTask(this.taskId)) ??
 			// The latest: each round of the node has sent one of its own.
-			posts.filter((post) => post.at <= at && isAnswered(post, 'misled', 'any')).at(-1);
+			posts.filter((post) => post.at <= at && hasOutcome(post, 'misled', 'any')).at(-1);
 		return made ? at - made.at : Infinity;
 	}
 

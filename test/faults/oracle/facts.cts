@@ -39,11 +39,11 @@ export type Rule = (typeof RULES)[number];
 export type Violate = (rule: Rule, text: string) => void;
 
 /**
- * Where the id of each paid task was found: the first place counts. `untold`: the answer was lost, so that no caller can
- * know the id, and is told as "may have been started".
+ * Where the id of each paid task was found: the first place counts. `unknown`: the response was lost, so that no caller can
+ * know the id, and is reported as "may have been started".
  */
 export const ID_PLACES = ['output', 'error', 'data', 'log'] as const;
-export type IdCounts = Record<(typeof ID_PLACES)[number] | 'untold', number>;
+export type IdCounts = Record<(typeof ID_PLACES)[number] | 'unknown', number>;
 
 export interface Report {
 	violations: Array<{ rule: Rule; text: string }>;
@@ -65,7 +65,7 @@ export interface Found {
 /** Virtual milliseconds. */
 export const SECOND = 1000;
 export const MINUTE = 60_000;
-/** What passes beside the waits: clocks of callbacks that nobody waits for any more, and the like. */
+/** Time that passes beside the waits, such as clocks of abandoned callbacks. */
 export const SLACK_MS = 15 * SECOND;
 /** How much earlier than its limit a wait may end. */
 export const EARLY_MS = 2 * SECOND;
@@ -100,7 +100,7 @@ export function carriedRounds({ cause, before }: Segment): number {
 	return cause === 'retry' && !failedAtNode(before) ? count : count - 1;
 }
 
-/** Whether n8n has handed on the items of a round because the time of the pause was up, without asking the node. */
+/** Whether the pause timed out, so that n8n passed on the items of the round without running the node. */
 export const isHandedOn = (segment: Segment, runIndex: number): boolean =>
 	segment.cause === 'timeUp' && runIndex === carriedRounds(segment);
 
@@ -110,8 +110,8 @@ export const fixedPart = (prompt: string): string => prompt.split(' ~')[0];
 export const promptIn = ({ json }: Pick<PostEntry, 'json'>): string =>
 	fixedPart((isRecord(json) && textOf(json.prompt)) || '');
 
-export const isAnswered = (post: Exchange<PostEntry>, ...answers: PostOutcome[]): boolean =>
-	answers.includes(postOutcomeOf(post));
+export const hasOutcome = (post: Exchange<PostEntry>, ...outcomes: PostOutcome[]): boolean =>
+	outcomes.includes(postOutcomeOf(post));
 
 /** For filters: requests for a task. */
 export const isOfTask =
@@ -119,7 +119,7 @@ export const isOfTask =
 	({ entry }: { entry: { taskId: string | null } }): boolean =>
 		entry.taskId === taskId;
 
-/** A trace, and what the sandbox tells of it. */
+/** A trace, and what the sandbox knows of it. */
 export class Facts {
 	readonly schedule: Schedule;
 	readonly isStarting: boolean;
@@ -163,7 +163,7 @@ export class Facts {
 		return own.flatMap((read, index) => {
 			const { version, answered } = read.entry;
 			const reading = readingOf(read, version === (task?.version ?? 1) ? task : undefined);
-			// Who was given the ID of another task knows a version for it.
+			// A caller that got the ID of another task knows a version for it.
 			if (this.isStarting) return [reading];
 			wasShown ||= isShown(reading);
 			// A second version that is not served at all does not have the task either.
@@ -176,16 +176,16 @@ export class Facts {
 		});
 	}
 
-	isToldFailed(taskId: string): boolean {
+	isReportedFailed(taskId: string): boolean {
 		return this.readings(taskId).some(({ state }) => state === 'failed');
 	}
 
-	/** The tasks that the answers to these POSTs have told: of one that told another's ID, any other's, or its own beside it. */
+	/** The tasks in the responses to these POSTs: where one had another's ID, any other's, or its own beside it. */
 	knownFrom(posts: ReadonlyArray<Exchange<PostEntry>>): string[] {
 		const made = this.harness.requests.posts.map(({ entry }) => entry.taskId);
 		const foreign = this.harness.sandbox.tasks.all().filter(({ id }) => !made.includes(id));
 		return posts.flatMap((post) => [
-			...(isAnswered(post, 'misled') ? foreign.map(({ id }) => id) : []),
+			...(hasOutcome(post, 'misled') ? foreign.map(({ id }) => id) : []),
 			...(post.entry.taskId ? [post.entry.taskId] : []),
 		]);
 	}

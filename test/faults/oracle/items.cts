@@ -8,7 +8,7 @@ import {
 	asText,
 	carriedRounds,
 	entriesOf,
-	isAnswered,
+	hasOutcome,
 	isHandedOn,
 	outputsOf,
 	promptIn,
@@ -96,11 +96,11 @@ class Round {
 		if (context.charged !== cost) {
 			wrong(`the error says charged "${String(context.charged)}", its items ${costs.join(', ')}`);
 		}
-		const [told, ready, all] =
+		const [text, ready, all] =
 			/^(\d+) of (\d+) videos (?:is|are) ready and paid/.exec(error.message ?? '') ?? [];
 		const truly = jsons.filter(({ status, video_url }) => status === 'SUCCESS' && video_url);
-		if (told && (Number(ready) !== truly.length || Number(all) !== count)) {
-			wrong(`"${told}", but there are ${truly.length} of ${count}`);
+		if (text && (Number(ready) !== truly.length || Number(all) !== count)) {
+			wrong(`"${text}", but there are ${truly.length} of ${count}`);
 		}
 		this.checkItems(jsons, true);
 	}
@@ -194,18 +194,18 @@ class Round {
 				own.some((json) => json.task_id === taskId && json.error_code !== 'maybe_created');
 			const unclear = mine.filter(
 				(post) =>
-					isAnswered(post, 'unclear') &&
+					hasOutcome(post, 'unclear') &&
 					(post.entry.taskId === null || !isFound(post.entry.taskId)),
 			).length;
-			const odd = mine.filter((post) => isAnswered(post, 'misled', 'any')).length;
+			const odd = mine.filter((post) => hasOutcome(post, 'misled', 'any')).length;
 			const said = own.filter(({ error_code }) => error_code === 'maybe_created').length;
 			if (unclear > said || said > unclear + odd) {
-				wrong(`${unclear} unclear POSTs for "${prompt}", ${said} told`);
+				wrong(`${unclear} unclear POSTs for "${prompt}", ${said} reported`);
 			}
-			for (const { entry } of mine.filter((post) => isAnswered(post, 'created'))) {
+			for (const { entry } of mine.filter((post) => hasOutcome(post, 'created'))) {
 				const taskId = entry.taskId ?? '';
-				// A failed task that was made anew on request stands at no item any more.
-				const isReplaced = segment.tasksBefore.has(taskId) && facts.isToldFailed(taskId);
+				// A failed task that was restarted on request stands at no item any more.
+				const isReplaced = segment.tasksBefore.has(taskId) && facts.isReportedFailed(taskId);
 				if (own.some(({ task_id }) => task_id === taskId) || isReplaced) continue;
 				// Nor does one in whose place another was started.
 				const isRestarted =

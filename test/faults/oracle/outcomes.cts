@@ -10,7 +10,7 @@ import {
 	EARLY_MS,
 	entriesOf,
 	fixedPart,
-	isAnswered,
+	hasOutcome,
 	isHandedOn,
 	isOfTask,
 	promptIn,
@@ -20,7 +20,7 @@ import {
 	type Found,
 } from './facts.cjs';
 
-/** Fields of every item that is simplified, whatever became of it. */
+/** Fields of every simplified item, in any outcome. */
 const FIELDS =
 	'task_id status finished succeeded video_url model prompt consumed_credits estimated_credits created_at error_message'.split(
 		' ',
@@ -48,7 +48,7 @@ class Item {
 	private readonly posts: ReadonlyArray<Exchange<PostEntry>> = this.facts.posts(this.found.segment);
 	private readonly isWrong = this.facts.schedule.items[this.found.index].isWrong;
 	private readonly account = accountOf(this.facts.schedule, this.found.index);
-	/** As its row tells it. */
+	/** As its row says. */
 	private readonly model = modelOf(
 		this.facts.schedule,
 		this.facts.schedule.items[this.found.index].name,
@@ -61,7 +61,7 @@ class Item {
 		private readonly found: Found,
 	) {
 		const { segment, runIndex } = found;
-		// What the time limit hands on was decided before the pause.
+		// The items that a timed-out pause passes on were stored before it.
 		const before = isHandedOn(segment, runIndex)
 			? facts.trace.segments.find(({ run }) => run === segment.before)
 			: undefined;
@@ -108,10 +108,10 @@ class Item {
 		const { facts, found, taskId, posts, readings } = this;
 		if (facts.isStarting) {
 			if (taskId === undefined) return 'a raw item without its task';
-			const isMade = posts.some((post) => isOfTask(taskId)(post) || isAnswered(post, 'misled'));
+			const isMade = posts.some((post) => isOfTask(taskId)(post) || hasOutcome(post, 'misled'));
 			if (!isMade) return 'a task that was not made for it';
 		} else if (taskId !== facts.trace.taskIds[found.index]) {
-			// Whatever the API has left out: the node knows the id.
+			// The node knows the id, also where the API has left it out.
 			return `${taskId ?? 'no task'} instead of the one it was given`;
 		}
 		const allowed = allowedFor(facts, found, taskId ?? '', readings);
@@ -127,11 +127,11 @@ class Item {
 		const { items, operation, unreachable, maxVideos, downForJumps, executionTimeout } = schedule;
 		if (code === undefined) return 'neither a task nor an error';
 		if (operation === 'pause' && facts.hasTwoAccounts) return undefined;
-		// A base URL that is none, or whose API could not call back, is told before the values are read.
+		// A base URL that is none, or whose API could not call back, is reported before the values are read.
 		const isBase = ['invalid_input', 'invalid_api_key', 'not_created'].includes(code);
 		if (unreachable !== null && isBase) return undefined;
 		// Values may also be refused by the API, or by the limit of credits.
-		const isRefused = maxVideos !== null || posts.some((post) => isAnswered(post, 'refused'));
+		const isRefused = maxVideos !== null || posts.some((post) => hasOutcome(post, 'refused'));
 		if (isWrong !== (code === 'invalid_input') && !isRefused) {
 			return isWrong ? 'a wrong value that is not named' : 'a right value that is refused';
 		}
@@ -144,7 +144,7 @@ class Item {
 			unreachable !== null ||
 			// There was no time for it.
 			executionTimeout !== null;
-		const hasFailed = posts.some((post) => !isAnswered(post, 'created'));
+		const hasFailed = posts.some((post) => !hasOutcome(post, 'created'));
 		if (!isHindered && !hasFailed && !items.some((item) => item.isWrong)) {
 			return 'not started, and nothing was in the way';
 		}
@@ -162,7 +162,7 @@ class Item {
 			schedule.timeout > 0;
 		if (!isSimple || isHindered || isWrong) return undefined;
 		return segment.posts.some(
-			(post) => post.entry.account === account && !isAnswered(post, 'created'),
+			(post) => post.entry.account === account && !hasOutcome(post, 'created'),
 		)
 			? undefined
 			: 'not started because of another account';
@@ -173,19 +173,19 @@ class Item {
 		const { trace, isStarting } = facts;
 		const isMine = isOfTask(taskId);
 		const isMisled =
-			isStarting && !posts.some(isMine) && posts.some((post) => isAnswered(post, 'misled', 'any'));
+			isStarting && !posts.some(isMine) && posts.some((post) => hasOutcome(post, 'misled', 'any'));
 		if (!isStarting && taskId !== trace.taskIds[found.index])
 			return 'another task than it was given';
 		const wrongOwner = isStarting && !isMisled && this.wrongOwner(taskId);
 		if (wrongOwner) return wrongOwner;
 		if (isStarting && code === 'task_failed' && this.isOldFailure(taskId)) {
-			return 'a failed task that a person wanted anew';
+			return 'a failed task that a person wanted restarted';
 		}
 		if (code === 'task_failed' && this.isLeftAlone()) return 'a free failure, left alone';
 		if (code === 'maybe_created') {
-			// Its answer was none, but for an id in it.
-			const isOdd = posts.some((post) => isMine(post) && isAnswered(post, 'unclear'));
-			return isMisled || isOdd ? undefined : 'a task whose id was told, as unclear';
+			// Its response was unusable, but for an id in it.
+			const isOdd = posts.some((post) => isMine(post) && hasOutcome(post, 'unclear'));
+			return isMisled || isOdd ? undefined : 'a task whose id was reported, as unclear';
 		}
 		const outcome = code ?? outcomeOf(json);
 		if (found.segment.isStopped && outcome !== 'success') return undefined;
@@ -212,13 +212,13 @@ class Item {
 		const price = task?.credits ?? creditsOf(this.model);
 		if (estimate !== null && estimate !== price) return `an estimate of ${String(estimate)}`;
 		const model = task ? (task.model ?? V1) : this.model;
-		const isTold = json.model === model || (!isStarting && json.model === null);
-		if (!isTold) return `the model ${String(json.model)} instead of ${model}`;
+		const isNamed = json.model === model || (!isStarting && json.model === null);
+		if (!isNamed) return `the model ${String(json.model)} instead of ${model}`;
 		const isCounted =
 			task && readings.some((reading) => isShown(reading) && reading.credits === consumed);
 		return consumed === null || isCounted
 			? undefined
-			: `${String(consumed)} credits that nobody told`;
+			: `${String(consumed)} credits that the API did not report`;
 	}
 
 	private prompt(): string {
@@ -241,18 +241,18 @@ class Item {
 			: undefined;
 	}
 
-	/** Whether the reason of a failure was told, in whatever form, and the item does not have it. */
+	/** Whether the reason of a failure was reported, in whatever form, and the item does not have it. */
 	private hidesReason(taskId: string): boolean {
-		// What a fault tells in the place of the task has a reason of its own.
+		// What a fault reports in the place of the task has a reason of its own.
 		const isOther = this.facts.schedule.faults.some(({ fault }) =>
 			['failed', 'task', 'status-word'].includes(fault.kind),
 		);
 		const reason = this.facts.schedule.failing?.reason ?? NOT_ACCEPTED;
-		const isTold = textOf(this.json.error_message)?.includes(reason) === true;
-		return this.found.segment.reads.some(isOfTask(taskId)) && !isOther && !isTold;
+		const isNamed = textOf(this.json.error_message)?.includes(reason) === true;
+		return this.found.segment.reads.some(isOfTask(taskId)) && !isOther && !isNamed;
 	}
 
-	/** Whether a person's Retry found a failed task, and nothing kept it from making it anew. */
+	/** Whether a person's Retry found a failed task, and nothing kept it from restarting it. */
 	private isOldFailure(taskId: string): boolean {
 		const { segment } = this.found;
 		const { items, retries, affordable, otherAffordable, maxVideos, downForJumps, unreachable } =
@@ -262,12 +262,12 @@ class Item {
 			downForJumps > 0 ||
 			items.some(({ isWrong }) => isWrong) ||
 			!retries.every(({ heals }) => heals) ||
-			this.posts.some((post) => isAnswered(post, 'unclear'));
+			this.posts.some((post) => hasOutcome(post, 'unclear'));
 		if (segment.cause !== 'retry' || isHindered || !segment.tasksBefore.has(taskId)) return false;
 		return this.facts.readings(taskId, segment.reads)[0]?.state === 'failed';
 	}
 
-	/** Whether it ends as a failure that had to be started anew, where nothing at all was in the way. */
+	/** Whether it ends as a failure that had to be restarted, where nothing at all was in the way. */
 	private isLeftAlone(): boolean {
 		const { facts, found, posts, readings } = this;
 		const { operation, items, faults, limits, ...schedule } = facts.schedule;
@@ -286,7 +286,7 @@ class Item {
 		return own.length <= facts.restarts;
 	}
 
-	/** What is wrong when a task was given up before its time was up, or before it was asked for anew. */
+	/** What is wrong when a task was given up before its time was up, or before it was asked for again. */
 	private givenUpEarly(taskId: string, outcome: string): string | undefined {
 		const { facts, readings } = this;
 		const { segment, runIndex, isInError } = this.found;
@@ -299,7 +299,7 @@ class Item {
 		}
 		if (rounds > 1 || facts.tries > 1 || isHandedOn(segment, runIndex)) return undefined;
 		const isOpen = !last || last.kind === 'trouble' || last.kind === 'limited';
-		// Where the base URL is no URL, waiting helps nobody.
+		// Where the base URL is no URL, waiting does not help.
 		const isHopeless = unreachable === 'no-url' || unreachable === 'bad-port';
 		const isWait = !isHopeless && (segment.cause === 'start' || segment.cause === 'retry');
 		if (isWait && !isInError && isOpen && ['timeout', 'contact_lost'].includes(outcome)) {
@@ -320,7 +320,7 @@ class Item {
 			: 'a link was given up without a new reading';
 	}
 
-	/** Whether it says the truth about its cost. */
+	/** Whether the cost that it names is right. */
 	private wrongCharge(): string | undefined {
 		const { charged } = this.json;
 		if (this.code === undefined)
@@ -329,7 +329,7 @@ class Item {
 			.chargesOf(this.account)
 			.find((one) => one.taskId === this.taskId);
 		const isPaid = charge !== undefined && charge.refunded === 0;
-		// An API that tells another count than it charges is believed.
+		// The count that the API reports counts, also where it charged another.
 		const isLied = this.readings.some(({ credits }) => credits === 0);
 		if (charged === 'no' && isPaid && !isLied) return 'charged, though it says no';
 		if (charged === 'yes' && !isPaid) return 'not charged, though it says yes';

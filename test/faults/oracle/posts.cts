@@ -10,7 +10,7 @@ import {
 	entriesOf,
 	failedAtNode,
 	ID_PLACES,
-	isAnswered,
+	hasOutcome,
 	isOfTask,
 	MINUTE,
 	promptIn,
@@ -52,7 +52,7 @@ export function checkCharges(facts: Facts, violate: Violate, segments: readonly 
 	const restarts = new Restarts((taskId) => facts.readings(taskId));
 	const sent: Array<Exchange<PostEntry>> = [];
 	for (const { cause, posts, tasksBefore } of segments) {
-		for (const post of posts.filter((one) => !isAnswered(one, 'refused', 'any'))) {
+		for (const post of posts.filter((one) => !hasOutcome(one, 'refused', 'any'))) {
 			const prompt = promptIn(post.entry);
 			const already = held.get(prompt) ?? 0;
 			const tasks = facts.knownFrom(sent.filter(({ entry }) => promptIn(entry) === prompt));
@@ -61,10 +61,10 @@ export function checkCharges(facts: Facts, violate: Violate, segments: readonly 
 				held.set(prompt, already + 1);
 				continue;
 			}
-			// A person's Retry makes a failed task anew, once.
+			// A person's Retry restarts a failed task, once.
 			const isRenewed =
 				cause === 'retry' &&
-				tasks.some((id) => tasksBefore.has(id) && facts.isToldFailed(id) && restarts.renew(id));
+				tasks.some((id) => tasksBefore.has(id) && facts.isReportedFailed(id) && restarts.renew(id));
 			const again = (renewed.get(prompt) ?? 0) + Number(isRenewed);
 			renewed.set(prompt, again);
 			const most = facts.restarts * (already + again);
@@ -83,9 +83,9 @@ export function checkAtOnce(facts: Facts, violate: Violate, { posts }: Segment):
 	// The limit of a workflow ends waits sooner.
 	if (maxAtOnce === null || executionTimeout !== null) return;
 	for (const [nth, post] of posts.entries()) {
-		const underWay = posts.slice(0, nth).filter((earlier) => {
+		const running = posts.slice(0, nth).filter((earlier) => {
 			const { taskId } = earlier.entry;
-			if (!isAnswered(earlier, 'created') || post.at >= earlier.at + facts.waitMs - EARLY_MS)
+			if (!hasOutcome(earlier, 'created') || post.at >= earlier.at + facts.waitMs - EARLY_MS)
 				return false;
 			return !facts
 				.readings(taskId ?? '')
@@ -94,8 +94,8 @@ export function checkAtOnce(facts: Facts, violate: Violate, { posts }: Segment):
 						at <= post.at && (kind === 'final' || kind === 'odd' || (state && state !== 'running')),
 				);
 		});
-		if (underWay.length < maxAtOnce) continue;
-		violate('went on', `POST ${post.entry.index} with ${underWay.length} under way`);
+		if (running.length < maxAtOnce) continue;
+		violate('went on', `POST ${post.entry.index} with ${running.length} running`);
 	}
 }
 
@@ -136,9 +136,9 @@ function checkAfterRefusals(facts: Facts, violate: Violate, { posts, run }: Segm
 	if (facts.tries === 1 && (stops || rounds === 1)) {
 		// With On Error = Stop nothing follows at all; else nothing of the same account.
 		const isLast = (post: Exchange<PostEntry>) =>
-			!isAnswered(post, 'created') &&
+			!hasOutcome(post, 'created') &&
 			post.entry.answered !== 429 &&
-			(stops ? !isAnswered(post, 'misled') : endsBatch(post));
+			(stops ? !hasOutcome(post, 'misled') : endsBatch(post));
 		for (const group of stops ? [posts] : byAccount) {
 			const last = group.findIndex(isLast);
 			const more = last < 0 ? 0 : group.length - 1 - last;
@@ -147,7 +147,7 @@ function checkAfterRefusals(facts: Facts, violate: Violate, { posts, run }: Segm
 	}
 	const tries = facts.tries * Math.min(rounds, entriesOf(run).length + 1);
 	const refused = posts.filter(
-		(post) => isAnswered(post, 'refused') && post.entry.answered !== 429,
+		(post) => hasOutcome(post, 'refused') && post.entry.answered !== 429,
 	);
 	if (refused.length > items.length * tries) {
 		violate('sent again', `${refused.length} POSTs that were refused`);
@@ -158,7 +158,7 @@ function checkAfterRefusals(facts: Facts, violate: Violate, { posts, run }: Segm
 			...group.map(({ entry }) => (inARow = entry.answered === 429 ? inARow + 1 : 0)),
 		);
 		if (longest > (waits ? MOST_POSTS_WAITING : MOST_POSTS) * tries) {
-			violate('sent again', `${longest} POSTs in a row that were answered with 429`);
+			violate('sent again', `${longest} POSTs in a row that got 429`);
 		}
 	}
 }
@@ -174,7 +174,7 @@ export function checkPauses(facts: Facts, violate: Violate, segment: Segment): v
 	if ([...posts, ...reads].some(({ entry }) => entry.answered === 429)) return;
 	const round = entriesOf(run).length - 1;
 	const prompts = items.map((_, index) => facts.promptAt(index, round));
-	for (const { entry } of posts.filter((post) => isAnswered(post, 'created'))) {
+	for (const { entry } of posts.filter((post) => hasOutcome(post, 'created'))) {
 		if (!prompts.includes(promptIn(entry)) || reads.some(isOfTask(entry.taskId))) continue;
 		violate('wrong outcome', `task ${entry.taskId} was not read right before the pause`);
 	}
@@ -183,7 +183,7 @@ export function checkPauses(facts: Facts, violate: Violate, segment: Segment): v
 /** A 429 slows everything of its account down: no POST, and no read, comes sooner than it asks for. */
 export function checkThrottle(facts: Facts, violate: Violate, segment: Segment): void {
 	const { posts, reads, cause } = segment;
-	// A callback has to be answered within seconds; its few reads have no throttle.
+	// A callback needs a response within seconds; its few reads have no throttle.
 	if (facts.tries > 1 || facts.schedule.rounds > 1 || cause === 'callback') return;
 	// The last read of a task is due when the time is up, whatever the API has asked for.
 	const isLastRead = (read: (typeof reads)[number]) =>
@@ -208,7 +208,7 @@ export function checkThrottle(facts: Facts, violate: Violate, segment: Segment):
 	}
 }
 
-/** The id of every paid task is somewhere, or its lost answer is told. */
+/** The id of every paid task is somewhere, or its lost response is reported. */
 export function checkIds(violate: Violate, segments: readonly Segment[], counts: IdCounts): void {
 	const accepted = segments.flatMap(({ posts }) => posts.filter(({ entry }) => entry.accepted));
 	if (accepted.length === 0) return;
@@ -224,19 +224,19 @@ export function checkIds(violate: Violate, segments: readonly Segment[], counts:
 		data: asText(kept.map((run) => run.data.executionData)),
 		log: segments.map(({ logs }) => logs).join('\n'),
 	};
-	const isLossTold = /maybe_created|may have been created/.test(
+	const isLossReported = /maybe_created|may have been created/.test(
 		`${texts.output}${texts.error}${texts.log}`,
 	);
 	for (const post of accepted) {
 		const { taskId, index } = post.entry;
-		const answer = postOutcomeOf(post);
-		if (answer === 'misled') continue;
+		const outcome = postOutcomeOf(post);
+		if (outcome === 'misled') continue;
 		const place = ID_PLACES.find((name) => texts[name].includes(taskId ?? ''));
-		// An odd answer may hold the id all the same, and then it is found.
-		const isLost = answer === 'unclear' && !place;
-		if (isLost || place) counts[place ?? 'untold'] += 1;
-		if (isLost ? !isLossTold : !place) {
-			violate('id lost', `task ${taskId} of POST ${index} (${answer}) is nowhere`);
+		// An odd response may hold the id all the same, and then it is found.
+		const isLost = outcome === 'unclear' && !place;
+		if (isLost || place) counts[place ?? 'unknown'] += 1;
+		if (isLost ? !isLossReported : !place) {
+			violate('id lost', `task ${taskId} of POST ${index} (${outcome}) is nowhere`);
 		}
 	}
 }

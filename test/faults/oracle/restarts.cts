@@ -5,13 +5,13 @@ import type { Reading } from '../expected.cjs';
 /** The reasons that are the vendor's own trouble, in the schedules and among the faults. */
 const TROUBLES = [...FAILURES.trouble, 'Busy'];
 
-/** Whether a reading shows a failure after which a video may be started anew: it cost nothing, for a reason that passes. */
+/** Whether a reading shows a failure after which a video may be restarted: it cost nothing, for a reason that passes. */
 export const isFreeFailure = ({ state, credits, reason }: Reading): boolean =>
 	state === 'failed' && credits === 0 && TROUBLES.some((trouble) => reason?.startsWith(trouble));
 
 /** The restarts of one execution and its retries, counted from POST to POST. */
 export class Restarts {
-	/** By what tells a video. */
+	/** By what identifies a video. */
 	private readonly counts = new Map<string, number>();
 	/** Tasks that others have taken the place of. */
 	private readonly replaced = new Set<string>();
@@ -44,7 +44,7 @@ export class Restarts {
 		return this.replaced.has(taskId);
 	}
 
-	/** Whether a task that has failed can be made anew, as a person's Retry does; then it counts as that. */
+	/** Whether a task that has failed can be restarted, as a person's Retry does; then it counts as that. */
 	renew(taskId: string): boolean {
 		if (this.replaced.has(taskId)) return false;
 		this.replaced.add(taskId);

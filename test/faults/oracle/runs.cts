@@ -8,7 +8,7 @@ import {
 	asText,
 	carriedRounds,
 	entriesOf,
-	isAnswered,
+	hasOutcome,
 	isOfTask,
 	MINUTE,
 	MOST_READS,
@@ -25,12 +25,12 @@ const ENDLESS_KINDS: readonly string[] = ['hang', 'accept-then-hang', 'drip'];
 const LONGEST_CALLBACK_MS = 10 * SECOND;
 /** A video is downloaded so soon after the reading that showed it. */
 const SOON_MS = 10 * SECOND;
-/** The shortest time limit of a workflow that leaves room for an answer. */
+/** The shortest time limit of a workflow that leaves room for a response. */
 const ROOMY_LIMIT_S = 15;
-/** Milliseconds that one call may take, when nobody ends it. */
+/** Milliseconds that one call may take, unless it is ended. */
 const POST_DEADLINE_MS = MINUTE;
 const READ_DEADLINE_MS = 30 * SECOND;
-/** Milliseconds for one POST or one read, with its tries: where the API answers, and where it asks to wait. */
+/** Milliseconds for one POST or one read, with its tries: where the API responds, and where it asks to wait. */
 const USUAL_TRIES_MS = 15 * SECOND;
 const LIMITED_TRIES_MS = 4 * MINUTE;
 /** Milliseconds for downloads, of which three go at a time. */
@@ -52,24 +52,24 @@ export function checkTime(facts: Facts, violate: Violate, segment: Segment): voi
 	if (isResumedEarly(facts, segment)) {
 		violate('went on', 'it was resumed while a video was still being made');
 	}
-	const tell = (limit: number) => {
+	const tooLong = (limit: number) => {
 		const [took, most] = [tookMs, limit].map((ms) => Math.round(ms / SECOND));
 		violate('took too long', `${took} s of at most ${most} s (${operation}, ${cause})`);
 	};
 	const tries = facts.tries * Math.max(1, entriesOf(run).length - carriedRounds(segment) + 1);
 	const most = tries * longestTry(facts, segment) + SLACK_MS;
-	if (tookMs > most) tell(most);
+	if (tookMs > most) tooLong(most);
 	// What is not out by then, n8n throws away, with the ids of what was paid.
 	const isLimited = rounds === 1 && facts.tries === 1 && (cause === 'start' || cause === 'retry');
 	const limit = (executionTimeout ?? 0) * SECOND;
-	if (isLimited && limit >= ROOMY_LIMIT_S * SECOND && tookMs >= limit) tell(limit);
+	if (isLimited && limit >= ROOMY_LIMIT_S * SECOND && tookMs >= limit) tooLong(limit);
 	checkDownloads(facts, violate, segment);
 }
 
 /** Whether an execution was resumed before the last of its videos had ended, and so held a slot for nothing. */
 function isResumedEarly({ schedule }: Facts, { cause, tookMs }: Segment): boolean {
 	const { endings, faults, limits, rounds } = schedule;
-	// A success without its video is read again for a while before it is told as that.
+	// A success without its video is read again for a while before it is reported as that.
 	const isPassing = Object.values(endings).some(
 		({ ends, urlLateSeconds, unknownSeconds }) =>
 			ends === 'noVideo' || urlLateSeconds !== undefined || unknownSeconds !== undefined,
@@ -98,9 +98,9 @@ function longestTry({ schedule, waitMs, restarts }: Facts, { cause }: Segment): 
 	const pausing = batch
 		? Math.ceil(items.length / Math.max(1, batch.size)) * batch.seconds * SECOND
 		: 0;
-	// Each video has its time from its own start, and what has to wait for a turn has that time before it.
-	const isInTurn = maxAtOnce !== null || limits.some(({ route }) => route === 'generate');
-	const oneWait = isInTurn ? items.length * waitMs + Math.max(waitMs, MINUTE) : waitMs;
+	// Each video has its time from its own start, and one that waits for a slot has that time before it.
+	const isLimitedAtOnce = maxAtOnce !== null || limits.some(({ route }) => route === 'generate');
+	const oneWait = isLimitedAtOnce ? items.length * waitMs + Math.max(waitMs, MINUTE) : waitMs;
 	const waits = canRestart(operation) ? (1 + restarts) * oneWait : waitMs;
 	const waiting = ['poll', 'wait', 'pause'].includes(operation) ? waits : 0;
 	const trying = isEndless ? MOST_READS * READ_DEADLINE_MS : 0;
@@ -160,7 +160,7 @@ export function checkCalls(facts: Facts, violate: Violate): void {
 	const own = harness.requests.posts.slice(trace.earlierPosts);
 	const inside = trace.segments.reduce((sum, { posts }) => sum + posts.length, 0);
 	if (own.length > inside) violate('charged twice', `${own.length - inside} POSTs of callbacks`);
-	// The address that resumes an execution belongs to the node: a later node that waits must not answer to it.
+	// The address that resumes an execution belongs to the node: a later node that waits must not respond to it.
 	const isShared = own.some(({ entry: { json } }) => {
 		const url = isRecord(json) ? textOf(json.callback_url) : undefined;
 		const [, rest] = /\/webhook-waiting\/([^?]*)/.exec(url ?? '') ?? [];
@@ -177,7 +177,7 @@ export function checkCalls(facts: Facts, violate: Violate): void {
 function checkVersions(facts: Facts, violate: Violate): void {
 	if (!facts.isStarting) return;
 	const { segments } = facts.trace;
-	const made = segments.flatMap(({ posts }) => posts.filter((post) => isAnswered(post, 'created')));
+	const made = segments.flatMap(({ posts }) => posts.filter((post) => hasOutcome(post, 'created')));
 	for (const { entry } of segments.flatMap(({ reads }) => reads)) {
 		const task = facts.task(entry.taskId ?? '');
 		if (!task || task.version === entry.version || !made.some(isOfTask(task.id))) continue;
@@ -194,9 +194,9 @@ function checkHandedOn(facts: Facts, violate: Violate): void {
 	if (schedule.rounds > 1 || facts.waitMs === 0) return;
 	for (const segment of trace.segments.filter(({ cause }) => cause === 'timeUp')) {
 		const posts = facts.posts(segment);
-		// Of a task whose id was not told nobody knows that it has ended.
-		if (posts.some((post) => isAnswered(post, 'misled', 'any'))) continue;
-		const made = posts.filter((post) => isAnswered(post, 'created'));
+		// Where the id of a task is unknown, so is its end.
+		if (posts.some((post) => hasOutcome(post, 'misled', 'any'))) continue;
+		const made = posts.filter((post) => hasOutcome(post, 'created'));
 		const before = harness.requests.reads.slice(0, segment.readsUntil);
 		const hasEnded = (taskId: string) => {
 			const state = facts.readings(taskId, before).at(-1)?.state;

@@ -21,20 +21,20 @@ class VideoList {
 		const folder = join(modules, 'n8n-nodes-seedance', 'dist', 'nodes', 'shared', 'idempotency');
 		const { openDataTableList } = require(join(folder, 'dataTableList.js'));
 		const { calls, creates, starts } = this.getInputData()[0].json.body;
-		const answer = { isOpen: false, rows: [] };
+		const response = { isOpen: false, rows: [] };
 		try {
 			const opened = await openDataTableList(this, creates);
-			answer.isOpen = opened !== undefined;
-			answer.isNew = opened?.isNew;
+			response.isOpen = opened !== undefined;
+			response.isNew = opened?.isNew;
 			for (const steps of opened ? calls : []) {
 				if (starts) opened.list.start(...steps);
-				else answer.rows.push(await opened.list.run(...steps));
+				else response.rows.push(await opened.list.run(...steps));
 			}
-			answer.now = opened?.list.now();
+			response.now = opened?.list.now();
 		} catch (error) {
-			answer.error = error.message;
+			response.error = error.message;
 		}
-		return [[{ json: answer }]];
+		return [[{ json: response }]];
 	}
 }
 

@@ -174,7 +174,7 @@ export class N8nClient {
 			const path = `/workflows/${id}/publication-status`;
 			return (await this.call<{ status: string }>('GET', path)).status;
 		} catch (error) {
-			// An n8n that publishes at once has nothing to tell.
+			// An n8n that publishes at once has nothing to report.
 			if (error instanceof N8nApiError && error.status === 404) return 'published';
 			throw error;
 		}
@@ -245,7 +245,7 @@ export class N8nClient {
 	async getExecution(id: string): Promise<Execution> {
 		type Stored = ExecutionSummary & { data: string };
 		const stored = await this.call<Stored | undefined>('GET', `/executions/${id}`);
-		// n8n answers 200 for one that it has pruned.
+		// n8n returns 200 for one that it has pruned.
 		if (!stored) throw new N8nApiError(`There is no execution ${id}`, 404, stored);
 		const data = decodeFlatted(stored.data);
 		const { runData = {}, error } = data.resultData ?? {};
@@ -338,7 +338,7 @@ export class N8nClient {
 		if (cookies) this.cookie = cookies.map((cookie) => cookie.split(';')[0]).join('; ');
 		if (status < 400) return data.data;
 		const request = `${method} ${path.split('?')[0]}`;
-		throw new N8nApiError(`n8n answered ${status} to ${request}: ${data.message}`, status, data);
+		throw new N8nApiError(`n8n returned ${status} to ${request}: ${data.message}`, status, data);
 	}
 }
 

@@ -6,7 +6,7 @@ import type { IDataObject } from 'n8n-workflow';
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 
-import { listContract, type ListAnswer, type ListHost } from '../listContract.cjs';
+import { listContract, type ListOutput, type ListHost } from '../listContract.cjs';
 import { N8nClient } from './client.cjs';
 import { api } from './world.cjs';
 
@@ -68,7 +68,7 @@ async function invited(): Promise<N8nClient> {
 	return client;
 }
 
-/** Registers the suite. `urls` are those of the processes that take calls of webhooks, which take turns. */
+/** Registers the suite. `urls` are those of the processes that take calls of webhooks, which take calls alternately. */
 export function n8nListContract(urls: () => string[] = () => [api.baseUrl]): void {
 	let own: Project;
 	let other: Project;
@@ -86,9 +86,9 @@ export function n8nListContract(urls: () => string[] = () => [api.baseUrl]): voi
 			const { path } = isOther ? other : own;
 			if (!isOther) asked += 1;
 			const client = new N8nClient(urlsNow[asked % urlsNow.length]);
-			const answer = await client.callWebhook('POST', path, { body: { calls, creates, starts } });
-			if (answer.status !== 200) throw new Error(`n8n answered ${JSON.stringify(answer)}`);
-			return Object.assign({ isOpen: false, rows: [] } satisfies ListAnswer, answer.body);
+			const response = await client.callWebhook('POST', path, { body: { calls, creates, starts } });
+			if (response.status !== 200) throw new Error(`n8n returned ${JSON.stringify(response)}`);
+			return Object.assign({ isOpen: false, rows: [] } satisfies ListOutput, response.body);
 		},
 		tables: async () => (await tablesOf(own)).map(({ name }) => name),
 		make: async (name, columns) => {

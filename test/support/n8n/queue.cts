@@ -35,7 +35,7 @@ export interface QueueOptions {
 	webhooks: number;
 	/** More environment variables for every n8n process, or other values for ours. */
 	env: Record<string, string>;
-	/** Aborts the start; whatever runs by then is ended. */
+	/** Aborts the start, and ends what runs by then. */
 	signal: AbortSignal;
 }
 
@@ -46,7 +46,7 @@ export interface N8nQueue {
 	/** `worker 1`, `worker 2`, … Their `stop()` lets them finish executions for a while, `kill9()` does not. */
 	readonly workers: readonly ServerProcess[];
 	readonly webhooks: readonly ServerProcess[];
-	/** The address that n8n tells the world: of the first webhook process, without a path. */
+	/** The address that n8n shows to the world: of the first webhook process, without a path. */
 	readonly webhookUrl: string;
 	/** What all of them have printed, databases included. */
 	logs(): string;
@@ -124,8 +124,8 @@ export async function startQueue(options: QueueOptions): Promise<N8nQueue> {
 			// Otherwise what is run by hand runs on the main process; n8n 3 will have it no other way.
 			OFFLOAD_MANUAL_EXECUTIONS_TO_WORKERS: 'true',
 			N8N_DEFAULT_BINARY_DATA_MODE: 'database',
-			// n8n listens for the end of an execution only after it has queued it, and misses one that is very short: whoever
-			// waits for it (a retry, a webhook that answers when it is done) then waits for good. Kept, it is found again.
+			// n8n listens for the end of an execution only after it has queued it, and misses one that is very short: a caller that
+			// waits for it (a retry, a webhook that responds when it is done) then waits for good. Kept, it is found again.
 			N8N_EXECUTIONS_QUEUE_KEEP_LAST_COMPLETED: '100',
 			N8N_EXECUTIONS_QUEUE_KEEP_LAST_FAILED: '100',
 			WEBHOOK_URL: `${webhookUrl}/`,
@@ -135,7 +135,7 @@ export async function startQueue(options: QueueOptions): Promise<N8nQueue> {
 		const add = async (name: string, role: N8nRole, port: number) => {
 			const userFolder = join(folder, name.replace(' ', '-'));
 			await cp(packed, userFolder, { recursive: true });
-			// A worker answers nobody but those who ask after its health.
+			// A worker responds only to checks of its health.
 			const health = {
 				QUEUE_HEALTH_CHECK_ACTIVE: 'true',
 				QUEUE_HEALTH_CHECK_PORT: String(port),
@@ -219,7 +219,7 @@ async function preparePostgres(
 		listen_addresses: HOST,
 		port: String(port),
 		unix_socket_directories: '',
-		// Nobody needs the data after a power cut.
+		// The data need not survive a power cut.
 		fsync: 'off',
 		synchronous_commit: 'off',
 		full_page_writes: 'off',

@@ -155,7 +155,7 @@ export class N8nServer extends ServerProcess {
 		await this.api.signIn(LOGIN);
 	}
 
-	/** Ends n8n as an operator does. Removes its user folder if nobody gave one. */
+	/** Ends n8n as an operator does. Removes its user folder, unless one was given. */
 	override async stop(): Promise<void> {
 		await super.stop();
 		if (this.options.userFolder === undefined) await removeFolder(this.userFolder);

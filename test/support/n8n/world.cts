@@ -312,7 +312,7 @@ export const videos = {
 		await sandbox.callbacks.settled();
 	},
 
-	/** Waits until all have ended, and every callback was answered. */
+	/** Waits until all have ended, and every callback got a response. */
 	async allFinished(): Promise<void> {
 		await until('every video has ended', () => sandbox.tasks.all().every(({ ended }) => ended));
 		await sandbox.callbacks.settled();

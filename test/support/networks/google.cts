@@ -6,12 +6,12 @@
  */
 import type { IDataObject } from 'n8n-workflow';
 
-import { answer, fieldOf, unknownCall, type Call, type Network, type Reply } from './network.cjs';
+import { reply, fieldOf, unknownCall, type Call, type Network, type Reply } from './network.cjs';
 
 /** An error as Google's APIs send it: `reason` is the word that their documents list. */
 export function googleError(status: number, reason: string, message: string): Reply {
 	const errors = [{ domain: 'global', reason, message }];
-	return answer(status, { error: { code: status, message, errors } });
+	return reply(status, { error: { code: status, message, errors } });
 }
 
 export class GoogleAccount implements Network {
@@ -64,7 +64,7 @@ export class GoogleAccount implements Network {
 		};
 	}
 
-	/** The answer to a call without a valid access token; nothing to one that has it. */
+	/** The reply to a call without a valid access token; nothing to one that has it. */
 	refusal({ headers }: Call): Reply | undefined {
 		if (headers.authorization === `Bearer ${this.accepted}`) return;
 		const message =
@@ -76,20 +76,20 @@ export class GoogleAccount implements Network {
 		if (call.method !== 'POST' || call.path !== '/token') unknownCall(call);
 		const given = (name: string) => fieldOf(call, name);
 		if (given('grant_type') !== 'refresh_token') {
-			return answer(400, {
+			return reply(400, {
 				error: 'unsupported_grant_type',
 				error_description: 'Invalid grant_type',
 			});
 		}
 		if (given('client_id') !== this.client.id || given('client_secret') !== this.client.secret) {
-			return answer(401, { error: 'invalid_client', error_description: 'Unauthorized' });
+			return reply(401, { error: 'invalid_client', error_description: 'Unauthorized' });
 		}
 		if (this.isRevoked || given('refresh_token') !== this.refreshToken) {
 			const error_description = 'Token has been expired or revoked.';
-			return answer(400, { error: 'invalid_grant', error_description });
+			return reply(400, { error: 'invalid_grant', error_description });
 		}
 		this.refreshes++;
 		const token = { access_token: this.accepted, expires_in: 3599, token_type: 'Bearer' };
-		return answer(200, token);
+		return reply(200, token);
 	}
 }

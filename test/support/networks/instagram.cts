@@ -5,11 +5,11 @@
  * Documents: https://developers.facebook.com/docs/instagram-platform/content-publishing and
  * https://developers.facebook.com/docs/instagram-platform/instagram-graph-api/reference/error-codes
  */
-import { answer, fieldOf, unknownCall, type Call, type Network, type Reply } from './network.cjs';
+import { reply, fieldOf, unknownCall, type Call, type Network, type Reply } from './network.cjs';
 import { fetchFile } from './remoteFile.cjs';
 
 /** How often a container says that it is not ready, before it is. */
-const LOOKS_BEFORE_READY = 2;
+const READS_BEFORE_READY = 2;
 
 /** Characters, as the reference of IG User Media has it. */
 const CAPTION_LIMIT = 2200;
@@ -18,7 +18,7 @@ interface Container {
 	id: string;
 	caption: string;
 	video?: Buffer;
-	looks: number;
+	reads: number;
 	isPublished: boolean;
 }
 
@@ -71,10 +71,10 @@ export class Instagram implements Network {
 			if (edge === 'media_publish') return this.publish(given('creation_id'));
 		}
 		const container = this.containers.find(({ id }) => id === node);
-		if (call.method === 'GET' && container && !edge) return look(container, given('fields'));
+		if (call.method === 'GET' && container && !edge) return statusOf(container, given('fields'));
 		const reel = this.reels.find(({ id }) => id === node);
 		if (call.method === 'GET' && reel && !edge) {
-			return answer(200, { permalink: `https://www.instagram.com/reel/${reel.id}/`, id: reel.id });
+			return reply(200, { permalink: `https://www.instagram.com/reel/${reel.id}/`, id: reel.id });
 		}
 		return unknownCall(call);
 	}
@@ -91,13 +91,13 @@ export class Instagram implements Network {
 		}
 		const id = `1788900000000${1000 + this.containers.length}`;
 		const video = await fetchFile(given('video_url'));
-		this.containers.push({ id, caption, video, looks: 0, isPublished: false });
-		return answer(200, { id });
+		this.containers.push({ id, caption, video, reads: 0, isPublished: false });
+		return reply(200, { id });
 	}
 
 	private publish(id: string): Reply {
 		const container = this.containers.find((one) => one.id === id);
-		if (!container?.video || container.looks <= LOOKS_BEFORE_READY) {
+		if (!container?.video || container.reads <= READS_BEFORE_READY) {
 			const error_user_msg = 'The media is not ready for publishing, please wait for a moment';
 			const message = 'Media ID is not available';
 			return graphError(400, { message, code: 9007, error_subcode: 2207027, error_user_msg });
@@ -113,14 +113,14 @@ export class Instagram implements Network {
 			bytes: container.video,
 		};
 		this.reels.push(reel);
-		return answer(200, { id: reel.id });
+		return reply(200, { id: reel.id });
 	}
 }
 
-function look(container: Container, fields: string): Reply {
-	container.looks++;
-	const { id, video, isPublished, looks } = container;
-	const isReady = looks > LOOKS_BEFORE_READY;
+function statusOf(container: Container, fields: string): Reply {
+	container.reads++;
+	const { id, video, isPublished, reads } = container;
+	const isReady = reads > READS_BEFORE_READY;
 	const ended = isPublished ? 'PUBLISHED' : video ? 'FINISHED' : 'ERROR';
 	const status_code = isReady ? ended : 'IN_PROGRESS';
 	const status =
@@ -129,7 +129,7 @@ function look(container: Container, fields: string): Reply {
 			: status_code;
 	const all: Record<string, string> = { status_code, status };
 	const asked = fields.split(',').filter((field) => Object.hasOwn(all, field));
-	return answer(200, { ...Object.fromEntries(asked.map((field) => [field, all[field]])), id });
+	return reply(200, { ...Object.fromEntries(asked.map((field) => [field, all[field]])), id });
 }
 
 /** An error as the Graph API sends it. */
@@ -137,12 +137,12 @@ export function graphError(
 	status: number,
 	error: { message: string; code: number } & Record<string, string | number>,
 ): Reply {
-	return answer(status, {
+	return reply(status, {
 		error: { type: 'IGApiException', is_transient: false, fbtrace_id: 'AbCdEf', ...error },
 	});
 }
 
-/** The answer once the profile has published as much as it may in 24 hours. */
+/** The reply once the profile has published as much as it may in 24 hours. */
 export const publishingLimit = (): Reply =>
 	graphError(400, {
 		message: 'Application request limit reached',

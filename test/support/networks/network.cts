@@ -1,6 +1,6 @@
 /**
- * What every network that a test stands in for has in common: the calls that it gets, its replies, and how it tells the
- * proxy which addresses are its own. Each network follows its own documents, which its file names.
+ * What every network that a test stands in for has in common: the calls that it gets, its replies, and how the proxy
+ * learns which addresses are its own. Each network follows its own documents, which its file names.
  */
 
 /** A file, or a field, of a form. */
@@ -27,7 +27,7 @@ export interface Call {
 	form: FormPart[];
 }
 
-/** What a network answers; `reset` breaks the connection without an answer. */
+/** What a network replies; `reset` breaks the connection without a response. */
 export type Reply =
 	| { status?: number; headers?: Record<string, string>; json?: unknown; body?: string | Buffer }
 	| 'reset';
@@ -35,7 +35,7 @@ export type Reply =
 export interface Network {
 	/** Whether an address is this network's. */
 	serves(host: string, path: string): boolean;
-	/** Answers a call. What it throws fails the test: the network has no such call. */
+	/** Replies to a call. What it throws fails the test: the network has no such call. */
 	handle(call: Call): Reply | Promise<Reply>;
 	/** Forgets what earlier tests have left. */
 	reset(): void;
@@ -51,8 +51,8 @@ export function unknownCall({ method, host, path }: Call): never {
 	throw new Error(`${host} has no ${method} ${path}`);
 }
 
-/** An answer that a network gives: its body is JSON. */
-export const answer = (status: number, json: unknown, headers = {}): Reply => ({
+/** A reply that a network gives: its body is JSON. */
+export const reply = (status: number, json: unknown, headers = {}): Reply => ({
 	status,
 	json,
 	headers,

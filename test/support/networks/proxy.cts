@@ -5,7 +5,7 @@
  *
  *     const proxy = new NetworkProxy([youtube]);
  *     useN8n(undefined, async () => await proxy.start());
- *     proxy.trouble(/^PUT www.googleapis.com/, 'lost answer');
+ *     proxy.trouble(/^PUT www.googleapis.com/, 'lost response');
  */
 import { mkdtempSync } from 'node:fs';
 import { rm, writeFile } from 'node:fs/promises';
@@ -26,9 +26,9 @@ import type { Call, FormPart, Network, Reply } from './network.cjs';
 
 /**
  * What goes wrong with a call: a reply instead of the network's, which does not see the call (`reset`: the connection
- * breaks); or `lost answer`: the network takes the call, and its answer never arrives.
+ * breaks); or `lost response`: the network takes the call, and its response never arrives.
  */
-export type Trouble = Reply | 'lost answer';
+export type Trouble = Reply | 'lost response';
 
 /** A call that is held back, before its network sees it. */
 export interface Hold {
@@ -137,7 +137,7 @@ export class NetworkProxy {
 		if (plan) plan.times--;
 		plan?.arrived?.();
 		await plan?.until;
-		if (plan?.trouble && plan.trouble !== 'lost answer') return sent(plan.trouble);
+		if (plan?.trouble && plan.trouble !== 'lost response') return sent(plan.trouble);
 		try {
 			const reply = await network.handle(call);
 			return plan?.trouble ? 'reset' : sent(reply);

@@ -6,7 +6,7 @@
  */
 import { isRecord } from '../../sandbox/server.cjs';
 import { googleError, type GoogleAccount } from './google.cjs';
-import { answer, unknownCall, type Call, type Network, type Reply } from './network.cjs';
+import { reply, unknownCall, type Call, type Network, type Reply } from './network.cjs';
 
 type Cell = string | number | boolean;
 
@@ -72,7 +72,7 @@ export class Sheets implements Network {
 		const gridProperties = { rowCount: 1000, columnCount: 26 };
 		const { sheetName: title } = this;
 		const properties = { sheetId: 0, title, index: 0, sheetType: 'GRID', gridProperties };
-		return answer(200, { sheets: [{ properties }] });
+		return reply(200, { sheets: [{ properties }] });
 	}
 
 	/** Trailing empty cells and rows are left out, and `values` where there is none. */
@@ -84,7 +84,7 @@ export class Sheets implements Network {
 			.slice(from.row - 1, to.row)
 			.map((row) => withoutEmptyEnd(row.slice(from.column, to.column + 1), (cell) => cell === ''));
 		const values = withoutEmptyEnd(rows, (row) => row.length === 0);
-		return answer(200, { range, majorDimension: 'ROWS', ...(values.length > 0 && { values }) });
+		return reply(200, { range, majorDimension: 'ROWS', ...(values.length > 0 && { values }) });
 	}
 
 	private write({ json: { data, valueInputOption } }: Call): Reply {
@@ -101,7 +101,7 @@ export class Sheets implements Network {
 			}
 		}
 		const { spreadsheetId } = this;
-		return answer(200, { spreadsheetId, totalUpdatedCells: data.length });
+		return reply(200, { spreadsheetId, totalUpdatedCells: data.length });
 	}
 
 	/** Reads A1 notation: a sheet, a cell of it, or a range of cells. */

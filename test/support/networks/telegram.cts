@@ -4,10 +4,9 @@
  * Documents: https://core.telegram.org/bots/api#sendvideo, #sendmessage, #sending-files, #formatting-options and
  * #making-requests
  */
-import { answer, unknownCall, type Call, type Network, type Reply } from './network.cjs';
+import { reply, unknownCall, type Call, type Network, type Reply } from './network.cjs';
 import { fetchFile } from './remoteFile.cjs';
 
-/** Characters. */
 const CAPTION_LIMIT = 1024;
 const TEXT_LIMIT = 4096;
 
@@ -121,16 +120,16 @@ function entityError(text: string, mode: unknown): string {
 	return isOpen || plain.includes('[') ? "Can't find end of the entity" : '';
 }
 
-const done = (result: object): Reply => answer(200, { ok: true, result });
+const done = (result: object): Reply => reply(200, { ok: true, result });
 
 /** An error as the Bot API sends it. */
 export function telegramError(code: number, description: string): Reply {
-	return answer(code, { ok: false, error_code: code, description });
+	return reply(code, { ok: false, error_code: code, description });
 }
 
-/** The answer to a bot that sends too much: it says how many seconds to wait. */
+/** The reply to a bot that sends too much: it says how many seconds to wait. */
 export const tooManyRequests = (seconds: number): Reply => {
 	const description = `Too Many Requests: retry after ${seconds}`;
 	const parameters = { retry_after: seconds };
-	return answer(429, { ok: false, error_code: 429, description, parameters });
+	return reply(429, { ok: false, error_code: 429, description, parameters });
 };

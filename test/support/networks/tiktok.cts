@@ -6,7 +6,7 @@
  * content-posting-api-media-transfer-guide and content-posting-api-reference-get-video-status
  */
 import { isRecord } from '../../sandbox/server.cjs';
-import { answer, unknownCall, type Call, type Network, type Reply } from './network.cjs';
+import { reply, unknownCall, type Call, type Network, type Reply } from './network.cjs';
 
 const API = 'open.tiktokapis.com';
 const UPLOADS = 'open-upload.tiktokapis.com';
@@ -74,7 +74,7 @@ export class TikTok implements Network {
 }
 
 const accept = (data: object): Reply =>
-	answer(200, { data, error: { code: 'ok', message: '', log_id: '1' } });
+	reply(200, { data, error: { code: 'ok', message: '', log_id: '1' } });
 
 const refuse = (status: number, code: string): Reply =>
-	answer(status, { error: { code, message: code, log_id: '1' } });
+	reply(status, { error: { code, message: code, log_id: '1' } });

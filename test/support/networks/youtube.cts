@@ -8,7 +8,7 @@ import { randomUUID } from 'node:crypto';
 
 import { isRecord } from '../../sandbox/server.cjs';
 import { googleError, type GoogleAccount } from './google.cjs';
-import { answer, unknownCall, type Call, type Network, type Reply } from './network.cjs';
+import { reply, unknownCall, type Call, type Network, type Reply } from './network.cjs';
 
 /** Bytes. Every chunk but the last is a multiple of this. */
 const CHUNK = 256 * 1024;
@@ -30,7 +30,7 @@ interface Session {
 	/** All bytes of the file, as the session was opened for. */
 	size: number;
 	received: Buffer;
-	/** The answer to the last byte; a client that did not get it may ask again. */
+	/** The reply to the last byte; a client that did not get it may ask again. */
 	video?: YouTubeVideo;
 }
 
@@ -93,7 +93,7 @@ export class YouTube implements Network {
 	private take({ query, headers, body }: Call): Reply {
 		const session = this.sessions.get(query.upload_id);
 		if (!session) return googleError(404, 'notFound', 'The upload session was not found.');
-		if (session.video) return answer(200, resourceOf(session.video));
+		if (session.video) return reply(200, resourceOf(session.video));
 		const range = /^bytes (?:(\d+)-(\d+)|\*)\/(\d+|\*)$/.exec(headers['content-range'] ?? '');
 		const [first, last] = range ? [range[1], range[2]] : ['0', String(session.size - 1)];
 		// A question how far it has got.
@@ -109,7 +109,7 @@ export class YouTube implements Network {
 		const id = randomUUID().slice(0, 11);
 		session.video = { id, ...session.metadata, bytes: session.received };
 		this.videos.push(session.video);
-		return answer(201, resourceOf(session.video));
+		return reply(201, resourceOf(session.video));
 	}
 }
 
@@ -150,7 +150,7 @@ const CATEGORIES: Record<string, string> = {
 };
 
 const categories = () =>
-	answer(200, {
+	reply(200, {
 		kind: 'youtube#videoCategoryListResponse',
 		items: Object.entries(CATEGORIES).map(([id, title]) => ({
 			kind: 'youtube#videoCategory',
@@ -159,7 +159,7 @@ const categories = () =>
 		})),
 	});
 
-/** The answer once the day's 10,000 units are spent; an upload takes 100 of them or more. */
+/** The reply once the day's 10,000 units are spent; an upload takes 100 of them or more. */
 export const quotaExceeded = (): Reply =>
 	googleError(
 		403,
@@ -167,7 +167,7 @@ export const quotaExceeded = (): Reply =>
 		'The request cannot be completed because you have exceeded your quota.',
 	);
 
-/** The answer once the channel has uploaded as many videos as it may in a day. */
+/** The reply once the channel has uploaded as many videos as it may in a day. */
 export const uploadLimitExceeded = (): Reply =>
 	googleError(
 		400,
