@@ -3,6 +3,7 @@ import type { IDataObject } from 'n8n-workflow';
 
 import { shorten, wellFormed } from './text';
 
+/** Whether a value is an object that is neither null nor a list. */
 export function isObject(value: unknown): value is Record<string, unknown> {
 	return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

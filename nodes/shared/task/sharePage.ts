@@ -130,6 +130,7 @@ const SERVICES: readonly Service[] = [
 /**
  * Why a link is a page and no image, as the end of a sentence without its full stop, with how to
  * get a link to the file; undefined for any other link. The direct forms of these services pass.
+ * Throws a TypeError for a text that is no URL: check that first.
  */
 export function sharePageReason(link: string): string | undefined {
 	const url = new URL(link);
