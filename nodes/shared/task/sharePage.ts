@@ -1,7 +1,6 @@
 /**
- * Links that people copy from a file service lead to a page that shows the file, not to the file.
- * The API would be paid for a page that it cannot use as an image. Source: the address forms that
- * these services hand out.
+ * Recognises links from file services that lead to a page about a file, not to the file: a task
+ * with such an image would be paid for in vain. Source: the address forms of these services.
  */
 
 interface Service {
