@@ -50,7 +50,7 @@ export async function overBudget(
 		const counted = rows.filter((row) => budgetFor === '' || row.budget_for === budgetFor);
 		const sum = counted.reduce((credits, row) => credits + countOf(row, list.now()), 0);
 		const credits = ofGroup.reduce((total, item) => total + item.credits, 0);
-		// A column that a person has deleted or renamed would make the limit let everything pass.
+		// Without this check, a deleted or renamed column would let everything pass the limit.
 		if (sum < credits) {
 			throw new ListError('its columns credits and budget_for do not hold what was reserved');
 		}
