@@ -46,8 +46,8 @@ function withKey(headers: IDataObject | undefined, credentials: ICredentialDataD
 }
 
 /**
- * The test in our own words: n8n's rules cannot tell a host that is not there from a connection
- * that broke, or the page of a firewall from an answer of the API. n8n shows the bare code of an
+ * The test in our own words: n8n's rules cannot distinguish a missing host from a broken
+ * connection, or the page of a firewall from a response of the API. n8n shows the bare code of an
  * error, so it gets a new error without one (docs/n8n-behaviour.md#errors-of-a-credential-test).
  *
  * @throws Error with the sentence that the form shows
@@ -58,9 +58,9 @@ async function testCredential(
 ): Promise<void> {
 	const account = readCredential(credentials);
 	if ('problem' in account) throw new Error(`${account.problem} ${TEST_IS_FREE}`);
-	let answer: unknown;
+	let response: unknown;
 	try {
-		answer = await helpers.httpRequest({
+		response = await helpers.httpRequest({
 			...TEST_REQUEST,
 			url: `${account.baseUrl}${TEST_REQUEST.url}`,
 			headers: withKey(TEST_REQUEST.headers, credentials),
@@ -72,7 +72,7 @@ async function testCredential(
 	} catch (error) {
 		throw new Error(connectionFailureOf(error));
 	}
-	const flaw = testFailureOf(answer);
+	const flaw = testFailureOf(response);
 	if (flaw) throw new Error(flaw);
 }
 
@@ -116,8 +116,8 @@ export class SeedanceApi implements ICredentialType {
 
 	/**
 	 * Keeps n8n's HTTP client for `authenticate`, which alone sees whether the request is the test's.
-	 * Sends nothing, since n8n calls it before every request of every node
-	 * (docs/n8n-behaviour.md#expirable-field), and gives n8n nothing to store, since n8n would then
+	 * It sends nothing, because n8n calls it before every request of every node
+	 * (docs/n8n-behaviour.md#expirable-field), and gives n8n nothing to store, because n8n would then
 	 * repeat failed requests (docs/n8n-behaviour.md#output-of-preauthentication).
 	 */
 	async preAuthentication(
@@ -129,8 +129,8 @@ export class SeedanceApi implements ICredentialType {
 	}
 
 	/**
-	 * Puts the key into the header. A function, because n8n runs an expression for each request
-	 * otherwise, and no method, because n8n copies the credential without those
+	 * Puts the key into the header. It is a function, because n8n would evaluate an expression for
+	 * each request, and no method, because n8n copies the credential without its methods
 	 * (docs/n8n-behaviour.md#authentication-by-a-function).
 	 */
 	authenticate = async (
@@ -144,7 +144,7 @@ export class SeedanceApi implements ICredentialType {
 		return { ...request, headers: withKey(request.headers, credentials) };
 	};
 
-	/** The same once more by n8n's own means, for an n8n that hands over no HTTP client. */
+	/** The same test by n8n's own rules, for an n8n that hands over no HTTP client. */
 	test: ICredentialTestRequest = {
 		request: {
 			...TEST_REQUEST,

@@ -24,7 +24,7 @@ import { fieldProblems, textParameter } from './run/parameters';
 import { runOf, type Run } from './run/run';
 import { resultsOfUnexpectedError } from './run/unexpectedError';
 
-/** The operation that a person has chosen, or why it cannot be told. */
+/** The operation that a person has chosen, or why it cannot be read. */
 function chosenOperation(run: Run): Operation | { problems: string[] } {
 	try {
 		const name = textParameter(run.context, 0, 'operation');
@@ -36,7 +36,7 @@ function chosenOperation(run: Run): Operation | { problems: string[] } {
 }
 
 /**
- * The one guard: whatever nobody foresaw is a failed item too
+ * The one guard: an unexpected error becomes a failed item as well
  * (docs/n8n-behaviour.md#input-as-output).
  */
 async function resultsOf(run: Run, operation: Operation): Promise<Result[]> {
@@ -47,7 +47,9 @@ async function resultsOf(run: Run, operation: Operation): Promise<Result[]> {
 	}
 }
 
-/** Right before the results are given out: the list of videos is told what became of each. */
+/**
+ * Writes the outcome of each item into the list of videos, right before the results are given out.
+ */
 async function withList(run: Run, results: Result[]): Promise<Result[]> {
 	if (!run.listing?.videos) return results;
 	// n8n drops what a node gives out after Stop.
@@ -62,8 +64,8 @@ export class Seedance implements INodeType {
 		icon: { light: 'file:../../icons/seedance.svg', dark: 'file:../../icons/seedance.dark.svg' },
 		group: ['transform'],
 		version: 1,
-		// Written out (docs/n8n-behaviour.md#plain-values); tests compare it with the operations and
-		// the room there is.
+		// Written out (docs/n8n-behaviour.md#plain-values); tests compare it with the operations, and
+		// check that it fits.
 		subtitle:
 			'={{ ({ generateAndWait: "Generate and Wait", generate: "Generate", estimateCost: "Cost Estimate", getAll: "Get Many", status: "Get Status", wait: "Wait for Video" })[$rawParameter["operation"]] + (["getAll", "status", "wait"].includes($rawParameter["operation"]) || String($rawParameter["model"]).startsWith("=") ? "" : [["", String($rawParameter["model"] ?? "").replace("seedance-", "")], ["", $rawParameter["resolution"]], ["", $rawParameter["duration"], "s"], ["+ ", $rawParameter["generateAudio"] === true ? "audio" : "="]].filter((part) => !["undefined", "", "v1"].includes(String(part[1])) && !String(part[1]).startsWith("=")).map((part, index) => (index ? " " : " · ") + part.join("")).join("")) }}',
 		description: 'Generate AI videos from text or an image with the Seedance API',
@@ -88,7 +90,7 @@ export class Seedance implements INodeType {
 		hints: nodeHints,
 		properties: [
 			{
-				// Nothing to choose, but n8n names nodes and tools by it
+				// There is one resource, but n8n names nodes and tools by it
 				// (docs/n8n-behaviour.md#names-from-the-resource).
 				displayName: 'Resource',
 				name: 'resource',
@@ -110,6 +112,10 @@ export class Seedance implements INodeType {
 		],
 	};
 
+	/**
+	 * Runs the operation. With On Error = Stop, throws the node's one error when an item failed; with
+	 * the other settings only `runOf` can throw.
+	 */
 	async execute(this: IExecuteFunctions): Promise<INodeExecutionData[][]> {
 		const run = runOf(this, realClock(this.getExecutionCancelSignal?.()));
 		const operation = chosenOperation(run);

@@ -8,11 +8,11 @@ import { isObject } from '../shared/json';
 import type { Clock } from '../shared/n8n/clock';
 import { readParameters, type TriggerParameters } from './parameters';
 
-/** A request, and what decides about it. */
+/** A request, and the facts that decide about it. */
 export interface Callback {
 	context: IWebhookFunctions;
 	clock: Clock;
-	/** Milliseconds since 1970, when it has to be decided. */
+	/** Milliseconds since 1970 by which it has to be decided. */
 	deadline: number;
 	parameters: TriggerParameters;
 	query: Record<string, unknown>;

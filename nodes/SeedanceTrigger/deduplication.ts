@@ -1,5 +1,5 @@
 /**
- * Which events a trigger has already started a run for, so that a repeated callback starts none.
+ * The events for which a trigger has started a run, so that a repeated callback starts none.
  *
  * Two memories, merged: one of this process, which is exact, and n8n's static data, which survives
  * a restart but is loaded and saved whole per request (docs/n8n-behaviour.md#static-data). One
@@ -12,24 +12,27 @@ import { KeyedMutex, type Lock } from '../shared/callback/keyedMutex';
 
 /** Events that are remembered for each trigger node. */
 export const REMEMBERED_EVENTS = 1000;
-/** Trigger nodes of which this process remembers something. */
+/** Trigger nodes that this process remembers. */
 export const REMEMBERED_TRIGGERS = 1000;
 
 /** Where the events stand in the node's static data, oldest first, and the number of their form. */
 const FIELD = 'delivered';
 const VERSION_FIELD = 'version';
-/** What this package writes. Version 1 wrote no number and stored the events in the same way. */
+/**
+ * The version that this package writes. Version 1 wrote no number and stored the events in the same
+ * way.
+ */
 const VERSION = 2;
 
-/** What this process knows of one trigger node. */
+/** What this process remembers of one trigger node. */
 interface TriggerState {
 	/** `task_id:outcome`, oldest first. */
 	events: Set<string>;
-	/** Those of which it is not known yet whether n8n starts their run. */
+	/** Events whose run n8n may not have started yet. */
 	pending: Set<string>;
 	/**
-	 * By task whose video a run waits for: until when (milliseconds since 1970) that run speaks for
-	 * every outcome.
+	 * By task: until when (milliseconds since 1970) a run waits for its video. Until then it stands
+	 * for every outcome.
 	 */
 	awaited: Map<string, number>;
 	/** By task. */
@@ -45,7 +48,7 @@ function triggerStateOf(trigger: string): TriggerState {
 		awaited: new Map(),
 		callbacks: new KeyedMutex(),
 	};
-	// The one that was asked for least recently makes way, unless a callback for it is under way.
+	// The least recently used trigger is forgotten, unless a callback of it is in flight.
 	triggers.delete(trigger);
 	triggers.set(trigger, state);
 	for (const [oldest, { callbacks }] of triggers) {
@@ -56,8 +59,8 @@ function triggerStateOf(trigger: string): TriggerState {
 }
 
 /**
- * Each event is a task and what became of it: `succeeded`, `failed`, or `noVideo` while its video
- * may still come.
+ * An event is a task with its outcome: `succeeded`, `failed`, or `noVideo` while its video may
+ * still come.
  */
 export interface Deduplication {
 	/** Claims the mutex of a task, at once. */
@@ -75,24 +78,22 @@ export interface Deduplication {
 	 * (docs/n8n-behaviour.md#changed-static-data).
 	 */
 	write: (taskId: string, outcome: string) => void;
-	/** Tells that n8n has started the run of an event, so that other requests save it too. */
+	/** Notes that n8n has started the run of an event, so that other requests save it too. */
 	confirm: (taskId: string, outcome: string) => void;
-	/** Tells that n8n has not started it: the event is forgotten. */
+	/** Notes that n8n has not started it: the event is forgotten. */
 	rollback: (taskId: string, outcome: string) => void;
 	/**
-	 * Tells that a run waits for the video of a task, and until when (milliseconds since 1970) it
-	 * speaks for every outcome.
+	 * Notes that a run waits for the video of a task until then (milliseconds since 1970), and stands
+	 * for every outcome.
 	 */
 	awaitVideo: (taskId: string, until: number) => void;
-	/**
-	 * Tells what that run has given out for the task. Nothing to tell where no run was known to wait.
-	 */
+	/** Notes the outcome that this run has given out. Does nothing where no run was known to wait. */
 	confirmVideo: (taskId: string, outcome: string) => void;
 }
 
 /**
- * What the static data holds. `isForeign`: another version wrote it, so it is read and never
- * written.
+ * The events in the static data. `isForeign`: another version wrote them, so they are read and
+ * never written.
  */
 function storedEvents(staticData: IDataObject): { events: string[]; isForeign: boolean } {
 	const stored: unknown = staticData[FIELD];
@@ -122,9 +123,9 @@ export function deduplicationOf(trigger: string, staticData: IDataObject): Dedup
 	const stored = storedEvents(staticData);
 	const write = (event: string): void => {
 		if (stored.isForeign) return;
-		// What this process knows is the newest, so that of many at once none drops another's event.
-		// One whose run is not started yet is saved by its own request only, or it would be lost when
-		// that fails.
+		// This process knows the newest events, so that of many requests at once none drops another's.
+		// An event whose run has not started yet is saved by its own request only: if that start fails,
+		// nothing must be left of it.
 		const confirmed = [...events].filter((one) => !pending.has(one));
 		const others = stored.events.filter((one) => !events.has(one));
 		staticData[VERSION_FIELD] = VERSION;

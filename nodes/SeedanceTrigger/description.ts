@@ -22,7 +22,7 @@ export const triggerWebhooks: IWebhookDescription[] = [
 		name: 'default',
 		httpMethod: 'POST',
 		responseMode: 'onReceived',
-		// Empty, so that n8n answers with what the trigger gives
+		// Empty, so that n8n responds with what the trigger gives
 		// (docs/n8n-behaviour.md#default-response).
 		responseData: '',
 		path: 'webhook',
@@ -69,8 +69,8 @@ export const triggerHints: NodeHint[] = [
 
 export const triggerFields: INodeProperties[] = [
 	{
-		// While n8n listens, it says "Go to Seedance and create an event", which nobody can change: what
-		// to do stands here, beside it.
+		// While n8n listens, it says "Go to Seedance and create an event", which cannot be changed:
+		// this notice says what to do.
 		displayName:
 			'Open Webhook URLs above, and paste the Production URL into Callback URL of a Seedance node that uses the same credential. To test, click Execute step, and open the Test URL in your browser with ?task_id= and the ID of a video.',
 		name: 'notice',

@@ -33,7 +33,7 @@ function videoIn(json: IDataObject) {
 /** A simplified item has this field; the API's own data has not. */
 const isSimple = (json: IDataObject) => typeof json.succeeded === 'boolean';
 
-/** The item with the link that a new reading of its task gave. */
+/** The item with the link from a new read of its task. */
 function withLinkOf(task: Task, json: IDataObject): IDataObject {
 	return isSimple(json)
 		? { ...json, video_url: task.videoUrl }
@@ -53,13 +53,13 @@ function failedFile(
 	return { json: failed, pairedItem: { item: index } };
 }
 
-/** Where files go, and until when. */
+/** The field for files, and the limits of a download. */
 interface Files extends Pick<FetchOptions, 'clock' | 'deadline'> {
 	/** The binary field. */
 	field: string;
 }
 
-/** One item, with its file where there is a video in it. */
+/** One item, with its file where it has a video. */
 async function withFile(
 	context: IExecuteFunctions,
 	{ json }: INodeExecutionData,

@@ -4,9 +4,9 @@
  *
  * Rules that must not regress:
  * - no run without a valid signature, unless the user has turned that off;
- * - what starts a run is what the API tells of the task, never what the callback says;
+ * - a run starts with the task as the API reports it, never with what the callback says;
  * - 2xx means that nothing is lost: a run was started, or none is due. While the task cannot be
- *   read, or does not show the end that the callback claims, the response is 503, so that the
+ *   read, or does not show the end that the callback reports, the response is 503, so that the
  *   sender tries again;
  * - it responds within 10 seconds. Longer work belongs into `execute()`.
  */
@@ -35,15 +35,15 @@ interface StartedRun {
 	item: IDataObject;
 	/** Where repeats are ignored. */
 	deduplicated?: {
-		/** To be called when n8n reads the response: the last chance to write static data. */
+		/** Called when n8n reads the response: the last chance to write static data. */
 		write: () => void;
-		/** To be told whether n8n took the run over. */
+		/** Called with whether n8n took the run over. */
 		tookOver: (isStarted: boolean) => void;
 	};
 }
 
 /**
- * Whether somebody may start this workflow: the credential to read the task with, or the refusal.
+ * Whether a callback may start this workflow: the credential to read the task with, or the refusal.
  */
 async function admit({
 	context,
@@ -59,7 +59,7 @@ async function admit({
 	});
 	const isOpen = isTestLink || !parameters.requireSignature;
 	const proof = proofIn(query);
-	// Told apart from the form alone, before anything is read: hostile traffic costs little.
+	// Decided by the form alone, before anything is read, so that hostile traffic costs little.
 	if (!isOpen && proof === 'absent') {
 		return refuse(
 			'it has no signature. Paste the URL of this trigger into Callback URL of the Seedance node, which signs it',
@@ -74,9 +74,7 @@ async function admit({
 	);
 }
 
-/**
- * Decides about a task that was read. `wasDelivered` tells whether an event was delivered before.
- */
+/** Decides about a task that was read. `wasDelivered`: whether an event was delivered before. */
 function decide(
 	{ query, body, parameters }: Callback,
 	taskId: string,
@@ -97,7 +95,7 @@ function decide(
 	}
 	const { task } = confirmation;
 	const outcome = outcomeOf(task);
-	// While the video may still come, either event may be the one: the run waits for it, and decides.
+	// While the video may still come, either event is possible: the run waits for it, and decides.
 	if (outcome !== 'noVideo' && !parameters.events.includes(outcome)) {
 		return { status: 200, message: `"Trigger On" does not include a video that has ${outcome}.` };
 	}
@@ -189,9 +187,9 @@ async function handle(
 }
 
 /**
- * Hands the run to n8n, which answers once it has taken it over. An event counts as delivered only
- * then: what the response writes when n8n reads it goes into the static data of this request alone,
- * which n8n drops when the run fails.
+ * Hands the run to n8n, which responds once it has taken it over. An event counts as delivered only
+ * then: the write when n8n reads the response goes into the static data of this request alone,
+ * which n8n drops when the start fails.
  */
 function start(
 	context: IWebhookFunctions,

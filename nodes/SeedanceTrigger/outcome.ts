@@ -1,7 +1,7 @@
 /**
- * What became of the task that a callback is about, and the item that says so. A success without
- * its video may still get it: a callback has to be answered within seconds, so the run that it
- * starts reads the task again before anything is given out.
+ * The outcome of the task that a callback names, and its item. A success without its video may
+ * still get it: a callback needs its response within seconds, so the run that it starts reads the
+ * task again before anything is given out.
  */
 import type { IDataObject, IExecuteFunctions, INodeExecutionData } from 'n8n-workflow';
 
@@ -18,13 +18,14 @@ import { readEvents, readKeepsList, readSimplify, type VideoEvent } from './para
 /** `noVideo`: a success whose video is not there (yet). */
 export type Outcome = VideoEvent | 'noVideo';
 
+/** The outcome of a task that has ended; a running one would give `noVideo`. */
 export function outcomeOf(task: Task): Outcome {
 	if (task.state === 'failed') return 'failed';
 	return hasVideo(task) ? 'succeeded' : 'noVideo';
 }
 
 /**
- * The item of an event: what the API tells of the task, simplified or raw, and the metadata of its
+ * The item of an event: the task as the API reports it, simplified or raw, and the metadata of its
  * callback.
  */
 export function eventItem(task: Task, simplify: boolean, metadata: IDataObject): IDataObject {
@@ -52,12 +53,19 @@ function taskIn(json: IDataObject): Task | undefined {
 	return readTask(textOf(json.task_id) ?? '', { response: json.video_url, ...json }, '');
 }
 
-/** Tells the list of videos what this run gives out, unless Keep Video List is off. Never throws. */
+/**
+ * Records what this run gives out in the list of videos, unless Keep Video List is off. Never
+ * throws: a broken expression there must not turn an accepted callback into an error.
+ */
 export async function recordItems(
 	context: IExecuteFunctions,
 	items: readonly INodeExecutionData[],
 ): Promise<void> {
-	if (!readKeepsList(context)) return;
+	try {
+		if (!readKeepsList(context)) return;
+	} catch {
+		return;
+	}
 	const tasks = items.flatMap(({ json }) => taskIn(json) ?? []);
 	await recordOutcomes(
 		context,
@@ -89,8 +97,8 @@ async function readUntilEnded(
 }
 
 /**
- * The items of a run: what its callback has found, read again where a success had no video. None
- * for an outcome that Trigger On does not include. Throws what an expression throws.
+ * The items of a run: those of its callback, read again where a success had no video. None for an
+ * outcome that Trigger On does not include. Throws what an expression or the credential throws.
  */
 export async function confirmedItems(
 	context: IExecuteFunctions,

@@ -4,7 +4,7 @@ import type { IExecuteFunctions, IWebhookFunctions, NodeParameterValueType } fro
 import { isObject, textOf } from '../shared/json';
 import { switchOf } from '../shared/task/values';
 
-/** What a task can have come to; `failed` includes a success without a video. */
+/** The outcome of a task; `failed` includes a success without a video. */
 export type VideoEvent = 'succeeded' | 'failed';
 
 export interface TriggerParameters {
@@ -31,18 +31,19 @@ function parameter(
 		: context.getNodeParameter(name, fallback);
 }
 
-/** The events that start a run. */
+/** The events that start a run. Throws what an expression throws. */
 export function readEvents(context: NodeFunctions): readonly unknown[] {
 	const events = parameter(context, 'events', []);
 	// An expression may give one event as a text.
 	return Array.isArray(events) ? events : [events];
 }
 
+/** Whether items are simplified. Throws what an expression throws. */
 export function readSimplify(context: NodeFunctions): boolean {
 	return switchOf(parameter(context, 'simplify', true)) ?? true;
 }
 
-/** What decides about a callback. Throws what an expression throws. */
+/** The parameters by which a callback is judged. Throws what an expression throws. */
 export function readParameters(context: IWebhookFunctions): TriggerParameters {
 	const given: unknown = context.getNodeParameter('options', {});
 	const options = isObject(given) ? given : {};
@@ -54,12 +55,12 @@ export function readParameters(context: IWebhookFunctions): TriggerParameters {
 	};
 }
 
-/** Whether the list of videos is told what this run gives out. */
+/** Whether this run records its videos in the list. Throws what an expression throws. */
 export function readKeepsList(context: IExecuteFunctions): boolean {
 	return switchOf(context.getNodeParameter('options.videoList', 0, true)) ?? true;
 }
 
-/** The binary field for the video; undefined for no download. */
+/** The binary field for the video; undefined for no download. Throws what an expression throws. */
 export function readFileField(context: IExecuteFunctions): string | undefined {
 	if (!switchOf(context.getNodeParameter('downloadVideo', 0, false))) return undefined;
 	return textOf(context.getNodeParameter('outputBinaryField', 0, 'data')) ?? 'data';

@@ -3,6 +3,7 @@ import type { IDataObject } from 'n8n-workflow';
 
 import { shorten, wellFormed } from './text';
 
+/** Whether a value is an object that is neither null nor a list. */
 export function isObject(value: unknown): value is Record<string, unknown> {
 	return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
@@ -16,14 +17,14 @@ export function parseJson(text: string): unknown {
 	}
 }
 
-/** A key without the differences of taste: `taskId`, `task_id` and `TASK-ID` are one name. */
+/** A key in small letters and digits alone: `taskId`, `task_id` and `TASK-ID` are one name. */
 export function plainName(key: string): string {
 	return key.toLowerCase().replace(/[^a-z\d]/g, '');
 }
 
 /**
- * The values of an object whose names a rank is known for, in its order. `rankOf` gets each name as
- * {@link plainName} makes it; undefined leaves it out.
+ * The values of an object, ordered by the rank of their names. `rankOf` gets each name as
+ * {@link plainName} makes it; undefined leaves the value out.
  */
 export function byRank(
 	object: Readonly<Record<string, unknown>>,
@@ -38,7 +39,7 @@ export function byRank(
 		.map(({ value }) => value);
 }
 
-/** A rank by a list of plain names, and the last one for those that a pattern takes. */
+/** Ranks names by their place in a list of plain names; those that match the pattern come last. */
 export function rankBy(
 	names: readonly string[],
 	others: RegExp,
@@ -99,7 +100,10 @@ export function withoutSecrets(value: Record<string, unknown>, apiKey: string): 
 	return copy;
 }
 
-/** A text without the API key. Very short keys are no keys; blanking them would garble words. */
+/**
+ * A text without the API key. A key below 6 characters is left, because blanking it would garble
+ * words.
+ */
 function withoutKey(text: string, apiKey: string): string {
 	return apiKey.length >= 6 ? text.split(apiKey).join('***') : text;
 }

@@ -6,22 +6,20 @@
 let segmenter: Intl.Segmenter | undefined;
 
 /**
- * Takes apart what a reader takes for one character: an emoji of several parts stays one. Made
- * late: it takes 9 ms.
+ * Splits a text into characters as a reader sees them: an emoji of several parts stays one. Made on
+ * first use, because that takes 9 ms.
  */
 function characters(): Intl.Segmenter {
 	return (segmenter ??= new Intl.Segmenter('en', { granularity: 'grapheme' }));
 }
 
-/**
- * UTF-16 units that one shown character may take on average; endless combining marks are cut, too.
- */
+/** UTF-16 units per shown character on average, at most: endless combining marks are cut, too. */
 const UNITS_PER_CHARACTER = 16;
 
 /**
  * A text without halves of a surrogate pair: each becomes U+FFFD, as
- * `String.prototype.toWellFormed` has it. Halves come from texts that were cut by their length;
- * strict readers of JSON refuse them.
+ * `String.prototype.toWellFormed` has it. Halves come from texts that were cut by length; strict
+ * JSON parsers refuse them.
  */
 export function wellFormed(text: string): string {
 	return text.replace(/\p{Surrogate}/gu, '\ufffd');

@@ -1,7 +1,4 @@
-/**
- * Times as a time zone shows them, by what JavaScript itself knows of zones: a library for it would
- * have to be there in every n8n.
- */
+/** Times in a time zone, by JavaScript's own Intl: this package has no dependencies. */
 
 const DAY_MS = 24 * 60 * 60_000;
 
@@ -36,14 +33,18 @@ export function periodStart(
 	const day = period === 'month' ? 1 : now.getUTCDate();
 	const sinceMonday = period === 'week' ? (now.getUTCDay() + 6) % 7 : 0;
 	const start = Date.UTC(now.getUTCFullYear(), now.getUTCMonth(), day - sinceMonday);
-	// By the offsets of the day before and the day after: the clock may change at that moment.
+	// By the offsets of the day before and of the day after, because the clock may change at
+	// midnight.
 	const begins = [start - DAY_MS, start + DAY_MS]
 		.map((moment) => start - (wallClock(moment, timeZone) - moment))
 		.filter((moment) => wallClock(moment, timeZone) >= start);
 	return Math.min(...begins);
 }
 
-/** `10:32` for a moment of the same day as `now`, `12 May` for any other. */
+/**
+ * `10:32` for a moment of the same day as `now`, `12 May` for any other. `at`, `now`: milliseconds
+ * since 1970. Throws a RangeError for a zone that does not exist.
+ */
 export function shortTime(at: number, now: number, timeZone: string): string {
 	const isToday = periodStart(at, 'day', timeZone) === periodStart(now, 'day', timeZone);
 	const form: Intl.DateTimeFormatOptions = isToday

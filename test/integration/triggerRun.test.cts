@@ -90,6 +90,12 @@ describe('a video that is there', () => {
 	});
 });
 
+it('is given out although the expression of Keep Video List is broken', async () => {
+	const json = await item();
+	const options = { videoList: "={{ $('No such node').item.json.keep }}" };
+	expect(await run(json, { options })).toMatchObject({ status: 'success', items: [{ json }] });
+});
+
 it('fetches nothing for a video that failed', async () => {
 	const json = { ...(await item()), status: 'FAILED', succeeded: false, video_url: null };
 	expect((await run(json, DOWNLOAD)).items).toEqual([{ json, pairedItem: { item: 0 } }]);

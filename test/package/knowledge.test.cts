@@ -55,7 +55,9 @@ function problemsOf({ name, source }: Fact, form: RegExp): string[] {
 	);
 	const titles = [...test.matchAll(/`([^`]+)` "([^"]+)"/g)].map(([, file, title]) => [file, title]);
 	return [
-		...symbols.filter(([file, symbol]) => !CODE.get(file)?.includes(symbol)),
+		...symbols.filter(
+			([file, symbol]) => !new RegExp(`(?<!\\w)${symbol}(?!\\w)`).test(CODE.get(file) ?? ''),
+		),
 		...titles.filter(([file, title]) => !TESTS.get(file)?.includes(title)),
 		...(titles.length ? [] : [['', 'a test']]),
 	].map(([file, text]) => `${name}: ${text} is not in ${file}`);

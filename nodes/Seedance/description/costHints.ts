@@ -1,9 +1,9 @@
 /**
- * The price of the chosen settings and how long a video usually takes, shown beside them before
- * anything runs. One static text for each price, or range of prices where a setting is an
- * expression, because n8n evaluates no text of a hint. A notice among the fields would not do: n8n
- * evaluates an expression before it decides whether a field is shown, and so would tell the price
- * of the first item as if it were that of all (docs/n8n-behaviour.md#texts-of-hints).
+ * Hints with the price of the chosen settings and the usual time, shown before anything runs. One
+ * static text for each price, or for a range where a setting is an expression, because n8n
+ * evaluates no text of a hint. A notice among the fields would not do: n8n evaluates an expression
+ * before it decides whether a field is shown, and so would show the price of the first item as that
+ * of all (docs/n8n-behaviour.md#texts-of-hints).
  */
 import type { NodeHint } from 'n8n-workflow';
 
@@ -19,14 +19,14 @@ import {
 const ANY = '=';
 
 /**
- * What a field holds in the workflow (docs/n8n-behaviour.md#raw-parameters). Of links it counts only
- * whether there are any.
+ * The expression for a field as it stands in the workflow (docs/n8n-behaviour.md#raw-parameters).
+ * For links: whether there are any.
  */
 const raw = (field: string) =>
 	field === 'referenceVideos'
 		? `String($rawParameter["${field}"] || "0").replace(/^[^=0].*/s, "1")`
 		: `$rawParameter["${field}"]`;
-/** What several fields hold, as words: a number may be stored as a text. */
+/** The expression for several fields, as words: a number may be stored as a text. */
 const rawWords = (fields: readonly string[]) =>
 	`[${fields.map(raw).join(', ')}].map((value) => String(value).replace(/^=.*/s, "${ANY}")).join(" ")`;
 
@@ -68,7 +68,7 @@ function textsOf(model: Model): Map<string, string[]> {
 	return texts;
 }
 
-/** `model`: undefined where an expression chooses it, since each model takes another time. */
+/** The text of a hint. `model`: undefined where an expression chooses it; then no time is named. */
 function costText(prices: readonly number[], model?: Model): string {
 	const [least, most] = [Math.min(...prices), Math.max(...prices)];
 	const time = model ? ` and usually takes ${usualTimeOf(model)}` : '';

@@ -1,7 +1,7 @@
 /**
- * What the editor asks for, in groups as the operations take them. What depends on the model stands
- * in modelFields.ts. Which operation shows a field is said by the operation (`operations/`), any
- * further condition stands here.
+ * The fields of the editor, in the groups that operations use; modelFields.ts has those that depend
+ * on the model. Each operation lists the fields that it shows (`operations/`); further conditions
+ * stand here.
  */
 import type { INodeProperties } from 'n8n-workflow';
 
@@ -91,7 +91,7 @@ export const priceFields: INodeProperties[] = [
 /** How the video is made and shown, which costs nothing. */
 export const freeFields: INodeProperties[] = [fixedLensField, publicField];
 
-/** The field of operations that read videos which exist. */
+/** The field of operations that read existing videos. */
 export const taskFields: INodeProperties[] = [
 	{
 		displayName: 'Task ID',

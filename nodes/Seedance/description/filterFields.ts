@@ -1,4 +1,4 @@
-/** What the editor asks for to list videos. */
+/** The fields of Get Many. */
 import type { INodeProperties } from 'n8n-workflow';
 
 export const filterFields: INodeProperties[] = [

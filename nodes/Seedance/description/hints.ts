@@ -1,4 +1,4 @@
-/** What the editor shows above the output before the node runs. */
+/** The hints above the output before the node runs. */
 import type { NodeHint } from 'n8n-workflow';
 
 import { operationsWhere } from '../operations';

@@ -1,4 +1,4 @@
-/** What a person calls a parameter. */
+/** The label of each parameter, as a person sees it. */
 import { callbackFields, freeFields, priceFields, requestFields, taskFields } from './fields';
 import { sameVideoFields } from './sameVideoFields';
 import { filterFields } from './filterFields';
@@ -42,7 +42,7 @@ const OPTIONS = [
 	timeout,
 	videoList,
 ];
-/** Parts of options, which have no name of their own at the top. */
+/** Labels of fields within options that have no entry of their own above. */
 const PARTS = [
 	['options.creditBudget.budget.budgetFor', 'Maximum Credits per Period > For'],
 ] as const;

@@ -1,7 +1,7 @@
 /**
- * The model, and the fields that depend on it. A field whose values differ from model to model stands
- * here once for each, under one name, and once for a model that comes from an expression: n8n then
- * offers what the chosen model takes, and starts anew where it does not take what was chosen before
+ * The model, and the fields that depend on it. A field whose values differ between models stands
+ * here once for each model, under one name, and once for a model from an expression: n8n then
+ * offers the values of the chosen model, and resets a value that this model does not have
  * (docs/n8n-behaviour.md#fields-that-depend-on-another).
  */
 import type { INodeProperties, INodePropertyOptions } from 'n8n-workflow';
@@ -27,7 +27,7 @@ export function costAndTimeOf(model: Model): string {
 	return `${prices[0]} to ${prices[prices.length - 1]} credits, usually ${usualTimeOf(model)}`;
 }
 
-/** What a model that uses the node as a tool has to know before it chooses. */
+/** The description of the node as a tool, for an AI model. */
 export const TOOL_DESCRIPTION = `Generates AI videos from text or images with the Seedance API. A new video costs credits and takes minutes, by its model: ${MODELS.map(
 	(model) => `${model.value}: ${costAndTimeOf(model)}`,
 ).join(
@@ -38,7 +38,10 @@ const USUAL_TIMES = JSON.stringify(
 	Object.fromEntries(MODELS.map((model) => [model.value, `, usually ${usualTimeOf(model)}`])),
 );
 
-/** What the canvas shows of a paused node: how long it usually takes, and where the task IDs are. */
+/**
+ * The tooltip of a paused node on the canvas: how long it usually takes, and where the task IDs
+ * are.
+ */
 export const WAITING_TOOLTIP = `={{ "Paused until the last video is ready" + (${USUAL_TIMES}[$rawParameter["model"]] ?? "") + "." + ($rawParameter["options"]?.videoList === false ? "" : " The task IDs are in the Data Table ${LIST_NAME} (Overview → Data tables).") }}`;
 
 export const modelField: INodeProperties = {
@@ -58,7 +61,7 @@ export const modelField: INodeProperties = {
 const onlyFor = ({ value }: Model) => [{ _cnd: { not: value } }];
 const hiddenFor = (models: readonly Model[]) => models.map(({ value }) => value);
 
-/** What is chosen of a list that each model has for itself. */
+/** A choice from a list that differs between models. */
 interface Choice {
 	valuesOf: (model: Model) => ReadonlyArray<string | number>;
 	usualOf: (model: Model) => string | number;
@@ -67,7 +70,7 @@ interface Choice {
 	isShownWithImage?: (model: Model) => boolean;
 }
 
-/** One field as the editor shows it for each model, and for a model that is not known before. */
+/** One field for each model, and one for a model from an expression. */
 function eachModel(
 	field: INodeProperties,
 	{ valuesOf, usualOf, nameOf, isShownWithImage = () => true }: Choice,
@@ -149,7 +152,7 @@ export const durationFields = eachModel(
 		description: 'How long the video is',
 	},
 	{
-		// As numbers: one that is mapped from a sheet is then one of the choices.
+		// As numbers, so that a number from a sheet is one of the choices.
 		valuesOf: ({ durations }) => durations,
 		usualOf: ({ defaultDuration }) => defaultDuration,
 		nameOf: (value) => `${value} Seconds`,

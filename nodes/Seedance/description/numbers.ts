@@ -1,6 +1,6 @@
 /**
- * The numbers among the Options, and how far each may go. The fields and the checks derive from the
- * list here.
+ * The numbers among the Options, with their bounds. The fields and the checks derive from the list
+ * here.
  */
 import type { INodeProperties } from 'n8n-workflow';
 
@@ -8,8 +8,8 @@ import { POLL_INTERVAL_SECONDS } from '../../shared/api/pollInterval';
 import { DEFAULT_MODEL } from '../../shared/task/models';
 
 /**
- * Labels, places, bounds and defaults: a slip of the hand must not wait for ever, or spend without
- * an end.
+ * Labels, paths, bounds and defaults. With the bounds, a mistyped number neither waits nor spends
+ * without end.
  */
 export const NUMBERS = {
 	batchSize: {
@@ -86,7 +86,7 @@ export const NUMBERS = {
 
 export type NumberField = keyof typeof NUMBERS;
 
-/** A number field that keeps to its bounds in the editor, too; its description is the caller's. */
+/** A number field with its bounds in the editor; the caller adds the description. */
 export const numberField = (field: NumberField): INodeProperties => {
 	const { label, path, least, most, usual } = NUMBERS[field];
 	return {

@@ -1,4 +1,4 @@
-/** The collection "Options": what may be added to an operation, and is rarely needed. */
+/** The collection "Options": settings that are rarely needed. */
 import type { INodeProperties } from 'n8n-workflow';
 
 import { POLL_INTERVAL_MAX_SECONDS } from '../../shared/api/pollInterval';

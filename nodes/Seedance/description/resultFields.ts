@@ -1,4 +1,4 @@
-/** How an operation waits for its videos, and what it gives out of them. */
+/** The fields for waiting and for the output. */
 import type { INodeProperties } from 'n8n-workflow';
 
 import {
@@ -48,8 +48,8 @@ export const downloadVideo: INodeProperties = { ...file, displayOptions: notAsTo
 export const simplify: INodeProperties = { ...short, displayOptions: notAsTool };
 
 /**
- * The name of the file's field. There is no file with Pause Until Callback: a Wait for Video step
- * after it fetches that.
+ * The name of the file's field. Hidden with Pause Until Callback, which gives no file: a Wait for
+ * Video step after it does.
  */
 export const outputBinaryField: INodeProperties = {
 	...fileField,

@@ -1,4 +1,4 @@
-/** What the editor asks about videos that were paid for before. */
+/** The fields about videos that were paid for before. */
 import type { INodeProperties } from 'n8n-workflow';
 
 /** What happens when the same video was paid for before. */

@@ -1,13 +1,16 @@
-/** What differs in the editor where the node is a tool of an AI agent. */
+/** What the editor shows differently for a tool of an AI agent. */
 import type { INodeProperties } from 'n8n-workflow';
 
 /**
- * Hides a field of a tool. A tool keeps checking, gives one text for one call, and has no input of
- * its own, so some fields would do nothing there (docs/n8n-behaviour.md#fields-of-a-tool).
+ * Hides a field in a tool. A tool keeps checking, gives one text per call, and has no input, so
+ * some fields would do nothing there (docs/n8n-behaviour.md#fields-of-a-tool).
  */
 export const notAsTool = { show: { '@tool': [false] } };
 
-/** n8n offers its button for the model in text fields and switches, and not in dropdowns. */
+/**
+ * Shown in a tool, because n8n has its button for the model in text fields and switches, but not in
+ * dropdowns.
+ */
 export const dropdownNotice: INodeProperties = {
 	displayName:
 		"To let the AI agent choose in a dropdown, switch the field to Expression and write, for example: {{ $fromAI('duration', '4, 8 or 12 seconds', 'number') }}",

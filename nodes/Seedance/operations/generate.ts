@@ -1,5 +1,5 @@
 /**
- * Generate Without Waiting: starts the videos and gives their task ids at once; a callback tells
+ * Generate Without Waiting: starts the videos and gives their task ids at once; a callback reports
  * their end.
  */
 import { signedCallbackUrl } from '../../shared/callback/signature';
@@ -24,7 +24,7 @@ import { submitAll } from '../run/submit';
 import { finished, resultOfTask, type PendingTask } from '../run/watch';
 import type { Operation } from './operation';
 
-/** What the answer to the POST tells: a task that was started, or that has ended already. */
+/** The result by the response to the POST: a task that was started, or that has ended already. */
 function resultOf({ seed, output, raw, task }: PendingTask): Result {
 	const isOver = task && task.state !== 'running';
 	return { ...(isOver ? resultOfTask(seed, task) : { seed }), output, raw };

@@ -43,7 +43,7 @@ import { flushAndReadTimes } from '../videoList/generationTimes';
 import type { Operation } from './operation';
 
 /**
- * Gives one result per item, in order; with Pause Until Callback, what stands when the execution is
+ * Gives one result per item, in order; with Pause Until Callback, the results when the execution is
  * suspended.
  */
 async function run(run: Run): Promise<Result[]> {
@@ -56,19 +56,20 @@ async function run(run: Run): Promise<Result[]> {
 
 	const pauses = wait.pauses && canPause(run);
 	const callbackOf = pauses ? await resumeCallback(run) : undefined;
-	// Not offered with Pause Until Callback, also where that could not be done: the items look alike.
+	// Pause Until Callback gives no files, also where the node cannot pause, so that its output is
+	// the same.
 	const watcher = new TaskWatcher(run, options, wait.pauses ? withoutFile : (pending) => pending);
 	try {
 		const items = await submitAll(run, options, { callbackOf, watcher });
-		// Before the long wait; without one, it is written with the ends.
+		// Before the long wait, the list gets the outcome of the last request.
 		if (pauses) await run.listing?.videos?.flush();
 		else await flushAndReadTimes(run);
 		// With Stop, an item that could not be started ends the node at once; Retry goes on with the
-		// others.
+		// other tasks.
 		if (run.onError === 'stop' && items.some((item) => 'result' in item && item.result.problem)) {
 			return await finished(items, (tasks) => watcher.stop(tasks));
 		}
-		// The callback of a video that another run has started does not lead here.
+		// The callback of a video that another run has started does not resume this execution.
 		if (pauses && !sharesTasks(items)) {
 			return await pauseFor(run, await watcher.detach(items), options);
 		}
@@ -78,7 +79,7 @@ async function run(run: Run): Promise<Result[]> {
 	}
 }
 
-/** Whether some task was started by another run, and not by an equal item of this one. */
+/** Whether another run has started some task. An equal item of this run does not count. */
 function sharesTasks(items: readonly ItemState[]): boolean {
 	const pending = items.flatMap((item) => ('pending' in item ? [item.pending] : []));
 	const own = pending.filter(({ seed }) => !seed.isReused).map(({ taskId }) => taskId);

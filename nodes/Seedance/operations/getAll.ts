@@ -61,10 +61,10 @@ function readFilters({ context }: Run, itemIndex: number): Filters {
 	};
 }
 
-/** Reserved rows are no videos: nothing was sent for them. */
+/** Nothing was sent for a reserved row, so it is no video. */
 const isVideo = ({ status }: Row) => status !== 'PENDING' && status !== 'CLAIMED';
 
-/** Whether a row passes what the Data Table cannot filter. */
+/** Whether a row passes the filters that a Data Table does not have. */
 function passes(row: Row, filters: Filters, list: VideoList): boolean {
 	const isHeld = row.claim !== '' && Date.parse(row.claimed_until) > list.now();
 	const isWaiting = !row.handed_on && row.task_id !== '' && !isHeld;
@@ -85,7 +85,7 @@ function whyNone(rows: readonly Row[], filters: Filters, list: VideoList): strin
 	return `${what} left out, made by runs in the editor. To list ${them}, add the filter Include Manual Runs.`;
 }
 
-/** A row in the fixed shape of a video, and what only the list knows. */
+/** A row in the fixed shape of a video, with the fields that only the list has. */
 function itemOf(row: Row): IDataObject {
 	const status = STATUSES.find((one) => one === row.status) ?? null;
 	return {
@@ -109,7 +109,7 @@ function itemOf(row: Row): IDataObject {
 	};
 }
 
-/** The row as it stands, without what only tells runs apart. */
+/** The row with its own columns, without those that only identify runs and videos. */
 const rawOf = (row: Row): IDataObject => ({
 	...without({ ...row }, 'claim', 'identity', 'settings', 'createdAt'),
 	created_at: new Date(row.createdAt).toISOString(),

@@ -28,7 +28,7 @@ export function operationNamed(name: string): Operation | undefined {
 	return ENTRIES.find(([value]) => value === name)?.[1];
 }
 
-/** The names of the operations of which something holds, in the order of the dropdown. */
+/** The names of the operations that fit, in the order of the dropdown. */
 export function operationsWhere(holds: (operation: Operation) => unknown): string[] {
 	return ENTRIES.flatMap(([name, operation]) => (holds(operation) ? [name] : []));
 }
@@ -38,7 +38,7 @@ export const operationOptions: INodePropertyOptions[] = ENTRIES.map(
 	([value, { label, action, description }]) => ({ name: label, value, action, description }),
 );
 
-/** Every field once, so that those of each operation keep their order as far as they agree on one. */
+/** Merges the lists, each field once, in the order of each operation as far as these agree. */
 function inOneOrder(lists: ReadonlyArray<readonly INodeProperties[]>): INodeProperties[] {
 	const left = lists.map((list) => [...list]);
 	const ordered: INodeProperties[] = [];
@@ -53,7 +53,7 @@ function inOneOrder(lists: ReadonlyArray<readonly INodeProperties[]>): INodeProp
 
 /**
  * A field, shown for the operations that have it. Choices that depend on another field are hidden
- * for the other operations instead, because only then n8n takes back a choice that is none any more
+ * for the other operations instead, because only then n8n resets a choice that no longer exists
  * (docs/n8n-behaviour.md#fields-that-depend-on-another).
  */
 function shown(field: INodeProperties): INodeProperties {

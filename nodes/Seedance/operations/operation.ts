@@ -1,6 +1,6 @@
 /**
- * What an operation is: how the editor names it, which fields it shows, and what it does. One file
- * for each beside this one.
+ * The interface of an operation: its names in the editor, its fields, and its code. Each has a file
+ * beside this one.
  */
 import type { INodeProperties } from 'n8n-workflow';
 

@@ -1,4 +1,4 @@
-/** Get Status: reads videos once that were started before. A failed task is an answer here. */
+/** Get Status: reads existing videos once. A failed task is a result here, not an error. */
 import { taskFields } from '../description/fields';
 import { includeInput, optionsOf, videoList } from '../description/options';
 import { downloadVideo, outputBinaryField, simplify } from '../description/resultFields';

@@ -1,6 +1,4 @@
-/**
- * Wait for Video: waits for videos that were started before, all together, without paying again.
- */
+/** Wait for Video: waits for existing videos, all together, without paying again. */
 import { invalidInput } from '../../shared/task/errors';
 import { taskFields } from '../description/fields';
 import { includeInput, optionsOf, pollInterval, timeout, videoList } from '../description/options';

@@ -1,8 +1,8 @@
 /**
- * How n8n suspends and resumes an execution: the one file that leans on it.
+ * Suspends and resumes executions. No other file depends on how n8n does that.
  *
- * - docs/n8n-behaviour.md#timer-resume: when the time is up, n8n hands the stored input on. So what
- *   is to be handed on then is stored in its place, and the original input as `data.main[1]`, which
+ * - docs/n8n-behaviour.md#timer-resume: when the time is up, n8n hands the stored input on. So the
+ *   items for that case are stored as the input, and the original input as `data.main[1]`, which
  *   n8n ignores;
  * - docs/n8n-behaviour.md#callback-resume: the node is enabled again in the stored entry. So n8n
  *   runs it once more inside the resumed execution, and it ends as every node does: with its items,
@@ -44,9 +44,9 @@ function storedEntry(context: IWebhookFunctions): Record<string, unknown> | unde
 }
 
 /**
- * Lets n8n run the suspended node again, with its own input, and with what the callback has read
- * beside it. Gives what the resume hook has to return for that; undefined where this n8n stores it
- * differently, so that it cannot.
+ * Lets n8n run the suspended node again, with its original input, and with the tasks that the
+ * callback has read. Gives what the resume hook has to return for that; undefined where this n8n
+ * stores the entry in another form.
  */
 export function reEnableNode(
 	context: IWebhookFunctions,
@@ -60,14 +60,14 @@ export function reEnableNode(
 	return [input, readings.map((json) => ({ json }))];
 }
 
-/** What the callback that woke this execution up has read. */
+/** The tasks that the resuming callback has read. */
 export function storedReadings(context: IExecuteFunctions): IDataObject[] {
 	return context.getExecuteData().data.main?.[1]?.map(({ json }) => json) ?? [];
 }
 
 /** The node context of the suspended node (docs/n8n-behaviour.md#context-in-a-resume-hook). */
 export function storedContext(context: IWebhookFunctions): Record<string, unknown> {
-	// Braces in a node's name would end the expression.
+	// Escaped, because braces in a node's name would end the expression.
 	const name = JSON.stringify(context.getNode().name).replace(
 		/[{}]/g,
 		(brace) => `\\u00${brace.charCodeAt(0).toString(16)}`,

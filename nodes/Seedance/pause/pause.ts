@@ -1,7 +1,6 @@
 /**
- * Pause Until Callback: one suspended execution waits for all its videos. What it needs to know
- * when it goes on is kept in the execution: nothing is evaluated a second time, so nothing can be
- * paid for a second time.
+ * Pause Until Callback: one suspended execution waits for all its videos. The results so far are
+ * stored in the execution: on resuming, nothing is evaluated again, so nothing is paid for again.
  */
 import type { IDataObject, IExecuteFunctions } from 'n8n-workflow';
 
@@ -29,8 +28,8 @@ import { keepPause, readPause, type Pause } from './pauseState';
 import { resumeUrlOf } from './resumeAddress';
 
 /**
- * The pause that this very run of the node comes from; undefined when it runs for the first time,
- * or is retried.
+ * The pause that this run of the node resumes; undefined when it runs for the first time, or is
+ * retried.
  */
 export function storedPause({ context, runIndex, executionId }: Run): Pause | undefined {
 	const pause = readPause(context.getContext('node'));
@@ -43,7 +42,8 @@ export function storedPause({ context, runIndex, executionId }: Run): Pause | un
 const CANNOT_PAUSE = ['integrated', 'evaluation', 'retry'];
 
 /**
- * Whether Wait Method is Pause Until Callback; a problem where that cannot be read. Never throws.
+ * Whether Wait Method is Pause Until Callback; a problem where the field cannot be read. Never
+ * throws.
  */
 export function wantsPause(context: IExecuteFunctions): { pauses: boolean; problem?: string } {
 	try {
@@ -65,8 +65,8 @@ const KEEP_CHECKING = 'set Wait Method to "Keep Checking"';
 
 /**
  * The callback URL of every item: the one that resumes this execution at this node. Refused where
- * it could not work: the address cannot be reached, or the account depends on the item. A callback
- * comes without items, so the account has to be the same where there is none.
+ * the API cannot reach it, or where the account depends on the item: a callback comes without
+ * items. Throws what n8n throws where it cannot evaluate its resume URL.
  */
 export async function resumeCallback(run: Run): Promise<CallbackOf> {
 	const url = resumeUrlOf(run.context);
@@ -98,8 +98,8 @@ export function isDone({ problem, task }: Result): boolean {
 }
 
 /**
- * Milliseconds that a task gets to be read before the pause: meanwhile n8n refuses the callbacks of
- * the others.
+ * Milliseconds for reading a task before the pause; meanwhile n8n refuses the callbacks of the
+ * others.
  */
 const READ_BEFORE_PAUSE_MS = 20_000;
 
@@ -108,19 +108,16 @@ function withoutFile(output: Output): Output {
 	return { ...output, fileField: undefined };
 }
 
-/** What was found out about one task right before the pause. */
+/** One task as it was read right before the pause. */
 interface Reading {
 	task: PendingTask;
 	result: Result;
-	/**
-	 * A success without its video: the API has reported its end already, so no callback will come for
-	 * it.
-	 */
+	/** A success without its video: its callback has come already, and no other will. */
 	awaitsVideo: boolean;
 }
 
 /**
- * Reads a task once, again after passing trouble, so that an end that was reported while this
+ * Reads a task once, and again after transient failures, so that an end reported while this
  * execution still ran is not missed (docs/n8n-behaviour.md#callback-before-the-pause).
  */
 async function readBeforePause(run: Run, pending: PendingTask, deadline: number): Promise<Reading> {
@@ -138,8 +135,9 @@ async function readBeforePause(run: Run, pending: PendingTask, deadline: number)
 }
 
 /**
- * Suspends the execution until a callback, unless nothing is left that a callback could report.
- * Gives one result per item, as far as it is there by now.
+ * Suspends the execution until a callback, unless no callback is left to come. Gives one result per
+ * item. When it suspends, the results lose their problems, so that the node does not stop; the
+ * stored items keep them. Throws what n8n throws when it cannot suspend.
  */
 export async function pauseFor(
 	run: Run,
@@ -175,7 +173,7 @@ export async function pauseFor(
 		claim: videos?.claim,
 		results,
 	});
-	// When the time is up, n8n hands these on without asking the node
+	// When the time is up, n8n hands these on without running the node
 	// (docs/n8n-behaviour.md#timer-resume).
 	const atTimeout = itemsOf(results, {
 		onError: onError === 'stop' ? 'continue' : onError,
@@ -186,9 +184,7 @@ export async function pauseFor(
 	return results.map((result) => ({ ...result, problem: undefined }));
 }
 
-/**
- * What stands for one item of a pause: what became of it, or its task where that has to be read.
- */
+/** The state of one item of a pause: its result, or its task where that has to be read. */
 async function resumedItem(
 	run: Run,
 	itemIndex: number,
@@ -199,7 +195,7 @@ async function resumedItem(
 	const { taskId } = seed;
 	if (isDone(result) || taskId === null) return { result };
 	const output = withoutFile(result.output ?? { simplify: true, includeInput: false });
-	// Only what the account may see was kept, so that there is no key to be cut out.
+	// The key was cut out before this was stored.
 	const task = readTask(taskId, readings.get(taskId), '');
 	if (task && hasEnded(task)) return { result: { ...resultOfTask(seed, task), output } };
 	const found = await itemCredential(run, itemIndex, taskId);
@@ -209,8 +205,8 @@ async function resumedItem(
 }
 
 /**
- * Goes on after a pause: what the callback has read is not read again, anything else is watched to
- * its end. Nothing is evaluated or started anew. Gives one result per item.
+ * Resumes after a pause: tasks that the callback has read are not read again, the others are
+ * watched to their end. No request is evaluated or sent again. Gives one result per item.
  */
 export async function resumeRun(
 	run: Run,

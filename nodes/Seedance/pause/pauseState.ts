@@ -1,12 +1,12 @@
 /**
- * A pause as it is stored in the execution. An execution may pause for hours, and the package may
- * be updated meanwhile, so what is read was perhaps written by another version: every field is
- * checked, and one that cannot be used is read again from the API instead.
+ * A pause as it is stored in the execution. The package may be updated while an execution pauses,
+ * so another version may have written it: every field is checked, and a task without a usable one
+ * is read again from the API.
  *
  * - version 1 (package 0.1, which wrote no number): its callback URL is the bare resume URL of the
  *   execution;
  * - version 2: its callback URL has a path segment of the node's own;
- * - version 3: what is known of a task before it is read stands under `seed`.
+ * - version 3: the facts about a task before it is read stand under `seed`.
  */
 import type { IDataObject } from 'n8n-workflow';
 
@@ -20,7 +20,7 @@ import { NO_SEED, type Result } from '../run/result';
 /** Where the pause is kept in the node's context. */
 const FIELD = 'seedancePause';
 const UNREADABLE = 'what was stored of this item cannot be read';
-/** What this package writes. It reads every version up to this one. */
+/** The version that this package writes. It reads all up to this one. */
 const PAUSE_VERSION = 3;
 const READABLE = [1, 2, PAUSE_VERSION];
 
@@ -34,7 +34,7 @@ export interface Pause {
 	pausedAt: number;
 	/** The claim of its rows in the list of videos. */
 	claim?: string;
-	/** One per item, in order: a task to wait for, or what became of it already. */
+	/** One per item, in order: a task to wait for, or its result. */
 	results: Result[];
 }
 
@@ -100,11 +100,11 @@ const isOutput = (value: unknown): value is Output =>
 		fileField: orAbsent(isText),
 	});
 
-/** What was stored before there were models, with its model as one that is not known. */
+/** Adds the model null to values that were stored before there were models. */
 const withModel = (value: unknown): unknown =>
 	isObject(value) && value.model === undefined ? { ...value, model: null } : value;
 
-/** What is known of a task although it was stored in another form: its id is what matters. */
+/** The seed of a task, also from an unknown form: its id is what matters. */
 function seedOf(stored: unknown): TaskSeed {
 	const value = withModel(stored);
 	if (isSeed(value)) return value;
@@ -118,8 +118,8 @@ function seedOf(stored: unknown): TaskSeed {
 }
 
 /**
- * One stored result, with what of it can be used; up to version 2 the seed stood under `known`. An
- * item of which nothing is known may have been paid for.
+ * One stored result, as far as it can be used; up to version 2 the seed stood under `known`. An
+ * unreadable item is an unexpected error, because it may have been paid for.
  */
 function resultOf(value: unknown): Result {
 	const stored = isObject(value) ? value : {};
@@ -139,8 +139,8 @@ function resultOf(value: unknown): Result {
 }
 
 /**
- * The pause that is kept in a node's context. `none`: nothing was kept. `unreadable`: something is
- * kept that this version cannot read, such as what a newer one wrote.
+ * The pause in a node's context. `none`: there is none. `unreadable`: one that this version cannot
+ * read, such as that of a newer one.
  */
 export function readPause(
 	context: Readonly<Record<string, unknown>>,

@@ -1,10 +1,10 @@
 /**
- * A callback for a suspended execution: it goes on when the last of its videos has ended. n8n has
- * checked the token of the URL before.
+ * A callback for a suspended execution, which goes on when the last of its videos has ended. n8n
+ * has checked the token of the URL before.
  *
  * Rules that must not regress:
- * - what the callback says is a hint which task to read first, and never a result;
- * - every callback reads all the tasks that are open, so that one that got lost does no harm;
+ * - a callback only says which task to read first; it is never a result;
+ * - every callback reads all open tasks, so that a lost callback does no harm;
  * - 2xx means that nothing is lost; otherwise the sender is asked to try again.
  */
 import type { IWebhookFunctions, IWebhookResponseData } from 'n8n-workflow';
@@ -33,10 +33,10 @@ import { isDone } from './pause';
 import { readPause, type Pause } from './pauseState';
 import { mayResume } from './resumeAddress';
 
-/** Pauses of which this process remembers something. */
+/** Pauses that this process remembers. */
 const REMEMBERED_PAUSES = 1000;
 
-/** What this process knows of one pause. All of it can be read again. */
+/** What this process remembers of one pause. It can all be read again. */
 interface PauseProgress {
 	/** Tasks that have ended, by id. */
 	ended: Map<string, Task>;
@@ -45,9 +45,8 @@ interface PauseProgress {
 
 const pauses = new Map<string, PauseProgress>();
 /**
- * Reads of this process under way at once. When hundreds of callbacks come in one instant, the
- * first ones are through soon; the last ones find that their time is over, and leave the reading to
- * the node.
+ * Limits the reads of this process in flight at once. When hundreds of callbacks come at once, the
+ * last ones run out of time, and the node reads their tasks itself.
  */
 const inTurn = limiter(PARALLEL_READS);
 
@@ -87,13 +86,13 @@ const NOTED: CallbackResponse = {
 interface PauseCallback {
 	context: IWebhookFunctions;
 	clock: Clock;
-	/** Milliseconds since 1970, when it has to be decided. */
+	/** Milliseconds since 1970 by which it has to be decided. */
 	deadline: number;
 	pause: Pause;
 	progress: PauseProgress;
 }
 
-/** What the tasks of one group have come to; those that have ended are noted. */
+/** Reads the tasks of one group, and notes those that have ended. */
 async function confirmGroup(
 	{ context, clock, deadline, pause, progress }: PauseCallback,
 	credential: Credential,
@@ -117,9 +116,9 @@ async function confirmGroup(
 }
 
 /**
- * Reads until one task is found that is still being made; undefined when none is. The node itself
- * reads again what has to be: a success without its video, and a task for which there was no time.
- * On a busy n8n hundreds of callbacks come at once, and none of them may be sent away for ever.
+ * Reads until it finds a task that is still being made, and gives the response for it; undefined
+ * without one. A success without its video, and a task for which there was no time, do not stop it:
+ * the node reads them again. So the last of hundreds of callbacks at once is not refused for ever.
  */
 async function whatIsOpen(
 	callback: PauseCallback,
@@ -137,7 +136,8 @@ async function whatIsOpen(
 		const confirmations = await confirmGroup(callback, credential, group, isEarly);
 		for (const { taskId, confirmation } of confirmations) {
 			const { outcome } = confirmation;
-			// A callback about a video that is being made is no reason to go on without having read it.
+			// A callback about a running task does not resume the execution when the task could not be
+			// read.
 			if (outcome === 'outOfTime' && claim === 'running') return NOTED;
 			if (outcome === 'running') {
 				if (taskId !== own || claim !== 'ended') return NOTED;
@@ -156,7 +156,7 @@ async function whatIsOpen(
 	return undefined;
 }
 
-/** What n8n goes on with where the node cannot run again: its items. */
+/** The items that n8n goes on with where the node cannot run again. */
 function itemsNow({ results }: Pause, progress: PauseProgress) {
 	const ended = results.map((result) => {
 		const task = progress.ended.get(result.seed.taskId ?? '');
@@ -167,7 +167,7 @@ function itemsNow({ results }: Pause, progress: PauseProgress) {
 }
 
 /**
- * What n8n goes on with, or the response to a callback after which the execution stays suspended.
+ * What n8n resumes with, or the response to a callback after which the execution stays suspended.
  */
 async function decide(callback: PauseCallback) {
 	const { context, clock, pause, progress } = callback;
@@ -175,13 +175,12 @@ async function decide(callback: PauseCallback) {
 		problem: error instanceof Error ? error.message : '',
 	}));
 	if ('problem' in credential) {
-		// It may be readable while the node runs, and not here
-		// (docs/n8n-behaviour.md#credential-without-a-run).
+		// The node may be able to read it (docs/n8n-behaviour.md#credential-without-a-run).
 		return reEnableNode(context, []) ?? unavailable(readableText(credential.problem, ''));
 	}
 	const open = await whatIsOpen(callback, credential);
 	if (open) return open;
-	// An item has no `error` at its top, so a reason that stood there is kept as the message.
+	// `rawItem` drops `error` at the top, so a reason that stood there is kept as the message.
 	const readings = [...progress.ended.values()].map((task) => ({
 		...rawItem(task.raw, task.taskId),
 		...(task.errorMessage !== null && { error_message: task.errorMessage }),

@@ -1,9 +1,9 @@
 /**
  * The address to which the API reports the end of a video that an execution pauses for.
  *
- * n8n's resume URL belongs to the execution, and n8n gives a call to whichever node waits at that
- * moment. So the address has a path segment of its node: a repeated callback finds neither a Wait
- * node later in the workflow nor another Seedance node (docs/n8n-behaviour.md#resume-address).
+ * n8n's resume URL belongs to the execution, and n8n gives a call to the node that waits at that
+ * moment. So the address has a path segment of its node: a repeated callback resumes neither a
+ * later Wait node nor another Seedance node (docs/n8n-behaviour.md#resume-address).
  */
 import type { IExecuteFunctions, IWebhookDescription, IWebhookFunctions } from 'n8n-workflow';
 
@@ -30,7 +30,8 @@ function webhooks(name: WebhookName, path: string): IWebhookDescription[] {
 		name,
 		httpMethod,
 		responseMode: 'onReceived',
-		// Empty, so that n8n answers with what the node gives (docs/n8n-behaviour.md#default-response).
+		// Empty, so that n8n responds with what the node gives
+		// (docs/n8n-behaviour.md#default-response).
 		responseData: '',
 		path,
 		isFullPath: true,
@@ -46,7 +47,8 @@ export const resumeWebhooks: IWebhookDescription[] = [
 
 /**
  * The address that resumes this execution at this node, with n8n's token
- * (docs/n8n-behaviour.md#resume-token).
+ * (docs/n8n-behaviour.md#resume-token). Throws what n8n throws where it cannot evaluate its resume
+ * URL.
  */
 export function resumeUrlOf(context: IExecuteFunctions): string {
 	const url = textOf(context.evaluateExpression('{{ $execution.resumeUrl }}', 0)) ?? '';

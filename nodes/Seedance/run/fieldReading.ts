@@ -1,37 +1,31 @@
-/**
- * Reading one field of the node, and telling which one when that fails: by its label, as a person
- * sees it.
- */
+/** Reads one field of the node. An error names the field by its label, as a person sees it. */
 import type { IExecuteFunctions } from 'n8n-workflow';
 
 import { shorten, wellFormed } from '../../shared/text';
 import { asText, brokenReason, isEmpty, quote, switchOf } from '../../shared/task/values';
 import { labelOf } from '../description/labels';
 
-/** One or several fields that cannot be used, each told in a sentence that names its label. */
+/** One or several fields that cannot be used, each in a sentence that names its label. */
 export class FieldError extends Error {
 	constructor(readonly problems: readonly string[]) {
 		super(problems.join(' '));
 	}
 }
 
-/** What an expression that cannot be read says, as one sentence about its field. */
+/** One sentence about a field whose expression cannot be read. */
 function unreadable(field: string, error: unknown): string {
 	const reason = error instanceof Error ? error.message : String(error);
 	return `${field} could not be read: ${shorten(reason, 200).replace(/\.$/, '')}.`;
 }
 
-/**
- * The problems that an error tells, one sentence per field; any other error is told as one of
- * `elsewhere`.
- */
+/** The problems in an error, one sentence per field; any other error becomes one of `elsewhere`. */
 export function fieldProblems(error: unknown, elsewhere = 'The settings of this node'): string[] {
 	return error instanceof FieldError ? [...error.problems] : [unreadable(elsewhere, error)];
 }
 
 /**
- * Reads several things of which each may fail, and gives them all.
- * Throws one {@link FieldError} with the problems of every one that failed.
+ * Runs all readers, also after one has failed, and gives their values by name. Throws one
+ * {@link FieldError} with the problems of every one that failed.
  */
 export function readTogether<T extends Record<string, () => unknown>>(
 	readers: T,
@@ -77,6 +71,10 @@ export function readValue(
 	throw new FieldError([problem]);
 }
 
+/**
+ * The field of a parameter. `name` is its path, such as `options.timeout`; the label comes from
+ * labels.ts.
+ */
 export const fieldRef = (itemIndex: number, name: string): FieldRef => ({
 	itemIndex,
 	path: name,
@@ -120,8 +118,9 @@ export function choiceParameter<T extends string>(
 }
 
 /**
- * A switch; `fallback` where it is empty, or is a word that is neither on nor off: how a paid video
- * is given out is no reason to hold it back. Throws a {@link FieldError} where it cannot be read.
+ * A switch; `fallback` where it is empty, or is a word that is neither on nor off: a setting of the
+ * output is no reason to hold back a paid video. Throws a {@link FieldError} where it cannot be
+ * read.
  */
 export function switchParameter(
 	context: IExecuteFunctions,

@@ -1,7 +1,7 @@
 /**
  * Highlighted data of an execution: the IDs and the credits of the videos that it has started. n8n
- * keeps it also when the execution is stopped, which is when the output is lost; it shows it on
- * registered and licensed instances.
+ * keeps it also after Stop, which loses the output, and shows it on registered and licensed
+ * instances.
  */
 import type { IExecuteFunctions } from 'n8n-workflow';
 
@@ -10,14 +10,14 @@ import { isObject, numberOf, readableText, textOf } from '../../shared/json';
 /** Names under which n8n keeps them. */
 const TASKS = 'seedance_tasks';
 export const CREDITS = 'seedance_credits';
-/** Where the IDs stand, eleven in each (docs/n8n-behaviour.md#highlighted-data). */
+/** The values that hold the IDs, eleven in each (docs/n8n-behaviour.md#highlighted-data). */
 const LISTS = [TASKS, ...[2, 3, 4, 5].map((nth) => `${TASKS}_${nth}`)];
 /**
  * Characters of a value beyond which n8n complains in its log
  * (docs/n8n-behaviour.md#highlighted-data).
  */
 const VALUE_MAX_LENGTH = 255;
-/** What stands before the newest IDs where there is no room for all. */
+/** Stands before the newest IDs where there is no room for all. */
 const MORE = '… ';
 
 interface CustomData {
@@ -37,7 +37,7 @@ function findCustomData(context: IExecuteFunctions): CustomData | undefined {
 	return isCustomData(found) ? found : undefined;
 }
 
-/** By context, because n8n makes all that expressions can see anew each time it is asked. */
+/** By context, because n8n builds the whole data proxy again for each call. */
 const stores = new WeakMap<IExecuteFunctions, CustomData | undefined>();
 
 /** n8n's store of highlighted data (docs/n8n-behaviour.md#store-of-highlighted-data). */
@@ -46,9 +46,9 @@ function customDataOf(context: IExecuteFunctions): CustomData | undefined {
 	return stores.get(context);
 }
 
-/** The list with one more ID at its end; the oldest give way where they do not all fit. */
+/** The list with one more ID at its end; the oldest are dropped where not all fit. */
 function withNewest(list: string, taskId: string): string {
-	// Not half of a character that is two for JavaScript.
+	// Without half of a surrogate pair at the end.
 	let shown = taskId.slice(0, VALUE_MAX_LENGTH - MORE.length).replace(/[\ud800-\udbff]$/, '');
 	for (const id of list.replace(MORE, '').split(', ').filter(Boolean).reverse()) {
 		if (MORE.length + id.length + 2 + shown.length > VALUE_MAX_LENGTH) break;
@@ -58,8 +58,8 @@ function withNewest(list: string, taskId: string): string {
 }
 
 /**
- * Adds an ID to the first list that has room for it, and to the last one in place of the oldest
- * where none has.
+ * Adds an ID to the first list that has room; without room, to the last one in place of its oldest
+ * IDs.
  */
 function addTask(data: CustomData, taskId: string): void {
 	let last = TASKS;
@@ -69,15 +69,15 @@ function addTask(data: CustomData, taskId: string): void {
 		const longer = list ? `${list}, ${taskId}` : taskId;
 		if (longer.length > VALUE_MAX_LENGTH || list.startsWith(MORE)) continue;
 		data.set(key, longer);
-		// n8n ignores a value beyond the tenth without a word.
+		// n8n silently ignores a value beyond the tenth.
 		if (data.get(key) === longer) return;
 	}
 	data.set(last, withNewest(textOf(data.get(last)) ?? '', taskId));
 }
 
 /**
- * Adds a task that was just started, with its credits by the price table. Never throws: n8n takes
- * ten values only, which are the user's as well, and a paid result does not depend on them.
+ * Adds a task that was just started, with its credits by the price table. Never throws: n8n has
+ * room for ten values, shared with the user's, and a paid result must not depend on them.
  */
 export function highlight(context: IExecuteFunctions, taskId: string, credits: number): void {
 	try {

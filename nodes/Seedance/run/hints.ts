@@ -1,7 +1,7 @@
 /**
- * What the editor says above the output after a run, where a sentence saves credits or time: what
- * is still running, what this run has paid for, and that a loop around the node makes it wait for
- * one video after the other.
+ * The hints above the output after a run, where a sentence saves credits or time: which tasks are
+ * still running, what this run has paid for, and that a loop around the node makes it wait for one
+ * video after the other.
  */
 import type { NodeExecutionHint } from 'n8n-workflow';
 
@@ -16,7 +16,9 @@ const NAMED_TASKS = 3;
 
 const LOOP = 'n8n-nodes-base.splitInBatches';
 
-/** A task that may still end: it was read as running, or could not be followed to its end. */
+/**
+ * Whether a task may still be running: it was read as running, or could not be watched to its end.
+ */
 function isOpen(result: Result): boolean {
 	const { problem } = result;
 	if (problem) return problem.code === 'timeout' || problem.code === 'contact_lost';
@@ -43,7 +45,7 @@ function stillRunning(results: readonly Result[]): string | undefined {
 	return `${open.length} of ${results.length} ${tasks} still running: ${ids}. Wait for Video finishes ${them} without paying again.`;
 }
 
-/** Whether running the node once more by hand gives the same videos, free: all of them. */
+/** Whether running the node again by hand gives all videos again, free. */
 function isReusable({ listing, context }: Run, results: readonly Result[]): boolean {
 	const choice = textParameter(context, 0, 'ifExists');
 	const reuses = choice === 'manualRuns' || choice === 'always';
@@ -51,7 +53,9 @@ function isReusable({ listing, context }: Run, results: readonly Result[]): bool
 	return isListed && reuses && results.every(({ problem }) => !problem);
 }
 
-/** Whether the execution is suspended until a callback: a wait that ends leaves no task running without a problem. */
+/**
+ * Whether the execution is suspended until a callback: after a wait, a running task has a problem.
+ */
 function isPaused({ waits }: Operation, results: readonly Result[]): boolean {
 	return waits === true && results.some(isRunning);
 }
@@ -63,7 +67,8 @@ function used(run: Run, operation: Operation, results: readonly Result[]): strin
 	if (isReusable(run, results)) {
 		return `This run used ${credits} credits. Run it again as often as you like while you build: the same settings give the same video, free, for 24 hours.`;
 	}
-	// n8n pins no output that holds a file, and of two outputs only one (docs/n8n-behaviour.md#outputs-with-files).
+	// n8n pins no output with a file, and only one of two outputs
+	// (docs/n8n-behaviour.md#outputs-with-files).
 	const advice =
 		run.onError === 'errorOutput' || results.some(({ file }) => file)
 			? 'Build the next nodes with Execute step on each: that uses this output, without paying again.'
@@ -81,7 +86,7 @@ function isInLoop({ context, node: { name }, runIndex }: Run): boolean {
 	return context.getParentNodes(name).some((node) => node.type === LOOP && after.has(node.name));
 }
 
-/** A run that started nothing because of a limit would look like one that went well. */
+/** Without this hint, a run that started nothing because of a limit would look successful. */
 function overLimit(results: readonly Result[]): string | undefined {
 	const over = results.filter(({ problem }) => problem?.code === 'over_limit');
 	const [first] = over;
@@ -93,7 +98,7 @@ function overLimit(results: readonly Result[]): string | undefined {
 	return first?.problem && `${first.problem.message} ${what}`;
 }
 
-/** With an error output n8n shows the green mark of a run that went well, whatever failed. */
+/** With an error output, n8n marks the run as successful, whatever failed. */
 function inErrorBranch({ onError }: Run, results: readonly Result[]): string | undefined {
 	if (onError !== 'errorOutput') return undefined;
 	const failed = results.filter(({ problem }) => problem && problem.code !== 'over_limit').length;
@@ -106,14 +111,13 @@ const TEST_URL =
 	'The Callback URL is a test URL: it works for two minutes only, while its trigger listens. For real runs, use its Production URL.';
 
 /**
- * Whether the API was given a test URL; the first item speaks for all, as they mostly have one
- * workflow to start.
+ * Whether the Callback URL of the first item is a test URL; usually all items have the same one.
  */
-function isToldAtTestUrl({ context }: Run, { takesCallback }: Operation): boolean {
+function hasTestUrl({ context }: Run, { takesCallback }: Operation): boolean {
 	return takesCallback === true && isTestUrl(textParameter(context, 0, 'callbackUrl'));
 }
 
-/** A person who gave a Callback URL waits for what does not come. */
+/** The hint for a Callback URL of a reused video: no callback comes for it. */
 function withoutCallback({ context }: Run, operation: Operation, results: readonly Result[]) {
 	const isWaiting = operation.takesCallback && textParameter(context, 0, 'callbackUrl') !== '';
 	return isWaiting && results.some(({ seed }) => seed.isReused)
@@ -133,13 +137,14 @@ function hintsFor(run: Run, operation: Operation, results: readonly Result[]): N
 		...(run.listing?.summary.hints() ?? []).flatMap((message) => hint(message)),
 		...results.flatMap(({ note }) => hint(note)),
 		...hint(withoutCallback(run, operation, results)),
-		// Generate Without Waiting leaves all of them running, on purpose; a pause goes on by itself.
+		// Generate Without Waiting leaves all of them running on purpose, and a pause goes on by
+		// itself.
 		...hint(
 			(operation.starts && !operation.waits) || isPaused(operation, results)
 				? undefined
 				: stillRunning(results),
 		),
-		...hint(isToldAtTestUrl(run, operation) ? TEST_URL : undefined, 'warning'),
+		...hint(hasTestUrl(run, operation) ? TEST_URL : undefined, 'warning'),
 		...hint(isByHand && operation.starts ? used(run, operation, results) : undefined),
 		...hint(
 			operation.waits && isInLoop(run)
@@ -150,10 +155,10 @@ function hintsFor(run: Run, operation: Operation, results: readonly Result[]): N
 }
 
 /**
- * Adds the hints of one run, where n8n has a place for them
- * (docs/n8n-behaviour.md#hints-after-a-run). Not as an AI tool, which nobody watches; what is about
- * building a workflow only in a run from the editor. Never throws: what was paid for is handed out
- * after it.
+ * Adds the hints of one run, where this n8n can show them
+ * (docs/n8n-behaviour.md#hints-after-a-run), and not for an AI tool. Hints about building a
+ * workflow appear in manual runs only. Never throws, because the paid results are handed out after
+ * it.
  */
 export function addRunHints(run: Run, operation: Operation, results: readonly Result[]): void {
 	const { context } = run;

@@ -12,19 +12,19 @@ import { shorten } from '../../shared/text';
 const LINK_LIFE = '1d';
 
 /**
- * Where n8n keeps the files that a form or a webhook was sent, for a while
+ * The temporary folder of n8n for the files that a form or a webhook was sent
  * (docs/n8n-behaviour.md#files-of-forms).
  */
 const SENT_FILES = '/executions/temp/';
 
-/** Names of file fields that a message lists at most. */
+/** The most names of file fields in a message. */
 const MAX_NAMES = 8;
 
 const INSTEAD = 'Or upload the image somewhere public and set Image to "From URL".';
 
 /**
- * A link, what identifies its file across retries, and the SHA-256 (hex) of its content, which takes
- * a reading of it all; or what is wrong, in one sentence, and what to do.
+ * A link, what identifies its file across retries, and the SHA-256 (hex) of its content, for which
+ * the whole file is read; or what is wrong, in one sentence, and what to do.
  */
 export type ImageLink =
 	| { url: string; identity: string; contentHash: () => Promise<string> }
@@ -59,8 +59,8 @@ function filesOf(context: IExecuteFunctions, itemIndex: number): string {
 }
 
 /**
- * The first bytes of a file, wherever n8n keeps it; a stream that is left is destroyed. Throws when
- * it cannot be read.
+ * The first bytes of a file, wherever n8n keeps it; leaving the loop destroys the stream. Throws
+ * when it cannot be read.
  */
 async function headOf(context: IExecuteFunctions, file: IBinaryData): Promise<Uint8Array> {
 	// Four characters of base64 are three bytes.
@@ -83,9 +83,9 @@ async function hashOf(context: IExecuteFunctions, fileId: string): Promise<strin
 }
 
 /**
- * A file that stays where it is and is served as an image: n8n moves the files of a form or a
- * webhook when the execution pauses or ends, so that a link to the old place would be dead, and it
- * serves each file under the type it was stored with (docs/n8n-behaviour.md#files-of-forms,
+ * The file, or a copy that keeps its place and is served as an image. n8n moves the files of a form
+ * or a webhook when the execution pauses or ends, which would break a link, and serves each file
+ * under the type it was stored with (docs/n8n-behaviour.md#files-of-forms,
  * docs/n8n-behaviour.md#type-of-a-served-file).
  */
 async function servable(
@@ -108,7 +108,7 @@ async function servable(
 }
 
 /**
- * What stays the same of a file's id when n8n moves the file: its name in the store, the part after
+ * The part of a file's id that stays the same when n8n moves the file: its name in the store, after
  * the last slash.
  */
 function identityOf(fileId: string): string {
@@ -116,10 +116,10 @@ function identityOf(fileId: string): string {
 }
 
 /**
- * The link of the image in a binary field of an item. The link itself differs each time, so
- * `identity` tells across retries whether it is the same file. Gives what is wrong where there can
- * be no link: no such file, no image by its first bytes, files kept in memory, or an n8n that the
- * API cannot reach (docs/n8n-behaviour.md#public-address). Throws when n8n cannot store a copy.
+ * The link of the image in a binary field of an item. The link differs each time, so `identity`
+ * recognises the file across retries. Gives what is wrong where there can be no link: no such file,
+ * no image by its first bytes, files kept in memory, or an n8n that the API cannot reach
+ * (docs/n8n-behaviour.md#public-address). Throws when n8n cannot store a copy.
  */
 export async function imageLink(
 	context: IExecuteFunctions,
@@ -155,7 +155,7 @@ export async function imageLink(
 			'Use an image file such as JPEG, PNG or WebP.',
 		);
 	}
-	// Not every n8n has them, whatever its types say (docs/n8n-behaviour.md#links-to-files).
+	// Not every n8n has this function, whatever its types say (docs/n8n-behaviour.md#links-to-files).
 	if (typeof context.helpers.createBinarySignedUrl !== 'function') {
 		return refuse('this n8n cannot make links to files', `Update n8n. ${INSTEAD}`);
 	}

@@ -3,13 +3,13 @@ import { CREDENTIAL_TYPE, getCredential, type Credential } from '../../shared/ap
 import { credentialProblem, type Problem } from '../../shared/task/errors';
 import type { Run } from './run';
 
-/** The name that its owner has given to the node's credential. */
+/** The name of the node's credential, as its owner sees it. */
 export function credentialName({ node }: Pick<Run, 'node'>): string | undefined {
 	return node.credentials?.[CREDENTIAL_TYPE]?.name;
 }
 
 /**
- * The credential of one item; one that cannot be read is a problem of that item. Never throws.
+ * The credential of one item, or the problem of the item where it cannot be read. Never throws.
  *
  * @param taskId of a task that exists already and is to be read with it
  */

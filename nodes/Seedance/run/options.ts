@@ -15,15 +15,15 @@ export interface Options {
 	batchSize: number;
 	/** Milliseconds between groups. */
 	batchInterval: number;
-	/** Videos of this run that are made at once; undefined for no limit. */
+	/** The most videos of this run at once; undefined for no limit. */
 	maxAtOnce?: number;
-	/** How often a video that has failed for free is started anew. */
+	/** How often a video that has failed without a charge is restarted. */
 	restarts: number;
 	/** Minutes; undefined where the model decides, see {@link timeoutFor}. */
 	timeout?: number;
 	/** Seconds. */
 	pollInterval: number;
-	/** Whether it is a person's own: then looks around a known time keep to it, too. */
+	/** Whether a person has set it: then polls within a known window keep to it, too. */
 	isIntervalSet: boolean;
 	/** Whether videos are kept in the list of videos. */
 	videoList: boolean;
@@ -31,10 +31,13 @@ export interface Options {
 	creditBudget?: CreditBudget;
 }
 
-/** The same where the models are known, so that the Timeout is. */
+/** The same with the Timeout known, because the models are. */
 export type TimedOptions = Options & { timeout: number };
 
-/** Minutes that a wait for videos of these models may take: the user's Timeout, or the longest of theirs. */
+/**
+ * Minutes that a wait for videos of these models may take: the user's Timeout, or the longest one
+ * of the models.
+ */
 export function timeoutFor(
 	{ timeout }: Pick<Options, 'timeout'>,
 	models: ReadonlyArray<string | null>,
@@ -45,14 +48,14 @@ export function timeoutFor(
 
 const NUMBER_PATHS: readonly string[] = Object.values(NUMBERS).map(({ path }) => path);
 
-/** What stands in a tree of parameters at a path such as `options.timeout`. */
+/** The value in a tree of parameters at a path such as `options.timeout`. */
 function at(tree: unknown, path: string): unknown {
 	return path
 		.split('.')
 		.reduce((node: unknown, name) => (isObject(node) ? node[name] : undefined), tree);
 }
 
-/** The Options as a collection of what was added; empty where there are none. */
+/** The Options that were added; empty where there are none. */
 function collectionOf(tree: unknown): Record<string, unknown> {
 	const collection = at(tree, 'options');
 	return isObject(collection) ? collection : {};
@@ -87,7 +90,7 @@ function periodOf(value: unknown): Period {
 }
 
 /**
- * How the first item's videos are waited for; Keep Checking where the field is empty. Throws a
+ * The Wait Method of the first item; Keep Checking where the field is empty. Throws a
  * {@link FieldError}.
  */
 export function waitMethodOf(context: IExecuteFunctions): 'poll' | 'callback' {
@@ -95,8 +98,8 @@ export function waitMethodOf(context: IExecuteFunctions): 'poll' | 'callback' {
 }
 
 /**
- * The Options of the node, from its first item, and every problem with them: numbers out of their
- * bounds are named, not guessed, and so is each option whose expression cannot be read.
+ * The Options of the node, from its first item, and a sentence for every problem: a number out of
+ * its bounds, or an expression that cannot be read. Never throws.
  */
 export function readOptions(context: IExecuteFunctions): { options: Options; problems: string[] } {
 	const problems: string[] = [];
@@ -114,13 +117,14 @@ export function readOptions(context: IExecuteFunctions): { options: Options; pro
 	try {
 		tree = { options: readValue(context, fieldRef(0, 'options'), {}) };
 	} catch (error) {
-		// One of the options cannot be read: each is read alone, so that the right one is named.
+		// One of the options cannot be read. Each is read alone, so that the message names the right
+		// one.
 		unread = error;
 		tree = context.getNode().parameters;
 		valueOf = (path) => readValue(context, fieldRef(0, path), '');
 	}
 	const isAdded = (path: string): boolean => at(tree, path) !== undefined;
-	/** Undefined where nobody has set it. */
+	/** Undefined where the option is not set. */
 	const readSet = (field: NumberField): number | undefined =>
 		attempt(() => {
 			const value = valueOf(NUMBERS[field].path);

@@ -1,5 +1,5 @@
 /**
- * From what became of each item to what the node gives out: its shape, and On Error in its three
+ * Turns the results into the node's output: the shape of its items, and On Error in its three
  * settings.
  */
 import type { IDataObject, INodeExecutionData } from 'n8n-workflow';
@@ -13,22 +13,20 @@ import { isRunning, itemOf, type Result } from './result';
 import type { Run } from './run';
 import { stopError } from './stopError';
 
-/** What a model should do about a task that is being made: come back when it may be ready. */
+/** What a model should do about a running task: read it when it may be ready. */
 function readLater({ seed, task }: Result): string {
 	const time = usualTimeOf(modelOr(seed.model ?? task?.model ?? null));
 	return `Already started and charged. Do not generate again. Use Get Status with this task_id in ${time}.`;
 }
 
-/**
- * Problems that only a task that exists can have; an id that this run did not make may be made up.
- */
-const ALWAYS_PAID: ReadonlyArray<Problem['code']> = ['timeout', 'contact_lost', 'no_video'];
+/** Problems after which a model should read the task later, also when another run started it. */
+const READ_LATER_CODES: ReadonlyArray<Problem['code']> = ['timeout', 'contact_lost', 'no_video'];
 
 /** What a model should do after a POST whose outcome is not known. */
 const ASK_FIRST =
 	'It may have been started and charged. Do not generate again. Ask the user to look in the Seedance dashboard first.';
 
-/** What a model reads about a video that Skip leaves out: it would call again after no answer. */
+/** What a model reads about a video that Skip leaves out: without a result it would call again. */
 const SKIPPED =
 	'This video was made and handed on before, so nothing was started and no credits were spent. Do not generate it again.';
 
@@ -39,22 +37,21 @@ function jsonOf(result: Result, simplify: boolean): IDataObject {
 	if (!raw) return itemOf(result);
 	const shown = rawItem(raw, seed.taskId ?? task?.taskId ?? null);
 	if (!problem) return shown;
-	// A video may stand in a form that nobody has seen yet, so what the API gave is shown beside the
-	// failure.
+	// The link may stand in an unknown place, so the API's data is shown beside the failure.
 	return problem.code === 'no_video' ? { ...shown, ...itemOf(result) } : itemOf(result);
 }
 
 /**
- * What a model should do next about a paid task: an answer to it, since it would generate again
- * after an error.
+ * What a model should do next about a paid task. It is output, not an error: after an error, a
+ * model would generate again.
  */
 function nextStepOf(result: Result): string | undefined {
 	const { problem, seed } = result;
 	if (!problem) return isRunning(result) ? readLater(result) : undefined;
 	if (problem.code === 'task_failed') return undefined;
 	if (problem.code === 'maybe_created') return ASK_FIRST;
-	const isPaid = seed.estimatedCredits !== null || ALWAYS_PAID.includes(problem.code);
-	return seed.taskId && isPaid ? readLater(result) : undefined;
+	const mayBePaid = seed.estimatedCredits !== null || READ_LATER_CODES.includes(problem.code);
+	return seed.taskId && mayBePaid ? readLater(result) : undefined;
 }
 
 /** How results are given out. */
@@ -94,15 +91,15 @@ export function stops({ onError, isTool }: Run, results: readonly Result[]): boo
 }
 
 /**
- * The node's output: one item per input item, in order, but for those that are left out.
- * Throws only when On Error is Stop and an item failed, after everything has ended.
+ * The node's output: one item per input item, in order, without those that Skip leaves out. Throws
+ * only when On Error is Stop and an item failed, after everything has ended.
  */
 export function outputOf(run: Run, results: readonly Result[]): INodeExecutionData[][] {
 	if (stops(run, results)) throw stopError(run, results);
 	const [only] = results;
-	const told =
+	const shown =
 		results.length === 1 && only.problem
 			? [{ ...only, problem: ofOnlyItem(only.problem) }]
 			: results;
-	return [itemsOf(told, run)];
+	return [itemsOf(shown, run)];
 }

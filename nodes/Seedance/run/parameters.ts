@@ -1,6 +1,4 @@
-/**
- * The node's parameters, read once per item into typed values; nothing after this file casts them.
- */
+/** The node's parameters, read once per item into typed values; no other file casts them. */
 import type { IExecuteFunctions, INode } from 'n8n-workflow';
 
 import type { MetadataEntry } from '../../shared/callback/signature';
@@ -34,8 +32,8 @@ export function runIndexOf(context: IExecuteFunctions): number {
 }
 
 /**
- * Texts that an expression may put together of several values; with none of them found, the rest is
- * no text of a person.
+ * Texts that may be composed of several expressions. If none of these has a value, the remaining
+ * words are not what a person meant.
  */
 const COMPOSED = ['prompt', 'imageUrl', 'callbackUrl'];
 
@@ -52,8 +50,8 @@ function fieldAt(context: IExecuteFunctions, itemIndex: number, name: string): u
 }
 
 /**
- * Named parameters of one item, as they are, their texts well-formed.
- * Throws a {@link FieldError} that tells every field that cannot be read.
+ * Named parameters of one item, unchecked, their texts well-formed. Throws a {@link FieldError}
+ * that names every field that cannot be read.
  */
 export function rawFields(
 	context: IExecuteFunctions,
@@ -66,10 +64,10 @@ export function rawFields(
 }
 
 /**
- * The parameters of a video. A model that comes from an expression is not known before, and n8n
- * fills in defaults that it may not take (docs/n8n-behaviour.md#fields-that-depend-on-another):
- * those are no values then. One that it takes counts, because the editor shows it.
- * Throws a {@link FieldError} that tells every field that cannot be read.
+ * The parameters of a video. For a model from an expression, n8n fills in defaults that it may not
+ * take (docs/n8n-behaviour.md#fields-that-depend-on-another): those are left out. A default that it
+ * takes counts, because the editor shows it. Throws a {@link FieldError} that names every field
+ * that cannot be read.
  */
 export function videoFields(
 	context: IExecuteFunctions,
@@ -83,8 +81,8 @@ export function videoFields(
 }
 
 /**
- * The parts of Callback Metadata as they stand in the workflow, each with the name that a person
- * gave it, or its number.
+ * The parts of Callback Metadata as they stand in the workflow, each labelled with its name, or its
+ * number.
  */
 function metadataPlaces(context: IExecuteFunctions, itemIndex: number): FieldRef[] {
 	const path = 'callbackMetadata';
@@ -112,7 +110,7 @@ function metadataAt(context: IExecuteFunctions, itemIndex: number): unknown {
 	} catch (error) {
 		problems = fieldProblems(error);
 	}
-	// One part of it cannot be read: each is read alone, so that the right one is named.
+	// One part cannot be read. Each is read alone, so that the message names the right one.
 	readTogether(
 		Object.fromEntries(
 			metadataPlaces(context, itemIndex).map((place) => [
@@ -124,7 +122,7 @@ function metadataAt(context: IExecuteFunctions, itemIndex: number): unknown {
 	throw new FieldError(problems);
 }
 
-/** How one item is to be given out. */
+/** How one item is output. */
 export interface Output {
 	simplify: boolean;
 	/** The binary field for the video; undefined for no download. */
@@ -134,8 +132,8 @@ export interface Output {
 }
 
 /**
- * Reads how an item is to be given out. Called before anything is paid for, because an expression
- * that cannot be read throws, and must not take a paid result with it. Throws a {@link FieldError}.
+ * Reads how an item is output. Call it before anything is paid for: a broken expression throws a
+ * {@link FieldError}, which must not cost a paid result.
  */
 export function readOutput(
 	context: IExecuteFunctions,

@@ -1,12 +1,12 @@
 /**
- * The POSTs of one run: one after the other, each when it is its turn, and none once there is a
- * reason against it.
+ * The POSTs of one run: sent one after the other, each when it has a slot, and none once the run or
+ * its account has ended.
  *
  * Rules that must not regress:
  * - asking whether a video was sent and claiming it is one step without an `await` between;
  * - a refused key or an empty account ends the items of that account, and of no other;
  * - with On Error = Stop no POST follows one that failed;
- * - while a row waits, it stands in the list of videos as what it is: not sent.
+ * - while a row waits, the list of videos shows it as not sent.
  */
 import { LEAST_POST_MS } from '../../shared/api/client';
 import type { CreatedTask, ExecutionMemory, Sent } from '../../shared/idempotency/executionMemory';
@@ -20,30 +20,30 @@ import type { StartLimiter } from './startLimiter';
 /** Milliseconds that sending gets in any case, however short the Timeout is. */
 const SENDING_MS = 60_000;
 const DAY_MS = 24 * 60 * 60_000;
-/** Milliseconds of a wait below which the list of videos is not told that it begins. */
+/** Milliseconds of a wait above which the list gets the last outcome before it. */
 const SHORT_MS = 5_000;
 
-/** What has become of one video that was to be started. */
+/** How the start of one video ended. */
 export type StartOutcome =
 	| {
 			sent: Sent;
-			/** Whether this very call has sent it. */
+			/** Whether this call has sent it. */
 			isNew: boolean;
-			/** Of a task: it counts as under way until this is called. */
+			/** Frees the slot of its task. */
 			release?: () => void;
 	  }
-	/** Nothing was sent for it: the end of a sentence. */
+	/** Nothing was sent for it; why, as the end of a sentence. */
 	| { because: string };
 
 interface QueueEntry {
 	item: Prepared;
 	account: string;
 	failed?: CreatedTask;
-	/** Why it was refused with 429 the last time. */
+	/** The problem of its last 429. */
 	limited?: Problem;
 	end: (outcome: StartOutcome) => void;
 	endWith: (error: unknown) => void;
-	/** What equal calls of the same moment get, from its first POST on. */
+	/** Settles what equal calls await (`ExecutionMemory.hold`); set before the first POST. */
 	held?: { resolve: (sent: Sent) => void; reject: (error: unknown) => void };
 }
 
@@ -55,12 +55,12 @@ export class PostQueue {
 	private isAtWork = false;
 	private sent = 0;
 	private pausedAfter = 0;
-	/** Whether the list of videos has not been told yet what came of the last POST. */
+	/** Whether the outcome of the last POST is not in the list of videos yet. */
 	private needsFlush = false;
-	/** Milliseconds that the fastest of the videos took. */
+	/** Milliseconds that the fastest video of this run took; 0 before one is ready. */
 	private fastestMs = 0;
 
-	/** `limiter`: where the ends of the videos are waited for; else a 429 is given up sooner. */
+	/** `limiter`: absent where the run does not wait for its videos; then few 429 end a row. */
 	constructor(
 		private readonly run: Run,
 		private readonly memory: ExecutionMemory,
@@ -70,14 +70,15 @@ export class PostQueue {
 		const { batchSize, batchInterval, timeout } = options;
 		const pauses = Math.max(0, Math.ceil(work.items / batchSize) - 1);
 		const until = run.startedAt + timeout * 60_000;
-		// What came before, such as reading the tasks of an earlier try, does not use it up.
+		// At least `SENDING_MS` from now: reading the tasks of an earlier try may have used up the
+		// Timeout.
 		const wanted = Math.max(until, run.clock.now() + SENDING_MS) + pauses * batchInterval;
 		this.firstUntil = wanted;
 	}
 
 	/**
-	 * Starts a video when it is its turn; `failed` is the task that it takes the place of. Throws what
-	 * nobody foresaw.
+	 * Starts a video when it has a slot; `failed` is the task that it replaces. Throws an unexpected
+	 * error.
 	 */
 	async start(item: Prepared, failed?: CreatedTask): Promise<StartOutcome> {
 		return await new Promise<StartOutcome>((end, endWith) => {
@@ -88,7 +89,7 @@ export class PostQueue {
 		});
 	}
 
-	/** A video of this run was ready after so many milliseconds: what has less time is not started. */
+	/** A video of this run took so many milliseconds. A row with less time left is not started. */
 	noteReadyAfter(ms: number): void {
 		this.fastestMs = this.fastestMs > 0 ? Math.min(this.fastestMs, ms) : ms;
 	}
@@ -104,7 +105,8 @@ export class PostQueue {
 		const { run, options, work, firstUntil } = this;
 		const { limiter } = work;
 		if (!limiter) return Math.min(firstUntil, run.workUntil);
-		// What is under way ends by itself: until then every row has its time before it.
+		// While videos are running, the Timeout of a waiting row has not begun: it counts from the last
+		// start or end.
 		const moved = limiter.running > 0 ? run.clock.now() : limiter.lastChangeAt;
 		const timeout = Math.max(options.timeout * 60_000, SENDING_MS);
 		return Math.min(Math.max(firstUntil, moved + timeout), run.workUntil);
@@ -113,7 +115,7 @@ export class PostQueue {
 	private async sendAll(): Promise<void> {
 		this.isAtWork = true;
 		try {
-			// What is asked for in the same turn is looked at together.
+			// Entries that are added in the same tick are handled together.
 			await Promise.resolve();
 			while (this.queue.length > 0) await this.step();
 		} catch (error) {
@@ -127,7 +129,7 @@ export class PostQueue {
 		}
 	}
 
-	/** Ends what is over, and starts one video, or waits until that may be possible. */
+	/** Ends expired entries, then starts one video, or waits until one may have a slot. */
 	private async step(): Promise<void> {
 		const { run, options, queue, work } = this;
 		const { clock } = run;
@@ -171,7 +173,8 @@ export class PostQueue {
 			const wasEnded = this.ended ?? this.endedAccounts.get(entry.account);
 			const because = this.blockReason(entry);
 			if (!because) continue;
-			// Whom the API has put off until the time was up is told that.
+			// An entry whose last POST got a 429, and that only the time ended, fails with that 429
+			// instead of "not sent".
 			const isPutOff = wasEnded === undefined && !this.run.isStopped();
 			if (entry.limited && isPutOff) {
 				const problem = rateLimitedUntilDeadline(
@@ -190,13 +193,14 @@ export class PostQueue {
 		entry.end(outcome);
 	}
 
-	/** Asks whether it was sent before, sends its POST, and notes what that means for the others. */
+	/**
+	 * Sends the POST of an entry, unless the memory has its video. May end the run or the account.
+	 */
 	private async startOne(entry: QueueEntry): Promise<void> {
 		const { run, memory, work } = this;
 		const { limiter } = work;
 		const { item, failed } = entry;
-		// From here to `hold` nothing is awaited: an equal call of the same moment finds this one under
-		// way.
+		// From here to `hold` nothing is awaited, so that an equal call finds this one in flight.
 		if (!entry.held) {
 			const inFlight = memory.inFlight(item.keys);
 			const found = inFlight ?? recalled(memory, item);
@@ -224,7 +228,7 @@ export class PostQueue {
 		this.sent++;
 		let release: (() => void) | undefined;
 		if (!('problem' in sent)) {
-			// At once, before anybody asks for the next turn.
+			// Before anything is awaited, so that the next entry sees the slot as taken.
 			limiter?.accepted(item.credential);
 			release = limiter?.acquire(item.credential);
 		} else {

@@ -1,6 +1,6 @@
 /**
- * From one input item to a request that may be sent: everything about it is checked before anything
- * is paid for.
+ * Turns an input item into a request that may be sent. Everything is checked before anything is
+ * paid for.
  */
 import { DEFAULT_BASE_URL, type Credential } from '../../shared/api/credential';
 import { baseUrlOf } from '../../shared/api/versions';
@@ -49,7 +49,7 @@ export interface Prepared {
 	keys: MemoryKeys;
 	seed: TaskSeed;
 	output: Output;
-	/** What the list of videos knows it by; undefined where the list is off. */
+	/** Its identity in the list of videos; undefined where the list is off. */
 	listed?: VideoIdentity;
 }
 
@@ -61,19 +61,19 @@ export interface Unusable {
 }
 
 /**
- * The address to which the end of an item's task is told; undefined for none. May throw what an
- * expression throws.
+ * Gives the callback URL for an item's task; undefined for none. May throw what an expression
+ * throws.
  */
 export type CallbackOf = (itemIndex: number, credential: Credential) => Checked<string | undefined>;
 
-/** A checked value; where it was refused, perhaps with what to do about it. */
+/** A checked value. A refused one may have advice. */
 type Advised<T> = Checked<T> & { advice?: string };
 
 /** Where the image of an item comes from. */
 const IMAGE_SOURCES = ['none', 'url', 'binary'] as const;
 type ImageSource = (typeof IMAGE_SOURCES)[number];
 
-/** The images of an item: their links, and what identifies files whose links differ each time. */
+/** The images of an item: their links, and identities for files, whose links differ each time. */
 interface Images {
 	imageUrl?: unknown;
 	identities?: string[];
@@ -112,7 +112,7 @@ async function readImages(
 	}
 }
 
-/** A value whose reading may throw, as one that was refused with its reasons. */
+/** Runs a read that may throw; its error becomes a refused value with the reasons. */
 async function checked<T>(read: () => Advised<T> | Promise<Advised<T>>): Promise<Advised<T>> {
 	try {
 		return await read();
@@ -124,7 +124,7 @@ async function checked<T>(read: () => Advised<T> | Promise<Advised<T>>): Promise
 const NEEDS_LIST =
 	'Reuse Key, Always Reuse and Skip need the list of videos, but Options > Keep Video List is off. Turn it on, or remove them.';
 
-/** Why the model cannot be had at the address of the credential, if that is so. */
+/** Why the model has no address with this credential; empty where it has one. */
 function unservedProblem(model: Model, credential: Credential): string[] {
 	if (baseUrlOf(credential, model.version) !== undefined) return [];
 	return [
@@ -136,11 +136,11 @@ function unservedProblem(model: Model, credential: Credential): string[] {
 interface ForAll {
 	/** See {@link settingsKey}. */
 	settings: string;
-	/** Tells accounts apart; absent where the list of videos is off. */
+	/** Identifies accounts; absent where the list of videos is off. */
 	accountOf?: (credential: Credential) => string;
 }
 
-/** Reads and checks one item. Gives all that is wrong with it at once. Never throws. */
+/** Reads and checks one item. Gives every problem at once. Never throws. */
 async function prepare(
 	run: Run,
 	itemIndex: number,
@@ -205,8 +205,8 @@ async function prepare(
 }
 
 /**
- * Reads and checks all items, in order, for the list of videos as well where it is on. Throws
- * nothing but what nobody foresaw.
+ * Reads and checks all items, in order; with `isListed` also their identities in the list of
+ * videos. Throws an unexpected error only.
  */
 export async function prepareAll(
 	run: Run,

@@ -1,4 +1,4 @@
-/** What became of one input item. */
+/** The result of one input item. */
 import type { IBinaryData, IDataObject } from 'n8n-workflow';
 
 import { failedItem } from '../../shared/n8n/onError';
@@ -13,17 +13,17 @@ export interface Result {
 	/** The last reading, if there was one. */
 	task?: Task;
 	problem?: Problem;
-	/** How long the video took, where this run has started it and has seen its end. */
+	/** Seconds that the video took, where this run has started it and has seen its end. */
 	seconds?: number;
-	/** The API's answer to the POST, for a task that was not read since. */
+	/** The API's response to the POST, for a task that was not read since. */
 	raw?: IDataObject;
-	/** How the item is to be given out; absent where nothing came to be. */
+	/** How the item is output; absent where there is nothing to output. */
 	output?: Output;
-	/** A whole answer of its own, where the item is no task. */
+	/** The whole item, where it is no task. */
 	json?: IDataObject;
-	/** Several answers in place of one, where the item is no task. */
+	/** Several items in place of one, where they are no tasks. */
 	items?: IDataObject[];
-	/** What is said above the output about them. */
+	/** A hint about them above the output. */
 	note?: string;
 	/** Left out: it was handed on before. */
 	isSkipped?: true;
@@ -55,8 +55,8 @@ export function itemOf(result: Result): IDataObject {
 }
 
 /**
- * One result per item; an item that has none is told as what nobody foresaw, so that it is never
- * said to have cost nothing.
+ * One result per item. A missing one becomes an unexpected error, so that it is never reported as
+ * free.
  */
 export function forEveryItem({ input }: Run, results: readonly Result[]): Result[] {
 	return input.map(
@@ -64,7 +64,7 @@ export function forEveryItem({ input }: Run, results: readonly Result[]): Result
 	);
 }
 
-/** The same problem for every item: what is wrong concerns the node, not one of them. */
+/** The same problem for every item, because it concerns the node and not one of them. */
 export function sameForAll({ input }: Run, problem: Problem): Result[] {
 	return input.map(() => ({ seed: NO_SEED, problem }));
 }

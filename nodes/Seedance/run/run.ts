@@ -1,6 +1,6 @@
 /**
- * What one run of the node knows: asked of n8n once in `execute()`, and handed to everything that
- * works for it.
+ * The facts of one run of the node: read from n8n once in `execute()`, and passed to everything
+ * that works for it.
  */
 import type {
 	IExecuteFunctions,
@@ -21,7 +21,7 @@ import type { Listing } from '../videoList/listing';
 import type { TaskSeed } from '../../shared/task/taskItem';
 import { isTool, runIndexOf } from './parameters';
 
-/** Milliseconds after which a slow read no longer holds up those behind it. */
+/** Milliseconds after which a slow read no longer counts as in flight. */
 const READ_HOLDS_MS = 5_000;
 
 export interface Run {
@@ -49,24 +49,21 @@ export interface Run {
 	 * without a limit.
 	 */
 	readonly workUntil: number;
-	/**
-	 * The task of an item, as soon as the run knows of it: what is told when something throws that
-	 * nobody foresaw.
-	 */
+	/** The task of an item, as soon as the run knows it: it is reported after an unexpected error. */
 	readonly taskIds: Map<number, string>;
-	/** By item: when such videos were ready here, as the list of videos tells. */
+	/** By item: when such videos were ready here, by the list of videos. */
 	readonly readyWindows: Map<number, ReadyWindow>;
-	/** Tasks that a person wants anew, because they have failed. */
+	/** Failed tasks that a person retries. */
 	readonly failedTasks: Set<string>;
-	/** What this run holds of the list of videos; undefined without one. */
+	/** The list of videos as this run uses it; undefined without one. */
 	listing?: Listing;
 	/** Whether a person, or n8n's own time limit, has stopped the execution. */
 	isStopped: () => boolean;
 	/** The throttle of an account, shared by everything that this run sends there. */
 	throttleFor: (credential: Credential) => Throttle;
 	/**
-	 * Reads one task by a deadline (milliseconds since 1970), in turn with the others. A 429 is
-	 * waited out and asked again: only when the deadline comes before, it is what is given.
+	 * Reads one task by a deadline (milliseconds since 1970), queued with the other reads. After a
+	 * 429 it waits and reads again; it gives the 429 only when the deadline comes first.
 	 */
 	readTask: (task: ReadableTask, deadline: number) => Promise<ReadResult>;
 }
@@ -78,12 +75,12 @@ export interface ReadableTask {
 	seed?: Pick<TaskSeed, 'model'>;
 }
 
-/** Tells accounts apart within a run. Never to be shown or stored: it holds the key. */
+/** Identifies an account within a run. Never show or store it: it holds the key. */
 export function credentialKey({ baseUrl, apiKey }: Credential): string {
 	return `${baseUrl}\n${apiKey}`;
 }
 
-/** Gathers what a run knows. Throws what n8n throws. */
+/** Reads the facts of a run. Throws what n8n throws. */
 export function runOf(context: IExecuteFunctions, clock: Clock): Run {
 	const startedAt = clock.now();
 	const node = context.getNode();
@@ -97,7 +94,7 @@ export function runOf(context: IExecuteFunctions, clock: Clock): Run {
 		throttles.set(key, throttle);
 		return throttle;
 	};
-	/** Undefined when the deadline came before there was room for it. */
+	/** Undefined when the deadline came before it could start. */
 	const readInTurn = async (
 		task: ReadableTask,
 		deadline: number,

@@ -1,6 +1,6 @@
 /**
- * One item's video: what an earlier try of this execution left of it, and the POST that starts it,
- * remembered before and after.
+ * Starts one item's video: recalls what an earlier try of this execution has left, or sends the
+ * POST, stored in the memory before and after.
  */
 import { createTask } from '../../shared/api/retry';
 import {
@@ -34,7 +34,7 @@ const ENDS_ACCOUNT: ReadonlyArray<CallFailure['cause']> = [
 /** Milliseconds that a retry by a person gets to see which of its tasks have failed. */
 const RECALL_MS = 60_000;
 
-/** What stands in the memory of an item at this moment: a task, an unclear POST, or nothing. */
+/** The memory of an item now: a task, an unclear POST, or nothing. */
 export function recalled(
 	memory: ExecutionMemory,
 	{ keys }: Prepared,
@@ -45,20 +45,19 @@ export function recalled(
 }
 
 /**
- * What an earlier try of this execution left for an item: a task to go on with, an unclear POST, or
- * nothing. A failed task is made anew only when a person retries.
+ * What an earlier try of this execution has left for an item: a task to go on with, an unclear
+ * POST, or nothing. A failed task is forgotten only when a person retries.
  */
 export async function recall(
 	run: Run,
 	memory: ExecutionMemory,
 	item: Prepared,
 ): Promise<Sent | undefined> {
-	// What an equal call sends at this moment is no lost answer: it is waited for when it is this
-	// item's turn.
+	// A POST of an equal call that is in flight is not unclear: the queue awaits it for this item.
 	if (memory.inFlight(item.keys)) return undefined;
 	const found = recalled(memory, item);
 	if (!found || 'problem' in found) return found;
-	// Only the first try of a retried execution may make it anew
+	// Only the first try of a retried execution may start it again
 	// (docs/n8n-behaviour.md#mode-of-a-retry).
 	const isMadeHere = found.executionId === run.executionId;
 	if (run.mode !== 'retry' || isMadeHere) return found;
@@ -75,8 +74,8 @@ export async function recall(
 }
 
 /**
- * Why the list of videos does not let an item be sent; undefined where it does, or where it cannot
- * be written and nobody has asked for it. Never throws.
+ * Why the list of videos blocks an item; undefined where it does not, or where it cannot be written
+ * and the item does not need it. Never throws.
  */
 async function heldBack({ listing, context }: Run, item: Prepared): Promise<Problem | undefined> {
 	if (!listing?.videos) return undefined;
@@ -94,14 +93,14 @@ async function heldBack({ listing, context }: Run, item: Prepared): Promise<Prob
 export interface SendOptions {
 	/** Milliseconds since 1970. */
 	deadline: number;
-	/** Whether the caller waits for its next turn after a 429. */
+	/** Whether the caller waits by itself after a 429. */
 	waitsItself?: boolean;
-	/** The task that it is started in place of: it has failed, and cost nothing. */
+	/** The task that it replaces, which has failed without a charge. */
 	failed?: CreatedTask;
 }
 
 /**
- * Sends one POST by a deadline and remembers it, before and after: in the list of videos, and in the
+ * Sends one POST by a deadline, and stores it before and after: in the list of videos, and in the
  * memory of the execution.
  */
 export async function send(
@@ -132,7 +131,7 @@ async function post(
 		deadline,
 		waitsItself,
 		onSend: () => memory.sending(keys),
-		// What was there before is there again: a retry must not start it once more.
+		// The replaced task is stored again: otherwise a retry would start the video once more.
 		onRefused: () => (failed ? memory.created(keys, failed) : memory.forget(keys)),
 	});
 	const createdAt = clock.now();

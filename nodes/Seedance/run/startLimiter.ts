@@ -1,7 +1,7 @@
 /**
- * Whose turn it is to start a video: what is under way of one run, and beside it of all runs of this
- * process with the same account, which share what was learnt of it. Nothing here is needed to pay
- * once: whoever comes without it learns it anew.
+ * Limits how many videos run at once: per run (Maximum Videos at Once), and per account over all
+ * runs of this process, which share the learnt limit. Paying once does not depend on it: another
+ * process learns the limit again.
  */
 import { createHash } from 'crypto';
 
@@ -10,19 +10,19 @@ import { AdaptiveLimit } from '../../shared/api/adaptiveLimit';
 import type { Clock } from '../../shared/n8n/clock';
 import { credentialKey } from './run';
 
-/** What one run has at an account. */
+/** What one run has running at an account. */
 interface Share {
 	running: number;
-	/** It has a row that only the account holds back. */
+	/** It has a row that waits for the account only. */
 	isWaiting: boolean;
-	/** Its POST has left, and has no answer yet. */
+	/** Its POST is in flight. */
 	isPosting: boolean;
 	wake: () => void;
 }
 
-/** An account that runs of this process start videos with, while there are any. */
+/** An account, kept while runs of this process start videos with it. */
 interface Account {
-	/** Times of the limit are those of the run that came first. */
+	/** The clock of the first run: all times of the limit are by it. */
 	clock: Clock;
 	limit: AdaptiveLimit;
 	shares: Map<StartLimiter, Share>;
@@ -37,7 +37,7 @@ function wakeAll({ shares }: Account): void {
 	for (const { wake } of shares.values()) wake();
 }
 
-/** The turns of one run. To be closed when it ends. */
+/** The slots of one run. Call {@link close} when the run ends. */
 export class StartLimiter {
 	/** Tasks of this run that are being watched, with any account. */
 	running = 0;
@@ -46,7 +46,10 @@ export class StartLimiter {
 	private readonly used = new Map<string, string>();
 	private waker = new AbortController();
 
-	/** `atOnce`: the most videos of this run at once. `onWait` is called whenever none may be started. */
+	/**
+	 * `atOnce`: the most videos of this run at once. `onWait` is called before each
+	 * {@link waitForChange}.
+	 */
 	constructor(
 		private readonly clock: Clock,
 		private readonly atOnce = Infinity,
@@ -56,8 +59,8 @@ export class StartLimiter {
 	}
 
 	/**
-	 * Milliseconds until a row of this account may be started, 0 for now; Infinity when something has
-	 * to end first.
+	 * Milliseconds until a row of this account may be started, 0 for now; Infinity when a running
+	 * video has to end first, or another run comes first.
 	 */
 	msUntilSlot(credential: Credential): number {
 		const { account, share } = this.at(credential);
@@ -67,20 +70,21 @@ export class StartLimiter {
 		const posting = [...account.shares.values()].filter(({ isPosting }) => isPosting).length;
 		const ms = account.limit.nextAt(now, runningAt(account) + posting) - now;
 		share.isWaiting = true;
-		// Of several runs the one that has least is next, so that none has to stand aside for ever.
+		// Fairness: while the account is limited, a run waits as long as another waiting run has fewer
+		// videos running.
 		const isBehind = [...account.shares].find(
 			([limiter, other]) => limiter !== this && other.isWaiting && other.running < share.running,
 		);
 		return account.limit.isLimited && isBehind ? Infinity : Math.max(0, ms);
 	}
 
-	/** A POST with this account goes out: it has no answer before {@link idle}. */
+	/** A POST with this account is sent: it is in flight until {@link idle}. */
 	postSent(credential: Credential): void {
 		this.idle();
 		this.at(credential).share.isPosting = true;
 	}
 
-	/** It waits for no account any longer, and for no answer. */
+	/** Clears the waiting and posting flags of this run, and wakes the runs of those accounts. */
 	idle(): void {
 		for (const hash of this.used.values()) {
 			const account = accounts.get(hash);
@@ -91,7 +95,7 @@ export class StartLimiter {
 		}
 	}
 
-	/** It was accepted. Call it before {@link acquire}. */
+	/** The POST was accepted. Call it before {@link acquire}. */
 	accepted(credential: Credential): void {
 		const { account } = this.at(credential);
 		account.limit.onAccepted(account.clock.now(), runningAt(account));
@@ -99,14 +103,17 @@ export class StartLimiter {
 		wakeAll(account);
 	}
 
-	/** It was refused with 429. */
+	/** The POST was refused with 429. */
 	refused(credential: Credential, retryAfterMs?: number): void {
 		const { account } = this.at(credential);
 		account.limit.onRateLimited(account.clock.now(), runningAt(account), retryAfterMs);
 		wakeAll(account);
 	}
 
-	/** A task is being watched from now on. Gives what is to be called, once, when it has ended. */
+	/**
+	 * Takes a slot for a task. Gives the function that frees it, to be called once, when the task has
+	 * ended.
+	 */
 	acquire(credential: Credential): () => void {
 		const { account, share } = this.at(credential);
 		share.running++;
@@ -120,7 +127,7 @@ export class StartLimiter {
 		};
 	}
 
-	/** Waits so many milliseconds, or until the turn may have come. */
+	/** Waits so many milliseconds, or until a slot may be free. */
 	async waitForChange(ms: number): Promise<void> {
 		this.onWait();
 		await this.clock.sleep(ms, this.waker.signal);
@@ -132,7 +139,7 @@ export class StartLimiter {
 		this.waker.abort('changed');
 	}
 
-	/** The run has ended: nothing of it counts any longer. */
+	/** Frees all slots of this run, which has ended. */
 	close(): void {
 		for (const hash of this.used.values()) {
 			const account = accounts.get(hash);

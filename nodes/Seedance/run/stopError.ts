@@ -1,6 +1,6 @@
 /**
- * The one error of a node that stops: what is ready, what is not, and how the videos that exist are
- * had.
+ * The one error of a node that stops: what is ready, what is not, and how to get the videos that
+ * exist.
  */
 import {
 	COST,
@@ -15,7 +15,7 @@ import { shorten } from '../../shared/text';
 import { itemOf, type Result } from './result';
 import type { Run } from './run';
 
-/** Whether one item has cost credits, as far as it is known. */
+/** Whether one item has cost credits, as far as is known. */
 function costOf({ problem, task, seed }: Result): Charged {
 	if (problem) return problem.charged;
 	if (seed.isReused) return 'no';
@@ -58,14 +58,17 @@ function sentenceOf({ problem, result, index }: Failed, total: number): string {
 	return withItem(`${prompt}${problem.message}`, index, total);
 }
 
-/** What an item, or each of several, has cost, where the run was not free. */
+/** What an item has cost, said where the run was not free. */
 const COST_OF_ITEM: Readonly<Record<Charged, string>> = {
 	yes: 'This cost its credits.',
 	no: 'This cost nothing.',
 	unknown: 'Whether this cost credits is not known.',
 };
 
-/** What to do about one problem among several items; of several that say the same, without their IDs. */
+/**
+ * What to do about one problem. Without its task ID where there are several, so that equal advice
+ * is said once.
+ */
 function adviceOn({ problem }: Failed, ofRun: Charged, isOne: boolean): string {
 	const { advice, taskId, charged } = problem;
 	if (advice === undefined) return problem.description;
@@ -76,8 +79,8 @@ function adviceOn({ problem }: Failed, ofRun: Charged, isOne: boolean): string {
 }
 
 /**
- * Every problem with its item, one per line, and the advice; said once where it is the same for
- * several, and without the sentence where that is the title.
+ * Every problem with its item, one per line, and its advice, said once where it is the same for
+ * several. The title is not repeated.
  */
 function adviceOf(failed: readonly Failed[], total: number, ofRun: Charged): string[] {
 	const [{ problem }, ...others] = failed;
@@ -101,7 +104,7 @@ const WITHOUT =
 	'To get the others even if one fails again, set On Error of this node to Continue (using error output), save,';
 const SAVED = 'choose Retry with currently saved workflow.';
 
-/** How the run is gone on with after a failure, and its videos are had, where there are some. */
+/** How to go on after the failure, and how to get the videos that exist. */
 function wayOn(failed: readonly Failed[], hasTasks: boolean, isListed: boolean): string {
 	// Where an outcome is unclear, Retry would stop at it again.
 	if (failed.some(({ problem }) => problem.code === 'maybe_created')) {
@@ -113,7 +116,7 @@ function wayOn(failed: readonly Failed[], hasTasks: boolean, isListed: boolean):
 		: `Click Retry in Executions: ${FREE}. A new run, or a changed prompt or setting of this node, pays for all items. ${WITHOUT} and ${SAVED}`;
 }
 
-/** How many videos there are, as the start of the title; empty for none that was started. */
+/** How many videos there are, as the start of the title; empty when none was started. */
 function countOf(results: readonly Result[]): string {
 	const total = results.length;
 	const say = (count: number, how: string) =>
@@ -127,7 +130,10 @@ function countOf(results: readonly Result[]): string {
 	return started ? say(started, 'started and charged') : '';
 }
 
-/** The one error of a node that stops: what is ready, what is not, and every task id. */
+/**
+ * The one error of a node that stops, returned and not thrown. Its context has `error_code`,
+ * `charged`, `task_id` and `tasks`.
+ */
 export function stopError({ node, listing }: Run, results: readonly Result[]) {
 	const total = results.length;
 	const all = results.flatMap((result, index): Failed[] =>

@@ -1,4 +1,6 @@
-/** What has become of the items of a run while its videos are started, and who is told of each task. */
+/**
+ * The state of each item of a run while its videos are started; reports each task to the watcher.
+ */
 import type { ExecutionMemory, Sent } from '../../shared/idempotency/executionMemory';
 import { notSent } from '../../shared/task/errors';
 import type { ListDecision } from '../videoList/listing';
@@ -7,13 +9,13 @@ import type { Run } from './run';
 import { recalled } from './send';
 import type { ItemState, PendingTask } from './watch';
 
-/** A task that there is now, for whoever follows it to its end. */
+/** A task to watch. */
 export interface NewTask {
 	pending: PendingTask;
 	item: Prepared;
-	/** How often it was started anew already. */
+	/** How often its video was restarted already. */
 	restarts: number;
-	/** To be called when it has ended, where it counts as under way. */
+	/** Frees its slot; absent where it has none yet. */
 	release?: () => void;
 	/** The item whose video it shares. */
 	leaderIndex?: number;
@@ -25,23 +27,23 @@ interface TaskOrigin extends Pick<NewTask, 'release' | 'leaderIndex'> {
 	isNew: boolean;
 }
 
-/** A task that was there before this run. */
+/** The origin of a task from before this run. */
 export const BEFORE: TaskOrigin = { isNew: false };
 
-/** What has become of the items of a run so far. */
+/** The states of the items of a run so far. */
 export class Submission {
 	private readonly states: ItemState[] = [];
 	/** Whether an item has no task. */
 	hasFailed = false;
 
-	/** `onTask` is told of each task at once. */
+	/** `onTask` is called with each task at once. */
 	constructor(
 		readonly run: Run,
 		readonly memory: ExecutionMemory,
 		private readonly onTask?: (task: NewTask) => void,
 	) {}
 
-	/** An item whose video was sent, now or before. */
+	/** Takes the outcome of an item's POST, of now or before. */
 	take(item: Prepared, sent: Sent, how: TaskOrigin): void {
 		if ('problem' in sent) return this.fail({ ...item, problem: sent.problem });
 		const { isNew, release, leaderIndex } = how;
@@ -52,7 +54,7 @@ export class Submission {
 			...item.seed,
 			taskId,
 			...(model !== undefined && { model }),
-			// The price of another model would be a wrong one: what the API tells of the task is its own.
+			// The price would be that of another model; the read of the task gives its own.
 			...(model !== undefined && model !== item.model.value && { estimatedCredits: null }),
 			...(createdAt !== undefined && { createdAt }),
 			...(reused && { isReused: true as const }),
@@ -62,10 +64,7 @@ export class Submission {
 		this.onTask?.({ pending, item, restarts, release, leaderIndex });
 	}
 
-	/**
-	 * An item without a task, or with one of which nobody knows. `isBystander`: only because another
-	 * ended the run.
-	 */
+	/** Fails an item without a known task. `isBystander`: only because another item ended the run. */
 	fail(item: Unusable & { output?: Prepared['output'] }, isBystander?: true): void {
 		const { itemIndex, problem, output } = item;
 		const taskId = problem.taskId ?? null;
@@ -75,25 +74,25 @@ export class Submission {
 		this.states[itemIndex] = { result: { seed, problem, output, isBystander } };
 	}
 
-	/** An item for which nothing more is sent; what an earlier try has paid for is still told. */
+	/** Skips an item for which nothing more is sent. A task of an earlier try still counts. */
 	skip(item: Prepared, because: string): void {
 		const found = recalled(this.memory, item);
 		if (found) this.take(item, found, BEFORE);
 		else this.fail({ ...item, problem: notSent(because) }, true);
 	}
 
-	/** What the list of videos says of an item that is not to be sent. */
+	/** Applies the decision of the list about an item that is not to be sent. */
 	applyDecision(item: Prepared, listed: Exclude<ListDecision, { do: 'send' }>): void {
 		const { itemIndex, seed } = item;
 		if (listed.do === 'sent') {
-			// n8n may run the node once more, after it has handed the video on.
+			// For Retry On Fail, which may come after the video was handed on.
 			this.memory.created(item.keys, listed.sent);
 			this.take(item, listed.sent, BEFORE);
 		} else if (listed.do === 'refuse') this.fail({ ...item, problem: listed.problem });
 		else this.states[itemIndex] = { result: { seed, isSkipped: true } };
 	}
 
-	/** An item that shares the video of another one, which is in already. */
+	/** Gives an item the video of its leader, whose state is known already. */
 	share(item: Prepared, leader: Prepared): void {
 		const state = this.states[leader.itemIndex];
 		if (!state) return;

@@ -1,6 +1,6 @@
 /**
- * From input items to created tasks: check everything, recall what was already paid for, sum the
- * credits, then send each POST exactly once, one after the other.
+ * Turns input items into tasks: checks everything, recalls what was already paid for, adds up the
+ * credits, then sends each POST exactly once, one after the other.
  *
  * Rules that must not regress:
  * - with On Error = Stop nothing is sent when one item is wrong.
@@ -19,7 +19,7 @@ import { PostQueue } from './postQueue';
 import { BEFORE, Submission } from './submission';
 import type { ItemState } from './watch';
 
-/** Sends the items, each when it is its turn. */
+/** Sends the items through the queue. */
 async function sendAll(
 	submission: Submission,
 	postQueue: PostQueue,
@@ -49,8 +49,8 @@ async function sendWithinLimit(
 }
 
 /**
- * Why a run that stops at a failure sends nothing; undefined where it may. What an interrupted run
- * has left unclear fails its own item alone.
+ * Why a run with On Error = Stop sends nothing; undefined where it may send. An item that an
+ * interrupted run has left unclear fails alone.
  */
 function blockingReason(listing: Listing | undefined, isUnclear: boolean): string | undefined {
 	if (isUnclear) return 'the outcome of an earlier item is not known.';
@@ -60,19 +60,19 @@ function blockingReason(listing: Listing | undefined, isUnclear: boolean): strin
 	return refused ? 'another item cannot be started.' : undefined;
 }
 
-/** The default of {@link submitAll}: nobody is told. */
+/** The default of {@link submitAll}: no callback. */
 const NO_CALLBACK: CallbackOf = () => ({ ok: true, value: undefined });
 
-/** Who else has to do with the videos that are started. */
+/** What else takes part in starting the videos. */
 interface Others {
 	callbackOf?: CallbackOf;
-	/** Who follows each task from its start; undefined where nobody does. */
+	/** Watches each task from its start; undefined where the run does not wait. */
 	watcher?: TaskWatcher;
 }
 
 /**
  * Starts the videos of all items, each with the callback URL that `callbackOf` gives. Gives one
- * state per item, in order, when nothing is left to be sent.
+ * state per item, in order, when all are sent. Throws an unexpected error only.
  */
 export async function submitAll(
 	run: Run,

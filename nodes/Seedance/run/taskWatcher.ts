@@ -1,11 +1,12 @@
 /**
- * Follows the tasks of a run from the moment that each is started: to its end, or to that of the one
- * that takes its place, because it has failed for free.
+ * Watches each task of a run from its start until it has ended. A task that failed without a charge
+ * may be restarted; its replacement is watched instead.
  *
  * Rules that must not regress:
  * - the Timeout counts from each video's own start;
- * - a task ends for the others as soon as it has ended: nobody waits for its download;
- * - a restart is a POST like any other: in its turn, in the list, in the memory, at most so often.
+ * - a task frees its slot as soon as it has ended, before its video is downloaded;
+ * - a restart is a POST like any other: queued, in the list and in the memory, and never more often
+ *   than Free Restarts allows.
  */
 import type { Clock } from '../../shared/n8n/clock';
 import { hasEnded } from '../../shared/task/task';
@@ -19,7 +20,7 @@ import type { NewTask } from './submission';
 import { StartLimiter } from './startLimiter';
 import { fileAdder, watcherOf, type ItemState, type PendingTask } from './watch';
 
-/** A clock whose sleeps end with a signal as well, for work that sleeps by nothing else. */
+/** A clock whose sleeps a signal ends as well; it is the only way to end a watch early. */
 const endedBy = (clock: Clock, end: AbortSignal): Clock => ({
 	...clock,
 	sleep: async (ms) => await clock.sleep(ms, end),
@@ -29,23 +30,25 @@ export class TaskWatcher {
 	readonly limiter: StartLimiter;
 	private readonly watchOne;
 	private readonly addFile;
-	/** One for each task: Node.js warns of a leak when a signal has many listeners. */
+	/** One per task, because Node.js warns of a leak when one signal has many listeners. */
 	private readonly endings = new Set<AbortController>();
 	private isOver = false;
 	private readonly watches = new Map<number, Promise<Result>>();
 	private readonly ended = new Map<number, Result>();
-	/** The task that stands for each item at this moment. */
+	/** By item: its task, or the one that has replaced it. */
 	private readonly current = new Map<number, PendingTask>();
-	/** What is being started anew. */
+	/** Restarts in flight. */
 	private readonly starting = new Set<Promise<unknown>>();
 	private postQueue?: PostQueue;
 	private startPolling: () => void = () => {};
-	/** Nothing is looked at before all are started, unless some have to wait for others to end. */
+	/** Polling starts when all videos are started, or as soon as one has to wait for a slot. */
 	private readonly pollingStarted = new Promise<void>((resolve) => {
 		this.startPolling = resolve;
 	});
 
-	/** `adapt`: what is made of each task before it is followed, such as that no file is wanted. */
+	/**
+	 * `adapt` changes each task before it is watched: with Pause Until Callback it drops the file.
+	 */
 	constructor(
 		private readonly run: Run,
 		private readonly options: Options,
@@ -56,21 +59,25 @@ export class TaskWatcher {
 		this.watchOne = watcherOf(run, options, this.addFile);
 	}
 
-	/** Who sends what is to be started anew. */
+	/** Sets the queue that sends restarts. */
 	restartWith(postQueue: PostQueue): void {
 		this.postQueue = postQueue;
 	}
 
-	/** Follows a task from now on. */
+	/** Watches a task from now on. */
 	watch(task: NewTask): void {
 		const { itemIndex } = task.pending;
 		const result = this.watchToEnd({ ...task, pending: this.adapt(task.pending) });
 		this.watches.set(itemIndex, result);
-		// Who waits for it gets the error; until then nobody may.
+		// `results` throws the error. Without this catch, Node.js would report an unhandled rejection
+		// before that.
 		result.then((one) => this.ended.set(itemIndex, one)).catch(() => undefined);
 	}
 
-	/** What has become of tasks, when all have ended. Gives one result per task, in their order. */
+	/**
+	 * Waits until these tasks have ended. Gives one result per task, in their order. Throws an
+	 * unexpected error of a watch.
+	 */
 	async results(tasks: readonly PendingTask[]): Promise<Result[]> {
 		this.startPolling();
 		return await Promise.all(
@@ -78,15 +85,15 @@ export class TaskWatcher {
 		);
 	}
 
-	/** Follows nothing any longer. Gives what stands now. */
+	/** Ends all watches. Gives the results so far, one per task, in their order. */
 	stop(tasks: readonly PendingTask[]): Result[] {
 		this.close();
 		return tasks.map(({ itemIndex, seed }) => this.ended.get(itemIndex) ?? { seed });
 	}
 
 	/**
-	 * Leaves what has not ended to somebody else, once nothing is being sent. Gives what stands for
-	 * each item now.
+	 * Ends all watches, once no restart is in flight. Gives one state per item, in order: the result
+	 * of a task that has ended, else the task.
 	 */
 	async detach(items: readonly ItemState[]): Promise<ItemState[]> {
 		while (this.starting.size > 0) await Promise.all(this.starting);
@@ -95,14 +102,15 @@ export class TaskWatcher {
 			if ('result' in item) return item;
 			const { itemIndex } = item.pending;
 			const result = this.ended.get(itemIndex);
-			// What could not be read, or was not ready in time, is somebody else's to judge.
+			// A task that could not be read, or was not ready in time, stays pending: the caller reads it
+			// again.
 			return result?.task && hasEnded(result.task)
 				? { result }
 				: { pending: this.current.get(itemIndex) ?? item.pending };
 		});
 	}
 
-	/** Nothing more is followed, or sent. */
+	/** Ends all watches; nothing more is sent. */
 	close(): void {
 		this.isOver = true;
 		this.startPolling();
@@ -131,14 +139,14 @@ export class TaskWatcher {
 		const clock = endedBy(this.run.clock, ending.signal);
 		const result = await this.watchOne(task.pending, { clock, onEnd });
 		this.endings.delete(ending);
-		const starting = this.startAnew(task, result);
+		const starting = this.restart(task, result);
 		this.starting.add(starting);
 		const next = await starting.finally(() => this.starting.delete(starting));
 		if (!next) return result;
 		return 'pending' in next ? await this.watchToEnd(next) : next;
 	}
 
-	/** An equal item shares the video, whichever it is in the end. */
+	/** The result of an equal item: it shares the video of its leader, also a restarted one. */
 	private async share({ pending }: NewTask, leaderIndex: number): Promise<Result> {
 		const { seed, output } = pending;
 		const leader = await this.watches.get(leaderIndex);
@@ -149,10 +157,10 @@ export class TaskWatcher {
 	}
 
 	/**
-	 * Starts a video in place of one that has failed for free; undefined where that may not be, and
-	 * the failure stays what it is.
+	 * Restarts a task that has failed without a charge. Undefined where it may not be restarted: then
+	 * its failure is the result.
 	 */
-	private async startAnew(task: NewTask, result: Result): Promise<NewTask | Result | undefined> {
+	private async restart(task: NewTask, result: Result): Promise<NewTask | Result | undefined> {
 		const { pending, item, restarts } = task;
 		const { postQueue, run, options } = this;
 		const mayBe = result.task && isRestartable(result.task) && !pending.seed.isReused;
@@ -168,7 +176,7 @@ export class TaskWatcher {
 		const sent = 'sent' in outcome ? outcome.sent : undefined;
 		if (!sent || 'problem' in sent) {
 			await endRestart(run, item.itemIndex);
-			// Unless nobody knows what became of the second POST.
+			// With an unclear second POST, that one is the result: it may have been charged.
 			if (!sent || sent.problem.charged === 'no') return undefined;
 			const { problem } = sent;
 			return {

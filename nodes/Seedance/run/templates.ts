@@ -1,7 +1,7 @@
 /**
- * Texts that n8n puts together of several expressions: `A cat in {{ $json.city }}`. Where an
- * expression finds nothing, n8n writes nothing in its place, and what is left looks like a text of
- * a person (docs/n8n-behaviour.md#texts-with-expressions).
+ * Texts that n8n composes of words and expressions: `A cat in {{ $json.city }}`. For an expression
+ * without a value n8n writes nothing, so that the rest looks like a text of a person
+ * (docs/n8n-behaviour.md#texts-with-expressions).
  */
 import type { IExecuteFunctions } from 'n8n-workflow';
 
@@ -10,7 +10,7 @@ import { isEmpty } from '../../shared/task/values';
 const EXPRESSION = /\{\{([\s\S]*?)\}\}/g;
 
 /**
- * Whether one expression gives nothing for an item. One that cannot be read alone is taken to give
+ * Whether one expression gives nothing for an item. One that cannot be read alone counts as giving
  * something.
  */
 function isNothing(
@@ -37,7 +37,7 @@ function templateOf(
 	return { words: stored.slice(1).replace(EXPRESSION, ''), parts };
 }
 
-/** The expressions in a text parameter that have found nothing, or an empty cell. */
+/** The expressions in a text parameter without a value, or with an empty one. */
 export function emptyParts(
 	context: IExecuteFunctions,
 	place: { path: string; itemIndex: number },
@@ -47,9 +47,9 @@ export function emptyParts(
 }
 
 /**
- * The expressions in a text parameter, when not one of them has found anything: neither a value nor
- * an empty text. `value` is what n8n has made of the parameter; a text with anything in it beside
- * the person's own words has found something.
+ * The expressions in a text parameter when none of them has a value, not even an empty text; else
+ * an empty list. `value` is the evaluated parameter: if it differs from the person's own words,
+ * some expression has a value.
  */
 export function missingParts(
 	context: IExecuteFunctions,

@@ -1,4 +1,4 @@
-/** What a run sees of one task while it watches it: its model, how long such videos take, and this one. */
+/** What a run learns of one task while it watches it: its model, and how long its video took. */
 import type { ReadResult } from '../../shared/api/client';
 import type { GenerationTime } from '../../shared/api/pollInterval';
 import { modelOr } from '../../shared/task/models';
@@ -10,17 +10,17 @@ export interface TrackedTask {
 	read: (deadline: number) => Promise<ReadResult>;
 	/** The value of the node's field Model, as far as it is known by now. */
 	readonly model: string | null;
-	/** How long such videos take; what the API and the list of videos tell may come later. */
+	/** How long such videos take. The model and the window may become known later. */
 	readonly generationTime: GenerationTime;
 	/**
-	 * Seconds that the video took: until the middle between the last look at which it was still being
-	 * made and the first at which it was not. Undefined for what this run has not started, or has not
-	 * seen succeed.
+	 * Seconds from the start to the midpoint between the last read that showed it running and the
+	 * first that showed it succeeded. Undefined for what this run has not started, or has not seen
+	 * succeed.
 	 */
 	seconds: () => number | undefined;
 }
 
-/** Watches what the reads of one task tell. */
+/** Keeps what the reads of one task show. */
 export function trackTask(
 	{ clock, readTask, readyWindows }: Run,
 	pending: PendingTask,

@@ -1,6 +1,6 @@
 /**
- * What the node gives out when something threw that nobody foresaw: every item, with the ID of its
- * task where there is one.
+ * The node's results after an unexpected error: every item fails, with the ID of its task where
+ * there is one.
  */
 import { unexpectedError } from '../../shared/task/errors';
 import { readableText } from '../../shared/json';

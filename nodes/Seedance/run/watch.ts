@@ -1,6 +1,6 @@
 /**
- * From task IDs to results: read or watch all tasks together, and store each video the moment it is
- * ready.
+ * Turns task IDs into results: reads or watches all tasks together, and stores each video the
+ * moment it is ready.
  */
 import type { IDataObject } from 'n8n-workflow';
 
@@ -21,7 +21,7 @@ import { timeoutFor } from './options';
 import type { Options, Output } from './parameters';
 import type { ReadableTask, Run } from './run';
 
-/** Milliseconds that Get Status gives an API that asks it to slow down. */
+/** Milliseconds after which Get Status gives up, as when the API keeps asking it to slow down. */
 const READ_ALL_MS = 15 * 60_000;
 
 /** A task to read: the item it belongs to, its ID, and the credential that may read it. */
@@ -30,22 +30,20 @@ export interface PendingTask {
 	taskId: string;
 	credential: Credential;
 	seed: TaskSeed;
-	/** Started by this very run. */
+	/** Started by this run. */
 	isNew: boolean;
-	/** The API's answer to the POST, where this run sent it, and the state that it told. */
+	/** The API's response to the POST, where this run sent it, and the task in it. */
 	raw?: IDataObject;
 	task?: Task;
 	output: Output;
 }
 
-/**
- * What stands for one item: a task that is still to be read, or what became of the item already.
- */
+/** The state of one item: a task that is still to be read, or its result. */
 export type ItemState = { pending: PendingTask } | { result: Result };
 
 /**
- * One result per item, in order: what is pending becomes what `finish` makes of it, given all of it
- * together.
+ * One result per item, in order: `finish` gets all pending tasks together, and gives one result for
+ * each.
  */
 export async function finished(
 	items: readonly ItemState[],
@@ -57,7 +55,7 @@ export async function finished(
 }
 
 /**
- * The result of a task that has ended: failed and "no video" are problems. `offersRestarts`: Free
+ * The result of a task: failed, and a success without a video, are problems. `offersRestarts`: Free
  * Restarts could be set, and is not.
  */
 export function resultOfTask(seed: TaskSeed, task: Task, offersRestarts = false): Result {
@@ -91,7 +89,7 @@ function resultOfEnding(
 	}
 }
 
-/** How long a wait may take. */
+/** The limit of a wait. */
 export interface WaitLimit {
 	/** Milliseconds since 1970. */
 	deadline: number;
@@ -152,7 +150,7 @@ export function fileAdder(run: Run): AddFile {
 	};
 }
 
-/** What is done about one task while it is watched. */
+/** Options for watching one task. */
 interface Watch {
 	clock?: Clock;
 	/** Called when it has ended, before its video is stored. */
@@ -176,7 +174,7 @@ export function watcherOf(run: Run, options: Options, addFile = fileAdder(run)):
 		const wait: Wait = {
 			clock,
 			startedAt,
-			// A bare task ID has the model that the first look tells.
+			// The model of a bare task ID is known from the first read.
 			get deadline() {
 				return limit().deadline;
 			},
@@ -188,10 +186,10 @@ export function watcherOf(run: Run, options: Options, addFile = fileAdder(run)):
 			{ read, isNew, createdAt: seed.createdAt, generationTime },
 			wait,
 		);
-		// What this run has started is of Generate and Wait, which alone has that option.
+		// A new task is one of Generate and Wait, the only operation with that option.
 		const offersRestarts = isNew && !run.isTool && options.restarts === 0;
-		const told = resultOfEnding(pending, ending, { ...limit(), offersRestarts });
-		const result = { ...told, seconds: task.seconds(), output };
+		const ended = resultOfEnding(pending, ending, { ...limit(), offersRestarts });
+		const result = { ...ended, seconds: task.seconds(), output };
 		onEnd?.(result);
 		return await addFile(pending, result, wait.deadline);
 	};
@@ -207,7 +205,7 @@ export async function watchAll(
 	return await Promise.all(tasks.map(async (pending) => await watchOne(pending)));
 }
 
-/** Reads one task, again after passing trouble, by a deadline (milliseconds since 1970). */
+/** Reads one task, again after transient failures, by a deadline (milliseconds since 1970). */
 export async function readTaskWithRetry(
 	run: Run,
 	task: ReadableTask,
@@ -217,8 +215,8 @@ export async function readTaskWithRetry(
 }
 
 /**
- * Reads each task once (passing trouble is asked again), and stores the videos that are ready. A
- * failed task is an answer, not a problem. Gives one result per task, in their order.
+ * Reads each task once, again after transient failures, and stores the videos that are ready. A
+ * failed task is a result, not a problem. Gives one result per task, in their order.
  */
 export async function readAll(run: Run, tasks: readonly PendingTask[]): Promise<Result[]> {
 	const deadline = Math.min(run.startedAt + READ_ALL_MS, run.workUntil);

@@ -1,4 +1,4 @@
-/** Whether a video that was handed on before can still be had, before it is given again. */
+/** Whether a video that was handed on before is still available, checked before it is reused. */
 import { EXPIRED_AFTER_MS } from '../../shared/api/download';
 import { linkIsDead } from '../../shared/api/linkProbe';
 import { NOT_FOUND_GRACE_MS } from '../../shared/api/polling';
@@ -8,16 +8,16 @@ import type { Prepared } from '../run/prepare';
 import type { Run } from '../run/run';
 import { readTaskWithRetry } from '../run/watch';
 
-/** Milliseconds that a task gets to be read. */
+/** Milliseconds for reading a task. */
 const READ_MS = 60_000;
 
 /** `gone`: it was paid for, and is no longer available. `failed`: there never was one. */
 export type Availability = 'there' | 'gone' | 'failed';
 
 /**
- * Reads the task of a row again, and tries its link. `ageMs`: how old the row is. A task that cannot
- * be read now counts as there, and so does one that the API does not know yet, or whose link does
- * not open yet: what is paid for is not paid for again because of passing trouble. Never throws.
+ * Reads the task of a row again, and tries its link. `ageMs`: the age of the row. A task that
+ * cannot be read now counts as there, and so does one that the API does not know yet, or whose link
+ * does not open yet: a transient failure is no reason to pay again. Never throws.
  */
 export async function availabilityOf(
 	run: Run,

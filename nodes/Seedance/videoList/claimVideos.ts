@@ -1,6 +1,6 @@
 /**
- * What the list of videos says of each item before anything is paid for: the moves of the protocol
- * (claims.ts), made for all items of a run together, in few calls.
+ * Claims the rows of all items of a run together, in few calls, before anything is paid for.
+ * claims.ts decides each step.
  */
 import { nextAction, type ClaimedRow, type ClaimRequest } from '../../shared/idempotency/claims';
 import {
@@ -16,16 +16,19 @@ import { WriteBatch } from './writeBatch';
 
 /** Milliseconds for which a claim holds without being renewed. */
 export const CLAIM_MS = 90_000;
-/** A claim beyond this is that of a pause, whose execution needs no process to live. */
+/** A claim that holds longer is that of a pause, which no process has to renew. */
 const LONGEST_RUNNING_CLAIM_MS = CLAIM_MS + 15_000;
-/** Milliseconds between two readings: at first for the one that may win, and for the others; at most. */
+/**
+ * Milliseconds between two reads of the rows: the first with a bid, the first without one, the
+ * longest.
+ */
 const SOON_MS = 150;
 const LESS_SOON_MS = 450;
 const LATER_MS = 2_000;
-/** Times that a row may refuse a change although it looks the same as before. */
+/** Times that a row may refuse a change although it reads the same as before. */
 const MOST_REFUSALS = 5;
 
-/** What is wanted for one item, and what a new row of it would hold. */
+/** What one item looks for, and the new row that it would insert. */
 export interface Search {
 	identity: string;
 	isShared: boolean;
@@ -47,10 +50,10 @@ export type ClaimResult =
 	| { do: 'skip'; row: Row }
 	/** Nobody knows whether it was started. */
 	| { do: 'unclear'; row: Row }
-	/** Another run was at it until the time was up. */
+	/** Another run was still working on it when the time was up. */
 	| { do: 'wait'; row: Row };
 
-/** Claims of the runs of this process, which certainly live. */
+/** Claims of the runs of this process, which are certainly alive. */
 export const liveClaims = new Set<string>();
 
 export interface ClaimSession {
@@ -60,13 +63,13 @@ export interface ClaimSession {
 	clock: Clock;
 	/** Milliseconds since 1970, by the clock. */
 	until: number;
-	/** Whether the video of a row that was handed on can still be had. Never throws. */
+	/** Whether the video of a row that was handed on is still available. Never throws. */
 	isAvailable: (index: number, row: Row) => Promise<boolean>;
 }
 
 const holdUntil = (list: VideoList) => new Date(list.now() + CLAIM_MS).toISOString();
 
-/** What makes a row this run's own. */
+/** The columns that claim a row for this run. */
 export function claimedBy({
 	list,
 	claim,
@@ -89,15 +92,15 @@ const listed = (row: Row): ListedRow => ({
 });
 
 /**
- * Finds out about all items together, into `found`. Throws what the list throws; what is paid for is
- * in `found` then as far as it was read, so that nobody pays for it again.
+ * Claims all items together, and puts each result into `found`. Throws what the list throws; the
+ * paid videos that were read are in `found` even then, so that they are not paid for again.
  */
 export async function claimAll(
 	session: ClaimSession,
 	searches: ReadonlyMap<number, Search>,
 	found: Map<number, ClaimResult>,
 ): Promise<void> {
-	/** Videos that are paid for, or may be, and that this run has not got yet. */
+	/** Videos that are paid for, or may be, and that this run has not claimed yet. */
 	const paid = new Map<number, ClaimResult>();
 	try {
 		await claimLoop(session, searches, { found, paid });
@@ -112,12 +115,13 @@ async function claimLoop(
 	{ found, paid }: Record<'found' | 'paid', Map<number, ClaimResult>>,
 ): Promise<void> {
 	const { list, claim, clock } = session;
-	/** Rows that turned out to be no use, and since when a row has had the claim that it has. */
+	/** Rows whose video is no longer available. */
 	const useless = new Set<number>();
+	/** By row: the `claimed_until` first read. A later one means that its run renews it: it is alive. */
 	const firstClaims = new Map<number, number>();
 	/** Rows that had been handed on when this was first read. */
 	let earlier: ReadonlySet<number> | undefined;
-	/** What the round before has read already. */
+	/** The rows, where the round before has read them already. */
 	let readBefore: Row[] | undefined;
 	const refusals = new Map<string, number>();
 	const isPaused = (row: ClaimedRow) => row.claimedUntil - list.now() > LONGEST_RUNNING_CLAIM_MS;
@@ -161,7 +165,8 @@ async function claimLoop(
 					break;
 				case 'takeOver': {
 					const { row } = move.row;
-					// Nothing was sent for a reservation: what this run sends may differ, with a key.
+					// Nothing was sent for a reservation, and with a Reuse Key this run may send another
+					// request.
 					const set = row.task_id ? { status: row.status, item: index } : newRow;
 					if (row.claim === claim) found.set(index, { do: 'takenOver', row });
 					else round.update(row, { ...set, ...claimedBy(session) });
@@ -203,7 +208,7 @@ async function claimLoop(
 			const state = `${row.id} ${row.status} ${row.claim}`;
 			const times = (refusals.get(state) ?? 0) + 1;
 			refusals.set(state, times);
-			// A person has emptied cells of it: no condition holds for those.
+			// A person has emptied cells of the row, and no condition matches an empty cell.
 			if (times > MOST_REFUSALS) throw new ListError(`row ${row.id} of it cannot be changed`);
 		}
 		for (const row of made.changed) {
@@ -216,11 +221,11 @@ async function claimLoop(
 		if (waiting.size === 0 || !round.isEmpty) continue;
 		const isBidding = rows.some((row) => row.claim === claim && row.status === 'PENDING');
 		const firstMs = isBidding ? SOON_MS : LESS_SOON_MS;
-		const pauseMs = Math.min(firstMs * 1.5 ** rounds, LATER_MS) * (0.5 + clock.random());
-		const isOver = clock.now() + pauseMs >= session.until;
-		if (!isOver && (await clock.sleep(pauseMs))) continue;
+		const delayMs = Math.min(firstMs * 1.5 ** rounds, LATER_MS) * (0.5 + clock.random());
+		const isOver = clock.now() + delayMs >= session.until;
+		if (!isOver && (await clock.sleep(delayMs))) continue;
 		if (isBidding) {
-			// A bid that is left behind would be waited for by others until its claim is over.
+			// Other runs would wait for a bid that is left behind until its claim has expired.
 			await list.run({ do: 'delete', all: [where('claim', claim), where('status', 'PENDING')] });
 		}
 		for (const [index, row] of waiting) found.set(index, { do: 'wait', row });

@@ -1,15 +1,15 @@
-/** Drops what is old: nothing unfinished, and nothing with a Reuse Key. */
+/** Deletes old rows, except unfinished ones and those with a Reuse Key. */
 import { where, type Step } from '../../shared/idempotency/videoList';
 
 const DAY_MS = 24 * 60 * 60_000;
-/** Days after which a row is dropped that was handed on and has no Reuse Key. */
+/** Days after which a row that was handed on, and has no Reuse Key, is deleted. */
 export const KEPT_DAYS = 90;
 /** Milliseconds since 1970: the last clean-up of this process. */
 let lastCleanUp = 0;
 
 /**
- * The clean-up that is due, once a day at most; undefined for none. `now` is in milliseconds since
- * 1970, in the time of the list.
+ * The step of a clean-up, due once a day at most; undefined when none is due. `now` is in
+ * milliseconds since 1970, in the time of the list.
  */
 export function cleanUp(now: number): Step | undefined {
 	if (now - lastCleanUp < DAY_MS) return undefined;

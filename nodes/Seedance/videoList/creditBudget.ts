@@ -1,6 +1,6 @@
 /**
- * Maximum Credits per Period. A run reserves its rows first and sums up then, the reservations of
- * others included: two runs at once may both be refused, and never both pass the limit.
+ * Maximum Credits per Period. A run reserves its rows first and then adds up, the reservations of
+ * others included: two runs at once may both be refused, but never both pass the limit.
  */
 import type { Row, VideoList } from '../../shared/idempotency/videoList';
 import { ListError, where } from '../../shared/idempotency/videoList';
@@ -19,8 +19,8 @@ export interface CreditBudget {
 }
 
 /**
- * Credits that a row counts with: what was charged, or may be. A reservation that is over counts
- * nothing: nothing was sent for it, and nothing will be.
+ * Credits of a row that count: what was charged, or may be. An expired reservation counts 0,
+ * because nothing was sent for it, and nothing will be.
  */
 function countOf({ status, charged, credits, claimed_until: until }: Row, now: number): number {
 	const isOver = status === 'CLAIMED' && !(Date.parse(until) > now);
@@ -28,8 +28,9 @@ function countOf({ status, charged, credits, claimed_until: until }: Row, now: n
 }
 
 /**
- * The items that would exceed the limit, each with its problem; all items that count for the same
- * together. Their rows are in the list already. Throws what the list throws.
+ * The items that would exceed the limit, by item index; all items with the same For exceed it
+ * together. Their rows are in the list already. `timeZone`: IANA name. Throws what the list throws,
+ * and a ListError where `credits` and `budget_for` do not hold what was reserved.
  */
 export async function overBudget(
 	list: VideoList,
@@ -49,7 +50,7 @@ export async function overBudget(
 		const counted = rows.filter((row) => budgetFor === '' || row.budget_for === budgetFor);
 		const sum = counted.reduce((credits, row) => credits + countOf(row, list.now()), 0);
 		const credits = ofGroup.reduce((total, item) => total + item.credits, 0);
-		// A column that a person has deleted or renamed would make the limit let everything pass.
+		// Without this check, a deleted or renamed column would let everything pass the limit.
 		if (sum < credits) {
 			throw new ListError('its columns credits and budget_for do not hold what was reserved');
 		}

@@ -1,6 +1,6 @@
 /**
- * How long such videos took here, as the list of videos tells: read in the call that is made before
- * the wait anyway, so that it costs none, and holds up no request.
+ * How long such videos took here, by the list of videos. It is read in the call that is made before
+ * the wait anyway, so that it costs no call and delays no request.
  */
 import { readyWindow } from '../../shared/api/pollInterval';
 import {
@@ -13,7 +13,7 @@ import {
 import { modelNamed } from '../../shared/task/models';
 import type { Run } from '../run/run';
 
-/** What such a video has in common with another; the price tells whether it has sound. */
+/** The columns that such videos have in common; the price distinguishes those with sound. */
 const COMMON = ['model', 'resolution', 'duration', 'credits'] as const;
 /** Rows that are read for each kind of video. */
 const NEWEST = 20;
@@ -23,15 +23,15 @@ type Kind = Pick<Row, (typeof COMMON)[number]>;
 const kindOf = (row: Kind): string => COMMON.map((column) => row[column]).join(' ');
 
 /**
- * Whether a row holds what this package writes: its values stand in conditions, where n8n would
- * evaluate an expression that somebody has put into the table.
+ * Whether a row holds values of this package. Its values become conditions, and n8n would evaluate
+ * an expression that somebody has typed into the table.
  */
 function isOurs({ model, resolution }: Row): boolean {
 	const resolutions = modelNamed(model)?.resolutions;
 	return resolutions !== undefined && ['', ...resolutions].includes(resolution);
 }
 
-/** The reading of the last videos of these kinds; undefined where the table does not tell. */
+/** The step that reads the last videos of these kinds; undefined where the table lacks a column. */
 function reading(list: VideoList, all: readonly Row[]): (Step & { do: 'get' }) | undefined {
 	const rows = all.filter(isOurs);
 	if (rows.length === 0 || !list.has(...COMMON, 'seconds')) return undefined;
@@ -48,7 +48,7 @@ function reading(list: VideoList, all: readonly Row[]): (Step & { do: 'get' }) |
 }
 
 /**
- * Writes what came of the last request, and notes for each item of the run when such videos were
+ * Writes the outcome of the last request, and notes for each item of the run when such videos were
  * ready here. Never throws.
  */
 export async function flushAndReadTimes({ listing, readyWindows: known }: Run): Promise<void> {

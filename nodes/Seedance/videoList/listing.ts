@@ -1,6 +1,6 @@
 /**
- * What the list of videos says of the items of a run before anything is paid for: to be sent, gone
- * on with, given again, left out, or refused.
+ * Decides by the list of videos, before anything is paid for, what becomes of each item of a run:
+ * sent, taken over, reused, left out, or refused.
  */
 import type { CreatedTask, Sent } from '../../shared/idempotency/executionMemory';
 import { ListError, where, type Row } from '../../shared/idempotency/videoList';
@@ -25,7 +25,7 @@ import { PaidVideos } from './paidVideos';
 import { availabilityOf } from './availability';
 import { isShared } from './sameVideo';
 
-/** Milliseconds that other executions get, which are at the same video, in any case. */
+/** Milliseconds that this run waits at least for another one that works on the same video. */
 const LEAST_WAIT_MS = 95_000;
 
 /** What becomes of one item. */
@@ -35,7 +35,7 @@ export type ListDecision =
 	| { do: 'skip' }
 	| { do: 'refuse'; problem: Problem };
 
-/** What the list is for one run: its rows, and what is told about it. */
+/** The list as one run uses it: its rows, its decisions, and its hints. */
 export interface Listing {
 	videos?: PaidVideos;
 	summary: ListSummary;
@@ -71,7 +71,7 @@ function decisionOf(found: ClaimResult): ListDecision {
 	}
 }
 
-/** Finds out about all items, and reserves the rows of those that are to be sent. */
+/** Claims the rows of all items, and decides about each. Throws what the list throws. */
 async function find(
 	run: Run,
 	videos: PaidVideos,
@@ -84,7 +84,7 @@ async function find(
 		const item = byIndex.get(index);
 		const ageMs = videos.list.now() - row.createdAt;
 		const presence = item ? await availabilityOf(run, item, row, ageMs) : 'there';
-		// Always Reuse does not pay by itself for another one of what it has had.
+		// With Always Reuse, a video that is gone is an error (`reusedGone`), and not paid for again.
 		const isKept = presence === 'gone' && item?.listed?.ifExists === 'always';
 		if (isKept) gone.set(index, row);
 		return presence === 'there' || isKept;
@@ -93,7 +93,7 @@ async function find(
 		const search = searchOf(run, item);
 		return search ? [[item.itemIndex, search]] : [];
 	});
-	// What is claimed first may wait for what another run is at.
+	// The first claims may have to be renewed while the last items wait for another run.
 	if (searches.length > 0) void videos.renew();
 	const found = new Map<number, ClaimResult>();
 	const held = new Map<number, Row>();
@@ -114,7 +114,7 @@ async function find(
 	videos.hold(held);
 }
 
-/** Tasks that have failed, and that a person wants anew, are not gone on with. */
+/** Closes the rows of failed tasks that a person retries, so that they are not taken over. */
 async function closeFailed({ failedTasks }: Run, { list }: PaidVideos): Promise<void> {
 	const rows = [...failedTasks].map((task_id) => ({
 		task_id,
@@ -124,13 +124,13 @@ async function closeFailed({ failedTasks }: Run, { list }: PaidVideos): Promise<
 	if (rows.length) await list.run({ do: 'updateEach', by: 'task_id', rows, all: [] });
 }
 
-/** A task that an earlier try, or the execution that is retried, has started; and which has. */
+/** A task that an earlier try, or the execution that is retried, has started. */
 export interface RecalledTask {
 	taskId: string;
 	executionId?: string;
 }
 
-/** What the list says of tasks that an earlier try of this execution has started. */
+/** Claims the rows of recalled tasks; refuses those that another run has delivered or works on. */
 async function adopt(
 	run: Run,
 	videos: PaidVideos,
@@ -150,12 +150,13 @@ async function adopt(
 	for (const [index, { taskId, executionId }] of recalled) {
 		const row = rows.find(({ task_id }) => task_id === taskId);
 		const isElsewhere = ![run.executionId, executionId].includes(row?.execution_id);
-		// What was closed with a reason, such as a link that has expired, was given to nobody.
+		// A row with an `error_message` was closed without being delivered, such as for a dead link.
 		if (row?.handed_on && isElsewhere && row.error_message === '') {
 			const problem = handedOnElsewhere(taskId, row.execution_id);
 			items.set(index, { do: 'refuse', problem });
 		}
-		// Who tries again has given nothing out: n8n has dropped what an earlier try handed on.
+		// On Retry On Fail, n8n has dropped the output of the earlier try, so a row that it marked
+		// `handed_on` is taken back.
 		const isDropped = !run.isTool && row?.execution_id === run.executionId;
 		if (!row || (row.handed_on && !isDropped)) continue;
 		const isFree = !row.claim || Date.parse(row.claimed_until) <= list.now();
@@ -177,7 +178,7 @@ async function adopt(
 			all: [where('claim', oldClaim), where('handed_on', handed_on)],
 		});
 		for (const row of won) held.set(row.item, row);
-		// Another execution was faster: it hands the video on.
+		// Another execution has claimed the row first, and delivers the video.
 		for (const [index] of ones.filter(([one]) => !held.has(one))) {
 			items.set(index, { do: 'refuse', problem: reservationLost() });
 		}
@@ -185,7 +186,7 @@ async function adopt(
 	videos.hold(held);
 }
 
-/** A listing that nothing was asked of yet. */
+/** A listing without rows and decisions. */
 export function emptyListing(run: Run, { creditBudget }: Options): Listing {
 	return {
 		summary: new ListSummary(run),
@@ -196,9 +197,8 @@ export function emptyListing(run: Run, { creditBudget }: Options): Listing {
 }
 
 /**
- * Asks the list about the items that are to be sent, and about tasks that the execution recalls (by
- * item). Where there can be no list, items that need one are refused, and the others are sent as
- * without one. Never throws.
+ * Decides about the items to send, and about the recalled tasks (by item). Without a usable list,
+ * items that need one are refused, and the others are sent. Never throws.
  */
 export async function consultList(
 	run: Run,
@@ -231,7 +231,7 @@ export async function consultList(
 		const sent = items.filter(({ itemIndex }) => listing.items.get(itemIndex)?.do === 'send');
 		const isReusing = sent.some(({ listed }) => listed?.ifExists === 'manualRuns');
 		if (run.mode === 'manual' && isReusing && !run.isTool) {
-			// A hint that cannot be had takes nothing with it of what was found.
+			// An error here costs the hint only, not the decisions.
 			await summary.findDifference(videos.list, sent).catch(() => undefined);
 		}
 		listing.videos = videos;
@@ -239,7 +239,7 @@ export async function consultList(
 		await videos?.giveBack();
 		const reason = error instanceof ListError ? error.message : 'it could not be read';
 		summary.unavailable = reason;
-		// What was read of paid videos stays true; what would be sent, is not where it needs the list.
+		// Decisions about paid videos stay; an item that would be sent is refused if it needs the list.
 		for (const item of items.filter(listing.isNeeded)) {
 			const known = listing.items.get(item.itemIndex);
 			if (known && known.do !== 'send') continue;

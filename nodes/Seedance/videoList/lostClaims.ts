@@ -1,11 +1,11 @@
-/** Items whose video another execution has handed on while this one waited for it. */
+/** Fails items whose video another execution has handed on meanwhile. */
 import type { Row } from '../../shared/idempotency/videoList';
 import { handedOnElsewhere } from '../../shared/task/errors';
 import type { Result } from '../run/result';
 
 /**
- * The results, in which what was lost is a problem that names the other execution. `lost`: the items
- * with the rows that they had; `now`: those rows as they stand.
+ * The results; an item that lost its row gets a problem that names the other execution. `lost`: the
+ * items with the rows that they had; `now`: those rows as just read.
  */
 export function failLostClaims(
 	results: readonly Result[],
@@ -16,7 +16,7 @@ export function failLostClaims(
 	const changed = [...results];
 	for (const [index, { id }] of lost) {
 		const row = now.find((one) => one.id === id);
-		// A row that a person has deleted was taken by nobody.
+		// A row that a person has deleted was not taken by another execution.
 		if (!row || row.execution_id === executionId) continue;
 		const taskId = results[index].seed.taskId ?? row.task_id;
 		const problem = handedOnElsewhere(taskId, row.execution_id);

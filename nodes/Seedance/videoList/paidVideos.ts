@@ -1,6 +1,6 @@
 /**
  * The rows of the list that a run holds: reserved before the first request, written right before
- * and after each, renewed while it waits, and handed on or given back at the end.
+ * and after each, renewed while it waits, and handed on or released at the end.
  *
  * Rules that must not regress:
  * - a request is sent only after its own row went from CLAIMED to SENDING by compare-and-set;
@@ -81,7 +81,7 @@ export class PaidVideos {
 		if (renewed) this.heldUntil = Date.parse(set.claimed_until);
 	}
 
-	/** Makes up for a clock of the list that the first insert has shown to be ahead. */
+	/** Renews the claims where the first insert has shown that the list's clock is ahead. */
 	async ensureHeld(): Promise<void> {
 		if (this.heldUntil - this.list.now() < CLAIM_MS / 2) await this.renewNow();
 	}
@@ -90,7 +90,9 @@ export class PaidVideos {
 		return { claimed_until: new Date(this.list.now() + ms).toISOString() };
 	}
 
-	/** Writes what must not take a paid result with it: a failure is noted, and told in a hint. */
+	/**
+	 * Never throws, so that no paid result is lost: a failure becomes a hint, and gives undefined.
+	 */
 	private async write(...steps: [Step, ...Step[]]): Promise<Row[] | undefined> {
 		try {
 			return await this.list.run(...steps);
@@ -98,13 +100,13 @@ export class PaidVideos {
 			const reason = error instanceof Error ? error.message : '';
 			this.run.context.logger.warn(`Seedance could not write its list of videos: ${reason}`);
 			if (this.run.listing) this.run.listing.summary.writeError = reason;
-			// The time of the workflow may be over; then only this reaches the list.
+			// When the workflow's time is over, only a call that is not waited for reaches the list.
 			this.list.start(...steps);
 			return undefined;
 		}
 	}
 
-	/** What has not been written yet, and `more`: one change for each row. */
+	/** The steps for all unwritten changes and `more`, one change for each row. */
 	private takeChanges(more: readonly OwnChange[] = []): Step[] {
 		const rows = mergedById([...this.changes, ...more]);
 		this.changes = [];
@@ -112,13 +114,13 @@ export class PaidVideos {
 	}
 
 	/**
-	 * Right before a request: whether it may be sent. In the same call, what came of the request
-	 * before it is written. Throws what the list throws; then nothing was sent.
+	 * Whether a request may be sent, asked right before it. The same call writes the outcome of the
+	 * request before it. Throws what the list throws; then nothing was sent.
 	 */
 	async begin(itemIndex: number): Promise<boolean> {
 		const row = this.rows.get(itemIndex);
 		if (!row) return true;
-		// Others may count on it that nothing is sent for a claim that is over.
+		// Another run may take over an expired claim: `LEAST_CLAIM_MS` have to be left of this one.
 		const isHeld = () => this.heldUntil - this.list.now() >= LEAST_CLAIM_MS;
 		if (!isHeld()) return false;
 		const set = { status: 'SENDING' as const, ...this.until(CLAIM_MS) };
@@ -129,14 +131,14 @@ export class PaidVideos {
 		try {
 			won = await this.list.run(first, ...rest);
 		} finally {
-			// What was not written is written with the next call.
+			// Unwritten changes go into the next call.
 			if (!won) this.changes = [...changes, ...this.changes];
 		}
 		const isMine = won.some(({ id }) => id === row.id);
 		return isMine && isHeld();
 	}
 
-	/** What came of a request; it is written with the next one, or by {@link flush}. */
+	/** Notes the outcome of a request; the next {@link begin} or {@link flush} writes it. */
 	sent(itemIndex: number, sent: Sent): void {
 		const row = this.rows.get(itemIndex);
 		if (!row) return;
@@ -152,18 +154,18 @@ export class PaidVideos {
 		} else this.changes.push({ id, status: 'UNCLEAR', ...UNCLAIMED });
 	}
 
-	/** Writes what came of the last request. Gives what `reading` reads after it. Never throws. */
+	/** Writes the last outcome. Gives the rows that `reading` reads after it. Never throws. */
 	async flush(reading?: Step): Promise<Row[]> {
 		const { changes } = this;
 		const [step] = this.takeChanges();
 		if (!step) return [];
-		// A reading that fails takes nothing with it: what matters is written without it.
+		// When the read fails, the changes are written without it.
 		const read = reading && (await this.list.run(step, reading).catch(() => undefined));
 		if (!read && !(await this.write(step))) this.changes = changes;
 		return read ?? [];
 	}
 
-	/** Gives rows back that are not needed: nothing was sent for them. Never throws. */
+	/** Deletes the rows of items that are not sent. Never throws. */
 	async release(items: readonly number[]): Promise<void> {
 		for (const index of items) {
 			const row = this.rows.get(index);
@@ -187,7 +189,7 @@ export class PaidVideos {
 		return { do: 'delete', all: [this.mine, where('status', status)] };
 	}
 
-	/** Gives back whatever this run holds, before anything was sent. Never throws. */
+	/** Releases all rows of this run, before anything was sent. Never throws. */
 	async giveBack(): Promise<void> {
 		const free: Step = { do: 'update', all: [this.mine], set: UNCLAIMED };
 		await this.write(this.deleteAs('CLAIMED'), this.deleteAs('PENDING'), free);
@@ -202,18 +204,18 @@ export class PaidVideos {
 
 	/**
 	 * Writes the ends of all videos, hands on those that are given out (none where `isDelivered` is
-	 * false, because the node stops with an error), and gives the others back. Gives the results; one
-	 * whose video another execution has handed on meanwhile is a problem.
+	 * false, because the node stops with an error), and releases the others. Gives the results; one
+	 * whose video another execution has handed on meanwhile is a problem. Never throws.
 	 */
 	async finish(results: readonly Result[], isDelivered: boolean): Promise<Result[]> {
 		this.isOver.abort('over');
 		const handedOn = new Set<number>();
 		const ends = [...this.rows].flatMap(([index, row]): OwnChange[] => {
 			const result = results[index];
-			// What was never sent has no end: its row is deleted.
+			// An item that was never sent has no end: its row is deleted.
 			if (!result || (result.seed.taskId === null && !row.task_id)) return [];
 			const { change, isGiven, isClosed } = rowOutcomeOf(result, row, this.list.now());
-			// What nobody was told, because the execution was stopped, is not over.
+			// After Stop nobody has seen the failure: the row stays open, and the next run reports it.
 			if (isClosed ? !this.run.isStopped() : isGiven && isDelivered) handedOn.add(row.id);
 			const end = handedOn.has(row.id) ? change : { ...change, ...UNCLAIMED };
 			return isUnchanged(row, end) ? [] : [end];
@@ -230,13 +232,13 @@ export class PaidVideos {
 		);
 		if (!given || lost.length === 0) return [...results];
 		const now = await this.write({ do: 'get', any: lost.map(([, { id }]) => where('id', id)) });
-		const told = failLostClaims(results, lost, now ?? [], this.run.executionId);
-		// What is lost may stop the node: then nobody gets the others either.
-		if (isDelivered && stops(this.run, told)) await this.takeBack(given);
-		return told;
+		const final = failLostClaims(results, lost, now ?? [], this.run.executionId);
+		// A lost video may stop the node: then the others are not delivered either.
+		if (isDelivered && stops(this.run, final)) await this.takeBack(given);
+		return final;
 	}
 
-	/** n8n drops what the node gives out, after Stop or an error, so nobody has got it. */
+	/** After Stop or an error, n8n drops the output: the rows are not handed on after all. */
 	private async takeBack(rows: readonly Row[]): Promise<void> {
 		const all = [where('execution_id', this.run.executionId)];
 		const changes = rows.map(({ id }) => ({ id, handed_on: false }));

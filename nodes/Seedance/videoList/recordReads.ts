@@ -1,4 +1,4 @@
-/** Tells the list of videos what Get Status and Wait for Video have read. */
+/** Records in the list of videos what Get Status and Wait for Video have read. */
 import { recordOutcomes } from '../../shared/idempotency/recordOutcomes';
 import { stops } from '../run/output';
 import { switchParameter } from '../run/fieldReading';
@@ -15,8 +15,8 @@ function isOn({ context }: Run): boolean {
 }
 
 /**
- * The same results. Those that are given out count as handed on, and so does what can never be got.
- * Never throws.
+ * Gives the same results. Videos that are given out count as handed on, and so do failed and
+ * expired ones. Never throws.
  */
 export async function recordReads(run: Run, results: Result[]): Promise<Result[]> {
 	if (!isOn(run)) return results;

@@ -1,4 +1,4 @@
-/** The list of videos, and a video that is started anew because the one before has failed for free. */
+/** The rows of a restart, after a task that has failed without a charge. */
 import { where, type NewRow } from '../../shared/idempotency/videoList';
 import type { Options } from '../run/options';
 import type { Prepared } from '../run/prepare';
@@ -9,9 +9,9 @@ import { rowOutcomeOf, UNCLAIMED } from './rowChanges';
 import { CLAIM_MS } from './claimVideos';
 
 /**
- * Closes the row of the failed task and reserves another for the item. Whether it may be sent: not
- * where it would exceed Maximum Credits per Period, nor without a list where the item needs one.
- * Never throws.
+ * Closes the row of the failed task and reserves another for the item. Gives whether it may be
+ * sent: not where it would exceed Maximum Credits per Period, nor without a list where the item
+ * needs one. Never throws.
  */
 export async function reserveRestart(
 	run: Run,
@@ -38,7 +38,7 @@ export async function reserveRestart(
 	};
 	delete next.id;
 	try {
-		// First the new row: another run that wants the same video finds one at any moment.
+		// The new row comes first, so that another run with the same video finds one at any moment.
 		const [reserved] = await list.run({ do: 'insert', rows: [next] });
 		await videos.flush();
 		const end = rowOutcomeOf(failed, row, list.now()).change;
@@ -51,7 +51,7 @@ export async function reserveRestart(
 		if (!over || over.size === 0) return true;
 		await videos.release([item.itemIndex]);
 	} catch (error) {
-		// What was reserved meanwhile is given back with everything else of this run.
+		// The new row is released at the end with the other rows of this run.
 		const reason = error instanceof Error ? error.message : '';
 		context.logger.warn(`Seedance could not write its list of videos: ${reason}`);
 		listing.summary.writeError = reason;
@@ -59,7 +59,7 @@ export async function reserveRestart(
 	return false;
 }
 
-/** Gives back what was reserved, where nothing was sent for it. Never throws. */
+/** Deletes the reserved row, unless it has a task. Never throws. */
 export async function endRestart({ listing }: Run, itemIndex: number): Promise<void> {
 	const videos = listing?.videos;
 	const row = videos?.rows.get(itemIndex);

@@ -7,8 +7,8 @@ import { emptyListing, type Listing } from './listing';
 import { PaidVideos } from './paidVideos';
 
 /**
- * Takes up the rows that a pause has claimed; undefined without any. Never throws: a paid video goes
- * on also without the list.
+ * Holds the rows again that a pause has claimed; undefined without a list. Never throws: a paid
+ * video goes on also without the list.
  */
 export async function resumeListing(
 	run: Run,

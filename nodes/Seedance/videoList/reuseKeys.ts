@@ -1,4 +1,4 @@
-/** Equal Reuse Keys within one run: they share one video, and may not stand for two. */
+/** Equal Reuse Keys within one run: their items share one video, and must have equal settings. */
 import { invalidInput, type Problem } from '../../shared/task/errors';
 import type { Prepared } from '../run/prepare';
 
@@ -15,7 +15,7 @@ export function sharedKeys(items: readonly Prepared[]): Map<number, Prepared> {
 	return shared;
 }
 
-/** Reuse Keys that stand for different videos in one run, each with what is wrong with it. */
+/** The items whose Reuse Key stands for another video in the same run, each with its problem. */
 export function keyProblems(items: readonly Prepared[]): Map<number, Problem> {
 	const problems = new Map<number, Problem>();
 	for (const [index, leader] of sharedKeys(items)) {

@@ -1,4 +1,4 @@
-/** What becomes of a row of the list of videos: when it is made, and when its video has ended. */
+/** The values of a row of the list of videos: when it is made, and when its video has ended. */
 import { chargedBy } from '../../shared/task/errors';
 import {
 	where,
@@ -16,10 +16,10 @@ import type { Run } from '../run/run';
 
 /** Characters of a text in a row. */
 const TEXT_MAX_LENGTH = 2000;
-/** Milliseconds after which a task that the API does not know is gone, not new. */
+/** Milliseconds after which a task that the API does not know counts as gone, not as new. */
 const DAY_MS = 24 * 60 * 60_000;
 
-/** A text as a row holds it: on one line, and not endless. */
+/** A text for a cell: on one line, and at most {@link TEXT_MAX_LENGTH} characters. */
 export const cellText = (value: unknown): string => shorten(String(value ?? ''), TEXT_MAX_LENGTH);
 
 /** The row of an item that may be sent. */
@@ -52,7 +52,7 @@ export function newRow(run: Run, item: Prepared, identity: string): NewRow {
 	};
 }
 
-/** Whether the link of a video stays dead: that is told once. */
+/** Whether the link of a video has expired, which is reported once. */
 export function isExpired({ problem }: Result): boolean {
 	return problem?.code === 'download_failed' && /has expired/.test(problem.message);
 }
@@ -61,8 +61,8 @@ export function isExpired({ problem }: Result): boolean {
 export const UNCLAIMED = { claim: '', claimed_until: '' } as const;
 
 /**
- * Hands on all rows that a run holds, but for a request whose answer nobody has: that row says so
- * when the claim is over.
+ * Hands on all rows that a run holds, except those in SENDING, whose response is unknown: the next
+ * run marks them as unclear when the claim has expired.
  */
 export const handOnAll = (mine: Condition): Step => ({
 	do: 'update',
@@ -70,16 +70,18 @@ export const handOnAll = (mine: Condition): Step => ({
 	set: { handed_on: true, ...UNCLAIMED },
 });
 
-/** What a result means for its row. */
+/** The effect of a result on its row. */
 interface RowOutcome {
 	change: OwnChange;
-	/** The workflow gets the video by it, if the node gives it out. */
+	/** The result has no problem: the workflow gets the video if the node delivers it. */
 	isGiven: boolean;
-	/** There is nothing to be got, now or later: it is told once, also by an error of the node. */
+	/** There will never be a video: this is reported once, also by an error of the node. */
 	isClosed: boolean;
 }
 
-/** What a result changes in its row. `now` is in milliseconds since 1970, in the time of the list. */
+/**
+ * The effect of a result on its row. `now` is in milliseconds since 1970, in the time of the list.
+ */
 export function rowOutcomeOf(result: Result, row: Row, now: number): RowOutcome {
 	const { task, problem, seed, seconds } = result;
 	const taskId = task?.taskId ?? seed.taskId ?? row.task_id;
@@ -89,7 +91,7 @@ export function rowOutcomeOf(result: Result, row: Row, now: number): RowOutcome 
 		id: row.id,
 		...(taskId && { task_id: taskId }),
 		...(counted !== null && { credits: counted, charged: chargedBy(counted) }),
-		// Whatever could be written before: a row that has a task was sent.
+		// A row with a task was sent, whatever its status says.
 		...(taskId && row.status !== 'SUCCESS' && { status: 'IN_PROGRESS' as const }),
 		...(isFailed && { status: 'FAILED' as const }),
 		...(task && hasVideo(task) && { status: 'SUCCESS' as const, video_url: task.videoUrl ?? '' }),
@@ -110,7 +112,7 @@ export function isUnchanged(row: Row, change: OwnChange): boolean {
 	return Object.entries(change).every(([name, value]) => written[name] === value);
 }
 
-/** The changes, those of one row as one. */
+/** The changes, merged into one for each row. */
 export function mergedById(changes: readonly OwnChange[]): OwnChange[] {
 	const byId = new Map<number, OwnChange>();
 	for (const change of changes) byId.set(change.id, { ...byId.get(change.id), ...change });

@@ -1,6 +1,6 @@
 /**
- * What is asked of the list of videos for one item: which video is the same, and what happens when
- * it was paid for before.
+ * Which video counts as the same, and what happens when it was paid for before: the settings and
+ * the identity of one item.
  */
 import { createHmac } from 'crypto';
 
@@ -17,7 +17,7 @@ import type { Run } from '../run/run';
 export const IF_EXISTS = ['manualRuns', 'always', 'skip', 'never'] as const;
 export type IfExists = (typeof IF_EXISTS)[number];
 
-/** What a person has set about equal videos, for one item. */
+/** The settings of one item about equal videos. */
 export interface SameVideo {
 	ifExists: IfExists;
 	/** Empty for none. */
@@ -26,7 +26,9 @@ export interface SameVideo {
 	budgetFor: string;
 }
 
-/** A text that is only compared and shown, whatever stands in it. Throws a {@link FieldError}. */
+/**
+ * A text that is only compared and shown, so anything may stand in it. Throws a {@link FieldError}.
+ */
 function labelOfItem(label: string, value: unknown): string {
 	if (isEmpty(value)) return '';
 	const text = asText(value);
@@ -35,8 +37,8 @@ function labelOfItem(label: string, value: unknown): string {
 }
 
 /**
- * Reads it. Throws a {@link FieldError} for a Reuse Key whose expression gives nothing: without it,
- * the row would be paid for again.
+ * Reads these settings. Throws a {@link FieldError} for a Reuse Key whose expression gives nothing:
+ * without a key, the row would be paid for again.
  */
 export function readSameVideo({ context, node }: Run, itemIndex: number): SameVideo {
 	const ifExists = choiceParameter(context, itemIndex, 'ifExists', IF_EXISTS);
@@ -51,7 +53,7 @@ export function readSameVideo({ context, node }: Run, itemIndex: number): SameVi
 			'Reuse Key is empty: this item has no such value. Check the name in the expression, or remove the key.',
 		]);
 	}
-	// Half a key would be that of other rows as well.
+	// Half a key would match other rows as well.
 	const missing = emptyParts(context, place);
 	if (missing.length === 0) return { ifExists, videoKey, budgetFor };
 	throw new FieldError([
@@ -59,12 +61,12 @@ export function readSameVideo({ context, node }: Run, itemIndex: number): SameVi
 	]);
 }
 
-/** Whether equal videos of several runs are one, which takes a list that can be written. */
+/** Whether equal videos of several runs are one; that needs a list that can be written. */
 export function isShared({ ifExists, videoKey }: SameVideo): boolean {
 	return videoKey !== '' || ifExists === 'always' || ifExists === 'skip';
 }
 
-/** What the list knows one item by. */
+/** The identity of one item in the list. */
 export interface VideoIdentity extends SameVideo {
 	/** The same for every video that counts as the same, before they are numbered. */
 	identity: string;
@@ -73,8 +75,8 @@ export interface VideoIdentity extends SameVideo {
 }
 
 /**
- * The account of a credential, as far as it tells videos apart: a fixed key may be renewed, one that
- * comes from the item is told by a keyed hash of it.
+ * Gives the account of a credential as part of a video's identity. A fixed key may be renewed, so
+ * it does not count; a key from the item counts by a keyed hash.
  */
 export async function accountIdResolver(run: Run): Promise<(credential: Credential) => string> {
 	const id = run.node.credentials?.[CREDENTIAL_TYPE]?.id ?? '';
@@ -87,7 +89,7 @@ export async function accountIdResolver(run: Run): Promise<(credential: Credenti
 	};
 }
 
-/** What the list knows an item by; `imageHashes` stand for input files, whose links differ. */
+/** The identity of an item in the list; `imageHashes` stand for input files, whose links differ. */
 export function videoIdentityOf(
 	run: Run,
 	sameVideo: SameVideo,

@@ -1,4 +1,4 @@
-/** What a run looks for in the list of videos: one search for each item that may be sent. */
+/** The searches of a run in the list of videos: one for each item that may be sent. */
 import { nthIdentity } from '../../shared/idempotency/identity';
 import { isObject } from '../../shared/json';
 import type { Prepared } from '../run/prepare';
@@ -8,7 +8,7 @@ import type { Search } from './claimVideos';
 import { isShared } from './sameVideo';
 
 const DAY_MS = 24 * 60 * 60_000;
-/** Where the places of equal items are kept in the node's context, and in which form. */
+/** The field of the node's context with the places of equal items, and its version. */
 const FIELD = 'seedanceList';
 const VERSION = 1;
 

@@ -1,4 +1,4 @@
-/** What a run tells about the list of videos, in hints above its output. */
+/** The hints of a run about the list of videos, above its output. */
 import { where, type Row, type VideoList } from '../../shared/idempotency/videoList';
 import { LIST_NAME } from '../../shared/task/errors';
 import { shorten } from '../../shared/text';
@@ -58,8 +58,8 @@ export class ListSummary {
 	}
 
 	/**
-	 * Looks for the reason why a video is paid for although the node was executed by hand just
-	 * before: what differs from then. Throws what the list throws.
+	 * Finds what differs from the last run by hand, so that a video is paid for again. Throws what
+	 * the list throws.
 	 */
 	async findDifference(list: VideoList, items: readonly Prepared[]): Promise<void> {
 		const { node, context, executionId } = this.run;
@@ -83,7 +83,8 @@ export class ListSummary {
 			.sort((a, b) => b.id - a.id);
 		for (const { itemIndex, model, body, listed } of items) {
 			const row = before.find(({ item }) => item === itemIndex);
-			// An equal one has failed, or cannot be had any more; a key does not go by settings.
+			// With equal settings, the earlier video has failed or is gone; with a key, settings do not
+			// count.
 			if (!row || listed?.videoKey || row.settings === listed?.settings) continue;
 			const [changed] = [
 				row.model !== model.value && 'Model',
@@ -92,7 +93,7 @@ export class ListSummary {
 				row.duration !== Number(body.duration) && 'Duration',
 			].filter((label) => label !== false);
 			const what = changed ? `${changed} differs` : 'other settings differ';
-			// Who has typed a new prompt knows why.
+			// A person who has typed a new prompt knows why, so only an expression gets advice.
 			const isComputed = String(node.parameters.prompt).startsWith('=');
 			const advice = isComputed
 				? ' To get that one again, pin the node before this one, or set a Reuse Key.'
@@ -102,7 +103,7 @@ export class ListSummary {
 		}
 	}
 
-	/** What may cost credits later: videos that are in no list. */
+	/** The warning that these videos are in no list, which may cost credits later. */
 	warning(): string | undefined {
 		return this.unavailable === undefined
 			? undefined

@@ -1,4 +1,4 @@
-/** One round of changes in the list of videos: the moves of many items, in few calls. */
+/** One round of changes in the list of videos: the actions of many items, in few calls. */
 import {
 	where,
 	type Condition,
@@ -16,11 +16,11 @@ const DELETED_AT_ONCE = 20;
 interface Changes {
 	rows: OwnChange[];
 	all: Condition[];
-	/** What each of them gets; undefined where that differs. */
+	/** The values that all of them get; undefined where these differ. */
 	common: Partial<NewRow> | undefined;
 }
 
-/** What came of a round. */
+/** The outcome of a round. */
 export interface WriteResult {
 	/** The rows that are changed or new. */
 	changed: Row[];
@@ -28,19 +28,19 @@ export interface WriteResult {
 	read?: Row[];
 }
 
-/** Moves of one round that change rows; each kind is made in one call, or one for each old claim. */
+/** The changes of one round; each kind is made in one call, or in one for each old claim. */
 export class WriteBatch {
 	readonly inserts: NewRow[] = [];
 	private readonly changes = new Map<string, Changes>();
 	private readonly changing: Row[] = [];
 	private readonly withdrawn: Row[] = [];
 
-	/** Changes a row as far as nobody else has done so since it was read. */
+	/** Changes a row, unless another run has changed it since it was read. */
 	update(row: Row, set: Partial<NewRow>): void {
 		this.add(row, set, undefined);
 	}
 
-	/** The same for a bid of this run: all of them get the same, so that they need no call for each. */
+	/** Confirms a bid of this run. All bids get the same values, so that one call is enough. */
 	confirmBid(row: Row, set: Partial<NewRow>): void {
 		this.add(row, set, set);
 	}
@@ -73,7 +73,10 @@ export class WriteBatch {
 		return !this.inserts.length && !this.changes.size && !this.withdrawn.length;
 	}
 
-	/** The update of many rows, as one where nobody else's could be meant: `rows` are all that were read. */
+	/**
+	 * The update of some rows, as one step where its conditions match no other row of those that were
+	 * read.
+	 */
 	private stepOf({ rows, all, common }: Changes, read: readonly Row[]): Step {
 		const ids = new Set(rows.map(({ id }) => id));
 		const own = read.find(({ id }) => ids.has(id));
@@ -84,8 +87,8 @@ export class WriteBatch {
 	}
 
 	/**
-	 * Makes the moves. `before` are the rows that they go by; `again` reads those of all items, in the
-	 * same call as a bid is made or withdrawn, after it.
+	 * Makes the changes. `before`: the rows as they were read; `again` reads the rows of all items,
+	 * in the call in which a bid is made or withdrawn, and after it.
 	 */
 	async commit(list: VideoList, before: readonly Row[], again: Step): Promise<WriteResult> {
 		const changed: Row[] = [];

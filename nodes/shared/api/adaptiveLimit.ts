@@ -1,34 +1,36 @@
 /**
- * How many videos an account lets be made at once, and how many started a minute, as far as the
- * answers tell: the pace of the POST. The API promises neither number, so a 429 is taken for the one
- * or the other until something shows which (docs/retry-and-crash.md#batches). Pure: time and what is
- * under way are handed in.
+ * How many videos an account may have running, and how many it may start a minute, learnt from the
+ * responses to its POSTs. The API documents neither number, so a 429 counts for the one or the
+ * other until something shows which (docs/retry-and-crash.md#batches). Pure: the time and the
+ * number of running videos are handed in.
  *
  * Rules that must not regress:
  * - what was learnt is kept: a limit is not run into once for each video;
- * - with nothing under way there is always a next time, so that no row waits for ever.
+ * - with nothing running there is always a next time, so that no row waits for ever.
  */
 
-/** Milliseconds after the first 429 in which it may have been a limit of requests a second. */
+/** Milliseconds to the first probe after a 429: it may have been a limit of requests a second. */
 const SOON_MS = 3_000;
 const MINUTE_MS = 60_000;
 /** Milliseconds beyond the minute: the API counts from when a request arrived. */
 const MARGIN_MS = 1_000;
-/** Videos that are started within what was learnt before one more is tried; doubled by each try in vain. */
+/**
+ * Videos started within the learnt limit before one more is probed; doubled by each refused probe.
+ */
 const FIRST_PROBE_AFTER = 8;
 const LAST_PROBE_AFTER = 64;
-/** Milliseconds between two tries while nothing is under way: doubled by each one in vain. */
+/** Milliseconds between two tries while nothing is running; doubled by each refused one. */
 const FIRST_IDLE_MS = 2_000;
 const LONGEST_IDLE_MS = 120_000;
 
 export class AdaptiveLimit {
-	/** The most that went well at once. */
+	/** The most videos that were accepted at once. */
 	private atOnce = Infinity;
 	private perMinute = Infinity;
 	/** When videos were started within the last minute: milliseconds since 1970. */
 	private starts: number[] = [];
 	private notBefore = -Infinity;
-	/** From when one more than {@link atOnce} may be tried. */
+	/** From when one more than {@link atOnce} may be probed: milliseconds since 1970. */
 	private moreAt = Infinity;
 	/** How often it was refused at the present limit. */
 	private refusals = 0;
@@ -38,13 +40,13 @@ export class AdaptiveLimit {
 	private tryAfter = FIRST_PROBE_AFTER;
 	private idleMs = FIRST_IDLE_MS;
 
-	/** Whether there is a limit, as far as is known: then turns are scarce. */
+	/** Whether a limit has been learnt. */
 	get isLimited(): boolean {
 		return Number.isFinite(this.atOnce) || Number.isFinite(this.perMinute);
 	}
 
 	/**
-	 * Milliseconds since 1970 from which the next video may be started while so many are under way;
+	 * Milliseconds since 1970 from which the next video may be started while so many are running;
 	 * Infinity when one of them has to end first.
 	 */
 	nextAt(now: number, running: number): number {
@@ -60,7 +62,8 @@ export class AdaptiveLimit {
 		const recent = this.recent(now);
 		this.idleMs = FIRST_IDLE_MS;
 		if (running >= this.atOnce) {
-			// More at once than before went well after a minute: it was the starts that were counted.
+			// More videos at once were accepted a minute later, so the 429 came from the limit of starts
+			// per minute.
 			if (this.refusals === 2) this.perMinute = Math.max(1, this.refusedAfter);
 			this.atOnce = Infinity;
 			this.moreAt = Infinity;
@@ -93,7 +96,8 @@ export class AdaptiveLimit {
 			return;
 		}
 		if (this.refusals === 0) this.refusedAfter = recent.length;
-		// Less at once than went well before: somebody else has what may be free again soon.
+		// Fewer at once than before: another client of the account uses the rest, so more is probed
+		// again soon.
 		const isLess = running < this.atOnce;
 		this.tryAfter = isLess ? FIRST_PROBE_AFTER : Math.min(this.tryAfter * 2, LAST_PROBE_AFTER);
 		this.refusals++;

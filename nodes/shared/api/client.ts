@@ -4,7 +4,7 @@
  * Rules that must not regress:
  * - the POST that costs money is sent again only when it certainly was not accepted: it never left
  *   this machine, or a 429. Everything ambiguous is reported, never repeated;
- * - the POST is not tied to Stop: its answer holds the id of a paid task;
+ * - the POST is not cancelled by Stop: its response holds the id of a paid task;
  * - every call ends in the time it is given, whatever the API does
  *   (docs/n8n-behaviour.md#timeout-of-silence);
  * - redirects are never followed with the key (docs/n8n-behaviour.md#redirects);
@@ -30,13 +30,11 @@ import { modelOfBody, type GenerateBody } from '../task/request';
 /** Milliseconds that one POST, and one read, may take in all. */
 export const POST_TIMEOUT_MS = 60_000;
 export const READ_TIMEOUT_MS = 30_000;
-/**
- * Milliseconds that have to be left for a POST, so that the answer to a paid one can still be read.
- */
+/** Milliseconds that have to be left for a POST, so that its response can still be read. */
 export const LEAST_POST_MS = 1_000;
-/** Reads under way at once. */
+/** Reads in flight at once. */
 export const PARALLEL_READS = 10;
-/** Milliseconds in which a call that was cut off tells how far it had come. */
+/** Milliseconds in which a call that was aborted still ends, and shows how far it had come. */
 const CUT_OFF_MS = 1_000;
 
 /** What is sent, and how long it may take in all. */
@@ -62,8 +60,9 @@ function addressOf(credential: Credential, { version, url }: Call): string | und
 }
 
 /**
- * One request with the account's key; every HTTP answer comes back, none is thrown
- * (docs/n8n-behaviour.md#repeated-requests). Ends in its time, whatever comes.
+ * One request with the account's key. Gives every HTTP response, whatever its status
+ * (docs/n8n-behaviour.md#repeated-requests). Ends at most {@link CUT_OFF_MS} after `ms`. Never
+ * throws.
  */
 async function call(
 	context: NodeFunctions,
@@ -74,7 +73,8 @@ async function call(
 	const address = addressOf(credential, one);
 	if (!address) return { ok: false, failure: { cause: 'unreachable', text: 'ERR_INVALID_URL' } };
 	const cut = new AbortController();
-	// A listener of its own at Stop for each call would be one of many: the clock has one for all.
+	// No abort listener per call, because Node.js warns above ten. Stop ends the clock's sleep in
+	// `withTimeout`, and then this call is aborted.
 	const isStopped =
 		isCancellable &&
 		'getExecutionCancelSignal' in context &&
@@ -106,19 +106,19 @@ async function call(
 				},
 			},
 		);
-		let answer = await withTimeout(request, ms, clock);
-		if (answer === undefined) {
+		let received = await withTimeout(request, ms, clock);
+		if (received === undefined) {
 			cut.abort();
-			// What was cut off still tells whether it had left, or that its answer came in the last
+			// The aborted call still shows whether it had left, or gives a response that came at the last
 			// moment.
-			answer = await withTimeout(request, CUT_OFF_MS, clock);
+			received = await withTimeout(request, CUT_OFF_MS, clock);
 		}
-		if (answer === undefined) return { ok: false, failure: { cause: 'no_response', text: '' } };
-		if (!isObject(answer)) return { ok: false, failure: { cause: 'unreadable', text: '' } };
+		if (received === undefined) return { ok: false, failure: { cause: 'no_response', text: '' } };
+		if (!isObject(received)) return { ok: false, failure: { cause: 'unreadable', text: '' } };
 		const response = {
-			status: numberOf(answer.statusCode) ?? 0,
-			headers: isObject(answer.headers) ? answer.headers : {},
-			body: parseBody(answer.body),
+			status: numberOf(received.statusCode) ?? 0,
+			headers: isObject(received.headers) ? received.headers : {},
+			body: parseBody(received.body),
 		};
 		return { ok: true, response };
 	} catch (error) {
@@ -132,10 +132,10 @@ export type PostResult =
 	| { outcome: 'refused'; failure: CallFailure }
 	| { outcome: 'unclear'; failure: CallFailure };
 
-/** Causes after which nobody knows whether the POST was accepted. */
+/** Causes after which it is unknown whether the POST was accepted. */
 const UNCLEAR: ReadonlyArray<CallFailure['cause']> = ['no_response', 'server_error', 'unreadable'];
 
-/** How the sending of one POST is bounded, and who is told of it. */
+/** The limits of one POST, and what is called before and after it. */
 export interface PostOptions {
 	clock: Clock;
 	/** The throttle of the account. */
@@ -183,8 +183,8 @@ export async function postTask(
 }
 
 /**
- * How a `GET /status` ended. `unavailable`: nobody can tell now, and asking again may help.
- * `refused`: asking again gives the same, unless it gave something else before.
+ * How a `GET /status` ended. `unavailable`: the state is unknown, and reading again may help.
+ * `refused`: reading again gives the same, unless it gave something else before.
  */
 export type ReadResult =
 	| { outcome: 'task'; task: Task }
@@ -203,7 +203,7 @@ export interface TaskRead {
 	ms?: number;
 }
 
-/** Reads one task, once. Tied to Stop. Never throws. */
+/** Reads one task, once. Cancelled by Stop. Never throws. */
 export async function getTask(
 	context: NodeFunctions,
 	{ credential, taskId, version = FIRST_VERSION, clock, ms = READ_TIMEOUT_MS }: TaskRead,

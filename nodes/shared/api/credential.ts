@@ -54,7 +54,7 @@ function flawOf(text: string): string | undefined {
 	}
 	const url = authority ? parse(text) : undefined;
 	if (!url || !HOST.test(url.hostname)) return 'names no server that can exist: check its spelling';
-	// A request of the first version would be another, dearer one there.
+	// At another version, a request for the first one is another request, and a dearer one.
 	const other = OTHER_VERSIONS.find((version) =>
 		url.pathname.replace(/\/+$/, '').endsWith(`/${version}`),
 	);
@@ -111,14 +111,17 @@ export interface Credential {
 	apiKey: string;
 	/** Without a slash at its end. */
 	baseUrl: string;
-	/** From where the API looks at links and callbacks; the sandbox runs on this machine. */
+	/**
+	 * From where the API fetches links and reports to callbacks; the sandbox runs on this machine.
+	 */
 	reach: ApiReach;
 	decrypted: ICredentialDataDecryptedObject;
 }
 
 /**
  * The credential of one item, tidied, or what is wrong with it
- * (docs/n8n-behaviour.md#credential-of-an-item).
+ * (docs/n8n-behaviour.md#credential-of-an-item). Throws what n8n throws: no credential is set, or
+ * an expression in it fails.
  */
 export async function getCredential(
 	context: NodeFunctions,

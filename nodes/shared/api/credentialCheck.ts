@@ -1,6 +1,6 @@
 /**
- * What the test of the credential says, and about which answer: one table for n8n's rules and for
- * our own reading.
+ * The sentences of the credential's test, by response: one table for n8n's rules and for our own
+ * test.
  */
 import { DEFAULT_BASE_URL } from './credential';
 import { parseBody } from './envelope';
@@ -17,7 +17,7 @@ const NOT_THE_API = `The base URL does not lead to the Seedance API: it answered
 const SERVER_TROUBLE = `The Seedance API has trouble right now, so the key could not be checked. Try again in a few minutes, and check the base URL (${USUAL}). ${TEST_IS_FREE}`;
 const REDIRECTED = `The base URL redirects to another address. Enter the final address as the base URL (${USUAL}); the key was not sent there. ${TEST_IS_FREE}`;
 const NO_ACCESS = `Access was refused before the key could be checked. Check the base URL (${USUAL}), and whether a firewall or proxy blocks this n8n. ${TEST_IS_FREE}`;
-const NO_ANSWER = `Nothing answers at the base URL. Check its spelling (${USUAL}), and whether this n8n can reach the internet. ${TEST_IS_FREE}`;
+const NO_RESPONSE = `Nothing answers at the base URL. Check its spelling (${USUAL}), and whether this n8n can reach the internet. ${TEST_IS_FREE}`;
 const BROKEN_OFF = `The connection to the base URL was reset before an answer came. Try again in a few minutes; if it stays so, check the base URL (${USUAL}), and whether a firewall or proxy is in the way. ${TEST_IS_FREE}`;
 const TOO_SLOW = `The base URL did not answer in time. Try again in a few minutes, and check the base URL (${USUAL}). ${TEST_IS_FREE}`;
 const NOT_SECURE = `A secure connection to the base URL could not be made. Check whether it should start with https:// or with http:// (${USUAL}); at a server of your own, check its certificate. ${TEST_IS_FREE}`;
@@ -33,8 +33,8 @@ const SERVER_ERRORS = [
 ];
 
 /**
- * The codes, of an envelope or as HTTP status, with which a test fails, and what it says then. The
- * first that fits counts.
+ * The codes (of an envelope, or HTTP statuses) that fail a test, with the sentence for each. The
+ * first match counts.
  */
 const REFUSALS: ReadonlyArray<{ codes: ReadonlyArray<string | number>; text: string }> = [
 	{ codes: ['INVALID_API_KEY', 401], text: WRONG_KEY },
@@ -43,7 +43,7 @@ const REFUSALS: ReadonlyArray<{ codes: ReadonlyArray<string | number>; text: str
 	{ codes: ['INTERNAL_ERROR', 429, ...SERVER_ERRORS], text: SERVER_TROUBLE },
 ];
 
-/** HTTP statuses that fail a test whatever their body is. */
+/** HTTP statuses that fail a test, whatever the body. */
 export const TEST_FAILURE_STATUSES = REFUSALS.flatMap(({ codes }) =>
 	codes.filter((code) => typeof code === 'number'),
 );
@@ -52,8 +52,8 @@ export const TEST_FAILURE_STATUSES = REFUSALS.flatMap(({ codes }) =>
 const CODE_PATHS = ['code', 'error', 'error.code', 'data.code'];
 
 /**
- * The table in the form that n8n knows. n8n can only compare for equality; an answer without any
- * `code`, such as a web page, is not the API, and a missing value equals `undefined`
+ * The table as n8n's rules. n8n can only compare for equality; a response without any `code`, such
+ * as a web page, is not the API's, and a missing value equals `undefined`
  * (docs/n8n-behaviour.md#rules-of-a-credential-test).
  */
 export const TEST_RULES = [
@@ -83,13 +83,13 @@ function at(body: unknown, path: string): unknown {
 }
 
 /**
- * What is wrong with the answer to a test, as a sentence; undefined for an answer of the API that
- * takes the key.
+ * The sentence for a response that fails the test; undefined for a response of the API that accepts
+ * the key.
  *
- * @param answer with `statusCode` and `body`, as n8n's request helper gives it
+ * @param response with `statusCode` and `body`, as n8n's request helper gives it
  */
-export function testFailureOf(answer: unknown): string | undefined {
-	const { statusCode, body: raw } = isObject(answer) ? answer : {};
+export function testFailureOf(response: unknown): string | undefined {
+	const { statusCode, body: raw } = isObject(response) ? response : {};
 	const status = numberOf(statusCode) ?? 0;
 	const body = parseBody(raw);
 	const firewall = firewallCodeOf(status, body);
@@ -116,24 +116,25 @@ function traitsOf(error: unknown): string[] {
 }
 
 /**
- * What an error without an answer means, by the codes of Node.js and the words of its HTTP client.
+ * The sentences for errors without a response, by the codes of Node.js and the words of its HTTP
+ * client.
  */
 const CONNECTIONS: ReadonlyArray<[pattern: RegExp, text: string]> = [
 	[/^Ssrf/, BLOCKED],
 	[/^(?:EPROTO|ERR_SSL|ERR_TLS|CERT_|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO_)/, NOT_SECURE],
 	[/^HPE_/, NOT_THE_API],
-	[/^(?:ECONNREFUSED|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH)$/, NO_ANSWER],
+	[/^(?:ECONNREFUSED|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH)$/, NO_RESPONSE],
 	[/^(?:ETIMEDOUT|ESOCKETTIMEDOUT|ECONNABORTED)$/, TOO_SLOW],
 	[/^(?:ECONNRESET|EPIPE|socket hang up|aborted)$/, BROKEN_OFF],
 ];
 
 /**
- * What to check when the test got no answer. Holds none of the error's own words: n8n replaces a
- * message in which it finds a code such as ECONNREFUSED by a general one
+ * What to check when the test got no response. It quotes nothing of the error: n8n replaces a
+ * message that holds a code such as ECONNREFUSED by a general one
  * (docs/n8n-behaviour.md#names-of-system-errors).
  */
 export function connectionFailureOf(error: unknown): string {
 	const traits = traitsOf(error);
 	const known = CONNECTIONS.find(([pattern]) => traits.some((trait) => pattern.test(trait)));
-	return known?.[1] ?? NO_ANSWER;
+	return known?.[1] ?? NO_RESPONSE;
 }

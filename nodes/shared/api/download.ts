@@ -6,7 +6,7 @@
  * - what is stored is a whole video: HTTP 200, the first bytes of a video, and its last ones;
  * - every stream is destroyed and every fetch ends: by its deadline, on Stop, and when no more
  *   bytes arrive;
- * - a link is called expired only when it was refused again after the task was read anew, minutes
+ * - a link is called expired only when it was refused again after the task was read again, minutes
  *   after its start (docs/api-contract.md#life-of-a-link).
  */
 import type { IBinaryData, IExecuteFunctions } from 'n8n-workflow';
@@ -21,7 +21,7 @@ import { USER_AGENT } from './userAgent';
 import { videoStreamOf, checkedTypeOf } from './downloadResponse';
 import { DownloadError, headOf, isByteStream, wholeOf, type ByteStream } from './videoStream';
 
-/** Downloads under way at once. */
+/** Downloads in flight at once. */
 export const PARALLEL_DOWNLOADS = 3;
 /** Milliseconds without a byte after which a download has stalled. */
 export const STALL_MS = 60_000;
@@ -30,11 +30,8 @@ const STALL_CHECK_MS = 2_000;
 /** Tries of one link, the first included. */
 export const DOWNLOAD_MAX_TRIES = 3;
 /** Milliseconds before the second try of a link, and before each further one. */
-const PAUSES_MS = [2_000, 5_000];
-/**
- * Milliseconds since the task was created. A younger link was refused for another reason than its
- * age.
- */
+const DELAYS_MS = [2_000, 5_000];
+/** Milliseconds since the task was created; a refused link that is younger has not expired. */
 export const EXPIRED_AFTER_MS = 5 * 60_000;
 /** Milliseconds for a download in a run that has no limit of its own. */
 export const DOWNLOAD_LIMIT_MS = 10 * 60_000;
@@ -53,7 +50,7 @@ export type Fetched =
 	| { ok: true; binary: IBinaryData; task: Task }
 	| { ok: false; problem: Problem; task: Task };
 
-/** The limits of a fetch, and the way to a fresh link. */
+/** The limits of a fetch, and how to get a fresh link. */
 export interface FetchOptions {
 	clock: Clock;
 	/** Milliseconds since 1970: the fetch has ended by then, whatever the server does. */
@@ -85,9 +82,7 @@ async function endEarly(
 	}
 }
 
-/**
- * Lets n8n read the stream to its end, and gives the file once all of it has come and is stored.
- */
+/** Lets n8n store the stream, and gives the file once all of it has come and is stored. */
 async function store(
 	context: IExecuteFunctions,
 	stream: ByteStream,
@@ -105,7 +100,7 @@ async function store(
 	return binary;
 }
 
-/** The stream in an answer, once nobody minds any more how it ends. */
+/** The stream of a response, with its errors ignored. */
 function muted(response: unknown): ByteStream | undefined {
 	const body = isObject(response) ? response.body : undefined;
 	if (!isByteStream(body)) return undefined;
@@ -113,7 +108,9 @@ function muted(response: unknown): ByteStream | undefined {
 	return body;
 }
 
-/** One try. Stores nothing but a video, and leaves no stream behind. Throws why there is none. */
+/**
+ * One try. Stores nothing but a video, and leaves no stream open. Throws when there is no video.
+ */
 async function downloadOnce(
 	context: IExecuteFunctions,
 	{ task, url }: { task: Task; url: string },
@@ -140,9 +137,9 @@ async function downloadOnce(
 		const response = await asked;
 		muted(response);
 		onBytes();
-		const answer = isObject(response) ? response : {};
-		const headers = isObject(answer.headers) ? answer.headers : {};
-		const stream = videoStreamOf(answer, headers);
+		const received = isObject(response) ? response : {};
+		const headers = isObject(received.headers) ? received.headers : {};
+		const stream = videoStreamOf(received, headers);
 		const type = checkedTypeOf(await headOf(stream, onBytes), headers);
 		const name = `${task.taskId.replace(/[^\w.-]/g, '_').slice(0, 100)}.${extensionOf(type)}`;
 		const whole = wholeOf(stream, numberOf(headers['content-length']), onBytes);
@@ -166,17 +163,16 @@ async function downloadOnce(
 	}
 }
 
-/** Why a try failed; what a person can use of a failed connection is its code, not its address. */
+/**
+ * Why a try failed. Of a failed connection it shows the code only, which is what helps a person.
+ */
 function failureOf(error: unknown): DownloadError {
 	if (error instanceof DownloadError) return error;
 	const code = isObject(error) ? textOf(error.code) : undefined;
 	return new DownloadError(`the connection failed${code ? ` (${code})` : ''}`);
 }
 
-/**
- * Milliseconds since a task was created, if the API tells when beyond doubt: a time without its
- * zone is none.
- */
+/** Milliseconds since a task was created; undefined without a time, or for one without its zone. */
 function ageOf({ createdAt }: Task, nowMs: number): number | undefined {
 	const text = createdAt ?? '';
 	const isZoned = /(Z|[+-]\d\d:?\d\d)$/i.test(text);
@@ -185,8 +181,8 @@ function ageOf({ createdAt }: Task, nowMs: number): number | undefined {
 	return Number.isFinite(createdMs) ? nowMs - createdMs : undefined;
 }
 
-/** The task as it is now, or undefined when it cannot be read in time or has no video any more. */
-async function readAnew({ clock, deadline, readAgain }: FetchOptions): Promise<Task | undefined> {
+/** The task, read again; undefined when it cannot be read in time or has no video any more. */
+async function freshTask({ clock, deadline, readAgain }: FetchOptions): Promise<Task | undefined> {
 	const reading = (async () => await readAgain())();
 	const task = await withTimeout(
 		reading.catch(() => undefined),
@@ -198,8 +194,8 @@ async function readAnew({ clock, deadline, readAgain }: FetchOptions): Promise<T
 
 /**
  * Stores the video behind `url` as `<task id>.mp4`, or with the extension of what it is. Tries a
- * link up to {@link DOWNLOAD_MAX_TRIES} times. One that is refused (403, 404, 410) makes the task
- * be read anew, once; what that gives is tried as well. Ends by the deadline, and on Stop. Never
+ * link up to {@link DOWNLOAD_MAX_TRIES} times. When it is refused (403, 404, 410), the task is read
+ * again, once, and its fresh link is tried as well. Ends by the deadline, and on Stop. Never
  * throws.
  */
 export async function fetchVideo(
@@ -219,9 +215,9 @@ export async function fetchVideo(
 			const isRefused = REFUSED_LINK_STATUSES.includes(more.status ?? 0);
 			const mayAsk = isRefused && !hasAsked;
 			const asksFor = Math.min(more.retryAfterMs ?? 0, RETRY_AFTER_MAX_MS);
-			const pauseMs = Math.max(asksFor, PAUSES_MS[Math.min(tries, PAUSES_MS.length) - 1]);
+			const delayMs = Math.max(asksFor, DELAYS_MS[Math.min(tries, DELAYS_MS.length) - 1]);
 			const isOver = more.isFinal || (tries >= DOWNLOAD_MAX_TRIES && !mayAsk);
-			if (isOver || clock.now() + pauseMs >= deadline || !(await clock.sleep(pauseMs))) {
+			if (isOver || clock.now() + delayMs >= deadline || !(await clock.sleep(delayMs))) {
 				const age = isRefused && isConfirmed ? ageOf(task, clock.now()) : undefined;
 				const isExpired = age !== undefined && age >= EXPIRED_AFTER_MS;
 				return {
@@ -236,7 +232,7 @@ export async function fetchVideo(
 			}
 			if (!mayAsk) continue;
 			hasAsked = true;
-			const fresh = await readAnew(options);
+			const fresh = await freshTask(options);
 			isConfirmed = fresh !== undefined;
 			// A fresh link gets all its tries, the old one at least one more.
 			tries = fresh && fresh.videoUrl !== url ? 0 : Math.min(tries, DOWNLOAD_MAX_TRIES - 1);

@@ -1,19 +1,19 @@
-/** What the server of a video has answered: a whole file of a video, or why not. */
+/** The response of a video's server: the whole file of a video, or why not. */
 import { numberOf, textOf } from '../json';
 import { HEAD_BYTES, kindOf, videoTypeOf } from './fileType';
 import { DownloadError, isByteStream, type ByteStream } from './videoStream';
 
 /**
- * The file in an answer of the video's server. Throws when the answer is not HTTP 200: any other is
- * no whole file.
+ * The file in a response of the video's server. Throws when it is not HTTP 200: any other is no
+ * whole file.
  */
 export function videoStreamOf(
-	answer: Record<string, unknown>,
+	response: Record<string, unknown>,
 	headers: Record<string, unknown>,
 ): ByteStream {
-	const status = numberOf(answer.statusCode) ?? 0;
-	if (!isByteStream(answer.body)) throw new DownloadError('the server sent no file');
-	if (status === 200) return answer.body;
+	const status = numberOf(response.statusCode) ?? 0;
+	if (!isByteStream(response.body)) throw new DownloadError('the server sent no file');
+	if (status === 200) return response.body;
 	const retryAfter = numberOf(headers['retry-after']);
 	throw new DownloadError(
 		`HTTP ${status}${status > 200 && status < 300 ? ', which is no whole file' : ''}`,
@@ -21,7 +21,7 @@ export function videoStreamOf(
 	);
 }
 
-/** The MIME type of a video by its first bytes. Throws when they are the start of anything else. */
+/** The MIME type of a video by its first bytes. Throws when they begin no video. */
 export function checkedTypeOf(head: Uint8Array, headers: Record<string, unknown>): string {
 	const type = videoTypeOf(head, textOf(headers['content-type']));
 	if (type && head.length === HEAD_BYTES) return type;

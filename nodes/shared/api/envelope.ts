@@ -1,7 +1,7 @@
 /**
- * What an answer of the API says: a task, or why not. Knows every shape that docs/api-contract.md
- * names, and keeps an ID wherever it stands: a task that may have been paid for is never thrown
- * away for a missing field.
+ * Reads a response of the API: a task, or why there is none. It knows every shape that
+ * docs/api-contract.md names, and finds an ID wherever it stands: a task that may have been paid
+ * for is never lost for a missing field.
  */
 import type { CallFailure } from '../task/errors';
 import { firewallCodeOf } from './firewall';
@@ -16,7 +16,7 @@ import {
 	without,
 } from '../json';
 
-/** An answer, its body parsed where it is JSON. */
+/** A response, its body parsed where it is JSON. */
 export interface HttpResponse {
 	status: number;
 	headers: Record<string, unknown>;
@@ -49,10 +49,10 @@ const TASK_ID = 'taskid';
 /** A text that can only be an ID: one word with a digit in it. */
 const BARE_ID = /^(?=.*\d)[\w-]{6,200}$/;
 
-/** Where an answer may hold its task: in its `data`, beside it, or one object deeper. */
+/** Where a response may hold its task: in its `data`, beside it, or one object deeper. */
 const TASK_PLACES = ['data', 'task', 'result'] as const;
 
-/** The objects of an answer that may be its task, the likeliest first. */
+/** The objects of a response that may be its task, the likeliest first. */
 function layersOf(body: unknown): Array<Record<string, unknown>> {
 	const inside = (layer: Record<string, unknown>) =>
 		TASK_PLACES.flatMap((name) => layer[name]).filter(isObject);
@@ -69,8 +69,8 @@ function idIn(body: unknown, wanted: string): string | undefined {
 }
 
 /**
- * The ID of the task that a good answer is about, wherever it stands; also where its `data` is the
- * ID itself.
+ * The ID of the task in a successful response, wherever it stands; also where its `data` is the ID
+ * itself.
  */
 export function taskIdOf(body: unknown): string | undefined {
 	const found = idIn(body, TASK_ID) ?? idIn(body, 'id');
@@ -113,8 +113,8 @@ function causeOfNumber(code: number, isJson: boolean): CallFailure['cause'] | un
 }
 
 /**
- * Why an answer is no success: by a string code anywhere in the envelope, the numeric code, the
- * HTTP status (docs/api-contract.md#error-bodies).
+ * The cause of a failure: by a string code anywhere in the envelope, a numeric code, or the HTTP
+ * status (docs/api-contract.md#error-bodies).
  */
 function causeOf({ body, status }: HttpResponse): CallFailure['cause'] {
 	if (firewallCodeOf(status, body) !== undefined) return 'firewall';
@@ -154,8 +154,7 @@ const reasonRank = rankBy(REASON_NAMES, LIKE_A_REASON);
 const REASON_DEPTH = 5;
 
 /**
- * Words that say only that there was an error, or that there was none: codes, and the `message` of
- * a good envelope.
+ * Whether a text says only that there was an error, or none: codes, and the `message` of a success.
  */
 const isVague = (text: string) =>
 	/^(error|fail(ed|ure)?|[A-Z]+(_[A-Z]+)*|\d+)$/.test(text) || /^(success|ok)$/i.test(text);
@@ -180,8 +179,8 @@ function reasonsIn(value: unknown, depth: number): string[] {
 }
 
 /**
- * The reason in words under one of the usual names of an object, wherever it stands; a bare code
- * where there are no words, undefined where there is nothing.
+ * The reason in words under one of the usual names of an object, wherever it stands; without words
+ * a bare code, else undefined.
  */
 export function reasonIn(value: unknown): string | undefined {
 	const reasons = reasonsIn(value, REASON_DEPTH);
@@ -189,7 +188,7 @@ export function reasonIn(value: unknown): string | undefined {
 	return reasons.find((text) => !isVague(text)) ?? reasons.find((text) => !isGood(text));
 }
 
-/** The reason that an answer gives in words, readable; empty where it gives none. */
+/** The reason in the words of a response, readable; empty where it has none. */
 export function reasonInBody(body: unknown, apiKey: string): string {
 	if (typeof body === 'string') return readableText(body, apiKey);
 	const envelope = isObject(body) ? body : {};
@@ -217,7 +216,7 @@ function originOf(location: unknown, baseUrl: string): string | undefined {
 	}
 }
 
-/** What is known of the call beside its answer. */
+/** The facts about a call beside its response. */
 interface CallInfo {
 	apiKey: string;
 	baseUrl: string;
@@ -225,7 +224,7 @@ interface CallInfo {
 	nowMs: number;
 }
 
-/** Why an answer is no success, in the words of this package. */
+/** A response without success, as a failure of this package. */
 export function failureOf(
 	response: HttpResponse,
 	{ apiKey, baseUrl, nowMs }: CallInfo,

@@ -1,11 +1,10 @@
 /**
- * What a file is by its first bytes. A header or the name of a type is what somebody said of a
- * file; the first bytes are the file itself. Sources: ISO/IEC 14496-12 (the `ftyp` box and its
- * brands), the Matroska and WebM specifications (EBML), and the signatures that each image format
- * begins with.
+ * The type of a file by its first bytes. A header or a name may be wrong about a file; its bytes
+ * are not. Sources: ISO/IEC 14496-12 (the `ftyp` box and its brands), the Matroska and WebM
+ * specifications (EBML), and the signatures that each image format begins with.
  */
 
-/** Bytes from the start of a file that are enough to tell what it is. */
+/** Bytes from the start of a file that are enough to recognise it. */
 export const HEAD_BYTES = 256;
 
 function ascii(head: Uint8Array, from: number, to: number): string {
@@ -19,7 +18,7 @@ const SOUND_BRAND = /^(M4[ABP] |F4[AB] )$/;
 /** First boxes of ISO base media and older QuickTime files. */
 const FIRST_BOXES = ['ftyp', 'moov', 'mdat', 'free', 'skip', 'wide'];
 
-/** What a header may call such a file; the bytes alone do not tell these apart. */
+/** Types that a header may name for such a file; the bytes alone do not distinguish them. */
 const ISO_TYPES = ['video/mp4', 'video/quicktime', 'video/x-m4v', 'video/3gpp', 'video/3gpp2'];
 
 function brandOf(head: Uint8Array): string | undefined {
@@ -45,8 +44,7 @@ function ebmlVideoType(head: Uint8Array): string | undefined {
 
 /**
  * The MIME type of a video by its first {@link HEAD_BYTES}; undefined for anything that is no
- * video. `contentType`, the header, is a hint: it is kept where it names a type that the bytes can
- * be.
+ * video. `contentType`, the header, is a hint: it counts where the bytes can be of that type.
  */
 export function videoTypeOf(head: Uint8Array, contentType = ''): string | undefined {
 	const hint = contentType.split(';')[0].trim().toLowerCase();
@@ -92,7 +90,7 @@ export function imageTypeOf(head: Uint8Array): string | undefined {
 	)?.[0];
 }
 
-/** Beginnings of texts that people meet in the place of a file, tested in this order. */
+/** How texts begin that servers send in place of a file, tested in this order. */
 const TEXTS: ReadonlyArray<[kind: string, beginning: RegExp]> = [
 	['a web page', /^(<!--[^]*?-->\s*)?<(!doctype\s+html|html|head|body|title|script|meta)\b/i],
 	['an SVG drawing', /^<([^]*<)?svg\b/i],

@@ -1,17 +1,19 @@
 /**
- * Reads a task whose version of the API may not be known: a bare task ID is asked for in the first,
- * and in the others after a clean "no such task" (docs/api-contract.md#version-2).
+ * Reads a task whose version of the API may not be known: a bare task ID is read from the first
+ * version, and from the others after a clean "no such task" (docs/api-contract.md#version-2).
  */
 import { modelNamed, type ApiVersion } from '../task/models';
 import { getTask, type ReadResult, type TaskRead } from './client';
 import type { NodeFunctions } from './credential';
 import { baseUrlOf, FIRST_VERSION, OTHER_VERSIONS } from './versions';
 
-/** What reads have told of where tasks are, by their IDs: kept for as long as they are watched. */
+/**
+ * Which version has which task, by task ID, as reads have shown; kept while the tasks are watched.
+ */
 export class VersionCache {
 	/** The version that has a task. */
 	readonly found = new Map<string, ApiVersion>();
-	/** What the versions without it have answered, as long as another could not say. */
+	/** The responses of versions without the task, kept until all versions have been read. */
 	readonly refused = new Map<string, Map<ApiVersion, ReadResult>>();
 }
 
@@ -19,11 +21,14 @@ export class VersionCache {
 export interface TaskQuery extends Omit<TaskRead, 'version'> {
 	/** The value of the node's field Model; null or absent where it is not known. */
 	model?: string | null;
-	/** What earlier reads have told; added to. */
+	/** The results of earlier reads; this one is added. */
 	known?: VersionCache;
 }
 
-/** Whether a version does not have the task; the later ones may not be there at all. */
+/**
+ * Whether a version does not have the task. A later version may be missing altogether: then any 404
+ * counts.
+ */
 const isUnknown = (read: ReadResult, version: ApiVersion) =>
 	read.outcome !== 'task' &&
 	(version === FIRST_VERSION
@@ -31,9 +36,9 @@ const isUnknown = (read: ReadResult, version: ApiVersion) =>
 		: read.failure.cause === 'task_not_found' || read.failure.httpStatus === 404);
 
 /**
- * Reads one task, once in each version that it may be in. Where one of them could not say, the next
- * read goes on with it: an account that may ask once a second would never get beyond the first.
- * Tied to Stop. Never throws.
+ * Reads one task, once in each version that may have it. Where one of them gives no clear response,
+ * the next read goes on there: an account with one request a second would never get beyond the
+ * first version. Cancelled by Stop. Never throws.
  */
 export async function findTask(context: NodeFunctions, wanted: TaskQuery): Promise<ReadResult> {
 	const { credential, taskId, model, known = new VersionCache() } = wanted;

@@ -1,5 +1,5 @@
 /**
- * Tells an answer of Cloudflare's firewall from an answer of the API
+ * Distinguishes a response of Cloudflare's firewall from one of the API
  * (docs/api-contract.md#the-firewall).
  */
 import { isObject, numberOf } from '../json';
@@ -9,7 +9,7 @@ const CODE_IN_TEXT = /\berror(?: code)?:?\s*(?:<[^>]*>\s*)*(1\d{3})\b/i;
 
 /**
  * The code of Cloudflare's firewall, such as `1010` (this client is not wanted) or `1020` (a rule
- * of the site); an empty text where it gives none; undefined for an answer that is not the
+ * of the site); an empty text where it gives none; undefined for a response that is not the
  * firewall's.
  *
  * @param status the HTTP status

@@ -1,11 +1,11 @@
-/** Whether the link of a video still leads to it: its first byte is asked for, and nothing is kept. */
+/** Whether the link of a video still works: requests its first byte, and keeps nothing. */
 import type { IExecuteFunctions } from 'n8n-workflow';
 
 import { isObject, numberOf } from '../json';
 import { withTimeout, type Clock } from '../n8n/clock';
 import { REFUSED_LINK_STATUSES } from './download';
 
-/** Milliseconds for the whole of it; a link that does not answer in time is not called dead. */
+/** Milliseconds for the whole probe; a link without a response in time does not count as dead. */
 const PROBE_MS = 15_000;
 
 /** Whether the server refuses the link (403, 404, 410). Never with the API key. Never throws. */

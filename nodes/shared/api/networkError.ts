@@ -1,7 +1,6 @@
 /**
- * What a request without any answer means: had it left this machine, so that it may have been
- * accepted, or not? Judged by the error and by the socket that the error leads to, since a code
- * alone says too little.
+ * Whether a request without a response has left this machine, so that it may have been accepted.
+ * The error and its socket decide, because the code alone says too little.
  */
 import type { CallFailure } from '../task/errors';
 import { isObject, textOf } from '../json';
@@ -11,14 +10,14 @@ const NEVER_CONNECTED = ['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN'];
 /** Codes of a request that a client refuses before it sends anything. */
 const NEVER_SENT = /^(ERR_INVALID_URL|ERR_INVALID_PROTOCOL|ERR_UNESCAPED|ERR_TLS_)/;
 /**
- * Codes of a server's certificate that was not accepted, which is before anything is sent. Source:
- * Node.js, "X509 certificate error codes".
+ * Codes of a certificate that was not accepted; nothing has been sent then. Source: Node.js, "X509
+ * certificate error codes".
  */
 const BAD_CERTIFICATE =
 	/^(CERT_|CRL_|DEPTH_ZERO_|SELF_SIGNED|UNABLE_TO_|ERROR_IN_C|HOSTNAME_MISMATCH|INVALID_CA|INVALID_PURPOSE|PATH_LENGTH_EXCEEDED)/;
 /** System calls that come before the first byte. */
 const BEFORE_SENDING = ['connect', 'getaddrinfo'];
-/** Links in a chain of causes; more would be a circle. */
+/** Errors in a chain of causes, so that a circle ends. */
 const LONGEST_CHAIN = 6;
 
 /** Every error in the chain of causes, n8n's wrapper first. */
@@ -35,7 +34,7 @@ function causesOf(error: unknown): Array<Record<string, unknown>> {
 /** The socket of a failed request, where the HTTP client shows it. */
 function socketOf({ request }: Record<string, unknown>): Record<string, unknown> | undefined {
 	if (!isObject(request)) return undefined;
-	// A client that follows redirects keeps the request of the moment inside its own.
+	// A client that follows redirects holds the current request inside its own.
 	const current = isObject(request._currentRequest) ? request._currentRequest : request;
 	return isObject(current.socket) ? current.socket : undefined;
 }
@@ -56,7 +55,7 @@ function isBeforeSending(code: string): boolean {
 }
 
 /**
- * Why a request ended without an answer: `unreachable` when it certainly never left, `no_response`
+ * Why a request ended without a response: `unreachable` when it certainly never left, `no_response`
  * when it may have arrived. `text` is the code of the error for a person, or empty.
  */
 export function failureOfNetworkError(error: unknown): CallFailure {

@@ -1,41 +1,41 @@
 /**
- * How long to wait for the next look at a task: by how long its model usually takes, and around the
- * time that such videos took here, where that is known.
+ * How long to wait until a task is polled next: by how long its model usually takes, and more often
+ * around the time that such videos took here, where that is known.
  *
  * Rules that must not regress:
  * - the user's Check Every is never undercut;
- * - no two looks lie further apart than {@link POLL_INTERVAL_MAX_SECONDS}, unless the user says so:
+ * - no two polls lie further apart than {@link POLL_INTERVAL_MAX_SECONDS}, unless the user says so:
  *   whenever a video ends, it is found that soon after.
  */
 
-/** Seconds. What "Check Every" starts with, and how far it grows by itself. */
+/** Seconds: the default of "Check Every", and how far the interval grows by itself. */
 export const POLL_INTERVAL_SECONDS = 5;
 export const POLL_INTERVAL_MAX_SECONDS = 15;
 export const POLL_GROWTH = 1.25;
 /**
- * While a video of a model that takes up to 2 minutes is being made, the interval stays below these
- * seconds (in proportion for other models), with which one of 90 seconds is read 12 times and
- * noticed after 4 seconds (`npm run bench -- notice`); later it is this share of the time waited.
+ * The longest interval while a video of a model that takes up to 2 minutes is being made, in
+ * proportion for other models; later it is this share of the time waited. A video of 90 seconds is
+ * then read 12 times and noticed after 4 seconds (`npm run bench -- notice`).
  */
 export const POLL_INTERVAL_USUAL_SECONDS = 8.5;
 export const POLL_SHARE = 0.07;
 /** Share by which an interval varies, so that many executions do not read in step. */
 export const POLL_JITTER = 0.1;
 /**
- * Seconds between two looks around the time that such videos took here, where nobody has set Check
- * Every: at least.
+ * Seconds, at least, between two polls around the time that such videos took here, while Check
+ * Every is not set.
  */
 export const POLL_WINDOW_SECONDS = 3;
 
 const LONGEST_MS = POLL_INTERVAL_MAX_SECONDS * 1000;
 /** Milliseconds before which nothing is ready. */
 const EARLIEST_MS = POLL_INTERVAL_SECONDS * 1000;
-/** Parts into which looks divide the time in which videos were ready. */
+/** Parts into which polls divide the time in which videos were ready. */
 const WINDOW_PARTS = 6;
-/** Times without which nothing is known, and the share of them that is left out on either side. */
+/** Durations needed at least, and the share of them that is left out at either end. */
 const MIN_SAMPLES = 3;
 const LEFT_OUT = 0.2;
-/** Share of the time by which others differ from it at least: three that are equal prove little. */
+/** Least half width of the window, as a share of its middle: three equal durations prove little. */
 const MIN_SPREAD = 0.1;
 
 /** Between which ages (milliseconds) such videos were ready here. */
@@ -51,18 +51,18 @@ export interface GenerationTime {
 	window?: ReadyWindow;
 }
 
-/** How long a task takes of which nothing else is known: that of the first model. */
+/** The generation time of the first model, for tasks of an unknown one. */
 export const DEFAULT_GENERATION_TIME: GenerationTime = { usualMs: [60_000, 120_000] };
 
-/** How close two looks may be, in milliseconds. */
+/** The shortest intervals, in milliseconds. */
 export interface PollLimits {
 	/** Check Every, which the intervals grow from. */
 	intervalMs: number;
-	/** What is not undercut around the time that is known; `intervalMs` where that is left out. */
+	/** The shortest interval within the window; `intervalMs` where absent. */
 	leastMs?: number;
 }
 
-/** The value below which a share (0 to 1) of sorted values lies. */
+/** The value below which a share (0 to 1) of the sorted values lies. */
 function quantile(sorted: readonly number[], share: number): number {
 	const place = share * (sorted.length - 1);
 	const before = sorted[Math.floor(place)];
@@ -71,7 +71,7 @@ function quantile(sorted: readonly number[], share: number): number {
 
 /**
  * Between which ages such videos are ready, by the seconds that some took; undefined for too few.
- * A few that took much longer or shorter than the others count for nothing.
+ * The shortest and the longest ones do not count.
  */
 export function readyWindow(seconds: readonly number[]): ReadyWindow | undefined {
 	if (seconds.length < MIN_SAMPLES) return undefined;
@@ -82,7 +82,7 @@ export function readyWindow(seconds: readonly number[]): ReadyWindow | undefined
 	return { fromMs: (middle - spread) * 1000, toMs: (middle + spread) * 1000 };
 }
 
-/** Milliseconds: how far the interval may have grown after `waitedMs`. */
+/** The longest interval after `waitedMs`, in milliseconds. */
 function longestInterval(waitedMs: number, { usualMs }: GenerationTime): number {
 	const share = usualMs[1] / DEFAULT_GENERATION_TIME.usualMs[1];
 	const usual = Math.max(POLL_INTERVAL_USUAL_SECONDS * 1000 * share, waitedMs * POLL_SHARE);
@@ -97,8 +97,8 @@ export function firstInterval(time: GenerationTime, intervalMs: number): number 
 
 /**
  * Milliseconds to the next read, with jitter by `random` (0 to 1), after `reads` earlier intervals
- * and when `waitedMs` have passed. Give Infinity for a task that could not be read: trouble gets all
- * the time it may.
+ * and when `waitedMs` have passed. Give `waitedMs` Infinity for a task that could not be read: then
+ * the interval may grow to its longest.
  */
 export function nextInterval(
 	{ reads, waitedMs }: { reads: number; waitedMs: number },
@@ -112,9 +112,9 @@ export function nextInterval(
 	return Math.max(intervalMs, Math.min(varied, LONGEST_MS));
 }
 
-/** The age (milliseconds) of a task at its next look, when the one before was at `ageMs`. */
+/** The age (milliseconds) of a task at its next poll, when the last one was at `ageMs`. */
 function nextAge(ageMs: number, gapMs: number, { fromMs, toMs }: ReadyWindow): number {
-	// A look a little before its time, as jitter makes it, is not done again.
+	// A poll that jitter has made a little early is not repeated.
 	const soon = ageMs + gapMs / 2;
 	if (soon < fromMs) {
 		const before = fromMs - Math.max(soon, EARLIEST_MS);
@@ -126,8 +126,8 @@ function nextAge(ageMs: number, gapMs: number, { fromMs, toMs }: ReadyWindow): n
 
 /**
  * Milliseconds to the next read of a task that is `ageMs` old, with jitter by `random` (0 to 1),
- * where it is known when such videos were ready here: as seldom as may be before, closely in that
- * time, and ever more seldom after it.
+ * where it is known when such videos were ready here: seldom before that window, often in it, and
+ * ever more seldom after it.
  */
 export function intervalInWindow(
 	window: ReadyWindow,

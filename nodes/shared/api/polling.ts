@@ -4,7 +4,7 @@
  * Rules that must not regress:
  * - all tasks are watched together, so N tasks take as long as the slowest;
  * - one task's end never ends or hides another;
- * - passing trouble never ends a wait before its deadline: a paid video is worth waiting for;
+ * - transient failures never end a wait before its deadline: a paid video is worth waiting for;
  * - there is always an end: each task ends by itself, by the deadline, or by Stop, and no read
  *   outlasts the deadline.
  */
@@ -63,13 +63,13 @@ export interface Wait extends PollLimits {
 	clock: Clock;
 	/** Milliseconds since 1970, from which the intervals are reckoned. */
 	startedAt: number;
-	/** Milliseconds since 1970; may be later once a look has told the model. */
+	/** Milliseconds since 1970; may move later once a read has shown the model. */
 	readonly deadline: number;
 }
 
 /**
- * Failures that mean nothing any more once the API has answered well: something in between has
- * changed for a moment.
+ * Refusals that are transient for a task that was created here or read before: a proxy in between
+ * may have changed for a moment.
  */
 const PASSING_LATER: ReadonlyArray<CallFailure['cause']> = [
 	'redirected',
@@ -86,13 +86,13 @@ interface Progress {
 	/** Milliseconds since 1970 at which the API last knew of it. */
 	seenAt?: number;
 	/**
-	 * The success without a video that it is by its last state, and since when (milliseconds since
-	 * 1970).
+	 * Set while the last state was a success without a video: that read, and when it was first seen
+	 * (milliseconds since 1970).
 	 */
 	empty?: { task: Task; since: number };
 }
 
-/** Whether a refusal is the end of a wait, or may pass. */
+/** Whether a refusal ends a wait; otherwise it may be transient. */
 function isEnd({ cause }: CallFailure, { seenAt }: Progress, now: number): boolean {
 	if (seenAt === undefined) return true;
 	if (cause === 'task_not_found') return now - seenAt >= NOT_FOUND_GRACE_MS;
@@ -149,11 +149,11 @@ function delayBeforeFirstRead(
 	if (!isNew) return 0;
 	const { window } = generationTime;
 	const now = clock.now();
-	const pauseMs =
+	const delayMs =
 		window && createdAt !== undefined
 			? intervalInWindow(window, now - createdAt, wait, clock.random())
 			: firstInterval(generationTime, intervalMs);
-	return Math.min(pauseMs, deadline - LAST_READ_MS - now);
+	return Math.min(delayMs, deadline - LAST_READ_MS - now);
 }
 
 /** Milliseconds from a read, after `reads` earlier ones, to the next. */
@@ -171,7 +171,7 @@ function delayAfterRead(
 		const trouble = { reads, waitedMs: Infinity };
 		return Math.max(nextInterval(trouble, DEFAULT_GENERATION_TIME, intervalMs, random), asked);
 	}
-	// One whose video is about to come is not waited for longer than need be.
+	// A success whose video is still missing is read again at the shortest interval.
 	if (read.task.state !== 'running') return intervalMs;
 	const { window } = generationTime;
 	return window && createdAt !== undefined
@@ -188,11 +188,11 @@ export async function watchTask(watched: WatchedTask, wait: Wait): Promise<Watch
 	const { clock } = wait;
 	const { isNew, read, createdAt } = watched;
 	const progress: Progress = { statusWord: null, failures: 0, seenAt: createdAt };
-	const firstPause = delayBeforeFirstRead(watched, wait);
+	const firstDelay = delayBeforeFirstRead(watched, wait);
 	const hadWindow = watched.generationTime?.window !== undefined;
-	if (firstPause > 0 && !(await clock.sleep(firstPause))) return { outcome: 'stopped' };
+	if (firstDelay > 0 && !(await clock.sleep(firstDelay))) return { outcome: 'stopped' };
 	if (isNew && !hadWindow && watched.generationTime?.window) {
-		// While it slept, it came to be known how long such videos take.
+		// While it slept, the list of videos has given how long such videos take.
 		const rest = delayBeforeFirstRead(watched, wait);
 		if (rest > 0 && !(await clock.sleep(rest))) return { outcome: 'stopped' };
 	}
@@ -204,7 +204,7 @@ export async function watchTask(watched: WatchedTask, wait: Wait): Promise<Watch
 		if (ending) return ending;
 		const left = wait.deadline - LAST_READ_MS - now;
 		if (left <= 0) return timeUp(progress);
-		const pauseMs = delayAfterRead(result, reads, watched, wait);
-		if (!(await clock.sleep(Math.min(pauseMs, left)))) return { outcome: 'stopped' };
+		const delayMs = delayAfterRead(result, reads, watched, wait);
+		if (!(await clock.sleep(Math.min(delayMs, left)))) return { outcome: 'stopped' };
 	}
 }

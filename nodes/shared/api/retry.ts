@@ -1,6 +1,7 @@
 /**
- * What is sent again, and how often. The POST that costs money only while the API certainly
- * accepted none; a read as long as it may help. Everything ambiguous is reported, never repeated.
+ * Which requests are sent again, and how often: the POST that costs money only when the API
+ * certainly did not accept it, a read as long as that may help. An ambiguous outcome is reported,
+ * never repeated.
  */
 import { RETRY_AFTER_MAX_MS } from './throttle';
 import {
@@ -19,14 +20,17 @@ import { isRefusedConnection } from './networkError';
 
 /** Tries of one POST, the first included, while the API certainly accepted none of them. */
 export const POST_MAX_TRIES = 5;
-/** Reads of one task that may fail in a row where nobody waits for it, and at the end of a wait. */
+/**
+ * Failed reads of one task in a row after which it counts as lost: in a single read with retries,
+ * and at the end of a wait.
+ */
 export const READ_MAX_FAILURES = 5;
 
 /**
  * Starts one video. Sent once; again only after a refused connection, an unknown host or a 429, at
  * most {@link POST_MAX_TRIES} times in a row for all videos of the account, and never in the last
- * {@link LEAST_POST_MS} before the deadline. With `waitsItself`, who calls it has a pace of its own
- * for a 429, and gets the first one. Never throws. Why: docs/api-contract.md#repeating-a-request.
+ * {@link LEAST_POST_MS} before the deadline. With `waitsItself`, the caller waits by itself after a
+ * 429, and gets the first one. Never throws. Why: docs/api-contract.md#repeating-a-request.
  */
 export async function createTask(
 	context: NodeFunctions,
@@ -44,7 +48,8 @@ export async function createTask(
 		if (created.outcome === 'refused') failure = created.failure;
 		if (created.outcome === 'refused' && failure.cause === 'rate_limited') {
 			if (waitsItself) {
-				// Not for as long as it asks: it may concern the POST alone, and videos are waited for.
+				// Without its `Retry-After`: that may concern the POST alone, while the run has to poll its
+				// videos.
 				throttle.onRateLimited(sentAt);
 				return created;
 			}
@@ -62,14 +67,14 @@ export async function createTask(
 			throttle.isDown = true;
 			return created;
 		}
-		const pauseMs = Math.min(1000 * 2 ** (tries - 1), deadline - clock.now());
-		if (pauseMs > 0 && !(await clock.sleep(pauseMs))) return created;
+		const delayMs = Math.min(1000 * 2 ** (tries - 1), deadline - clock.now());
+		if (delayMs > 0 && !(await clock.sleep(delayMs))) return created;
 	}
 }
 
 /**
- * Reads one task, patiently: passing trouble is asked again after 1, 2, 4 … seconds, up to
- * {@link READ_MAX_FAILURES} tries. Ends early when the clock's sleep is cut short by Stop.
+ * Reads one task; after a transient failure again in 1, 2, 4 … seconds, up to
+ * {@link READ_MAX_FAILURES} tries. Stop ends it early. Never throws.
  */
 export async function findTaskWithRetry(
 	context: NodeFunctions,
@@ -80,8 +85,8 @@ export async function findTaskWithRetry(
 }
 
 /**
- * {@link findTaskWithRetry}, with a read of one's own, and not beyond the deadline (milliseconds
- * since 1970).
+ * The same for any read, not beyond the deadline (milliseconds since 1970). Throws what the read
+ * throws.
  */
 export async function withRetry(
 	read: () => Promise<ReadResult>,
@@ -92,7 +97,7 @@ export async function withRetry(
 		const found = await read();
 		if (found.outcome !== 'unavailable' || tries >= READ_MAX_FAILURES) return found;
 		const asked = Math.min(found.failure.retryAfterMs ?? 0, RETRY_AFTER_MAX_MS);
-		const pauseMs = Math.max(asked, 1000 * 2 ** (tries - 1));
-		if (clock.now() + pauseMs >= deadline || !(await clock.sleep(pauseMs))) return found;
+		const delayMs = Math.max(asked, 1000 * 2 ** (tries - 1));
+		if (clock.now() + delayMs >= deadline || !(await clock.sleep(delayMs))) return found;
 	}
 }

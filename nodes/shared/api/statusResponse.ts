@@ -1,11 +1,11 @@
-/** What an answer to `GET /status` says: the task, or that asking again gives the same. */
+/** Reads a response to `GET /status`: the task, or whether reading again would give the same. */
 import { dataOf, isSuccess, reasonInBody, type HttpResponse } from './envelope';
 import type { CallFailure } from '../task/errors';
 import type { ApiVersion } from '../task/models';
 import { readTask, type Task } from '../task/task';
 
 /**
- * Answers that refuse a read for good. An answer that is not the API's, such as a proxy's page,
+ * Whether a response refuses a read for good. One that is not the API's, such as a proxy's page,
  * does not.
  */
 export function isRefusal({ cause, isApi }: CallFailure): boolean {
@@ -17,8 +17,8 @@ export function isRefusal({ cause, isApi }: CallFailure): boolean {
 }
 
 /**
- * The task that an answer tells, where it tells one. The reason of a failed one may stand beside
- * its data.
+ * The task in a response; undefined without one. The reason of a failed task may stand beside its
+ * data.
  */
 export function taskIn(
 	response: HttpResponse,

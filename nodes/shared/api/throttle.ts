@@ -1,14 +1,13 @@
 /**
- * The throttle of one account: when the API asks to slow down (429), everything that a run sends to
- * that account slows down, once for all of it. Being asked to wait is no failure, so nothing is
- * given up because of it (docs/api-contract.md#requests-per-second).
+ * The throttle of one account: a 429 slows down everything that a run sends to that account. It is
+ * no failure, so nothing is given up because of it (docs/api-contract.md#requests-per-second).
  *
- * The pace follows the answers: each 429 halves it, each other answer raises it a little, until
+ * The pace follows the responses: each 429 halves it, each other response raises it a little, until
  * nothing is held back.
  */
 import { withTimeout, type Clock } from '../n8n/clock';
 
-/** A `Retry-After` of more milliseconds is not waited for at once. */
+/** The longest `Retry-After` that is waited for, in milliseconds. */
 export const RETRY_AFTER_MAX_MS = 60_000;
 /** Milliseconds between two requests after the first 429, and the most that they grow to. */
 const FIRST_SPACING_MS = 250;
@@ -17,34 +16,32 @@ const LONGEST_SPACING_MS = 10_000;
  * Milliseconds without any request after a 429 that names no time; doubled by each further one in a
  * row.
  */
-const FIRST_PAUSE_MS = 1_000;
-const LONGEST_PAUSE_MS = 15_000;
-/** By what each answer that is no 429 shortens the spacing, and below which it is none. */
+const FIRST_DELAY_MS = 1_000;
+const LONGEST_DELAY_MS = 15_000;
+/**
+ * The factor by which each response that is no 429 shortens the spacing, and the spacing that ends
+ * it.
+ */
 const RELEASE = 0.97;
 const NO_SPACING_MS = 20;
 
 export interface Throttle {
 	/**
-	 * Waits until the next request may be sent; in order, for all who ask. False when the deadline
+	 * Waits until the next request may be sent; calls go in order. False when the deadline
 	 * (milliseconds since 1970) or Stop came first.
 	 */
 	acquire: (deadline: number) => Promise<boolean>;
-	/**
-	 * An answer 429 to a request sent at `sentAt`. Several that were under way together count once.
-	 */
+	/** A 429 for a request sent at `sentAt`. Several that were in flight together count once. */
 	onRateLimited: (sentAt: number, retryAfterMs?: number) => void;
-	/** Any other answer. */
+	/** Any other response. */
 	onResponse: () => void;
-	/** How many 429 came in a row, those that were under way together counted once. */
+	/** How many 429 came in a row; those that were in flight together count once. */
 	readonly consecutive429s: number;
-	/**
-	 * Set when a connection was refused for good: what follows is tried once, without waiting for it
-	 * again.
-	 */
+	/** Set when all tries of a connection were refused: each later POST is tried once only. */
 	isDown: boolean;
 }
 
-/** A throttle that is off. */
+/** A throttle that holds nothing back yet. */
 export function createThrottle(clock: Clock): Throttle {
 	let spacingMs = 0;
 	let nextAt = 0;
@@ -58,7 +55,10 @@ export function createThrottle(clock: Clock): Throttle {
 	const take = () => {
 		nextAt = Math.max(nextAt, clock.now()) + spacingMs;
 	};
-	/** `nextAt` may move while somebody sleeps, so it is read again. Who has gone leaves no timer. */
+	/**
+	 * `nextAt` may move during the sleep, so it is read again. A caller that has gone leaves no
+	 * timer.
+	 */
 	const untilFree = async (gone: AbortSignal): Promise<boolean> => {
 		while (!gone.aborted && clock.now() < nextAt) {
 			if (!(await clock.sleep(nextAt - clock.now(), gone))) return false;
@@ -85,12 +85,12 @@ export function createThrottle(clock: Clock): Throttle {
 		onRateLimited: (sentAt, retryAfterMs) => {
 			if (sentAt <= changedAt) return;
 			limitedInARow++;
-			const grown = Math.min(FIRST_PAUSE_MS * 2 ** (limitedInARow - 1), LONGEST_PAUSE_MS);
-			const pauseMs =
+			const grown = Math.min(FIRST_DELAY_MS * 2 ** (limitedInARow - 1), LONGEST_DELAY_MS);
+			const delayMs =
 				retryAfterMs === undefined ? grown : Math.min(retryAfterMs, RETRY_AFTER_MAX_MS);
 			spacingMs = Math.min(Math.max(spacingMs * 2, FIRST_SPACING_MS), LONGEST_SPACING_MS);
 			changedAt = clock.now();
-			nextAt = Math.max(nextAt, changedAt + Math.max(pauseMs, spacingMs));
+			nextAt = Math.max(nextAt, changedAt + Math.max(delayMs, spacingMs));
 		},
 		onResponse: () => {
 			limitedInARow = 0;

@@ -1,14 +1,14 @@
-/** Where the versions of the API are (docs/api-contract.md#version-2). */
+/** The addresses of the API's versions (docs/api-contract.md#version-2). */
 import type { ApiVersion } from '../task/models';
 
-/** The version that a task is asked for first where its own is not known. */
+/** The version from which a task is read first while its own is not known. */
 export const FIRST_VERSION: ApiVersion = 'v1';
-/** The others, in the order in which they are asked. */
+/** The others, in the order in which they are tried. */
 export const OTHER_VERSIONS: readonly ApiVersion[] = ['v2'];
 
 /**
- * The address of a version, for a credential whose base URL leads to the first; undefined where that
- * does not end in its name, so that the others cannot be told.
+ * The address of a version, from the base URL of the first; undefined where that does not end in
+ * /v1, so that the others are unknown.
  */
 export function baseUrlOf(
 	{ baseUrl }: { baseUrl: string },

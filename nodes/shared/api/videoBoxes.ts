@@ -1,7 +1,6 @@
 /**
- * Whether an MP4 ends where it should. Where no server tells how long a file is, or it was
- * compressed on its way, only the file itself can: it is a row of boxes, each with its length
- * (ISO/IEC 14496-12, 4.2).
+ * Whether an MP4 is complete, by its boxes: each has its length (ISO/IEC 14496-12, 4.2). The header
+ * with the length of a file may be absent, or that of a compressed body.
  */
 
 /** Boxes that every MP4 consists of: only these are judged. */
@@ -12,8 +11,8 @@ const KNOWN_BOXES = [
 const LONG_HEADER_BYTES = 16;
 
 /**
- * The length that a box's header tells: Infinity is "until the end of the file", undefined needs
- * more bytes.
+ * The length in a box's header: Infinity is "until the end of the file", undefined needs more
+ * bytes.
  */
 function lengthIn(header: Buffer): number | undefined {
 	if (header.length < 8) return undefined;
@@ -33,6 +32,10 @@ export interface BoxReader {
 	isCut: () => boolean;
 }
 
+/**
+ * A reader for one file: hand its bytes to `add` in order, then ask `isCut`. Source: ISO/IEC
+ * 14496-12, 4.2.
+ */
 export function boxReader(): BoxReader {
 	let header: number[] = [];
 	/** Bytes of the present box still to come. */

@@ -1,6 +1,5 @@
 /**
- * The bytes of a video on their way: looked at before they are stored, counted while they pass, and
- * never left open.
+ * The stream of a video: checked before it is stored, counted while it passes, and never left open.
  */
 import type { IExecuteFunctions } from 'n8n-workflow';
 
@@ -35,13 +34,14 @@ export type ByteStream = Bytes & Parameters<IExecuteFunctions['helpers']['prepar
 
 const STREAM_METHODS = ['on', 'pause', 'resume', 'unshift', 'destroy'];
 
+/** Whether a value is a Node.js stream, by the methods used here. */
 export function isByteStream(value: unknown): value is ByteStream {
 	return isObject(value) && STREAM_METHODS.every((name) => typeof value[name] === 'function');
 }
 
 /**
- * The first {@link HEAD_BYTES} of a stream, which then stands still and still gives all its bytes.
- * A shorter body is given as it is: the stream has ended. Rejects when the stream breaks before.
+ * The first {@link HEAD_BYTES} of a stream, which is paused then and still gives all its bytes. A
+ * shorter body is given as it is: the stream has ended. Rejects when the stream breaks before.
  * `onBytes` is called whenever some arrive.
  */
 export async function headOf(stream: Bytes, onBytes: () => void): Promise<Uint8Array> {
@@ -65,9 +65,8 @@ export async function headOf(stream: Bytes, onBytes: () => void): Promise<Uint8A
 }
 
 /**
- * Watches a stream that stands still while n8n reads it. Resolves when the file has come whole,
- * rejects when it has not. `length` is what the server said of the body, in bytes; null when it
- * said nothing.
+ * Watches a paused stream while n8n reads it. Resolves when the whole file has come, rejects when
+ * it has not. `length` is that of the header, in bytes; null without one.
  */
 export async function wholeOf(
 	stream: Bytes,
@@ -86,7 +85,7 @@ export async function wholeOf(
 		stream.on('close', () => reject(new DownloadError('the connection was closed')));
 		stream.on('end', () => {
 			// A compressed body has another length (docs/n8n-behaviour.md#compressed-bodies), and some
-			// servers tell none.
+			// servers send none.
 			if (bytes === length || !boxes.isCut()) resolve();
 			else stream.destroy(new DownloadError(`the file breaks off after ${bytes} bytes`));
 		});

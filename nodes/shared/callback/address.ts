@@ -1,7 +1,6 @@
 /**
- * Addresses of n8n that people take for the one of their trigger. Nothing that is posted there
- * starts a workflow, so a video with such a callback would be paid for and never reported
- * (docs/n8n-behaviour.md#paths-of-n8n).
+ * Addresses of n8n that people enter instead of their trigger's. A callback to them starts no
+ * workflow, so a video would be paid for and never reported (docs/n8n-behaviour.md#paths-of-n8n).
  */
 
 function segmentsOf(link: string): string[] {
@@ -12,8 +11,8 @@ function segmentsOf(link: string): string[] {
 const FREE = ['webhook', 'webhook-test', 'webhook-waiting', 'api'];
 
 /**
- * The segments from `name` on, where n8n itself answers: at the start of the path, or below one
- * folder (`N8N_PATH`).
+ * The segments from one of these names on, where it is a path of n8n's own: at the start, or below
+ * one folder (`N8N_PATH`).
  */
 function under(segments: readonly string[], ...names: string[]): string[] | undefined {
 	const at = segments.findIndex((segment) => names.includes(segment));
@@ -53,7 +52,8 @@ const INSTEAD = 'Use the Production URL that a Seedance Trigger or Webhook node 
 
 /**
  * Why a callback to this address could not start a workflow, as the end of a sentence without its
- * full stop; undefined for any other address. `link` is a web link.
+ * full stop; undefined for any other address. Throws a TypeError for a text that is no URL: check
+ * that first.
  */
 export function wrongAddressReason(link: string): string | undefined {
 	const segments = segmentsOf(link);

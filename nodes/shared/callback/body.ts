@@ -1,10 +1,10 @@
 /**
- * What a callback says: which task it means, and whether that task has ended. JSON, forms and texts
- * are read, in whatever way they are packed, and whatever the content type says
+ * Reads the body of a callback: which task it names, and whether that task has ended. Takes JSON,
+ * forms and texts, however they are nested, and whatever the content type says
  * (docs/api-contract.md#the-body-of-a-callback).
  *
  * Rules that must not regress:
- * - what a callback says is a hint which task to read, and never the source of an output;
+ * - a callback only says which task to read; nothing in it becomes output;
  * - a body of any size and form is read in bounded time.
  */
 import type { IWebhookFunctions } from 'n8n-workflow';
@@ -19,10 +19,7 @@ const MAX_DEPTH = 6;
 const MAX_ENTRIES = 50;
 /** Characters of a text that is searched. A callback has a few hundred. */
 const MAX_TEXT_LENGTH = 1_000_000;
-/**
- * Task ids that one callback may name: a sender names one, and a provider behind it perhaps
- * another.
- */
+/** Task ids that one callback may name: the API's own, and perhaps one of a provider behind it. */
 const MAX_TASK_IDS = 3;
 
 type Layer = Record<string, unknown>;
@@ -33,8 +30,8 @@ const WRAPPERS = ['data', 'payload', 'body', 'task'];
 const isJsonText = (text: string) => /^\s*[[{"]/.test(text);
 
 /**
- * What a value holds when it is a text or bytes: JSON, or the fields of a form. Any other value
- * stays as it is.
+ * The content of a text or of bytes: JSON, or the fields of a form; undefined where it is neither.
+ * Any other value stays as it is.
  */
 function opened(value: unknown, isBody: boolean): unknown {
 	const given = Buffer.isBuffer(value) ? value.toString('utf8') : value;
@@ -43,7 +40,7 @@ function opened(value: unknown, isBody: boolean): unknown {
 	const text = given.replace(/^\uFEFF/, '').trim();
 	if (isJsonText(text)) {
 		const inner = parseJson(text);
-		// JSON that was written as a JSON text once more.
+		// JSON that was encoded as a JSON text once more.
 		return typeof inner === 'string' ? parseJson(inner) : inner;
 	}
 	// A value inside is a form only when it names a task: any text may hold an "=".
@@ -70,7 +67,7 @@ function layersOf(body: unknown): Layer[] {
 		entries.filter(isWrapper).forEach(([, inner]) => next(inner));
 		layers.push(value);
 		entries.filter((entry) => !isWrapper(entry)).forEach(([, inner]) => next(inner));
-		// A form whose sender put the JSON where the name of a field belongs.
+		// A form whose sender put the JSON in the place of a field's name.
 		entries
 			.map(([name]) => name)
 			.filter(isJsonText)
@@ -120,14 +117,11 @@ export function taskIdsIn(body: unknown, query: Readonly<Record<string, unknown>
 	return [...new Set(found)].slice(0, MAX_TASK_IDS);
 }
 
-/**
- * Words of the API and of other providers for what comes before an end. Those for an end are known
- * to `stateOf`.
- */
+/** Words of the API and of other providers for a running task. `stateOf` knows those for an end. */
 const RUNNING_WORDS =
 	/^(in.?progress|queue|pending|running|processing|generating|waiting|submitted|created|started)/i;
 
-/** What a body says of its task: that it has ended, that it runs, or nothing that can be told. */
+/** The state of the task according to a body: ended, running, or nothing that is known. */
 export function callbackStateIn(body: unknown): 'ended' | 'running' | 'nothing' {
 	const layers = layersOf(body);
 	const named = layers.filter((layer) => textsOf(layer, 'taskid').length > 0);
@@ -144,7 +138,7 @@ export function callbackStateIn(body: unknown): 'ended' | 'running' | 'nothing' 
 }
 
 /**
- * The body of a callback: as n8n has parsed it where that names a task, else its bytes
+ * The body of a callback: as n8n has parsed it where that names a task, else the raw bytes
  * (docs/n8n-behaviour.md#bodies-of-other-types).
  */
 export function bodyOf(context: IWebhookFunctions): unknown {
@@ -157,8 +151,8 @@ export function bodyOf(context: IWebhookFunctions): unknown {
 }
 
 /**
- * Whether a text of a sender's may stand in the log: short, of ordinary letters, and nothing that
- * grants access.
+ * Whether a sender's text may go into the log: short, of ordinary letters, and nothing that grants
+ * access.
  */
 const isPlain = (text: string, maxLength: number) =>
 	text.length <= maxLength && /^[\w.:-]+$/.test(text) && !/seedance_|signature/i.test(text);
@@ -185,7 +179,7 @@ function shapeOfValue(value: unknown, depth: number): string {
 	return names.length ? `{ ${names.join(', ')} }` : 'empty object';
 }
 
-/** What a body looks like, for n8n's log: names and types of its fields, and no value of any. */
+/** The shape of a body for n8n's log: names and types of its fields, and no values. */
 export function shapeOf(body: unknown): string {
 	if (body === undefined || body === '') return 'nothing';
 	const layers = typeof body === 'string' || Buffer.isBuffer(body) ? layersOf(body) : [body];

@@ -1,6 +1,6 @@
 /**
- * Reads a task because a callback says something about it: briefly, again where the callback may be
- * early, and in time for the response.
+ * Reads the task of a callback, again where the callback may be early, and in time for the
+ * response.
  */
 import type { IWebhookFunctions } from 'n8n-workflow';
 
@@ -12,8 +12,8 @@ import type { CallFailure } from '../task/errors';
 import { hasEnded, type Task } from '../task/task';
 
 /**
- * Milliseconds after which a callback is decided; other providers wait 5 to 15 seconds for an
- * answer.
+ * Milliseconds after which a callback is decided; other providers wait 5 to 15 seconds for a
+ * response.
  */
 export const DECIDE_WITHIN_MS = 8_000;
 /**
@@ -22,14 +22,14 @@ export const DECIDE_WITHIN_MS = 8_000;
  */
 export const EARLY_MS = 5_000;
 /** Milliseconds between two reads; the last one repeats. */
-const PAUSES_MS = [250, 500, 1_000];
+const DELAYS_MS = [250, 500, 1_000];
 /** Failed reads of a task after which the sender is asked to try again. */
 const MAX_FAILED_READS = 3;
 
 /**
- * What the API says of the task. `noVideo`: a success whose video is not there yet, so that it has
- * not ended either. `outOfTime`: no answer by the deadline, because the API or this n8n is slow.
- * The others are those of a read.
+ * The task as the API reports it. `noVideo`: a success whose video is not there yet, so it has not
+ * ended. `outOfTime`: no response by the deadline, because the API or this n8n is slow. The others
+ * are those of a read.
  */
 export type Confirmation =
 	| { outcome: 'ended'; task: Task }
@@ -39,21 +39,21 @@ export type Confirmation =
 	| { outcome: 'outOfTime'; failure: CallFailure }
 	| FailedRead;
 
-const NO_ANSWER: CallFailure = { cause: 'no_response', text: '' };
+const NO_RESPONSE: CallFailure = { cause: 'no_response', text: '' };
 
-/** How patient it is. */
+/** How often the task is read again. */
 export interface ConfirmOptions {
 	/** The callback may be early: a running task is read again for {@link EARLY_MS}. */
 	isEarly: boolean;
-	/** So is a success without its video. */
+	/** A success without its video is read again for {@link EARLY_MS}, too. */
 	awaitsVideo: boolean;
-	/** Milliseconds since 1970, when it has to be over. */
+	/** Milliseconds since 1970 by which it ends. */
 	deadline: number;
 }
 
 /**
- * Reads a task, again after passing trouble, and while it has not ended as `patience` says. Never
- * throws.
+ * Reads a task, again after transient failures, and while it has not ended as the options say.
+ * Never throws.
  */
 export async function confirmTask(
 	context: IWebhookFunctions,
@@ -65,21 +65,20 @@ export async function confirmTask(
 	const patientUntil = Math.min(clock.now() + EARLY_MS, deadline);
 	for (let reads = 0, failures = 0; ; reads++) {
 		const left = deadline - clock.now();
-		if (left <= 0) return { outcome: 'outOfTime', failure: NO_ANSWER };
+		if (left <= 0) return { outcome: 'outOfTime', failure: NO_RESPONSE };
 		const reading = findTask(context, { credential, taskId, model, known, clock, ms: left });
 		const read = (await withTimeout(reading, left, clock)) ?? {
 			outcome: 'unavailable',
-			failure: NO_ANSWER,
+			failure: NO_RESPONSE,
 		};
-		const next = clock.now() + PAUSES_MS[Math.min(reads, PAUSES_MS.length - 1)];
+		const next = clock.now() + DELAYS_MS[Math.min(reads, DELAYS_MS.length - 1)];
 		if (read.outcome === 'refused') {
 			return read.failure.cause === 'task_not_found' ? { outcome: 'unknownTask' } : read;
 		}
 		if (read.outcome === 'unavailable') {
 			failures++;
 			const { failure } = read;
-			// A refusal would have come at once: this one is for want of time, wherever the call was when
-			// it ended.
+			// No response, and no time for another read: the call was cut off by the deadline.
 			const isOpen = failure.httpStatus === undefined && next >= deadline;
 			if (isOpen) return { outcome: 'outOfTime', failure };
 			if (failures >= MAX_FAILED_READS || next >= deadline) return read;

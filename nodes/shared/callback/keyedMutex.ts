@@ -7,18 +7,16 @@ import { withTimeout, type Clock } from '../n8n/clock';
 /** A claim on one key. */
 export interface Lock {
 	/**
-	 * Waits for its turn, at most so many milliseconds. False when the turn did not come; the lock
-	 * still has to be released.
+	 * Waits for its turn, at most so many milliseconds. False when it did not come; release the lock
+	 * even then.
 	 */
 	waitUntilHeld: (ms: number, clock: Clock) => Promise<boolean>;
-	/**
-	 * Lets the next one go on; also for a lock whose turn has not come. More than once does no harm.
-	 */
+	/** Lets the next one go on, also before its own turn has come. Calling it twice does no harm. */
 	release: () => void;
 }
 
 export class KeyedMutex {
-	/** By key: when the last one that has asked for it is through. */
+	/** By key: resolves when the last lock of it was released. */
 	private readonly holders = new Map<string, Promise<void>>();
 
 	/** Claims a key, at once: before anything is awaited. */
@@ -39,7 +37,7 @@ export class KeyedMutex {
 		};
 	}
 
-	/** Keys that somebody holds or waits for. No other key takes memory. */
+	/** Keys that are held or waited for; no other key takes memory. */
 	get size(): number {
 		return this.holders.size;
 	}

@@ -1,7 +1,4 @@
-/**
- * How the sender of a callback gets its response, and how one learns whether n8n took over what
- * that promised.
- */
+/** The response to a callback, and whether n8n took over the run that it promised. */
 import type { IDataObject, IWebhookFunctions, IWebhookResponseData } from 'n8n-workflow';
 
 import { withTimeout, type Clock } from '../n8n/clock';
@@ -15,7 +12,7 @@ const RETRY_AFTER_SECONDS = 30;
  */
 interface ExpressResponse {
 	closed: boolean;
-	/** Whether n8n has answered; also when nobody is there any more to hear it. */
+	/** Whether n8n has responded, also after the sender has hung up. */
 	writableEnded: boolean;
 	statusCode: number;
 	setHeader: (name: string, value: string) => unknown;
@@ -32,7 +29,9 @@ export interface CallbackResponse {
 	log?: string;
 }
 
-/** The response when the API cannot be asked, or does not show yet what the callback claims. */
+/**
+ * The response when the API cannot be read, or does not show the end yet that the callback reports.
+ */
 export function unavailable(log?: string): CallbackResponse {
 	return {
 		status: 503,
@@ -42,8 +41,8 @@ export function unavailable(log?: string): CallbackResponse {
 }
 
 /**
- * Responds by itself and starts nothing (docs/n8n-behaviour.md#response-without-a-run). What a user
- * has to know is in the text of a log message (docs/n8n-behaviour.md#log-text).
+ * Responds by itself and starts nothing (docs/n8n-behaviour.md#response-without-a-run). `log`
+ * becomes the text of a log message (docs/n8n-behaviour.md#log-text).
  */
 export function respond(
 	context: IWebhookFunctions,
@@ -59,35 +58,35 @@ export function respond(
 	return { noWebhookResponse: true };
 }
 
-/** Milliseconds between two checks whether n8n has answered a sender that has hung up. */
-const GONE_PAUSE_MS = 250;
+/** Milliseconds between two checks whether n8n has responded after the sender has hung up. */
+const GONE_DELAY_MS = 250;
 /**
- * Milliseconds for which n8n is waited for. It reports within seconds; a lock must not be held for
- * ever when it does not.
+ * Milliseconds to wait for n8n, which responds within seconds: a lock must not be held for ever.
  */
 export const RUN_START_TIMEOUT_MS = 120_000;
 
-/** Whether n8n answered, and not with an error (docs/n8n-behaviour.md#response-after-the-start). */
+/**
+ * Whether n8n responded, and not with an error (docs/n8n-behaviour.md#response-after-the-start).
+ */
 async function isTakenOver(response: ExpressResponse, clock: Clock): Promise<boolean> {
 	const deadline = clock.now() + RUN_START_TIMEOUT_MS;
 	if (!response.closed) {
 		const closed = new Promise<void>((resolve) => response.once('close', resolve));
 		await withTimeout(closed, RUN_START_TIMEOUT_MS, clock);
 	}
-	while (!response.writableEnded && clock.now() < deadline) await clock.sleep(GONE_PAUSE_MS);
+	while (!response.writableEnded && clock.now() < deadline) await clock.sleep(GONE_DELAY_MS);
 	return response.writableEnded && response.statusCode < 400;
 }
 
 /**
- * Calls `tell` once with whether n8n has taken over what was handed to it, as soon as that is
- * known, and after {@link RUN_START_TIMEOUT_MS} with false: the sender then tries again, and a run too many
- * is better than none. Never throws, and leaves no rejection behind, whatever n8n's response or
- * `tell` do.
+ * Calls `onOutcome` once with whether n8n has taken the run over, as soon as that is known. After
+ * {@link RUN_START_TIMEOUT_MS} it is false: the sender then tries again, and a second run is better
+ * than none. Never throws, also when n8n's response or `onOutcome` does.
  */
 export function onRunStarted(
 	context: IWebhookFunctions,
 	clock: Clock,
-	tell: (isTakenOver: boolean) => void,
+	onOutcome: (isTakenOver: boolean) => void,
 ): void {
 	const report = (error: unknown) => {
 		const reason = error instanceof Error ? error.message : String(error);
@@ -100,7 +99,7 @@ export function onRunStarted(
 		} catch (error) {
 			report(error);
 		}
-		tell(isOver);
+		onOutcome(isOver);
 	};
 	observe().catch(report);
 }

@@ -36,9 +36,7 @@ function signatureOf(meta: string, apiKey: string): string {
 	return createHmac('sha256', key).update(`v1\n${meta}`).digest('base64url');
 }
 
-/**
- * Appends to a URL's query as text: parsing and printing it again could change what the user gave.
- */
+/** Appends to a URL's query as text, because parsing and printing could change the user's URL. */
 function withQuery(url: string, addition: string): string {
 	const hash = url.indexOf('#');
 	const [address, fragment] = hash < 0 ? [url, ''] : [url.slice(0, hash), url.slice(hash)];
@@ -46,15 +44,15 @@ function withQuery(url: string, addition: string): string {
 	return `${address}${joint}${addition}${fragment}`;
 }
 
-/** One entry of the field Callback Metadata, as it comes out of the node: of any type. */
+/** One entry of the field Callback Metadata, of any type. */
 export interface MetadataEntry {
 	name: unknown;
 	value: unknown;
 }
 
 /**
- * Why a value cannot be handed on as metadata: only texts can be broken expressions; objects and
- * lists are fine.
+ * Why a value cannot be metadata: a broken expression, a date or a function. Objects and lists are
+ * fine.
  */
 function brokenMetadata(value: unknown): string | undefined {
 	if (typeof value === 'number' || typeof value === 'string') return brokenReason(value);
@@ -102,9 +100,8 @@ function metadataJson(entries: readonly MetadataEntry[]): Checked<string> {
 }
 
 /**
- * The callback URL as it is sent: what the user gave, with metadata and signature appended.
- * Undefined where the field is empty. `apiReach`: how far the API itself can reach. Gives every
- * problem at once, each a sentence.
+ * The user's callback URL with metadata and signature appended. Undefined where the field is empty.
+ * `apiReach`: what the API can reach. Gives every problem at once, each a sentence.
  */
 export function signedCallbackUrl(
 	given: unknown,
@@ -155,7 +152,7 @@ export function signedCallbackUrl(
 	return { ok: true, value: sent };
 }
 
-/** What a delivery carries as proof. `malformed`: no signature could look like this. */
+/** The proof in a delivery. `malformed`: not the form of a signature. */
 export type Proof = 'absent' | 'malformed' | { meta: string; signature: string };
 
 /** The signature in a query, and the metadata that it has to cover. */
@@ -170,7 +167,7 @@ export function proofIn(query: Readonly<Record<string, unknown>>): Proof {
 	return isWellFormed ? { meta, signature } : 'malformed';
 }
 
-/** Whether this account signed that. Takes the same time wherever the two differ. */
+/** Whether this account made the signature. Compares in constant time. */
 export function isSignedBy(proof: Proof, apiKey: string): boolean {
 	if (typeof proof === 'string') return false;
 	return timingSafeEqual(

@@ -1,19 +1,21 @@
 /**
- * Who may pay for a video: the protocol by which runs that know nothing of each other agree, over
- * rows that can only be read, inserted, and changed by compare-and-set. Pure: it is given what was
- * read, and says what to do next. A test goes through every interleaving of two and three runs.
+ * Which run may pay for a video: the protocol by which runs that know nothing of each other agree,
+ * over rows that can only be read, inserted, and changed by compare-and-set. Pure: it takes the
+ * rows that were read, and gives the next action. A test goes through every interleaving of two and
+ * three runs.
  *
  * Rules that must not regress:
  * - a bid is read again after its insert has returned, and wins only while no other row lives;
  * - of two bids, the one with the higher id gives way; the lower one waits until it is gone, and is
  *   confirmed by compare-and-set. "The lowest id wins" without that pays twice;
- * - what may have been paid for and was not handed on goes before anything else; what was never sent
- *   goes after whatever can be had without paying;
- * - what another run hands on while this one is at the same video is shared, however fast it was.
+ * - a video that may have been paid for and was not handed on comes first; a row that was never
+ *   sent comes after everything that costs nothing;
+ * - a video that another run hands on while this one wants the same is shared, however fast that
+ *   was.
  */
 import type { RowStatus } from './videoList';
 
-/** What the protocol looks at in a row of the identity. */
+/** What the protocol reads in a row of the identity. */
 export interface ClaimedRow {
 	id: number;
 	status: RowStatus;
@@ -26,7 +28,7 @@ export interface ClaimedRow {
 	createdAt: number;
 }
 
-/** What one run wants of an identity. */
+/** What one run asks of an identity. */
 export interface ClaimRequest {
 	/** The claim of this run. */
 	claim: string;
@@ -34,9 +36,9 @@ export interface ClaimRequest {
 	now: number;
 	/** Whether equal videos of other runs are to be shared, which takes a bid. */
 	isShared: boolean;
-	/** Milliseconds: older videos that nobody has got are left alone. */
+	/** Milliseconds: older videos that were not handed on are left alone. */
 	maxAgeMs: number;
-	/** What becomes of a video that was handed on; undefined to pay for another. */
+	/** What to do with a video that was handed on; undefined to pay for another. */
 	handedOn?: { do: 'reuse' | 'skip'; maxAgeMs: number };
 	/** Rows of other runs that are certainly alive, and that this run does not wait for. */
 	isLive: (row: ClaimedRow) => boolean;
@@ -49,9 +51,9 @@ export interface ClaimRequest {
 export type ClaimAction<R> =
 	/** Take the row over, by compare-and-set from its present claim and status. */
 	| { do: 'takeOver'; row: R }
-	/** Tell once that nobody knows whether it was started, by the same compare-and-set. */
+	/** Report once that it is unknown whether it was started, by the same compare-and-set. */
 	| { do: 'markUnclear'; row: R }
-	/** Another run is at it: share its task as soon as there is one, read again until then. */
+	/** Another run works on it: share its task as soon as there is one, read again until then. */
 	| { do: 'join'; row: R }
 	/** Read again later. */
 	| { do: 'wait'; row: R }
@@ -63,7 +65,7 @@ export type ClaimAction<R> =
 	| { do: 'withdraw'; row: R }
 	/** Turn the own bid into a claim, by compare-and-set. */
 	| { do: 'confirm'; row: R }
-	/** It is this run's: nothing was sent yet. */
+	/** This run holds it, and nothing was sent yet. */
 	| { do: 'send'; row: R };
 
 const newest = <R extends ClaimedRow>(rows: readonly R[]): R | undefined =>
@@ -72,7 +74,9 @@ const newest = <R extends ClaimedRow>(rows: readonly R[]): R | undefined =>
 /** Whether a row counts at all: a failed or unclear video does not exist, as far as reuse goes. */
 const exists = ({ status }: ClaimedRow) => status !== 'FAILED' && status !== 'UNCLEAR';
 
-/** What was paid for, or may have been, and that nobody holds; undefined without any. */
+/**
+ * What to do about an unclaimed video that was paid for, or may have been; undefined without any.
+ */
 function actionForUnclaimed<R extends ClaimedRow>(
 	free: readonly R[],
 	request: ClaimRequest,
@@ -105,14 +109,14 @@ function actionForBid<R extends ClaimedRow>(own: R, held: readonly R[]): ClaimAc
 	return later ? { do: 'wait', row: later } : { do: 'confirm', row: own };
 }
 
-/** What to do about a video that another run is at; undefined to pay for one beside it. */
+/** What to do about a video that another run holds; undefined to pay for another one. */
 function actionForHeld<R extends ClaimedRow>(
 	held: readonly R[],
 	request: ClaimRequest,
 ): ClaimAction<R> | undefined {
 	const isBid = ({ status }: R) => status === 'PENDING';
 	if (!request.isShared) {
-		// Nobody can tell whether the execution that pauses was stopped.
+		// A paused execution may have been stopped; that cannot be seen from here.
 		const paused = held.find((row) => row.hasTask && request.isPaused(row));
 		if (paused && request.handedOn?.do === 'reuse') return { do: 'join', row: paused };
 		const unknown = held.find((row) => !request.isLive(row));
@@ -121,11 +125,11 @@ function actionForHeld<R extends ClaimedRow>(
 	const holder = newest(held.filter((row) => !isBid(row))) ?? newest(held);
 	if (!holder) return undefined;
 	if (request.handedOn?.do !== 'skip') return { do: 'join', row: holder };
-	// It hands the video on itself, so that there is nothing left to do here.
+	// That run hands the video on itself: nothing is left to do here.
 	return { do: !isBid(holder) && request.isLive(holder) ? 'skip' : 'wait', row: holder };
 }
 
-/** The next move of a run that has just read all rows of an identity. */
+/** The next action of a run that has just read all rows of an identity. Pure. */
 export function nextAction<R extends ClaimedRow>(
 	rows: readonly R[],
 	request: ClaimRequest,
@@ -141,7 +145,7 @@ export function nextAction<R extends ClaimedRow>(
 	const unsent = newest(free.filter(({ status }) => status === 'CLAIMED'));
 	const unfinished = actionForUnclaimed(free, request);
 	const again = actionForHandedOn(others, request);
-	// Before anything of another run is taken, the own bid has to be gone.
+	// The own bid has to be gone before anything of another run is taken.
 	if (own && (unfinished ?? again ?? unsent)) return { do: 'withdraw', row: own };
 	if (unfinished) return unfinished;
 	const forgotten = free.find(({ status }) => status === 'PENDING');

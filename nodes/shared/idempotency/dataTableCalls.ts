@@ -17,7 +17,7 @@ import {
 import { readableText } from '../json';
 import { ListError } from './videoList';
 
-/** Times that a call is made whose failure is known to pass. */
+/** Tries of a call that fails in a way known to be transient. */
 const TRIES = 4;
 const PASSING = /synchronization error|SQLITE_BUSY|deadlock/i;
 
@@ -29,7 +29,7 @@ function node(name: string, type: string, parameters: INodeParameters, isFirst: 
 		typeVersion: 1,
 		position: [0, 0],
 		parameters,
-		// The first takes the items; each further one runs once, and also after a step without rows.
+		// The first node takes the items; each further one runs once, also after a step without rows.
 		...(!isFirst && { executeOnce: true }),
 		alwaysOutputData: true,
 	};
@@ -67,7 +67,7 @@ function inlineWorkflow(
 		updatedAt: now,
 		nodes,
 		connections,
-		// No trace in the list of executions, and no say of the instance's caller policy.
+		// So that no execution is saved, and the instance's caller policy does not apply.
 		settings: {
 			executionOrder: 'v1',
 			saveDataSuccessExecution: 'none',
@@ -81,9 +81,9 @@ function inlineWorkflow(
 }
 
 /**
- * Runs Data Table nodes in a row; gives what the last one gave. Throws a {@link ListError}. A call
- * that failed and is made again leaves out an insert that others follow: it may have been done, and
- * what they give tells whether it was.
+ * Runs Data Table nodes in a row; gives the output of the last one. Throws a {@link ListError}. A
+ * repeated call leaves out an insert that other nodes follow: it may have been done, and their rows
+ * show whether it was.
  */
 export async function runDataTables(
 	context: IExecuteFunctions,
@@ -106,10 +106,7 @@ export async function runDataTables(
 	throw new ListError(readableText(reason, '') || 'n8n gave no reason');
 }
 
-/**
- * The same, without waiting for it: the time of the workflow may be over, and with it that of every
- * call that is waited for. Never throws.
- */
+/** The same without waiting: it still works when the workflow's time is over. Never throws. */
 export function startDataTables(
 	context: IExecuteFunctions,
 	tableNodes: readonly INodeParameters[],

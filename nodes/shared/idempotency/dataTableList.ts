@@ -3,8 +3,8 @@
  * dataTableCalls.ts the only file that knows Data Tables.
  *
  * Rules that must not regress:
- * - whatever a person or the API wrote travels as an item, where a text that starts with `=` stays a
- *   text;
+ * - texts of a person or of the API are passed as items, where one that starts with `=` is not
+ *   evaluated;
  * - the table is found by its exact name, once a run, and used by its id;
  * - never upsert; no more than {@link MOST_CONDITIONS} conditions at a time.
  */
@@ -33,9 +33,9 @@ const ESSENTIAL: readonly Column[] = [
 const cell = <T>(value: T): T | string =>
 	typeof value === 'string' ? value.split('\0').join('\ufffd') : value;
 
-/** Milliseconds that an insert may take from which the clocks are compared. */
+/** An insert that takes longer, in milliseconds, is not used to compare the clocks. */
 const QUICK_CALL_MS = 5_000;
-/** By table: how far the list's clock is ahead of this process's, as the last insert has shown. */
+/** By table: milliseconds that the list's clock is ahead of this process's, by the last insert. */
 const offsetsMs = new Map<string, number>();
 
 class DataTableList implements VideoList {
@@ -43,8 +43,8 @@ class DataTableList implements VideoList {
 		private readonly context: IExecuteFunctions,
 		private readonly tableId: string,
 		/**
-		 * The columns that are there: one that a person has deleted, or that an earlier version did not
-		 * have, is not written.
+		 * The columns that exist: one that a person has deleted, or that an earlier version did not
+		 * make, is not written.
 		 */
 		private readonly columns: ReadonlySet<string>,
 	) {}
@@ -53,9 +53,9 @@ class DataTableList implements VideoList {
 		return Date.now() + (offsetsMs.get(this.tableId) ?? 0);
 	}
 
-	/** The part of a row that has a column. */
+	/** The values of a row whose columns exist. */
 	private present(row: Partial<Row>): IDataObject {
-		// What is undefined would be written as null.
+		// An undefined value would be written as null.
 		const entries = Object.entries(row).filter(([, value]) => value !== undefined);
 		const present = entries.filter(([name]) => name === 'id' || this.columns.has(name));
 		return Object.fromEntries(present.map(([name, value]) => [name, cell(value)]));
@@ -86,16 +86,16 @@ class DataTableList implements VideoList {
 		const askedAt = Date.now();
 		const found = await runDataTables(this.context, parameters, this.itemsOf(first));
 		const rows = found.flatMap((item) => rowOf(item) ?? []);
-		const answeredAt = Date.now();
-		// A call during which the process stood still tells nothing of the clocks.
-		const isQuick = answeredAt - askedAt < QUICK_CALL_MS;
+		const returnedAt = Date.now();
+		// A slow call, as when the process stood still, is no measure of the clocks.
+		const isQuick = returnedAt - askedAt < QUICK_CALL_MS;
 		if (first.do === 'insert' && isQuick) {
 			const [{ claim, identity }] = first.rows;
 			const inserted = rows
 				.filter((row) => row.claim === claim && row.identity === identity)
 				.at(-1);
 			if (inserted?.createdAt) {
-				offsetsMs.set(this.tableId, inserted.createdAt - (askedAt + answeredAt) / 2);
+				offsetsMs.set(this.tableId, inserted.createdAt - (askedAt + returnedAt) / 2);
 			}
 		}
 		return rows;
@@ -135,7 +135,9 @@ async function findTable(context: IExecuteFunctions): Promise<Table | undefined>
 	};
 }
 
-/** Makes the table. When several runs do at the same moment, one wins and the others find it. */
+/**
+ * Makes the table. When several runs do so at once, one of them makes it and the others find it.
+ */
 async function createTable(context: IExecuteFunctions): Promise<void> {
 	const columns = Object.entries(COLUMNS).map(([name, type]) => ({ name, type }));
 	const create: INodeParameters = {
@@ -148,17 +150,16 @@ async function createTable(context: IExecuteFunctions): Promise<void> {
 	await runDataTables(context, [create]);
 }
 
-/** A list that was found, and whether it was made just now. */
+/** The list, and whether it was made just now. */
 export interface OpenedList {
 	list: VideoList;
 	isNew: boolean;
 }
 
 /**
- * The list of the project that the workflow belongs to, made where it is not there yet and
- * `creates` allows it. Undefined where it does not exist. Throws a {@link ListError} that says why
- * there cannot be one: an n8n without Data Tables, a workflow that was never saved, a table of that
- * name with other columns.
+ * The list of the workflow's project. Where it does not exist, it is made if `creates` is set; else
+ * undefined. Throws a {@link ListError} that says why there cannot be one: an n8n without Data
+ * Tables, a workflow that was never saved, a table of that name with other columns.
  */
 export async function openDataTableList(
 	context: IExecuteFunctions,
@@ -188,7 +189,7 @@ export async function openDataTableList(
 			`the Data Table ${TABLE} has no column ${missing.join(', ')} of the right type`,
 		);
 	}
-	// One of another type is somebody's own, of the same name.
+	// A column of another type is a person's own, of the same name.
 	const ours = Object.entries(COLUMNS).filter(([name, type]) => columns.get(name) === type);
 	const names = new Set(ours.map(([name]) => name));
 	return { list: new DataTableList(context, table.id, names), isNew };

@@ -25,7 +25,7 @@ const OF_ITEM = {
 	task_id: { keyName: 'task_id', condition: 'eq', keyValue: '={{ $json.task_id }}' },
 } as const;
 
-/** What reads so many rows and no more, those that were made last first. */
+/** Parameters that limit a read to the newest rows. */
 const newest = (limit: number): INodeParameters => ({
 	returnAll: false,
 	limit,
@@ -37,13 +37,13 @@ const newest = (limit: number): INodeParameters => ({
 /** The Data Table of the list. */
 interface Target {
 	id: string;
-	/** The columns that are there. */
+	/** The columns that exist. */
 	columns: ReadonlySet<string>;
 }
 
 /**
- * The parameters of the Data Table node that does a step. Throws a {@link ListError} for a value that
- * may not stand in them.
+ * The parameters of the Data Table node that does a step. Throws a {@link ListError} for a text
+ * that n8n would evaluate.
  */
 export function parametersOf(step: Step, { id, columns }: Target): INodeParameters {
 	const row = (operation: string, more: INodeParameters): INodeParameters => ({

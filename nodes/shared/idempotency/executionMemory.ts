@@ -1,14 +1,13 @@
 /**
  * The execution's memory of the POSTs a node has sent, so that Retry On Fail and a retried
- * execution go on with paid tasks instead of paying again. It lives in n8n's node context, which
- * survives both, and does not survive Stop, a crash or a new run
- * (docs/n8n-behaviour.md#node-context).
+ * execution go on with paid tasks instead of paying again. It is stored in n8n's node context,
+ * which survives both, but not Stop, a crash or a new run (docs/n8n-behaviour.md#node-context).
  *
  * Rules that must not regress:
  * - a video is known by its run, its item and the node's settings as they stand in the workflow,
  *   never by what an expression gives: that may be another value at each try;
- * - `sending` stands there before the POST, and goes only when the POST certainly made nothing;
- * - who asks for a video that is being sent at this moment gets the answer of that very POST
+ * - `sending` is stored before the POST, and removed only when the POST certainly created nothing;
+ * - a call for a video whose POST is in flight gets the outcome of that POST
  *   (docs/n8n-behaviour.md#calls-at-the-same-moment).
  */
 import type { IContextObject, IDataObject } from 'n8n-workflow';
@@ -18,7 +17,7 @@ import { isObject, numberOf, textOf } from '../json';
 import type { Task } from '../task/task';
 import type { MemoryKeys } from './identity';
 
-/** What is remembered of one item: nothing, a POST without a known outcome, or its task. */
+/** The entry of one item: none, a POST without a known outcome, or its task. */
 export type Remembered =
 	| { state: 'none' }
 	| { state: 'sending' }
@@ -35,17 +34,17 @@ export interface CreatedTask {
 	taskId: string;
 	/** The value of the node's field Model; absent where an earlier version of this package made it. */
 	model?: string;
-	/** The execution that made it, to tell a retry by a person from an automatic one. */
+	/** The execution that made it, to distinguish a retry by a person from an automatic one. */
 	executionId: string;
 	/** Milliseconds since 1970. */
 	createdAt: number;
 	reused?: Reused;
-	/** How often this video was started anew, because a task before it had failed for free. */
+	/** How often this video was restarted after a task had failed without a charge. */
 	restarts?: number;
 }
 
 /**
- * What became of one POST: a task, with the API's answer where this run has it, or why there is
+ * The outcome of one POST: a task, with the API's response where this run has it, or why there is
  * none.
  */
 export type Sent =
@@ -68,17 +67,17 @@ const FIELD = 'seedance';
 const VERSION = 2;
 
 export interface ExecutionMemory {
+	/** The entry of a video, under any of its keys. */
 	recall(keys: MemoryKeys): Remembered;
-	/** The POST of this moment for the same video, if there is one. */
+	/** The POST in flight for the same video, if there is one. */
 	inFlight(keys: MemoryKeys): Promise<Sent> | undefined;
-	/**
-	 * Holds a POST as being under way until it has ended; to be called in the same turn as `recall`.
-	 */
+	/** Keeps a POST as in flight until it has ended. Call it in the same tick as `recall`. */
 	hold(keys: MemoryKeys, sent: Promise<Sent>): void;
-	/** Right before the POST. */
+	/** Stores that a POST is about to be sent. Call it right before. */
 	sending(keys: MemoryKeys): void;
+	/** Stores the task of a video, in place of its entry. */
 	created(keys: MemoryKeys, task: CreatedTask): void;
-	/** The POST certainly created nothing, or a person wants a failed task anew. */
+	/** Removes the entry: the POST certainly created nothing, or a person retries a failed task. */
 	forget(keys: MemoryKeys): void;
 	/** The IDs of all tasks of one run of the node, by item. */
 	tasksOfRun(runIndex: number, count: number): Map<number, string>;
@@ -86,7 +85,7 @@ export interface ExecutionMemory {
 
 type Entries = Record<string, unknown>;
 
-/** The POSTs of this moment, by the memory that they belong to. */
+/** The POSTs in flight, by their memory. */
 const posts = new WeakMap<Entries, Map<string, Promise<Sent>>>();
 
 function postsOf(entries: Entries): Map<string, Promise<Sent>> {
@@ -106,7 +105,7 @@ function entriesIn(context: IContextObject): Entries {
 }
 
 function rememberedOf(entry: unknown): Remembered {
-	// What cannot be read was a POST once.
+	// An entry that cannot be read belongs to a POST that was sent.
 	if (!isObject(entry)) return { state: 'sending' };
 	const taskId = textOf(entry.taskId);
 	if (taskId === undefined) return { state: 'sending' };

@@ -1,8 +1,7 @@
 /**
- * What tells one video from another, so that none is paid for twice. Within an execution a video is
- * known by its run, its item and the node's own settings as they stand in the workflow, never by
- * what an expression gives: that may be another value at each try. As an AI tool, which has no
- * items, it is known by the request itself.
+ * The keys by which a video is recognised, so that none is paid for twice. Within an execution: its
+ * run, its item and the node's settings as they stand in the workflow, because an expression may
+ * give another value at each try. For an AI tool, which has no items: the request itself.
  */
 import { createHash } from 'crypto';
 
@@ -15,8 +14,9 @@ const IMAGE_FIELDS = ['imageSource', 'imageUrl', 'imageBinaryField'];
 /** The fields that shape a video. A changed one makes another video at a person's retry. */
 const SHAPING_FIELDS: readonly string[] = [...PARAMETER_NAMES, ...IMAGE_FIELDS];
 /**
- * Fields that earlier versions of this package did not have, with what n8n fills in: there the key
- * stays what it was for an execution that pauses, or is retried, across an update.
+ * Fields that earlier versions of this package did not have, with their defaults. A default is left
+ * out of the key, so that it stays the same when a paused or retried execution goes on after an
+ * update.
  */
 const ADDED_LATER: Readonly<Record<string, unknown>> = {
 	[MODEL_FIELD]: DEFAULT_MODEL.value,
@@ -25,8 +25,8 @@ const ADDED_LATER: Readonly<Record<string, unknown>> = {
 };
 
 /**
- * Under which a video is remembered, as `run:item:…` but for a tool: the key of now, and those that
- * earlier versions of this package would have used.
+ * The keys of a video in the memory, `run:item:…` except for a tool: the present one, and those of
+ * earlier versions of this package.
  */
 export type MemoryKeys = readonly [string, ...string[]];
 
@@ -35,10 +35,7 @@ function hashOf(value: unknown): string {
 	return createHash('sha256').update(JSON.stringify(value)).digest('hex');
 }
 
-/**
- * The entries of an object that hold something, by name, so that a parameter that is added later
- * changes no older key.
- */
+/** The entries of an object that hold a value, by name: an absent parameter changes no key. */
 function entriesOf(values: Readonly<Record<string, unknown>>, names: readonly string[]) {
 	return names
 		.filter((name) => values[name] !== undefined && values[name] !== null)
@@ -58,8 +55,8 @@ export function settingsKey(parameters: Readonly<Record<string, unknown>>): stri
 }
 
 /**
- * What makes two requests the same video: SHA-256 (hex) of the body that is sent, less the callback
- * URL. `imageIdentities` stand for input files, whose links differ each time.
+ * The key of a request: SHA-256 (hex) of its body, without the callback URL. Equal keys are the
+ * same video. `imageIdentities` stand for input files, whose links differ each time.
  */
 export function requestKey(body: GenerateBody, imageIdentities?: readonly string[]): string {
 	const video = without(body, 'callback_url');
@@ -68,7 +65,7 @@ export function requestKey(body: GenerateBody, imageIdentities?: readonly string
 	return hashOf(entriesOf(shaped, Object.keys(shaped)));
 }
 
-/** The request key of version 1 of this package: these seven values and no other, for ever. */
+/** The request key of version 1 of this package: these seven values, and never others. */
 function requestKeyOfVersion1(body: GenerateBody, imageIdentities?: readonly string[]): string {
 	const [imageUrl = null]: unknown[] = Array.isArray(body.image_urls) ? body.image_urls : [];
 	return hashOf([
@@ -92,7 +89,7 @@ export interface Identified {
 	imageIdentities?: readonly string[];
 }
 
-/** Under which an item is remembered within its execution. */
+/** The keys of an item in the memory of its execution. */
 export function memoryKeysOf({ place, settings, body, imageIdentities }: Identified): MemoryKeys {
 	const ofVersion1 = requestKeyOfVersion1(body, imageIdentities);
 	if (place === undefined) return [requestKey(body, imageIdentities), ofVersion1];
@@ -103,7 +100,7 @@ export function memoryKeysOf({ place, settings, body, imageIdentities }: Identif
 export interface ListIdentity {
 	workflowId: string;
 	nodeId: string;
-	/** Tells accounts apart; holds no key. */
+	/** Identifies the account; holds no key. */
 	account: string;
 	/** The Reuse Key, where there is one … */
 	videoKey?: string;
@@ -117,7 +114,7 @@ export function listIdentity({ workflowId, nodeId, account, videoKey, settings }
 	return hashOf(['video', workflowId, nodeId, account, ...same]);
 }
 
-/** The same for the n-th of several equal videos of one execution, counted from 0. */
+/** The identity of the n-th of several equal videos of one execution, counted from 0. */
 export function nthIdentity(identity: string, nth: number): string {
 	return nth === 0 ? identity : hashOf([identity, nth]);
 }

@@ -1,6 +1,6 @@
 /**
- * Tells the list of videos what became of tasks that were read outside the run that started them:
- * by Get Status, Wait for Video and the trigger.
+ * Records the ends of tasks in the list of videos where another run has started them: for Get
+ * Status, Wait for Video and the trigger.
  */
 import type { IExecuteFunctions } from 'n8n-workflow';
 
@@ -9,7 +9,7 @@ import { hasEnded, hasVideo, type Task } from '../task/task';
 import { openDataTableList } from './dataTableList';
 import type { RowChange } from './videoList';
 
-/** What a reading changes in the row of its task. `isHandedOn`: the workflow gets the video now. */
+/** The change of a task's row after a read. `isHandedOn`: the workflow gets the video now. */
 function changeOf(task: Task, isHandedOn: boolean): RowChange {
 	const { taskId, consumedCredits, videoUrl, errorMessage } = task;
 	return {
@@ -26,8 +26,8 @@ function changeOf(task: Task, isHandedOn: boolean): RowChange {
 }
 
 /**
- * Writes the ends of tasks into their rows, where there is a list that has them. Best effort: never
- * throws, and makes no list.
+ * Writes the ends of tasks into their rows, where a list has them. Best effort: never throws, and
+ * makes no list.
  */
 export async function recordOutcomes(
 	context: IExecuteFunctions,

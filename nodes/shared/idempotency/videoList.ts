@@ -1,6 +1,6 @@
 /**
- * The list of videos that were paid for: what stands in a row, and what can be done with the list.
- * A list does its steps in order, as one call; where they are kept, it alone knows.
+ * The list of videos that were paid for: the columns of a row, and the steps on the list. Where the
+ * rows are stored is known to the implementation alone (dataTableList.ts).
  */
 
 /** What has become of a video, in the words of its row. */
@@ -14,12 +14,12 @@ export type RowStatus =
 	| 'IN_PROGRESS'
 	| 'SUCCESS'
 	| 'FAILED'
-	/** Nobody knows whether it was started, and a person was told so. */
+	/** Unknown whether it was started; that was reported to a person. */
 	| 'UNCLEAR';
 
 /**
  * The columns and their types, in the order in which a person sees them: the first four fit into a
- * window, and tell which video a row is, what became of it, and its ID.
+ * window, and show which video a row is, its outcome and its ID.
  */
 export const COLUMNS = {
 	prompt: 'string',
@@ -62,7 +62,7 @@ export interface NewRow {
 	resolution: string;
 	/** Seconds. */
 	duration: number;
-	/** The API's count where it has told one, the price by the table until then. */
+	/** The API's count once it has reported one, the price by the table until then. */
 	credits: number;
 	charged: 'yes' | 'no' | 'unknown';
 	/** How long the video took to be made; 0 where no run has seen that. */
@@ -81,11 +81,11 @@ export interface NewRow {
 	item: number;
 	/** Until when its run holds it: ISO 8601, in the time of the list; empty when nobody does. */
 	claimed_until: string;
-	/** What tells the run that holds it from any other; empty when nobody does. */
+	/** Identifies the run that holds it; empty when none does. */
 	claim: string;
 	/** What makes it the same video (identity.ts), as SHA-256 (hex). */
 	identity: string;
-	/** SHA-256 (hex) of the request, to tell whether a Reuse Key stands for other settings. */
+	/** SHA-256 (hex) of the request, to see whether a Reuse Key stands for other settings. */
 	settings: string;
 }
 
@@ -95,7 +95,10 @@ export interface Row extends NewRow {
 	createdAt: number;
 }
 
-/** What a value is compared with. Texts are hashes, status words and times only, never a person's. */
+/**
+ * What a value is compared with. Texts are hashes, status words and times only, never what a person
+ * wrote.
+ */
 export interface Condition {
 	column: Column | 'id' | 'createdAt';
 	is: 'eq' | 'neq' | 'gte' | 'lt';
@@ -108,10 +111,10 @@ export type OwnChange = Partial<NewRow> & { id: number };
 export type RowChange = OwnChange | (Partial<NewRow> & { task_id: string });
 
 /**
- * One step. `all` and `any` say which conditions have to hold. `insert` and `updateEach` may only come
- * first in a call; the latter changes a row only as far as `all` holds for it. `newest` is how many
- * rows are read, the last ones. An update that is limited by claim and
- * status is a compare-and-set: a row that it did not give was lost to another.
+ * One step. `all` and `any` are the conditions that have to hold. `insert` and `updateEach` may
+ * only come first in a call; the latter changes a row only if `all` holds for it. `newest` limits a
+ * read to so many rows, the last ones. An update by claim and status is a compare-and-set: a row
+ * that it does not give was changed by another run.
  */
 export type Step =
 	| { do: 'get'; all?: readonly Condition[]; any?: readonly Condition[]; newest?: number }
@@ -127,9 +130,9 @@ export type Step =
 
 export interface VideoList {
 	/**
-	 * Does the steps in order, in one call, and gives the rows of the last one. It is stored when it
-	 * returns. Throws a {@link ListError} when that is not certain. Whether an insert before other steps
-	 * was done, is told by what these give.
+	 * Does the steps in order, in one call, and gives the rows of the last one. Everything is stored
+	 * when it returns. Throws a {@link ListError} when that is not certain: then the rows of a later
+	 * read show whether an insert was done.
 	 */
 	run(...steps: [Step, ...Step[]]): Promise<Row[]>;
 	/** Does the steps without waiting for them. Never throws. */
@@ -140,9 +143,10 @@ export interface VideoList {
 	has(...columns: Column[]): boolean;
 }
 
-/** Why the list cannot be had or written, in a sentence for a person. */
+/** Why the list cannot be used or written, in a sentence for a person. */
 export class ListError extends Error {}
 
+/** A condition on one column: equality, unless `is` says otherwise. */
 export const where = (
 	column: Condition['column'],
 	value: Condition['value'],

@@ -2,8 +2,9 @@
 import type { NodeFunctions } from '../api/credential';
 
 /**
- * A context whose requests n8n does not tie to Stop (docs/n8n-behaviour.md#requests-tied-to-stop):
- * a POST that was charged still gets its answer, and the deadline is ours.
+ * A context whose requests are not cancelled by Stop
+ * (docs/n8n-behaviour.md#requests-cancelled-by-stop): a POST that was charged still gets its
+ * response, and the deadline is ours.
  */
 export function withoutCancelSignal(context: NodeFunctions): NodeFunctions {
 	if (!('getExecutionCancelSignal' in context)) return context;

@@ -16,12 +16,12 @@ export interface Clock {
 }
 
 /**
- * Why a signal is given off. With none, Node.js makes an error each time, which costs more than the
- * rest.
+ * The reason of every abort. Without one, Node.js makes an error each time, which costs more than
+ * the sleep.
  */
 const OVER = 'over';
 
-/** Milliseconds: Node.js ends a timer of more at once. */
+/** Milliseconds: a longer timer of Node.js ends at once. */
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
 function isSleep(value: unknown): value is (ms: number, signal: AbortSignal) => Promise<void> {
@@ -74,7 +74,7 @@ export function limiter(limit: number): <T>(task: () => Promise<T>) => Promise<T
 			return await task();
 		} finally {
 			const next = waiting.shift();
-			// The place is handed over, not freed, so that nobody slips in between.
+			// The slot is handed over, not freed, so that no later task takes it.
 			if (next) next();
 			else running--;
 		}
@@ -82,8 +82,8 @@ export function limiter(limit: number): <T>(task: () => Promise<T>) => Promise<T
 }
 
 /**
- * The result of some work, or undefined when it takes longer than `ms` milliseconds, or when Stop
- * comes first.
+ * The result of the work, or undefined when it takes longer than `ms` milliseconds, or when Stop
+ * comes first. Throws what the work throws.
  */
 export async function withTimeout<T>(
 	work: Promise<T>,
@@ -109,7 +109,7 @@ export function expiringLimiter(
 	clock: Clock,
 ): <T>(task: () => Promise<T>) => Promise<T> {
 	const running = new Set<{ startedAt: number; isDone: Promise<unknown> }>();
-	/** Waits until a task may start; at once when Stop comes, since a task sees that itself. */
+	/** Waits until a task may start. Stop ends the wait, because the task itself notices Stop. */
 	const untilRoom = async (): Promise<void> => {
 		for (;;) {
 			const heldUntil = [...running]
@@ -132,7 +132,7 @@ export function expiringLimiter(
 			const one = { startedAt: clock.now(), isDone: result.catch(() => undefined) };
 			running.add(one);
 			void one.isDone.then(() => running.delete(one));
-			// In an object, because a promise alone would be waited for.
+			// In an object, because a returned promise would be awaited.
 			return { result };
 		});
 		last = started;

@@ -8,10 +8,7 @@ import type { IWebhookFunctions } from 'n8n-workflow';
 import { CREDENTIAL_TYPE, getCredential, type Credential } from '../api/credential';
 import type { Clock } from './clock';
 
-/**
- * Milliseconds. A changed key is taken up after that; the videos that carry its signature take
- * longer.
- */
+/** Milliseconds after which a changed key is used; videos that carry its signature take longer. */
 export const CREDENTIAL_KEPT_MS = 1_000;
 /** Nodes whose account is kept. */
 const KEPT_CREDENTIALS = 100;
@@ -21,8 +18,8 @@ type Found = Credential | { problem: string };
 const kept = new Map<string, { found: Promise<Found>; readAt: number }>();
 
 /**
- * The account, read at most {@link CREDENTIAL_KEPT_MS} ago; a text says what is wrong with it.
- * Throws what n8n throws.
+ * The account, read at most {@link CREDENTIAL_KEPT_MS} ago, or what is wrong with it. Throws what
+ * n8n throws.
  */
 export async function cachedCredential(context: IWebhookFunctions, clock: Clock): Promise<Found> {
 	const { id, credentials } = context.getNode();
@@ -37,7 +34,7 @@ export async function cachedCredential(context: IWebhookFunctions, clock: Clock)
 		kept.delete(oldest);
 	}
 	const forget = () => kept.get(name)?.found === found && kept.delete(name);
-	// What a person is about to correct is not kept.
+	// A credential that cannot be used is not kept: a person is about to correct it.
 	found.then((credential) => 'problem' in credential && forget(), forget);
 	return await found;
 }

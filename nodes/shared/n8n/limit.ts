@@ -1,6 +1,6 @@
 /**
- * How long a run may take: what n8n cuts off, and what is kept back so that every ID comes out
- * before.
+ * How long a run may take: until n8n ends the execution, less a reserve in which every ID comes
+ * out.
  */
 import type { IExecuteFunctions } from 'n8n-workflow';
 
@@ -21,8 +21,8 @@ function endsAtByN8n(context: IExecuteFunctions): number | undefined {
 /**
  * Milliseconds since 1970 until which a node may work, which is before n8n ends the execution;
  * undefined without a limit. The reserve is {@link EXECUTION_RESERVE_MS}, but never more than half
- * of what is there. `startedAt`: when the node began, from which the workflow's setting counts
- * where n8n does not tell the end itself.
+ * of what is there. `startedAt`: when the node began; the workflow's setting counts from there
+ * where n8n does not give the end itself.
  */
 export function workUntil(context: IExecuteFunctions, startedAt: number): number | undefined {
 	const seconds = context.getWorkflowSettings?.().executionTimeout ?? 0;

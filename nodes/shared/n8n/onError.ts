@@ -1,7 +1,4 @@
-/**
- * n8n's On Error, the one failure knob, and what a failed item looks like under each of its
- * settings.
- */
+/** n8n's On Error, and the form of a failed item under each of its settings. */
 import type { IDataObject, INode, INodeExecutionData } from 'n8n-workflow';
 
 import type { Problem } from '../task/errors';
@@ -9,7 +6,7 @@ import type { Problem } from '../task/errors';
 /** What On Error says: stop, go on in the one output, or use the error output. */
 export type OnError = 'stop' | 'continue' | 'errorOutput';
 
-/** The setting of a node; `continueOnFail` is what old workflows have in its place. */
+/** The setting of a node; old workflows have `continueOnFail` instead. */
 export function onErrorOf({ onError, continueOnFail }: INode): OnError {
 	if (onError === 'continueErrorOutput') return 'errorOutput';
 	const goesOn = onError === undefined ? continueOnFail : onError === 'continueRegularOutput';
@@ -28,7 +25,7 @@ export function failedItem<T extends IDataObject>(item: T, problem: Problem): T 
 }
 
 /**
- * What n8n sends to the error output with the input row merged in: exactly this shape
+ * An item that n8n sends to the error output with its input row merged in: exactly this shape
  * (docs/n8n-behaviour.md#error-output). The item's own error, which older versions need, is hidden
  * from a copy (docs/n8n-behaviour.md#error-output-before-n8n-241).
  */

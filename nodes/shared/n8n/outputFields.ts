@@ -1,4 +1,4 @@
-/** The fields with which a person says what a node gives out; both nodes have them. */
+/** The fields of both nodes that decide about their output. */
 import type { INodeProperties } from 'n8n-workflow';
 
 export const downloadVideo: INodeProperties = {

@@ -1,7 +1,7 @@
 /**
- * Reading an aspect ratio as people's sheets hold it: `16:9`, `16 x 9`, `1920x1080`, `0.5625`. A
+ * Reads an aspect ratio as people's sheets hold it: `16:9`, `16 x 9`, `1920x1080`, `0.5625`. A
  * spreadsheet turns many of them into a time of day or a date; those are recognised, so that the
- * person learns what to do in the sheet.
+ * message can say what to do in the sheet.
  */
 import { asText, isDate } from './values';
 
@@ -21,15 +21,15 @@ function plain(value: unknown): string {
 		.trim();
 }
 
-/** Colons that look like one; the division signs of people; the sign between two measures. */
+/** Characters that look like a colon; then division signs, and the signs between two measures. */
 const COLON = '[:\u2236\ua789\u02d0]';
 const RATIO = new RegExp(`^(\\d+)\\s*(?:${COLON}|[-–/÷]|to)\\s*(\\d+)$`, 'i');
 const MEASURES = /^(\d+)\s*(?:px)?\s*(?:[x×*✕]|by)\s*(\d+)\s*(?:px)?$/i;
 const DECIMAL = /^\d+(?:[.,]\d+)?$/;
 
 /**
- * Whether a decimal is this quotient, to as many digits as it has; two at least, so that 2 is not
- * 21:9.
+ * Whether a decimal equals the quotient of a ratio, rounded to its digits; at least two, so that 2
+ * is not 21:9.
  */
 function isQuotient(text: string, ratio: string): boolean {
 	const [width, height] = sidesOf(ratio);
@@ -39,11 +39,11 @@ function isQuotient(text: string, ratio: string): boolean {
 	return digits >= 2 && Number(text) === Number(quotient.toFixed(Math.min(digits, 15)));
 }
 
-/** The one of these ratios that a value stands for; undefined where it is none of them. */
+/** The ratio of these that a value stands for; undefined for none. */
 export function ratioOf<T extends string>(value: unknown, ratios: readonly T[]): T | undefined {
 	const text = plain(value);
 	const sides = RATIO.exec(text);
-	// Exactly as it is written: 16:09 may be a time, and is not guessed at.
+	// Only the exact form: 16:09 may be a time, and is not guessed.
 	if (sides) return ratios.find((ratio) => ratio === `${sides[1]}:${sides[2]}`);
 	const measures = MEASURES.exec(text);
 	if (measures) {
@@ -63,8 +63,8 @@ const MINUTES_OF_A_DAY = 24 * 60;
 const SHEET_DAYS = { first: 30_000, last: 60_000 };
 
 /**
- * Whether a decimal is the day fraction that a spreadsheet stores for a ratio, read as hours and
- * minutes or as minutes and seconds, to as many digits as it has; four at least.
+ * Whether a decimal is the day fraction that a spreadsheet stores for a ratio, as hours and minutes
+ * or as minutes and seconds, rounded to its digits; at least four.
  */
 function isDayFractionOf(text: string, ratio: string): boolean {
 	const [first, second] = sidesOf(ratio);
@@ -90,8 +90,7 @@ const TIME_FORMS: readonly RegExp[] = [
 ];
 
 /**
- * Whether a spreadsheet has made a time of day or a date of a ratio, in any form in which it hands
- * that out.
+ * Whether a value is a time of day or a date that a spreadsheet has made of a ratio, in any form.
  */
 export function isSheetTime(value: unknown, ratios: readonly string[]): boolean {
 	if (isDate(value)) return true;

@@ -1,6 +1,6 @@
 /**
- * Links out of a field: as many as are taken, each a link of the web, no left-over of an expression,
- * and no page that only shows a file.
+ * Checks the links of a field: how many there are, and that each is a web link, without remains of
+ * an expression, and no page that only shows a file.
  */
 import type { Model } from './models';
 import type { ApiReach } from './publicUrl';
@@ -9,10 +9,7 @@ import { sharePageReason } from './sharePage';
 import { asText, brokenReason, isEmpty, listInText, quote, type Checked } from './values';
 
 const IMAGE_NAME = /\.(?:png|jpe?g|webp|gif|bmp|avif|heic|tiff?)$/i;
-/**
- * The start of a link that has another link in its query: what follows a comma then may belong to
- * it.
- */
+/** The start of a link that has another link in its query, so that a comma may be part of it. */
 const LINK_IN_QUERY = /[?&][^=&\s]*=https?:\/\/[^\s;|]*$/i;
 
 /** The links of a text, separated by commas, semicolons, bars or blanks; a comma may be part of one. */
@@ -52,18 +49,18 @@ function unescaped(text: string): string {
 }
 
 /**
- * A part of a link that an expression without a value has left: a whole folder, file name or query
- * value.
+ * A part of a link that comes from an expression without a value: a whole folder, file name or
+ * query value.
  */
 const NOTHING_IN_LINK = /[/=](undefined|null|NaN)(?=[/?#&]|\.\w+(?:[?#]|$)|$)/;
 
-/** What a field holds: a list, also one that stands in a text as JSON, or one value. */
+/** The values of a field: a list, also one as JSON in a text, or one value. */
 function entriesOf(value: unknown): unknown[] {
 	if (Array.isArray(value)) return value;
 	return (typeof value === 'string' && listInText(value)) || [value];
 }
 
-/** What a field of several links holds, each link on its own; what is empty is left out. */
+/** The links of a field, one by one, without empty ones. */
 function partsOf(value: unknown): unknown[] {
 	return entriesOf(value)
 		.flatMap((entry) => (typeof entry === 'string' ? linksIn(entry.trim()) : [entry]))
@@ -75,8 +72,8 @@ function partsOf(value: unknown): unknown[] {
 export const countOfLinks = (value: unknown): number => partsOf(value).length;
 
 /**
- * The one link that a field holds, tidied; undefined where the field is empty. Refused with its
- * reason, in a sentence that names the field: no text, several links, a left-over of an expression.
+ * The one link that a field holds, tidied; undefined where the field is empty. Refused with a
+ * sentence that names the field: no text, several links, or remains of an expression.
  */
 function oneLink(field: string, value: unknown): Checked<string | undefined> {
 	const refuse = (reason: string): Checked<undefined> => ({
@@ -106,8 +103,9 @@ function oneLink(field: string, value: unknown): Checked<string | undefined> {
 }
 
 /**
- * A link that the API is to fetch a file from. Refused where it is empty or none that the API could
- * fetch; `empty` and `data` say what to do about a field without a value, and about the file itself.
+ * The link of a file for the API. Refused where it is empty, or where the API could not fetch it;
+ * `empty` and `data` say what to do about a field without a value, and about a file in place of a
+ * link.
  */
 function fileLink(
 	field: string,
@@ -132,7 +130,7 @@ function fileLink(
 	return page ? refuse(`${quote(url)} ${page}`) : { ok: true, value: url };
 }
 
-/** All of them, or every problem with them. */
+/** All links, or every problem with them. */
 function allOf(links: ReadonlyArray<Checked<string>>): Checked<string[]> {
 	const problems = links.flatMap((link) => (link.ok ? [] : link.problems));
 	if (problems.length) return { ok: false, problems: [...new Set(problems)] };

@@ -1,7 +1,7 @@
 /**
- * What each model accepts, how long it takes and what a video costs. Model, dropdowns, which fields
- * are shown, checks, the body, hints and estimates derive from the one list here, so that a new
- * model is one entry. Source: docs/api-contract.md#create-a-task, docs/api-contract.md#prices and
+ * What each model accepts, how long it takes and what a video costs. Dropdowns, the fields that are
+ * shown, checks, the body, hints and estimates derive from the list here, so that a new model is
+ * one entry. Source: docs/api-contract.md#create-a-task, docs/api-contract.md#prices and
  * docs/api-contract.md#version-2.
  */
 
@@ -50,7 +50,7 @@ export interface Model {
 	usualSeconds: readonly [number, number];
 	/** Minutes after which the node waits no longer, unless the user says so. */
 	timeoutMinutes: number;
-	/** Credits of one video with settings that this model takes. */
+	/** Credits of one video. For checked settings only: others throw, or give NaN. */
 	credits: (settings: PriceSettings) => number;
 }
 
@@ -84,7 +84,7 @@ const VERSION_2 = {
 	timeoutMinutes: 30,
 } as const;
 
-/** The same of the two that differ in price only. */
+/** What the two models of version 2 that differ in price only have in common. */
 const SEEDANCE_2 = {
 	...VERSION_2,
 	aspectRatios: ['9:16', '16:9', '3:4', '4:3'],
@@ -155,7 +155,7 @@ export interface VideoSettings extends PriceSettings {
 	model: Model;
 }
 
-/** Credits that one video with these settings costs. */
+/** Credits that one video costs. For checked settings only: others throw, or give NaN. */
 export function creditsOf({ model, ...settings }: VideoSettings): number {
 	return model.credits(settings);
 }

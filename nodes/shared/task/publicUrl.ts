@@ -5,8 +5,8 @@
  */
 
 /**
- * From where the API looks: the internet, this network, or this machine. Also what an address needs
- * to be reached from.
+ * From where the API fetches: the internet, this network, or this machine. Also from where an
+ * address can be reached.
  */
 export type ApiReach = 'internet' | 'private' | 'loopback';
 
@@ -22,8 +22,8 @@ const PRIVATE_IPV4: ReadonlyArray<(a: number, b: number, c: number) => boolean> 
 ];
 
 /**
- * Names that no server of the internet answers to (RFC 6761, RFC 6762, RFC 8375, and what home
- * networks use).
+ * Names that no server on the internet has (RFC 6761, RFC 6762, RFC 8375, and those of home
+ * networks).
  */
 const PRIVATE_NAME =
 	/\.(?:local|internal|intranet|private|corp|lan|home|home\.arpa|localdomain|test|invalid)$/;
@@ -37,7 +37,7 @@ function parseUrl(text: string): URL | undefined {
 }
 
 function reachOfIpv4([a, b, c]: readonly number[]): ApiReach {
-	// 0.0.0.0 is answered by the machine itself.
+	// 0.0.0.0 leads to the machine itself.
 	if (a === 127 || a === 0) return 'loopback';
 	return PRIVATE_IPV4.some((isPrivate) => isPrivate(a, b, c)) ? 'private' : 'internet';
 }

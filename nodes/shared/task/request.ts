@@ -1,7 +1,7 @@
 /**
- * What a request for a video may hold: one description of each of its parameters, from which the
- * checks, the body that is sent, and the key that a video is remembered by derive. Source of every
- * rule: docs/api-contract.md#create-a-task and docs/api-contract.md#version-2.
+ * What a request for a video may hold: one description of each parameter, from which its check, its
+ * part of the body, and the key of a video derive. Source of every rule:
+ * docs/api-contract.md#create-a-task and docs/api-contract.md#version-2.
  */
 import { checkImageUrls, checkVideoUrls, countOfLinks } from './links';
 import {
@@ -28,9 +28,9 @@ export type RawFields = Readonly<Record<string, unknown>>;
 
 /** One parameter of a request. Its name here is that of the node's field. */
 interface Parameter<T> {
-	/** The value of the field, tidied; what is wrong with it goes to `problems`. */
+	/** The value of the field, tidied. A wrong value adds a sentence to `problems`. */
 	read(value: unknown, problems: string[], model: Model): T;
-	/** What of it stands in the body of `POST /generate`; nothing where it is not sent. */
+	/** Its part of the body of `POST /generate`; empty where it is not sent. */
 	body(value: T, model: Model): GenerateBody;
 }
 
@@ -45,8 +45,9 @@ const whenOn =
 
 /**
  * Every parameter that shapes a video, images and reference videos apart, in the order of the body.
- * Prompt, ratio, resolution and duration are sent always, because the API's own defaults differ from
- * the node's; switches only when on, but for Public, which would be a person's loss.
+ * Prompt, ratio, resolution and duration are sent always, because the API's own defaults differ
+ * from the node's; switches only when on; Public also when off, so that the API's own default never
+ * publishes a video.
  */
 const PARAMETERS = {
 	prompt: { read: readPrompt, body: (prompt: string) => ({ prompt }) },
@@ -93,8 +94,8 @@ export const MODEL_FIELD = 'model';
 export const REFERENCES_FIELD = 'referenceVideos';
 
 /**
- * The names of all parameters: the fields that the node reads for a video, and that tell one video
- * from another.
+ * The names of all parameters: the fields that the node reads for a video, and by which videos are
+ * the same or not.
  */
 export const PARAMETER_NAMES: readonly string[] = [
 	MODEL_FIELD,
@@ -107,9 +108,9 @@ function isWhole(values: Partial<Values>): values is Values {
 }
 
 /**
- * Without the defaults that this model does not take: n8n fills them in where the model comes from
- * an expression. `stored`: the fields as they stand in the workflow, which tell a default from the
- * same value of an expression.
+ * The fields without the defaults that this model does not take: n8n fills them in where the model
+ * comes from an expression. `stored`: the fields as they stand in the workflow, to distinguish a
+ * default from an expression that gives the same value.
  */
 export function withoutForeignDefaults(raw: RawFields, stored: RawFields): RawFields {
 	const model = readModel(raw[MODEL_FIELD], []);
@@ -130,7 +131,7 @@ export function withoutForeignDefaults(raw: RawFields, stored: RawFields): RawFi
 export function checkSettings(raw: RawFields): Checked<VideoSettings> {
 	const problems: string[] = [];
 	const model = readModel(raw[MODEL_FIELD], problems);
-	// What another model allows says nothing about the one that was meant.
+	// Without a known model, the other values cannot be checked.
 	if (problems.length) return { ok: false, problems };
 	const references = countOfLinks(raw[REFERENCES_FIELD]);
 	if (references > model.maxReferenceVideos) {
@@ -147,8 +148,8 @@ export function checkSettings(raw: RawFields): Checked<VideoSettings> {
 }
 
 /**
- * The settings in the API's own echo of a request of this model; undefined where it does not tell
- * those that decide the price. There an absent value tells nothing; it is no default of the node.
+ * The settings in the API's own echo of a request of this model; undefined where a value that
+ * decides the price is absent. An absent value is not the node's default there.
  */
 export function echoedSettings(request: RawFields, model: Model): VideoSettings | undefined {
 	if (isEmpty(request.duration)) return undefined;
@@ -188,7 +189,7 @@ export function checkVideoRequest(raw: RawFields, apiReach: ApiReach): Checked<V
 	const problems: string[] = [];
 	const model = readModel(raw[MODEL_FIELD], problems);
 	if (problems.length) {
-		// What else is wrong depends on the model that was meant, but for the prompt.
+		// Without a known model, only the prompt can be checked.
 		readPrompt(raw.prompt, problems);
 		return { ok: false, problems };
 	}
@@ -215,7 +216,7 @@ export function settingsOf(request: VideoRequest): VideoSettings {
 export function requestBody(request: VideoRequest): GenerateBody {
 	const { model, imageUrls, referenceVideoUrls, callbackUrl } = request;
 	const values: RawFields = { ...request };
-	// There the video takes the shape of the image.
+	// Such a video takes the shape of the image.
 	const isShapedByImage = imageUrls.length > 0 && !model.hasRatioWithImage;
 	const sent = ENTRIES.filter(([name]) => !(isShapedByImage && name === 'aspectRatio'));
 	const parts = sent.map(([name, { body }]) => body(values[name], model));

@@ -16,7 +16,7 @@ import {
 import { wellFormed } from '../text';
 import { asText, brokenReason, isEmpty, plain, quote, switchOf } from './values';
 
-/** Who allows something, where that is worth a word. */
+/** The model that refuses a value, named where it is not the default one. */
 const byModel = (model: Model) => (model === DEFAULT_MODEL ? '' : ` by ${model.label}`);
 
 /** `field "value" … Allowed: …`, the one form of every refused value. */
@@ -25,19 +25,26 @@ function notAllowed(field: string, value: unknown, allowed: readonly string[], b
 	return `${field} ${reason ?? `${quote(value)} is not supported${by}`}. Allowed: ${allowed.join(', ')}.`;
 }
 
-/** The same for a value that a spreadsheet has changed. */
+/** The sentence for a value that a spreadsheet has turned into a time or a date. */
 function notATime(field: string, value: unknown, allowed: readonly string[]): string {
 	return `${field} ${quote(value)} looks like a time or a date: a spreadsheet has changed what was entered. Format that column as plain text and enter the value again. Allowed: ${allowed.join(', ')}.`;
 }
 
-/** What a model does not take at all. */
+/** The sentence for a setting that the model does not have. */
 export function notTaken(field: string, value: unknown, { label }: Model): string {
 	return `${field} ${quote(value)}: ${label} has no such setting. Leave it out for this item, or choose another Model. If the field is not shown, choose a fixed Model once: that clears it.`;
 }
 
-/** A name without what people write differently: capitals, blanks, dots, dashes. */
+/**
+ * A name in small letters and digits alone, because people write capitals, blanks and dashes
+ * differently.
+ */
 const bareName = (text: string) => text.toLowerCase().replace(/[^a-z0-9]/g, '');
 
+/**
+ * The model of this value or label, whatever its capitals, spaces and punctuation; the default one
+ * where empty. An unknown name adds a sentence to `problems` and gives the default model.
+ */
 export function readModel(value: unknown, problems: string[]): Model {
 	if (isEmpty(value)) return DEFAULT_MODEL;
 	const name = bareName(asText(value)?.normalize('NFKC') ?? '');
@@ -53,6 +60,10 @@ export function readModel(value: unknown, problems: string[]): Model {
 	return DEFAULT_MODEL;
 }
 
+/**
+ * The prompt, well-formed, counted in code points. Empty, a broken expression or more than 2,000
+ * characters adds a sentence to `problems`; the first two give ''.
+ */
 export function readPrompt(value: unknown, problems: string[]): string {
 	if (isEmpty(value)) {
 		problems.push(
@@ -80,6 +91,10 @@ function usual<T>(values: readonly T[], preferred: T): T {
 	return values.includes(preferred) ? preferred : values[0];
 }
 
+/**
+ * One of the model's ratios; 9:16, or else its first, where empty. A refused value adds a sentence
+ * to `problems` and gives 9:16.
+ */
 export function readAspectRatio(value: unknown, problems: string[], model: Model): string {
 	const ratios = model.aspectRatios;
 	if (isEmpty(value)) return usual(ratios, DEFAULT_ASPECT_RATIO);
@@ -93,7 +108,11 @@ export function readAspectRatio(value: unknown, problems: string[], model: Model
 	return DEFAULT_ASPECT_RATIO;
 }
 
-/** Undefined for a model that has none to choose. */
+/**
+ * One of the model's resolutions; 720p, or else its first, where empty. Undefined for a model that
+ * has none; a refused value, or one for such a model, adds a sentence to `problems` and gives
+ * undefined.
+ */
 export function readResolution(
 	value: unknown,
 	problems: string[],
@@ -112,14 +131,14 @@ export function readResolution(
 	return found;
 }
 
-/**
- * Seconds as people write them, and as a spreadsheet shows them when it takes them for a time:
- * `00:08`, `0:00:08`.
- */
+/** Seconds as people write them, and as a spreadsheet shows them as a time: `00:08`, `0:00:08`. */
 const SECONDS = /^(\d+)(?:[.,]0+)?\s*-?(?:s|sec|secs|second|seconds)?\.?$/;
 const SECONDS_AS_TIME = /^(?:0{1,2}:)?0{1,2}:0?(\d{1,2})$/;
 
-/** Seconds. */
+/**
+ * Seconds. The model's default where empty; a refused value adds a sentence to `problems` and gives
+ * that default.
+ */
 export function readDuration(value: unknown, problems: string[], model: Model): number {
 	if (isEmpty(value)) return model.defaultDuration;
 	const text = plain(value);
@@ -134,7 +153,10 @@ export function readDuration(value: unknown, problems: string[], model: Model): 
 	return model.defaultDuration;
 }
 
-/** A switch that is off where its field is empty, or where the model has none; `field` is its label. */
+/**
+ * A reader of a switch: off where its field is empty. A word that is neither on nor off, or a
+ * switch that the model lacks, adds a sentence to `problems` and gives off. `field` is its label.
+ */
 export function readSwitch(name: SwitchName, field: string) {
 	return (value: unknown, problems: string[], model: Model): boolean => {
 		if (isEmpty(value)) return false;

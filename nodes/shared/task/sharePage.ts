@@ -1,7 +1,6 @@
 /**
- * Links that people copy from a file service lead to a page that shows the file, not to the file.
- * The API would be paid for a page that it cannot use as an image. Source: the address forms that
- * these services hand out.
+ * Recognises links from file services that lead to a page about a file, not to the file: a task
+ * with such an image would be paid for in vain. Source: the address forms of these services.
  */
 
 interface Service {
@@ -130,6 +129,7 @@ const SERVICES: readonly Service[] = [
 /**
  * Why a link is a page and no image, as the end of a sentence without its full stop, with how to
  * get a link to the file; undefined for any other link. The direct forms of these services pass.
+ * Throws a TypeError for a text that is no URL: check that first.
  */
 export function sharePageReason(link: string): string | undefined {
 	const url = new URL(link);

@@ -1,4 +1,4 @@
-/** A task as the API tells it. */
+/** A task as the API reports it. */
 import type { IDataObject } from 'n8n-workflow';
 
 import { parseBody, reasonIn } from '../api/envelope';
@@ -24,10 +24,10 @@ export interface Task {
 	/** The API's own word for the state. */
 	statusWord: string;
 	videoUrl: string | null;
-	/** The value of the node's field Model; null where nothing tells it. */
+	/** The value of the node's field Model; null where the API does not report it. */
 	model: string | null;
 	prompt: string | null;
-	/** Credits; null while the API does not tell them. */
+	/** Credits; null while the API does not report them. */
 	consumedCredits: number | null;
 	/** Credits by the price table, from the API's echo of the request; null without that echo. */
 	estimatedCredits: number | null;
@@ -39,7 +39,7 @@ export interface Task {
 
 /** Characters of a task ID. */
 const TASK_ID_MAX_LENGTH = 500;
-/** What an expression leaves that found nothing. */
+/** What an expression without a value leaves behind. */
 const BROKEN = /\{\{|\}\}|\[object |^(undefined|null|NaN)$/;
 
 /**
@@ -56,8 +56,8 @@ export function isTaskId(text: string): boolean {
 }
 
 /**
- * The words for an end, of the API and of those that clients guard against. One list, for reading
- * and for callbacks. Source: docs/api-contract.md#status-words.
+ * The status words that end a task: the API's own, and others that clients guard against. One list,
+ * for reads and callbacks. Source: docs/api-contract.md#status-words.
  */
 const SUCCESS_WORDS = [
 	'SUCCESS',
@@ -80,7 +80,7 @@ const FAILURE_WORDS = [
 ];
 
 /**
- * Milliseconds for which such a task is read again
+ * Milliseconds for which a success without a video is read again
  * (docs/api-contract.md#a-success-without-a-video).
  */
 export const NO_VIDEO_GRACE_MS = 30_000;
@@ -92,6 +92,7 @@ export function stateOf(statusWord: string): TaskState {
 	return FAILURE_WORDS.includes(word) ? 'failed' : 'running';
 }
 
+/** Whether a task succeeded and its link is known: the one definition of "has a video". */
 export function hasVideo(task: Task): boolean {
 	return task.state === 'succeeded' && task.videoUrl !== null;
 }
@@ -113,7 +114,7 @@ const URL_NAMES = [
 	'downloadurl',
 ];
 /**
- * Other names that speak of a video, or of what came out; never of an image, or of another address.
+ * Other names that may hold the link of the video; never that of an image or of another address.
  */
 const LIKE_A_VIDEO =
 	/^(?!.*(image|cover|thumb|poster|frame|preview|callback|webhook|status|cancel|request|input|page|audio)).*(video|output|result|content|media|file|download|play)|^urls$/;
@@ -150,7 +151,7 @@ function reasonOf(data: Record<string, unknown>): string | undefined {
 	return reasonIn(without(data, 'request', 'response'));
 }
 
-/** The model that an answer tells, by name or by the only one that its version of the API has. */
+/** The model of a response: the one it names, or the only one that its version of the API has. */
 function modelOf(data: Record<string, unknown>, version: ApiVersion | undefined) {
 	const request = isObject(data.request) ? data.request : {};
 	const named = modelNamed(textOf(request.model) ?? textOf(data.model) ?? '');
@@ -158,8 +159,8 @@ function modelOf(data: Record<string, unknown>, version: ApiVersion | undefined)
 }
 
 /**
- * Reads `data` of `GET /status` for a task. Undefined when it is no readable state of that task:
- * no status word, or another task's id. `version`: of the API that gave it, where that is known.
+ * Reads `data` of `GET /status` for a task. Undefined when it has no status word, or another task's
+ * id. `version`: of the API that gave it, where that is known.
  */
 export function readTask(
 	taskId: string,

@@ -1,4 +1,4 @@
-/** A task as the nodes give it out. */
+/** A task as an output item. */
 import type { IDataObject } from 'n8n-workflow';
 
 import { without } from '../json';
@@ -22,7 +22,7 @@ export interface TaskItem extends IDataObject {
 
 const NORMALISED = { running: 'IN_PROGRESS', succeeded: 'SUCCESS', failed: 'FAILED' } as const;
 
-/** What is there of a task before it is read: its id, and what the request tells. */
+/** The facts about a task before it is read: its id, and those of its request. */
 export interface TaskSeed {
 	taskId: string | null;
 	/** The value of the node's field Model; null where it is not known. */
@@ -31,11 +31,11 @@ export interface TaskSeed {
 	estimatedCredits: number | null;
 	/** Milliseconds since 1970 at which this execution has started it; absent for any other task. */
 	createdAt?: number;
-	/** Paid for by another run, as the list of videos tells. */
+	/** Paid for by another run, by the list of videos. */
 	isReused?: true;
 }
 
-/** The item of a task that was not read (yet). `created` is false when no task came to be. */
+/** The item of a task that was not read (yet). `created` is false when there is no task. */
 export function unreadTaskItem(seed: TaskSeed, created = true): TaskItem {
 	return {
 		task_id: seed.taskId,
@@ -53,7 +53,7 @@ export function unreadTaskItem(seed: TaskSeed, created = true): TaskItem {
 	};
 }
 
-/** The item of a task as it was read; `seed` fills in what the API does not repeat. */
+/** The item of a task as it was read; `seed` fills in values that the API does not repeat. */
 export function taskItem(task: Task, seed?: TaskSeed): TaskItem {
 	return {
 		task_id: task.taskId,

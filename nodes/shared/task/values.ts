@@ -1,7 +1,6 @@
 /**
- * Values as they come out of expressions and of people's sheets: what is nothing, what is a broken
- * expression, and what is a list in one cell. Each is refused before it costs, with a reason that a
- * person can act on.
+ * Values from expressions and people's sheets: an empty one, a broken expression, a list in one
+ * cell. They are refused before anything is paid for, with a reason that a person can act on.
  */
 import { isObject, parseJson } from '../json';
 import { shorten } from '../text';
@@ -63,7 +62,7 @@ function partWithText(value: Record<string, unknown>): string {
 	return found ? ` such as its "${found[0]}"` : '';
 }
 
-/** What an expression gave where text was expected, and what to do about it. */
+/** Why a value is no text, and what to do about it; undefined for other values. */
 function notText(value: unknown): string | undefined {
 	if (typeof value === 'number' && !Number.isFinite(value)) {
 		return `must be text, but the expression gave ${value}, the result of a calculation that failed`;
@@ -86,22 +85,22 @@ function notText(value: unknown): string | undefined {
 	return undefined;
 }
 
-/** Words for "no value", which are no text of a person when they stand alone. */
+/** Words for "no value", which no person means when they stand alone. */
 const NO_VALUE = /^["'[(]?(?:undefined|null|nan|-?infinity|#undefined)["'\])]?$/i;
 /** What spreadsheets show in a cell whose formula failed. */
 const SHEET_ERROR = /^#(?:N\/A|REF!|VALUE!|NAME\?|DIV\/0!|NUM!|NULL!|ERROR!|SPILL!|CALC!)$/i;
 /** How JavaScript writes something that is no text into a text. */
 const OBJECT_AS_TEXT =
 	/\[object \w+\]|\[(?:Object|Array|Promise|Circular|Function(?:: [^\]]*| \(anonymous\))?)\]|\[(?:Object: \{|Array: \[)/;
-/** Placeholders of n8n and of text templates that nothing was filled into. */
+/** Placeholders of n8n and of text templates that were not replaced. */
 const PLACEHOLDER = /\{\{[^}]*(?:\}\}?)?|\$\{[^}]*\}|<%[^%]*%>/;
 /** An expression of n8n that stands in a field as plain text. */
 const CODE = /\$(?:json|binary|node|input|item)(?:\.\w|\[|\?\.)|\$\(['"][^'"]*['"]\)/;
 
 /**
- * Why a value is a broken expression rather than what a person meant, as the rest of a sentence
- * about its field without the full stop; undefined where it is none. A sentence that holds the word
- * "undefined" or "null" is an ordinary text.
+ * Why a value is a broken expression, as the rest of a sentence about its field without the full
+ * stop; undefined where it is none. A sentence that holds the word "undefined" or "null" is an
+ * ordinary text.
  */
 export function brokenReason(value: unknown): string | undefined {
 	const text = asText(value);
@@ -134,8 +133,8 @@ export function listInText(text: string): unknown[] | undefined {
 }
 
 /**
- * Task IDs of the API are one word of letters and digits; others are taken as they are, and not cut
- * into several.
+ * The form of the API's task IDs: one word of letters and digits. A text of other words counts as
+ * one ID.
  */
 const LIKE_AN_ID = /^(?=.*\d)[\w-]{6,}$/;
 

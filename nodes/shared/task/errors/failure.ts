@@ -1,6 +1,4 @@
-/**
- * Why an API call gave no usable data, and the words for it that do not depend on what was called.
- */
+/** Why an API call gave no usable data, and the sentences about it that fit every call. */
 import { DEFAULT_BASE_URL } from '../../api/credential';
 import type { ErrorCode } from './problem';
 
@@ -28,29 +26,27 @@ export interface CallFailure {
 	/** The API's own words, made readable; empty when it sent none. */
 	text: string;
 	httpStatus?: number;
-	/**
-	 * Whether the answer has the form of the API's, and is not a page of something in front of it.
-	 */
+	/** Whether the response has the form of the API's, and is no page of a proxy in front of it. */
 	isApi?: boolean;
 	/** Where a redirect points: the origin only. */
 	location?: string;
 	/** Milliseconds the API asks to wait. */
 	retryAfterMs?: number;
-	/** A task id found in an answer that is no success. */
+	/** A task id found in a response without success. */
 	taskId?: string;
 }
 
 export const CHECK_BASE_URL = `Check the base URL in the credential; the usual one is ${DEFAULT_BASE_URL}.`;
 export const quotedReason = (failure: CallFailure) =>
 	failure.text && failure.httpStatus ? ` The API said: "${failure.text}".` : '';
-/** An error can come under HTTP 200, which would only confuse. */
+/** The status is shown from 300 on: an error can come under HTTP 200, which would only confuse. */
 const isHttpError = (failure: CallFailure) => (failure.httpStatus ?? 0) >= 300;
 export const statusSuffix = (failure: CallFailure) =>
 	isHttpError(failure) ? ` (HTTP ${failure.httpStatus})` : '';
 /** The API's own reason as the end of a sentence. */
 export const reasonSuffix = (failure: CallFailure) => (failure.text ? `: ${failure.text}` : '');
 
-/** What a failure means whatever the call was: [code, what happened, what to do]. */
+/** The meaning of a failure that is the same for every call: [code, what happened, what to do]. */
 export function explain(failure: CallFailure): [ErrorCode, string, string] | undefined {
 	switch (failure.cause) {
 		case 'invalid_api_key':

@@ -9,7 +9,7 @@ import { problem, type Problem } from './problem';
 export function invalidInput(sentences: readonly string[], advice?: string): Problem {
 	const isOne = sentences.length === 1;
 	const correct = `Correct ${isOne ? 'this value' : 'these values'}.`;
-	// The title is short: what to do stands below it.
+	// The title is short; what to do stands below it.
 	const [what, remedy] = firstSentence(sentences[0]);
 	return problem({
 		code: 'invalid_input',
@@ -23,7 +23,7 @@ export function invalidInput(sentences: readonly string[], advice?: string): Pro
 }
 
 /**
- * A credential that cannot be used, told before anything was sent.
+ * A credential that cannot be used, reported before anything was sent.
  *
  * @param reason one sentence; empty where nobody knows
  * @param about.name of the credential, as its owner calls it

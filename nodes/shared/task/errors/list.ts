@@ -5,7 +5,7 @@ import { problem, type Problem } from './problem';
 /** The name of the list, as a person finds it in n8n under Overview, Data tables. */
 export const LIST_NAME = 'Seedance Videos';
 
-/** Something that was set needs the list, and there is none. `reason` is the end of a sentence. */
+/** A setting needs the list, and there is none. `reason` is the end of a sentence. */
 export function listUnavailable(reason: string): Problem {
 	return problem({
 		code: 'not_created',
@@ -38,7 +38,7 @@ export function reservationLost(): Problem {
 	});
 }
 
-/** An item of which an interrupted run sent the request, and never learned the outcome. */
+/** An item whose request an interrupted run has sent without learning the outcome. */
 export function interruptedUnclear(executionId: string): Problem {
 	return problem({
 		code: 'maybe_created',
@@ -48,7 +48,7 @@ export function interruptedUnclear(executionId: string): Problem {
 	});
 }
 
-/** A video that two executions were about to hand on, and the other one has. */
+/** A video that another execution has handed on first. */
 export function handedOnElsewhere(taskId: string, executionId: string): Problem {
 	return problem({
 		code: 'not_created',
@@ -60,7 +60,7 @@ export function handedOnElsewhere(taskId: string, executionId: string): Problem 
 	});
 }
 
-/** A video that another execution was still at when the time was up. */
+/** A video that another execution was still working on when the time was up. */
 export function busyElsewhere(executionId: string): Problem {
 	return problem({
 		code: 'not_created',

@@ -33,7 +33,7 @@ export interface Problem {
 	 */
 	description: string;
 	/**
-	 * What to do about it, without how its item is started again and what it cost. Absent where an
+	 * What to do about it, without how to start its item again and what it cost. Absent where an
 	 * earlier version has stored the problem.
 	 */
 	advice?: string;
@@ -49,7 +49,7 @@ export const COST: Readonly<Record<Charged, string>> = {
 };
 
 /**
- * What the API's own count says: null is no answer, not zero
+ * Whether a task was charged, by the API's own count. Null is unknown, not zero
  * (docs/api-contract.md#cost-of-a-failed-task).
  */
 export function chargedBy(consumedCredits: number | null): Charged {
@@ -62,7 +62,7 @@ const START_AGAIN =
 	'Then send this item alone again, or click Retry in Executions if the execution failed. A new run pays again for videos that the workflow already has, unless If Same Video Exists reuses or skips them.';
 
 /**
- * What a problem is made of; `advice` says what to do next. `isUnsent`: its item was certainly not
+ * The facts of a problem; `advice` says what to do next. `isUnsent`: its item was certainly not
  * sent, and can be sent again.
  */
 interface Facts extends Pick<Problem, 'code' | 'charged' | 'message' | 'taskId' | 'httpStatus'> {

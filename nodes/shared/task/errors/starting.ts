@@ -1,4 +1,4 @@
-/** Sentences about videos that were not started, or of which nobody knows whether they were. */
+/** Sentences about videos that were not started, or may have been. */
 import { shorten } from '../../text';
 import {
 	reasonSuffix,
@@ -13,43 +13,43 @@ import { problem, type ErrorCode, type Problem } from './problem';
 /** A `POST /generate` that certainly created nothing. */
 export function notCreated(failure: CallFailure): Problem {
 	const more = { httpStatus: failure.httpStatus };
-	const told = (code: ErrorCode, message: string, advice: string) =>
+	const refused = (code: ErrorCode, message: string, advice: string) =>
 		problem({ code, charged: 'no', message, advice, isUnsent: true, ...more });
 	const known = explain(failure);
-	if (known) return told(...known);
+	if (known) return refused(...known);
 	switch (failure.cause) {
 		case 'invalid_request':
-			return told(
+			return refused(
 				'invalid_input',
 				`The API refused the request: ${failure.text || 'it gave no reason'}`,
 				'Change the value that it names.',
 			);
 		case 'rate_limited':
-			return told(
+			return refused(
 				'not_created',
 				`The API is receiving too many requests from you${statusSuffix(failure)}.`,
 				`Wait a few minutes, or set Options > Batching to send fewer videos at a time.${quotedReason(failure)}`,
 			);
 		case 'out_of_time':
-			return told(
+			return refused(
 				'not_created',
 				'The time was up before the video was started.',
 				"Raise the timeout in this workflow's settings, or send fewer items at a time.",
 			);
 		case 'unreachable':
-			return told(
+			return refused(
 				'not_created',
 				'The Seedance API could not be reached, so the video was not started.',
 				`Check this n8n's internet connection${failure.text ? ` (${failure.text})` : ''}. ${CHECK_BASE_URL}`,
 			);
 		default:
 			return failure.isApi
-				? told(
+				? refused(
 						'not_created',
 						`The API refused to start the video${statusSuffix(failure)}${reasonSuffix(failure)}.`,
 						'Change what it names.',
 					)
-				: told(
+				: refused(
 						'not_created',
 						`The base URL gave an answer that is not the API's${statusSuffix(failure)}.`,
 						`${CHECK_BASE_URL}${quotedReason(failure)}`,
@@ -58,8 +58,8 @@ export function notCreated(failure: CallFailure): Problem {
 }
 
 /**
- * A video that the API has put off with 429 until there was no time left for it. `isWorkflowLimit`:
- * the workflow's own time limit was what came first.
+ * A video that the API has refused with 429 until its time was up. `isWorkflowLimit`: the
+ * workflow's own time limit came first.
  */
 export function rateLimitedUntilDeadline(
 	{ httpStatus }: Problem,
@@ -82,10 +82,7 @@ const WHY_UNCLEAR: Readonly<Partial<Record<CallFailure['cause'], string>>> = {
 	server_error: 'the API answered with a server error',
 };
 
-/**
- * Where a person finds a task whose ID never arrived, and how its video is had without paying
- * again.
- */
+/** How a person finds a task whose ID never arrived, and gets its video without paying again. */
 export const CHECK_DASHBOARD =
 	'Look in your seedanceapi.org dashboard whether the task is there. With its task ID, Wait for Video gets the video without paying again.';
 
@@ -93,14 +90,14 @@ export const CHECK_DASHBOARD =
 export function maybeCreated(failure: CallFailure): Problem {
 	const why = WHY_UNCLEAR[failure.cause] ?? 'the answer was unclear';
 	const { httpStatus, taskId } = failure;
-	const look = taskId
+	const next = taskId
 		? `Use Wait for Video or Get Status with task ID ${taskId}, which does not pay again.`
 		: `${CHECK_DASHBOARD} If it is not there, send this item alone again, which pays for this one video.`;
 	return problem({
 		code: 'maybe_created',
 		charged: 'unknown',
 		message: `The video may have been started, and charged: ${why}${statusSuffix(failure)}.`,
-		advice: `It was not sent a second time. ${look}${quotedReason(failure)}`,
+		advice: `It was not sent a second time. ${next}${quotedReason(failure)}`,
 		httpStatus,
 		taskId,
 	});
@@ -135,8 +132,8 @@ export function notSent(because: string): Problem {
 }
 
 /**
- * What nobody foresaw, so that nobody knows what it cost: `charged` is never "no". `reason` is what
- * was thrown, or empty; `taskId` is the item's task where the node knows of one.
+ * An unexpected error. Its cost is unknown, so `charged` is never "no". `reason`: the message of
+ * the error, or empty; `taskId`: the item's task where the node knows one.
  */
 export function unexpectedError(reason: string, taskId: string | undefined): Problem {
 	const task = taskId ? ` (task ${taskId})` : '';

@@ -1,6 +1,4 @@
-/**
- * Sentences about tasks that exist: failed, without a video, not ready in time, or not to be read.
- */
+/** Sentences about tasks that exist: failed, without a video, not ready in time, or unreadable. */
 import { shorten } from '../../text';
 import {
 	reasonSuffix,
@@ -17,8 +15,7 @@ import { formatMinutes } from './timeSpan';
 const TITLE_REASON = 100;
 
 /**
- * A task that the API says has failed. `couldRestart`: Free Restarts would have started it anew, but
- * is not set.
+ * A task that has failed. `couldRestart`: Free Restarts would have restarted it, but is not set.
  */
 export function taskFailed(
 	taskId: string,
@@ -81,7 +78,7 @@ export function stopped(taskId: string): Problem {
 
 /**
  * The problem of a task that could not be read: `refused` when asking again gives the same,
- * `unavailable` when nobody can tell now.
+ * `unavailable` when its state is unknown now.
  */
 export function readProblem(
 	taskId: string,
