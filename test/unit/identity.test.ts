@@ -1,4 +1,5 @@
 // What distinguishes one video from another. A wrong key pays twice, or hands on the wrong video.
+import { Seedance } from '../../nodes/Seedance/Seedance.node';
 import {
 	memoryKeysOf,
 	listIdentity,
@@ -6,11 +7,20 @@ import {
 	requestKey,
 	settingsKey,
 } from '../../nodes/shared/idempotency/identity';
+import { PARAMETER_NAMES } from '../../nodes/shared/task/request';
 
 const BODY = { prompt: 'A boat', aspect_ratio: '9:16', resolution: '720p', duration: '8' };
 const LINK = ['https://example.com/a.png'];
 const OTHER_LINK = ['https://example.com/b.png'];
 const SETTINGS = { prompt: '={{ $json.prompt }}', resolution: '720p', generateAudio: true };
+
+/** The fields of the first release, and their key in the memory of its executions. */
+const FIRST_SETTINGS = {
+	...{ prompt: '={{ $json.prompt }}', aspectRatio: '9:16', resolution: '720p', duration: 8 },
+	...{ generateAudio: false, fixedLens: false },
+	...{ imageSource: 'url', imageUrl: '={{ $json.image }}', imageBinaryField: 'data' },
+};
+const OF_FIRST_SETTINGS = 'a285896a6439f30a23f15605e4b31577f68ac4aa87042dbe681da8ba155cddd3';
 
 /** SHA-256 of `["A boat","9:16","720p","8",false,false,null]`, which version 1 of this package took. */
 const OF_VERSION_1 = '66fa15457b24909fb85b6b244c228faf';
@@ -18,12 +28,28 @@ const OF_VERSION_1 = '66fa15457b24909fb85b6b244c228faf';
 describe('the key of the settings', () => {
 	it('changes with each that shapes the video, and with no other', () => {
 		const key = settingsKey(SETTINGS);
-		for (const name of ['prompt', 'fixedLens', 'imageSource', 'imageUrl', 'imageBinaryField']) {
+		for (const name of [...PARAMETER_NAMES, 'imageSource', 'imageUrl', 'imageBinaryField']) {
 			expect([name, settingsKey({ ...SETTINGS, [name]: 'another' })]).not.toEqual([name, key]);
 		}
 		for (const name of ['operation', 'simplify', 'options', 'callbackUrl']) {
 			expect([name, settingsKey({ ...SETTINGS, [name]: 'another' })]).toEqual([name, key]);
 		}
+	});
+
+	it.each([...PARAMETER_NAMES])(
+		'stays the same after an update that adds its field: %s',
+		(name) => {
+			const fields = new Seedance().description.properties.filter((field) => field.name === name);
+			expect(fields).not.toEqual([]);
+			for (const field of name in FIRST_SETTINGS ? [] : fields) {
+				const updated = settingsKey({ ...FIRST_SETTINGS, [name]: field.default });
+				expect([field.default, updated]).toEqual([field.default, OF_FIRST_SETTINGS]);
+			}
+		},
+	);
+
+	it('is that of the first release for its fields', () => {
+		expect(settingsKey(FIRST_SETTINGS)).toBe(OF_FIRST_SETTINGS);
 	});
 
 	it('depends neither on the order of the settings, nor on those that are not set', () => {

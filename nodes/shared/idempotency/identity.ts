@@ -11,18 +11,29 @@ import { MODEL_FIELD, modelOfBody, PARAMETER_NAMES, type GenerateBody } from '..
 
 /** The fields of the image, which is no parameter of its own. */
 const IMAGE_FIELDS = ['imageSource', 'imageUrl', 'imageBinaryField'];
+/** The fields of the first release that shape a video. These count always, and the list never grows. */
+const FIRST_FIELDS: readonly string[] = [
+	'prompt',
+	'aspectRatio',
+	'resolution',
+	'duration',
+	'generateAudio',
+	'fixedLens',
+	...IMAGE_FIELDS,
+];
 /** The fields that shape a video. A changed one makes another video at a person's retry. */
-const SHAPING_FIELDS: readonly string[] = [...PARAMETER_NAMES, ...IMAGE_FIELDS];
+const SHAPING_FIELDS: readonly string[] = [...new Set([...PARAMETER_NAMES, ...FIRST_FIELDS])];
+/** Values of a field that ask for nothing. */
+const UNSET: readonly unknown[] = ['', false, 0];
+
 /**
- * Fields that earlier versions of this package did not have, with their defaults. A default is left
- * out of the key, so that it stays the same when a paused or retried execution goes on after an
- * update.
+ * Whether a field counts. One that was added later does not while it has its default, which n8n
+ * fills in: so the key stays the same when a paused or retried execution goes on after an update.
  */
-const ADDED_LATER: Readonly<Record<string, unknown>> = {
-	[MODEL_FIELD]: DEFAULT_MODEL.value,
-	public: false,
-	referenceVideos: '',
-};
+function counts(name: string, value: unknown): boolean {
+	if (FIRST_FIELDS.includes(name)) return true;
+	return name === MODEL_FIELD ? value !== DEFAULT_MODEL.value : !UNSET.includes(value);
+}
 
 /**
  * The keys of a video in the memory, `run:item:…` except for a tool: the present one, and those of
@@ -48,9 +59,7 @@ function entriesOf(values: Readonly<Record<string, unknown>>, names: readonly st
  * unevaluated.
  */
 export function settingsKey(parameters: Readonly<Record<string, unknown>>): string {
-	const names = SHAPING_FIELDS.filter(
-		(name) => !(name in ADDED_LATER && parameters[name] === ADDED_LATER[name]),
-	);
+	const names = SHAPING_FIELDS.filter((name) => counts(name, parameters[name]));
 	return hashOf(entriesOf(parameters, names));
 }
 
