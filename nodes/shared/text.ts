@@ -27,8 +27,8 @@ export function wellFormed(text: string): string {
 
 /**
  * The first sentence of a text, and the rest, which may be empty. A sentence ends with a full stop
- * before a space and a capital letter, and not within quotation marks, which hold what people typed;
- * what is allowed instead ("Allowed: …") is a part of it.
+ * before a space and a capital letter, and not within quotation marks, which hold what people
+ * typed; what is allowed instead ("Allowed: …") is a part of it.
  */
 export function firstSentence(text: string): [first: string, rest: string] {
 	const first = /^(?:"[^"]*"|[^"])*?\.(?= (?!Allowed:)\p{Lu})/u.exec(text)?.[0] ?? text;

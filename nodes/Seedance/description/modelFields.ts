@@ -18,7 +18,7 @@ import {
 } from '../../shared/task/models';
 import { LIST_NAME } from '../../shared/task/errors';
 
-// Names of their own (docs/n8n-behaviour.md#plain-values).
+// Constants, because n8n's lint rules follow no expression (docs/n8n-behaviour.md#plain-values).
 const { value: DEFAULT_VALUE, defaultDuration: DEFAULT_DURATION } = DEFAULT_MODEL;
 
 /** What a video of a model costs, and how long it takes. */

@@ -1,4 +1,4 @@
-/** Get Many: the videos that Seedance nodes of this project have paid for. No request, no credits. */
+/** Get Many: lists the videos that this project has paid for. No request, no credits. */
 import type { IDataObject } from 'n8n-workflow';
 
 import { openDataTableList } from '../../shared/idempotency/dataTableList';

@@ -132,7 +132,7 @@ function unservedProblem(model: Model, credential: Credential): string[] {
 	];
 }
 
-/** What is the same for all items. */
+/** Facts that are the same for all items. */
 interface ForAll {
 	/** See {@link settingsKey}. */
 	settings: string;

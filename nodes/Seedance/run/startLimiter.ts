@@ -10,7 +10,7 @@ import { AdaptiveLimit } from '../../shared/api/adaptiveLimit';
 import type { Clock } from '../../shared/n8n/clock';
 import { credentialKey } from './run';
 
-/** What one run has running at an account. */
+/** The share of one run in an account. */
 interface Share {
 	running: number;
 	/** It has a row that waits for the account only. */

@@ -63,7 +63,7 @@ function blockingReason(listing: Listing | undefined, isUnclear: boolean): strin
 /** The default of {@link submitAll}: no callback. */
 const NO_CALLBACK: CallbackOf = () => ({ ok: true, value: undefined });
 
-/** What else takes part in starting the videos. */
+/** The callback and the watcher of the videos that are started. */
 interface Others {
 	callbackOf?: CallbackOf;
 	/** Watches each task from its start; undefined where the run does not wait. */

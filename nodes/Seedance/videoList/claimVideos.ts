@@ -117,7 +117,7 @@ async function claimLoop(
 	const { list, claim, clock } = session;
 	/** Rows whose video is no longer available. */
 	const useless = new Set<number>();
-	/** By row: the `claimed_until` first read. A later one means that its run renews it: it is alive. */
+	/** By row: the `claimed_until` first read. A different one later means that its run is alive. */
 	const firstClaims = new Map<number, number>();
 	/** Rows that had been handed on when this was first read. */
 	let earlier: ReadonlySet<number> | undefined;

@@ -73,7 +73,10 @@ export const handOnAll = (mine: Condition): Step => ({
 /** The effect of a result on its row. */
 interface RowOutcome {
 	change: OwnChange;
-	/** The result has no problem: the workflow gets the video if the node delivers it. */
+	/**
+	 * The result has no problem: the workflow gets the video, or its task ID, if the node delivers
+	 * it.
+	 */
 	isGiven: boolean;
 	/** There will never be a video: this is reported once, also by an error of the node. */
 	isClosed: boolean;

@@ -14,7 +14,7 @@ const DAY_MS = 24 * HOUR_MS;
 
 const count = (videos: number) => (videos === 1 ? 'a video' : `${videos} videos`);
 
-/** Gathers what happened, and puts it into words. */
+/** Counts what the list did for a run, and words the hints. */
 export class ListSummary {
 	/** The table was made by this run. */
 	isNew = false;

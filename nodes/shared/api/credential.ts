@@ -54,7 +54,7 @@ function flawOf(text: string): string | undefined {
 	}
 	const url = authority ? parse(text) : undefined;
 	if (!url || !HOST.test(url.hostname)) return 'names no server that can exist: check its spelling';
-	// At another version, a request for the first one is another request, and a dearer one.
+	// At another version, a request for the first one would be a different and dearer one.
 	const other = OTHER_VERSIONS.find((version) =>
 		url.pathname.replace(/\/+$/, '').endsWith(`/${version}`),
 	);

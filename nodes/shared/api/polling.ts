@@ -58,7 +58,7 @@ export interface WatchedTask {
 	generationTime?: GenerationTime;
 }
 
-/** Between two reads of one task lies what {@link PollLimits} says at least; it grows from there. */
+/** The wait for one task. {@link PollLimits} has its shortest intervals. */
 export interface Wait extends PollLimits {
 	clock: Clock;
 	/** Milliseconds since 1970, from which the intervals are reckoned. */

@@ -24,7 +24,7 @@ const MAX_TASK_IDS = 3;
 
 type Layer = Record<string, unknown>;
 
-/** Fields that hold the task itself, which are read before what stands beside them. */
+/** Fields that hold the task itself; they are read before the fields beside them. */
 const WRAPPERS = ['data', 'payload', 'body', 'task'];
 
 const isJsonText = (text: string) => /^\s*[[{"]/.test(text);

@@ -21,7 +21,7 @@ export const CALLBACK_URL_MAX_LENGTH = 2000;
 /** Bytes of the metadata as JSON. */
 export const METADATA_MAX_BYTES = 1000;
 
-/** Names of what is appended to a callback URL. */
+/** Names of the query values that are appended to a callback URL. */
 const META = 'seedance_meta';
 const SIGNATURE = 'seedance_sig';
 

@@ -1,7 +1,6 @@
 /**
- * Calls of n8n's own Data Table nodes by a community node, which cannot reach Data Tables itself: an
- * inline sub-workflow of these nodes and nothing else
- * (docs/n8n-behaviour.md#data-tables-of-a-community-node).
+ * Calls n8n's own Data Table nodes, because a community node cannot reach Data Tables itself: by an
+ * inline sub-workflow of these nodes alone (docs/n8n-behaviour.md#data-tables-of-a-community-node).
  */
 import {
 	NodeConnectionTypes,

@@ -32,7 +32,9 @@ export type Reused = 'takenOver' | 'shared';
 /** A task as it is remembered. */
 export interface CreatedTask {
 	taskId: string;
-	/** The value of the node's field Model; absent where an earlier version of this package made it. */
+	/**
+	 * The value of the node's field Model; absent in entries of an earlier version of this package.
+	 */
 	model?: string;
 	/** The execution that made it, to distinguish a retry by a person from an automatic one. */
 	executionId: string;

@@ -3,7 +3,7 @@
  * rows are stored is known to the implementation alone (dataTableList.ts).
  */
 
-/** What has become of a video, in the words of its row. */
+/** The status of a row. */
 export type RowStatus =
 	/** A bid for a Reuse Key (claims.ts). */
 	| 'PENDING'
@@ -95,10 +95,7 @@ export interface Row extends NewRow {
 	createdAt: number;
 }
 
-/**
- * What a value is compared with. Texts are hashes, status words and times only, never what a person
- * wrote.
- */
+/** One condition. Texts are hashes, status words and times only, never what a person wrote. */
 export interface Condition {
 	column: Column | 'id' | 'createdAt';
 	is: 'eq' | 'neq' | 'gte' | 'lt';
@@ -131,8 +128,8 @@ export type Step =
 export interface VideoList {
 	/**
 	 * Does the steps in order, in one call, and gives the rows of the last one. Everything is stored
-	 * when it returns. Throws a {@link ListError} when that is not certain: then the rows of a later
-	 * read show whether an insert was done.
+	 * when it returns. Throws a {@link ListError} when that is not certain. The rows of the later
+	 * steps show whether an insert before them was done.
 	 */
 	run(...steps: [Step, ...Step[]]): Promise<Row[]>;
 	/** Does the steps without waiting for them. Never throws. */

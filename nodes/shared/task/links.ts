@@ -12,7 +12,9 @@ const IMAGE_NAME = /\.(?:png|jpe?g|webp|gif|bmp|avif|heic|tiff?)$/i;
 /** The start of a link that has another link in its query, so that a comma may be part of it. */
 const LINK_IN_QUERY = /[?&][^=&\s]*=https?:\/\/[^\s;|]*$/i;
 
-/** The links of a text, separated by commas, semicolons, bars or blanks; a comma may be part of one. */
+/**
+ * The links of a text, separated by commas, semicolons, bars or blanks. A comma may be part of one.
+ */
 function linksIn(text: string): string[] {
 	const links: string[] = [];
 	let from = 0;

@@ -146,7 +146,7 @@ export const MODELS: readonly [Model, ...Model[]] = [
 
 export const [DEFAULT_MODEL] = MODELS;
 
-/** What the node starts with. The API's own default ratio is another; published workflows post 9:16. */
+/** The node's defaults. The API's own default ratio is another; published workflows post 9:16. */
 export const DEFAULT_ASPECT_RATIO = '9:16';
 export const DEFAULT_RESOLUTION = '720p';
 

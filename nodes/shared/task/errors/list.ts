@@ -1,4 +1,4 @@
-/** Sentences about the list of videos: what other executions have paid for, and limits over time. */
+/** Sentences about the list of videos: videos of other executions, and limits over time. */
 import { CHECK_DASHBOARD } from './starting';
 import { problem, type Problem } from './problem';
 
