@@ -6,12 +6,13 @@ import { Seedance } from '../../nodes/Seedance/Seedance.node';
 import { creditsOf, MODELS, type Model } from '../../nodes/shared/task/models';
 import {
 	checkVideoRequest,
+	PARAMETER_NAMES,
 	requestBody,
 	settingsOf,
 	type RawFields,
 } from '../../nodes/shared/task/request';
-import { checkBodyV1, termsOfV1 } from '../sandbox/contractV1.cjs';
-import { checkBodyV2, termsOfV2 } from '../sandbox/contractV2.cjs';
+import { checkBodyV1, FIELDS_V1, termsOfV1 } from '../sandbox/contractV1.cjs';
+import { checkBodyV2, FIELDS_V2, termsOfV2 } from '../sandbox/contractV2.cjs';
 import * as fc from '../support/fastCheck.cjs';
 import { nodeWith } from '../support/node';
 
@@ -76,6 +77,35 @@ describe.each(MODELS)('$label', (model) => {
 			}
 		}
 	});
+});
+
+/** By field, a value other than its default, for a model that takes it. */
+const OTHER_VALUES: Readonly<Record<string, RawFields>> = {
+	model: { model: 'seedance-2.0' },
+	prompt: { prompt: 'A tin boat' },
+	aspectRatio: { aspectRatio: '16:9' },
+	resolution: { resolution: '480p' },
+	duration: { duration: 4 },
+	generateAudio: { generateAudio: true },
+	fixedLens: { fixedLens: true },
+	public: { model: 'seedance-2.0', public: true },
+	referenceVideos: { model: 'seedance-2-mini', referenceVideos: links(1, 'mp4').join() },
+};
+
+it('every field changes the request, in a way that the API knows', () => {
+	const bodyOf = (fields: RawFields) => {
+		const checked = checkVideoRequest({ prompt: PROMPT, ...fields }, 'internet');
+		if (!checked.ok) throw new Error(checked.problems.join(' '));
+		return requestBody(checked.value);
+	};
+	expect(Object.keys(OTHER_VALUES).sort()).toEqual([...PARAMETER_NAMES].sort());
+	for (const [name, { model = MODELS[0].value, ...fields }] of Object.entries(OTHER_VALUES)) {
+		const body = bodyOf({ model, ...fields });
+		const unchanged = bodyOf(name === 'model' ? {} : { model });
+		expect([name, body]).not.toEqual([name, unchanged]);
+		const known = model === MODELS[0].value ? FIELDS_V1 : FIELDS_V2;
+		expect([name, Object.keys(body).filter((one) => !known.includes(one))]).toEqual([name, []]);
+	}
 });
 
 /** A request as a person means it, in the words of the node and, nothing tidied, in those of the API. */

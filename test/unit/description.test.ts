@@ -46,6 +46,15 @@ describe('the subtitle on the canvas', () => {
 		for (const text of found) expect(text).toMatch(/^[A-Z][\w ·]{7,27}$/);
 	});
 
+	it('shows the settings of a video for the operations that have them, and for no other', () => {
+		const chosen = { model: 'seedance-v1', resolution: '720p', duration: 8 };
+		for (const { value: operation } of operationOptions) {
+			const text = String(subtitleOf(seedance, { operation, ...chosen }));
+			const hasSettings = shownFields({ operation, ...chosen }).has('resolution');
+			expect([operation, text.includes('720p')]).toEqual([operation, hasSettings]);
+		}
+	});
+
 	it.each<unknown[]>(texts.triggerSubtitles)('of a trigger on %j is "%s"', (events, text) => {
 		expect(subtitleOf(trigger, Object({ events }))).toBe(text);
 	});
