@@ -49,9 +49,15 @@ describe('the subtitle on the canvas', () => {
 	it('shows the settings of a video for the operations that have them, and for no other', () => {
 		const chosen = { model: 'seedance-v1', resolution: '720p', duration: 8 };
 		for (const { value: operation } of operationOptions) {
-			const text = String(subtitleOf(seedance, { operation, ...chosen }));
-			const hasSettings = shownFields({ operation, ...chosen }).has('resolution');
-			expect([operation, text.includes('720p')]).toEqual([operation, hasSettings]);
+			const parameters = { operation, ...chosen };
+			const node = nodeWith();
+			const expression = expressionOf(seedance, node);
+			// As a node keeps them whose operation was changed.
+			node.parameters = parameters;
+			const { subtitle = '' } = seedance.description;
+			const text = expression.getSimpleParameterValue(node, subtitle, 'internal', {});
+			const hasSettings = shownFields(parameters).has('resolution');
+			expect([operation, String(text).includes('720p')]).toEqual([operation, hasSettings]);
 		}
 	});
 
