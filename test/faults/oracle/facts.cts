@@ -171,7 +171,8 @@ export class Facts {
 				reading.code === 'task_not_found' || (version !== 1 && answered === 404 && !wasShown);
 			if (!isGone) return [reading];
 			// What the first version does not have is nowhere only when the second one says so, too.
-			if (version === 1 && own[index + 1]?.entry.version === 2) return [];
+			// The reads of several items that name the task may come between.
+			if (version === 1 && own.slice(index + 1).some(({ entry }) => entry.version === 2)) return [];
 			return [{ at: reading.at, kind: 'final', code: 'task_not_found' }];
 		});
 	}
