@@ -1,7 +1,7 @@
 /** The trigger's parameters, read once per callback or run into typed values. */
 import type { IExecuteFunctions, IWebhookFunctions, NodeParameterValueType } from 'n8n-workflow';
 
-import { isObject, textOf } from '../shared/json';
+import { textOf } from '../shared/json';
 import { switchOf } from '../shared/task/values';
 
 /** The outcome of a task; `failed` includes a success without a video. */
@@ -45,13 +45,13 @@ export function readSimplify(context: NodeFunctions): boolean {
 
 /** The parameters by which a callback is judged. Throws what an expression throws. */
 export function readParameters(context: IWebhookFunctions): TriggerParameters {
-	const given: unknown = context.getNodeParameter('options', {});
-	const options = isObject(given) ? given : {};
+	// Each by its own path: a broken expression in another option refuses no callback.
+	const isOn = (name: string) => switchOf(parameter(context, `options.${name}`, true)) ?? true;
 	return {
 		events: readEvents(context),
 		simplify: readSimplify(context),
-		requireSignature: switchOf(options.requireSignature) ?? true,
-		ignoreDuplicates: switchOf(options.ignoreDuplicates) ?? true,
+		requireSignature: isOn('requireSignature'),
+		ignoreDuplicates: isOn('ignoreDuplicates'),
 	};
 }
 

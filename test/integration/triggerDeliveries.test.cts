@@ -1,6 +1,6 @@
 // Deliveries to Seedance Trigger, hosted as n8n hosts it, that are repeated, early, late, at the same moment, or met by
 // trouble of the API and of n8n: one process starts exactly one run per event, and a response of 2xx loses none.
-import type { IDataObject } from 'n8n-workflow';
+import type { IDataObject, INodeParameters } from 'n8n-workflow';
 
 import { deduplicationOf } from '../../nodes/SeedanceTrigger/deduplication';
 import { signedCallbackUrl } from '../../nodes/shared/callback/signature';
@@ -169,6 +169,23 @@ describe('the signature', () => {
 		expect(await deliver(taskId)).toBe(STARTED);
 		expect(startedFor()).toEqual([taskId]);
 	});
+});
+
+const BROKEN = "={{ $('No such node').item.json.keep }}";
+
+it.each<[string, INodeParameters, string]>([
+	['Keep Video List, which no callback needs', { options: { videoList: BROKEN } }, STARTED],
+	['Download Video, which only the run needs', { downloadVideo: BROKEN }, STARTED],
+	['Require Signature', { options: { requireSignature: BROKEN } }, LATER],
+	['Trigger On', { events: BROKEN }, LATER],
+])('a broken expression in %s', async (_, parameters, response) => {
+	trigger.parameters = parameters;
+	const taskId = await world.endedTask();
+	expect(await deliver(taskId)).toBe(response);
+	trigger.parameters = {};
+	// Nothing is lost, and nothing comes twice.
+	expect(await deliver(taskId)).toBe(response === STARTED ? REPEATED : STARTED);
+	expect(startedFor()).toEqual([taskId]);
 });
 
 describe('an event that is delivered more than once', () => {

@@ -22,11 +22,11 @@ const SAFE = { simplify: true, requireSignature: true, ignoreDuplicates: true };
 
 it.each([
 	[{}, SAFE],
-	[{ options: 'none', simplify: 'perhaps' }, SAFE],
-	[{ options: { requireSignature: 'perhaps', ignoreDuplicates: null } }, SAFE],
+	[{ simplify: 'perhaps' }, SAFE],
+	[{ 'options.requireSignature': 'perhaps', 'options.ignoreDuplicates': null }, SAFE],
 	[{ simplify: false }, { ...SAFE, simplify: false }],
-	[{ options: { requireSignature: 'no' } }, { ...SAFE, requireSignature: false }],
-	[{ options: { ignoreDuplicates: false } }, { ...SAFE, ignoreDuplicates: false }],
+	[{ 'options.requireSignature': 'no' }, { ...SAFE, requireSignature: false }],
+	[{ 'options.ignoreDuplicates': false }, { ...SAFE, ignoreDuplicates: false }],
 ])('with %j', (values, read) => {
 	expect(readParameters(inWebhook(values))).toMatchObject(read);
 });
