@@ -80,8 +80,8 @@ const addresses = () => toPerson().flatMap((message) => buttonOf(message) ?? [])
 export async function asked({ id }: Pick<SavedWorkflow, 'id'>, times = 1): Promise<string> {
 	await until(`the person is asked ${times} times`, () => addresses().length === times, 30_000);
 	await until('the workflow waits for the answer', async () => {
-		const [{ status }] = await api.listExecutions(id);
-		return status === 'waiting';
+		const [newest] = await api.listExecutions(id);
+		return newest?.status === 'waiting';
 	});
 	return addresses()[times - 1];
 }

@@ -212,6 +212,20 @@ it('a claim that is lost before its request sends nothing', async () => {
 });
 
 it.each([
+	['deleted by a person', () => rows().splice(0)],
+	['taken over by another run', () => rows().forEach((row) => (row.claim = 'of another'))],
+])('a request that got a 429 is not repeated where its row was %s meanwhile', async (_, lose) => {
+	fault('generate', { kind: 'rate-limit' }, { times: 1 });
+	list.tables.before = () => {
+		if (posts().length === 1) lose();
+	};
+	const { message, description } = failureOf(await run(ONE, { operation: 'generate' }, PRODUCTION));
+	expect(message).toContain('another execution has taken over this video');
+	expect(description).toContain('No credits were spent');
+	expect(posts()).toHaveLength(1);
+});
+
+it.each([
 	['', {}, 0],
 	// A delivery mark that the first try could not remove is removed by the next one.
 	[', also at a further try', { node: RETRY_ON_FAIL }, 2],

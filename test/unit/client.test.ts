@@ -71,6 +71,8 @@ function api(...replies: Reply[]) {
 	const sent: Array<{ options: IHttpRequestOptions; at: number; [more: string]: unknown }> = [];
 	/** The callbacks that each POST made, in order. */
 	const callbacks: string[] = [];
+	/** When it was asked whether a POST may be sent, and the number of the one that may not. */
+	const asked = { at: [] as number[], refuses: Infinity };
 	const n8n = {
 		getExecutionCancelSignal: () => stop.signal,
 		helpers: {
@@ -97,6 +99,7 @@ function api(...replies: Reply[]) {
 			clock,
 			throttle,
 			deadline: startedAt + leftMs,
+			mayPost: async () => asked.at.push(clock.now() - startedAt) < asked.refuses,
 			onSend: () => callbacks.push('send'),
 			onRefused: () => callbacks.push('refused'),
 		});
@@ -114,7 +117,7 @@ function api(...replies: Reply[]) {
 		expect(clock.asleep).toBe(0);
 		return { result: result[0], tookMs, sent, callbacks, times: sent.map(({ at }) => at) };
 	};
-	return { stop, post, read, patiently, press, run };
+	return { stop, asked, post, read, patiently, press, run };
 }
 
 const posted = async (...replies: Reply[]) => {
@@ -263,6 +266,19 @@ describe('a call that has no end of its own', () => {
 		const { result } = await posted(endless(() => CREATED));
 		expect(result).toMatchObject({ outcome: 'created', taskId: ID });
 	});
+});
+
+it.each([
+	['429', limited()],
+	['refused connection', DOWN],
+])('each POST asks whether it may be sent, after the wait that a %s has made', async (_, reply) => {
+	const { run, post, asked } = api(reply);
+	asked.refuses = 3;
+	const { result, times } = await run(post());
+	expect(result.outcome).toBe('refused');
+	expect(times).toHaveLength(2);
+	expect(asked.at.slice(0, 2)).toEqual(times);
+	expect(asked.at[2]).toBeGreaterThan(times[1]);
 });
 
 describe('a started video', () => {

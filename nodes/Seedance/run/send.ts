@@ -109,8 +109,7 @@ export async function send(
 	item: Prepared,
 	how: SendOptions,
 ): Promise<Sent> {
-	const problem = await heldBack(run, item);
-	const sent = problem ? { problem } : await post(run, memory, item, how);
+	const sent = await post(run, memory, item, how);
 	run.listing?.videos?.sent(item.itemIndex, sent);
 	return sent;
 }
@@ -125,15 +124,22 @@ async function post(
 	const ofModel = item.model === DEFAULT_MODEL ? '' : `, ${item.model.value}`;
 	const where = `credential "${credentialName(run) ?? ''}", execution ${executionId}, item ${item.itemIndex}${ofModel}`;
 	const { keys, credential, model, body, credits } = item;
+	let blocked: Problem | undefined;
 	const created = await createTask(context, credential, body, {
 		clock,
 		throttle: run.throttleFor(credential),
 		deadline,
 		waitsItself,
+		mayPost: async () => (blocked = await heldBack(run, item)) === undefined,
 		onSend: () => memory.sending(keys),
-		// The replaced task is stored again: otherwise a retry would start the video once more.
-		onRefused: () => (failed ? memory.created(keys, failed) : memory.forget(keys)),
+		onRefused: () => {
+			run.listing?.videos?.refused(item.itemIndex);
+			// The replaced task is stored again: otherwise a retry would start the video once more.
+			if (failed) memory.created(keys, failed);
+			else memory.forget(keys);
+		},
 	});
+	if (blocked) return { problem: blocked };
 	const createdAt = clock.now();
 	if (created.outcome === 'created') {
 		const { taskId, task, raw } = created;

@@ -3,7 +3,7 @@
  * and after each, renewed while it waits, and handed on or released at the end.
  *
  * Rules that must not regress:
- * - a request is sent only after its own row went from CLAIMED to SENDING by compare-and-set;
+ * - each request is sent only after its row went from CLAIMED to SENDING by compare-and-set;
  * - a list that fails after a request never takes its result with it;
  * - a video is handed on by compare-and-set, right before the node returns.
  */
@@ -126,16 +126,21 @@ export class PaidVideos {
 		const set = { status: 'SENDING' as const, ...this.until(CLAIM_MS) };
 		const all = [where('id', row.id), this.mine, where('status', 'CLAIMED')];
 		const changes = this.changes;
-		const [first, ...rest]: Step[] = [...this.takeChanges(), { do: 'update', all, set }];
+		const [first, ...more]: Step[] = [...this.takeChanges(), { do: 'update', all, set }];
 		let won: Row[] | undefined;
 		try {
-			won = await this.list.run(first, ...rest);
+			won = await this.list.run(first, ...more);
 		} finally {
-			// Unwritten changes go into the next call.
-			if (!won) this.changes = [...changes, ...this.changes];
+			// Unwritten changes go into the next call, but not that this row is unsent: it may be sent now.
+			if (!won) this.changes = [...changes.filter(({ id }) => id !== row.id), ...this.changes];
 		}
-		const isMine = won.some(({ id }) => id === row.id);
-		return isMine && isHeld();
+		return won.some(({ id }) => id === row.id) && isHeld();
+	}
+
+	/** Notes that nothing was created: a further request has to {@link begin} again; else the row goes. */
+	refused(itemIndex: number): void {
+		const row = this.rows.get(itemIndex);
+		if (row) this.changes.push({ id: row.id, status: 'CLAIMED' });
 	}
 
 	/** Notes the outcome of a request; the next {@link begin} or {@link flush} writes it. */
@@ -148,10 +153,8 @@ export class PaidVideos {
 			const change = { id, task_id: taskId, status: 'IN_PROGRESS' as const };
 			this.changes.push(change);
 			this.rows.set(itemIndex, { ...row, ...change });
-		} else if ('problem' in sent && sent.problem.charged === 'no') {
-			// Certainly not created: such rows are deleted at the end.
-			this.changes.push({ id, status: 'CLAIMED' });
-		} else this.changes.push({ id, status: 'UNCLEAR', ...UNCLAIMED });
+		} else if ('problem' in sent && sent.problem.charged === 'no') this.refused(itemIndex);
+		else this.changes.push({ id, status: 'UNCLEAR', ...UNCLAIMED });
 	}
 
 	/** Writes the last outcome. Gives the rows that `reading` reads after it. Never throws. */

@@ -26,22 +26,33 @@ export const POST_MAX_TRIES = 5;
  */
 export const READ_MAX_FAILURES = 5;
 
+/** How a video is started: one POST, or a few where the API accepted none before. */
+export interface StartOptions extends PostOptions {
+	/**
+	 * Asked right before each POST, after every wait. False: nothing is sent any more, and the outcome
+	 * is the last refusal. Never throws.
+	 */
+	mayPost: () => Promise<boolean>;
+	/** Whether the caller waits by itself after a 429, and gets the first one. */
+	waitsItself?: boolean;
+}
+
 /**
  * Starts one video. Sent once; again only after a refused connection, an unknown host or a 429, at
  * most {@link POST_MAX_TRIES} times in a row for all videos of the account, and never in the last
- * {@link LEAST_POST_MS} before the deadline. With `waitsItself`, the caller waits by itself after a
- * 429, and gets the first one. Never throws. Why: docs/api-contract.md#repeating-a-request.
+ * {@link LEAST_POST_MS} before the deadline. Never throws. Why:
+ * docs/api-contract.md#repeating-a-request.
  */
 export async function createTask(
 	context: NodeFunctions,
 	credential: Credential,
 	body: GenerateBody,
-	sending: PostOptions & { waitsItself?: boolean },
+	sending: StartOptions,
 ): Promise<PostResult> {
-	const { clock, throttle, deadline, waitsItself } = sending;
+	const { clock, throttle, deadline, waitsItself, mayPost } = sending;
 	let failure: CallFailure = { cause: 'out_of_time', text: '' };
 	for (let tries = 1; ; tries++) {
-		const isMyTurn = await throttle.acquire(deadline);
+		const isMyTurn = (await throttle.acquire(deadline)) && (await mayPost());
 		if (!isMyTurn || deadline - clock.now() < LEAST_POST_MS) return { outcome: 'refused', failure };
 		const sentAt = clock.now();
 		const created = await postTask(context, credential, body, sending);

@@ -4,17 +4,18 @@
  * The paths and bodies are those of n8n 2.41, with what 2.8 and 1.123 want besides: `workflowData` in a run's body, `active`.
  */
 import axios, { type AxiosInstance } from 'axios';
-import type {
-	IBinaryData,
-	IConnections,
-	ICredentialType,
-	IDataObject,
-	INode,
-	INodeExecutionData,
-	INodeTypeDescription,
-	IRunData,
-	IRunExecutionData,
-	IWorkflowSettings,
+import {
+	ExecutionStatusList,
+	type IBinaryData,
+	type IConnections,
+	type ICredentialType,
+	type IDataObject,
+	type INode,
+	type INodeExecutionData,
+	type INodeTypeDescription,
+	type IRunData,
+	type IRunExecutionData,
+	type IWorkflowSettings,
 } from 'n8n-workflow';
 import { setTimeout as sleep } from 'node:timers/promises';
 
@@ -252,9 +253,12 @@ export class N8nClient {
 		return { ...stored, data, runData, error };
 	}
 
-	/** Newest first, at most 100. */
+	/**
+	 * In every state, newest first, at most 100. The states are named: without them, n8n asks for the running and the ended
+	 * ones separately, and one that changes its state in between is in neither.
+	 */
 	async listExecutions(workflowId?: string): Promise<ExecutionSummary[]> {
-		return (await this.findExecutions({ workflowId }, 100)).results;
+		return (await this.findExecutions({ workflowId, status: ExecutionStatusList }, 100)).results;
 	}
 
 	/** How many executions of a workflow have ended, or have one of these states. */
