@@ -21,7 +21,7 @@ export class KeyedMutex {
 
 	/** Claims a key, at once: before anything is awaited. */
 	acquire(key: string): Lock {
-		const { holders: holders } = this;
+		const { holders } = this;
 		const before = holders.get(key);
 		let release = () => {};
 		const released = new Promise<void>((resolve) => (release = resolve));
