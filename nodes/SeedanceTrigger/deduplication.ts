@@ -8,7 +8,7 @@
 import type { IDataObject } from 'n8n-workflow';
 
 import { numberOf } from '../shared/json';
-import { KeyedMutex, type Lock } from '../shared/callback/keyedMutex';
+import { KeyedMutex, type Lock } from '../shared/n8n/keyedMutex';
 
 /** Events that are remembered for each trigger node. */
 export const REMEMBERED_EVENTS = 1000;

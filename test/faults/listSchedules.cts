@@ -8,6 +8,7 @@ import { Readable } from 'node:stream';
 
 import { Seedance } from '../../nodes/Seedance/Seedance.node';
 import { StartLimiter } from '../../nodes/Seedance/run/startLimiter';
+import { claimTurns } from '../../nodes/Seedance/videoList/claimTurns';
 import { liveClaims } from '../../nodes/Seedance/videoList/claimVideos';
 import { IF_EXISTS } from '../../nodes/Seedance/videoList/sameVideo';
 import { TABLE } from '../../nodes/shared/idempotency/dataTableList';
@@ -459,7 +460,14 @@ export function listRunner(harness: Harness) {
 		return has(claim) && !owner?.isDead && owner?.plan.worker === me?.plan.worker;
 	});
 
-	// Nor does it hold a slot: what a process shares goes with it.
+	// Nor does it hold a turn, or a slot: what a process shares goes with it.
+	const takeTurn = claimTurns.acquire.bind(claimTurns);
+	jest.spyOn(claimTurns, 'acquire').mockImplementation((identity) => {
+		const { plan, died } = current()?.execution ?? {};
+		const lock = takeTurn(`${plan?.worker} ${identity}`);
+		void died?.then(lock.release);
+		return lock;
+	});
 	const limiters = new Set<StartLimiter>();
 	const seen = (one: StartLimiter) => {
 		if (limiters.has(one)) return;

@@ -19,7 +19,7 @@ import * as polling from '../../nodes/shared/api/polling';
 import * as retry from '../../nodes/shared/api/retry';
 import { AdaptiveLimit } from '../../nodes/shared/api/adaptiveLimit';
 import * as unsent from '../../nodes/shared/api/networkError';
-import { KeyedMutex } from '../../nodes/shared/callback/keyedMutex';
+import { KeyedMutex } from '../../nodes/shared/n8n/keyedMutex';
 import * as memory from '../../nodes/shared/idempotency/executionMemory';
 import * as json from '../../nodes/shared/json';
 import * as onError from '../../nodes/shared/n8n/onError';

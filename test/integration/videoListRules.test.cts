@@ -1,6 +1,7 @@
 // What is asked of the list of videos: reuse, keys, limits, Get Many, and what happens where there is no list.
 import type { IDataObject } from 'n8n-workflow';
 
+import { claimTurns } from '../../nodes/Seedance/videoList/claimTurns';
 import { TABLE } from '../../nodes/shared/idempotency/dataTableList';
 import type { Fault, Route } from '../sandbox/server.cjs';
 import { DataTables } from '../support/dataTables.cjs';
@@ -196,17 +197,37 @@ describe('a Reuse Key', () => {
 	});
 
 	it.each(['always', 'manualRuns', 'skip'])(
-		'of three runs at once pays once (%s)',
+		'of three runs at once, each in a process of its own, pays once (%s)',
 		async (ifExists) => {
+			const lock = { waitUntilHeld: async () => true, release: () => undefined };
+			const alone = jest.spyOn(claimTurns, 'acquire').mockReturnValue(lock);
 			const runs = [list.tables, otherProcess(), otherProcess()].map(
 				async (own) => await run(TWO, { ...KEY, ifExists }, { ...PRODUCTION, tables: own }),
 			);
 			const given = (await Promise.all(runs)).flatMap(tasksOf);
 			expect(posts()).toHaveLength(2);
 			expect(given).toHaveLength(ifExists === 'skip' ? 2 : 6);
+			alone.mockRestore();
 			expect(new Set(given)).toEqual(new Set(ids()));
 		},
 	);
+
+	it('of ten runs at once in one process is bid for by one of them', async () => {
+		const before = claimTurns.size;
+		const inserts = () => list.tables.calls.filter(({ operations }) => operations[0] === 'insert');
+		const runs = Array.from({ length: 10 }, async () => await run(TWO, KEY, PRODUCTION));
+		const given = (await Promise.all(runs)).flatMap(tasksOf);
+		expect(new Set(given)).toEqual(new Set(ids()));
+		expect(inserts()).toHaveLength(1);
+		expect([posts().length, claimTurns.size]).toEqual([2, before]);
+	});
+
+	it('is asked for all the same where its turn does not come', async () => {
+		await run(ONE, KEY, PRODUCTION);
+		const { release } = claimTurns.acquire(String(rows()[0].identity));
+		expect((await run(ONE, KEY)).json).toMatchObject([{ task_id: ids()[0], reused: true }]);
+		release();
+	});
 });
 
 describe('Maximum Credits per Period', () => {

@@ -4,7 +4,7 @@ import type { IWebhookFunctions } from 'n8n-workflow';
 
 import { deduplicationOf, REMEMBERED_TRIGGERS } from '../../nodes/SeedanceTrigger/deduplication';
 import { callbackStateIn, loggedId, shapeOf, taskIdsIn } from '../../nodes/shared/callback/body';
-import { KeyedMutex } from '../../nodes/shared/callback/keyedMutex';
+import { KeyedMutex } from '../../nodes/shared/n8n/keyedMutex';
 import { onRunStarted, RUN_START_TIMEOUT_MS } from '../../nodes/shared/callback/respond';
 import bodies from '../fixtures/callbackBodies.json';
 import * as fc from '../support/fastCheck.cjs';

@@ -13,7 +13,7 @@ import { PARALLEL_READS } from '../../shared/api/client';
 import type { Credential } from '../../shared/api/credential';
 import { bodyOf, callbackStateIn, taskIdsIn } from '../../shared/callback/body';
 import { confirmTask, DECIDE_WITHIN_MS } from '../../shared/callback/confirmTask';
-import { KeyedMutex } from '../../shared/callback/keyedMutex';
+import { KeyedMutex } from '../../shared/n8n/keyedMutex';
 import {
 	onRunStarted,
 	respond,

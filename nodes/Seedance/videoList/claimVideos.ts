@@ -12,6 +12,7 @@ import {
 	type VideoList,
 } from '../../shared/idempotency/videoList';
 import type { Clock } from '../../shared/n8n/clock';
+import { takeTurn } from './claimTurns';
 import { WriteBatch } from './writeBatch';
 
 /** Milliseconds for which a claim holds without being renewed. */
@@ -102,17 +103,25 @@ export async function claimAll(
 ): Promise<void> {
 	/** Videos that are paid for, or may be, and that this run has not claimed yet. */
 	const paid = new Map<number, ClaimResult>();
+	const shared = [...searches.values()].filter(({ isShared }) => isShared);
+	const endTurn = await takeTurn(new Set(shared.map(({ identity }) => identity)), session.clock);
 	try {
-		await claimLoop(session, searches, { found, paid });
+		await claimLoop(session, searches, { found, paid, endTurn });
 	} finally {
+		endTurn();
 		for (const [index, one] of paid) if (!found.has(index)) found.set(index, one);
 	}
+}
+
+interface ClaimProgress extends Record<'found' | 'paid', Map<number, ClaimResult>> {
+	/** Lets the next run of this process ask for the same videos. */
+	endTurn: () => void;
 }
 
 async function claimLoop(
 	session: ClaimSession,
 	searches: ReadonlyMap<number, Search>,
-	{ found, paid }: Record<'found' | 'paid', Map<number, ClaimResult>>,
+	{ found, paid, endTurn }: ClaimProgress,
 ): Promise<void> {
 	const { list, claim, clock } = session;
 	/** Rows whose video is no longer available. */
@@ -196,6 +205,8 @@ async function claimLoop(
 					found.set(index, { do: move.do, row: move.row.row });
 			}
 		}
+		// The checks of a link take as long as the network does.
+		if (again.length > 0) endTurn();
 		await Promise.all(
 			again.map(async ([index, row]) => {
 				if (await session.isAvailable(index, row)) found.set(index, { do: 'reuse', row });
@@ -220,6 +231,7 @@ async function claimLoop(
 		}
 		if (waiting.size === 0 || !round.isEmpty) continue;
 		const isBidding = rows.some((row) => row.claim === claim && row.status === 'PENDING');
+		if (!isBidding) endTurn();
 		const firstMs = isBidding ? SOON_MS : LESS_SOON_MS;
 		const delayMs = Math.min(firstMs * 1.5 ** rounds, LATER_MS) * (0.5 + clock.random());
 		const isOver = clock.now() + delayMs >= session.until;

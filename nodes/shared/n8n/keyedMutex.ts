@@ -1,8 +1,8 @@
 /**
- * A mutex per key: callbacks for the same task or the same pause run one after another, in the
- * order in which they came.
+ * A mutex per key, within this process: callbacks for the same task or the same pause, and runs
+ * that look for the same video, go one after another, in the order in which they came.
  */
-import { withTimeout, type Clock } from '../n8n/clock';
+import { withTimeout, type Clock } from './clock';
 
 /** A claim on one key. */
 export interface Lock {
