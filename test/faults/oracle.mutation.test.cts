@@ -83,9 +83,9 @@ const changeMemory = (changed: (real: memory.ExecutionMemory) => Partial<memory.
 		return { ...own, ...changed(own) };
 	});
 
-/** Sends again after what may have been accepted. */
+/** Sends again after what may have been accepted, without the list: that refuses a second request. */
 const sendAgainAfter = (cause: CallFailure['cause']) =>
-	change(retry, 'createTask').to(async (real, ...call) => {
+	change(api, 'postTask').to(async (real, ...call) => {
 		let created = await real(...call);
 		for (let tries = 1; tries < 3; tries += 1) {
 			if (created.outcome !== 'unclear' || created.failure.cause !== cause) break;
