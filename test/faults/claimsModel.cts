@@ -218,6 +218,9 @@ class Run {
 	}
 
 	takeOver(): void {
+		const { row, actor } = this;
+		const isTheirs = row && row.claim !== actor.claim && row.claimedUntil > NOW;
+		if (isTheirs) throw new Broken('a row is taken from the run that holds it');
 		const status = this.actor.status === 'SENDING' ? 'CLAIMED' : this.actor.status;
 		const next = status === 'CLAIMED' ? 'begin' : 'end';
 		this.write({ claim: this.claim, status, ...HELD }, next, 'read');

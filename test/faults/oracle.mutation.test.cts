@@ -215,7 +215,7 @@ const MUTANTS: Record<string, Record<string, () => void>> = {
 	},
 	'any | resumed twice': {
 		'handles callbacks of the same moment without one waiting for the other': () => {
-			const free = { waitUntilHeld: async () => true, release: nothing };
+			const free = { isFree: true, waitUntilHeld: async () => true, release: nothing };
 			change(KeyedMutex.prototype, 'acquire').to(() => free);
 		},
 	},

@@ -190,6 +190,36 @@ describe('within one execution', () => {
 	});
 });
 
+describe('a row that an interrupted run has reserved, and that is paid for days later', () => {
+	const reserved = async () => {
+		await interrupted(true, { call: SENDING }, orderOf(ONE, {}, PRODUCTION));
+		daysPass(2);
+	};
+
+	it('is that of a new video, which the next run delivers', async () => {
+		await reserved();
+		expect((await late()).error).toBeDefined();
+		expect(tasksOf(await run(ONE, {}, PRODUCTION))).toEqual(ids());
+		expect(posts()).toHaveLength(1);
+	});
+
+	it('is that of a new video, which a second run by hand gives again', async () => {
+		await reserved();
+		await run(ONE);
+		expect(reusedOf(await run(ONE))).toEqual([true]);
+		expect(posts()).toHaveLength(1);
+	});
+
+	it('counts today under Maximum Credits per Period', async () => {
+		await reserved();
+		const options = { creditBudget: { budget: { credits: 28, period: 'day', budgetFor: '' } } };
+		await run(['another'], { options }, PRODUCTION);
+		const { context } = failureOf(await run(ONE, { options }, PRODUCTION));
+		expect(context).toMatchObject({ error_code: 'over_limit', charged: 'no' });
+		expect(posts()).toHaveLength(1);
+	});
+});
+
 it('claims are renewed once a minute for all rows, while it sends and while it waits', async () => {
 	world.sandbox.tasks.taskSeconds = 200;
 	const batching = { batching: { batch: { batchSize: 1, batchInterval: 70_000 } } };
@@ -249,8 +279,11 @@ it.each([
 			if (claim === firstClaim) claimsRunOut();
 			return !['', firstClaim].includes(claim);
 		});
-		for (const id of ids()) world.sandbox.finish(id);
-		const [lost, given] = await Promise.all([first.finished, second.finished]);
+		world.sandbox.finish(ids()[0]);
+		const given = await second.finished;
+		// Until now, the first run waits for its other video.
+		world.sandbox.finish(ids()[1]);
+		const lost = await first.finished;
 		const { message, context } = failureOf(lost);
 		expect(message).toContain(`Execution ${given.id} has handed on this video already`);
 		expect(context).toMatchObject({ task_id: ids()[0] });

@@ -28,6 +28,8 @@ const { plan, posts, charges, ids } = world;
 type Parameters = Order['parameters'];
 
 const PRICE = 28;
+/** A turn that nobody else has: that of a process of its own. */
+const FREE = { isFree: true, waitUntilHeld: async () => true, release: () => undefined };
 const NEVER = { ifExists: 'never' };
 const AGAIN =
 	/Reused the video made (just now|on \d+ \w+) \(same settings\): no credits were spent for it\./;
@@ -199,8 +201,7 @@ describe('a Reuse Key', () => {
 	it.each(['always', 'manualRuns', 'skip'])(
 		'of three runs at once, each in a process of its own, pays once (%s)',
 		async (ifExists) => {
-			const lock = { waitUntilHeld: async () => true, release: () => undefined };
-			const alone = jest.spyOn(claimTurns, 'acquire').mockReturnValue(lock);
+			const alone = jest.spyOn(claimTurns, 'acquire').mockReturnValue(FREE);
 			const runs = [list.tables, otherProcess(), otherProcess()].map(
 				async (own) => await run(TWO, { ...KEY, ifExists }, { ...PRODUCTION, tables: own }),
 			);
@@ -220,6 +221,24 @@ describe('a Reuse Key', () => {
 		expect(new Set(given)).toEqual(new Set(ids()));
 		expect(inserts()).toHaveLength(1);
 		expect([posts().length, claimTurns.size]).toEqual([2, before]);
+	});
+
+	it('is shared where another process hands the video on while a run waits for its turn', async () => {
+		const order = { ...KEY, operation: 'generate' };
+		const turns = jest.spyOn(claimTurns, 'acquire').mockReturnValue(FREE);
+		let meanwhile: unknown[] = [];
+		turns.mockReturnValueOnce({
+			...FREE,
+			isFree: false,
+			waitUntilHeld: async () => {
+				const other = { ...PRODUCTION, tables: otherProcess() };
+				meanwhile = tasksOf(await run(ONE, order, other));
+				return true;
+			},
+		});
+		expect(tasksOf(await run(ONE, order, PRODUCTION))).toEqual(meanwhile);
+		turns.mockRestore();
+		expect(posts()).toHaveLength(1);
 	});
 
 	it('is asked for all the same where its turn does not come', async () => {

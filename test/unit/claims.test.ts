@@ -31,6 +31,7 @@ it.each<
 	['one handed on of the longest age', 'reuse 1', [{ handedOn: true }], { now: 100, ...reuse }],
 	['one handed on that is older', 'insert', [{ handedOn: true }], { now: 101, ...reuse }],
 	['one handed on, and one paid', 'takeOver 1', [{}, { id: 2, handedOn: true }], reuse],
+	['a free place', 'withdraw 2', [place]],
 	['one handed on, and a free place', 'reuse 1', [{ handedOn: true }, place], reuse],
 	['one handed on meanwhile, of one key', 'join 1', [{ handedOn: true }], meanwhile],
 	[

@@ -70,12 +70,10 @@ export interface ClaimSession {
 
 const holdUntil = (list: VideoList) => new Date(list.now() + CLAIM_MS).toISOString();
 
+type Claimant = Pick<ClaimSession, 'list' | 'claim' | 'executionId'>;
+
 /** The columns that claim a row for this run. */
-export function claimedBy({
-	list,
-	claim,
-	executionId,
-}: Pick<ClaimSession, 'list' | 'claim' | 'executionId'>): Partial<NewRow> {
+export function claimedBy({ list, claim, executionId }: Claimant): Partial<NewRow> {
 	return { claim, claimed_until: holdUntil(list), execution_id: executionId };
 }
 
@@ -103,25 +101,41 @@ export async function claimAll(
 ): Promise<void> {
 	/** Videos that are paid for, or may be, and that this run has not claimed yet. */
 	const paid = new Map<number, ClaimResult>();
-	const shared = [...searches.values()].filter(({ isShared }) => isShared);
-	const endTurn = await takeTurn(new Set(shared.map(({ identity }) => identity)), session.clock);
+	const shared = identitiesOf([...searches].filter(([, { isShared }]) => isShared));
+	const turn = takeTurn(shared, session.clock);
 	try {
-		await claimLoop(session, searches, { found, paid, endTurn });
+		// What another run hands on during the wait is shared, so the list is read before it.
+		const before = turn.isFree ? undefined : await session.list.run(rowsOf(shared));
+		await turn.wait();
+		await claimLoop(session, searches, { found, paid, before, endTurn: turn.end });
 	} finally {
-		endTurn();
+		turn.end();
 		for (const [index, one] of paid) if (!found.has(index)) found.set(index, one);
 	}
 }
 
 interface ClaimProgress extends Record<'found' | 'paid', Map<number, ClaimResult>> {
-	/** Lets the next run of this process ask for the same videos. */
+	/** The rows of the shared videos, where they were read before. */
+	before: readonly Row[] | undefined;
 	endTurn: () => void;
 }
+
+const identitiesOf = (searches: ReadonlyArray<[number, Search]>): ReadonlySet<string> =>
+	new Set(searches.map(([, { identity }]) => identity));
+
+/** The step that reads all rows of these videos. */
+const rowsOf = (identities: ReadonlySet<string>): Step => ({
+	do: 'get',
+	any: [...identities].map((identity) => where('identity', identity)),
+});
+
+const handedOnOf = (rows: readonly Row[]): ReadonlySet<number> =>
+	new Set(rows.flatMap(({ id, handed_on }) => (handed_on ? [id] : [])));
 
 async function claimLoop(
 	session: ClaimSession,
 	searches: ReadonlyMap<number, Search>,
-	{ found, paid, endTurn }: ClaimProgress,
+	{ found, paid, before, endTurn }: ClaimProgress,
 ): Promise<void> {
 	const { list, claim, clock } = session;
 	/** Rows whose video is no longer available. */
@@ -129,7 +143,7 @@ async function claimLoop(
 	/** By row: the `claimed_until` first read. A different one later means that its run is alive. */
 	const firstClaims = new Map<number, number>();
 	/** Rows that had been handed on when this was first read. */
-	let earlier: ReadonlySet<number> | undefined;
+	let earlier = before && handedOnOf(before);
 	/** The rows, where the round before has read them already. */
 	let readBefore: Row[] | undefined;
 	const refusals = new Map<string, number>();
@@ -142,21 +156,15 @@ async function claimLoop(
 	for (let rounds = 0; ; rounds++) {
 		const open = [...searches].filter(([index]) => !found.has(index));
 		if (open.length === 0) return;
-		const identities = [...new Set(open.map(([, { identity }]) => identity))];
-		const get: Step = {
-			do: 'get',
-			any: identities.map((identity) => where('identity', identity)),
-		};
+		const get = rowsOf(identitiesOf(open));
 		const read = readBefore ?? (await list.run(get));
-		const before = (earlier ??= new Set(read.filter((row) => row.handed_on).map(({ id }) => id)));
-		const isEarlier = ({ id }: ClaimedRow) => before.has(id);
+		const atFirst = (earlier ??= handedOnOf(read));
 		const rows = read.filter(({ id }) => !useless.has(id)).map(listed);
 		const round = new WriteBatch();
 		const waiting = new Map<number, Row>();
 		const again: Array<[number, Row]> = [];
-		const confirmed = claimedBy(session);
-		for (const [index, search] of open) {
-			const { identity, newRow, ...request } = search;
+		const mine = claimedBy(session);
+		for (const [index, { identity, newRow, ...request }] of open) {
 			const own = rows.filter(({ row }) => row.identity === identity);
 			const move = nextAction(own, {
 				...request,
@@ -164,25 +172,22 @@ async function claimLoop(
 				now: list.now(),
 				isLive,
 				isPaused,
-				isEarlier,
+				isEarlier: ({ id }) => atFirst.has(id),
 			});
 			paid.delete(index);
 			if ('row' in move && move.row.hasTask) paid.set(index, { do: 'join', row: move.row.row });
 			switch (move.do) {
 				case 'insert':
-					round.inserts.push({ ...newRow, ...claimedBy(session), status: move.status });
+					round.inserts.push({ ...newRow, ...mine, status: move.status });
 					break;
 				case 'takeOver': {
 					const { row } = move.row;
-					// Nothing was sent for a reservation, and with a Reuse Key this run may send another
-					// request.
-					const set = row.task_id ? { status: row.status, item: index } : newRow;
 					if (row.claim === claim) found.set(index, { do: 'takenOver', row });
-					else round.update(row, { ...set, ...claimedBy(session) });
+					else round.update(row, { status: row.status, item: index, ...mine });
 					break;
 				}
 				case 'confirm':
-					round.confirmBid(move.row.row, { ...confirmed, status: 'CLAIMED' });
+					round.confirmBid(move.row.row, { ...mine, status: 'CLAIMED' });
 					break;
 				case 'markUnclear':
 					paid.set(index, { do: 'unclear', row: move.row.row });

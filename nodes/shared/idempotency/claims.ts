@@ -49,7 +49,7 @@ export interface ClaimRequest {
 }
 
 export type ClaimAction<R> =
-	/** Take the row over, by compare-and-set from its present claim and status. */
+	/** Take the row of a paid video over, by compare-and-set from its present claim and status. */
 	| { do: 'takeOver'; row: R }
 	/** Report once that it is unknown whether it was started, by the same compare-and-set. */
 	| { do: 'markUnclear'; row: R }
@@ -61,7 +61,7 @@ export type ClaimAction<R> =
 	| { do: 'skip'; row: R }
 	/** Insert a row: reserved at once, or as a bid. */
 	| { do: 'insert'; status: 'CLAIMED' | 'PENDING' }
-	/** Delete a bid by id, claim and status. */
+	/** Delete a bid, or a row that was never sent, by id, claim and status. */
 	| { do: 'withdraw'; row: R }
 	/** Turn the own bid into a claim, by compare-and-set. */
 	| { do: 'confirm'; row: R }
@@ -153,6 +153,7 @@ export function nextAction<R extends ClaimedRow>(
 	if (own) return actionForBid(own, held);
 	const instead = actionForHeld(held, request) ?? again;
 	if (instead) return instead;
-	if (unsent) return { do: 'takeOver', row: unsent };
+	// Not taken over: its age would count as that of the video that this run pays for.
+	if (unsent) return { do: 'withdraw', row: unsent };
 	return { do: 'insert', status: request.isShared ? 'PENDING' : 'CLAIMED' };
 }

@@ -6,6 +6,8 @@ import { withTimeout, type Clock } from './clock';
 
 /** A claim on one key. */
 export interface Lock {
+	/** Whether it was free, so that nothing has to be waited for. */
+	isFree: boolean;
 	/**
 	 * Waits for its turn, at most so many milliseconds. False when it did not come; release the lock
 	 * even then.
@@ -31,6 +33,7 @@ export class KeyedMutex {
 		holders.set(key, isThrough);
 		const turn = before?.then(() => true);
 		return {
+			isFree: before === undefined,
 			waitUntilHeld: async (ms, clock) =>
 				turn ? ((await withTimeout(turn, ms, clock)) ?? false) : true,
 			release,
