@@ -213,7 +213,7 @@ export async function resumeRun(
 	{ results, claim }: Pause,
 	options: Options,
 ): Promise<Result[]> {
-	run.listing = await resumeListing(run, options, claim);
+	run.listing = await resumeListing(run, options, claim, results);
 	const readings = new Map(
 		storedReadings(run.context).map((data): [unknown, IDataObject] => [data.task_id, data]),
 	);

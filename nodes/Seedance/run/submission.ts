@@ -98,8 +98,8 @@ export class Submission {
 		if (!state) return;
 		if ('result' in state) this.states[item.itemIndex] = { result: { ...state.result } };
 		else {
-			const { createdAt } = state.pending.seed;
-			const sent: Sent = { ...state.pending, createdAt, reused: 'shared' };
+			const { createdAt, model } = state.pending.seed;
+			const sent: Sent = { ...state.pending, createdAt, reused: 'shared', ...(model && { model }) };
 			this.take(item, sent, { isNew: false, leaderIndex: leader.itemIndex });
 		}
 	}

@@ -85,10 +85,18 @@ export class TaskWatcher {
 		);
 	}
 
-	/** Ends all watches. Gives the results so far, one per task, in their order. */
-	stop(tasks: readonly PendingTask[]): Result[] {
+	/**
+	 * Ends all watches, once no restart is in flight; no other begins. Gives the results so far, one
+	 * per task, in their order.
+	 */
+	async stop(tasks: readonly PendingTask[]): Promise<Result[]> {
+		this.postQueue?.stop('the run has ended.');
+		while (this.starting.size > 0) await Promise.all(this.starting);
 		this.close();
-		return tasks.map(({ itemIndex, seed }) => this.ended.get(itemIndex) ?? { seed });
+		return tasks.map(({ itemIndex, seed }) => {
+			const current = this.current.get(itemIndex)?.seed ?? seed;
+			return this.ended.get(itemIndex) ?? { seed: current };
+		});
 	}
 
 	/**

@@ -10,7 +10,7 @@ import {
 	handedOnElsewhere,
 	interruptedUnclear,
 	listUnavailable,
-	reservationLost,
+	takenElsewhere,
 	reusedGone,
 	type Problem,
 } from '../../shared/task/errors';
@@ -152,8 +152,7 @@ async function adopt(
 		const isElsewhere = ![run.executionId, executionId].includes(row?.execution_id);
 		// A row with an `error_message` was closed without being delivered, such as for a dead link.
 		if (row?.handed_on && isElsewhere && row.error_message === '') {
-			const problem = handedOnElsewhere(taskId, row.execution_id);
-			items.set(index, { do: 'refuse', problem });
+			items.set(index, { do: 'refuse', problem: handedOnElsewhere(taskId, row) });
 		}
 		// On Retry On Fail, n8n has dropped the output of the earlier try, so a row that it marked
 		// `handed_on` is taken back.
@@ -177,10 +176,11 @@ async function adopt(
 			rows: ones.map(([item, { id }]) => ({ id, item, handed_on: false, ...mine })),
 			all: [where('claim', oldClaim), where('handed_on', handed_on)],
 		});
-		for (const row of won) held.set(row.item, row);
-		// Another execution has claimed the row first, and delivers the video.
-		for (const [index] of ones.filter(([one]) => !held.has(one))) {
-			items.set(index, { do: 'refuse', problem: reservationLost() });
+		for (const [index, { id, task_id }] of ones) {
+			const row = won.find((one) => one.id === id);
+			if (row) held.set(index, row);
+			// Another execution has claimed the row first, and delivers the video.
+			else items.set(index, { do: 'refuse', problem: takenElsewhere(task_id) });
 		}
 	}
 	videos.hold(held);

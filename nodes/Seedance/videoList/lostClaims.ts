@@ -1,6 +1,6 @@
-/** Fails items whose video another execution has handed on meanwhile. */
+/** Fails items whose video another execution has taken over or handed on meanwhile. */
 import type { Row } from '../../shared/idempotency/videoList';
-import { handedOnElsewhere } from '../../shared/task/errors';
+import { chargedBy, handedOnElsewhere } from '../../shared/task/errors';
 import type { Result } from '../run/result';
 
 /**
@@ -18,8 +18,10 @@ export function failLostClaims(
 		const row = now.find((one) => one.id === id);
 		// A row that a person has deleted was not taken by another execution.
 		if (!row || row.execution_id === executionId) continue;
-		const taskId = results[index].seed.taskId ?? row.task_id;
-		const problem = handedOnElsewhere(taskId, row.execution_id);
+		const { seed, task } = results[index];
+		const taskId = seed.taskId ?? row.task_id;
+		const charged = seed.isReused ? 'no' : chargedBy(task?.consumedCredits ?? null);
+		const problem = handedOnElsewhere(taskId, row, charged);
 		// Equal items of this run share the video.
 		for (const [at, result] of results.entries()) {
 			if (at !== index && result.seed.taskId !== taskId) continue;

@@ -22,7 +22,8 @@ import { stops } from '../run/output';
 import type { Result } from '../run/result';
 import type { Run } from '../run/run';
 import { cleanUp } from './cleanUp';
-import { rowOutcomeOf, UNCLAIMED, handOnAll, isUnchanged, mergedById } from './rowChanges';
+import { UNCLAIMED, handOnAll, mergedById } from './rowChanges';
+import { endsOf } from './rowEnds';
 import { failLostClaims } from './lostClaims';
 import { CLAIM_MS, liveClaims, type ClaimSession } from './claimVideos';
 
@@ -34,6 +35,7 @@ export class PaidVideos {
 	readonly rows = new Map<number, Row>();
 	private readonly isOver = new AbortController();
 	private isRenewing = false;
+	private renewal?: Promise<void>;
 	/** Until when the claims certainly hold: milliseconds since 1970, in the time of the list. */
 	private heldUntil = Infinity;
 	private changes: OwnChange[] = [];
@@ -71,7 +73,7 @@ export class PaidVideos {
 		this.isRenewing = true;
 		while (await this.run.clock.sleep(RENEW_MS, this.isOver.signal)) {
 			if (this.isOver.signal.aborted) return;
-			await this.renewNow();
+			await (this.renewal = this.renewNow());
 		}
 	}
 
@@ -164,7 +166,7 @@ export class PaidVideos {
 		if (!step) return [];
 		// When the read fails, the changes are written without it.
 		const read = reading && (await this.list.run(step, reading).catch(() => undefined));
-		if (!read && !(await this.write(step))) this.changes = changes;
+		if (!read && !(await this.write(step))) this.changes = [...changes, ...this.changes];
 		return read ?? [];
 	}
 
@@ -182,6 +184,8 @@ export class PaidVideos {
 	/** Holds the rows until a pause ends (milliseconds since 1970), without a process that renews. */
 	async keepUntil(until: number): Promise<void> {
 		this.end();
+		// A renewal that came after this would cut the claim short.
+		await this.renewal;
 		const [changes] = this.takeChanges();
 		const ms = until - this.run.clock.now() + CLAIM_MS;
 		const keep: Step = { do: 'update', all: [this.mine], set: this.until(ms) };
@@ -212,38 +216,34 @@ export class PaidVideos {
 	 */
 	async finish(results: readonly Result[], isDelivered: boolean): Promise<Result[]> {
 		this.isOver.abort('over');
-		const handedOn = new Set<number>();
-		const ends = [...this.rows].flatMap(([index, row]): OwnChange[] => {
-			const result = results[index];
-			// An item that was never sent has no end: its row is deleted.
-			if (!result || (result.seed.taskId === null && !row.task_id)) return [];
-			const { change, isGiven, isClosed } = rowOutcomeOf(result, row, this.list.now());
-			// After Stop nobody has seen the failure: the row stays open, and the next run reports it.
-			if (isClosed ? !this.run.isStopped() : isGiven && isDelivered) handedOn.add(row.id);
-			const end = handedOn.has(row.id) ? change : { ...change, ...UNCLAIMED };
-			return isUnchanged(row, end) ? [] : [end];
+		const { list, run } = this;
+		const now = list.now();
+		const { ends, handedOn } = endsOf(this.rows, results, {
+			now,
+			isDelivered,
+			isStopped: run.isStopped(),
 		});
 		const steps = [...this.takeChanges(ends), this.deleteAs('CLAIMED')];
 		const [first, ...more] = handedOn.size ? [...steps, handOnAll(this.mine)] : steps;
 		const given = await this.write(first, ...more);
 		this.end();
-		if (isDelivered && this.run.isStopped()) await this.takeBack(given ?? []);
-		const old = cleanUp(this.list.now());
+		if (isDelivered && run.isStopped()) await this.takeBack(given ?? []);
+		const old = cleanUp(now);
 		if (old) await this.write(old);
 		const lost = [...this.rows].filter(
 			([, { id }]) => handedOn.has(id) && !given?.some((row) => row.id === id),
 		);
 		if (!given || lost.length === 0) return [...results];
-		const now = await this.write({ do: 'get', any: lost.map(([, { id }]) => where('id', id)) });
-		const final = failLostClaims(results, lost, now ?? [], this.run.executionId);
+		const read = await this.write({ do: 'get', any: lost.map(([, { id }]) => where('id', id)) });
+		const final = failLostClaims(results, lost, read ?? [], run.executionId);
 		// A lost video may stop the node: then the others are not delivered either.
-		if (isDelivered && stops(this.run, final)) await this.takeBack(given);
+		if (isDelivered && stops(run, final)) await this.takeBack(given);
 		return final;
 	}
 
 	/** After Stop or an error, n8n drops the output: the rows are not handed on after all. */
 	private async takeBack(rows: readonly Row[]): Promise<void> {
-		const all = [where('execution_id', this.run.executionId)];
+		const all = [where('handed_on', true)];
 		const changes = rows.map(({ id }) => ({ id, handed_on: false }));
 		if (changes.length) await this.write({ do: 'updateEach', rows: changes, all });
 	}

@@ -87,7 +87,8 @@ interface RowOutcome {
  */
 export function rowOutcomeOf(result: Result, row: Row, now: number): RowOutcome {
 	const { task, problem, seed, seconds } = result;
-	const taskId = task?.taskId ?? seed.taskId ?? row.task_id;
+	// After a restart, the result may still be that of the task before.
+	const taskId = row.task_id || (task?.taskId ?? seed.taskId);
 	const isFailed = task?.state === 'failed';
 	const counted = task && task.state !== 'running' ? task.consumedCredits : null;
 	const change: OwnChange = {

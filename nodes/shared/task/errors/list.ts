@@ -1,6 +1,6 @@
 /** Sentences about the list of videos: videos of other executions, and limits over time. */
 import { CHECK_DASHBOARD } from './starting';
-import { problem, type Problem } from './problem';
+import { problem, type Charged, type Problem } from './problem';
 
 /** The name of the list, as a person finds it in n8n under Overview, Data tables. */
 export const LIST_NAME = 'Seedance Videos';
@@ -48,14 +48,35 @@ export function interruptedUnclear(executionId: string): Problem {
 	});
 }
 
-/** A video that another execution has handed on first. */
-export function handedOnElsewhere(taskId: string, executionId: string): Problem {
+const ONCE =
+	'It is not handed on twice. To use it here as well, read it with Get Status, which is free.';
+
+/**
+ * A video that another execution has handed on first, or is about to: its row in the list.
+ * `charged`: whether this execution has paid for it; then it is not one that was never created.
+ */
+export function handedOnElsewhere(
+	taskId: string,
+	{ execution_id: id, handed_on: isOver }: { execution_id: string; handed_on: boolean },
+	charged: Charged = 'no',
+): Problem {
+	const how = isOver ? 'has handed on this video already' : 'has taken over this video';
+	return problem({
+		code: charged === 'no' ? 'not_created' : 'contact_lost',
+		charged,
+		message: `Execution ${id} ${how} (task ${taskId}).`,
+		advice: ONCE,
+		taskId,
+	});
+}
+
+/** A video of this execution that another one has taken over at the same moment. */
+export function takenElsewhere(taskId: string): Problem {
 	return problem({
 		code: 'not_created',
 		charged: 'no',
-		message: `Execution ${executionId} has handed on this video already (task ${taskId}).`,
-		advice:
-			'It is not handed on twice. To use it here as well, read it with Get Status, which is free.',
+		message: `Another execution has taken over this video (task ${taskId}).`,
+		advice: ONCE,
 		taskId,
 	});
 }
