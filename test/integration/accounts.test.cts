@@ -1,5 +1,7 @@
 // The credential of a node: not blamed on the API when it cannot be used, resolved for each item, and the trouble of one account
 // is not that of another.
+import { TABLE } from '../../nodes/shared/idempotency/dataTableList';
+import { DataTables } from '../support/dataTables.cjs';
 import type { Order } from '../support/engine.cjs';
 import { codesOf, CONTINUE, TROUBLE, seedanceWorld } from '../support/seedanceWorld.cjs';
 
@@ -72,5 +74,28 @@ describe('the trouble of one account', () => {
 		expect(posts().length - 2).toBeLessThanOrEqual(tries);
 		if (tries !== 1) return;
 		expect(ended.json[2].error_message).toContain('item 0 ended the run');
+	});
+
+	it('that stops the node leaves a video that was restarted in the list', async () => {
+		byRow();
+		const tables = new DataTables();
+		world.plan({ seconds: 5, outcome: { status: 'FAILED', errorMessage: 'Server is busy' } });
+		fault('generate', { kind: 'rate-limit' }, { account: 'main', times: 4 });
+		fault(
+			'generate',
+			{ kind: 'refuse-with', status: 402, body: { message: 'Empty' } },
+			{ account: 'main', times: 'always' },
+		);
+		const ofB = { json: { name: 'B', prompt: 'B [never]' } };
+		const { error } = await run(
+			{ prompt: '={{ $json.prompt }}', options: { restarts: 1 } },
+			{ items: [ofB, items[0]], tables },
+		);
+		const [failed, running] = world.ids();
+		expect(error?.context).toMatchObject({ tasks: [{ task_id: running }, {}] });
+		expect(tables.find(TABLE)?.rows).toMatchObject([
+			{ task_id: failed, status: 'FAILED' },
+			{ task_id: running, status: 'IN_PROGRESS', handed_on: false },
+		]);
 	});
 });

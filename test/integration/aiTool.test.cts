@@ -1,4 +1,6 @@
 // The node as a tool of an AI agent: JSON only, and nothing that makes a model pay for the same video again.
+import { TABLE } from '../../nodes/shared/idempotency/dataTableList';
+import { DataTables } from '../support/dataTables.cjs';
 import { SEEDANCE_TOOL, type Order } from '../support/engine.cjs';
 import { all, CONTINUE, RETRY_ON_FAIL, seedanceWorld } from '../support/seedanceWorld.cjs';
 
@@ -107,5 +109,13 @@ describe('an agent that calls the tool', () => {
 		expect(responses).toMatchObject(all(calls.length, { task_id: ids()[0] }));
 		expect(responses[1]).not.toHaveProperty('error_code');
 		expect(posts()).toHaveLength(1);
+	});
+
+	it('twice in the same turn has one row in the list of videos', async () => {
+		fault('generate', { kind: 'delay', ms: 40 });
+		const tables = new DataTables();
+		await run({ ...PROMPT, ...GENERATE }, { toolCalls: [boat, boat], tables });
+		expect(posts()).toHaveLength(1);
+		expect(tables.find(TABLE)?.rows).toMatchObject([{ task_id: ids()[0], handed_on: true }]);
 	});
 });

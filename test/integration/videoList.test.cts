@@ -170,6 +170,16 @@ describe('within one execution', () => {
 		expect(posts()).toHaveLength(1);
 	});
 
+	it('goes on with each of several, also without the column item', async () => {
+		fault('generate', { kind: 'task', seconds: Infinity }, { times: 3 });
+		const first = await run([...TWO, 'third'], SHORT, PRODUCTION);
+		for (const id of ids()) world.sandbox.finish(id);
+		list.tables.find(TABLE)?.renameColumn('item');
+		expect(tasksOf(await retry(first))).toEqual(ids());
+		expect(rows()).toMatchObject(ids().map((task_id) => ({ task_id, handed_on: true })));
+		expect(posts()).toHaveLength(3);
+	});
+
 	it('a video that another run has handed on meanwhile fails, naming that run', async () => {
 		const first = await late();
 		const other = await run(ONE, {}, PRODUCTION);
@@ -286,7 +296,9 @@ it.each([
 		const lost = await first.finished;
 		const { message, context } = failureOf(lost);
 		expect(message).toContain(`Execution ${given.id} has handed on this video already`);
-		expect(context).toMatchObject({ task_id: ids()[0] });
+		// The first run has paid for it.
+		expect(context).toMatchObject({ task_id: ids()[0], error_code: 'contact_lost' });
+		expect(`${message} ${lost.error?.description}`).not.toContain('No credits were spent');
 		expect(given.json).toMatchObject([{ task_id: ids()[0], succeeded: true, reused: true }]);
 		expect(left).toBeLessThanOrEqual(0);
 		// The node has stopped, so the other one was not delivered.

@@ -125,10 +125,7 @@ async function closeFailed({ failedTasks }: Run, { list }: PaidVideos): Promise<
 }
 
 /** A task that an earlier try, or the execution that is retried, has started. */
-export interface RecalledTask {
-	taskId: string;
-	executionId?: string;
-}
+export type RecalledTask = Pick<CreatedTask, 'taskId' | 'reused'> & { executionId?: string };
 
 /** Claims the rows of recalled tasks; refuses those that another run has delivered or works on. */
 async function adopt(
@@ -147,12 +144,13 @@ async function adopt(
 	});
 	const held = new Map<number, Row>();
 	const free: Array<[number, Row]> = [];
-	for (const [index, { taskId, executionId }] of recalled) {
+	for (const [index, { taskId, executionId, reused }] of recalled) {
 		const row = rows.find(({ task_id }) => task_id === taskId);
 		const isElsewhere = ![run.executionId, executionId].includes(row?.execution_id);
 		// A row with an `error_message` was closed without being delivered, such as for a dead link.
 		if (row?.handed_on && isElsewhere && row.error_message === '') {
-			items.set(index, { do: 'refuse', problem: handedOnElsewhere(taskId, row) });
+			const charged = executionId === run.executionId && !reused ? 'unknown' : 'no';
+			items.set(index, { do: 'refuse', problem: handedOnElsewhere(taskId, row, charged) });
 		}
 		// On Retry On Fail, n8n has dropped the output of the earlier try, so a row that it marked
 		// `handed_on` is taken back.
