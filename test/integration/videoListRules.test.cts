@@ -198,6 +198,16 @@ describe('a Reuse Key', () => {
 		expect(json).toMatchObject([{}, {}, { error_code: 'invalid_input' }]);
 	});
 
+	it('gives rows alike the same video, with the model that made it', async () => {
+		const always = { ...KEY, ifExists: 'always' };
+		await run(ONE, always);
+		const other = { ...always, model: 'seedance-2-mini' };
+		const { json } = await run([...ONE, ...ONE], other, { node: CONTINUE });
+		const estimated_credits = json[0].estimated_credits;
+		expect(json).toMatchObject(all(2, { task_id: ids()[0], model: 'seedance-v1' }));
+		expect(json[1].estimated_credits).toEqual(estimated_credits);
+	});
+
 	it.each(['always', 'manualRuns', 'skip'])(
 		'of three runs at once, each in a process of its own, pays once (%s)',
 		async (ifExists) => {
