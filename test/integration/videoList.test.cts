@@ -251,6 +251,19 @@ it('a claim that is lost before its request sends nothing', async () => {
 	expect(posts()).toEqual([]);
 });
 
+it('a request that got a 429 is not unclear after a crash while it waits', async () => {
+	const limited = () => fault('generate', { kind: 'rate-limit', retryAfter: 60 }, { times: 1 });
+	const parameters = { operation: 'generate' };
+	await interrupted(
+		true,
+		{ call: SENDING, nth: 2, fault: limited },
+		orderOf(ONE, parameters, PRODUCTION),
+	);
+	expect(posts()).toHaveLength(1);
+	expect((await run(ONE, parameters, PRODUCTION)).json).toMatchObject([{ task_id: ids()[0] }]);
+	expect(posts()).toHaveLength(2);
+});
+
 it.each([
 	['deleted by a person', () => rows().splice(0)],
 	['taken over by another run', () => rows().forEach((row) => (row.claim = 'of another'))],

@@ -100,6 +100,7 @@ function api(...replies: Reply[]) {
 			throttle,
 			deadline: startedAt + leftMs,
 			mayPost: async () => asked.at.push(clock.now() - startedAt) < asked.refuses,
+			beforeWait: async () => undefined,
 			onSend: () => callbacks.push('send'),
 			onRefused: () => callbacks.push('refused'),
 		});

@@ -131,6 +131,7 @@ async function post(
 		deadline,
 		waitsItself,
 		mayPost: async () => (blocked = await heldBack(run, item)) === undefined,
+		beforeWait: async () => void (await run.listing?.videos?.flush()),
 		onSend: () => memory.sending(keys),
 		onRefused: () => {
 			run.listing?.videos?.refused(item.itemIndex);

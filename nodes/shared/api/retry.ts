@@ -33,6 +33,8 @@ export interface StartOptions extends PostOptions {
 	 * is the last refusal. Never throws.
 	 */
 	mayPost: () => Promise<boolean>;
+	/** Called before the wait for a repetition: what was refused is not in flight. Never throws. */
+	beforeWait: () => Promise<void>;
 	/** Whether the caller waits by itself after a 429, and gets the first one. */
 	waitsItself?: boolean;
 }
@@ -49,7 +51,7 @@ export async function createTask(
 	body: GenerateBody,
 	sending: StartOptions,
 ): Promise<PostResult> {
-	const { clock, throttle, deadline, waitsItself, mayPost } = sending;
+	const { clock, throttle, deadline, waitsItself, mayPost, beforeWait } = sending;
 	let failure: CallFailure = { cause: 'out_of_time', text: '' };
 	for (let tries = 1; ; tries++) {
 		const isMyTurn = (await throttle.acquire(deadline)) && (await mayPost());
@@ -67,6 +69,7 @@ export async function createTask(
 			throttle.onRateLimited(sentAt, failure.retryAfterMs);
 			const isTooLong = (failure.retryAfterMs ?? 0) > RETRY_AFTER_MAX_MS;
 			if (isTooLong || throttle.consecutive429s >= POST_MAX_TRIES) return created;
+			await beforeWait();
 			continue;
 		}
 		const isDown = created.outcome === 'refused' && isRefusedConnection(failure);
@@ -78,6 +81,7 @@ export async function createTask(
 			throttle.isDown = true;
 			return created;
 		}
+		await beforeWait();
 		const delayMs = Math.min(1000 * 2 ** (tries - 1), deadline - clock.now());
 		if (delayMs > 0 && !(await clock.sleep(delayMs))) return created;
 	}
