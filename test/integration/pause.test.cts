@@ -372,6 +372,47 @@ describe('after the pause', () => {
 		const refused = { prompt: 'refused', error_code: 'invalid_input', charged: 'no' };
 		expect(resumed?.json).toMatchObject([{ prompt: 'good', succeeded: true }, refused]);
 	});
+
+	describe('with Skip', () => {
+		/** A pause for a new video beside one that was handed on before. */
+		const pausedBesideSkipped = async (node: Order['node'] = {}) => {
+			const order = { tables: world.n8n.tables(), mode: 'trigger', node } as const;
+			const parameters = { ifExists: 'skip' };
+			plan({ seconds: 0 });
+			await runPrompts(['old'], { ...order, parameters });
+			return await paused(['old', 'new'], { ...order, parameters });
+		};
+
+		it.each<[string, Order['node']]>([
+			['Stop', {}],
+			['Continue', CONTINUE],
+		])('leaves the old video out and gives the new one at its item, with %s', async (_, node) => {
+			const suspended = await pausedBesideSkipped(node);
+			world.sandbox.finish(ids()[1]);
+			const { run: resumed } = await callBack(suspended, said(ids()[1]));
+			expect(resumed?.error).toBeUndefined();
+			expect(resumed?.items).toMatchObject([
+				{ json: { prompt: 'new', succeeded: true }, pairedItem: { item: 1 } },
+			]);
+			expect(posts()).toHaveLength(2);
+		});
+
+		it('leaves the old video out where this n8n stores a suspended node in another way', async () => {
+			const suspended = await pausedBesideSkipped();
+			world.sandbox.finish(ids()[1]);
+			suspended.data.executionData?.nodeExecutionStack[0].data.main.splice(1);
+			const given = received((await callBack(suspended, said(ids()[1]))).run);
+			expect(given).toMatchObject([{ prompt: 'new', succeeded: true }]);
+		});
+
+		it('does not name the old video as a task when the node stops', async () => {
+			const suspended = await pausedBesideSkipped();
+			const [, bad] = ids();
+			world.sandbox.finish(bad, { status: 'FAILED' });
+			const { context } = failureOf((await callBack(suspended, said(bad))).run);
+			expect(context.tasks).toMatchObject([{ item: 1, task_id: bad }]);
+		});
+	});
 });
 
 describe('when the time is up', () => {
