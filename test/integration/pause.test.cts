@@ -413,6 +413,17 @@ describe('after the pause', () => {
 			expect(context.tasks).toMatchObject([{ item: 1, task_id: bad }]);
 		});
 	});
+
+	it.each<[string, Order['parameters']]>([
+		['an option', { options: { pollInterval: 0 } }],
+		['Wait Method', { waitMethod: 'by post' }],
+	])('gives the videos also when %s cannot be read any more', async (_, parameters) => {
+		const suspended = await paused(['one', 'two']);
+		const [entry] = suspended.data.executionData?.nodeExecutionStack ?? [];
+		Object.assign(entry.node.parameters, parameters);
+		finishAll();
+		await expectResumed(suspended);
+	});
 });
 
 describe('when the time is up', () => {
