@@ -87,7 +87,11 @@ export interface Deduplication {
 	 * for every outcome.
 	 */
 	awaitVideo: (taskId: string, until: number) => void;
-	/** Notes the outcome that this run has given out. Does nothing where no run was known to wait. */
+	/**
+	 * Notes the outcome that this run has given out. Does nothing where no run was known to wait. Not
+	 * in the static data: n8n saves those of an execution whole, at its end, over all that callbacks
+	 * and other nodes have saved since its start.
+	 */
 	confirmVideo: (taskId: string, outcome: string) => void;
 }
 

@@ -186,6 +186,80 @@ describe('a callback', () => {
 		expect(await callBack(suspended, said(ids()[0], 'IN_PROGRESS'))).toEqual(NOTED);
 	});
 
+	describe('that names no task of the run', () => {
+		const FOREIGN = said('foreign1');
+		const NAMES_NONE = 'it says that a task has ended and names none of this run';
+		/** The API shows the end later than the callback reports it. */
+		const late = () => fault('status', { kind: 'status-word', word: 'IN_PROGRESS' }, { times: 3 });
+
+		it.each<[string, Callback]>([
+			['has no body', {}],
+			['has an ID of its own', FOREIGN],
+		])('is about the only video, also when it comes early and %s', async (_, callback) => {
+			const suspended = await paused();
+			finishAll();
+			late();
+			await expectResumed(suspended, callback);
+			expect(readsOf(ids()[0])).toBe(5);
+		});
+
+		it('is about the only video of equal items', async () => {
+			const order = { mode: 'trigger', parameters: { videoKey: 'one' } } as const;
+			const suspended = await paused(['one', 'one'], { ...order, tables: world.n8n.tables() });
+			expect(posts()).toHaveLength(1);
+			finishAll();
+			late();
+			expect(await callBack(suspended, {})).toMatchObject(GOES_ON);
+		});
+
+		it('is about the last video that is left', async () => {
+			const suspended = await paused(['one', 'two']);
+			world.sandbox.finish(ids()[0]);
+			expect(await callBack(suspended)).toEqual(NOTED);
+			world.sandbox.finish(ids()[1]);
+			late();
+			await expectResumed(suspended, {});
+		});
+
+		it.each([
+			['the only video runs', ['one']],
+			['several run', ['one', 'two', 'three']],
+		])('is asked to come again when it claims an end while %s', async (_, prompts) => {
+			const suspended = await paused(prompts);
+			expect(await callBack(suspended, FOREIGN)).toMatchObject({ status: 503 });
+			expect(logText()).toContain(NAMES_NONE);
+			expect(logText()).toContain(`the API shows task ${ids().at(-1)} as running`);
+		});
+
+		it('costs one reading, and no patience, while several videos run', async () => {
+			const suspended = await paused(['one', 'two', 'three']);
+			for (const callback of [FOREIGN, {}]) await callBack(suspended, callback);
+			expect(ids().map(readsOf)).toEqual([1, 1, 3]);
+		});
+
+		it('is noted when the end of one of several videos is there', async () => {
+			const suspended = await paused(['one', 'two']);
+			world.sandbox.finish(ids()[1]);
+			expect(await callBack(suspended, FOREIGN)).toEqual(NOTED);
+		});
+
+		it.each<[string, string[], Callback]>([
+			['that a video is being made', ['one'], said('foreign1', 'IN_PROGRESS')],
+			['nothing, while several run', ['one', 'two'], {}],
+		])('is noted when it says %s', async (_, prompts, callback) => {
+			const suspended = await paused(prompts);
+			expect(await callBack(suspended, callback)).toEqual(NOTED);
+			expect(readsOf(ids().at(-1) ?? '')).toBe(2);
+		});
+	});
+
+	it('for a video that had ended before the pause is noted at once', async () => {
+		plan({ seconds: 0 }, { nth: 1 });
+		const suspended = await paused(['ready', 'two']);
+		expect(await callBack(suspended)).toEqual(NOTED);
+		expect(readsOf(ids()[1])).toBe(2);
+	});
+
 	it.each([
 		['the API is in trouble', { kind: 'server-error' } as const, 'no usable answer'],
 		['the key is refused', { kind: 'error', code: 'INVALID_API_KEY' } as const, 'key was refused'],
@@ -371,6 +445,58 @@ describe('after the pause', () => {
 		const { run: resumed } = await callBack(suspended);
 		const refused = { prompt: 'refused', error_code: 'invalid_input', charged: 'no' };
 		expect(resumed?.json).toMatchObject([{ prompt: 'good', succeeded: true }, refused]);
+	});
+
+	describe('with Skip', () => {
+		/** A pause for a new video beside one that was handed on before. */
+		const pausedBesideSkipped = async (node: Order['node'] = {}) => {
+			const order = { tables: world.n8n.tables(), mode: 'trigger', node } as const;
+			const parameters = { ifExists: 'skip' };
+			plan({ seconds: 0 });
+			await runPrompts(['old'], { ...order, parameters });
+			return await paused(['old', 'new'], { ...order, parameters });
+		};
+
+		it.each<[string, Order['node']]>([
+			['Stop', {}],
+			['Continue', CONTINUE],
+		])('leaves the old video out and gives the new one at its item, with %s', async (_, node) => {
+			const suspended = await pausedBesideSkipped(node);
+			world.sandbox.finish(ids()[1]);
+			const { run: resumed } = await callBack(suspended, said(ids()[1]));
+			expect(resumed?.error).toBeUndefined();
+			expect(resumed?.items).toMatchObject([
+				{ json: { prompt: 'new', succeeded: true }, pairedItem: { item: 1 } },
+			]);
+			expect(posts()).toHaveLength(2);
+		});
+
+		it('leaves the old video out where this n8n stores a suspended node in another way', async () => {
+			const suspended = await pausedBesideSkipped();
+			world.sandbox.finish(ids()[1]);
+			suspended.data.executionData?.nodeExecutionStack[0].data.main.splice(1);
+			const given = received((await callBack(suspended, said(ids()[1]))).run);
+			expect(given).toMatchObject([{ prompt: 'new', succeeded: true }]);
+		});
+
+		it('does not name the old video as a task when the node stops', async () => {
+			const suspended = await pausedBesideSkipped();
+			const [, bad] = ids();
+			world.sandbox.finish(bad, { status: 'FAILED' });
+			const { context } = failureOf((await callBack(suspended, said(bad))).run);
+			expect(context.tasks).toMatchObject([{ item: 1, task_id: bad }]);
+		});
+	});
+
+	it.each<[string, Order['parameters']]>([
+		['an option', { options: { pollInterval: 0 } }],
+		['Wait Method', { waitMethod: 'by post' }],
+	])('gives the videos also when %s cannot be read any more', async (_, parameters) => {
+		const suspended = await paused(['one', 'two']);
+		const [entry] = suspended.data.executionData?.nodeExecutionStack ?? [];
+		Object.assign(entry.node.parameters, parameters);
+		finishAll();
+		await expectResumed(suspended);
 	});
 });
 

@@ -507,6 +507,15 @@ describe('a body', () => {
 		expect(await deliver(taskId, { body })).toBe(STARTED);
 	});
 
+	it('with a long ID as a number, which n8n rounds, starts the run', async () => {
+		world.sandbox.faults.on('generate', { kind: 'task', id: '9007199254740993123' });
+		const taskId = await world.endedTask();
+		const text = `{"code":200,"data":{"task_id":${taskId},"status":"SUCCESS"}}`;
+		const body = { ...json({}), body: Buffer.from(text) };
+		expect(await deliver(taskId, { body })).toBe(STARTED);
+		expect(startedFor()).toEqual(['9007199254740993123']);
+	});
+
 	it('without an id is refused with a line in the log that shows its form and no value', async () => {
 		const body = json({ code: 200, data: { video: 'https://secret.example', prompt: 'private' } });
 		expect(await deliver('', { body })).toBe('400 There is no task ID in this callback.');

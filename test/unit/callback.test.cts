@@ -3,7 +3,13 @@ import { EventEmitter } from 'node:events';
 import type { IWebhookFunctions } from 'n8n-workflow';
 
 import { deduplicationOf, REMEMBERED_TRIGGERS } from '../../nodes/SeedanceTrigger/deduplication';
-import { callbackStateIn, loggedId, shapeOf, taskIdsIn } from '../../nodes/shared/callback/body';
+import {
+	bodyOf,
+	callbackStateIn,
+	loggedId,
+	shapeOf,
+	taskIdsIn,
+} from '../../nodes/shared/callback/body';
 import { KeyedMutex } from '../../nodes/shared/n8n/keyedMutex';
 import { onRunStarted, RUN_START_TIMEOUT_MS } from '../../nodes/shared/callback/respond';
 import bodies from '../fixtures/callbackBodies.json';
@@ -11,6 +17,13 @@ import * as fc from '../support/fastCheck.cjs';
 import { flushPromises, VirtualClock } from './virtualClock.cjs';
 
 const text = '{"task_id":"seed1","status":"SUCCESS"}';
+
+/** A callback with a body as n8n has parsed it, and its bytes. */
+const hookOf = (body: unknown, rawBody: unknown): IWebhookFunctions =>
+	Object.assign(Object.create(null), {
+		getBodyData: () => body,
+		getRequestObject: () => ({ rawBody }),
+	});
 
 describe('the task that a callback means', () => {
 	it.each<[string, unknown]>([
@@ -36,6 +49,36 @@ describe('the task that a callback means', () => {
 
 	it.each(bodies.noId)('is nothing for what cannot be an ID: %j', (body) => {
 		expect(taskIdsIn(body, {})).toEqual([]);
+	});
+
+	describe('with more digits than a number of JavaScript holds', () => {
+		const ID = '9007199254740993123';
+		const JSON_TEXT = `{"code":200,"data":{"task_id":${ID},"status":"SUCCESS"}}`;
+		const idsOf = (body: unknown, rawBody?: unknown) =>
+			taskIdsIn(bodyOf(hookOf(body, rawBody)), {});
+
+		it.each<[string, unknown]>([
+			['a text', JSON_TEXT],
+			['bytes', Buffer.from(JSON_TEXT)],
+			['a text inside of JSON', { payload: JSON_TEXT }],
+			['JSON that is encoded once more', JSON.stringify(JSON_TEXT)],
+		])('stays whole in %s', (_, body) => {
+			expect(taskIdsIn(body, {})).toEqual([ID]);
+		});
+
+		it('is taken from the bytes where n8n has rounded it', () => {
+			const rounded: unknown = JSON.parse(JSON_TEXT);
+			expect(idsOf(rounded, Buffer.from(JSON_TEXT))).toEqual([ID]);
+			expect(idsOf(rounded)).toEqual(['9007199254740993000']);
+		});
+
+		it.each<[string, unknown, string]>([
+			['are no JSON', { task_id: 'seed1' }, 'task_id=seed2'],
+			['only begin like JSON', { task_id: 'seed1' }, '["task_id=seed2'],
+			['name no task', { task_id: 'seed1' }, '{"a":1}'],
+		])('is taken from what n8n has read where the bytes %s', (_, body, bytes) => {
+			expect(idsOf(body, Buffer.from(bytes))).toEqual(['seed1']);
+		});
 	});
 
 	it('is searched for in any body without an error, and in bounded time', () => {

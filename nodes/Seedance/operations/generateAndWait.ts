@@ -48,12 +48,13 @@ import type { Operation } from './operation';
  */
 async function run(run: Run): Promise<Result[]> {
 	const { options, problems } = readOptions(run.context);
+	const before = storedPause(run);
+	// What cannot be read any more is no reason to withhold videos that are paid for.
+	if (before) return await resumeRun(run, before, options);
+
 	const wait = wantsPause(run.context);
 	if (wait.problem !== undefined) problems.push(wait.problem);
 	if (problems.length) return sameForAll(run, invalidInput(problems));
-	const before = storedPause(run);
-	if (before) return await resumeRun(run, before, options);
-
 	const pauses = wait.pauses && canPause(run);
 	const callbackOf = pauses ? await resumeCallback(run) : undefined;
 	// Pause Until Callback gives no files, also where the node cannot pause, so that its output is

@@ -126,12 +126,13 @@ function resultOf(value: unknown): Result {
 	const seed = seedOf(stored.seed ?? stored.known);
 	const problem = isProblem(stored.problem) ? stored.problem : undefined;
 	const task = withModel(stored.task);
+	const isSkipped = stored.isSkipped === true;
+	const isLost = seed.taskId === null && !isSkipped;
 	return {
 		seed,
 		...(isTask(task) && { task }),
-		...(problem
-			? { problem }
-			: seed.taskId === null && { problem: unexpectedError(UNREADABLE, undefined) }),
+		...(problem ? { problem } : isLost && { problem: unexpectedError(UNREADABLE, undefined) }),
+		...(isSkipped && { isSkipped }),
 		...(isData(stored.raw) && { raw: stored.raw }),
 		...(isOutput(stored.output) && { output: stored.output }),
 		...(stored.isBystander === true && { isBystander: true }),

@@ -9,10 +9,7 @@
  */
 import type { IWebhookFunctions, IWebhookResponseData } from 'n8n-workflow';
 
-import { PARALLEL_READS } from '../../shared/api/client';
-import type { Credential } from '../../shared/api/credential';
-import { bodyOf, callbackStateIn, taskIdsIn } from '../../shared/callback/body';
-import { confirmTask, DECIDE_WITHIN_MS } from '../../shared/callback/confirmTask';
+import { DECIDE_WITHIN_MS } from '../../shared/callback/confirmTask';
 import { KeyedMutex } from '../../shared/n8n/keyedMutex';
 import {
 	onRunStarted,
@@ -20,15 +17,14 @@ import {
 	unavailable,
 	type CallbackResponse,
 } from '../../shared/callback/respond';
-import { isObject, readableText } from '../../shared/json';
-import { limiter, type Clock } from '../../shared/n8n/clock';
+import { readableText } from '../../shared/json';
+import type { Clock } from '../../shared/n8n/clock';
 import { cachedCredential } from '../../shared/n8n/credentialCache';
-import { readProblem } from '../../shared/task/errors';
-import type { Task } from '../../shared/task/task';
 import { rawItem } from '../../shared/task/taskItem';
 import { itemsOf } from '../run/output';
 import { resultOfTask } from '../run/watch';
 import { reEnableNode, storedContext } from './n8nSuspension';
+import { whatIsOpen, type PauseCallback, type PauseProgress } from './openTasks';
 import { isDone } from './pause';
 import { readPause, type Pause } from './pauseState';
 import { mayResume } from './resumeAddress';
@@ -36,19 +32,7 @@ import { mayResume } from './resumeAddress';
 /** Pauses that this process remembers. */
 const REMEMBERED_PAUSES = 1000;
 
-/** What this process remembers of one pause. It can all be read again. */
-interface PauseProgress {
-	/** Tasks that have ended, by id. */
-	ended: Map<string, Task>;
-	isOver: boolean;
-}
-
 const pauses = new Map<string, PauseProgress>();
-/**
- * Limits the reads of this process in flight at once. When hundreds of callbacks come at once, the
- * last ones run out of time, and the node reads their tasks itself.
- */
-const inTurn = limiter(PARALLEL_READS);
 
 /** By pause: its callbacks run one after another. */
 const callbacks = new KeyedMutex();
@@ -62,98 +46,6 @@ function progressOf(name: string): PauseProgress {
 		pauses.delete(oldest);
 	}
 	return progress;
-}
-
-/**
- * The tasks to read, in groups that are read together: the callback's own first, then the latest,
- * then the rest.
- */
-function inGroups(open: readonly string[], own: string | undefined): string[][] {
-	const [latest, ...rest] = open.filter((taskId) => taskId !== own).reverse();
-	const groups = [own, latest].flatMap((taskId) => (taskId === undefined ? [] : [[taskId]]));
-	for (let start = 0; start < rest.length; start += PARALLEL_READS) {
-		groups.push(rest.slice(start, start + PARALLEL_READS));
-	}
-	return groups;
-}
-
-const NOTED: CallbackResponse = {
-	status: 200,
-	message: 'Noted. The execution waits for more videos.',
-};
-
-/** A callback for a pause. */
-interface PauseCallback {
-	context: IWebhookFunctions;
-	clock: Clock;
-	/** Milliseconds since 1970 by which it has to be decided. */
-	deadline: number;
-	pause: Pause;
-	progress: PauseProgress;
-}
-
-/** Reads the tasks of one group, and notes those that have ended. */
-async function confirmGroup(
-	{ context, clock, deadline, pause, progress }: PauseCallback,
-	credential: Credential,
-	group: readonly string[],
-	isEarly: (taskId: string) => boolean,
-) {
-	return await Promise.all(
-		group
-			.filter((taskId) => !progress.ended.has(taskId))
-			.map(async (taskId) => {
-				const seed = pause.results.find((result) => result.seed.taskId === taskId)?.seed;
-				const task = { credential, taskId, model: seed?.model };
-				const patience = { isEarly: isEarly(taskId), awaitsVideo: false, deadline };
-				const confirmation = await inTurn(
-					async () => await confirmTask(context, task, patience, clock),
-				);
-				if (confirmation.outcome === 'ended') progress.ended.set(taskId, confirmation.task);
-				return { taskId, confirmation };
-			}),
-	);
-}
-
-/**
- * Reads until it finds a task that is still being made, and gives the response for it; undefined
- * without one. A success without its video, and a task for which there was no time, do not stop it:
- * the node reads them again. So the last of hundreds of callbacks at once is not refused for ever.
- */
-async function whatIsOpen(
-	callback: PauseCallback,
-	credential: Credential,
-): Promise<CallbackResponse | undefined> {
-	const query: unknown = callback.context.getQueryData();
-	const body = bodyOf(callback.context);
-	const open = callback.pause.results
-		.filter((result) => !isDone(result))
-		.flatMap((result) => result.seed.taskId ?? []);
-	const own = taskIdsIn(body, isObject(query) ? query : {}).find((taskId) => open.includes(taskId));
-	const claim = callbackStateIn(body);
-	const isEarly = (taskId: string) => taskId === own && claim !== 'running';
-	for (const group of inGroups(open, own)) {
-		const confirmations = await confirmGroup(callback, credential, group, isEarly);
-		for (const { taskId, confirmation } of confirmations) {
-			const { outcome } = confirmation;
-			// A callback about a running task does not resume the execution when the task could not be
-			// read.
-			if (outcome === 'outOfTime' && claim === 'running') return NOTED;
-			if (outcome === 'running') {
-				if (taskId !== own || claim !== 'ended') return NOTED;
-				return unavailable(
-					`it says that task ${taskId} has ended, but the API shows it as running`,
-				);
-			}
-			if (outcome === 'unknownTask') {
-				return unavailable(`there is no task ${taskId} in the account of the credential`);
-			}
-			if (outcome === 'unavailable' || outcome === 'refused') {
-				return unavailable(readProblem(taskId, confirmation).message);
-			}
-		}
-	}
-	return undefined;
 }
 
 /** The items that n8n goes on with where the node cannot run again. */

@@ -142,7 +142,9 @@ export function stopError({ node, listing }: Run, results: readonly Result[]) {
 	const causes = all.filter(({ result }) => !result.isBystander);
 	const failed = causes.length ? causes : all;
 	const [{ problem: first }] = failed;
-	const tasks = results.map((result, index) => ({ item: index, ...itemOf(result) }));
+	const tasks = results.flatMap((result, item) =>
+		result.isSkipped ? [] : { item, ...itemOf(result) },
+	);
 	if (total === 1) return nodeError(node, ofOnlyItem(first), { tasks });
 
 	const ids = results.flatMap(({ seed }) => (seed.taskId ? [seed.taskId] : []));

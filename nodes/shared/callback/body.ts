@@ -9,7 +9,8 @@
  */
 import type { IWebhookFunctions } from 'n8n-workflow';
 
-import { isObject, parseJson, plainName, textOf } from '../json';
+import { parseBody } from '../api/envelope';
+import { isObject, plainName, textOf } from '../json';
 import { isTaskId, stateOf } from '../task/task';
 
 /** Values of one body that are read, and how deep they may lie. */
@@ -38,11 +39,8 @@ function opened(value: unknown, isBody: boolean): unknown {
 	if (typeof given !== 'string') return given;
 	if (given.length > MAX_TEXT_LENGTH) return undefined;
 	const text = given.replace(/^\uFEFF/, '').trim();
-	if (isJsonText(text)) {
-		const inner = parseJson(text);
-		// JSON that was encoded as a JSON text once more.
-		return typeof inner === 'string' ? parseJson(inner) : inner;
-	}
+	// Twice: JSON may have been encoded as a JSON text once more.
+	if (isJsonText(text)) return parseBody(parseBody(text));
 	// A value inside is a form only when it names a task: any text may hold an "=".
 	const isForm = /^[\w.[\]-]+=/.test(text) && (isBody || /(^|&)task[_-]?id=/i.test(text));
 	if (!isForm) return undefined;
@@ -138,14 +136,17 @@ export function callbackStateIn(body: unknown): 'ended' | 'running' | 'nothing' 
 }
 
 /**
- * The body of a callback: as n8n has parsed it where that names a task, else the raw bytes
+ * The body of a callback: the bytes where they are JSON that names a task, because n8n rounds long
+ * numbers; else as n8n has parsed it where that names a task; else the bytes
  * (docs/n8n-behaviour.md#bodies-of-other-types).
  */
 export function bodyOf(context: IWebhookFunctions): unknown {
 	const body: unknown = context.getBodyData();
 	const { rawBody }: { rawBody?: unknown } = context.getRequestObject();
-	const hasBytes = Buffer.isBuffer(rawBody) && rawBody.length > 0;
-	if (!hasBytes || taskIdsIn(body, {}).length > 0) return body;
+	if (!Buffer.isBuffer(rawBody) || rawBody.length === 0) return body;
+	const json = isJsonText(rawBody.toString('utf8')) ? opened(rawBody, true) : undefined;
+	if (typeof json === 'object' && taskIdsIn(json, {}).length > 0) return json;
+	if (taskIdsIn(body, {}).length > 0) return body;
 	const isEmpty = !isObject(body) || Object.keys(body).length === 0;
 	return isEmpty || taskIdsIn(rawBody, {}).length > 0 ? rawBody : body;
 }
