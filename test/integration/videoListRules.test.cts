@@ -2,6 +2,7 @@
 import type { IDataObject } from 'n8n-workflow';
 
 import { claimTurns } from '../../nodes/Seedance/videoList/claimTurns';
+import { USER_AGENT } from '../../nodes/shared/api/userAgent';
 import { TABLE } from '../../nodes/shared/idempotency/dataTableList';
 import type { Fault, Route } from '../sandbox/server.cjs';
 import { DataTables } from '../support/dataTables.cjs';
@@ -135,6 +136,23 @@ describe('a second run', () => {
 		expect(posts()).toHaveLength(paid);
 		const given = code ? { error_code: code, charged: 'no' } : { reused: paid === 1 };
 		expect(json).toMatchObject([{ ...given, ...(paid === 1 && { task_id: first }) }]);
+	});
+
+	it.each<[string, Route, Fault]>([
+		['link', 'video', { kind: 'refuse-with', status: 403 }],
+		['task', ...UNKNOWN],
+	])('does not pay again for a %s that is refused once', async (_, route, fault) => {
+		await run(ONE);
+		daysPass(OLD / 1440);
+		world.fault(route, fault, { times: 1 });
+		const calls = () => [...posts(), ...world.reads(), ...world.sandbox.ledger.videoReads()];
+		const before = calls().length;
+		expect((await run(ONE)).json).toMatchObject([{ task_id: ids()[0], reused: true }]);
+		expect(posts()).toHaveLength(1);
+		// Two reads, and one or two of the link.
+		expect(calls().length - before).toBeGreaterThanOrEqual(3);
+		const agents = new Set(calls().map(({ headers }) => headers['user-agent']));
+		expect([...agents]).toEqual([USER_AGENT]);
 	});
 
 	it('names no other settings where the same video has failed', async () => {
