@@ -23,6 +23,23 @@ export function invalidInput(sentences: readonly string[], advice?: string): Pro
 }
 
 /**
+ * Values that were refused before a task was read. `taskId`: of that task, where it is known:
+ * nothing is known about what it cost.
+ */
+export function unreadInput(sentences: readonly string[], taskId: string | null): Problem {
+	const refused = invalidInput(sentences);
+	if (taskId === null) return refused;
+	const { code, message, advice } = refused;
+	return problem({
+		code,
+		charged: 'unknown',
+		message,
+		advice: `${advice} Then run this node again: it reads the task without paying again.`,
+		taskId,
+	});
+}
+
+/**
  * A credential that cannot be used, reported before anything was sent.
  *
  * @param reason one sentence; empty where nobody knows
