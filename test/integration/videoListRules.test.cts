@@ -444,13 +444,31 @@ it('Get Many filters, newest first, and asks the API nothing', async () => {
 	rows()[0].workflow = 'another';
 	expect(await found({ thisWorkflowOnly: true })).toEqual(['id', 'failed', 'done']);
 	expect(await found({ since: new Date(Date.now() + 60_000).toISOString() })).toEqual([]);
+	const all = (await found({})).length;
+	for (const [since, count] of [
+		["={{ $now.plus(1, 'minute') }}", 0],
+		["={{ $now.plus(1, 'minute').toJSDate() }}", 0],
+		["={{ $now.minus(1, 'day') }}", all],
+		["={{ $now.minus(1, 'day').toJSDate() }}", all],
+	] as const) {
+		expect(await found({ since })).toHaveLength(count);
+	}
+	// A filter whose expression gives nothing is as it was added.
+	for (const none of ['={{ $json.none }}', '={{ null }}', '']) {
+		expect(await found({ notHandedOn: none })).toEqual(await found({ notHandedOn: true }));
+		expect(await found({ notFinished: none })).toEqual(await found({ notFinished: true }));
+		expect(await found({ includeManual: none })).toHaveLength(all);
+	}
 	rows()[0].claim = 'living';
 	rows()[0].claimed_until = new Date(Date.now() + 60_000).toISOString();
 	expect(await found({ notHandedOn: true })).toEqual([]);
 	expect(await found({}, { returnAll: true })).toHaveLength(4);
 	for (const [parameters, text] of [
 		[{ filters: { since: 'soon' } }, 'is not a date'],
+		[{ filters: { since: '={{ [$now] }}' } }, 'is not a date'],
+		[{ filters: { since: '={{ { day: 1 } }}' } }, 'Since "{"day":1}" is not a date'],
 		[{ filters: { status: 'DONE' } }, 'Status "DONE" is not supported'],
+		[{ filters: { status: '={{ ["FAILED"] }}' } }, 'Status "["FAILED"]" is not supported'],
 		[{ limit: 0 }, 'Limit must be a number of at least 1'],
 	] as const) {
 		const { message } = failureOf(await run(['x'], { operation: 'getAll', ...parameters }));
