@@ -1,6 +1,6 @@
 /** Sentences about values and credentials that were refused before any request. */
 import { firstSentence } from '../../text';
-import { problem, type Problem } from './problem';
+import { asSentence, problem, type Problem } from './problem';
 
 /**
  * Values that were refused before any request. `sentences` come from the checks; `advice` says what
@@ -63,7 +63,7 @@ export function credentialProblem(
 	return problem({
 		code: field === 'baseUrl' ? 'contact_lost' : 'invalid_api_key',
 		charged: 'unknown',
-		message: `${what} Task ${taskId} could not be read.`,
+		message: `${asSentence(what)} Task ${taskId} could not be read.`,
 		advice: `${advice} Then read the task with Wait for Video and task ID ${taskId}, which does not pay again.`,
 		taskId,
 	});
