@@ -120,11 +120,11 @@ export class Seedance implements INodeType {
 		const run = runOf(this, realClock(this.getExecutionCancelSignal?.()));
 		const operation = chosenOperation(run);
 		if ('problems' in operation) {
-			return outputOf(run, sameForAll(run, invalidInput(operation.problems)));
+			return outputOf(run, sameForAll(run, invalidInput(operation.problems)), false);
 		}
 		const results = await withList(run, await resultsOf(run, operation));
 		addRunHints(run, operation, results);
-		return outputOf(run, results);
+		return outputOf(run, results, operation.starts === true);
 	}
 
 	/** A callback for an execution that this node has suspended. */

@@ -108,9 +108,12 @@ function withoutKey(text: string, apiKey: string): string {
 	return apiKey.length >= 6 ? text.split(apiKey).join('***') : text;
 }
 
+/** Comments and tags of HTML, and no other text between two angle brackets, such as `< 12 and >`. */
+const HTML = /<!--[\s\S]*?-->|<\/?[a-z!?][^<>]*>/gi;
+
 /** Text of the API for a person: no HTML, no key, no tokens, one line, at most 300 characters. */
 export function readableText(text: string, apiKey: string): string {
 	if (/<\s*(!doctype|html|head|body)\b/i.test(text)) return '';
-	const plain = withoutAccess(text.replace(/<[^>]*>/g, ' '));
+	const plain = withoutAccess(text.replace(HTML, ' '));
 	return shorten(withoutKey(plain, apiKey), 300);
 }

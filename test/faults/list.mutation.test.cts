@@ -124,8 +124,8 @@ const MUTANTS: Record<string, Record<string, () => void>> = {
 	},
 	'any | wrong video': {
 		'gives the items out from the last to the first': () =>
-			change(output, 'outputOf').to((real, nodeRun, results) =>
-				real(nodeRun, [...results].reverse()),
+			change(output, 'outputOf').to((real, nodeRun, results, ...rest) =>
+				real(nodeRun, [...results].reverse(), ...rest),
 			),
 	},
 	'any | secret shown': {

@@ -117,7 +117,9 @@ const changeRead = (changed: Changed<Awaited<ReturnType<typeof api.getTask>>>) =
 	change(api, 'getTask').to(async (real, ...call) => changed(await real(...call)));
 
 const changeItems = (changed: Changed<readonly result.Result[]>) =>
-	change(output, 'outputOf').to((real, run, results) => real(run, changed(results)));
+	change(output, 'outputOf').to((real, run, results, ...rest) =>
+		real(run, changed(results), ...rest),
+	);
 
 /** What the last request for a video met. */
 const lastVideoFault = () => harness.requests.videos.at(-1)?.fault?.kind;

@@ -165,6 +165,20 @@ describe('a hint has the colour of what it says:', () => {
 		expect(test).toContainEqual({ message, type: 'warning', location });
 		expect((await generateWith('webhook')).hints.join()).not.toContain('two minutes');
 	});
+
+	it('one about a field takes no others along where that field is a list, or broken in one row', async () => {
+		const url = 'http://127.0.0.1:5678/webhook-test/abc/webhook';
+		const listed = { parameters: { ...GENERATE, callbackUrl: `={{ ['${url}'] }}` } };
+		const hints = (await generate(['one'], listed)).hints.join();
+		expect(hints).toContain('two minutes');
+		expect(hints).toContain('This run used 28 credits.');
+		const throwing = "={{ $json.prompt === 'a' ? $('Nowhere').item.json.x : '' }}";
+		for (const field of ['callbackUrl', 'ifExists']) {
+			const parameters = { ...GENERATE, [field]: throwing };
+			const ended = await generate(['a', 'b'], { parameters, node: CONTINUE });
+			expect(ended.hints.join()).toContain('This run used 28 credits.');
+		}
+	});
 });
 
 it('hints are left out where n8n has no place for them, and never take a result with them', () => {

@@ -51,6 +51,19 @@ describe('an image file', () => {
 		expect(ended.everything).not.toMatch(/token=ey/);
 	});
 
+	it('that is one too many for the model is refused by the field that names it', async () => {
+		const file = await world.n8n.storeFile(PNG, 'boat.png', 'image/png');
+		const items = [{ json: {}, binary: { a: file, b: file, c: file, d: file, e: file } }];
+		for (const [model, imageBinaryField, says] of [
+			['seedance-v1', 'a, b', 'names 2 files; Seedance (API v1) takes one.'],
+			['seedance-2.0', 'a,b,c,d,e', 'names 5 files; Seedance 2.0 takes at most 4.'],
+		]) {
+			const { message } = await failure({ ...GENERATE, model, imageBinaryField }, { items });
+			expect(message).toBe(`Input Data Field Name ${says}`);
+		}
+		expect(posts()).toEqual([]);
+	});
+
 	it('is the same image when the node is retried, although its link is another', async () => {
 		const first = await run(
 			{ ...FROM_FILE, options: { timeout: 0.1 } },

@@ -28,14 +28,18 @@ describe('an expression that throws', () => {
 				{ items: [{ json: row }, { json: row }], node },
 			);
 		const error_message = expect.stringContaining(says);
-		const item = { succeeded: false, task_id: null, error_code: 'invalid_input', error_message };
+		// A task that is known may have been paid for.
+		const task_id = says.startsWith('Task ID') ? null : (parameters?.taskId ?? null);
+		const charged = task_id === null ? 'no' : 'unknown';
+		const of = { task_id, error_code: 'invalid_input', charged };
+		const item = { ...of, succeeded: false, error_message };
 
 		const continued = await runWith(CONTINUE);
 		expect(continued.json).toMatchObject(all(2, item));
 		expect(continued.json[0]).not.toHaveProperty('row');
 
 		const [success, failed] = (await runWith(ERROR_OUTPUT)).outputs;
-		const details = expect.objectContaining({ succeeded: false, error_code: 'invalid_input' });
+		const details = expect.objectContaining({ succeeded: false, ...of });
 		expect(success).toEqual([]);
 		expect(failed.map(({ json }) => json)).toEqual(
 			all(2, { ...row, error: error_message, details }),
@@ -44,7 +48,8 @@ describe('an expression that throws', () => {
 		const stopped = await runWith();
 		const { message, description, context } = failureOf(stopped);
 		expect(`${message} ${description}`).toEqual(error_message);
-		expect(context).toMatchObject({ error_code: 'invalid_input' });
+		expect({ task_id: null, ...context }).toMatchObject(of);
+		expect(/No credits were spent/.test(description)).toBe(charged === 'no');
 		expect(stopped.reached('After')).toBeUndefined();
 		nothingSent();
 	});

@@ -329,7 +329,8 @@ describe('images and reference videos', () => {
 		finishAll();
 		expect((await world.n8n.retry(first)).json).toMatchObject([{ succeeded: true, model: TWO }]);
 		expect(posts()).toHaveLength(1);
-		expect(failureOf(await world.run({ ...BOAT, ...files }, order)).message).toContain('Image');
+		const { message } = failureOf(await world.run({ ...BOAT, ...files }, order));
+		expect(message).toContain('Input Data Field Name names 2 files');
 	});
 
 	it('reference videos change the price, and no other model takes them', async () => {

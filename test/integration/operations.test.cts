@@ -193,6 +193,19 @@ describe('Wait for Video', () => {
 		expect(posts()).toHaveLength(2);
 	});
 
+	it('says where it stops that it starts and costs nothing', async () => {
+		for (const [operation, starts] of [
+			['wait', false],
+			['generateAndWait', true],
+		] as const) {
+			const taskId = await existingTask();
+			const items = [taskId, ' '].map((id) => ({ json: { id, prompt: starts ? '[fail]' : 'a' } }));
+			const fields = { operation, taskId: '={{ $json.id }}', prompt: '={{ $json.prompt }}' };
+			const { description } = await world.failure(fields, { items });
+			expect(/it starts no video and costs nothing/.test(description)).toBe(!starts);
+		}
+	});
+
 	it('gives the raw response without the callback address when Simplify is off', async () => {
 		const callback_url = `${world.sandbox.elsewhere.origin}/hook`;
 		const taskId = await existingTask({ callback_url });

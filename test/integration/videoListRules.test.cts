@@ -2,6 +2,7 @@
 import type { IDataObject } from 'n8n-workflow';
 
 import { claimTurns } from '../../nodes/Seedance/videoList/claimTurns';
+import { USER_AGENT } from '../../nodes/shared/api/userAgent';
 import { TABLE } from '../../nodes/shared/idempotency/dataTableList';
 import type { Fault, Route } from '../sandbox/server.cjs';
 import { DataTables } from '../support/dataTables.cjs';
@@ -137,6 +138,23 @@ describe('a second run', () => {
 		expect(posts()).toHaveLength(paid);
 		const given = code ? { error_code: code, charged: 'no' } : { reused: paid === 1 };
 		expect(json).toMatchObject([{ ...given, ...(paid === 1 && { task_id: first }) }]);
+	});
+
+	it.each<[string, Route, Fault]>([
+		['link', 'video', { kind: 'refuse-with', status: 403 }],
+		['task', ...UNKNOWN],
+	])('does not pay again for a %s that is refused once', async (_, route, fault) => {
+		await run(ONE);
+		daysPass(OLD / 1440);
+		world.fault(route, fault, { times: 1 });
+		const calls = () => [...posts(), ...world.reads(), ...world.sandbox.ledger.videoReads()];
+		const before = calls().length;
+		expect((await run(ONE)).json).toMatchObject([{ task_id: ids()[0], reused: true }]);
+		expect(posts()).toHaveLength(1);
+		// Two reads, and one or two of the link.
+		expect(calls().length - before).toBeGreaterThanOrEqual(3);
+		const agents = new Set(calls().map(({ headers }) => headers['user-agent']));
+		expect([...agents]).toEqual([USER_AGENT]);
 	});
 
 	it('names no other settings where the same video has failed', async () => {
@@ -455,13 +473,31 @@ it('Get Many filters, newest first, and asks the API nothing', async () => {
 	rows()[0].workflow = 'another';
 	expect(await found({ thisWorkflowOnly: true })).toEqual(['id', 'failed', 'done']);
 	expect(await found({ since: new Date(Date.now() + 60_000).toISOString() })).toEqual([]);
+	const all = (await found({})).length;
+	for (const [since, count] of [
+		["={{ $now.plus(1, 'minute') }}", 0],
+		["={{ $now.plus(1, 'minute').toJSDate() }}", 0],
+		["={{ $now.minus(1, 'day') }}", all],
+		["={{ $now.minus(1, 'day').toJSDate() }}", all],
+	] as const) {
+		expect(await found({ since })).toHaveLength(count);
+	}
+	// A filter whose expression gives nothing is as it was added.
+	for (const none of ['={{ $json.none }}', '={{ null }}', '']) {
+		expect(await found({ notHandedOn: none })).toEqual(await found({ notHandedOn: true }));
+		expect(await found({ notFinished: none })).toEqual(await found({ notFinished: true }));
+		expect(await found({ includeManual: none })).toHaveLength(all);
+	}
 	rows()[0].claim = 'living';
 	rows()[0].claimed_until = new Date(Date.now() + 60_000).toISOString();
 	expect(await found({ notHandedOn: true })).toEqual([]);
 	expect(await found({}, { returnAll: true })).toHaveLength(4);
 	for (const [parameters, text] of [
 		[{ filters: { since: 'soon' } }, 'is not a date'],
+		[{ filters: { since: '={{ [$now] }}' } }, 'is not a date'],
+		[{ filters: { since: '={{ { day: 1 } }}' } }, 'Since "{"day":1}" is not a date'],
 		[{ filters: { status: 'DONE' } }, 'Status "DONE" is not supported'],
+		[{ filters: { status: '={{ ["FAILED"] }}' } }, 'Status "["FAILED"]" is not supported'],
 		[{ limit: 0 }, 'Limit must be a number of at least 1'],
 	] as const) {
 		const { message } = failureOf(await run(['x'], { operation: 'getAll', ...parameters }));

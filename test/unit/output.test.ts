@@ -47,16 +47,17 @@ function runOf(count: number, isTool = false): Run {
 	return { onError: 'stop', isTool, context, input } as unknown as Run;
 }
 
-/** The error with which the node stops. */
-function stopped(...results: Result[]) {
+/** The error with which the node stops. `starts`: whether its operation starts videos. */
+function stoppedBy(starts: boolean, results: Result[]) {
 	try {
-		outputOf(runOf(results.length), results);
+		outputOf(runOf(results.length), results, starts);
 	} catch (error) {
 		const { message, description, context } = error as ReturnType<typeof errors.nodeError>;
 		return { message, description: description ?? '', context };
 	}
 	throw new Error('it did not stop');
 }
+const stopped = (...results: Result[]) => stoppedBy(true, results);
 
 describe('the items', () => {
 	it('come out in order, each leading back to its row, with no error at the top', () => {
@@ -175,6 +176,14 @@ describe('the error with which the node stops', () => {
 		expect(unclear).toContain('Wait for Video gets them without paying again');
 	});
 
+	it('says of an operation that starts nothing that it costs nothing', () => {
+		const { description } = stoppedBy(false, [ready('t0'), failed('t1')]);
+		expect(description).not.toMatch(/started anew|pays for all/);
+		expect(description).toContain('it starts no video and costs nothing');
+		expect(description).toContain('Continue (using error output), save, and run this node again');
+		expect(description).toContain('choose Retry with currently saved workflow.');
+	});
+
 	it('never says that nothing was spent where something was', () => {
 		const poor = errors.notCreated({ cause: 'out_of_credits', text: '', httpStatus: 402 });
 		const { message, description } = stopped({ seed: seed('t0') }, without(poor), unsent());
@@ -237,7 +246,7 @@ describe('an AI tool', () => {
 		const [{ json }] = given([result], { isTool: true, onError: 'errorOutput' });
 		expect(json.next_step).toContain('Do not generate again');
 		expect(json.next_step).toContain(step);
-		expect(() => outputOf(runOf(1, true), [result])).not.toThrow();
+		expect(() => outputOf(runOf(1, true), [result], true)).not.toThrow();
 	});
 
 	it('hears of a failed video and of one that is ready without a next step', () => {

@@ -76,3 +76,10 @@ export const filterFields: INodeProperties[] = [
 		],
 	},
 ];
+
+/** Whether a filter is on where it was just added. */
+export function isOnByDefault(name: string): boolean {
+	return filterFields
+		.flatMap(({ options = [] }) => options)
+		.some((filter) => filter.name === name && 'default' in filter && filter.default === true);
+}

@@ -10,8 +10,8 @@ import {
 } from '../../shared/idempotency/videoList';
 import { isObject, numberOf, textOf, without } from '../../shared/json';
 import { invalidInput, LIST_NAME, listUnreadable } from '../../shared/task/errors';
-import { switchOf } from '../../shared/task/values';
-import { filterFields } from '../description/filterFields';
+import { isDate, isEmpty, quote, switchOf } from '../../shared/task/values';
+import { filterFields, isOnByDefault } from '../description/filterFields';
 import { simplify } from '../description/resultFields';
 import { FieldError, fieldRef, switchParameter, readValue } from '../run/fieldReading';
 import { fieldProblems } from '../run/parameters';
@@ -33,6 +33,26 @@ interface Filters {
 	isOwnOnly: boolean;
 }
 
+/** The ISO time of Since; undefined where it is empty. Throws a {@link FieldError}. */
+function sinceOf(value: unknown): string | undefined {
+	if (isEmpty(value)) return undefined;
+	const ms = isDate(value) ? Number(value) : Date.parse(textOf(value) ?? '');
+	if (!Number.isNaN(ms)) return new Date(ms).toISOString();
+	throw new FieldError([
+		`Since ${quote(value)} is not a date. Choose one, or use an expression such as {{ $now.minus(1, 'day') }}.`,
+	]);
+}
+
+/** The status of Status; undefined where it is empty. Throws a {@link FieldError}. */
+function statusOf(value: unknown): string | undefined {
+	if (isEmpty(value)) return undefined;
+	const found = STATUSES.find((one) => one === textOf(value));
+	if (found !== undefined) return found;
+	throw new FieldError([
+		`Status ${quote(value)} is not supported. Allowed: ${STATUSES.join(', ')}.`,
+	]);
+}
+
 /** Reads the filters of one item. Throws a {@link FieldError}. */
 function readFilters({ context }: Run, itemIndex: number): Filters {
 	const returnsAll = switchParameter(context, itemIndex, 'returnAll', false);
@@ -42,22 +62,19 @@ function readFilters({ context }: Run, itemIndex: number): Filters {
 	}
 	const given = readValue(context, fieldRef(itemIndex, 'filters'), {});
 	const filters: Record<string, unknown> = isObject(given) ? given : {};
-	const since = textOf(filters.since);
-	if (since !== undefined && Number.isNaN(Date.parse(since))) {
-		throw new FieldError([`Since "${since}" is not a date.`]);
-	}
-	const status = textOf(filters.status);
-	if (status !== undefined && !STATUSES.some((one) => one === status)) {
-		throw new FieldError([`Status "${status}" is not supported. Allowed: ${STATUSES.join(', ')}.`]);
-	}
+	const since = sinceOf(filters.since);
+	const status = statusOf(filters.status);
+	/** One that was added and whose expression gives nothing is as the editor shows it first. */
+	const isOn = (name: string) =>
+		Object.hasOwn(filters, name) && (switchOf(filters[name]) ?? isOnByDefault(name));
 	return {
 		limit: returnsAll ? Infinity : (limit ?? 50),
-		...(since !== undefined && { since: new Date(since).toISOString() }),
+		...(since !== undefined && { since }),
 		...(status !== undefined && { status }),
-		includesManual: switchOf(filters.includeManual) ?? false,
-		notFinished: switchOf(filters.notFinished) ?? false,
-		notHandedOn: switchOf(filters.notHandedOn) ?? false,
-		isOwnOnly: switchOf(filters.thisWorkflowOnly) ?? false,
+		includesManual: isOn('includeManual'),
+		notFinished: isOn('notFinished'),
+		notHandedOn: isOn('notHandedOn'),
+		isOwnOnly: isOn('thisWorkflowOnly'),
 	};
 }
 

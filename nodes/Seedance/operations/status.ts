@@ -20,7 +20,7 @@ export const status: Operation = {
 	],
 	callsApi: true,
 	run: async (run) => {
-		const items = await pendingTasks(run, false);
+		const items = await pendingTasks(run, { downloadsByDefault: false });
 		return await recordReads(
 			run,
 			await finished(items, async (tasks) => await readAll(run, tasks)),

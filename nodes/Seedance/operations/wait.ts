@@ -1,9 +1,7 @@
 /** Wait for Video: waits for existing videos, all together, without paying again. */
-import { invalidInput } from '../../shared/task/errors';
 import { taskFields } from '../description/fields';
 import { includeInput, optionsOf, pollInterval, timeout, videoList } from '../description/options';
 import { downloadVideo, outputBinaryField, simplify } from '../description/resultFields';
-import { sameForAll } from '../run/result';
 import { readOptions } from '../run/parameters';
 import { pendingTasks } from '../run/taskIds';
 import { recordReads } from '../videoList/recordReads';
@@ -25,8 +23,7 @@ export const wait: Operation = {
 	waits: true,
 	run: async (run) => {
 		const { options, problems } = readOptions(run.context);
-		if (problems.length) return sameForAll(run, invalidInput(problems));
-		const items = await pendingTasks(run, true);
+		const items = await pendingTasks(run, { downloadsByDefault: true, problems });
 		const results = await finished(items, async (tasks) => await watchAll(run, tasks, options));
 		return await recordReads(run, results);
 	},

@@ -6,7 +6,9 @@
 import type { NodeExecutionHint } from 'n8n-workflow';
 
 import { isTestUrl } from '../../shared/callback/signature';
+import { checkCallbackLink } from '../../shared/task/links';
 import type { Operation } from '../operations/operation';
+import { fieldRef, readValue } from './fieldReading';
 import { textParameter } from './parameters';
 import { isRunning, type Result } from './result';
 import type { Run } from './run';
@@ -45,9 +47,18 @@ function stillRunning(results: readonly Result[]): string | undefined {
 	return `${open.length} of ${results.length} ${tasks} still running: ${ids}. Wait for Video finishes ${them} without paying again.`;
 }
 
+/** A field of the first item; undefined where it is broken, which must not take other hints along. */
+function orNothing<T>(read: () => T): T | undefined {
+	try {
+		return read();
+	} catch {
+		return undefined;
+	}
+}
+
 /** Whether running the node again by hand gives all videos again, free. */
 function isReusable({ listing, context }: Run, results: readonly Result[]): boolean {
-	const choice = textParameter(context, 0, 'ifExists');
+	const choice = orNothing(() => textParameter(context, 0, 'ifExists'));
 	const reuses = choice === 'manualRuns' || choice === 'always';
 	const isListed = listing?.videos !== undefined && listing.summary.isComplete;
 	return isListed && reuses && results.every(({ problem }) => !problem);
@@ -110,16 +121,18 @@ function inErrorBranch({ onError }: Run, results: readonly Result[]): string | u
 const TEST_URL =
 	'The Callback URL is a test URL: it works for two minutes only, while its trigger listens. For real runs, use its Production URL.';
 
-/**
- * Whether the Callback URL of the first item is a test URL; usually all items have the same one.
- */
-function hasTestUrl({ context }: Run, { takesCallback }: Operation): boolean {
-	return takesCallback === true && isTestUrl(textParameter(context, 0, 'callbackUrl'));
+/** The Callback URL of the first item, as it is sent; usually all items have the same one. */
+function callbackUrl({ context }: Run, { takesCallback }: Operation): string | undefined {
+	if (!takesCallback) return undefined;
+	const link = orNothing(() =>
+		checkCallbackLink(readValue(context, fieldRef(0, 'callbackUrl'), ''), 'loopback'),
+	);
+	return link?.ok ? link.value : undefined;
 }
 
 /** The hint for a Callback URL of a reused video: no callback comes for it. */
-function withoutCallback({ context }: Run, operation: Operation, results: readonly Result[]) {
-	const isWaiting = operation.takesCallback && textParameter(context, 0, 'callbackUrl') !== '';
+function withoutCallback(run: Run, operation: Operation, results: readonly Result[]) {
+	const isWaiting = callbackUrl(run, operation) !== undefined;
 	return isWaiting && results.some(({ seed }) => seed.isReused)
 		? 'No callback comes for a video that an earlier run has started.'
 		: undefined;
@@ -144,7 +157,7 @@ function hintsFor(run: Run, operation: Operation, results: readonly Result[]): N
 				? undefined
 				: stillRunning(results),
 		),
-		...hint(hasTestUrl(run, operation) ? TEST_URL : undefined, 'warning'),
+		...hint(isTestUrl(callbackUrl(run, operation) ?? '') ? TEST_URL : undefined, 'warning'),
 		...hint(isByHand && operation.starts ? used(run, operation, results) : undefined),
 		...hint(
 			operation.waits && isInLoop(run)

@@ -92,10 +92,15 @@ export function stops({ onError, isTool }: Run, results: readonly Result[]): boo
 
 /**
  * The node's output: one item per input item, in order, without those that Skip leaves out. Throws
- * only when On Error is Stop and an item failed, after everything has ended.
+ * only when On Error is Stop and an item failed, after everything has ended. `starts`: whether the
+ * operation starts videos, which decides how to go on.
  */
-export function outputOf(run: Run, results: readonly Result[]): INodeExecutionData[][] {
-	if (stops(run, results)) throw stopError(run, results);
+export function outputOf(
+	run: Run,
+	results: readonly Result[],
+	starts: boolean,
+): INodeExecutionData[][] {
+	if (stops(run, results)) throw stopError(run, results, starts);
 	const [only] = results;
 	const shown =
 		results.length === 1 && only.problem

@@ -165,7 +165,8 @@ async function prepare(
 		const { credential } = found;
 		const image = await checked(() => readImages(run, itemIndex, credential, source));
 		const link = image.ok && 'imageUrl' in image.value ? { imageUrl: image.value.imageUrl } : {};
-		const request = checkVideoRequest({ ...raw, ...link }, credential.reach);
+		const areFiles = source === 'binary';
+		const request = checkVideoRequest({ ...raw, ...link }, credential.reach, areFiles);
 		const callback = await checked(() => callbackOf(itemIndex, credential));
 		const others = [
 			...(accountOf || !isShared(sameVideo) ? [] : [NEEDS_LIST]),

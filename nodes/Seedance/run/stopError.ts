@@ -103,14 +103,20 @@ const FREE =
 const WITHOUT =
 	'To get the others even if one fails again, set On Error of this node to Continue (using error output), save,';
 const SAVED = 'choose Retry with currently saved workflow.';
+const READS =
+	'Click Retry in Executions, or run this node again: it starts no video and costs nothing, however often it runs.';
 
 /** How to go on after the failure, and how to get the videos that exist. */
-function wayOn(failed: readonly Failed[], hasTasks: boolean, isListed: boolean): string {
+function wayOn(
+	failed: readonly Failed[],
+	{ hasTasks, isListed, starts }: { hasTasks: boolean; isListed: boolean; starts: boolean },
+): string {
 	// Where an outcome is unclear, Retry would stop at it again.
 	if (failed.some(({ problem }) => problem.code === 'maybe_created')) {
 		return hasTasks ? `The other videos are not lost: ${WAIT}` : '';
 	}
 	if (!hasTasks) return 'Then run the workflow again.';
+	if (!starts) return `${READS} ${WITHOUT} and run this node again, or ${SAVED}`;
 	return isListed
 		? `Click Retry in Executions, or run the workflow again with the other items as they are: ${FREE}. ${WITHOUT} and run it again, or ${SAVED}`
 		: `Click Retry in Executions: ${FREE}. A new run, or a changed prompt or setting of this node, pays for all items. ${WITHOUT} and ${SAVED}`;
@@ -132,9 +138,9 @@ function countOf(results: readonly Result[]): string {
 
 /**
  * The one error of a node that stops, returned and not thrown. Its context has `error_code`,
- * `charged`, `task_id` and `tasks`.
+ * `charged`, `task_id` and `tasks`. `starts`: whether the operation starts videos.
  */
-export function stopError({ node, listing }: Run, results: readonly Result[]) {
+export function stopError({ node, listing }: Run, results: readonly Result[], starts: boolean) {
 	const total = results.length;
 	const all = results.flatMap((result, index): Failed[] =>
 		result.problem ? [{ index, result, problem: result.problem }] : [],
@@ -156,7 +162,7 @@ export function stopError({ node, listing }: Run, results: readonly Result[]) {
 		unsent
 			? `${unsent} more ${unsent === 1 ? 'item was' : 'items were'} not started and cost nothing.`
 			: '',
-		wayOn(failed, ids.length > 0, isListed),
+		wayOn(failed, { hasTasks: ids.length > 0, isListed, starts }),
 		ids.length ? `Task IDs: ${ids.join(', ')}.` : '',
 		charged === 'no' ? COST.no : '',
 	];

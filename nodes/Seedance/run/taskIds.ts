@@ -1,47 +1,63 @@
 /** The tasks that Get Status and Wait for Video read: the Task ID of each item, checked. */
-import { invalidInput } from '../../shared/task/errors';
+import { unreadInput } from '../../shared/task/errors';
 import { isTaskId } from '../../shared/task/task';
 import { checkTaskId, quote } from '../../shared/task/values';
 import { itemCredential } from './itemCredential';
 import { NO_SEED } from './result';
+import { FieldError } from './fieldReading';
 import { fieldProblems, rawFields, readOutput, readTogether } from './parameters';
 import type { Run } from './run';
 import type { ItemState } from './watch';
 
+/** The Task ID of an item. Throws a {@link FieldError} where it has no usable one. */
+function readTaskId({ context }: Run, itemIndex: number): string {
+	const given = checkTaskId(rawFields(context, itemIndex, ['taskId']).taskId);
+	if (!given.ok) throw new FieldError(given.problems);
+	if (isTaskId(given.value)) return given.value;
+	throw new FieldError([`Task ID ${quote(given.value)} is not a task ID.`]);
+}
+
+/** How the items are read. */
+interface Reading {
+	downloadsByDefault: boolean;
+	/** What is wrong with settings that concern all items. */
+	problems?: readonly string[];
+}
+
 async function pendingTask(
 	run: Run,
 	itemIndex: number,
-	downloadsByDefault: boolean,
+	{ downloadsByDefault, problems = [] }: Reading,
 ): Promise<ItemState> {
-	const { context } = run;
-	const refused = (problems: readonly string[]) => ({
-		result: { seed: NO_SEED, problem: invalidInput(problems) },
-	});
+	let seed = NO_SEED;
 	try {
-		const { raw, output } = readTogether({
-			raw: () => rawFields(context, itemIndex, ['taskId']),
-			output: () => readOutput(context, itemIndex, downloadsByDefault),
+		const { taskId, output } = readTogether({
+			// Kept whatever else is wrong: the task may have been paid for.
+			taskId: () => {
+				const id = readTaskId(run, itemIndex);
+				seed = { ...NO_SEED, taskId: id };
+				run.taskIds.set(itemIndex, id);
+				return id;
+			},
+			output: () => readOutput(run.context, itemIndex, downloadsByDefault),
+			others: () => {
+				if (problems.length) throw new FieldError(problems);
+			},
 		});
-		const given = checkTaskId(raw.taskId);
-		if (!given.ok) return refused(given.problems);
-		const taskId = given.value;
-		if (!isTaskId(taskId)) return refused([`Task ID ${quote(taskId)} is not a task ID.`]);
-		run.taskIds.set(itemIndex, taskId);
-		const seed = { ...NO_SEED, taskId };
 		const found = await itemCredential(run, itemIndex, taskId);
 		if ('problem' in found) return { result: { seed, problem: found.problem } };
 		const { credential } = found;
 		return { pending: { itemIndex, taskId, credential, seed, isNew: false, output } };
 	} catch (error) {
-		return refused(fieldProblems(error));
+		return { result: { seed, problem: unreadInput(fieldProblems(error), seed.taskId) } };
 	}
 }
 
 /** One task per item, in order, or why the item has no usable one. */
-export async function pendingTasks(run: Run, downloadsByDefault: boolean): Promise<ItemState[]> {
+export async function pendingTasks(run: Run, reading: Reading): Promise<ItemState[]> {
 	const tasks: ItemState[] = [];
 	for (const itemIndex of run.input.keys()) {
-		tasks.push(await pendingTask(run, itemIndex, downloadsByDefault));
+		tasks.push(await pendingTask(run, itemIndex, reading));
 	}
 	return tasks;
 }

@@ -4,12 +4,16 @@ import type { IExecuteFunctions } from 'n8n-workflow';
 import { isObject, numberOf } from '../json';
 import { withTimeout, type Clock } from '../n8n/clock';
 import { REFUSED_LINK_STATUSES } from './download';
+import { USER_AGENT } from './userAgent';
 
 /** Milliseconds for the whole probe; a link without a response in time does not count as dead. */
 const PROBE_MS = 15_000;
 
-/** Whether the server refuses the link (403, 404, 410). Never with the API key. Never throws. */
-export async function linkIsDead(
+/**
+ * Whether the server refuses the link (403, 404, 410) this time, which may pass. Never with the API
+ * key. Never throws.
+ */
+export async function isLinkRefused(
 	context: IExecuteFunctions,
 	url: string,
 	clock: Clock,
@@ -18,7 +22,7 @@ export async function linkIsDead(
 		.httpRequest({
 			method: 'GET',
 			url,
-			headers: { Range: 'bytes=0-0' },
+			headers: { Range: 'bytes=0-0', 'User-Agent': USER_AGENT },
 			encoding: 'stream',
 			returnFullResponse: true,
 			ignoreHttpStatusErrors: true,

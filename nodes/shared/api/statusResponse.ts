@@ -1,7 +1,15 @@
 /** Reads a response to `GET /status`: the task, or whether reading again would give the same. */
-import { dataOf, isSuccess, reasonInBody, type HttpResponse } from './envelope';
+import {
+	dataOf,
+	failureOf,
+	isSuccess,
+	layersOf,
+	reasonInBody,
+	type HttpResponse,
+} from './envelope';
 import type { CallFailure } from '../task/errors';
 import type { ApiVersion } from '../task/models';
+import { byRank, isObject, textOf } from '../json';
 import { readTask, type Task } from '../task/task';
 
 /**
@@ -13,6 +21,27 @@ export function isRefusal({ cause, isApi }: CallFailure): boolean {
 		return true;
 	return (
 		isApi === true && ['task_not_found', 'forbidden', 'invalid_request', 'refused'].includes(cause)
+	);
+}
+
+/** The ID that an object gives for its task, however it is spelt. */
+function idOf(layer: Record<string, unknown>): string | undefined {
+	const rankOf = (name: string) => (name === 'taskid' ? 0 : name === 'id' ? 1 : undefined);
+	return byRank(layer, rankOf)
+		.map(textOf)
+		.find((id) => id !== undefined);
+}
+
+/**
+ * The objects outside `data` that name the task, the likeliest first; none in an error's body. The
+ * ID has to stand there, because a `status` may be that of the call, as may one beside a `data`.
+ */
+function namedElsewhere(response: HttpResponse, taskId: string): unknown[] {
+	const { body } = response;
+	const { cause } = failureOf(response, { apiKey: '', baseUrl: '', nowMs: 0 });
+	if (cause !== 'unreadable') return [];
+	return layersOf(body).filter(
+		(layer) => idOf(layer) === taskId && !(layer === body && isObject(layer.data)),
 	);
 }
 
@@ -28,7 +57,12 @@ export function taskIn(
 ): Task | undefined {
 	if (!isSuccess(response)) return undefined;
 	const { body } = response;
-	const task = readTask(taskId, dataOf(body), apiKey, version);
+	const read = (layer: unknown) => readTask(taskId, layer, apiKey, version);
+	const task =
+		read(dataOf(body)) ??
+		namedElsewhere(response, taskId)
+			.map(read)
+			.find((found) => found !== undefined);
 	if (task?.state !== 'failed' || task.errorMessage !== null) return task;
 	return { ...task, errorMessage: reasonInBody(body, apiKey) || null };
 }

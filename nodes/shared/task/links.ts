@@ -146,13 +146,20 @@ const IMAGE_ADVICE = {
 
 /**
  * The images of a request: one at least, and no more than the model takes. `apiReach`: how far the
- * API itself can reach.
+ * API itself can reach. `areFiles`: the links lead to files of the item.
  */
 export function checkImageUrls(
 	value: unknown,
 	apiReach: ApiReach,
 	{ maxImages, label }: Model,
+	areFiles = false,
 ): Checked<string[]> {
+	const files = areFiles ? countOfLinks(value) : 0;
+	if (files > maxImages) {
+		const most = maxImages === 1 ? 'one' : `at most ${maxImages}`;
+		const problem = `Input Data Field Name names ${files} files; ${label} takes ${most}. Enter fewer names, or choose another Model.`;
+		return { ok: false, problems: [problem] };
+	}
 	const parts = maxImages === 1 ? [value] : partsOf(value);
 	if (parts.length > maxImages) {
 		const problem = `Image URL holds ${parts.length} links; ${label} takes at most ${maxImages}.`;

@@ -182,10 +182,15 @@ function readReferences(raw: RawFields, model: Model, apiReach: ApiReach): Check
 
 /**
  * A whole request, tidied and checked before anything is sent. `raw.imageUrl` is read when present.
- * `apiReach`: how far the API itself can reach (the sandbox reaches this machine).
+ * `apiReach`: how far the API itself can reach (the sandbox reaches this machine). `areFiles`: the
+ * images are files of the item.
  * Gives every problem at once, each a sentence that names field, value and what is allowed.
  */
-export function checkVideoRequest(raw: RawFields, apiReach: ApiReach): Checked<VideoRequest> {
+export function checkVideoRequest(
+	raw: RawFields,
+	apiReach: ApiReach,
+	areFiles = false,
+): Checked<VideoRequest> {
 	const problems: string[] = [];
 	const model = readModel(raw[MODEL_FIELD], problems);
 	if (problems.length) {
@@ -197,7 +202,7 @@ export function checkVideoRequest(raw: RawFields, apiReach: ApiReach): Checked<V
 		ENTRIES.map(([name, { read }]) => [name, read(raw[name], problems, model)]),
 	);
 	const none: Checked<string[]> = { ok: true, value: [] };
-	const images = 'imageUrl' in raw ? checkImageUrls(raw.imageUrl, apiReach, model) : none;
+	const images = 'imageUrl' in raw ? checkImageUrls(raw.imageUrl, apiReach, model, areFiles) : none;
 	const references = readReferences(raw, model, apiReach);
 	for (const links of [images, references]) if (!links.ok) problems.push(...links.problems);
 	if (problems.length || !images.ok || !references.ok || !isWhole(values)) {

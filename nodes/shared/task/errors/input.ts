@@ -1,6 +1,6 @@
 /** Sentences about values and credentials that were refused before any request. */
 import { firstSentence } from '../../text';
-import { problem, type Problem } from './problem';
+import { asSentence, problem, type Problem } from './problem';
 
 /**
  * Values that were refused before any request. `sentences` come from the checks; `advice` says what
@@ -19,6 +19,23 @@ export function invalidInput(sentences: readonly string[], advice?: string): Pro
 			? [remedy, advice].filter(Boolean).join(' ') || correct
 			: [...sentences, ...(advice ? [advice] : []), correct].join('\n'),
 		isUnsent: true,
+	});
+}
+
+/**
+ * Values that were refused before a task was read. `taskId`: of that task, where it is known:
+ * nothing is known about what it cost.
+ */
+export function unreadInput(sentences: readonly string[], taskId: string | null): Problem {
+	const refused = invalidInput(sentences);
+	if (taskId === null) return refused;
+	const { code, message, advice } = refused;
+	return problem({
+		code,
+		charged: 'unknown',
+		message,
+		advice: `${advice} Then run this node again: it reads the task without paying again.`,
+		taskId,
 	});
 }
 
@@ -46,7 +63,7 @@ export function credentialProblem(
 	return problem({
 		code: field === 'baseUrl' ? 'contact_lost' : 'invalid_api_key',
 		charged: 'unknown',
-		message: `${what} Task ${taskId} could not be read.`,
+		message: `${asSentence(what)} Task ${taskId} could not be read.`,
 		advice: `${advice} Then read the task with Wait for Video and task ID ${taskId}, which does not pay again.`,
 		taskId,
 	});

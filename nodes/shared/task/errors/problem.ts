@@ -70,17 +70,21 @@ interface Facts extends Pick<Problem, 'code' | 'charged' | 'message' | 'taskId' 
 	isUnsent?: boolean;
 }
 
+/** A text with a full stop, where it has no end. */
+export function asSentence(text: string): string {
+	return /[.!?…]$/.test(text) ? text : `${text}.`;
+}
+
 /** Puts the facts into sentences: the cost last, and the task id in the description as well. */
 export function problem({ code, charged, message, isUnsent, ...facts }: Facts): Problem {
 	const { taskId } = facts;
 	const id = taskId && !facts.advice.includes(taskId) ? `Task ID: ${taskId}.` : '';
 	const advice = [facts.advice, id].filter(Boolean).join(' ');
-	const sentence = /[.!?…]$/.test(message) ? message : `${message}.`;
 	const again = isUnsent ? START_AGAIN : '';
 	return {
 		...facts,
 		...{ code, charged, advice },
-		message: sentence,
+		message: asSentence(message),
 		description: [advice, again, COST[charged]].filter(Boolean).join(' '),
 	};
 }
