@@ -14,11 +14,11 @@ const READ_MS = 60_000;
 /** `gone`: it was paid for, and is no longer available. `failed`: there never was one. */
 export type Availability = 'there' | 'gone' | 'failed';
 
-/** Milliseconds between two looks at a video that seems to be gone. */
-const LOOK_AGAIN_MS = 5_000;
+/** Milliseconds between two checks of a video that seems to be gone. */
+const CHECK_AGAIN_MS = 5_000;
 
 /** Reads the task and tries its link, once. */
-async function look(run: Run, item: Prepared, row: Row, ageMs: number): Promise<Availability> {
+async function check(run: Run, item: Prepared, row: Row, ageMs: number): Promise<Availability> {
 	const { clock, context } = run;
 	const deadline = Math.min(clock.now() + READ_MS, run.workUntil);
 	const seed = { model: row.model };
@@ -39,7 +39,7 @@ async function look(run: Run, item: Prepared, row: Row, ageMs: number): Promise<
  * Reads the task of a row again, and tries its link. `ageMs`: the age of the row. A task that
  * cannot be read now counts as there, and so does one that the API does not know yet, or whose link
  * does not open yet: a transient failure is no reason to pay again. Gone is only what is refused
- * again {@link LOOK_AGAIN_MS} later, after the task was read anew. Never throws.
+ * again {@link CHECK_AGAIN_MS} later, after the task was read anew. Never throws.
  */
 export async function availabilityOf(
 	run: Run,
@@ -47,7 +47,7 @@ export async function availabilityOf(
 	row: Row,
 	ageMs: number,
 ): Promise<Availability> {
-	const first = await look(run, item, row, ageMs);
+	const first = await check(run, item, row, ageMs);
 	if (first !== 'gone') return first;
-	return (await run.clock.sleep(LOOK_AGAIN_MS)) ? await look(run, item, row, ageMs) : 'there';
+	return (await run.clock.sleep(CHECK_AGAIN_MS)) ? await check(run, item, row, ageMs) : 'there';
 }
