@@ -108,12 +108,13 @@ function withoutKey(text: string, apiKey: string): string {
 	return apiKey.length >= 6 ? text.split(apiKey).join('***') : text;
 }
 
-/** Comments and tags of HTML, and no other text between two angle brackets, such as `< 12 and >`. */
+/** Comments and tags of HTML, and not what stands between two signs, such as `< 12 and >`. */
 const HTML = /<!--[\s\S]*?-->|<\/?[a-z!?][^<>]*>/gi;
 
 /** Text of the API for a person: no HTML, no key, no tokens, one line, at most 300 characters. */
 export function readableText(text: string, apiKey: string): string {
 	if (/<\s*(!doctype|html|head|body)\b/i.test(text)) return '';
-	const plain = withoutAccess(text.replace(HTML, ' '));
+	// What is left of nested tags does not become one.
+	const plain = withoutAccess(text.replace(HTML, ' ').replace(/<(?=[a-z/!?])/gi, '< '));
 	return shorten(withoutKey(plain, apiKey), 300);
 }

@@ -76,26 +76,41 @@ describe('the trouble of one account', () => {
 		expect(ended.json[2].error_message).toContain('item 0 ended the run');
 	});
 
-	it('that stops the node leaves a video that was restarted in the list', async () => {
+	const FAILED = { status: 'FAILED', errorMessage: 'Server is busy' } as const;
+	const ofB = { json: { name: 'B', prompt: 'B [never]' } };
+	/** B's video fails free and is restarted, while A waits for a slot and is refused then. */
+	const restartBeforeRefusal = async (tables = new DataTables()) => {
 		byRow();
-		const tables = new DataTables();
-		world.plan({ seconds: 5, outcome: { status: 'FAILED', errorMessage: 'Server is busy' } });
+		world.plan({ seconds: 5, outcome: FAILED });
 		fault('generate', { kind: 'rate-limit' }, { account: 'main', times: 4 });
-		fault(
-			'generate',
-			{ kind: 'refuse-with', status: 402, body: { message: 'Empty' } },
-			{ account: 'main', times: 'always' },
-		);
-		const ofB = { json: { name: 'B', prompt: 'B [never]' } };
-		const { error } = await run(
+		const empty = { kind: 'refuse-with', status: 402, body: { message: 'Empty' } } as const;
+		fault('generate', empty, { account: 'main', times: 'always' });
+		return await run(
 			{ prompt: '={{ $json.prompt }}', options: { restarts: 1 } },
 			{ items: [ofB, items[0]], tables },
 		);
+	};
+
+	it('that stops the node leaves a video that was restarted in the list', async () => {
+		const tables = new DataTables();
+		const { error } = await restartBeforeRefusal(tables);
 		const [failed, running] = world.ids();
 		expect(error?.context).toMatchObject({ tasks: [{ task_id: running }, {}] });
 		expect(tables.find(TABLE)?.rows).toMatchObject([
 			{ task_id: failed, status: 'FAILED' },
 			{ task_id: running, status: 'IN_PROGRESS', handed_on: false },
 		]);
+	});
+
+	it('that stops the node does not hide a restart whose outcome nobody knows', async () => {
+		const unclear = { kind: 'refuse-with', status: 500, body: { message: 'Oops' } } as const;
+		fault('generate', unclear, { account: 'other', nth: 2 });
+		const { error } = await restartBeforeRefusal();
+		expect(error?.context).toMatchObject({
+			error_code: 'maybe_created',
+			charged: 'unknown',
+			tasks: [{ error_code: 'maybe_created' }, { error_code: 'not_created' }],
+		});
+		expect(error?.description).toContain('dashboard');
 	});
 });

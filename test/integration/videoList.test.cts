@@ -189,12 +189,31 @@ describe('within one execution', () => {
 		expect(posts()).toHaveLength(1);
 	});
 
+	it('a video that another run takes over between two tries is one that was paid for', async () => {
+		fault('generate', { kind: 'task', seconds: Infinity });
+		const other = () => world.n8n.start(orderOf(ONE, {}, PRODUCTION));
+		let second: ReturnType<typeof other> | undefined;
+		// The first try has given the row back.
+		list.tables.before = () => {
+			const [row] = rows();
+			if (row?.task_id && row.claim === '') second ??= other();
+		};
+		const first = await run(ONE, SHORT, { ...PRODUCTION, node: RETRY_ON_FAIL });
+		const { message, description, context } = failureOf(first);
+		expect(message).toContain('has taken over this video');
+		expect(context).toMatchObject({ task_id: ids()[0], charged: 'unknown' });
+		expect(description).not.toContain('No credits were spent');
+		world.sandbox.finish(ids()[0]);
+		expect(tasksOf((await second?.finished)!)).toEqual(ids());
+		expect(posts()).toHaveLength(1);
+	});
+
 	it('a video that another run is at is not taken from it', async () => {
 		plan({ seconds: 60 });
 		const first = await run(ONE, SHORT, PRODUCTION);
 		const other = world.n8n.start(orderOf(ONE, {}, PRODUCTION));
 		await eventually(() => rows()[0].claim !== '');
-		expect(failureOf(await retry(first)).message).toContain('is working on the same video');
+		expect(failureOf(await retry(first)).message).toContain('has taken over this video');
 		world.sandbox.finish(ids()[0]);
 		expect(tasksOf(await other.finished)).toEqual([ids()[0]]);
 	});

@@ -328,6 +328,14 @@ describe('a read', () => {
 		expect(read).toMatchObject({ outcome: 'task', task: { state: 'succeeded', videoUrl } });
 	});
 
+	it.each([
+		['FAILED', 'failed', { consumed_credits: 0 }],
+		['PROCESSING', 'running', {}],
+	])('takes %s for its state there', async (status, state, more) => {
+		const { result } = await readOnce(respond(200, { task_id: ID, status, ...more }));
+		expect(result).toMatchObject({ outcome: 'task', task: { state } });
+	});
+
 	it.each<[object, string]>([
 		[foreign, 'unreadable'],
 		[{ code: 200, data: [foreign] }, 'unreadable'],
@@ -336,6 +344,12 @@ describe('a read', () => {
 		[{ code: 200, data: { task_id: ID }, status: 'SUCCESS', task_id: ID }, 'unreadable'],
 		[{ code: 200, result: nameless, request: task }, 'unreadable'],
 		[{ code: 200, data: [{ task_id: ID }] }, 'unreadable'],
+		// What fails or succeeds is the call.
+		[{ status: 'error', task_id: ID, message: 'Internal server error' }, 'unreadable'],
+		[{ status: 'error', id: ID, error: { message: 'temporarily unavailable' } }, 'unreadable'],
+		[{ code: 200, success: false, status: 'failed', task_id: ID, data: null }, 'unreadable'],
+		[{ status: 'success', task_id: ID, task: { state: 'processing' } }, 'unreadable'],
+		[{ status: 'success', id: ID, data: [{ status: 'PROCESSING' }] }, 'unreadable'],
 		[{ ...task, error: { code: 'INTERNAL_ERROR' } }, 'server_error'],
 		[{ ...task, code: 500 }, 'server_error'],
 	])('takes nothing else for it: %j', async (body, cause) => {

@@ -52,6 +52,7 @@ export class PostQueue {
 	private readonly endedAccounts = new Map<string, string>();
 	private readonly firstUntil: number;
 	private ended?: string;
+	private readonly isOver = new AbortController();
 	private isAtWork = false;
 	private sent = 0;
 	private pausedAfter = 0;
@@ -97,6 +98,7 @@ export class PostQueue {
 	/** Nothing more is sent. */
 	stop(because: string): void {
 		this.ended ??= because;
+		this.isOver.abort('over');
 		this.work.limiter?.wake();
 	}
 
@@ -140,7 +142,7 @@ export class PostQueue {
 			this.pausedAfter = this.sent;
 			await run.listing?.videos?.flush();
 			const left = Math.max(0, this.until() - clock.now());
-			await clock.sleep(Math.min(options.batchInterval, left));
+			await clock.sleep(Math.min(options.batchInterval, left), this.isOver.signal);
 			return;
 		}
 		const waits = queue.map(({ item }) => work.limiter?.msUntilSlot(item.credential) ?? 0);

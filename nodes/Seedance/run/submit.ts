@@ -7,7 +7,8 @@
  */
 import { executionMemory } from '../../shared/idempotency/executionMemory';
 import { tooManyCredits } from '../../shared/task/errors';
-import { consultList, type Listing, type RecalledTask } from '../videoList/listing';
+import { consultList, type Listing } from '../videoList/listing';
+import type { RecalledTask } from '../videoList/recalledTasks';
 import { keyProblems, sharedKeys } from '../videoList/reuseKeys';
 import { timeoutFor } from './options';
 import type { Options } from './parameters';

@@ -111,8 +111,9 @@ export class TaskWatcher {
 			const { itemIndex } = item.pending;
 			const result = this.ended.get(itemIndex);
 			// A task that could not be read, or was not ready in time, stays pending: the caller reads it
-			// again.
-			return result?.task && hasEnded(result.task)
+			// again. A restart whose outcome nobody knows is no task to read.
+			const isOver = result?.problem?.code === 'maybe_created';
+			return result && (isOver || (result.task && hasEnded(result.task)))
 				? { result }
 				: { pending: this.current.get(itemIndex) ?? item.pending };
 		});
@@ -147,7 +148,11 @@ export class TaskWatcher {
 		const clock = endedBy(this.run.clock, ending.signal);
 		const result = await this.watchOne(task.pending, { clock, onEnd });
 		this.endings.delete(ending);
-		const starting = this.restart(task, result);
+		const starting = this.restart(task, result).then((next) => {
+			// Whoever waits for the restarts in flight finds how this one has ended.
+			if (!next || !('pending' in next)) this.ended.set(itemIndex, next ?? result);
+			return next;
+		});
 		this.starting.add(starting);
 		const next = await starting.finally(() => this.starting.delete(starting));
 		if (!next) return result;

@@ -3,14 +3,12 @@
  * sent, taken over, reused, left out, or refused.
  */
 import type { CreatedTask, Sent } from '../../shared/idempotency/executionMemory';
-import { ListError, where, type Row } from '../../shared/idempotency/videoList';
+import { ListError, type Row } from '../../shared/idempotency/videoList';
 import { openDataTableList } from '../../shared/idempotency/dataTableList';
 import {
 	busyElsewhere,
-	handedOnElsewhere,
 	interruptedUnclear,
 	listUnavailable,
-	takenElsewhere,
 	reusedGone,
 	type Problem,
 } from '../../shared/task/errors';
@@ -18,8 +16,9 @@ import type { Options, TimedOptions } from '../run/options';
 import type { Prepared } from '../run/prepare';
 import type { Run } from '../run/run';
 import { overBudget } from './creditBudget';
-import { claimedBy, claimAll, liveClaims, type ClaimResult, type Search } from './claimVideos';
+import { claimAll, type ClaimResult, type Search } from './claimVideos';
 import { searchOf } from './searches';
+import { adopt, closeFailed, type RecalledTask } from './recalledTasks';
 import { ListSummary } from './summary';
 import { PaidVideos } from './paidVideos';
 import { availabilityOf } from './availability';
@@ -114,76 +113,6 @@ async function find(
 	videos.hold(held);
 }
 
-/** Closes the rows of failed tasks that a person retries, so that they are not taken over. */
-async function closeFailed({ failedTasks }: Run, { list }: PaidVideos): Promise<void> {
-	const rows = [...failedTasks].map((task_id) => ({
-		task_id,
-		status: 'FAILED' as const,
-		handed_on: true,
-	}));
-	if (rows.length) await list.run({ do: 'updateEach', by: 'task_id', rows, all: [] });
-}
-
-/** A task that an earlier try, or the execution that is retried, has started. */
-export type RecalledTask = Pick<CreatedTask, 'taskId' | 'reused'> & { executionId?: string };
-
-/** Claims the rows of recalled tasks; refuses those that another run has delivered or works on. */
-async function adopt(
-	run: Run,
-	videos: PaidVideos,
-	recalled: ReadonlyMap<number, RecalledTask>,
-	items: Map<number, ListDecision>,
-): Promise<void> {
-	if (recalled.size === 0) return;
-	const { list, claim } = videos;
-	const rows = await list.run({
-		do: 'updateEach',
-		by: 'task_id',
-		rows: [...recalled.values()].map(({ taskId }) => ({ task_id: taskId, node: run.node.name })),
-		all: [],
-	});
-	const held = new Map<number, Row>();
-	const free: Array<[number, Row]> = [];
-	for (const [index, { taskId, executionId, reused }] of recalled) {
-		const row = rows.find(({ task_id }) => task_id === taskId);
-		const isElsewhere = ![run.executionId, executionId].includes(row?.execution_id);
-		// A row with an `error_message` was closed without being delivered, such as for a dead link.
-		if (row?.handed_on && isElsewhere && row.error_message === '') {
-			const charged = executionId === run.executionId && !reused ? 'unknown' : 'no';
-			items.set(index, { do: 'refuse', problem: handedOnElsewhere(taskId, row, charged) });
-		}
-		// On Retry On Fail, n8n has dropped the output of the earlier try, so a row that it marked
-		// `handed_on` is taken back.
-		const isDropped = !run.isTool && row?.execution_id === run.executionId;
-		if (!row || (row.handed_on && !isDropped)) continue;
-		const isFree = !row.claim || Date.parse(row.claimed_until) <= list.now();
-		if (!isFree && isElsewhere && liveClaims.has(row.claim)) {
-			items.set(index, { do: 'refuse', problem: busyElsewhere(row.execution_id) });
-			continue;
-		}
-		// An earlier try, or a crash of the execution that is retried, left its claim.
-		free.push([index, row]);
-	}
-	const mine = claimedBy({ list, claim, executionId: run.executionId });
-	const oldOf = ([, row]: [number, Row]) => `${row.claim} ${row.handed_on}`;
-	for (const old of new Set(free.map(oldOf))) {
-		const ones = free.filter((one) => oldOf(one) === old);
-		const [[, { claim: oldClaim, handed_on }]] = ones;
-		const won = await list.run({
-			do: 'updateEach',
-			rows: ones.map(([item, { id }]) => ({ id, item, handed_on: false, ...mine })),
-			all: [where('claim', oldClaim), where('handed_on', handed_on)],
-		});
-		for (const [index, { id, task_id }] of ones) {
-			const row = won.find((one) => one.id === id);
-			if (row) held.set(index, row);
-			// Another execution has claimed the row first, and delivers the video.
-			else items.set(index, { do: 'refuse', problem: takenElsewhere(task_id) });
-		}
-	}
-	videos.hold(held);
-}
-
 /** A listing without rows and decisions. */
 export function emptyListing(run: Run, { creditBudget }: Options): Listing {
 	return {
@@ -214,7 +143,9 @@ export async function consultList(
 		summary.isNew = opened.isNew;
 		videos = new PaidVideos(run, opened.list);
 		await closeFailed(run, videos);
-		await adopt(run, videos, recalled, listing.items);
+		await adopt(run, videos, recalled, (index, problem) => {
+			listing.items.set(index, { do: 'refuse', problem });
+		});
 		const timeout = run.startedAt + options.timeout * 60_000;
 		const until = Math.min(Math.max(timeout, run.clock.now() + LEAST_WAIT_MS), run.workUntil);
 		await find(run, videos, items, { ...listing, until });

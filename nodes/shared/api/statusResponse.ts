@@ -33,8 +33,17 @@ function idOf(layer: Record<string, unknown>): string | undefined {
 }
 
 /**
- * The objects outside `data` that name the task, the likeliest first; none in an error's body. The
- * ID has to stand there, because a `status` may be that of the call, as may one beside a `data`.
+ * Whether a state outside `data` is that of the task: an end has to come with what only a task has,
+ * because a `status` there may be that of the call, which may have failed.
+ */
+function isOfTask({ state, videoUrl, consumedCredits, createdAt }: Task): boolean {
+	if (state === 'succeeded') return videoUrl !== null;
+	return state === 'running' || consumedCredits !== null || createdAt !== null;
+}
+
+/**
+ * The objects outside `data` that name the task, the likeliest first; none in the body of an error
+ * with a code, nor beside a `data`.
  */
 function namedElsewhere(response: HttpResponse, taskId: string): unknown[] {
 	const { body } = response;
@@ -62,7 +71,7 @@ export function taskIn(
 		read(dataOf(body)) ??
 		namedElsewhere(response, taskId)
 			.map(read)
-			.find((found) => found !== undefined);
+			.find((found) => found !== undefined && isOfTask(found));
 	if (task?.state !== 'failed' || task.errorMessage !== null) return task;
 	return { ...task, errorMessage: reasonInBody(body, apiKey) || null };
 }

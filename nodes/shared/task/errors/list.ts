@@ -58,7 +58,7 @@ const ONCE =
 export function handedOnElsewhere(
 	taskId: string,
 	{ execution_id: id, handed_on: isOver }: { execution_id: string; handed_on: boolean },
-	charged: Charged = 'no',
+	charged: Charged,
 ): Problem {
 	const how = isOver ? 'has handed on this video already' : 'has taken over this video';
 	return problem({
@@ -70,12 +70,12 @@ export function handedOnElsewhere(
 	});
 }
 
-/** A video of this execution that another one has taken over at the same moment. */
-export function takenElsewhere(taskId: string): Problem {
+/** The same where another run took it at the same moment, so that it is not known which. */
+export function takenElsewhere(taskId: string, charged: Charged): Problem {
 	return problem({
-		code: 'not_created',
-		charged: 'no',
-		message: `Another execution has taken over this video (task ${taskId}).`,
+		code: charged === 'no' ? 'not_created' : 'contact_lost',
+		charged,
+		message: `Another run has taken over this video (task ${taskId}).`,
 		advice: ONCE,
 		taskId,
 	});
