@@ -305,59 +305,6 @@ describe('a started video', () => {
 	});
 });
 
-describe('a read', () => {
-	const task = { task_id: ID, status: 'SUCCESS', response: ['https://a.example.com/1.mp4'] };
-	const foreign = { ...task, task_id: 'seed15another0pro' };
-	const nameless = { status: 'SUCCESS' };
-
-	it.each<[object]>([
-		[{ code: 200, data: task }],
-		[{ code: 200, data: { ...task, task_id: undefined } }],
-		[task],
-		[{ ...task, task_id: undefined, id: ID }],
-		[{ ...task, result: nameless }],
-		[{ code: 200, data: [task] }],
-		[{ code: 200, data: [foreign, task] }],
-		[{ code: 200, data: { task } }],
-		[{ code: 200, result: task }],
-		[{ code: 200, task }],
-		[{ code: 200, data: { data: task } }],
-	])('finds the task where a POST finds its ID: %j', async (body) => {
-		const { read } = await both(respond(200, body));
-		const videoUrl = task.response[0];
-		expect(read).toMatchObject({ outcome: 'task', task: { state: 'succeeded', videoUrl } });
-	});
-
-	it.each([
-		['FAILED', 'failed', { consumed_credits: 0 }],
-		['PROCESSING', 'running', {}],
-	])('takes %s for its state there', async (status, state, more) => {
-		const { result } = await readOnce(respond(200, { task_id: ID, status, ...more }));
-		expect(result).toMatchObject({ outcome: 'task', task: { state } });
-	});
-
-	it.each<[object, string]>([
-		[foreign, 'unreadable'],
-		[{ code: 200, data: [foreign] }, 'unreadable'],
-		[{ code: 200, data: { ...foreign, result: nameless } }, 'unreadable'],
-		[{ code: 200, data: { task_id: ID }, status: 'SUCCESS' }, 'unreadable'],
-		[{ code: 200, data: { task_id: ID }, status: 'SUCCESS', task_id: ID }, 'unreadable'],
-		[{ code: 200, result: nameless, request: task }, 'unreadable'],
-		[{ code: 200, data: [{ task_id: ID }] }, 'unreadable'],
-		// What fails or succeeds is the call.
-		[{ status: 'error', task_id: ID, message: 'Internal server error' }, 'unreadable'],
-		[{ status: 'error', id: ID, error: { message: 'temporarily unavailable' } }, 'unreadable'],
-		[{ code: 200, success: false, status: 'failed', task_id: ID, data: null }, 'unreadable'],
-		[{ status: 'success', task_id: ID, task: { state: 'processing' } }, 'unreadable'],
-		[{ status: 'success', id: ID, data: [{ status: 'PROCESSING' }] }, 'unreadable'],
-		[{ ...task, error: { code: 'INTERNAL_ERROR' } }, 'server_error'],
-		[{ ...task, code: 500 }, 'server_error'],
-	])('takes nothing else for it: %j', async (body, cause) => {
-		const { result } = await readOnce(respond(200, body));
-		expect(result).toMatchObject({ outcome: 'unavailable', failure: { cause } });
-	});
-});
-
 describe('the nine error codes of the contract', () => {
 	it.each(stringCodes)('$code ends one POST as $onPost, one read as $onRead', async (expected) => {
 		const { code, status, onPost, onRead } = expected;

@@ -53,7 +53,7 @@ const BARE_ID = /^(?=.*\d)[\w-]{6,200}$/;
 const TASK_PLACES = ['data', 'task', 'result'] as const;
 
 /** The objects of a response that may be its task, the likeliest first. */
-export function layersOf(body: unknown): Array<Record<string, unknown>> {
+function layersOf(body: unknown): Array<Record<string, unknown>> {
 	const inside = (layer: Record<string, unknown>) =>
 		TASK_PLACES.flatMap((name) => layer[name]).filter(isObject);
 	const whole = [body].flat().filter(isObject);
