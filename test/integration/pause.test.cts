@@ -483,7 +483,8 @@ describe('after the pause', () => {
 			const suspended = await pausedBesideSkipped();
 			const [, bad] = ids();
 			world.sandbox.finish(bad, { status: 'FAILED' });
-			const { context } = failureOf((await callBack(suspended, said(bad))).run);
+			const { message, context } = failureOf((await callBack(suspended, said(bad))).run);
+			expect(message).toMatch(/^0 of 1 videos are ready/);
 			expect(context.tasks).toMatchObject([{ item: 1, task_id: bad }]);
 		});
 	});

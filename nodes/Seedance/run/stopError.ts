@@ -122,9 +122,9 @@ function wayOn(
 		: `Click Retry in Executions: ${FREE}. A new run, or a changed prompt or setting of this node, pays for all items. ${WITHOUT} and ${SAVED}`;
 }
 
-/** How many videos there are, as the start of the title; empty when none was started. */
+/** How many videos there are, without those that Skip leaves out; empty when none was started. */
 function countOf(results: readonly Result[]): string {
-	const total = results.length;
+	const total = results.filter(({ isSkipped }) => !isSkipped).length;
 	const say = (count: number, how: string) =>
 		`${count} of ${total} videos ${count === 1 ? 'is' : 'are'} ${how}. `;
 	const ready = results.filter(({ task }) => task !== undefined && hasVideo(task)).length;

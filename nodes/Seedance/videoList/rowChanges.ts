@@ -86,17 +86,17 @@ interface RowOutcome {
  * The effect of a result on its row. `now` is in milliseconds since 1970, in the time of the list.
  */
 export function rowOutcomeOf(result: Result, row: Row, now: number): RowOutcome {
-	const { task, problem, seed, seconds } = result;
-	// After a restart, the result may still be that of the task before.
-	const taskId = row.task_id || (task?.taskId ?? seed.taskId);
+	const { task, problem, seconds } = result;
+	const { task_id } = row;
 	const isFailed = task?.state === 'failed';
 	const counted = task && task.state !== 'running' ? task.consumedCredits : null;
 	const change: OwnChange = {
 		id: row.id,
-		...(taskId && { task_id: taskId }),
+		// Again, because an earlier write may have failed.
+		...(task_id && { task_id }),
 		...(counted !== null && { credits: counted, charged: chargedBy(counted) }),
 		// A row with a task was sent, whatever its status says.
-		...(taskId && row.status !== 'SUCCESS' && { status: 'IN_PROGRESS' as const }),
+		...(task_id && row.status !== 'SUCCESS' && { status: 'IN_PROGRESS' as const }),
 		...(isFailed && { status: 'FAILED' as const }),
 		...(task && hasVideo(task) && { status: 'SUCCESS' as const, video_url: task.videoUrl ?? '' }),
 		...(seconds !== undefined && { seconds }),
