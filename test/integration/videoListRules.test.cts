@@ -157,6 +157,17 @@ describe('a second run', () => {
 		expect([...agents]).toEqual([USER_AGENT]);
 	});
 
+	it('does not pay again in production for a video whose task is not found once', async () => {
+		plan({ seconds: 60 });
+		await run(ONE, { ...KEY, ...SHORT }, PRODUCTION);
+		world.sandbox.finish(ids()[0]);
+		daysPass(2);
+		world.fault(...UNKNOWN, { times: 1 });
+		const { json } = await run(ONE, KEY, { ...PRODUCTION, node: CONTINUE });
+		expect(json).toMatchObject([{ task_id: ids()[0], succeeded: true }]);
+		expect(posts()).toHaveLength(1);
+	});
+
 	it('names no other settings where the same video has failed', async () => {
 		for (let runs = 0; runs < 2; runs++) {
 			const { hints } = await run(['[fail]'], {}, { node: CONTINUE });

@@ -92,10 +92,15 @@ interface Progress {
 	empty?: { task: Task; since: number };
 }
 
-/** Whether a refusal ends a wait; otherwise it may be transient. */
-function isEnd({ cause }: CallFailure, { seenAt }: Progress, now: number): boolean {
+/**
+ * Whether a refusal ends a wait; otherwise it may be transient. That a task is gone which was there
+ * is believed when it is said twice in a row: a row of the list is closed then, and paid for anew.
+ */
+function isEnd({ cause }: CallFailure, { seenAt, lastFailure }: Progress, now: number): boolean {
 	if (seenAt === undefined) return true;
-	if (cause === 'task_not_found') return now - seenAt >= NOT_FOUND_GRACE_MS;
+	if (cause === 'task_not_found') {
+		return lastFailure?.cause === cause && now - seenAt >= NOT_FOUND_GRACE_MS;
+	}
 	return !PASSING_LATER.includes(cause);
 }
 
