@@ -21,6 +21,7 @@ import { addRunHints } from './run/hints';
 import { forEveryItem, sameForAll, type Result } from './run/result';
 import { outputOf, stops } from './run/output';
 import { fieldProblems, textParameter } from './run/parameters';
+import { withEarlierTasks } from './run/rememberedTasks';
 import { runOf, type Run } from './run/run';
 import { resultsOfUnexpectedError } from './run/unexpectedError';
 
@@ -120,9 +121,10 @@ export class Seedance implements INodeType {
 		const run = runOf(this, realClock(this.getExecutionCancelSignal?.()));
 		const operation = chosenOperation(run);
 		if ('problems' in operation) {
-			return outputOf(run, sameForAll(run, invalidInput(operation.problems)), false);
+			const refused = sameForAll(run, invalidInput(operation.problems));
+			return outputOf(run, withEarlierTasks(run, refused), false);
 		}
-		const results = await withList(run, await resultsOf(run, operation));
+		const results = withEarlierTasks(run, await withList(run, await resultsOf(run, operation)));
 		addRunHints(run, operation, results);
 		return outputOf(run, results, operation.starts === true);
 	}

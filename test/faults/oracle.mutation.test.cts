@@ -140,7 +140,7 @@ const MUTANTS: Record<string, Record<string, () => void>> = {
 				sending: nothing,
 				created: nothing,
 				forget: nothing,
-				tasksOfRun: () => new Map(),
+				itemsOfRun: () => new Map(),
 			})),
 		'restarts failed tasks without being asked': () =>
 			changeMemory((real) => ({

@@ -14,6 +14,7 @@ export {
 	notCreated,
 	notSent,
 	rateLimitedUntilDeadline,
+	sentBefore,
 	stillUnclear,
 	tooManyCredits,
 	unexpectedError,
