@@ -67,6 +67,9 @@ function notText(value: unknown): string | undefined {
 	if (typeof value === 'number' && !Number.isFinite(value)) {
 		return `must be text, but the expression gave ${value}, the result of a calculation that failed`;
 	}
+	if (typeof value === 'boolean') {
+		return `must be text, but the expression gave ${value}, the result of a comparison. Let it give the text itself`;
+	}
 	if (isDate(value)) {
 		return 'must be text, but the expression gave a date. Turn it into text, for example with .toFormat("yyyy-MM-dd")';
 	}
@@ -104,7 +107,7 @@ const CODE = /\$(?:json|binary|node|input|item)(?:\.\w|\[|\?\.)|\$\(['"][^'"]*['
  */
 export function brokenReason(value: unknown): string | undefined {
 	const text = asText(value);
-	if (typeof value === 'number' || text === undefined) return notText(value);
+	if (typeof value !== 'string' || text === undefined) return notText(value);
 	const word = text.trim();
 	if (NO_VALUE.test(word)) {
 		return `is only the word ${quote(word)}: the expression found no value in this item`;
