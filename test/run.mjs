@@ -47,7 +47,7 @@ class StepError extends Error {}
 const commands = {
 	test: runTests,
 	smoke: runSmoke,
-	e2e: async (args) => await runInN8n('e2e', 'end-to-end tests', args),
+	e2e: runE2e,
 	faults: runFaults,
 	editor: runEditor,
 	queue: runQueue,
@@ -78,15 +78,21 @@ async function runTests() {
 	});
 }
 
+/** Two files at the same time, each with an n8n of its own: they wait more than they work. */
+async function runE2e(args) {
+	await runInN8n('e2e', 'end-to-end tests', '--maxWorkers=2', ...args);
+}
+
 /** The core flow alone (test/e2e/coreFlow.suite.cts). */
 async function runSmoke(args) {
-	await runInN8n('e2e', 'the end-to-end tests that break most', ['-t', '^smoke ', ...args]);
+	const name = 'the end-to-end tests that break most';
+	await runInN8n('e2e', name, '--runInBand', '-t', '^smoke ', ...args);
 }
 
 /** Runs a suite with the packed package in a real n8n. */
-async function runInN8n(project, name, args) {
+async function runInN8n(project, name, ...options) {
 	await preparePackageAndN8n();
-	await step(name, async () => await jest([project], '--runInBand', ...args));
+	await step(name, async () => await jest([project], ...options));
 }
 
 /** Runs a program with the packed package in a real n8n. */
@@ -130,12 +136,12 @@ async function runEditor(args) {
 	process.env.SEEDANCE_CHROMIUM = chromium;
 	if (args.includes('--screenshots')) process.env.SEEDANCE_SCREENSHOTS = PICTURES;
 	const others = args.filter((arg) => arg !== '--screenshots');
-	await runInN8n('editor', "tests of n8n's editor", others);
+	await runInN8n('editor', "tests of n8n's editor", '--runInBand', ...others);
 }
 
 async function runQueue(args) {
 	findServices();
-	await runInN8n('queue', "tests of n8n's queue mode", args);
+	await runInN8n('queue', "tests of n8n's queue mode", '--runInBand', ...args);
 }
 
 /**

@@ -39,6 +39,9 @@ const ITEMS = (['apple', 'birch', 'cedar'] as const).map((name) => ({
 	task: 'own' as const,
 }));
 
+/** Where a fault is never met, it changes nothing in any setting. */
+const ONE_SETTING = SETTINGS.slice(0, 1);
+
 /** Get Status reads once: two videos are ready then, and one is being made. */
 const AT_ONCE = { ends: 'ready', seconds: 0 } as const;
 const READY_AT_ONCE = { ...PLAIN.endings, apple: AT_ONCE, birch: AT_ONCE };
@@ -55,6 +58,7 @@ interface Cell {
 	part: Partial<Schedule>;
 	/** Whether its operation calls the route of the fault. */
 	isReached: boolean;
+	settings: ReadonlyArray<Partial<Schedule>>;
 }
 
 function cellsOf(route: Route, faults: readonly Fault[]): Cell[] {
@@ -66,6 +70,7 @@ function cellsOf(route: Route, faults: readonly Fault[]): Cell[] {
 				.map((times) => ({
 					title: `${route} met by ${JSON.stringify(fault)}, ${times}, ${name}`,
 					isReached,
+					settings: isReached ? SETTINGS : ONE_SETTING,
 					part: {
 						...column,
 						faults: [{ route, name: 'birch' as const, fault, times }],
@@ -83,6 +88,7 @@ export function gridOf(routes: readonly Route[], withDown: boolean): Cell[] {
 		DOWN.map((downForJumps) => ({
 			title: `an API that refuses connections until ${downForJumps} waits have passed, ${name}`,
 			isReached: false,
+			settings: SETTINGS,
 			part: { ...column, downForJumps },
 		})),
 	);
@@ -95,15 +101,15 @@ export function gridOf(routes: readonly Route[], withDown: boolean): Cell[] {
 	];
 }
 
-/** A cell in each of the settings. */
-export function inAllSettings({ part }: Cell): Schedule[] {
-	return SETTINGS.map((settings) => ({
+/** A cell in each of its settings. */
+export function inAllSettings({ part, settings }: Cell): Schedule[] {
+	return settings.map((one) => ({
 		...PLAIN,
 		items: ITEMS,
 		lateCallback: true,
 		retries: [{ heals: true }],
 		...part,
-		...settings,
+		...one,
 	}));
 }
 
