@@ -21,7 +21,6 @@ import { addRunHints } from './run/hints';
 import { forEveryItem, sameForAll, type Result } from './run/result';
 import { outputOf, stops } from './run/output';
 import { fieldProblems, textParameter } from './run/parameters';
-import { withEarlierTasks } from './run/rememberedTasks';
 import { runOf, type Run } from './run/run';
 import { resultsOfUnexpectedError } from './run/unexpectedError';
 
@@ -121,10 +120,9 @@ export class Seedance implements INodeType {
 		const run = runOf(this, realClock(this.getExecutionCancelSignal?.()));
 		const operation = chosenOperation(run);
 		if ('problems' in operation) {
-			const refused = sameForAll(run, invalidInput(operation.problems));
-			return outputOf(run, withEarlierTasks(run, refused), false);
+			return outputOf(run, sameForAll(run, invalidInput(operation.problems)), false);
 		}
-		const results = withEarlierTasks(run, await withList(run, await resultsOf(run, operation)));
+		const results = await withList(run, await resultsOf(run, operation));
 		addRunHints(run, operation, results);
 		return outputOf(run, results, operation.starts === true);
 	}

@@ -140,7 +140,7 @@ const MUTANTS: Record<string, Record<string, () => void>> = {
 				sending: nothing,
 				created: nothing,
 				forget: nothing,
-				itemsOfRun: () => new Map(),
+				tasksOfRun: () => new Map(),
 			})),
 		'restarts failed tasks without being asked': () =>
 			changeMemory((real) => ({

@@ -5,7 +5,6 @@ import { NODE, type Order, type Run } from '../support/engine.cjs';
 import {
 	all,
 	codesOf,
-	CONTINUE,
 	failureOf,
 	RETRY_ON_FAIL,
 	fixture,
@@ -83,24 +82,6 @@ describe("a person's Retry", () => {
 		return first;
 	};
 
-	it.each<[string, Order['parameters']]>([
-		['an option', { options: { timeout: '={{ "soon" }}' } }],
-		['a field', { duration: '={{ "7" }}' }],
-		['the operation', { operation: 'remove' }],
-	])('that is refused for %s names the task that is paid for', async (_, wrong) => {
-		const first = await slowRun();
-		const parameters = { ...FIRST, ...wrong };
-		const of = { error_code: 'invalid_input', charged: 'unknown', task_id: ids()[0] };
-		const { json } = await retry(first, { parameters, node: CONTINUE });
-		const error_message = expect.stringContaining('Wait for Video gets it without paying again.');
-		expect(json).toMatchObject([{ ...of, error_message }]);
-		const { description, context } = failureOf(await retry(first, { parameters }));
-		expect(context).toMatchObject(of);
-		expect(description).toContain(`Task ID: ${ids()[0]}.`);
-		expect(description).not.toContain('No credits were spent');
-		expect(posts()).toHaveLength(1);
-	});
-
 	it.each(REQUESTS.changes)(
 		'with a change of %s: %i paid',
 		async (_, videos, change, node = {}) => {
@@ -110,19 +91,6 @@ describe("a person's Retry", () => {
 			expect(charges()).toHaveLength(videos);
 		},
 	);
-
-	it('that is refused for a value does not call free what was sent before', async () => {
-		fault('generate', LOST, { times: 'always' });
-		const first = await run(PROMPT);
-		expect(codeOf(first)).toBe('maybe_created');
-		const { description, context } = failureOf(
-			await retry(first, { parameters: { ...PROMPT, duration: '7' } }),
-		);
-		expect(context).toMatchObject({ error_code: 'invalid_input', charged: 'unknown' });
-		expect(description).toContain('An earlier try of this item was sent and its outcome is not');
-		expect(description).not.toContain('No credits were spent');
-		expect(posts()).toHaveLength(1);
-	});
 
 	it('finds a task as version 1 of this package remembered it', async () => {
 		const first = await slowRun();

@@ -101,31 +101,18 @@ describe('a POST of this moment', () => {
 	});
 });
 
-it('what is remembered of a run is that of its items, for that run alone, and nothing of a tool', () => {
+it('the tasks of a run are those of its items, for that run alone, and none of a tool', () => {
 	const memory = executionMemory({});
-	const task = (taskId: string) => ({ ...TASK, taskId });
-	memory.created(['0:0:a'], task('seed0'));
-	memory.created(['0:11:a'], task('seed11'));
-	memory.created(['0:12:a'], task('an item that the run has no more'));
-	memory.created(['1:0:a'], task('other run'));
+	memory.created(['0:0:a'], TASK);
+	memory.created(['0:11:a'], { ...TASK, taskId: 'seed11' });
+	memory.created(['0:12:a'], { ...TASK, taskId: 'an item that the run has no more' });
+	memory.created(['1:0:a'], { ...TASK, taskId: 'other run' });
 	memory.created(['a1b2c3'], TASK);
 	memory.sending(['0:1:a']);
-	// Under other settings of the node, before and after.
-	memory.sending(['0:2:a']);
-	memory.created(['0:2:b'], task('seed2'));
-	memory.sending(['0:2:c']);
-	const found = [0, 1, 2].map((run) =>
-		[...memory.itemsOfRun(run, 12)].map(([item, one]) => [item, 'taskId' in one && one.taskId]),
-	);
+	const found = [0, 1, 2].map((run) => [...memory.tasksOfRun(run, 12)]);
 	const first = [
-		[0, 'seed0'],
-		[1, false],
-		[2, 'seed2'],
+		[0, 'seed1'],
 		[11, 'seed11'],
 	];
-	expect(found.map((one) => one.sort(([a], [b]) => Number(a) - Number(b)))).toEqual([
-		first,
-		[[0, 'other run']],
-		[],
-	]);
+	expect(found).toEqual([first, [[0, 'other run']], []]);
 });

@@ -81,11 +81,8 @@ export interface ExecutionMemory {
 	created(keys: MemoryKeys, task: CreatedTask): void;
 	/** Removes the entry: the POST certainly created nothing, or a person retries a failed task. */
 	forget(keys: MemoryKeys): void;
-	/**
-	 * What is remembered of one run of the node, by item and under whatever settings; of an item that
-	 * has both, its task and not a POST without a known outcome.
-	 */
-	itemsOfRun(runIndex: number, count: number): Map<number, Remembered>;
+	/** The IDs of all tasks of one run of the node, by item. */
+	tasksOfRun(runIndex: number, count: number): Map<number, string>;
 }
 
 type Entries = Record<string, unknown>;
@@ -152,15 +149,14 @@ export function executionMemory(context: IContextObject): ExecutionMemory {
 		forget: (keys) => {
 			for (const key of keys) delete entries[key];
 		},
-		itemsOfRun: (runIndex, count) => {
-			const found = new Map<number, Remembered>();
-			for (const [key, entry] of Object.entries(entries)) {
+		tasksOfRun: (runIndex, count) => {
+			const found = Object.entries(entries).flatMap(([key, entry]): Array<[number, string]> => {
 				const [run, item] = key.split(':').map(Number);
-				if (run !== runIndex || !(item < count)) continue;
 				const remembered = rememberedOf(entry);
-				if (remembered.state === 'created' || !found.has(item)) found.set(item, remembered);
-			}
-			return found;
+				const isOne = run === runIndex && item < count && remembered.state === 'created';
+				return isOne ? [[item, remembered.taskId]] : [];
+			});
+			return new Map(found);
 		},
 	};
 }

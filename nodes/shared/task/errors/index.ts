@@ -14,7 +14,6 @@ export {
 	notCreated,
 	notSent,
 	rateLimitedUntilDeadline,
-	sentBefore,
 	stillUnclear,
 	tooManyCredits,
 	unexpectedError,

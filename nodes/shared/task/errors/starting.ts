@@ -118,28 +118,6 @@ export function stillUnclear(): Problem {
 }
 
 /**
- * A problem that came before anything was sent, where the same execution has sent the item before:
- * at a Retry with a parameter that has become wrong. Without `taskId`, the outcome is not known.
- */
-export function sentBefore(
-	{ code, message, description, advice = description, httpStatus }: Problem,
-	taskId: string | undefined,
-): Problem {
-	const before =
-		taskId === undefined
-			? `An earlier try of this item was sent and its outcome is not known. ${CHECK_DASHBOARD}`
-			: 'This execution has started a video for this item before. Wait for Video gets it without paying again.';
-	return problem({
-		code,
-		charged: 'unknown',
-		message,
-		advice: `${advice} ${before}`,
-		taskId,
-		httpStatus,
-	});
-}
-
-/**
  * An item that was not sent because an earlier one ended the batch. `because` is the end of a
  * sentence, or several.
  */
