@@ -1,5 +1,6 @@
 // The grid: every fault of the sandbox × every operation × every On Error × Retry On Fail, for one item of three, once
-// and for good, and then "Retry" in the list of executions when the trouble is over.
+// and for good, and then "Retry" in the list of executions when the trouble is over. A fault on a route that the operation
+// does not call is tried in one setting.
 import type { Fault, Route } from '../sandbox/server.cjs';
 import { ENDLESS, FAULTS } from './faults.cjs';
 import { ON_ERROR, OPERATIONS, PLAIN, type Schedule } from './schedule.cjs';

@@ -33,6 +33,8 @@ export const LAST_READ_MS = 2_000;
  * (docs/api-contract.md#a-task-that-is-not-known-yet).
  */
 export const NOT_FOUND_GRACE_MS = 60_000;
+/** Milliseconds for which a task that was there has to be said to be gone, in all reads. */
+const GONE_FOR_MS = 4_000;
 
 /** How the wait for one task ended. */
 export type WatchResult =
@@ -85,6 +87,8 @@ interface Progress {
 	lastFailure?: CallFailure;
 	/** Milliseconds since 1970 at which the API last knew of it. */
 	seenAt?: number;
+	/** Milliseconds since 1970 of the first of the last reads in a row that said "no such task". */
+	goneSince?: number;
 	/**
 	 * Set while the last state was a success without a video: that read, and when it was first seen
 	 * (milliseconds since 1970).
@@ -94,12 +98,12 @@ interface Progress {
 
 /**
  * Whether a refusal ends a wait; otherwise it may be transient. That a task is gone which was there
- * is believed when it is said twice in a row: a row of the list is closed then, and paid for anew.
+ * takes two reads in a row: after that, a row of the list that is old enough is given up.
  */
-function isEnd({ cause }: CallFailure, { seenAt, lastFailure }: Progress, now: number): boolean {
+function isEnd({ cause }: CallFailure, { seenAt, goneSince }: Progress, now: number): boolean {
 	if (seenAt === undefined) return true;
 	if (cause === 'task_not_found') {
-		return lastFailure?.cause === cause && now - seenAt >= NOT_FOUND_GRACE_MS;
+		return now - seenAt >= NOT_FOUND_GRACE_MS && now - (goneSince ?? now) >= GONE_FOR_MS;
 	}
 	return !PASSING_LATER.includes(cause);
 }
@@ -117,6 +121,8 @@ function take(read: ReadResult, progress: Progress, now: number): WatchResult | 
 		// Being asked to slow down is no failure of the API's.
 		if (failure.cause !== 'rate_limited') progress.failures++;
 		progress.lastFailure = failure;
+		progress.goneSince =
+			failure.cause === 'task_not_found' ? (progress.goneSince ?? now) : undefined;
 		return undefined;
 	}
 	const { task } = read;
@@ -124,6 +130,7 @@ function take(read: ReadResult, progress: Progress, now: number): WatchResult | 
 	progress.seenAt = now;
 	progress.failures = 0;
 	progress.lastFailure = undefined;
+	progress.goneSince = undefined;
 	if (hasEnded(task)) return { outcome: 'finished', task };
 	if (task.state === 'running') {
 		progress.empty = undefined;

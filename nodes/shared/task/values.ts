@@ -68,7 +68,7 @@ function notText(value: unknown): string | undefined {
 		return `must be text, but the expression gave ${value}, the result of a calculation that failed`;
 	}
 	if (typeof value === 'boolean') {
-		return `must be text, but the expression gave ${value}, the result of a comparison. Let it give the text itself`;
+		return `must be text, but the expression gave ${value}, a yes/no value. Let it give the text itself`;
 	}
 	if (isDate(value)) {
 		return 'must be text, but the expression gave a date. Turn it into text, for example with .toFormat("yyyy-MM-dd")';
