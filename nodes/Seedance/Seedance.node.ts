@@ -120,7 +120,7 @@ export class Seedance implements INodeType {
 		const run = runOf(this, realClock(this.getExecutionCancelSignal?.()));
 		const operation = chosenOperation(run);
 		if ('problems' in operation) {
-			return outputOf(run, sameForAll(run, invalidInput(operation.problems)), false);
+			return outputOf(run, sameForAll(run, invalidInput(operation.problems)), true);
 		}
 		const results = await withList(run, await resultsOf(run, operation));
 		addRunHints(run, operation, results);

@@ -82,5 +82,6 @@ it.each<[string, Fault]>([
 
 it('a task that neither version knows starts nothing', async () => {
 	expect(await deliver('seed20nowhere')).toBe('404 This account has no such task.');
-	expect(versionsOf('seed20nowhere')).toEqual([1, 2]);
+	// In both, and once more a second later.
+	expect(versionsOf('seed20nowhere')).toEqual([1, 2, 1, 2]);
 });

@@ -254,6 +254,18 @@ describe('Include Other Input Fields', () => {
 		const failed = { row: 7, succeeded: false, error_code: 'task_failed' };
 		expect((await include({ prompt: '[fail]' }))[0]).toMatchObject(failed);
 	});
+
+	it.each<[string, Order['parameters']]>([
+		['a prompt', { prompt: '={{ $json.none }}' }],
+		['an option', { options: { ...options, timeout: '={{ "soon" }}' } }],
+		['a Task ID', { operation: 'status', taskId: '={{ $json.none }}' }],
+		['a field of its file', { downloadVideo: true, outputBinaryField: '={{ $json }}' }],
+	])('adds them to an item that was refused for %s', async (_, parameters) => {
+		const [kept, left] = await include(parameters);
+		expect(kept).toMatchObject({ row: 7, error_code: 'invalid_input', succeeded: false });
+		expect(left).toMatchObject({ error_code: 'invalid_input' });
+		expect(left).not.toHaveProperty('row');
+	});
 });
 
 // The output schemas from which the editor lets people map fields before a run, each against what the node really gives. n8n finds a

@@ -164,6 +164,12 @@ describe('the link of the video', () => {
 	});
 });
 
+it('a success without its video in the response to a POST is no end to Generate Without Waiting', async () => {
+	plan({ seconds: 0, answersEnd: true, outcome: { status: 'SUCCESS', response: 'empty' } });
+	const { json } = await run({ ...BOAT, operation: 'generate' });
+	expect(json).toMatchObject([{ task_id: ids()[0], finished: false, error_message: null }]);
+});
+
 it.each(['generate', 'generateAndWait'])(
 	'the response to a POST may report the end at once to %s',
 	async (operation) => {

@@ -698,6 +698,12 @@ describe('trouble of the API', () => {
 		expect(elsewhere.requests).toEqual([]);
 	});
 
+	it('is not taken for the end of a task that is not found once', async () => {
+		const taskId = await world.endedTask();
+		world.sandbox.faults.on('status', { kind: 'error', code: 'TASK_NOT_FOUND' }, { times: 1 });
+		expect(await deliver(taskId)).toBe(STARTED);
+	});
+
 	it('is no reason to start a run when a parameter cannot be resolved either: 503', async () => {
 		const taskId = await world.endedTask();
 		trigger.parameters = { events: '={{ $("No such node").first().json.events }}' };

@@ -118,7 +118,7 @@ describe('the items', () => {
 	it('have one problem, which is the node’s own, each', () => {
 		const problem = errors.invalidInput(['Operation "x" does not exist in this node.']);
 		const results = sameForAll(runOf(3), problem);
-		expect(results).toEqual(Array(3).fill({ seed: NO_SEED, problem }));
+		expect(results).toMatchObject(Array(3).fill({ seed: NO_SEED, problem }));
 		expect(stopped(...results).message).toBe(problem.message);
 	});
 });
@@ -182,6 +182,11 @@ describe('the error with which the node stops', () => {
 		expect(description).toContain('it starts no video and costs nothing');
 		expect(description).toContain('Continue (using error output), save, and run this node again');
 		expect(description).toContain('choose Retry with currently saved workflow.');
+		// A run of the whole workflow would pay in the node before.
+		const empty = () => without(errors.invalidInput(['Task ID is empty.']));
+		const unread = stoppedBy(false, [empty(), empty()]).description;
+		expect(unread).not.toContain('run the workflow again');
+		expect(unread).toContain('Then run this node again');
 	});
 
 	it('never says that nothing was spent where something was', () => {

@@ -4,6 +4,7 @@
  */
 import { signedCallbackUrl } from '../../shared/callback/signature';
 import { invalidInput } from '../../shared/task/errors';
+import { hasEnded } from '../../shared/task/task';
 import { callbackFields, freeFields, priceFields, requestFields } from '../description/fields';
 import { sameVideoFields } from '../description/sameVideoFields';
 import {
@@ -26,7 +27,7 @@ import type { Operation } from './operation';
 
 /** The result by the response to the POST: a task that was started, or that has ended already. */
 function resultOf({ seed, output, raw, task }: PendingTask): Result {
-	const isOver = task && task.state !== 'running';
+	const isOver = task && hasEnded(task);
 	return { ...(isOver ? resultOfTask(seed, task) : { seed }), output, raw };
 }
 

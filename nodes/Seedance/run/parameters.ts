@@ -151,6 +151,19 @@ export function readOutput(
 	return { simplify, includeInput, ...(fileField !== undefined && { fileField }) };
 }
 
+/**
+ * How an item that was refused is output: with its input fields, where the option can be read and
+ * says so. Never throws.
+ */
+export function outputOfRefused(context: IExecuteFunctions, itemIndex: number): Output {
+	try {
+		const includeInput = switchParameter(context, itemIndex, 'options.includeInput', false);
+		return { simplify: true, includeInput };
+	} catch {
+		return { simplify: true, includeInput: false };
+	}
+}
+
 /** The entries of Callback Metadata; their values keep the type that their expression gave. */
 export function metadataEntries(collection: unknown): MetadataEntry[] {
 	const entries: unknown[] =

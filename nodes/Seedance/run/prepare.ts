@@ -29,6 +29,7 @@ import { NO_SEED } from './result';
 import {
 	choiceParameter,
 	fieldProblems,
+	outputOfRefused,
 	videoFields,
 	rawFields,
 	readOutput,
@@ -58,6 +59,7 @@ export interface Unusable {
 	itemIndex: number;
 	seed: TaskSeed;
 	problem: Problem;
+	output: Output;
 }
 
 /**
@@ -146,7 +148,7 @@ async function prepare(
 	itemIndex: number,
 	callbackOf: CallbackOf,
 	{ settings, accountOf }: ForAll,
-): Promise<Prepared | Unusable> {
+): Promise<Prepared | Omit<Unusable, 'output'>> {
 	const { context } = run;
 	let seed = NO_SEED;
 	try {
@@ -220,7 +222,9 @@ export async function prepareAll(
 	};
 	const items: Array<Prepared | Unusable> = [];
 	for (const itemIndex of run.input.keys()) {
-		items.push(await prepare(run, itemIndex, callbackOf, forAll));
+		const one = await prepare(run, itemIndex, callbackOf, forAll);
+		const isUsable = !('problem' in one);
+		items.push(isUsable ? one : { ...one, output: outputOfRefused(run.context, itemIndex) });
 	}
 	return items;
 }

@@ -5,7 +5,7 @@ import { failedItem } from '../../shared/n8n/onError';
 import { unexpectedError, type Problem } from '../../shared/task/errors';
 import type { Task } from '../../shared/task/task';
 import { taskItem, unreadTaskItem, type TaskSeed } from '../../shared/task/taskItem';
-import type { Output } from './parameters';
+import { outputOfRefused, type Output } from './parameters';
 import type { Run } from './run';
 
 export interface Result {
@@ -65,6 +65,10 @@ export function forEveryItem({ input }: Run, results: readonly Result[]): Result
 }
 
 /** The same problem for every item, because it concerns the node and not one of them. */
-export function sameForAll({ input }: Run, problem: Problem): Result[] {
-	return input.map(() => ({ seed: NO_SEED, problem }));
+export function sameForAll({ input, context }: Run, problem: Problem): Result[] {
+	return input.map((_, index) => ({
+		seed: NO_SEED,
+		problem,
+		output: outputOfRefused(context, index),
+	}));
 }

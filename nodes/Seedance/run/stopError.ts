@@ -106,6 +106,10 @@ const SAVED = 'choose Retry with currently saved workflow.';
 const READS =
 	'Click Retry in Executions, or run this node again: it starts no video and costs nothing, however often it runs.';
 
+/** Where nothing was read: a run of the whole workflow may pay for videos in a node before. */
+const READS_AGAIN =
+	'Then run this node again, or save, and choose Retry with currently saved workflow in Executions: it starts no video and costs nothing.';
+
 /** How to go on after the failure, and how to get the videos that exist. */
 function wayOn(
 	failed: readonly Failed[],
@@ -115,8 +119,10 @@ function wayOn(
 	if (failed.some(({ problem }) => problem.code === 'maybe_created')) {
 		return hasTasks ? `The other videos are not lost: ${WAIT}` : '';
 	}
+	if (!starts) {
+		return hasTasks ? `${READS} ${WITHOUT} and run this node again, or ${SAVED}` : READS_AGAIN;
+	}
 	if (!hasTasks) return 'Then run the workflow again.';
-	if (!starts) return `${READS} ${WITHOUT} and run this node again, or ${SAVED}`;
 	return isListed
 		? `Click Retry in Executions, or run the workflow again with the other items as they are: ${FREE}. ${WITHOUT} and run it again, or ${SAVED}`
 		: `Click Retry in Executions: ${FREE}. A new run, or a changed prompt or setting of this node, pays for all items. ${WITHOUT} and ${SAVED}`;

@@ -65,7 +65,7 @@ export class Submission {
 	}
 
 	/** Fails an item without a known task. `isBystander`: only because another item ended the run. */
-	fail(item: Unusable & { output?: Prepared['output'] }, isBystander?: true): void {
+	fail(item: Unusable, isBystander?: true): void {
 		const { itemIndex, problem, output } = item;
 		const taskId = problem.taskId ?? null;
 		if (taskId !== null) this.run.taskIds.set(itemIndex, taskId);

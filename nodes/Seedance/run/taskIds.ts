@@ -5,7 +5,7 @@ import { checkTaskId, quote } from '../../shared/task/values';
 import { itemCredential } from './itemCredential';
 import { NO_SEED } from './result';
 import { FieldError } from './fieldReading';
-import { fieldProblems, rawFields, readOutput, readTogether } from './parameters';
+import { fieldProblems, outputOfRefused, rawFields, readOutput, readTogether } from './parameters';
 import type { Run } from './run';
 import type { ItemState } from './watch';
 
@@ -57,7 +57,9 @@ async function pendingTask(
 export async function pendingTasks(run: Run, reading: Reading): Promise<ItemState[]> {
 	const tasks: ItemState[] = [];
 	for (const itemIndex of run.input.keys()) {
-		tasks.push(await pendingTask(run, itemIndex, reading));
+		const one = await pendingTask(run, itemIndex, reading);
+		const output = outputOfRefused(run.context, itemIndex);
+		tasks.push('result' in one ? { result: { ...one.result, output } } : one);
 	}
 	return tasks;
 }

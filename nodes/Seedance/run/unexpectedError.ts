@@ -5,6 +5,7 @@
 import { unexpectedError } from '../../shared/task/errors';
 import { readableText } from '../../shared/json';
 import { executionMemory } from '../../shared/idempotency/executionMemory';
+import { outputOfRefused } from './parameters';
 import { NO_SEED, type Result } from './result';
 import type { Run } from './run';
 
@@ -33,6 +34,7 @@ export function resultsOfUnexpectedError(run: Run, error: unknown): Result[] {
 	return run.input.map((_, index) => {
 		const taskId = taskIds.get(index);
 		const seed = { ...NO_SEED, taskId: taskId ?? null };
-		return { seed, problem: unexpectedError(reason, taskId) };
+		const output = outputOfRefused(run.context, index);
+		return { seed, problem: unexpectedError(reason, taskId), output };
 	});
 }

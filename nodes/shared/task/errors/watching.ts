@@ -118,16 +118,18 @@ export function readRefused(taskId: string, failure: CallFailure): Problem {
 			...more,
 		});
 	}
-	const [code, what, advice] = explain(failure) ?? [
+	const explained = explain(failure);
+	const [code, what, advice] = explained ?? [
 		'contact_lost',
 		`The API refused to tell the state of the task${statusSuffix(failure)}${failure.isApi ? reasonSuffix(failure) : ''}.`,
 		failure.isApi ? 'Check the task ID.' : CHECK_BASE_URL,
 	];
+	const wayOn = `Then use Wait for Video or Get Status with task ID ${taskId}, which does not pay again.`;
 	return problem({
 		code: code === 'not_created' ? 'contact_lost' : code,
 		charged: 'unknown',
 		message: `${what} Task ${taskId} could not be read.`,
-		advice,
+		advice: explained ? `${advice} ${wayOn}` : advice,
 		...more,
 	});
 }
