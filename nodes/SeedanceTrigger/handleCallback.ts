@@ -30,6 +30,9 @@ import { callbackIn, type Callback } from './callback';
 import { deduplicationOf } from './deduplication';
 import { awaitedUntil, eventItem, outcomeOf, type Outcome } from './outcome';
 
+/** Milliseconds after which tasks that the account does not have are read once more. */
+const UNKNOWN_AGAIN_MS = 1_000;
+
 /** A run that a callback starts. */
 interface StartedRun {
 	item: IDataObject;
@@ -160,6 +163,29 @@ async function handleTask(
 	}
 }
 
+/**
+ * Reads the tasks that a callback names, and decides about the first that the account has. When it
+ * has none, once more: after a 404 nobody delivers again, and the API may not know its own task for
+ * a moment.
+ */
+async function handleTasks(
+	callback: Callback,
+	credential: Credential,
+	taskIds: readonly string[],
+): Promise<CallbackResponse | StartedRun | undefined> {
+	const { clock, deadline } = callback;
+	for (const isLast of [false, true]) {
+		for (const taskId of taskIds) {
+			const found = await handleTask(callback, credential, taskId);
+			if (found) return found;
+		}
+		// Where there is no time for it, the next reading says so.
+		const left = Math.max(0, deadline - clock.now());
+		if (!isLast) await clock.sleep(Math.min(UNKNOWN_AGAIN_MS, left));
+	}
+	return undefined;
+}
+
 async function handle(
 	context: IWebhookFunctions,
 	clock: Clock,
@@ -168,10 +194,6 @@ async function handle(
 	const credential = await admit(callback);
 	if ('status' in credential) return credential;
 	const taskIds = taskIdsIn(callback.body, callback.query);
-	for (const taskId of taskIds) {
-		const found = await handleTask(callback, credential, taskId);
-		if (found) return found;
-	}
 	if (!taskIds.length) {
 		return {
 			status: 400,
@@ -179,11 +201,12 @@ async function handle(
 			log: `there is no task ID in it. What it holds: ${shapeOf(callback.body)}`,
 		};
 	}
-	return {
+	const unknown: CallbackResponse = {
 		status: 404,
 		message: 'This account has no such task.',
 		log: `there is no task ${taskIds.map(loggedId).join(' or ')} in the account of the credential`,
 	};
+	return (await handleTasks(callback, credential, taskIds)) ?? unknown;
 }
 
 /**

@@ -108,7 +108,7 @@ const READS =
 
 /** Where nothing was read: a run of the whole workflow may pay for videos in a node before. */
 const READS_AGAIN =
-	'Then run this node again, or save, and choose Retry with currently saved workflow in Executions: it starts no video and costs nothing.';
+	'Then run this node again, or save, and choose Retry with currently saved workflow in Executions: this node starts no video and costs nothing.';
 
 /** How to go on after the failure, and how to get the videos that exist. */
 function wayOn(

@@ -58,8 +58,12 @@ export async function pendingTasks(run: Run, reading: Reading): Promise<ItemStat
 	const tasks: ItemState[] = [];
 	for (const itemIndex of run.input.keys()) {
 		const one = await pendingTask(run, itemIndex, reading);
-		const output = outputOfRefused(run.context, itemIndex);
-		tasks.push('result' in one ? { result: { ...one.result, output } } : one);
+		const isUsable = !('result' in one);
+		tasks.push(
+			isUsable
+				? one
+				: { result: { ...one.result, output: outputOfRefused(run.context, itemIndex) } },
+		);
 	}
 	return tasks;
 }

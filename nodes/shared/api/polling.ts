@@ -146,8 +146,8 @@ function take(read: ReadResult, progress: Progress, now: number): WatchResult | 
  * a video, must not be reported as "still being made".
  */
 function timeUp(progress: Progress): WatchResult {
-	const { statusWord, failures, lastFailure, empty } = progress;
-	const isLost = statusWord === null || failures >= READ_MAX_FAILURES;
+	const { statusWord, failures, lastFailure, empty, goneSince } = progress;
+	const isLost = statusWord === null || failures >= READ_MAX_FAILURES || goneSince !== undefined;
 	if (lastFailure && isLost) return { outcome: 'unavailable', failure: lastFailure };
 	return empty ? { outcome: 'finished', task: empty.task } : { outcome: 'timeout', statusWord };
 }

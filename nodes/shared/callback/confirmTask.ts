@@ -23,11 +23,6 @@ export const DECIDE_WITHIN_MS = 8_000;
 export const EARLY_MS = 5_000;
 /** Milliseconds between two reads; the last one repeats. */
 const DELAYS_MS = [250, 500, 1_000];
-/**
- * Milliseconds after which "no such task" is asked for again: a response of 404 is the end of a
- * callback, and the API may not know its own task for a moment.
- */
-const UNKNOWN_AGAIN_MS = 1_000;
 /** Failed reads of a task after which the sender is asked to try again. */
 const MAX_FAILED_READS = 3;
 
@@ -68,7 +63,6 @@ export async function confirmTask(
 ): Promise<Confirmation> {
 	const known = new VersionCache();
 	const patientUntil = Math.min(clock.now() + EARLY_MS, deadline);
-	let isUnknown = false;
 	for (let reads = 0, failures = 0; ; reads++) {
 		const left = deadline - clock.now();
 		if (left <= 0) return { outcome: 'outOfTime', failure: NO_RESPONSE };
@@ -79,12 +73,7 @@ export async function confirmTask(
 		};
 		const next = clock.now() + DELAYS_MS[Math.min(reads, DELAYS_MS.length - 1)];
 		if (read.outcome === 'refused') {
-			if (read.failure.cause !== 'task_not_found') return read;
-			if (isUnknown || deadline - clock.now() <= UNKNOWN_AGAIN_MS)
-				return { outcome: 'unknownTask' };
-			isUnknown = true;
-			await clock.sleep(UNKNOWN_AGAIN_MS);
-			continue;
+			return read.failure.cause === 'task_not_found' ? { outcome: 'unknownTask' } : read;
 		}
 		if (read.outcome === 'unavailable') {
 			failures++;
