@@ -31,7 +31,7 @@ import { deduplicationOf } from './deduplication';
 import { awaitedUntil, eventItem, outcomeOf, type Outcome } from './outcome';
 
 /** Milliseconds after which tasks that the account does not have are read once more. */
-const UNKNOWN_AGAIN_MS = 1_000;
+const UNKNOWN_AGAIN_MS = 250;
 
 /** A run that a callback starts. */
 interface StartedRun {

@@ -82,6 +82,6 @@ it.each<[string, Fault]>([
 
 it('a task that neither version knows starts nothing', async () => {
 	expect(await deliver('seed20nowhere')).toBe('404 This account has no such task.');
-	// In both, and once more a second later.
+	// In both, and once more.
 	expect(versionsOf('seed20nowhere')).toEqual([1, 2, 1, 2]);
 });
