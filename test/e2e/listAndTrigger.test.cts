@@ -1,7 +1,8 @@
-/** The list of videos and the trigger in a real n8n, with the examples that need them: as n8n.test.cts, at the same time. */
+/** The list of videos, the trigger and the examples that post nothing, in a real n8n: as n8n.test.cts, at the same time. */
 import './videoList.suite.cjs';
 import './videoListContract.suite.cjs';
 import './trigger.suite.cjs';
+import './exampleVideos.suite.cjs';
 import './exampleAgent.suite.cjs';
 import './exampleTable.suite.cjs';
 import { secretsSuite } from '../support/leaks.cjs';

@@ -7,7 +7,6 @@ import './coreFlow.suite.cjs';
 import './node.suite.cjs';
 import './credential.suite.cjs';
 import './pause.suite.cjs';
-import './exampleVideos.suite.cjs';
 import { secretsSuite } from '../support/leaks.cjs';
 import { n8n, useN8n } from '../support/n8n/world.cjs';
 
